@@ -1,0 +1,84 @@
+"""Read and download STAC items, item collections, collections, and assets.
+
+The main entry points are free functions; `Config` says how assets are downloaded, and every
+client inherits from `Client`.
+"""
+
+from stac_asset.api import download_collection, download_item, download_item_collection
+from stac_asset.clients import (
+    Client,
+    EarthdataClient,
+    FilesystemClient,
+    HttpClient,
+    PlanetaryComputerClient,
+    S3Client,
+    get_client_classes,
+)
+from stac_asset.config import Config
+from stac_asset.errors import (
+    AssetOverwriteError,
+    CannotIncludeAndExclude,
+    CantIncludeAndExclude,
+    ConfigError,
+    ContentTypeError,
+    DownloadError,
+    DownloadWarning,
+    StacAssetError,
+    UnsafePathError,
+)
+from stac_asset.messages import (
+    ErrorAssetDownload,
+    FinishAssetDownload,
+    Message,
+    OpenUrl,
+    SkipAssetDownload,
+    StartAssetDownload,
+    WriteChunk,
+)
+from stac_asset.read import (
+    assert_asset_exists,
+    asset_exists,
+    download_asset,
+    download_file,
+    open_href,
+    read_href,
+)
+from stac_asset.strategy import ErrorStrategy, FileNameStrategy
+
+__all__ = [
+    "AssetOverwriteError",
+    "CannotIncludeAndExclude",
+    "CantIncludeAndExclude",
+    "Client",
+    "Config",
+    "ConfigError",
+    "ContentTypeError",
+    "DownloadError",
+    "DownloadWarning",
+    "EarthdataClient",
+    "ErrorAssetDownload",
+    "ErrorStrategy",
+    "FileNameStrategy",
+    "FilesystemClient",
+    "FinishAssetDownload",
+    "HttpClient",
+    "Message",
+    "OpenUrl",
+    "PlanetaryComputerClient",
+    "S3Client",
+    "SkipAssetDownload",
+    "StacAssetError",
+    "StartAssetDownload",
+    "UnsafePathError",
+    "WriteChunk",
+    "assert_asset_exists",
+    "asset_exists",
+    "download_asset",
+    "download_collection",
+    "download_file",
+    "download_item",
+    "download_item_collection",
+    "get_client_classes",
+    "open_href",
+    "read_href",
+]

@@ -1,0 +1,309 @@
+"""What every client is: something that claims hrefs, and opens them.
+
+The engine talks to clients through `Client.fetch` and `Client.stat`. Who writes a client needs
+only `open_url`: the rest follows from it, without continuation of part files. A client that can
+continue derives from `RangeClient` and writes `fetch` and `stat` instead.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+from yarl import URL
+
+from stac_asset.config import Config
+from stac_asset.hrefs import parse_href
+from stac_asset.messages import OpenUrl
+from stac_asset.redact import redact_href
+from stac_asset.types import MessageQueue, PathLikeObject, Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the engine wants of a client."""
+
+    url: URL = field(repr=False)
+    """The url; it may be signed, so it is not shown."""
+
+    content_type: str | None = None
+    """The media type that the asset says."""
+
+    offset: int = 0
+    """The first byte wanted."""
+
+    validator: str | None = None
+    """The version that the bytes before the offset are of; another one has to start over."""
+
+    storage: Storage | None = None
+    """What the item says of the object store."""
+
+
+@dataclass(slots=True)
+class Response:
+    """What a client gives for a request."""
+
+    chunks: AsyncIterator[bytes]
+    """The bytes, as the source stores them: never decompressed."""
+
+    offset: int = 0
+    """The position of the first of these bytes: the request's offset, or 0 to start over."""
+
+    size: int | None = None
+    """Bytes of the whole file, if the source says."""
+
+    validator: str | None = None
+    """What the source calls this version, if a range can be asked of it later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What a source says of a file without sending it."""
+
+    size: int | None = None
+    """Bytes, if the source says."""
+
+    content_type: str | None = None
+    """The media type, if the source says."""
+
+
+class Client(ABC):
+    """An abstract base class for all clients."""
+
+    name: ClassVar[str] = ""
+    """What the client is called in `Config.client_override`, logs and plans."""
+
+    @classmethod
+    async def from_config(cls, config: Config) -> Self:
+        """Creates a client using the provided configuration.
+
+        Needed because some client setups require async operations.
+
+        Args:
+            config: The configuration.
+
+        Returns:
+            A new client
+        """
+        return cls()
+
+    def claims(self, url: URL) -> bool:
+        """Returns whether this client is for a url.
+
+        A client that the caller passes is asked before any other. By default, it claims what
+        the table of routes gives to clients of its name, which for a client of one's own is
+        nothing: say what it is for.
+
+        Args:
+            url: An absolute url, or a relative one without scheme for a local path.
+        """
+        from stac_asset.clients.routes import route
+
+        return bool(self.name) and route(url) == self.name
+
+    @abstractmethod
+    def open_url(
+        self,
+        url: URL,
+        content_type: str | None = None,
+        messages: MessageQueue | None = None,
+        stream: bool | None = None,
+    ) -> AsyncIterator[bytes]:
+        """Opens a url and yields an iterator over its bytes.
+
+        This is the core method that all clients must implement.
+
+        Args:
+            url: The input url
+            content_type: The expected content type, to be checked by the client implementations
+            messages: An optional queue to use for progress reporting
+            stream: If False, the whole file is read before the first bytes are yielded
+
+        Yields:
+            AsyncIterator[bytes]: An iterator over chunks of the read file
+        """
+
+    def fetch(self, request: Request) -> AbstractAsyncContextManager[Response]:
+        """Opens a file, from the request's offset on where the source can do that.
+
+        Args:
+            request: What is wanted.
+
+        Returns:
+            A context manager of the response; leaving it ends the transfer.
+        """
+        return self._fetch_whole(request)
+
+    @asynccontextmanager
+    async def _fetch_whole(self, request: Request) -> AsyncIterator[Response]:
+        chunks = self.open_url(request.url, content_type=request.content_type)
+        try:
+            yield Response(chunks)
+        finally:
+            close = getattr(chunks, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def stat(self, request: Request) -> Stat:
+        """Returns what the source says of a file; raises what a fetch would, if it is not there.
+
+        The default implementation opens it and reads one chunk.
+
+        Args:
+            request: What is meant.
+        """
+        async with self.fetch(request) as response:
+            async for _ in response.chunks:
+                break
+            return Stat(size=response.size)
+
+    async def open_href(
+        self,
+        href: str,
+        content_type: str | None = None,
+        messages: MessageQueue | None = None,
+        stream: bool | None = None,
+    ) -> AsyncIterator[bytes]:
+        """Opens a href and yields an iterator over its bytes.
+
+        Args:
+            href: The input href
+            content_type: The expected content type
+            messages: An optional queue to use for progress reporting
+            stream: If False, the whole file is read before the first bytes are yielded
+
+        Yields:
+            AsyncIterator[bytes]: An iterator over chunks of the read file
+        """
+        chunks = self.open_url(
+            parse_href(href), content_type=content_type, messages=messages, stream=stream
+        )
+        async for chunk in chunks:
+            yield chunk
+
+    async def download_href(
+        self,
+        href: str,
+        path: PathLikeObject,
+        clean: bool = True,
+        content_type: str | None = None,
+        messages: MessageQueue | None = None,
+        stream: bool | None = None,
+    ) -> None:
+        """Downloads a file to the local filesystem.
+
+        The file appears under its name when it is whole, and replaces what stood there.
+
+        Args:
+            href: The input href
+            path: The output file path
+            clean: If an error occurs, delete the part file even if it could be continued
+            content_type: The expected content type
+            messages: An optional queue to use for progress reporting
+            stream: If False, the whole file is read before its first bytes are written
+        """
+        # The engine knows clients by this class alone; only this method knows the engine.
+        from stac_asset.transfer import download_with
+
+        await download_with(
+            self, href, Path(path), clean, content_type, messages=messages, stream=stream
+        )
+
+    async def href_exists(self, href: str) -> bool:
+        """Returns true if the href exists.
+
+        Args:
+            href: The href to open
+
+        Returns:
+            Whether the href exists
+        """
+        try:
+            await self.assert_href_exists(href)
+        except Exception:
+            return False
+        return True
+
+    async def assert_href_exists(self, href: str) -> None:
+        """Asserts that a href exists.
+
+        Args:
+            href: The href to open
+
+        Raises:
+            Exception: The underlying error when trying to open the file.
+        """
+        await self.stat(Request(parse_href(href)))
+
+    async def close(self) -> None:  # noqa: B027 - most clients hold nothing to close
+        """Close this client."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+class RangeClient(Client):
+    """A client that can begin in the middle of a file; `open_url` follows from `fetch`."""
+
+    @abstractmethod
+    def fetch(self, request: Request) -> AbstractAsyncContextManager[Response]:
+        """Opens a file, from the request's offset on.
+
+        Args:
+            request: What is wanted.
+
+        Returns:
+            A context manager of the response; leaving it ends the transfer.
+        """
+
+    @abstractmethod
+    async def stat(self, request: Request) -> Stat:
+        """Returns what the source says of a file; raises what a fetch would, if it is not there.
+
+        Args:
+            request: What is meant.
+        """
+
+    async def open_url(
+        self,
+        url: URL,
+        content_type: str | None = None,
+        messages: MessageQueue | None = None,
+        stream: bool | None = None,
+    ) -> AsyncIterator[bytes]:
+        """Opens a url and yields an iterator over its bytes.
+
+        Args:
+            url: The input url
+            content_type: The expected content type
+            messages: An optional queue to use for progress reporting
+            stream: If False, the whole file is read before the first bytes are yielded
+
+        Yields:
+            AsyncIterator[bytes]: An iterator over the file's bytes
+
+        Raises:
+            TransferError: The file cannot be read.
+        """
+        async with self.fetch(Request(url, content_type)) as response:
+            if messages is not None:
+                shown = URL(redact_href(url).removesuffix("?…"), encoded=True)
+                await messages.put(OpenUrl(url=shown, size=response.size))
+            if stream is False:
+                yield b"".join([chunk async for chunk in response.chunks])
+                return
+            async for chunk in response.chunks:
+                yield chunk

@@ -1,0 +1,103 @@
+"""Reads what response headers say: extent, version, waiting time, redirects, login pages."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from aiohttp import ClientResponse, hdrs
+from yarl import URL
+
+from stac_asset.errors import RangeError, SchemeError
+from stac_asset.redact import redact_href
+
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+
+
+def extent(response: ClientResponse) -> tuple[int, int | None]:
+    """Returns the position of the first byte, and the bytes of the whole file if they are known.
+
+    Args:
+        response: An answer with status 200 or 206.
+
+    Raises:
+        RangeError: The answer is a part of the file that it does not name.
+    """
+    if response.status != 206:
+        length = response.headers.get(hdrs.CONTENT_LENGTH, "")
+        return 0, int(length) if length.isdigit() else None
+    match = _CONTENT_RANGE.fullmatch(response.headers.get(hdrs.CONTENT_RANGE, ""))
+    if match is None:
+        raise RangeError(f"{redact_href(response.url)} sent a part and does not say which")
+    first, _, size = match.groups()
+    return int(first), int(size) if size != "*" else None
+
+
+def validator(response: ClientResponse) -> str | None:
+    """Returns what a later `If-Range` may name, or None.
+
+    A weak ETag is no such thing, nor a date that is as young as the answer (RFC 9110, 8.8.2.2).
+
+    Args:
+        response: Any answer.
+    """
+    etag = response.headers.get(hdrs.ETAG)
+    if etag:
+        return etag if etag.startswith('"') else None
+    modified = _date(response.headers.get(hdrs.LAST_MODIFIED))
+    if modified is None:
+        return None
+    answered = _date(response.headers.get(hdrs.DATE))
+    if answered is not None and (answered - modified).total_seconds() < 1:
+        return None
+    return response.headers[hdrs.LAST_MODIFIED]
+
+
+def retry_after(response: ClientResponse) -> float | None:
+    """Returns how many seconds the server asks to wait, or None.
+
+    Args:
+        response: Any answer; its `Retry-After` holds seconds or a date.
+    """
+    value = response.headers.get(hdrs.RETRY_AFTER, "").strip()
+    if re.fullmatch(r"\d+(\.\d+)?", value):
+        return float(value)
+    until = _date(value)
+    return max(0.0, (until - datetime.now(UTC)).total_seconds()) if until else None
+
+
+def redirect_target(url: URL, location: str) -> URL:
+    """Returns where a redirect goes.
+
+    Args:
+        url: The url that redirects.
+        location: Its `Location` header, absolute or relative.
+
+    Raises:
+        SchemeError: It does not go to an http or https url.
+    """
+    try:
+        target = url.join(URL(location, encoded=True))
+    except ValueError:
+        target = URL()
+    if target.scheme not in ("http", "https") or not target.host:
+        raise SchemeError(f"{redact_href(url)} redirects to '{redact_href(location)}'")
+    return target
+
+
+def is_login_page(response: ClientResponse) -> bool:
+    """Returns whether an answer is a web page.
+
+    Args:
+        response: An answer to a request for something else.
+    """
+    return response.content_type in ("text/html", "application/xhtml+xml")
+
+
+def _date(value: str | None) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(value or "")
+    except ValueError:
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

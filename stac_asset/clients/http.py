@@ -1,0 +1,237 @@
+"""Plain HTTP and HTTPS, and what all clients over HTTP share.
+
+Redirects are followed here, hop by hop: a hop to another origin is made through a session that
+knows no header, cookie or credential, so that nothing can leak by it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Self
+
+import aiohttp
+from aiohttp import ClientResponse, ClientSession, ClientTimeout, hdrs
+from yarl import URL
+
+from stac_asset import validate
+from stac_asset.clients import headers
+from stac_asset.clients.base import RangeClient, Request, Response, Stat
+from stac_asset.clients.mapping import mapped_errors
+from stac_asset.config import Config
+from stac_asset.errors import (
+    ContentTypeError,
+    ResponseError,
+    TransferError,
+)
+from stac_asset.redact import redact_href
+
+logger = logging.getLogger(__name__)
+
+_MAX_REDIRECTS = 10
+_CONNECT_TIMEOUT = 30.0
+_IDENTITY: dict[str, str] = {hdrs.ACCEPT_ENCODING: "identity"}
+"""Bytes as they are stored: what sizes and checksums speak of."""
+_HEAD_REFUSED = frozenset({400, 401, 403, 405, 501})
+"""Answers to HEAD after which a GET decides; presigned hrefs are signed for one method."""
+
+
+class HttpClient(RangeClient):
+    """A simple client for making HTTP requests.
+
+    By default, doesn't do any authentication. Configure the session to customize its behavior:
+    its headers, cookies and credentials go to the origin of each href, never over a redirect to
+    another one.
+
+    Args:
+        session: The session that will be used for all requests. Closing this client closes it.
+        check_content_type: If true, a content type that the asset does not expect is an error;
+            if false, it is logged as a warning.
+    """
+
+    name = "http"
+
+    session: ClientSession
+    """The aiohttp session that will be used for all requests."""
+
+    check_content_type: bool
+    """If true, check the asset's content type against the response from the server."""
+
+    def __init__(self, session: ClientSession, check_content_type: bool = True) -> None:
+        self.session = session
+        self.check_content_type = check_content_type
+        self._bare: ClientSession | None = None
+
+    @classmethod
+    async def from_config(cls, config: Config) -> Self:
+        """Creates the default http client.
+
+        Args:
+            config: The configuration.
+        """
+        return cls(
+            session_from_config(config, config.http_headers),
+            check_content_type=config.http_check_content_type,
+        )
+
+    def trusts(self, url: URL, origin: URL) -> bool:
+        """Returns whether a hop may carry the session's headers, cookies and credentials.
+
+        Args:
+            url: Where the hop goes.
+            origin: The url of the first hop.
+        """
+        return url.origin() == origin.origin()
+
+    async def prepare(self, url: URL) -> URL:
+        """Returns the url to request in place of an href's; where a provider signs, it is signed.
+
+        Args:
+            url: The href's url.
+        """
+        return url
+
+    @asynccontextmanager
+    async def fetch(self, request: Request) -> AsyncIterator[Response]:
+        """Opens a url with this client's session.
+
+        Args:
+            request: What is wanted.
+
+        Raises:
+            aiohttp.ClientResponseError: Raised if the response is not OK
+            ContentTypeError: The response has not the content type that the asset says.
+        """
+        with mapped_errors(request.url):
+            response = await self._open(request)
+        try:
+            offset, size = headers.extent(response)
+            chunks = _chunks(response, request.url)
+            yield Response(chunks, offset, size, headers.validator(response))
+        finally:
+            response.close()
+
+    async def _open(self, request: Request) -> ClientResponse:
+        ask: dict[str, str] = dict(_IDENTITY)
+        if request.offset and request.validator:
+            ask[hdrs.RANGE] = f"bytes={request.offset}-"
+            ask[hdrs.IF_RANGE] = request.validator
+        response = await self._request(hdrs.METH_GET, request.url, ask)
+        if response.status == 416 and request.offset:
+            # What is here is as long as what is there, or longer: start over.
+            response.close()
+            response = await self._request(hdrs.METH_GET, request.url, _IDENTITY)
+        return self._checked(response, request)
+
+    async def stat(self, request: Request) -> Stat:
+        """Returns what the server says of a file.
+
+        Uses a HEAD request, and where the server refuses that, a GET of one byte.
+
+        Args:
+            request: What is meant.
+        """
+        with mapped_errors(request.url):
+            response = await self._request(hdrs.METH_HEAD, request.url, _IDENTITY)
+            if response.status in _HEAD_REFUSED:
+                response.close()
+                one: dict[str, str] = {**_IDENTITY, hdrs.RANGE: "bytes=0-0"}
+                response = await self._request(hdrs.METH_GET, request.url, one)
+            if response.status == 416:  # A file of no bytes has no first one.
+                response.close()
+                return Stat(size=0)
+            self._checked(response, request)
+            try:
+                if response.status == 206:
+                    await response.read()
+                _, size = headers.extent(response)
+                return Stat(size, response.headers.get(hdrs.CONTENT_TYPE))
+            finally:
+                response.close()
+
+    async def _request(self, method: str, href: URL, ask: dict[str, str]) -> ClientResponse:
+        origin = url = await self.prepare(href)
+        for _ in range(_MAX_REDIRECTS):
+            session = self.session if self.trusts(url, origin) else self._session_without_secrets()
+            response = await session.request(
+                method, url, headers=ask, allow_redirects=False, auto_decompress=False
+            )
+            location = response.headers.get(hdrs.LOCATION)
+            if response.status not in (301, 302, 303, 307, 308) or location is None:
+                return response
+            response.release()
+            url = headers.redirect_target(url, location)
+        raise TransferError(f"more than {_MAX_REDIRECTS} redirects from {redact_href(href)}")
+
+    def _session_without_secrets(self) -> ClientSession:
+        if self._bare is None:
+            self._bare = ClientSession(
+                connector=self.session.connector,
+                connector_owner=False,
+                timeout=self.session.timeout,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._bare
+
+    def _checked(self, response: ClientResponse, request: Request) -> ClientResponse:
+        try:
+            self._check_status(response, request)
+            self._check_content_type(response, request)
+        except BaseException:
+            response.close()
+            raise
+        return response
+
+    def _check_status(self, response: ClientResponse, request: Request) -> None:
+        if response.status >= 300:
+            raise ResponseError.of(
+                response.status,
+                response.reason or "",
+                str(request.url),
+                headers.retry_after(response),
+            )
+
+    def _check_content_type(self, response: ClientResponse, request: Request) -> None:
+        actual = response.headers.get(hdrs.CONTENT_TYPE)
+        if not actual or not request.content_type:
+            return
+        try:
+            validate.content_type(actual, request.content_type)
+        except ContentTypeError as error:
+            if self.check_content_type:
+                raise
+            logger.warning("%s: %s", redact_href(request.url), error)
+
+    async def close(self) -> None:
+        """Close this http client.
+
+        Closes the underlying session.
+        """
+        if self._bare is not None:
+            await self._bare.close()
+        await self.session.close()
+
+
+def session_from_config(
+    config: Config, default_headers: dict[str, str] | None = None
+) -> ClientSession:
+    """Returns a session with our timeouts, whose connections the engine limits, not itself.
+
+    Args:
+        config: The configuration.
+        default_headers: What to send with each request.
+    """
+    return ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
+        headers=default_headers or {},
+        timeout=ClientTimeout(
+            total=None, sock_connect=_CONNECT_TIMEOUT, sock_read=config.http_read_timeout
+        ),
+    )
+
+
+async def _chunks(response: ClientResponse, href: URL) -> AsyncIterator[bytes]:
+    with mapped_errors(href):
+        async for chunk in response.content.iter_any():
+            yield chunk

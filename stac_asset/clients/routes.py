@@ -1,0 +1,160 @@
+"""Chooses the client of an href: the caller's own first, then a table of anchored patterns."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Self
+
+from yarl import URL
+
+from stac_asset.clients.base import Client
+from stac_asset.config import Config
+from stac_asset.errors import ConfigError, SchemeError
+from stac_asset.hrefs import parse_href
+from stac_asset.redact import redact_href
+
+ENTRY_POINTS = "stac_asset.clients"
+"""The entry-point group through which packages add clients: name, and the client class."""
+
+_ROUTES: list[tuple[str, str | None, str]] = [
+    (r"|file", None, "filesystem"),
+    (r"s3", None, "s3"),
+    (r"https?", r"[a-z0-9]+\.blob\.core\.windows\.net", "planetary-computer"),
+    (r"https", r"([a-z0-9-]+\.)*earthdata(cloud)?\.nasa\.gov", "earthdata"),
+    (r"https?", None, "http"),
+]
+"""Scheme, host (None: any) and the client's name. Each pattern has to match as a whole."""
+
+
+def route(url: URL) -> str | None:
+    """Returns the name of the client that the table gives a url to, or None.
+
+    Args:
+        url: The url; without a scheme it is a local path.
+    """
+    for scheme, host, name in _ROUTES:
+        if re.fullmatch(scheme, url.scheme) and (
+            host is None or re.fullmatch(host, (url.host or "").lower().rstrip("."))
+        ):
+            return name
+    return None
+
+
+def get_client_classes() -> list[type[Client]]:
+    """Returns all known client classes: ours, and those that packages add by entry point."""
+    return list(_client_classes().values())
+
+
+@cache
+def _client_classes() -> dict[str, type[Client]]:
+    from stac_asset.clients.earthdata import EarthdataClient
+    from stac_asset.clients.filesystem import FilesystemClient
+    from stac_asset.clients.http import HttpClient
+    from stac_asset.clients.planetary_computer import PlanetaryComputerClient
+    from stac_asset.clients.s3 import S3Client
+
+    own: list[type[Client]] = [
+        FilesystemClient,
+        S3Client,
+        PlanetaryComputerClient,
+        EarthdataClient,
+        HttpClient,
+    ]
+    classes = {client.name: client for client in own}
+    for point in entry_points(group=ENTRY_POINTS):
+        if point.name not in classes:
+            classes[point.name] = point.load()
+    return classes
+
+
+class Clients:
+    """The clients of a run: one of each kind, made when first wanted.
+
+    Those that the caller passes are used first, and left open; those that it makes, it closes.
+    Then come the clients that packages add, then the table.
+
+    Args:
+        config: What clients are made from.
+        clients: The caller's own clients, asked in their order.
+
+    Raises:
+        ConfigError: `Config.client_override` names no known client.
+    """
+
+    lock: asyncio.Lock
+    clients: dict[str, Client]
+    config: Config
+
+    def __init__(self, config: Config, clients: list[Client] | None = None) -> None:
+        self.lock = asyncio.Lock()
+        self.clients = {}
+        self.config = config
+        self._callers = list(clients or [])
+        if config.client_override is not None:
+            known = {client.name for client in self._callers} | set(_client_classes())
+            if config.client_override not in known:
+                raise ConfigError(
+                    f"client_override '{config.client_override}' is no known client: "
+                    f"use one of {', '.join(sorted(known))}"
+                )
+
+    async def get_client(self, href: str) -> Client:
+        """Gets a client for the provided href.
+
+        Args:
+            href: The file href to download
+
+        Returns:
+            The client, which stays this object's, or the caller's, to close.
+
+        Raises:
+            HrefError: The href is empty or cannot be parsed.
+            SchemeError: No client claims it.
+        """
+        url = parse_href(href)
+        override = self.config.client_override
+        for client in self._callers:
+            if client.name == override if override is not None else client.claims(url):
+                return client
+        if override is not None:
+            return await self._named(override)
+        for added in _added_names():
+            client = await self._named(added)
+            if client.claims(url):
+                return client
+        name = route(url)
+        if name is None:
+            raise SchemeError(
+                f"no client claims '{redact_href(href)}': its scheme '{url.scheme}' is not one of "
+                "http, https, s3 and file"
+            )
+        return await self._named(name)
+
+    async def _named(self, name: str) -> Client:
+        if name in self.clients:
+            return self.clients[name]
+        async with self.lock:
+            if name not in self.clients:
+                self.clients[name] = await _client_classes()[name].from_config(self.config)
+            return self.clients[name]
+
+    async def close_all(self) -> None:
+        """Close all clients that were made here; the caller's stay open."""
+        async with self.lock:
+            while self.clients:
+                _, client = self.clients.popitem()
+                await client.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close_all()
+
+
+@cache
+def _added_names() -> tuple[str, ...]:
+    return tuple(point.name for point in entry_points(group=ENTRY_POINTS))

@@ -1,0 +1,321 @@
+"""Every error that this package raises on purpose.
+
+One root, and each error is also the standard one where that is true:
+
+    StacAssetError
+    ├── ConfigError (ValueError)
+    │   └── CannotIncludeAndExclude
+    ├── SourceError (ValueError)             a document that cannot be read, or is no STAC
+    ├── NoAssetsError (ValueError)           nothing to download on the object
+    ├── AssetOverwriteError                  two assets would get the same file
+    ├── UnsafePathError (ValueError)         a file would lie outside of its directory
+    ├── SchemeError (ValueError)             an href that no client claims
+    ├── HrefError (ValueError)               an href that is missing, empty, or relative to nothing
+    ├── LocalHrefError (PermissionError)     a remote item that names a local file
+    ├── TransferError                        the bytes of one asset did not arrive
+    │   ├── ResponseError (aiohttp.ClientResponseError)
+    │   │   ├── ResponseNotFoundError (NotFoundError)
+    │   │   └── ResponseForbiddenError (AccessError)
+    │   ├── NotFoundError (FileNotFoundError)
+    │   ├── AccessError (PermissionError)
+    │   ├── LoginPageError (AccessError)     a login page in place of the file
+    │   ├── TokenError (AccessError)         a token endpoint gave no token
+    │   ├── ConnectionFailedError (ConnectionError)
+    │   ├── StalledError (TimeoutError)
+    │   ├── TruncatedError                   fewer bytes than were announced
+    │   ├── RangeError                       a range that was not asked for
+    │   ├── SizeError                        not the size that `file:size` says
+    │   ├── ChecksumError                    not the digest that `file:checksum` says
+    │   ├── DestinationError (OSError)       the file cannot be written: full disk, permissions
+    │   └── UnexpectedError                  a client raised something else
+    ├── ContentTypeError                     not the media type that the asset says
+    └── DownloadError                        what went wrong in a whole run
+
+`DownloadWarning` is a warning, not an error. No message holds the query of an href.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from aiohttp import ClientResponseError, RequestInfo
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from stac_asset.redact import redact_href, redact_text
+
+_SHOWN = 10
+"""How many errors the text of a `DownloadError` names."""
+
+
+class StacAssetError(Exception):
+    """The root of this package's errors.
+
+    Attributes:
+        owner: The item or collection whose asset failed, e.g. `item 'S2B_31UFU'`, if any.
+        key: The key of the asset that failed, if any.
+    """
+
+    owner: str | None = None
+    key: str | None = None
+
+    @property
+    def message(self) -> str:
+        """What went wrong, without whose asset it was."""
+        return str(self.args[0]) if self.args else type(self).__name__
+
+    def __str__(self) -> str:
+        if self.key is None:
+            return self.message
+        owner = f" of {self.owner}" if self.owner else ""
+        return f"asset '{self.key}'{owner}: {self.message}"
+
+
+class ConfigError(StacAssetError, ValueError):
+    """Raised if the configuration is not valid."""
+
+
+class CannotIncludeAndExclude(ConfigError):
+    """Raised if both `include` and `exclude` are set."""
+
+
+CantIncludeAndExclude = CannotIncludeAndExclude
+"""The other name under which it is documented."""
+
+
+class SourceError(StacAssetError, ValueError):
+    """Raised if a STAC document cannot be read, or is none."""
+
+
+class NoAssetsError(StacAssetError, ValueError):
+    """Raised if an object has no assets to download."""
+
+
+class AssetOverwriteError(StacAssetError):
+    """Raised when an asset would be overwritten during download.
+
+    Args:
+        hrefs: The hrefs, or descriptions of the assets, that would share one file.
+        path: The file that they would share.
+    """
+
+    def __init__(self, hrefs: list[str], path: str | None = None) -> None:
+        super().__init__(hrefs, path)
+        self.hrefs = hrefs
+        self.path = path
+
+    @property
+    def message(self) -> str:
+        """Which assets would share which file, and what to do."""
+        file = f"the file {self.path}" if self.path else "one file"
+        return (
+            f"{' and '.join(redact_text(href) for href in self.hrefs)} would share {file}: "
+            "use FileNameStrategy.KEY, a path_template that tells them apart, or exclude one"
+        )
+
+
+class UnsafePathError(StacAssetError, ValueError):
+    """Raised when a file would lie outside of the directory that it is meant for."""
+
+
+class SchemeError(StacAssetError, ValueError):
+    """Raised when no client claims an href."""
+
+
+class HrefError(StacAssetError, ValueError):
+    """Raised when an asset's href is missing, empty, or relative to nothing."""
+
+
+class LocalHrefError(StacAssetError, PermissionError):
+    """Raised when an item that is not local itself names a local file."""
+
+
+class ContentTypeError(StacAssetError):
+    """The expected content type does not match the actual content type.
+
+    Args:
+        actual: The media type that the source gave.
+        expected: The media type that the asset names.
+    """
+
+    def __init__(self, actual: str, expected: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(actual, expected, *args)
+        self.actual = actual
+        self.expected = expected
+
+    @property
+    def message(self) -> str:
+        """Both types, and what to do if the source is right."""
+        return (
+            f"the source says content type '{self.actual}' where the asset says "
+            f"'{self.expected}': set http_check_content_type=False if that is fine"
+        )
+
+
+class TransferError(StacAssetError):
+    """Raised when the bytes of one asset did not arrive.
+
+    Attributes:
+        transient: Whether a later attempt may succeed.
+        retry_after: Seconds that the source asked to wait before the next attempt.
+    """
+
+    transient: bool = False
+    retry_after: float | None = None
+
+
+class NotFoundError(TransferError, FileNotFoundError):
+    """Raised when the source has no such file."""
+
+
+class AccessError(TransferError, PermissionError):
+    """Raised when the source does not let us in."""
+
+
+class LoginPageError(AccessError):
+    """Raised when a source answers with a login page in place of the file."""
+
+
+class TokenError(AccessError):
+    """Raised when a token endpoint gives no token."""
+
+
+class ConnectionFailedError(TransferError, ConnectionError):
+    """Raised when a connection cannot be made, or breaks."""
+
+    transient = True
+
+
+class StalledError(TransferError, TimeoutError):
+    """Raised when a source sends nothing for too long, or takes too long in all."""
+
+    transient = True
+
+
+class TruncatedError(TransferError):
+    """Raised when fewer bytes arrive than were announced."""
+
+    transient = True
+
+
+class RangeError(TransferError):
+    """Raised when a source answers a range request with another range."""
+
+    transient = True
+
+
+class SizeError(TransferError):
+    """Raised when a file has not the size that `file:size` says."""
+
+
+class ChecksumError(TransferError):
+    """Raised when a file has not the digest that `file:checksum` says."""
+
+
+class DestinationError(TransferError, OSError):
+    """Raised when a file cannot be written: a full disk, a missing permission."""
+
+
+class UnexpectedError(TransferError):
+    """Raised when a client raised an error that it does not document, kept as `__cause__`."""
+
+
+class ResponseError(TransferError, ClientResponseError):
+    """Raised when a server answers with an error status.
+
+    It holds no header, and no query of the href: these may be secrets.
+
+    Args:
+        status: The HTTP status.
+        reason: The server's word for it.
+        href: What was asked for.
+        retry_after: Seconds that the server asked to wait.
+    """
+
+    _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+    def __init__(
+        self, status: int, reason: str, href: str, retry_after: float | None = None
+    ) -> None:
+        shown = redact_href(href)
+        url = URL(shown.removesuffix("?…"), encoded=True)
+        headers: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
+        ClientResponseError.__init__(
+            self, RequestInfo(url, "GET", headers, url), (), status=status, message=reason
+        )
+        self.args = (status, reason, shown, retry_after)
+        self.retry_after = retry_after
+        self.transient = status in self._TRANSIENT or status >= 520
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.args, {"owner": self.owner, "key": self.key}
+
+    @property
+    def message(self) -> str:
+        """The status and the href."""
+        status, reason, href, _ = self.args
+        return f"{status} {reason} for {href}".replace("  ", " ")
+
+    @message.setter
+    def message(self, value: str) -> None:
+        """Ignores what aiohttp's constructor sets: the text is made of our own arguments."""
+
+    __str__ = StacAssetError.__str__
+
+    @staticmethod
+    def of(status: int, reason: str, href: str, retry_after: float | None = None) -> ResponseError:
+        """Returns the error class that fits a status.
+
+        Args:
+            status: The HTTP status.
+            reason: The server's word for it.
+            href: What was asked for.
+            retry_after: Seconds that the server asked to wait.
+        """
+        kind = {404: ResponseNotFoundError, 410: ResponseNotFoundError}.get(status, ResponseError)
+        if status in (401, 403, 407):
+            kind = ResponseForbiddenError
+        return kind(status, reason, href, retry_after)
+
+
+class ResponseNotFoundError(ResponseError, NotFoundError):
+    """Raised when a server answers 404 or 410."""
+
+
+class ResponseForbiddenError(ResponseError, AccessError):
+    """Raised when a server answers 401, 403 or 407."""
+
+
+class DownloadError(StacAssetError):
+    """A collection of exceptions encountered while downloading.
+
+    Args:
+        exceptions: Every error of the run; the text names the first ten.
+        total: How many assets there were in all, if known.
+    """
+
+    def __init__(
+        self, exceptions: Sequence[Exception], *args: Any, total: int | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(exceptions, *args)
+        self.exceptions = list(exceptions)
+        self.total = total
+
+    @property
+    def message(self) -> str:
+        """How many assets failed, and the first ten errors, a line each."""
+        of = f" of {self.total}" if self.total else ""
+        count = len(self.exceptions)
+        lines = [f"{count}{of} asset{'' if (self.total or count) == 1 else 's'} failed"]
+        lines += [f"- {error}" for error in self.exceptions[:_SHOWN]]
+        if count > _SHOWN:
+            lines.append(f"- and {count - _SHOWN} more")
+        return "\n".join(lines)
+
+
+class DownloadWarning(Warning):
+    """A warning for when something couldn't be downloaded.
+
+    Used when we don't want to cancel all downloads, but still inform the user about the problem.
+    """

@@ -1,0 +1,1 @@
+"""The same configuration, from the environment and `.env` files."""

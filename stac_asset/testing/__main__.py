@@ -1,0 +1,116 @@
+"""Runs an origin in a process of its own: `python -m stac_asset.testing`.
+
+It prints `{"url": …}` when it is ready, and ends on SIGTERM, SIGINT, or what the options say. With
+`--until-stdin-closes` it answers each line of its standard input with `{"logged": N}` when the log
+is up to date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from stac_asset.testing.origin import Origin
+from stac_asset.testing.received import Received
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serves until it is told to end.
+
+    Args:
+        arguments: The command line; None is the process's own.
+    """
+    options = _parser().parse_args(arguments)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with contextlib.ExitStack() as stack:
+        log = _Log(stack.enter_context(options.log.open("a")) if options.log else None)
+        origin = Origin(
+            options.host,
+            options.port,
+            bytes_per_second=options.bytes_per_second,
+            latency=options.latency,
+            fault_rate=options.fault_rate,
+            seed=options.seed,
+            strict=options.strict,
+            on_finished=log.append,
+        )
+        log.origin = origin
+        stack.enter_context(origin)
+        if options.root is not None:
+            for file in sorted(options.root.rglob("*")):
+                if file.is_file():
+                    origin.put(file.relative_to(options.root).as_posix(), file.read_bytes())
+        print(json.dumps({"url": origin.url}), flush=True)
+        if options.until_stdin_closes:
+            threading.Thread(target=_follow, args=(log, stop), daemon=True).start()
+        parent = os.getppid() if options.parent_pid == "auto" else options.parent_pid
+        while not stop.wait(0.5 if parent else None):
+            if os.getppid() != parent:
+                break
+
+
+class _Log:
+    """Writes finished requests to a file, and keeps none in memory."""
+
+    def __init__(self, file: TextIO | None) -> None:
+        self._file = file
+        self.origin: Origin | None = None
+        self.lines = 0
+
+    def append(self, request: Received) -> None:
+        if self._file is not None:
+            self._file.write(request.to_line() + "\n")
+            self._file.flush()
+        self.lines += 1
+        if self.origin is not None:
+            self.origin.forget()
+
+
+def _follow(log: _Log, stop: threading.Event) -> None:
+    for _ in sys.stdin:
+        assert log.origin is not None
+        _ = log.origin.requests  # returns when all is noted
+        print(json.dumps({"logged": log.lines}), flush=True)
+    stop.set()
+
+
+def _pid(value: str) -> str | int:
+    return value if value == "auto" else int(value)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m stac_asset.testing",
+        description="Serve deterministic bytes by path, and misbehave on request.",
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="the address to listen on")
+    add("--port", type=int, default=0, help="the port to listen on; 0 chooses a free one")
+    add("--root", type=Path, help="a folder whose files are served too; they are read at the start")
+    add("--bytes-per-second", type=float, help="the rate of each connection")
+    add("--latency", type=float, default=0.0, help="seconds before every response")
+    add("--fault-rate", type=float, default=0.0, help="the share of GETs with a random fault")
+    add("--seed", type=int, default=0, help="another seed draws other faults")
+    add("--strict", action="store_true", help="404 for everything but the files in --root")
+    add("--log", type=Path, help="append each finished request to this file, as NDJSON")
+    add(
+        "--parent-pid",
+        type=_pid,
+        help="end when this is not the parent process any more; 'auto' is the present one",
+    )
+    add("--until-stdin-closes", action="store_true", help="end when the standard input closes")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

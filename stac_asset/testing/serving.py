@@ -1,0 +1,197 @@
+"""Puts one answer on the wire, byte by counted byte. The only module here that awaits sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import Callable, Mapping
+from urllib.parse import unquote
+
+from aiohttp import web
+from aiohttp.http import HttpVersion11, StreamWriter
+from multidict import CIMultiDict
+
+from stac_asset.testing.answers import Answer
+from stac_asset.testing.received import Ongoing, RequestLog
+
+try:
+    import fcntl
+    import termios
+except ImportError:  # Windows
+    fcntl = termios = None  # type: ignore[assignment]
+
+_PIECE = 4 * 65536
+_SLOW_PIECE = 16 * 1024
+_SLOW_BUFFER = 32 * 1024
+_LINGER_NOT = struct.pack("ii", 1, 0)
+
+Decide = Callable[[str, str, str, Mapping[str, str]], Answer]
+"""Gives the answer to a method, a decoded path, a query and headers with lower-case names."""
+
+
+class Server(web.Server):
+    """aiohttp's low-level server, which counts its connections and can break them all off."""
+
+    def __init__(self, decide: Decide, log: RequestLog, rate: float | None, latency: float) -> None:
+        """Serves what is decided; rate in bytes per second, latency in seconds."""
+        super().__init__(self._handle, handler_cancellation=True, access_log=None)
+        self.accepted = 0
+        self._decide, self._log, self._rate, self._latency = decide, log, rate, latency
+        self._transports: dict[object, asyncio.Transport] = {}
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """Counts a connection and keeps its transport."""
+        super().connection_made(handler, transport)
+        self.accepted += 1
+        self._transports[handler] = transport
+        if self._rate is not None:
+            _shrink(transport)
+
+    def connection_lost(
+        self, handler: web.RequestHandler, exc: BaseException | None = None
+    ) -> None:
+        """Forgets the transport."""
+        super().connection_lost(handler, exc)
+        self._transports.pop(handler, None)
+
+    async def abort(self) -> None:
+        """Ends all connections, and with them whatever their responses were doing."""
+        for transport in list(self._transports.values()):
+            transport.abort()
+        for _ in range(200):
+            if not self.connections:
+                return
+            await asyncio.sleep(0.005)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        raw_path, _, query = request.raw_path.partition("?")
+        peer = request.transport.get_extra_info("peername") if request.transport else None
+        ongoing = Ongoing(
+            method=request.method,
+            path=unquote(raw_path),
+            query=query,
+            headers={
+                name.lower(): ", ".join(request.headers.getall(name)) for name in request.headers
+            },
+            peer=f"{peer[0]}:{peer[1]}" if peer else "",
+        )
+        self._log.begin(ongoing)
+        try:
+            answer = self._decide(ongoing.method, ongoing.path, query, ongoing.headers)
+            return await self._respond(request, answer, ongoing)
+        finally:
+            self._log.finish(ongoing)
+
+    async def _respond(
+        self, request: web.BaseRequest, answer: Answer, ongoing: Ongoing
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(status=answer.status, headers=CIMultiDict(answer.headers))
+        await asyncio.sleep(self._latency + answer.delay)
+        transport = request.transport
+        if transport is None:
+            return response
+        if answer.silent:
+            _reset(transport)
+            return response
+        if answer.length is not None:
+            response.content_length = answer.length
+        elif request.version < HttpVersion11:
+            response.force_close()
+        ongoing.status = answer.status
+        try:
+            writer = await response.prepare(request)
+            assert isinstance(writer, StreamWriter)
+            if answer.ending != "keep":
+                response.force_close()  # only now: no header tells the client beforehand
+            await self._send_body(writer, transport, answer, ongoing)
+            if answer.ending == "keep":
+                await response.write_eof()
+            elif answer.ending == "close":
+                transport.close()
+            else:
+                await _delivered(transport)
+                _reset(transport)
+        except ConnectionError:
+            pass  # the client has gone
+        return response
+
+    async def _send_body(
+        self, writer: StreamWriter, transport: asyncio.Transport, answer: Answer, ongoing: Ongoing
+    ) -> None:
+        rates = [rate for rate in (self._rate, answer.rate) if rate is not None]
+        rate = min(rates, default=None)
+        chunk = _PIECE
+        if rate is not None:
+            chunk = int(min(max(rate / 20, 1), _SLOW_PIECE))
+            _shrink(transport)
+        clock = asyncio.get_running_loop().time
+        sent, began = 0, clock()
+        for stop, pause in (*answer.pauses, (answer.send, 0.0)):
+            for piece in answer.source.pieces(answer.start + sent, answer.start + stop, chunk):
+                sent += len(piece)
+                # A turn of the loop at least, so that one response can't keep it for itself.
+                due = began + sent / rate - clock() if rate is not None else 0.0
+                await asyncio.sleep(max(due, 0.0))
+                await _hand_over(writer, transport, piece, ongoing)
+            if pause:
+                await asyncio.sleep(pause)
+                began += pause
+
+
+async def _hand_over(
+    writer: StreamWriter, transport: asyncio.Transport, piece: bytes, ongoing: Ongoing
+) -> None:
+    """Writes a piece and waits until the socket has it, counting what it takes at each step.
+
+    A transport that breaks forgets how much it still had. So it is asked after each progress: a
+    limit one byte below what is left makes it report the next one. (A TLS transport's buffer holds
+    ciphertext: there the piece counts whole.)
+    """
+    before = ongoing.body_sent
+    ongoing.body_sent = before + len(piece)
+    try:
+        await writer.write(piece, drain=False)
+        if transport.is_closing():  # what it does if the socket refuses, instead of raising
+            raise ConnectionResetError("the client has gone")
+    except ConnectionError:
+        ongoing.body_sent = before
+        raise
+    if transport.get_extra_info("sslcontext") is not None:
+        await writer.drain()
+        return
+    while left := transport.get_write_buffer_size():
+        ongoing.body_sent = before + max(len(piece) - left, 0)
+        transport.set_write_buffer_limits(high=left - 1, low=left - 1)
+        await writer.drain()
+    ongoing.body_sent = before + len(piece)
+
+
+async def _delivered(transport: asyncio.Transport, seconds: float = 5.0) -> None:
+    """Waits until the client's side has what was sent, which a reset would take back otherwise."""
+    if fcntl is None:
+        return
+    connection = transport.get_extra_info("socket")
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + seconds
+    with contextlib.suppress(OSError, ValueError):
+        while clock() < deadline:
+            queued = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
+            if not struct.unpack("i", queued)[0]:
+                return
+            await asyncio.sleep(0.001)
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    connection = transport.get_extra_info("socket")
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+    transport.abort()
+
+
+def _shrink(transport: asyncio.Transport) -> None:
+    """Keeps the kernel from taking much more than the client has received."""
+    connection = transport.get_extra_info("socket")
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SLOW_BUFFER)
