@@ -19,7 +19,7 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, TransferError) and error.transient
 
 
-def retrying(config: Config) -> AsyncRetrying:
+def retrying(config: Config, at_most: int | None = None) -> AsyncRetrying:
     """Returns the retries of one transfer, body included.
 
     The waits grow exponentially with full jitter, so that a thousand transfers that fail together
@@ -28,7 +28,9 @@ def retrying(config: Config) -> AsyncRetrying:
 
     Args:
         config: How often, and how long at most.
+        at_most: Fewer attempts than the configuration admits, where somebody is waiting.
     """
+    attempts = min(config.http_max_attempts, at_most or config.http_max_attempts)
 
     def wait(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -38,7 +40,7 @@ def retrying(config: Config) -> AsyncRetrying:
         return min(config.retry_wait_max, jittered + (asked or 0.0))
 
     return AsyncRetrying(
-        stop=stop_after_attempt(config.http_max_attempts),
+        stop=stop_after_attempt(attempts),
         wait=wait,
         retry=retry_if_exception(is_transient),
         reraise=True,

@@ -17,7 +17,7 @@ from stac_asset.config import Config
 from stac_asset.errors import HrefError
 from stac_asset.hrefs import absolute_href, is_absolute, relative_href
 from stac_asset.strategy import ErrorStrategy
-from stac_asset.types import Downloaded, Failed, Outcome
+from stac_asset.types import Downloaded, Failed, Outcome, Skipped
 
 _FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 
@@ -58,7 +58,7 @@ def rewrite(
             _make_absolute(asset, base)
             asset.href = relative_href(path, document) if document else str(path)
             if config.write_checksums:
-                _describe(asset, outcome)
+                describe(asset, outcome)
                 if not any("/file/v" in uri for uri in new.stac_extensions or ()):
                     new.stac_extensions = [*(new.stac_extensions or []), _FILE_EXTENSION]
     if base is not None:
@@ -120,8 +120,13 @@ def _make_absolute(asset: pystac.Asset, base: str | None) -> None:
             alternate["href"] = absolute_href(href, base)
 
 
-def _describe(asset: pystac.Asset, outcome: Outcome) -> None:
-    assert not isinstance(outcome, Failed)
+def describe(asset: pystac.Asset, outcome: Downloaded | Skipped) -> None:
+    """Writes `file:size` and `file:checksum` of what was downloaded to a rewritten asset.
+
+    Args:
+        asset: The asset, which is changed.
+        outcome: What became of it.
+    """
     asset.extra_fields["file:size"] = outcome.size
     if outcome.checksum is not None:
         asset.extra_fields["file:checksum"] = outcome.checksum

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -32,6 +32,7 @@ from stac_asset.messages import (
     StartAssetDownload,
     WriteChunk,
 )
+from stac_asset.pool import bounded
 from stac_asset.redact import redact_href
 from stac_asset.retry import retrying
 from stac_asset.types import (
@@ -100,37 +101,11 @@ class Engine:
         Yields:
             One outcome a transfer, in the order of their ends.
         """
-        waiting = iter(transfers)
-        done: asyncio.Queue[Outcome | BaseException | None] = asyncio.Queue(self._limit)
-
-        async def work() -> None:
-            try:
-                for transfer in waiting:
-                    await done.put(await self.download(transfer))
-                await done.put(None)
-            except Exception as error:  # The iterator's own trouble, or a defect of ours.
-                await done.put(error)
-
-        workers: list[asyncio.Task[None]] = []
-        if isinstance(transfers, list | tuple):
-            self._limit = min(self._limit, max(1, len(transfers)))
-        try:
-            workers += [asyncio.create_task(work()) for _ in range(self._limit)]
-            running = len(workers)
-            while running:
-                outcome = await done.get()
-                if outcome is None:
-                    running -= 1
-                elif isinstance(outcome, BaseException):
-                    raise outcome
-                else:
-                    yield outcome
-                    if isinstance(outcome, Failed) and self._config.fail_fast:
-                        return
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+        async with aclosing(bounded(self.download, transfers, self._limit)) as outcomes:
+            async for outcome in outcomes:
+                yield outcome
+                if isinstance(outcome, Failed) and self._config.fail_fast:
+                    return
 
     async def download(self, transfer: Transfer) -> Outcome:
         """Downloads one transfer: from the first of its candidates that can be had.
@@ -144,7 +119,7 @@ class Engine:
         tally = _Tally(time.monotonic())
         candidate = transfer.candidates[0]
         try:
-            if not self._config.overwrite and (skipped := await self._existing(transfer)):
+            if skipped := await find_existing(transfer, self._config):
                 path = Path(skipped.candidate.path)
                 await self._report(SkipAssetDownload(key=transfer.key, path=path))
                 return skipped
@@ -169,20 +144,6 @@ class Engine:
                 received=tally.received,
                 seconds=time.monotonic() - tally.started,
             )
-
-    async def _existing(self, transfer: Transfer) -> Skipped | None:
-        look = self._config.verify_existing
-        expected = Multihash.parse(transfer.checksum)
-        for candidate in transfer.candidates:
-            check = (Path(candidate.path), transfer.size, expected, look)
-            if look == "checksum" and expected is not None:
-                size = await _in_thread(check_existing, *check)
-            else:
-                size = check_existing(*check)
-            if size is not None:
-                checksum = transfer.checksum if look == "checksum" and expected else None
-                return Skipped(transfer, candidate, size, checksum)
-        return None
 
     async def _first_of(self, transfer: Transfer, tally: _Tally) -> Downloaded:
         first: StacAssetError | None = None
@@ -224,7 +185,7 @@ class Engine:
                 except BusyError:
                     await asyncio.sleep(_BUSY_POLL)
             with part:
-                if not self._config.overwrite and (skipped := await self._existing(transfer)):
+                if skipped := await find_existing(transfer, self._config):
                     # Another process finished it while we waited for its lock.
                     part.drop()
                     return Downloaded(transfer, candidate, skipped.size, 0, _since(tally), 0)
@@ -322,6 +283,30 @@ class Engine:
     def _report_chunk(self, message: WriteChunk) -> None:
         if self._messages is not None and not self._messages.full():
             self._messages.put_nowait(message)
+
+
+async def find_existing(transfer: Transfer, config: Config, tidy: bool = True) -> Skipped | None:
+    """Returns the skip of a transfer whose file is there and still good, or None.
+
+    Args:
+        transfer: What is to be downloaded.
+        config: How hard to look; what is to be overwritten is never skipped.
+        tidy: Whether what a killed run left beside a finished file is removed.
+    """
+    if config.overwrite:
+        return None
+    look = config.verify_existing
+    expected = Multihash.parse(transfer.checksum)
+    for candidate in transfer.candidates:
+        check = (Path(candidate.path), transfer.size, expected, look, tidy)
+        if look == "checksum" and expected is not None:
+            size = await _in_thread(check_existing, *check)
+        else:
+            size = check_existing(*check)
+        if size is not None:
+            checksum = transfer.checksum if look == "checksum" and expected else None
+            return Skipped(transfer, candidate, size, checksum)
+    return None
 
 
 async def download_with(

@@ -16,6 +16,7 @@ is the same for the command line.
 """
 
 from stac_asset.testing.content import content, content_iter, default_size
+from stac_asset.testing.contract import ClientContract
 from stac_asset.testing.faults import (
     TRANSIENT,
     Changed,
@@ -45,6 +46,7 @@ __all__ = [
     "TRANSIENT",
     "Changed",
     "Chunked",
+    "ClientContract",
     "Delay",
     "Fault",
     "Gzip",

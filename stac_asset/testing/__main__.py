@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: The command line; None is the process's own.
     """
     options = _parser().parse_args(arguments)
+    # Before it is ready: who started it may end as soon as it is.
+    parent = os.getppid() if options.parent_pid == "auto" else options.parent_pid
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -53,7 +55,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps({"url": origin.url}), flush=True)
         if options.until_stdin_closes:
             threading.Thread(target=_follow, args=(log, stop), daemon=True).start()
-        parent = os.getppid() if options.parent_pid == "auto" else options.parent_pid
         while not stop.wait(0.5 if parent else None):
             if os.getppid() != parent:
                 break

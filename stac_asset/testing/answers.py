@@ -206,11 +206,12 @@ def _holds(condition: str | None, etag: str, known: bool) -> bool:
 
 
 def _accepts_gzip(headers: Mapping[str, str]) -> bool:
+    weights = {}
     for coding in headers.get("accept-encoding", "").lower().split(","):
         name, _, weight = coding.partition(";")
-        if name.strip() in ("gzip", "x-gzip", "*"):
-            return not re.fullmatch(r"q=0(\.0*)?", weight.strip())
-    return False
+        weights[name.strip()] = weight.strip()
+    given = weights.get("gzip", weights.get("*"))
+    return given is not None and re.fullmatch(r"q=0(\.0*)?", given) is None
 
 
 def _transfer(method: str, draft: _Draft, faults: Sequence[Fault]) -> Answer:

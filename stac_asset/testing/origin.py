@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from yarl import URL
 
-from stac_asset.testing.answers import Answer, answer, changes, refusal
+from stac_asset.testing.answers import Answer, answer, changes, parse_range, refusal
 from stac_asset.testing.faults import TRANSIENT, Fault
 from stac_asset.testing.hosting import ServerThread
 from stac_asset.testing.received import Received, RequestLog, select
@@ -24,9 +24,9 @@ class Origin:
     """A HTTP server for tests: a context manager that serves while it is entered.
 
     Every path has bytes that come from the path itself, so a test says only what matters to it. Its
-    methods may be called from any thread, also while it serves. Paths are decoded ones (`/a
-    b.tif`); where a path is a pattern, `*`, `?` and `[…]` are wildcards, and a star stands for
-    slashes too.
+    methods may be called from any thread, also while it serves. They take paths without
+    percent-encoding; where a path is a pattern, `*`, `?` and `[…]` are wildcards, and a star stands
+    for slashes too.
 
     Args:
         host: The address to listen on.
@@ -38,14 +38,14 @@ class Origin:
             asked for. The seed, the path and how many GETs the path has had decide, not the order
             between paths.
         fault_kinds: What the random faults are drawn from. Where one of them ends or stops a body,
-            the place is drawn too.
+            the place is drawn too, inside what the request asks for.
         seed: Another seed draws other faults.
         strict: Answers 404 for paths that were not put. Otherwise they have a size that comes from
             the path, or that the query says (`?size=1000`).
         on_finished: Is called with every request whose response has ended, on the origin's thread.
 
     Raises:
-        ValueError: If `fault_rate` is not 0 to 1.
+        ValueError: If `fault_rate` is not 0 to 1, or `bytes_per_second` is not positive.
     """
 
     def __init__(
@@ -256,7 +256,9 @@ class Origin:
             if refused is not None:
                 return refusal(method, path, refused)
             resource = self._resources.find(path, query)
-            faults = self._rules.take(method, path, resource.size if resource else 0)
+            size = resource.size if resource is not None else 0
+            wanted = parse_range(headers.get("range", ""), size)
+            faults = self._rules.take(method, path, len(wanted) if wanted else size)
             if changes(faults):
                 self._resources.change(path)
                 resource = self._resources.find(path, query)

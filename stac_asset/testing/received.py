@@ -25,7 +25,10 @@ class Received:
     status: int
     """The status of the response; 0 where none was sent (yet)."""
     body_sent: int
-    """Body bytes that were handed to the socket; so far, if the response is still going on."""
+    """Body bytes that were handed to the socket; so far, if the response is still going on.
+
+    Over TLS this is what was handed to the encryption, up to some 100 KB more.
+    """
     range: str | None
     """The request's `Range` header."""
     peer: str

@@ -118,7 +118,7 @@ class Rules:
         Args:
             method: The HTTP method.
             path: The decoded path.
-            size: The size of the file; random faults choose their place in it.
+            size: How many bytes are asked for; random faults choose their place among them.
 
         Returns:
             What holds always, then the first rule that still has requests left, or else what chance

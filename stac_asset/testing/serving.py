@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+import sys
 from collections.abc import Callable, Mapping
 from urllib.parse import unquote
 
@@ -16,11 +17,9 @@ from multidict import CIMultiDict
 from stac_asset.testing.answers import Answer
 from stac_asset.testing.received import Ongoing, RequestLog
 
-try:
+if sys.platform != "win32":
     import fcntl
     import termios
-except ImportError:  # Windows
-    fcntl = termios = None  # type: ignore[assignment]
 
 _PIECE = 4 * 65536
 _SLOW_PIECE = 16 * 1024
@@ -170,7 +169,7 @@ async def _hand_over(
 
 async def _delivered(transport: asyncio.Transport, seconds: float = 5.0) -> None:
     """Waits until the client's side has what was sent, which a reset would take back otherwise."""
-    if fcntl is None:
+    if sys.platform == "win32":
         return
     connection = transport.get_extra_info("socket")
     clock = asyncio.get_running_loop().time

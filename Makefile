@@ -1,0 +1,71 @@
+# What there is: `make help`. Every target sets up what it needs; nothing but Python is assumed.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+
+ITEM ?=
+VENV := .venv
+BIN := $(VENV)/bin
+# The newest Python that the lock was made for.
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& { echo $$python; break; }; done)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+export PYTHONDONTWRITEBYTECODE ?=
+
+.PHONY: help
+help:  ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(VENV)/run  ## Download STAC items through a Prefect flow; ITEM=<href> for one of your own
+	@$(BIN)/python examples/demo.py $(if $(ITEM),'$(ITEM)')
+
+.PHONY: ui
+ui: $(VENV)/run  ## Show the demo's flow runs in Prefect's UI, until Ctrl-C
+	@PREFECT_HOME=.demo/prefect PREFECT_SERVER_ANALYTICS_ENABLED=false \
+	 $(BIN)/prefect server start --host 127.0.0.1 --port 4200
+
+.PHONY: test
+test: $(VENV)/dev tests/node/node_modules  ## Run all tests; ARGS='-k name' for some
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/dev  ## Check style, types and the directions of imports
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: lock
+lock: $(VENV)/dev  ## Pin the dependencies anew
+	@scripts/lock
+
+.PHONY: clean
+clean:  ## Remove the environment, and what the demo left
+	@rm -rf $(VENV) .demo tests/node/node_modules
+
+# The stamps say what is installed; they are as new as the lock that was installed.
+$(VENV)/run: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo 'Installing the packages of requirements.lock into $(VENV) ...'
+	@$(PIP) --require-hashes --requirement requirements.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
+	@echo 'Installing the packages of requirements-dev.lock into $(VENV) ...'
+	@$(PIP) --require-hashes --requirement requirements-dev.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@ $(VENV)/run
+
+$(VENV)/bin/python:
+	@test -n '$(PYTHON)' || { echo 'Python 3.11, 3.12 or 3.13 is needed: install one, or set PYTHON' >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+# Servers that tests need and that come as Node packages; without Node those tests are skipped.
+tests/node/node_modules: tests/node/package-lock.json
+	@if command -v npm >/dev/null; then \
+	  echo 'Installing the packages of tests/node/package-lock.json ...'; \
+	  npm ci --prefix tests/node --no-audit --no-fund --loglevel=error; fi
+	@mkdir -p $@ && touch $@

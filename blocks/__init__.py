@@ -1,0 +1,1 @@
+"""Credentials as Prefect blocks: a block is configuration only, and makes a client on request."""

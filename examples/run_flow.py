@@ -1,0 +1,84 @@
+"""Runs the flow `download-item` over items, one after the other, and prints a JSON line for each.
+
+    python examples/run_flow.py DIRECTORY HREF...
+
+Prefect's embedded server keeps the runs in `PREFECT_HOME`. A run that fails ends this with its
+error on the last line, and exit code 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    TaskRunFilter,
+    TaskRunFilterName,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import State, StateType
+from prefect.client.schemas.sorting import TaskRunSort
+
+import flows
+
+
+async def run(directory: Path, hrefs: list[str]) -> int:
+    """Runs the flow for each href, and returns the exit code."""
+    options = flows.DownloadOptions(check_first=True)
+    for href in hrefs:
+        target = directory / Path(href).stem
+        state: State[flows.DownloadResult] = await flows.download_item(
+            href, str(target), options, return_state=True
+        )
+        await _recorded(state)
+        found = await state.aresult(raise_on_failure=False)
+        if isinstance(found, Exception):
+            print(json.dumps({"error": str(found)}), flush=True)
+            return 1
+        details = {"flow_run": str(state.state_details.flow_run_id), "state": state.name}
+        print(json.dumps(found.model_dump() | details), flush=True)
+    return 0
+
+
+async def _recorded(state: State[flows.DownloadResult]) -> None:
+    """Waits until the server knows the end of every task run.
+
+    Task runs reach it as events, a little later than they happen; the embedded server ends with
+    this process, and would lose the last of them.
+    """
+    run_id = state.state_details.flow_run_id
+    assert run_id is not None
+    run = FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))
+    rewritten = TaskRunFilter(name=TaskRunFilterName(like_="rewrite "))
+    unfinished = TaskRunFilter(
+        state=TaskRunFilterState(
+            type=TaskRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])
+        )
+    )
+    async with get_client() as client:
+
+        async def any_run(which: TaskRunFilter) -> bool:
+            return bool(
+                await client.read_task_runs(
+                    flow_run_filter=run,
+                    task_run_filter=which,
+                    sort=TaskRunSort.END_TIME_DESC,
+                    limit=1,
+                )
+            )
+
+        for _ in range(100):
+            begun = not state.is_completed() or await any_run(rewritten)
+            if begun and not await any_run(unfinished):
+                return
+            await asyncio.sleep(0.1)
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(run(Path(sys.argv[1]), sys.argv[2:])))

@@ -1,0 +1,20 @@
+"""Prefect flows that download STAC assets, and the tasks that they are made of.
+
+The tasks are thin adapters over the library `stac_asset`; each is useful by itself in a flow of
+one's own.
+"""
+
+from flows.item import download_item
+from flows.options import DownloadOptions
+from flows.report import DownloadResult
+from flows.tasks import check_asset_exists, download_asset, resolve_client, rewrite_item
+
+__all__ = [
+    "DownloadOptions",
+    "DownloadResult",
+    "check_asset_exists",
+    "download_asset",
+    "download_item",
+    "resolve_client",
+    "rewrite_item",
+]

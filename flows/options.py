@@ -1,0 +1,87 @@
+"""What a flow can be told about a download: the library's `Config` without its secrets.
+
+The fields are derived from `Config`, so that none is written twice. A field without a repr is a
+secret there, and has no place among a flow's parameters, which Prefect stores in plain text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
+
+from stac_asset import Config
+
+
+class FlowOptions(BaseModel):
+    """The options that only flows have."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    check_first: bool = False
+    """Ask of every asset whether it exists before the first one is downloaded."""
+
+    max_concurrent_downloads: int = Field(default=32, ge=1)
+    """How many assets are in work at once."""
+
+    def config(self) -> Config:
+        """Returns the library's configuration, without secrets.
+
+        Raises:
+            ConfigError: The options contradict each other.
+        """
+        hints = get_type_hints(Config)
+        values = {}
+        for field in dataclasses.fields(Config):
+            if field.repr:
+                value = getattr(self, field.name)
+                kind = hints[field.name]
+                values[field.name] = kind[value] if _is_enum(kind) else value
+        config = Config(**values)
+        config.validate()
+        return config
+
+
+def _is_enum(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Enum)
+
+
+def _derived_fields() -> dict[str, Any]:
+    hints = get_type_hints(Config)
+    described = TypeAdapter(Config).json_schema()["properties"]
+    fields: dict[str, Any] = {}
+    for field in dataclasses.fields(Config):
+        if not field.repr:
+            continue
+        kind, default = hints[field.name], field.default
+        if _is_enum(kind):
+            # A form shows names; the numbers of the enumeration say nothing to a person.
+            kind, default = Literal[tuple(kind.__members__)], field.default.name
+        description = described[field.name]["description"]
+        if field.default_factory is not dataclasses.MISSING:
+            info = Field(default_factory=field.default_factory, description=description)
+        else:
+            info = Field(default=default, description=description)
+        fields[field.name] = (kind, info)
+    return fields
+
+
+if TYPE_CHECKING:
+
+    class DownloadOptions(FlowOptions):
+        """How a flow downloads: every field of `stac_asset.Config` that is no secret."""
+
+        def __init__(self, **fields: Any) -> None: ...
+
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    DownloadOptions = create_model(
+        "DownloadOptions",
+        __base__=FlowOptions,
+        __module__=__name__,
+        __doc__="How a flow downloads: every field of `stac_asset.Config` that is no secret.",
+        **_derived_fields(),
+    )

@@ -1,0 +1,57 @@
+"""Awaits one call for each of many inputs, a bounded number at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from typing import TypeVar
+
+_A = TypeVar("_A")
+_R = TypeVar("_R")
+
+
+async def bounded(
+    call: Callable[[_A], Awaitable[_R]], inputs: Iterable[_A], limit: int
+) -> AsyncGenerator[_R, None]:
+    """Yields the results of a call for each input, in the order of their ends.
+
+    There is one worker a place, not one an input, and inputs are drawn as they can be worked on:
+    there may be very many. Leaving the iteration early cancels what is under way, and returns
+    when it has ended; so does an exception of the call, which is raised here.
+
+    Args:
+        call: What to await for each input.
+        inputs: The inputs; a list or tuple shorter than the limit starts no idle workers.
+        limit: How many calls are under way at once, at least 1.
+
+    Yields:
+        What the calls return.
+    """
+    if isinstance(inputs, list | tuple):
+        limit = min(limit, len(inputs))
+    waiting = iter(inputs)
+    done: asyncio.Queue[tuple[_R] | Exception | None] = asyncio.Queue(max(1, limit))
+
+    async def work() -> None:
+        try:
+            for value in waiting:
+                await done.put((await call(value),))
+            await done.put(None)
+        except Exception as error:
+            await done.put(error)
+
+    workers = [asyncio.create_task(work()) for _ in range(limit)]
+    try:
+        running = len(workers)
+        while running:
+            result = await done.get()
+            if result is None:
+                running -= 1
+            elif isinstance(result, Exception):
+                raise result
+            else:
+                yield result[0]
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)

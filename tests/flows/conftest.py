@@ -1,0 +1,30 @@
+"""A real Prefect server, shared by all tests of flows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prefect.testing.utilities import prefect_test_harness
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Runs the flow tests in one event loop, and forgives Prefect its open sockets.
+
+    Prefect keeps the HTTP and websocket clients of a loop until the process ends.
+    """
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"))
+            item.add_marker(
+                pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+            )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prefect_server() -> Iterator[None]:
+    """A temporary server with a database of its own."""
+    with prefect_test_harness(server_startup_timeout=120):
+        yield

@@ -1,0 +1,189 @@
+"""The flow `download_item`, read back from a real Prefect server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun, State, TaskRun
+from prefect.client.schemas.sorting import TaskRunSort
+
+import flows
+from flows import DownloadOptions, DownloadResult
+from stac_asset import DownloadError
+from stac_asset.errors import NoAssetsError, ResponseError, SourceError
+from stac_asset.plan import Planner
+from stac_asset.source import stac_of
+from stac_asset.testing import Origin, Status
+from stac_asset.types import Downloaded, Transfer
+from tests.make_item import make_item
+
+OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2)
+
+
+async def read_back(state: State[DownloadResult], task_runs: int) -> tuple[FlowRun, list[TaskRun]]:
+    """Returns a flow run and its task runs, when the server knows the end of each."""
+    run_id = state.state_details.flow_run_id
+    assert isinstance(run_id, UUID)
+    only = FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))
+    async with get_client() as client:
+        for _ in range(200):
+            found = await client.read_task_runs(
+                flow_run_filter=only, sort=TaskRunSort.END_TIME_DESC, limit=200
+            )
+            ended = [run for run in found if run.state is not None and run.state.is_final()]
+            if len(ended) == task_runs:
+                break
+            await asyncio.sleep(0.1)
+        assert len(ended) == len(found) == task_runs
+        return await client.read_flow_run(run_id), ended
+
+
+def states(task_runs: list[TaskRun]) -> dict[str, tuple[str, str]]:
+    return {
+        run.name: (run.state.name or "", run.state.type.value)
+        for run in task_runs
+        if run.state is not None
+    }
+
+
+async def test_downloads_and_rewrites_in_named_task_runs(origin: Origin, tmp_path: Path) -> None:
+    href = make_item(origin, "a", "b")
+    options = OPTIONS.model_copy(update={"check_first": True})
+    state = await flows.download_item(href, str(tmp_path), options, return_state=True)
+    run, task_runs = await read_back(state, 6)
+    assert run.state is not None
+    assert (run.state.name, run.state.message) == ("Completed", "2 of 2 assets are there")
+    assert run.name == f"download item.json to {tmp_path}"
+    assert states(task_runs) == {
+        name: ("Completed", "COMPLETED")
+        for name in (
+            f"client for {origin.url}/",
+            "check a",
+            "check b",
+            "the-item/a",
+            "the-item/b",
+            "rewrite the-item",
+        )
+    }
+    result = await state.aresult()
+    assert (result.downloaded, result.skipped, result.failed) == (2, 0, 0)
+    item = result.item()
+    for key, asset in item.assets.items():
+        path = tmp_path / asset.href
+        assert path.read_bytes() == origin.content(f"/{key}.tif")
+        assert asset.href == f"./{key}.tif"
+    assert {row["key"]: row["state"] for row in result.rows()} == {
+        "a": "downloaded",
+        "b": "downloaded",
+    }
+
+
+async def test_second_run_skips_what_is_there(origin: Origin, tmp_path: Path) -> None:
+    href = make_item(origin, "a", "b")
+    await flows.download_item(href, str(tmp_path), OPTIONS)
+    origin.forget()
+    state = await flows.download_item(href, str(tmp_path), OPTIONS, return_state=True)
+    _, task_runs = await read_back(state, 4)
+    assert states(task_runs)["the-item/a"] == ("Skipped", "COMPLETED")
+    assert [request.path for request in origin.requests] == ["/item.json"]
+    assert (await state.aresult()).skipped == 2
+
+
+async def test_failed_asset_fails_the_flow_when_the_others_are_there(
+    origin: Origin, tmp_path: Path
+) -> None:
+    href = make_item(origin, "a", "b", "c")
+    origin.remove("/b.tif")
+    state = await flows.download_item(href, str(tmp_path), OPTIONS, return_state=True)
+    run, task_runs = await read_back(state, 5)
+    assert run.state is not None
+    assert run.state.type.value == "FAILED"
+    assert "1 of 3 assets failed" in (run.state.message or "")
+    assert "asset 'b' of item 'the-item': 404 Not Found" in (run.state.message or "")
+    assert states(task_runs)["the-item/b"] == ("Failed", "FAILED")
+    error = await state.aresult(raise_on_failure=False)
+    assert isinstance(error, DownloadError)
+    assert [type(found).__name__ for found in error.exceptions] == ["ResponseNotFoundError"]
+    document = json.loads((tmp_path / "the-item.json").read_text())
+    assert set(document["assets"]) == {"a", "c"}
+
+
+async def test_warned_asset_leaves_the_flow_completed(origin: Origin, tmp_path: Path) -> None:
+    href = make_item(origin, "a", "b")
+    origin.remove("/b.tif")
+    options = OPTIONS.model_copy(update={"warn": True, "error_strategy": "KEEP"})
+    state = await flows.download_item(href, str(tmp_path), options, return_state=True)
+    run, task_runs = await read_back(state, 4)
+    assert run.state is not None
+    assert (run.state.name, run.state.type.value) == ("CompletedWithWarnings", "COMPLETED")
+    warned = next(found for found in task_runs if found.name == "the-item/b")
+    assert warned.state is not None
+    assert (warned.state.name, warned.state.type.value) == ("Warned", "COMPLETED")
+    assert "404 Not Found" in (warned.state.message or "")
+    item = (await state.aresult()).item()
+    assert item.assets["b"].href == origin.href("/b.tif")
+
+
+async def test_fail_fast_raises_the_first_error_and_writes_no_item(
+    origin: Origin, tmp_path: Path
+) -> None:
+    href = make_item(origin, "a", "b")
+    origin.fault("/a.tif", Status(403), times=0)
+    options = OPTIONS.model_copy(update={"fail_fast": True})
+    with pytest.raises(ResponseError, match="asset 'a' of item 'the-item': 403"):
+        await flows.download_item(href, str(tmp_path), options)
+    assert not (tmp_path / "the-item.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("document", "kind", "reason"),
+    [
+        (b"<html>", SourceError, "is no JSON"),
+        (b"{}", SourceError, "is no STAC"),
+        (b'{"type": "FeatureCollection", "features": []}', SourceError, "is no item"),
+        (None, NoAssetsError, "has no assets"),
+    ],
+)
+async def test_bad_source_fails_before_any_task_and_names_its_href(
+    origin: Origin,
+    tmp_path: Path,
+    document: bytes | None,
+    kind: type[Exception],
+    reason: str,
+) -> None:
+    href = make_item(origin) if document is None else origin.put("/item.json", document)
+    state = await flows.download_item(href, str(tmp_path / "new"), return_state=True)
+    await read_back(state, 0)
+    error = await state.aresult(raise_on_failure=False)
+    assert isinstance(error, kind)
+    assert href in str(error)
+    assert reason in str(error)
+    assert not (tmp_path / "new").exists()
+
+
+@flow
+def foreign(transfers: list[Transfer], href: str) -> list[object]:
+    client = flows.resolve_client.submit(href)
+    futures = [flows.download_asset.submit(transfer, OPTIONS) for transfer in transfers]
+    exists = flows.check_asset_exists.with_options(name="there?").submit("a", href)
+    return [client.result(), *(future.result() for future in futures), exists.result()]
+
+
+async def test_tasks_work_by_themselves_in_a_foreign_flow(origin: Origin, tmp_path: Path) -> None:
+    href = make_item(origin, "a", "b")
+    item = stac_of(json.loads(origin.content("/item.json")), href, "item")
+    planned = list(Planner(tmp_path, OPTIONS.config()).assets(item))  # type: ignore[arg-type]
+    found = await asyncio.to_thread(foreign, planned, origin.href("/a.tif"))
+    client, first, second, stat = found
+    assert client == "http"
+    assert isinstance(first, Downloaded)
+    assert isinstance(second, Downloaded)
+    assert (tmp_path / "b.tif").read_bytes() == origin.content("/b.tif")
+    assert stat.size == len(origin.content("/a.tif"))  # type: ignore[attr-defined]

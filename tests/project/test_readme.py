@@ -1,0 +1,44 @@
+"""The README's commands exist, and its code runs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_first_use_from_python_runs(tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    assert len([line for line in code.splitlines() if line]) <= 10
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    start = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(start, check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert str(tmp_path / "downloads" / "example-1.json") in done.stdout
+    assert "./example-1_ndvi.tif" in done.stdout
+    assert (tmp_path / "downloads" / "example-1_ndvi.tif").stat().st_size > 4096
+
+
+def test_named_targets_and_files_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"\bmake ([a-z]+)", README):
+        assert re.search(rf"^{target}:", makefile, re.M), target
+    for image in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
+        assert (ROOT / image).is_file(), image
+
+
+def test_ci_runs_the_commands_of_the_readme_and_nothing_else() -> None:
+    script = (ROOT / ".ci" / "run").read_text()
+    lines = [line for line in script.splitlines() if not line.startswith("#")]
+    assert lines == ["set -eu", 'cd "$(dirname "$0")/.."', "make lint", "make test"]
+
+
+def test_help_lists_every_target() -> None:
+    done = subprocess.run(["make", "help"], check=True, capture_output=True, text=True, cwd=ROOT)
+    listed = set(re.findall(r"^  make ([a-z-]+)", done.stdout, re.M))
+    phony = set(re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.M))
+    assert listed == phony
+    assert {"demo", "test", "lint", "help"} <= listed
