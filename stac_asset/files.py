@@ -48,6 +48,7 @@ class PartFile:
         make_directory: Whether directories may be made.
         expected: The multihash that the file must have, if known.
         hashed: Whether to compute a digest though there is nothing to compare it with.
+        wait: Whether to block while somebody else is writing this file.
 
     Raises:
         UnsafePathError: The path leaves the directory, by its parts or by a symlink.
@@ -69,6 +70,7 @@ class PartFile:
         make_directory: bool = True,
         expected: Multihash | None = None,
         hashed: bool = False,
+        wait: bool = False,
     ) -> None:
         self._path = path
         self._source = hashlib.sha256(source.encode(errors="surrogatepass")).hexdigest()
@@ -82,7 +84,7 @@ class PartFile:
             check_contained(path, directory)
             if make_directory:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = self._open()
+            self._fd = self._open(wait)
         try:
             with _writing(path):
                 self.offset, self.validator = self._resume_point()
@@ -91,12 +93,13 @@ class PartFile:
             os.close(self._fd)
             raise
 
-    def _open(self) -> int:
+    def _open(self, wait: bool) -> int:
+        how = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         while True:
             fd = os.open(self._part, flags, 0o666)
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(fd, how)
             except BlockingIOError:
                 os.close(fd)
                 raise BusyError(str(self._path)) from None
@@ -116,10 +119,16 @@ class PartFile:
         if size:
             with suppress(OSError, ValueError, KeyError, TypeError):
                 note = json.loads(self._note.read_bytes())
-                if note["source"] == self._source and isinstance(note["validator"], str):
-                    self._size = note["size"]
-                    self._noted = True
-                    return size, note["validator"]
+                source, validator, whole = note["source"], note["validator"], note["size"]
+                fits = whole is None or size <= whole
+                if source == self._source and isinstance(validator, str) and fits:
+                    if whole is None or size == whole:
+                        # Nothing may be missing, but a range past the end is refused. One byte
+                        # asked for again tells that the source still has this version.
+                        size -= 1
+                        os.ftruncate(self._fd, size)
+                    self._size, self._noted = whole, True
+                    return size, validator
             os.ftruncate(self._fd, 0)
         return 0, None
 
@@ -249,27 +258,25 @@ def write_document(path: Path, data: bytes, directory: Path, make_directory: boo
 
     Raises:
         UnsafePathError: The path leaves the directory.
-        BusyError: Somebody else is writing it.
         DestinationError: It cannot be written.
     """
-    with PartFile(path, directory, "document", make_directory) as part:
+    with PartFile(path, directory, "document", make_directory, wait=True) as part:
         part.start(0, None, len(data))
         part.write(data)
         part.commit()
 
 
 def check_existing(
-    path: Path, size: int | None, expected: Multihash | None, look: str
+    path: Path, size: int | None, expected: Multihash | None, look: str, tidy: bool = True
 ) -> int | None:
     """Returns the size of a file that is there and still good, or None.
-
-    What a killed run left beside a finished file is removed.
 
     Args:
         path: The file.
         size: Bytes that it must have, if known.
         expected: The multihash that it must have, if known.
         look: How hard to look: `size`, `checksum` or `none`.
+        tidy: Whether what a killed run left beside a finished file is removed.
     """
     try:
         found = os.stat(path)
@@ -285,8 +292,9 @@ def check_existing(
         and not expected.matches(_digest(path, expected))
     ):
         return None
-    for leftover in part_paths(path):
-        leftover.unlink(missing_ok=True)
+    if tidy:
+        for leftover in part_paths(path):
+            leftover.unlink(missing_ok=True)
     return found.st_size
 
 

@@ -16,6 +16,7 @@ import pystac
 from stac_asset.config import Config
 from stac_asset.errors import HrefError
 from stac_asset.hrefs import absolute_href, is_absolute, relative_href
+from stac_asset.redact import unsigned_href
 from stac_asset.strategy import ErrorStrategy
 from stac_asset.types import Downloaded, Failed, Outcome, Skipped
 
@@ -62,7 +63,7 @@ def rewrite(
                 if not any("/file/v" in uri for uri in new.stac_extensions or ()):
                     new.stac_extensions = [*(new.stac_extensions or []), _FILE_EXTENSION]
     if base is not None:
-        new.add_link(pystac.Link(rel=pystac.RelType.DERIVED_FROM, target=base))
+        new.add_link(pystac.Link(rel=pystac.RelType.DERIVED_FROM, target=unsigned_href(base)))
     new.set_self_href(str(document) if document else None)
     return new
 

@@ -1,25 +1,24 @@
 """The engine: moves the bytes of planned transfers, and says what became of each.
 
-It is the only module that awaits I/O for a download, and knows nothing of STAC.
+With `fetch`, which moves one file for it, it is all that awaits I/O for a download. It knows
+nothing of STAC.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 from yarl import URL
 
-from stac_asset.clients.base import Client, Request
-from stac_asset.clients.mapping import mapped, mapped_errors
+from stac_asset.clients.base import Client
+from stac_asset.clients.mapping import mapped
 from stac_asset.clients.routes import Clients
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
-from stac_asset.errors import StacAssetError, StalledError, TransferError
+from stac_asset.errors import StacAssetError
+from stac_asset.fetch import Fetch, Tally, in_thread
 from stac_asset.files import BusyError, PartFile, check_existing
 from stac_asset.hrefs import parse_href
 from stac_asset.integrity import Multihash
@@ -27,14 +26,11 @@ from stac_asset.messages import (
     ErrorAssetDownload,
     FinishAssetDownload,
     Message,
-    OpenUrl,
     SkipAssetDownload,
     StartAssetDownload,
-    WriteChunk,
 )
 from stac_asset.pool import bounded
 from stac_asset.redact import redact_href
-from stac_asset.retry import retrying
 from stac_asset.types import (
     Candidate,
     Downloaded,
@@ -46,20 +42,6 @@ from stac_asset.types import (
 )
 
 _BUSY_POLL = 0.2
-_OFF_LOOP = 256 * 1024
-"""Writes of this many bytes and more leave the event loop alone."""
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What one transfer has cost so far."""
-
-    started: float
-    attempts: int = 0
-    received: int = 0
 
 
 class Engine:
@@ -116,7 +98,7 @@ class Engine:
         Returns:
             What became of it; errors are outcomes, not raised.
         """
-        tally = _Tally(time.monotonic())
+        tally = Tally()
         candidate = transfer.candidates[0]
         try:
             if skipped := await find_existing(transfer, self._config):
@@ -142,10 +124,10 @@ class Engine:
                 transfer=transfer,
                 attempts=tally.attempts,
                 received=tally.received,
-                seconds=time.monotonic() - tally.started,
+                seconds=tally.seconds,
             )
 
-    async def _first_of(self, transfer: Transfer, tally: _Tally) -> Downloaded:
+    async def _first_of(self, transfer: Transfer, tally: Tally) -> Downloaded:
         first: StacAssetError | None = None
         for candidate in transfer.candidates:
             await self._report(
@@ -157,7 +139,7 @@ class Engine:
                 )
             )
             try:
-                downloaded = await self._with_retries(transfer, candidate, tally)
+                downloaded = await self._fetch(transfer, candidate, tally)
             except Exception as error:
                 first = first or mapped(error, candidate.href)
                 continue
@@ -172,103 +154,41 @@ class Engine:
         assert first is not None, "a transfer has at least one candidate"
         raise first
 
-    async def _with_retries(
-        self, transfer: Transfer, candidate: Candidate, tally: _Tally
-    ) -> Downloaded:
+    async def _fetch(self, transfer: Transfer, candidate: Candidate, tally: Tally) -> Downloaded:
         client = await self._clients.get_client(candidate.href)
         url = parse_href(candidate.href)
         async with self._host(url):
-            while True:
-                try:
-                    part = self._part(transfer, candidate)
-                    break
-                except BusyError:
-                    await asyncio.sleep(_BUSY_POLL)
-            with part:
+            with await self._part(transfer, candidate) as part:
                 if skipped := await find_existing(transfer, self._config):
                     # Another process finished it while we waited for its lock.
                     part.drop()
-                    return Downloaded(transfer, candidate, skipped.size, 0, _since(tally), 0)
-                return await self._into(part, client, url, transfer, candidate, tally)
+                    return Downloaded(transfer, candidate, skipped.size, 0, tally.seconds, 0)
+                fetch = Fetch(
+                    part=part,
+                    client=client,
+                    url=url,
+                    transfer=transfer,
+                    candidate=candidate,
+                    config=self._config,
+                    messages=self._messages,
+                    stream=self._stream,
+                    tally=tally,
+                )
+                return await fetch.run()
 
-    def _part(self, transfer: Transfer, candidate: Candidate) -> PartFile:
-        return PartFile(
-            path=Path(candidate.path),
-            directory=Path(transfer.directory),
-            source=_identity(candidate.href),
-            make_directory=self._config.make_directory,
-            expected=Multihash.parse(transfer.checksum),
-            hashed=self._config.write_checksums,
-        )
-
-    async def _into(
-        self,
-        part: PartFile,
-        client: Client,
-        url: URL,
-        transfer: Transfer,
-        candidate: Candidate,
-        tally: _Tally,
-    ) -> Downloaded:
-        try:
-            async for attempt in retrying(self._config):
-                with attempt:
-                    tally.attempts += 1
-                    await self._attempt(part, client, url, transfer, candidate, tally)
-                    checksum = await _in_thread(part.commit, transfer.size)
-        except Exception as error:
-            if self._config.clean and not (isinstance(error, TransferError) and error.transient):
-                part.drop()
-            raise
-        return Downloaded(
-            transfer=transfer,
-            candidate=candidate,
-            size=part.offset,
-            received=tally.received,
-            seconds=_since(tally),
-            attempts=tally.attempts,
-            checksum=checksum,
-        )
-
-    async def _attempt(
-        self,
-        part: PartFile,
-        client: Client,
-        url: URL,
-        transfer: Transfer,
-        candidate: Candidate,
-        tally: _Tally,
-    ) -> None:
-        request = Request(
-            url, transfer.content_type, part.offset, part.validator, candidate.storage
-        )
-        shown, path = redact_href(candidate.href), Path(candidate.path)
-        timeout = self._config.http_client_timeout
-        with mapped_errors(url):
+    async def _part(self, transfer: Transfer, candidate: Candidate) -> PartFile:
+        while True:
             try:
-                async with asyncio.timeout(timeout) as limit, client.fetch(request) as response:
-                    part.start(response.offset, response.validator, response.size)
-                    opened = URL(shown.removesuffix("?…"), encoded=True)
-                    await self._report(OpenUrl(url=opened, size=response.size))
-                    async for chunk in self._chunks(response.chunks):
-                        tally.received += len(chunk)
-                        if len(chunk) >= _OFF_LOOP:
-                            await _in_thread(part.write, chunk)
-                        else:
-                            part.write(chunk)
-                        if self._messages is not None:
-                            self._report_chunk(WriteChunk(shown, path, len(chunk)))
-            except TimeoutError as error:
-                if limit.expired() and not isinstance(error, StacAssetError):
-                    raise StalledError(f"{shown} took longer than {timeout} seconds") from None
-                raise
-
-    async def _chunks(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        if self._stream is False:
-            yield b"".join([chunk async for chunk in chunks])
-        else:
-            async for chunk in chunks:
-                yield chunk
+                return PartFile(
+                    path=Path(candidate.path),
+                    directory=Path(transfer.directory),
+                    source=_identity(candidate.href),
+                    make_directory=self._config.make_directory,
+                    expected=Multihash.parse(transfer.checksum),
+                    hashed=self._config.write_checksums,
+                )
+            except BusyError:
+                await asyncio.sleep(_BUSY_POLL)
 
     def _host(self, url: URL) -> AbstractAsyncContextManager[None]:
         if not url.host:
@@ -279,10 +199,6 @@ class Engine:
     async def _report(self, message: Message) -> None:
         if self._messages is not None:
             await self._messages.put(message)
-
-    def _report_chunk(self, message: WriteChunk) -> None:
-        if self._messages is not None and not self._messages.full():
-            self._messages.put_nowait(message)
 
 
 async def find_existing(transfer: Transfer, config: Config, tidy: bool = True) -> Skipped | None:
@@ -300,7 +216,7 @@ async def find_existing(transfer: Transfer, config: Config, tidy: bool = True) -
     for candidate in transfer.candidates:
         check = (Path(candidate.path), transfer.size, expected, look, tidy)
         if look == "checksum" and expected is not None:
-            size = await _in_thread(check_existing, *check)
+            size = await in_thread(check_existing, *check)
         else:
             size = check_existing(*check)
         if size is not None:
@@ -346,21 +262,3 @@ async def download_with(
 def _identity(href: str) -> str:
     """Returns what stays the same of an href when it is signed anew."""
     return href.partition("#")[0].partition("?")[0]
-
-
-def _since(tally: _Tally) -> float:
-    return time.monotonic() - tally.started
-
-
-async def _in_thread(call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Runs a blocking call in a thread, and never leaves it running behind a cancellation."""
-    task = asyncio.ensure_future(asyncio.to_thread(call, *args, **kwargs))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            try:
-                await asyncio.wait({task})
-            except asyncio.CancelledError:
-                continue
-        raise

@@ -12,13 +12,15 @@ from contextlib import asynccontextmanager
 from typing import Self
 
 import aiohttp
-from aiohttp import ClientResponse, ClientSession, ClientTimeout, hdrs
+from aiohttp import ClientResponse, ClientSession, hdrs
 from yarl import URL
 
 from stac_asset import validate
 from stac_asset.clients import headers
 from stac_asset.clients.base import RangeClient, Request, Response, Stat
+from stac_asset.clients.credentials import Credential, Credentials, credentials_from_config
 from stac_asset.clients.mapping import mapped_errors
+from stac_asset.clients.session import session_from_config
 from stac_asset.config import Config
 from stac_asset.errors import (
     ContentTypeError,
@@ -30,7 +32,6 @@ from stac_asset.redact import redact_href
 logger = logging.getLogger(__name__)
 
 _MAX_REDIRECTS = 10
-_CONNECT_TIMEOUT = 30.0
 _IDENTITY: dict[str, str] = {hdrs.ACCEPT_ENCODING: "identity"}
 """Bytes as they are stored: what sizes and checksums speak of."""
 _HEAD_REFUSED = frozenset({400, 401, 403, 405, 501})
@@ -62,18 +63,27 @@ class HttpClient(RangeClient):
         self.session = session
         self.check_content_type = check_content_type
         self._bare: ClientSession | None = None
+        self._credentials: Credential = Credentials()
 
     @classmethod
     async def from_config(cls, config: Config) -> Self:
         """Creates the default http client.
 
         Args:
-            config: The configuration.
+            config: The configuration. Its `http_headers` go to `http_headers_hosts`, or else to
+                the origin of each href, and an OAuth2 token to `oauth2_hosts`.
+
+        Raises:
+            ConfigError: The configuration contradicts itself.
         """
-        return cls(
-            session_from_config(config, config.http_headers),
+        credentials = await credentials_from_config(config)
+        own_headers = {} if config.http_headers_hosts else config.http_headers
+        client = cls(
+            session_from_config(config, own_headers),
             check_content_type=config.http_check_content_type,
         )
+        client._credentials = credentials
+        return client
 
     def trusts(self, url: URL, origin: URL) -> bool:
         """Returns whether a hop may carry the session's headers, cookies and credentials.
@@ -118,8 +128,10 @@ class HttpClient(RangeClient):
             ask[hdrs.RANGE] = f"bytes={request.offset}-"
             ask[hdrs.IF_RANGE] = request.validator
         response = await self._request(hdrs.METH_GET, request.url, ask)
-        if response.status == 416 and request.offset:
-            # What is here is as long as what is there, or longer: start over.
+        if request.offset and (
+            response.status == 416 or headers.differs(response, request.validator)
+        ):
+            # What is here is as long as what is there, or longer, or of another version: start over.
             response.close()
             response = await self._request(hdrs.METH_GET, request.url, _IDENTITY)
         return self._checked(response, request)
@@ -151,11 +163,23 @@ class HttpClient(RangeClient):
                 response.close()
 
     async def _request(self, method: str, href: URL, ask: dict[str, str]) -> ClientResponse:
-        origin = url = await self.prepare(href)
+        response = await self._follow(method, await self.prepare(href), ask)
+        if response.status in (401, 403):
+            response.release()
+            if await self._credentials.renew(href, response):
+                response = await self._follow(method, await self.prepare(href), ask)
+        return response
+
+    async def _follow(self, method: str, url: URL, ask: dict[str, str]) -> ClientResponse:
+        href = origin = url
         for _ in range(_MAX_REDIRECTS):
             session = self.session if self.trusts(url, origin) else self._session_without_secrets()
             response = await session.request(
-                method, url, headers=ask, allow_redirects=False, auto_decompress=False
+                method,
+                url,
+                headers={**ask, **await self._credentials.headers(url)},
+                allow_redirects=False,
+                auto_decompress=False,
             )
             location = response.headers.get(hdrs.LOCATION)
             if response.status not in (301, 302, 303, 307, 308) or location is None:
@@ -208,30 +232,20 @@ class HttpClient(RangeClient):
 
         Closes the underlying session.
         """
+        await self._credentials.close()
         if self._bare is not None:
             await self._bare.close()
         await self.session.close()
 
 
-def session_from_config(
-    config: Config, default_headers: dict[str, str] | None = None
-) -> ClientSession:
-    """Returns a session with our timeouts, whose connections the engine limits, not itself.
-
-    Args:
-        config: The configuration.
-        default_headers: What to send with each request.
-    """
-    return ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
-        headers=default_headers or {},
-        timeout=ClientTimeout(
-            total=None, sock_connect=_CONNECT_TIMEOUT, sock_read=config.http_read_timeout
-        ),
-    )
-
-
 async def _chunks(response: ClientResponse, href: URL) -> AsyncIterator[bytes]:
     with mapped_errors(href):
-        async for chunk in response.content.iter_any():
-            yield chunk
+        try:
+            async for chunk in response.content.iter_any():
+                yield chunk
+        except (aiohttp.ClientError, OSError):
+            # What came before a connection broke is still in aiohttp's buffer, which no public
+            # method gives away then; fetching it again could cost half a megabyte.
+            if received := response.content._read_nowait(-1):
+                yield received
+            raise
