@@ -4,17 +4,27 @@ The tasks are thin adapters over the library `stac_asset`; each is useful by its
 one's own.
 """
 
-from flows.item import download_item
+from flows.item import download_collection, download_item
+from flows.items import download_item_collection
 from flows.options import DownloadOptions
 from flows.report import DownloadResult
-from flows.tasks import check_asset_exists, download_asset, resolve_client, rewrite_item
+from flows.tasks import (
+    check_asset_exists,
+    download_asset,
+    download_assets,
+    resolve_client,
+    rewrite_item,
+)
 
 __all__ = [
     "DownloadOptions",
     "DownloadResult",
     "check_asset_exists",
     "download_asset",
+    "download_assets",
+    "download_collection",
     "download_item",
+    "download_item_collection",
     "resolve_client",
     "rewrite_item",
 ]

@@ -1,49 +1,46 @@
-"""The flow that downloads one item with its assets."""
+"""The flows that download one object with its assets: an item, or a collection."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
 import pystac
-from prefect import flow, get_run_logger
-from prefect.runtime import flow_run
-from prefect.utilities.annotations import opaque
+from prefect import get_run_logger
 
-from flows.options import DownloadOptions
-from flows.report import DownloadResult, report_path, write_report
+from flows.execute import Unit, download_units, whole
+from flows.options import DownloadOptions, Granularity
+from flows.outputs import Report
+from flows.report import DownloadResult, report_path
+from flows.resolve import Hosts, check_first
 from flows.session import Session, open_session
+from flows.sources import options_for, read_one
+from flows.stac_flow import run_name, stac_flow
 from flows.states import flow_state
-from flows.tasks import check_asset_exists, download_asset, resolve_client, rewrite_item
-from stac_asset import Config
-from stac_asset.errors import HrefError, NoAssetsError, SchemeError, SourceError
-from stac_asset.hrefs import parse_href
-from stac_asset.plan import Planner, document_name, owner_name
-from stac_asset.pool import bounded
+from flows.tasks import rewrite_item
+from stac_asset.errors import NoAssetsError, SourceError
+from stac_asset.plan import Owner, Planner, document_name, owner_name
 from stac_asset.redact import redact_href
-from stac_asset.source import read_stac
-from stac_asset.types import Failed, Outcome, Transfer
 
-_T = TypeVar("_T")
+_Owner = TypeVar("_Owner", bound=Owner)
 
 
-def _run_name() -> str:
-    source, directory = (flow_run.parameters.get(name) for name in ("source", "directory"))
-    return f"download {redact_href(str(source)).rpartition('/')[2]} to {directory}"
-
-
-@flow(name="download-item", flow_run_name=_run_name)
+@stac_flow(name="download-item", flow_run_name=run_name("download"))
 async def download_item(
-    source: str, directory: str, options: DownloadOptions | None = None
+    source: str,
+    directory: str,
+    options: DownloadOptions | None = None,
+    granularity: Granularity = "auto",
 ) -> DownloadResult:
     """Downloads an item with its assets, and writes the item that says where they are now.
 
     Args:
-        source: The href of the item's document: a URL or a local path.
+        source: The item: the href of its document, a URL or a local path, or its JSON text. From
+            Python, a pystac item as well.
         directory: The directory that will hold the item and its assets.
         options: How to download.
+        granularity: What a task run is: an `asset`, a `batch` of all assets, or `auto`.
 
     Returns:
         Where the item is, how many assets and bytes there are.
@@ -53,92 +50,84 @@ async def download_item(
         NoAssetsError: The item has no assets.
         DownloadError: Assets failed; the others are there.
     """
-    options = options or DownloadOptions()
+    options = options_for(source, options)
     config = options.config()
-    started = time.monotonic()
-    async with open_session(config) as session:
-        item = await _read_item(source, session)
-        planner = Planner(Path(directory), config)
-        document = planner.document(owner_name(item), document_name(item))
-        report = planner.document("the report", report_path(document).name)
-        planned = list(planner.assets(item))
-        transfers = [entry for entry in planned if isinstance(entry, Transfer)]
-        outcomes: list[Outcome] = [entry for entry in planned if isinstance(entry, Failed)]
-        await _resolve_clients(transfers, options)
-        if options.check_first:
-            await _check(transfers, options)
-        outcomes += await _download(transfers, options, config)
-        await rewrite_item(_whole(item), _whole(outcomes), document, options)
-    write_report(outcomes, report)
-    result = DownloadResult.of(
-        outcomes, planner.directory, document, report, time.monotonic() - started
-    )
-    get_run_logger().info(
-        "%d downloaded, %d skipped, %d failed: %s",
-        result.downloaded,
-        result.skipped,
-        result.failed,
-        document,
-    )
-    state: DownloadResult = flow_state(outcomes, config, result)
-    return state
+    async with open_session(config, options.max_concurrent_downloads) as session:
+        item = await _read(source, session, pystac.Item)
+        if not item.assets:
+            shown = redact_href(source)[:200]
+            raise NoAssetsError(f"item '{item.id}' of '{shown}' has no assets to download")
+        return await _download(item, document_name(item), directory, options, granularity, session)
 
 
-async def _read_item(source: str, session: Session) -> pystac.Item:
-    stac = await read_stac(source, session.clients, session.config)
-    shown = redact_href(source)
-    if not isinstance(stac, pystac.Item):
-        raise SourceError(f"source '{shown}' is no item but a STAC {type(stac).__name__}")
-    if not stac.assets:
-        raise NoAssetsError(f"item '{stac.id}' of '{shown}' has no assets to download")
+@stac_flow(name="download-collection", flow_run_name=run_name("download"))
+async def download_collection(
+    source: str,
+    directory: str,
+    options: DownloadOptions | None = None,
+    granularity: Granularity = "auto",
+    file_name: str = "collection.json",
+) -> DownloadResult:
+    """Downloads a collection's own assets, and writes the collection as it is now.
+
+    Its items are not downloaded: that is what `download_item_collection` is for.
+
+    Args:
+        source: The collection: the href of its document, or its JSON text. From Python, a pystac
+            collection as well.
+        directory: The directory that will hold the collection and its assets.
+        options: How to download.
+        granularity: What a task run is: an `asset`, a `batch` of all assets, or `auto`.
+        file_name: The name of the rewritten collection.
+
+    Returns:
+        Where the collection is, how many assets and bytes there are.
+
+    Raises:
+        SourceError: The document cannot be read, or is no STAC collection.
+        DownloadError: Assets failed; the others are there.
+    """
+    options = options_for(source, options)
+    config = options.config()
+    async with open_session(config, options.max_concurrent_downloads) as session:
+        collection = await _read(source, session, pystac.Collection)
+        return await _download(collection, file_name, directory, options, granularity, session)
+
+
+async def _read(source: str, session: Session, kind: type[_Owner]) -> _Owner:
+    stac = await read_one(source, session)
+    if not isinstance(stac, kind):
+        raise SourceError(
+            f"source '{redact_href(source)[:200]}' is no {kind.__name__.lower()} but a STAC "
+            f"{type(stac).__name__}: there is a flow for each"
+        )
     return stac
 
 
-async def _resolve_clients(transfers: Iterable[Transfer], options: DownloadOptions) -> None:
-    """Makes the clients of all hosts, so that a missing credential is found before anything else.
-
-    An href that no client claims is the trouble of its own asset, and left to that.
-    """
-    hosts: dict[tuple[str, str | None], str] = {}
-    for transfer in transfers:
-        for candidate in transfer.candidates:
-            try:
-                url = parse_href(candidate.href)
-            except HrefError:
-                continue
-            href = f"{url.scheme}://{url.authority}/" if url.host else candidate.href
-            hosts.setdefault((url.scheme, url.host), href)
-    for href in hosts.values():
-        try:
-            await resolve_client(href, options)
-        except SchemeError:
-            continue
-
-
-async def _check(transfers: list[Transfer], options: DownloadOptions) -> None:
-    async def check(transfer: Transfer) -> None:
-        found = transfer.candidates[0]
-        await check_asset_exists(transfer.key, found.href, options, found.storage)
-
-    async for _ in bounded(check, transfers, options.max_concurrent_downloads):
-        pass
-
-
 async def _download(
-    transfers: list[Transfer], options: DownloadOptions, config: Config
-) -> list[Outcome]:
-    async def download(transfer: Transfer) -> Outcome:
-        try:
-            state = await download_asset(_whole(transfer), _whole(options))
-            return await state.aresult()
-        except Exception as error:
-            if config.fail_fast:
-                raise
-            return Failed(transfer.owner, transfer.key, error, transfer)
-
-    return [found async for found in bounded(download, transfers, options.max_concurrent_downloads)]
-
-
-def _whole(value: _T) -> _T:
-    """Returns an argument wrapped, so that Prefect does not search it for futures."""
-    return opaque(value)  # type: ignore[return-value]
+    owner: Owner,
+    file_name: str,
+    directory: str,
+    options: DownloadOptions,
+    granularity: Granularity,
+    session: Session,
+) -> DownloadResult:
+    started = time.monotonic()
+    planner = Planner(Path(directory), session.config)
+    document = planner.document(owner_name(owner), file_name)
+    report_file = planner.document("the report", report_path(Path(file_name)).name)
+    unit = Unit(0, owner, tuple(planner.assets(owner)))
+    hosts = Hosts()
+    hosts.add(unit.transfers)
+    await hosts.resolve(options)
+    if options.check_first:
+        await check_first(unit.transfers, options)
+    with Report(report_file, planner.directory) as report:
+        work = download_units([unit], len(unit.transfers), granularity, options, session)
+        async for _, outcomes in work:
+            report.add(outcomes)
+            await rewrite_item(whole(owner), whole(outcomes), document, options)
+        result = report.finish(document, time.monotonic() - started)
+    get_run_logger().info("%s: %s", result.summary(), document)
+    state: DownloadResult = flow_state(report.errors, report.total, session.config.warn, result)
+    return state

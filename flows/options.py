@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from stac_asset import Config
+
+Granularity: TypeAlias = Literal["auto", "asset", "batch"]
+"""What a task run is: an asset, a batch of whole items, or what fits the amount of work."""
 
 
 class FlowOptions(BaseModel):
@@ -24,7 +27,16 @@ class FlowOptions(BaseModel):
     """Ask of every asset whether it exists before the first one is downloaded."""
 
     max_concurrent_downloads: int = Field(default=32, ge=1)
-    """How many assets are in work at once."""
+    """How many assets are in work at once, in a process."""
+
+    retries: int = Field(default=0, ge=0)
+    """How often Prefect runs a task again whose error may pass, after the library's attempts."""
+
+    retry_delay: float = Field(default=30.0, ge=0)
+    """Seconds before Prefect's first retry; they double with each further one."""
+
+    retry_jitter: float = Field(default=0.5, ge=0)
+    """How much Prefect's waits vary, so that runs that failed together do not return together."""
 
     def config(self) -> Config:
         """Returns the library's configuration, without secrets.

@@ -1,18 +1,19 @@
-"""What a flow returns, and the report that it writes: where things are, how many, and how long."""
+"""What a flow returns: where things are, how many, and how long it took."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pystac
 from pydantic import BaseModel, ConfigDict
 
-from stac_asset.files import write_document
-from stac_asset.source import load_stac
-from stac_asset.types import Downloaded, Failed, Outcome, Skipped, outcome_row
+from stac_asset.items import read_items
+from stac_asset.source import item_of, load_stac
+
+_T = TypeVar("_T")
 
 
 class DownloadResult(BaseModel):
@@ -44,45 +45,36 @@ class DownloadResult(BaseModel):
     seconds: float
     """Wall time of the run."""
 
-    @classmethod
-    def of(
-        cls,
-        outcomes: Sequence[Outcome],
-        directory: Path,
-        document: Path,
-        report: Path,
-        seconds: float,
-    ) -> DownloadResult:
-        """Returns the result of a run.
-
-        Args:
-            outcomes: What became of its assets.
-            directory: Where the files are.
-            document: Where the rewritten document is.
-            report: Where the report is.
-            seconds: How long it took.
-        """
-        there = [found for found in outcomes if not isinstance(found, Failed)]
-        return cls(
-            directory=str(directory),
-            document=str(document),
-            report=str(report),
-            downloaded=sum(isinstance(found, Downloaded) for found in outcomes),
-            skipped=sum(isinstance(found, Skipped) for found in outcomes),
-            failed=len(outcomes) - len(there),
-            bytes=sum(found.size for found in there),
-            seconds=round(seconds, 3),
-        )
+    def summary(self) -> str:
+        """Returns the counts as a phrase."""
+        return f"{self.downloaded} downloaded, {self.skipped} skipped, {self.failed} failed"
 
     def item(self) -> pystac.Item:
-        """Returns the rewritten item, read from its document."""
-        item = load_stac(Path(self.document))
-        assert isinstance(item, pystac.Item), "an item's flow wrote it"
-        return item
+        """Returns the rewritten item, read from its document.
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Returns the report: for each asset its state, href, path, bytes and seconds."""
-        return [json.loads(line) for line in Path(self.report).read_text().splitlines()]
+        Raises:
+            TypeError: The run was not of an item.
+        """
+        return _loaded(self.document, pystac.Item)
+
+    def collection(self) -> pystac.Collection:
+        """Returns the rewritten collection, read from its document.
+
+        Raises:
+            TypeError: The run was not of a collection.
+        """
+        return _loaded(self.document, pystac.Collection)
+
+    def items(self) -> Iterator[pystac.Item]:
+        """Yields the rewritten items of an item collection, without holding them."""
+        for document in read_items(Path(self.document), self.document):
+            yield item_of(document, self.document)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yields the report: for each asset its state, href, path, bytes and seconds."""
+        with Path(self.report).open() as file:
+            for line in file:
+                yield json.loads(line)
 
 
 def report_path(document: Path) -> Path:
@@ -94,12 +86,8 @@ def report_path(document: Path) -> Path:
     return document.with_name(f"{document.stem}.report.ndjson")
 
 
-def write_report(outcomes: Iterable[Outcome], path: Path) -> None:
-    """Writes the report, a line an asset.
-
-    Args:
-        outcomes: What became of the assets.
-        path: Where it goes.
-    """
-    lines = "".join(json.dumps(outcome_row(outcome)) + "\n" for outcome in outcomes)
-    write_document(path, lines.encode(), path.parent)
+def _loaded(document: str, kind: type[_T]) -> _T:
+    stac = load_stac(Path(document))
+    if not isinstance(stac, kind):
+        raise TypeError(f"{document} is a STAC {type(stac).__name__}, not a {kind.__name__}")
+    return stac

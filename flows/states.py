@@ -1,10 +1,14 @@
 """Which Prefect state an outcome is: the one place that says so.
 
-| outcome | neither | `fail_fast` | `warn` |
+| outcome of an asset | neither | `fail_fast` | `warn` |
 |---|---|---|---|
 | downloaded | Completed | Completed | Completed |
 | skipped | Completed, named `Skipped` | same | same |
 | failed | the error is raised: Failed | same | Completed, named `Warned` |
+| stopped by the failure of another | | Cancelled | |
+
+A batch is as its assets are: named `Skipped` where all of them were, and Failed or `Warned` where
+one of them is. Its message sums them up.
 """
 
 from __future__ import annotations
@@ -13,9 +17,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from prefect.client.schemas.objects import State
-from prefect.states import Completed
+from prefect.states import Cancelled, Completed
 
-from stac_asset import Config
 from stac_asset.errors import DownloadError
 from stac_asset.types import Downloaded, Failed, Outcome, Skipped
 
@@ -24,15 +27,29 @@ WARNED = "Warned"
 COMPLETED_WITH_WARNINGS = "CompletedWithWarnings"
 
 
-def asset_state(outcome: Outcome, config: Config) -> State[Outcome]:
+class BatchError(DownloadError):
+    """Raised by a batch some of whose assets failed; it knows what became of the others.
+
+    Args:
+        outcomes: What became of the batch's assets.
+    """
+
+    def __init__(self, outcomes: Sequence[Outcome]) -> None:
+        errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
+        super().__init__(errors, total=len(outcomes))
+        self.args = (outcomes,)
+        self.outcomes = list(outcomes)
+
+
+def asset_state(outcome: Outcome, warn: bool) -> State[Outcome]:
     """Returns the state of the task that downloaded one asset, whose data is the outcome.
 
     Args:
         outcome: What became of it.
-        config: Which strategy holds for errors.
+        warn: Whether an error is a warning.
 
     Raises:
-        StacAssetError: The asset's error, which makes the task Failed, unless errors are warnings.
+        StacAssetError: The asset's error, which makes the task Failed, unless it is a warning.
     """
     match outcome:
         case Downloaded():
@@ -45,27 +62,52 @@ def asset_state(outcome: Outcome, config: Config) -> State[Outcome]:
                 name=SKIPPED, message=f"{outcome.size:,} bytes were there already", data=outcome
             )
         case Failed():
-            if config.warn:
+            if warn:
                 return Completed(name=WARNED, message=str(outcome.error), data=outcome)
             raise outcome.error
 
 
-def flow_state(outcomes: Sequence[Outcome], config: Config, result: Any) -> Any:
+def batch_state(outcomes: list[Outcome], warn: bool) -> State[list[Outcome]]:
+    """Returns the state of the task that downloaded a batch, whose data is the outcomes.
+
+    Args:
+        outcomes: What became of its assets.
+        warn: Whether errors are warnings.
+
+    Raises:
+        BatchError: Assets failed, which makes the task Failed, unless that is a warning.
+    """
+    if any(isinstance(outcome, Failed) for outcome in outcomes):
+        error = BatchError(outcomes)
+        if not warn:
+            raise error
+        return Completed(name=WARNED, message=str(error), data=outcomes)
+    skipped = sum(isinstance(outcome, Skipped) for outcome in outcomes)
+    message = f"{len(outcomes) - skipped} assets downloaded, {skipped} were there already"
+    name = SKIPPED if outcomes and skipped == len(outcomes) else None
+    return Completed(name=name, message=message, data=outcomes)
+
+
+def stopped_state() -> State[Any]:
+    """Returns the state of a task that was stopped since another one failed."""
+    return Cancelled(message="another asset failed first, and fail_fast is set")
+
+
+def flow_state(errors: Sequence[Exception], total: int, warn: bool, result: Any) -> Any:
     """Returns the state of a flow whose assets all ended; Prefect unwraps it to the result.
 
     Args:
-        outcomes: What became of them.
-        config: Which strategy holds for errors.
+        errors: The errors of the assets that failed.
+        total: How many assets there were.
+        warn: Whether errors are warnings.
         result: What the flow returns.
 
     Raises:
         DownloadError: Assets failed, unless errors are warnings.
     """
-    errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
-    summary = f"{len(outcomes) - len(errors)} of {len(outcomes)} assets are there"
     if not errors:
-        return Completed(message=summary, data=result)
-    error = DownloadError(errors, total=len(outcomes))
-    if not config.warn:
+        return Completed(message=f"{total} of {total} assets are there", data=result)
+    error = DownloadError(errors, total=total)
+    if not warn:
         raise error
     return Completed(name=COMPLETED_WITH_WARNINGS, message=str(error), data=result)

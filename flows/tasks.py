@@ -8,23 +8,47 @@ themselves decide what is fetched.
 from __future__ import annotations
 
 import asyncio
-import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
-import pystac
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.context import TaskRunContext
+from prefect.runtime import task_run
+from prefect.utilities.annotations import opaque
 
 from flows.options import DownloadOptions
-from flows.session import current_session
-from flows.states import asset_state
+from flows.retries import is_last_attempt, may_pass, retry_condition
+from flows.session import Session, current_session
+from flows.states import asset_state, batch_state, stopped_state
 from stac_asset.clients import Request, Stat
 from stac_asset.files import write_document
 from stac_asset.hrefs import parse_href
+from stac_asset.plan import Owner
+from stac_asset.pool import bounded
 from stac_asset.retry import retrying
-from stac_asset.rewrite import document_of, rewrite
-from stac_asset.types import Outcome, Storage, Transfer
+from stac_asset.rewrite import document_of, json_bytes, rewrite
+from stac_asset.types import Failed, Outcome, Storage, Transfer
+
+_finished: dict[UUID, dict[Transfer, Outcome]] = {}
+"""What a batch's earlier attempts finished, by its task run: a retry does not do it again."""
+
+
+@asynccontextmanager
+async def _session(options: DownloadOptions) -> AsyncIterator[Session]:
+    async with current_session(options.config(), options.max_concurrent_downloads) as session:
+        yield session
+
+
+def _batch_name() -> str:
+    transfers: Any = task_run.parameters["transfers"]
+    transfers = transfers.unwrap() if isinstance(transfers, opaque) else transfers
+    more = f" and {len(transfers) - 1} more" if len(transfers) > 1 else ""
+    return f"{transfers[0].owner_id}/{transfers[0].key}{more}" if transfers else "nothing"
 
 
 @task(task_run_name="client for {href}", cache_policy=NO_CACHE, persist_result=False)
@@ -37,15 +61,19 @@ async def resolve_client(href: str, options: DownloadOptions | None = None) -> s
 
     Raises:
         SchemeError: No client claims it.
-        AccessError: A credential is missing.
+        ConfigError: A credential is missing.
     """
-    config = (options or DownloadOptions()).config()
-    async with current_session(config) as session:
+    async with _session(options or DownloadOptions()) as session:
         client = await session.clients.get_client(href)
         return client.name
 
 
-@task(task_run_name="check {key}", cache_policy=NO_CACHE, persist_result=False)
+@task(
+    task_run_name="check {key}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retry_condition_fn=retry_condition,
+)
 async def check_asset_exists(
     key: str, href: str, options: DownloadOptions | None = None, storage: Storage | None = None
 ) -> Stat:
@@ -60,23 +88,25 @@ async def check_asset_exists(
     Raises:
         StacAssetError: It does not exist, or cannot be had.
     """
-    config = (options or DownloadOptions()).config()
-    async with current_session(config) as session:
+    async with _session(options or DownloadOptions()) as session:
         client = await session.clients.get_client(href)
         request = Request(parse_href(href), storage=storage)
-        async for attempt in retrying(config):
+        async for attempt in retrying(session.config):
             with attempt:
                 found = await client.stat(request)
     return found
 
 
 @task(
-    task_run_name="{transfer.owner_id}/{transfer.key}", cache_policy=NO_CACHE, persist_result=False
+    task_run_name="{transfer.owner_id}/{transfer.key}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retry_condition_fn=retry_condition,
 )
 async def download_asset(
     transfer: Transfer, options: DownloadOptions | None = None
 ) -> State[Outcome]:
-    """Downloads one asset: Completed, `Skipped`, `Warned`, or Failed with the asset's error.
+    """Downloads one asset: Completed, `Skipped`, `Warned`, Cancelled, or Failed with its error.
 
     Args:
         transfer: What to download, as a plan gives it.
@@ -89,14 +119,73 @@ async def download_asset(
     Raises:
         StacAssetError: Why it could not be downloaded.
     """
-    config = (options or DownloadOptions()).config()
-    async with current_session(config) as session:
-        return asset_state(await session.engine.download(transfer), config)
+    async with _session(options or DownloadOptions()) as session:
+        try:
+            outcome = await session.download(transfer)
+        except asyncio.CancelledError:
+            if session.stopping:
+                return stopped_state()
+            raise
+        again = isinstance(outcome, Failed) and may_pass(outcome.error) and not is_last_attempt()
+        return asset_state(outcome, session.config.warn and not again)
+
+
+@task(
+    task_run_name=_batch_name,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retry_condition_fn=retry_condition,
+)
+async def download_assets(
+    transfers: list[Transfer], options: DownloadOptions | None = None
+) -> State[list[Outcome]]:
+    """Downloads a batch of assets in one task run, whose state sums them up.
+
+    With `fail_fast`, the first error ends the batch. A retry of Prefect's does not fetch again
+    what the attempt before it finished, even with `overwrite`.
+
+    Args:
+        transfers: What to download, as a plan gives it.
+        options: How to download.
+
+    Returns:
+        The state, whose result is what became of each asset, in the order of the transfers.
+
+    Raises:
+        BatchError: Assets failed.
+    """
+    context = TaskRunContext.get()
+    run_id = context.task_run.id if context is not None else None
+    done = _finished.pop(run_id, {}) if run_id is not None else {}
+    async with _session(options or DownloadOptions()) as session:
+        waiting = [transfer for transfer in transfers if transfer not in done]
+        try:
+            limit = session.max_concurrent_downloads
+            async with aclosing(bounded(session.download, waiting, limit)) as outcomes:
+                async for outcome in outcomes:
+                    if isinstance(outcome, Failed) and session.config.fail_fast:
+                        raise outcome.error
+                    assert outcome.transfer is not None, "the engine says of which transfer"
+                    done[outcome.transfer] = outcome
+        except asyncio.CancelledError:
+            if session.stopping:
+                return stopped_state()
+            raise
+        found = [done[transfer] for transfer in transfers]
+        failed = [outcome for outcome in found if isinstance(outcome, Failed)]
+        again = any(may_pass(outcome.error) for outcome in failed) and not is_last_attempt()
+        if again and run_id is not None:
+            _finished[run_id] = {
+                transfer: outcome
+                for transfer, outcome in done.items()
+                if not isinstance(outcome, Failed)
+            }
+        return batch_state(found, session.config.warn and not again)
 
 
 @task(task_run_name="rewrite {item.id}", cache_policy=NO_CACHE, persist_result=False)
 async def rewrite_item(
-    item: pystac.Item,
+    item: Owner,
     outcomes: list[Outcome],
     document: Path,
     options: DownloadOptions | None = None,
@@ -105,7 +194,7 @@ async def rewrite_item(
     """Writes the item as it is now: whose assets are the files that were downloaded.
 
     Args:
-        item: The source item; it is not changed.
+        item: The source item, or collection; it is not changed.
         outcomes: What became of its assets.
         document: Where the new document goes.
         options: How it was downloaded.
@@ -115,7 +204,9 @@ async def rewrite_item(
         Where the new document is.
     """
     config = (options or DownloadOptions()).config()
-    new = rewrite(item, outcomes, config, document, keep_non_downloaded)
-    data = json.dumps(document_of(new), indent=2, ensure_ascii=False).encode()
+    new: Owner = rewrite(  # type: ignore[type-var] # an item stays an item
+        item, outcomes, config, document, keep_non_downloaded
+    )
+    data = json_bytes(document_of(new))
     await asyncio.to_thread(write_document, document, data, document.parent, config.make_directory)
     return document

@@ -36,10 +36,13 @@ async def bounded(
         try:
             for value in waiting:
                 await done.put((await call(value),))
+                if left:  # A call may end in good order although it was cancelled.
+                    return
             await done.put(None)
         except Exception as error:
             await done.put(error)
 
+    left = False
     workers = [asyncio.create_task(work()) for _ in range(limit)]
     try:
         running = len(workers)
@@ -52,6 +55,7 @@ async def bounded(
             else:
                 yield result[0]
     finally:
+        left = True
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)

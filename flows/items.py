@@ -1,0 +1,106 @@
+"""The flow that downloads an item collection of any size with the assets of its items."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pystac
+from prefect import get_run_logger
+
+from flows.execute import Unit, download_units
+from flows.options import DownloadOptions, Granularity
+from flows.outputs import ItemsFile, Report
+from flows.report import DownloadResult, report_path
+from flows.resolve import Hosts
+from flows.session import Session, open_session
+from flows.sources import open_items, options_for
+from flows.stac_flow import run_name, stac_flow
+from flows.states import flow_state
+from stac_asset.names import FolderTemplate
+from stac_asset.plan import Planner
+from stac_asset.rewrite import document_of, rewrite
+
+
+@stac_flow(name="download-item-collection", flow_run_name=run_name("download"))
+async def download_item_collection(
+    source: str,
+    directory: str,
+    options: DownloadOptions | None = None,
+    granularity: Granularity = "auto",
+    path_template: str = "${id}",
+    file_name: str = "item-collection.json",
+) -> DownloadResult:
+    """Downloads the items of a collection with their assets, and writes the items as they are now.
+
+    The items are read one at a time, so there may be very many.
+
+    Args:
+        source: The items: an href (a JSON item collection, newline-delimited JSON, or
+            stac-geoparquet), or JSON text. From Python, a pystac item collection as well.
+        directory: The directory that will hold everything.
+        options: How to download.
+        granularity: What a task run is: an `asset`, a `batch` of whole items, or `auto`: an asset
+            up to 200 assets, and a batch beyond.
+        path_template: Where an item's files go below the directory.
+        file_name: The name of the rewritten item collection.
+
+    Returns:
+        Where the rewritten item collection is, how many assets and bytes there are.
+
+    Raises:
+        SourceError: The items cannot be read, or are no STAC.
+        AssetOverwriteError: Two assets would share a file; nothing was downloaded.
+        DownloadError: Assets failed; the others are there.
+    """
+    options = options_for(source, options)
+    config = options.config()
+    folders = FolderTemplate(path_template)
+    with tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch:
+        items = await open_items(source, config, Path(scratch))
+        async with open_session(config, options.max_concurrent_downloads) as session:
+            planner = Planner(Path(directory), config)
+            document = planner.document("the item collection", file_name)
+            report = planner.document("the report", report_path(Path(file_name)).name)
+            # Once through all items before a byte moves: collisions, hosts, and how many there are.
+            total, hosts = 0, Hosts()
+            for unit in _units(items, planner, folders):
+                total += len(unit.transfers)
+                hosts.add(unit.transfers)
+            await hosts.resolve(options)
+            units = _units(items, Planner(planner.directory, config), folders)
+            return await _download(units, total, granularity, options, session, document, report)
+
+
+def _units(
+    items: Iterable[pystac.Item], planner: Planner, folders: FolderTemplate
+) -> Iterator[Unit]:
+    for number, item in enumerate(items):
+        yield Unit(number, item, tuple(planner.assets(item, folders.folder(item))))
+
+
+async def _download(
+    units: Iterable[Unit],
+    total: int,
+    granularity: Granularity,
+    options: DownloadOptions,
+    session: Session,
+    document: Path,
+    report_file: Path,
+) -> DownloadResult:
+    started, config, directory = time.monotonic(), session.config, document.parent
+    work = download_units(units, total, granularity, options, session)
+    with Report(report_file, directory) as report, ItemsFile(document, directory) as items:
+        async with aclosing(work) as done:
+            async for unit, outcomes in done:
+                assert isinstance(unit.owner, pystac.Item)
+                report.add(outcomes)
+                items.add(unit.number, document_of(rewrite(unit.owner, outcomes, config)))
+        items.finish()
+        result = report.finish(document, time.monotonic() - started)
+    get_run_logger().info("%s: %s", result.summary(), document)
+    state: DownloadResult = flow_state(report.errors, report.total, config.warn, result)
+    return state

@@ -1,0 +1,103 @@
+"""What a flow downloads: one object, or the items of a collection, from an href or JSON text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pystac
+
+from flows.options import DownloadOptions
+from flows.session import Session
+from flows.stac_flow import is_text
+from stac_asset import Config
+from stac_asset.errors import SourceError, StacAssetError
+from stac_asset.hrefs import is_local, local_path, parse_href
+from stac_asset.items import read_items
+from stac_asset.read import download_file
+from stac_asset.redact import redact_href
+from stac_asset.source import Stac, item_of, read_stac, stac_of
+
+TEXT = "source"
+"""What JSON text is called in errors."""
+
+
+def options_for(source: str, options: DownloadOptions | None) -> DownloadOptions:
+    """Returns the options for a source: nobody knows where a text is from.
+
+    Args:
+        source: An href or JSON text.
+        options: The options that were asked for, if any.
+    """
+    options = options or DownloadOptions()
+    if is_text(source) and options.allow_local_hrefs is None:
+        return options.model_copy(update={"allow_local_hrefs": False})
+    return options
+
+
+async def read_one(source: str, session: Session) -> Stac:
+    """Returns the STAC object of a source.
+
+    Args:
+        source: An href or JSON text.
+        session: The session of the run.
+
+    Raises:
+        SourceError: It cannot be read, or is no STAC.
+    """
+    if not is_text(source):
+        return await read_stac(source, session.clients, session.config)
+    try:
+        document = json.loads(source)
+    except ValueError as error:
+        raise SourceError(f"{TEXT} is no JSON: {error}") from None
+    return stac_of(document, None, TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemSource:
+    """The items of a collection, on the local disk: iterating reads them anew, one at a time."""
+
+    path: Path
+    """The file that holds them."""
+
+    base: str | None
+    """Where they came from, if anybody knows."""
+
+    name: str
+    """What to call it in errors."""
+
+    def __iter__(self) -> Iterator[pystac.Item]:
+        for document in read_items(self.path, self.name):
+            yield item_of(document, self.base)
+
+
+async def open_items(source: str, config: Config, scratch: Path) -> ItemSource:
+    """Returns the items of a source, brought to the local disk where they are elsewhere.
+
+    Args:
+        source: An href, whose suffix says of what format it is, or JSON text.
+        config: How to download it.
+        scratch: An empty directory for it.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    if is_text(source):
+        path = scratch / "source.json"
+        path.write_text(source)
+        return ItemSource(path, None, TEXT)
+    shown = redact_href(source)
+    try:
+        if is_local(source):
+            path = local_path(source).absolute()
+            return ItemSource(path, str(path), shown)
+        path = scratch / f"source{PurePosixPath(parse_href(source).path).suffix}"
+        once = config.copy()
+        once.http_max_attempts = min(3, config.http_max_attempts)
+        await download_file(source, path, once)
+    except StacAssetError as error:
+        raise SourceError(f"'{shown}' cannot be read: {error}") from error
+    return ItemSource(path, source, shown)

@@ -1,0 +1,110 @@
+"""A flow whose source may be a pystac object: Prefect gets to see its JSON text instead."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Generic, ParamSpec, TypeVar
+
+import pystac
+from prefect import Flow
+from prefect.runtime import flow_run
+
+from stac_asset.errors import SourceError
+from stac_asset.redact import redact_href
+from stac_asset.rewrite import document_of
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+_STAC = (pystac.Item, pystac.Collection, pystac.ItemCollection)
+_LARGEST = 500_000
+"""Bytes of JSON text. Prefect refuses parameters of more than 524,288 bytes in all."""
+
+
+class StacFlow(Flow[_P, _R], Generic[_P, _R]):
+    """A flow with a parameter `source`, and otherwise a flow like any other."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the flow; a pystac object as its source is turned into JSON text first.
+
+        Raises:
+            SourceError: The text is too large for a parameter.
+        """
+        if args:
+            args = (source_parameter(args[0]), *args[1:])
+        elif "source" in kwargs:
+            kwargs["source"] = source_parameter(kwargs["source"])
+        return super().__call__(*args, **kwargs)
+
+    def with_options(self, *args: Any, **kwargs: Any) -> StacFlow[_P, _R]:
+        """Returns this flow with other options. The arguments are those of `Flow.with_options`."""
+        changed = super().with_options(*args, **kwargs)
+        changed.__class__ = type(self)
+        return changed  # type: ignore[return-value]
+
+
+def stac_flow(**options: Any) -> Callable[[Callable[_P, _R]], StacFlow[_P, _R]]:
+    """Makes flows of functions with a parameter `source`.
+
+    Args:
+        options: The arguments of `prefect.flow`.
+    """
+
+    def decorate(function: Callable[_P, _R]) -> StacFlow[_P, _R]:
+        return StacFlow(function, **options)
+
+    return decorate
+
+
+def source_parameter(source: Any) -> Any:
+    """Returns a source as a flow parameter: an href, or JSON text.
+
+    Args:
+        source: An href, JSON text, or a pystac object.
+
+    Raises:
+        SourceError: The text is too large for a parameter.
+    """
+    if isinstance(source, _STAC):
+        source = json.dumps(document_of(source))
+    if isinstance(source, str) and is_text(source) and len(source.encode()) > _LARGEST:
+        raise SourceError(
+            f"source is {len(source.encode()):,} bytes of JSON, and a flow parameter has at most "
+            f"{_LARGEST:,}: write it to a file or a store, and pass its href"
+        )
+    return source
+
+
+def is_text(source: str) -> bool:
+    """Returns whether a source is JSON text rather than an href.
+
+    Args:
+        source: An href or JSON text.
+    """
+    return source.lstrip()[:1] in ("{", "[")
+
+
+def run_name(verb: str) -> Callable[[], str]:
+    """Returns what names the runs of a flow: 'download item.json to /data'.
+
+    Args:
+        verb: What the flow does.
+    """
+
+    def name() -> str:
+        source = str(flow_run.parameters.get("source", ""))
+        shown = _id(source) if is_text(source) else redact_href(source).rpartition("/")[2]
+        directory = flow_run.parameters.get("directory")
+        return f"{verb} {shown or source}" + (f" to {directory}" if directory else "")
+
+    return name
+
+
+def _id(text: str) -> str:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return "?"
+    found = document.get("id") or document.get("type") if isinstance(document, dict) else None
+    return str(found)[:100]
