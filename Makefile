@@ -5,6 +5,7 @@ MAKEFLAGS += --no-print-directory
 SHELL := /bin/sh
 
 ITEM ?=
+KILLS ?= 100
 VENV := .venv
 BIN := $(VENV)/bin
 # The newest Python that the lock was made for.
@@ -37,6 +38,14 @@ lint: $(VENV)/dev  ## Check style, types and the directions of imports
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+.PHONY: crash
+crash: $(VENV)/run  ## Kill a download again and again, and count what that costs; KILLS=100
+	@$(BIN)/python -m bench.crash --kills $(KILLS)
+
+.PHONY: soak
+soak: $(VENV)/run  ## Download 20,000 assets with a fault in one request of twenty
+	@$(BIN)/python -m bench.soak
 
 .PHONY: lock
 lock: $(VENV)/dev  ## Pin the dependencies anew

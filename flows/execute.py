@@ -99,21 +99,16 @@ async def download_units(
         session: The session of the run, whose loop this is awaited in.
     """
     if is_batched(total, granularity):
-        work = _in_batches(batches(units, total), options)
+        work = _in_batches(batches(units, total), options, session)
     else:
-        work = _one_by_one(units, options)
-    try:
-        async with aclosing(work) as done:
-            async for unit, outcomes in done:
-                yield unit, outcomes
-    except BaseException:
-        # Whoever is still at work was stopped by this, and not from outside.
-        session.stopping = True
-        raise
+        work = _one_by_one(units, options, session)
+    async with aclosing(work) as done:
+        async for unit, outcomes in done:
+            yield unit, outcomes
 
 
 async def _in_batches(
-    groups: Iterable[list[Unit]], options: DownloadOptions
+    groups: Iterable[list[Unit]], options: DownloadOptions, session: Session
 ) -> AsyncGenerator[tuple[Unit, list[Outcome]], None]:
     task = with_retries(download_assets, options)
 
@@ -125,6 +120,9 @@ async def _in_batches(
             found = await state.aresult()
         except BatchError as error:
             found = error.outcomes
+        except Exception:
+            session.stopping = True  # Before the others are cancelled, so that they can say why.
+            raise
         rest = iter(found)
         return [(unit, _merged(unit, list(islice(rest, len(unit.transfers))))) for unit in group]
 
@@ -135,10 +133,9 @@ async def _in_batches(
 
 
 async def _one_by_one(
-    units: Iterable[Unit], options: DownloadOptions
+    units: Iterable[Unit], options: DownloadOptions, session: Session
 ) -> AsyncGenerator[tuple[Unit, list[Outcome]], None]:
     task = with_retries(download_asset, options)
-    fail_fast = options.fail_fast
     waiting: dict[int, tuple[Unit, list[Outcome]]] = {}
 
     def transfers() -> Iterator[tuple[int, Transfer]]:
@@ -153,7 +150,8 @@ async def _one_by_one(
             state = await task(whole(transfer), whole(options))
             return number, await state.aresult()
         except Exception as error:
-            if fail_fast:
+            if session.config.fail_fast:
+                session.stopping = True  # As above.
                 raise
             return number, Failed(transfer.owner, transfer.key, error, transfer)
 

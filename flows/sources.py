@@ -13,7 +13,8 @@ from flows.options import DownloadOptions
 from flows.session import Session
 from flows.stac_flow import is_text
 from stac_asset import Config
-from stac_asset.errors import SourceError, StacAssetError
+from stac_asset.clients import Clients
+from stac_asset.errors import ConfigError, SourceError, StacAssetError
 from stac_asset.hrefs import is_local, local_path, parse_href
 from stac_asset.items import read_items
 from stac_asset.read import download_file
@@ -85,6 +86,7 @@ async def open_items(source: str, config: Config, scratch: Path) -> ItemSource:
     Raises:
         SourceError: It cannot be read.
     """
+    Clients(config)  # Refuses an unknown client_override by its own name, and not the source.
     if is_text(source):
         path = scratch / "source.json"
         path.write_text(source)
@@ -98,6 +100,8 @@ async def open_items(source: str, config: Config, scratch: Path) -> ItemSource:
         once = config.copy()
         once.http_max_attempts = min(3, config.http_max_attempts)
         await download_file(source, path, once)
+    except ConfigError:
+        raise
     except StacAssetError as error:
         raise SourceError(f"'{shown}' cannot be read: {error}") from error
     return ItemSource(path, source, shown)

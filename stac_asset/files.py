@@ -196,7 +196,9 @@ class PartFile:
 
     def _write_note(self) -> None:
         note = {"source": self._source, "validator": self.validator, "size": self._size}
-        self._note.write_text(json.dumps(note))
+        self._note.unlink(missing_ok=True)  # It may be a symlink to elsewhere.
+        with self._note.open("x") as file:
+            file.write(json.dumps(note))
         self._noted = True
 
     def commit(self, size: int | None = None) -> str | None:
@@ -267,7 +269,11 @@ def write_document(path: Path, data: bytes, directory: Path, make_directory: boo
 
 
 def check_existing(
-    path: Path, size: int | None, expected: Multihash | None, look: str, tidy: bool = True
+    path: Path,
+    size: int | None,
+    expected: Multihash | None,
+    look: str,
+    tidy: bool = True,
 ) -> int | None:
     """Returns the size of a file that is there and still good, or None.
 
@@ -293,9 +299,25 @@ def check_existing(
     ):
         return None
     if tidy:
-        for leftover in part_paths(path):
-            leftover.unlink(missing_ok=True)
+        with suppress(OSError):  # What cannot be tidied harms nobody.
+            _tidy(path)
     return found.st_size
+
+
+def _tidy(path: Path) -> None:
+    """Removes what a killed run left beside a finished file, unless it is somebody's just now."""
+    part, note = part_paths(path)
+    if not part.exists():
+        note.unlink(missing_ok=True)
+        return
+    fd = os.open(part, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        with suppress(OSError):  # Somebody has the lock, or the file system knows none.
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink(missing_ok=True)
+            note.unlink(missing_ok=True)
+    finally:
+        os.close(fd)
 
 
 def _digest(path: Path, expected: Multihash) -> bytes:

@@ -48,7 +48,8 @@ def _of_json(path: Path) -> Iterator[dict[str, Any]]:
             file.seek(0)
             yield from ijson.items(file, "features.item", use_float=True)
     except ijson.JSONError as error:
-        raise ValueError(f"it is no JSON: {error}") from None
+        first = str(error).partition("\n")[0].strip()  # What follows is an excerpt.
+        raise ValueError(f"it is no JSON: {first}") from None
 
 
 def _of_lines(path: Path) -> Iterator[dict[str, Any]]:

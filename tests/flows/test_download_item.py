@@ -5,52 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 from prefect import flow
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import FlowRun, State, TaskRun
-from prefect.client.schemas.sorting import TaskRunSort
 
 import flows
-from flows import DownloadOptions, DownloadResult
+from flows import DownloadOptions
 from stac_asset import DownloadError
 from stac_asset.errors import NoAssetsError, ResponseError, SourceError
 from stac_asset.plan import Planner
 from stac_asset.source import stac_of
 from stac_asset.testing import Origin, Status
 from stac_asset.types import Downloaded, Transfer
+from tests.flows.reading import read_back, states
 from tests.make_item import make_item
 
 OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2)
-
-
-async def read_back(state: State[DownloadResult], task_runs: int) -> tuple[FlowRun, list[TaskRun]]:
-    """Returns a flow run and its task runs, when the server knows the end of each."""
-    run_id = state.state_details.flow_run_id
-    assert isinstance(run_id, UUID)
-    only = FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))
-    async with get_client() as client:
-        for _ in range(200):
-            found = await client.read_task_runs(
-                flow_run_filter=only, sort=TaskRunSort.END_TIME_DESC, limit=200
-            )
-            ended = [run for run in found if run.state is not None and run.state.is_final()]
-            if len(ended) == task_runs:
-                break
-            await asyncio.sleep(0.1)
-        assert len(ended) == len(found) == task_runs
-        return await client.read_flow_run(run_id), ended
-
-
-def states(task_runs: list[TaskRun]) -> dict[str, tuple[str, str]]:
-    return {
-        run.name: (run.state.name or "", run.state.type.value)
-        for run in task_runs
-        if run.state is not None
-    }
 
 
 async def test_downloads_and_rewrites_in_named_task_runs(origin: Origin, tmp_path: Path) -> None:

@@ -1,0 +1,198 @@
+"""Downloads very many small assets from an origin that fails often, and watches the memory.
+
+    python -m bench.soak
+
+20,000 assets; one request of twenty meets a fault (503, 429, reset, truncation). The exit code is 1
+if an asset is lost or wrong, or if the memory grows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pystac
+
+from bench.catalog import Catalog
+from bench.table import print_table
+from stac_asset import (
+    Config,
+    DownloadError,
+    ErrorAssetDownload,
+    FinishAssetDownload,
+    Message,
+    download_item_collection,
+)
+from stac_asset.loops import new_runner
+from stac_asset.testing import OriginProcess, Received
+
+FAULT_RATE = 0.05
+GROWTH = 8 * 1024 * 1024
+"""Bytes that the memory may grow from the first quarter of the assets to the last asset.
+
+An outcome is kept of each asset, for the rewritten document: that is not nothing, but no more than
+some hundred bytes an asset.
+"""
+_ITEM = 100
+_MIB = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Figures:
+    """What came of a soak."""
+
+    assets: int = 0
+    needed: int = 0
+    """Bytes of all assets."""
+    sent: int = 0
+    """Body bytes that the origin sent."""
+    faults: int = 0
+    """Requests that did not get what they asked for."""
+    retries: int = 0
+    """Requests beyond the first of each asset."""
+    wrong: list[str] = field(default_factory=list)
+    """Assets whose file is missing or has not the right SHA-256."""
+    leftovers: list[str] = field(default_factory=list)
+    """Files that should not be there."""
+    errors: list[str] = field(default_factory=list)
+    """What else went wrong."""
+    seconds: float = 0.0
+    """Wall time of the download."""
+    memory: dict[int, int] = field(default_factory=dict)
+    """Resident bytes when so many percent of the assets were finished; 0 is before the first."""
+    peak: int = 0
+    """The most resident bytes of the process, the rewritten document included."""
+
+    @property
+    def growth(self) -> int:
+        """Bytes by which the memory grew after the first quarter of the assets."""
+        return self.memory.get(100, 0) - self.memory.get(25, 0)
+
+    def problems(self) -> Iterator[str]:
+        """Yields the promises that are broken."""
+        if self.growth > GROWTH:
+            yield f"the memory grew by {self.growth:,} bytes after the first quarter"
+        yield from (f"missing or wrong: {path}" for path in self.wrong)
+        yield from (f"left over: {path}" for path in self.leftovers)
+        yield from self.errors
+
+    def rows(self) -> Iterator[tuple[str, str]]:
+        """Yields the figures by name."""
+        yield "assets", f"{self.assets:,}"
+        yield "bytes needed", f"{self.needed:,}"
+        yield "bytes sent", f"{self.sent:,}  ({self.sent / self.needed:.3f} times)"
+        yield "faults met", f"{self.faults:,}"
+        yield "retries", f"{self.retries:,}"
+        yield "missing or wrong files", f"{len(self.wrong):,}"
+        yield "leftovers", f"{len(self.leftovers):,}"
+        yield "seconds", f"{self.seconds:.1f}"
+        yield "assets per second", f"{self.assets / self.seconds:,.0f}"
+        for percent, resident in self.memory.items():
+            yield f"memory at {percent}%", f"{resident / _MIB:.1f} MiB"
+        yield "growth after the first quarter", f"{self.growth / _MIB:.1f} MiB"
+        yield "  allowed", f"{GROWTH / _MIB:.1f} MiB"
+        yield "  for each asset", f"{self.growth / (0.75 * self.assets):,.0f} bytes"
+        yield "peak, the document included", f"{self.peak / _MIB:.1f} MiB"
+
+
+def soak(assets: int, seed: int = 0, fault_rate: float = FAULT_RATE) -> Figures:
+    """Downloads so many assets, and returns what came of it.
+
+    Args:
+        assets: How many, in items of 100.
+        seed: Another seed draws other sizes and faults.
+        fault_rate: The share of requests that meet a fault.
+    """
+    catalog = Catalog.drawn(-(-assets // _ITEM), _ITEM, smallest=512, largest=96 * 1024, seed=seed)
+    figures = Figures(assets=len(catalog.assets), needed=catalog.size)
+    with (
+        OriginProcess(fault_rate=fault_rate, seed=seed) as origin,
+        tempfile.TemporaryDirectory(prefix="soak-") as scratch,
+    ):
+        directory = Path(scratch)
+        items = pystac.ItemCollection.from_dict(catalog.document(origin.href))
+        with new_runner() as runner:
+            runner.run(_download(figures, items, directory))
+        figures.wrong = catalog.wrong(directory)
+        figures.leftovers = catalog.leftovers(directory)
+        figures.errors += catalog.document_errors(directory)
+    _account(figures, origin.gets(), catalog)
+    return figures
+
+
+async def _download(figures: Figures, items: pystac.ItemCollection, directory: Path) -> None:
+    messages: asyncio.Queue[Message] = asyncio.Queue()
+    watching = asyncio.create_task(_watch(figures, messages))
+    began = time.monotonic()
+    try:
+        await download_item_collection(
+            items, directory, config=Config(retry_wait=0.05), messages=messages
+        )
+    except DownloadError as error:
+        figures.errors.append(str(error))
+    figures.seconds = time.monotonic() - began
+    figures.peak = max(_peak(), *figures.memory.values(), 0)
+    watching.cancel()
+
+
+async def _watch(figures: Figures, messages: asyncio.Queue[Message]) -> None:
+    """Measures the memory at 0%, each tenth and each quarter of the assets."""
+    due = {figures.assets * percent // 100: percent for percent in (0, *range(10, 101, 10), 25, 75)}
+    ended = 0
+    while True:
+        message = await messages.get()
+        if isinstance(message, FinishAssetDownload | ErrorAssetDownload):
+            ended += 1
+        if ended in due:
+            figures.memory[due.pop(ended)] = _resident()
+
+
+def _account(figures: Figures, gets: list[Received], catalog: Catalog) -> None:
+    sizes = {asset.path: asset.size for asset in catalog.assets}
+    for get in gets:
+        start = int(get.range.removeprefix("bytes=").partition("-")[0]) if get.range else 0
+        wanted = sizes[get.path] - (start if get.status == 206 else 0)
+        figures.faults += get.status not in (200, 206) or get.body_sent < wanted
+    figures.sent = sum(get.body_sent for get in gets)
+    figures.retries = len(gets) - len(sizes)
+
+
+def _resident() -> int:
+    """Returns the resident bytes of this process; where there is no /proc, the most there were."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return _peak()
+    return pages * resource.getpagesize()
+
+
+def _peak() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints the figures and returns the exit code.
+
+    Args:
+        arguments: The command line; None is the process's own.
+    """
+    parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
+    parser.add_argument("--assets", type=int, default=20_000, help="how many, rounded up to 100")
+    parser.add_argument("--seed", type=int, default=0, help="another seed draws other faults")
+    options = parser.parse_args(arguments)
+    figures = soak(options.assets, options.seed)
+    problems = list(figures.problems())
+    print_table(figures.rows(), problems)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,195 @@
+"""Sources of every kind: hrefs, JSON text, pystac objects, streams, and what is none of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pystac
+import pytest
+from prefect.client.orchestration import get_client
+
+import flows
+from flows import DownloadOptions
+from stac_asset import AssetOverwriteError, ConfigError, UnsafePathError
+from stac_asset.errors import DownloadError, SourceError
+from stac_asset.items import read_items
+from stac_asset.source import stac_of
+from stac_asset.testing import Origin
+from tests.flows.test_states import make_items
+from tests.make_item import item_document
+
+OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2)
+
+
+@pytest.mark.parametrize("kind", ["text", "object", "keyword"])
+async def test_item_may_be_json_text_or_a_pystac_object(
+    origin: Origin, tmp_path: Path, kind: str
+) -> None:
+    document = item_document(origin, "a")
+    item = stac_of(document, origin.href("/item.json"), "item")
+    if kind == "text":
+        result = await flows.download_item(json.dumps(document), str(tmp_path), OPTIONS)
+    elif kind == "object":
+        result = await flows.download_item(item, str(tmp_path), OPTIONS)  # type: ignore[arg-type]
+    else:
+        again = flows.download_item.with_options(name="renamed")
+        result = await again(
+            source=item,  # type: ignore[arg-type]
+            directory=str(tmp_path),
+            options=OPTIONS,
+        )
+    assert result.item().id == "the-item"
+    assert (tmp_path / "a.tif").read_bytes() == origin.content("/a.tif")
+
+
+async def test_parameters_are_json_text_when_the_source_was_an_object(
+    origin: Origin, tmp_path: Path
+) -> None:
+    item = stac_of(item_document(origin, "a"), origin.href("/item.json"), "item")
+    state = await flows.download_item(
+        item,  # type: ignore[arg-type]
+        str(tmp_path),
+        OPTIONS,
+        return_state=True,
+    )
+    async with get_client() as client:
+        run = await client.read_flow_run(state.state_details.flow_run_id)  # type: ignore[arg-type]
+    assert json.loads(run.parameters["source"])["id"] == "the-item"
+    assert run.name == f"download the-item to {tmp_path}"
+
+
+async def test_text_cannot_name_local_files(tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("secret")
+    document = {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "id": "the-item",
+        "geometry": None,
+        "properties": {"datetime": "2026-06-01T00:00:00Z"},
+        "links": [{"rel": "self", "href": str(tmp_path / "item.json")}],
+        "assets": {"a": {"href": str(tmp_path / "secret.txt")}},
+    }
+    with pytest.raises(DownloadError, match="allow_local_hrefs"):
+        await flows.download_item(json.dumps(document), str(tmp_path / "out"), OPTIONS)
+    assert not (tmp_path / "out" / "secret.txt").exists()
+    options = OPTIONS.model_copy(update={"allow_local_hrefs": True})
+    await flows.download_item(json.dumps(document), str(tmp_path / "out"), options)
+    assert (tmp_path / "out" / "secret.txt").read_text() == "secret"
+
+
+@pytest.mark.parametrize("suffix", [".json", ".ndjson"])
+async def test_item_collection_is_streamed(origin: Origin, tmp_path: Path, suffix: str) -> None:
+    href = make_items(origin, 5, "a", suffix=suffix)
+    result = await flows.download_item_collection(href, str(tmp_path), OPTIONS)
+    assert [item.id for item in result.items()] == [f"item-{number}" for number in range(5)]
+    assert result.downloaded == 5
+    derived = [link.href for item in result.items() for link in item.get_links("derived_from")]
+    assert derived == [href] * 5
+
+
+def test_real_geoparquet_is_read(shared_data: Path) -> None:
+    found = list(read_items(shared_data / "landsat-100-items.parquet", "landsat"))
+    assert len(found) == 100
+    assert all(pystac.Item.from_dict(item, migrate=False).assets for item in found)
+
+
+async def test_collection(origin: Origin, tmp_path: Path) -> None:
+    collection = pystac.Collection(
+        id="the-collection",
+        description="One with a picture",
+        extent=pystac.Extent.from_dict(
+            {
+                "spatial": {"bbox": [[-180, -90, 180, 90]]},
+                "temporal": {"interval": [["2026-01-01T00:00:00Z", None]]},
+            }
+        ),
+        assets={"thumbnail": pystac.Asset(origin.href("/thumbnail.png"))},
+    )
+    result = await flows.download_collection(
+        collection,  # type: ignore[arg-type]
+        str(tmp_path),
+        OPTIONS,
+    )
+    assert result.collection().assets["thumbnail"].href == "./thumbnail.png"
+    with pytest.raises(TypeError, match="is a STAC Collection, not a Item"):
+        result.item()
+
+
+class Case:
+    """One way to ask for what cannot be had."""
+
+    def __init__(self, error: type[Exception], names: str, **arguments: Any) -> None:
+        self.error, self.names, self.arguments = error, names, arguments
+
+
+BAD = {
+    "include and exclude": Case(
+        ConfigError, "include and exclude", options={"include": ["a"], "exclude": ["b"]}
+    ),
+    "fail-fast and warn": Case(
+        ConfigError, "warn and fail_fast", options={"warn": True, "fail_fast": True}
+    ),
+    "unknown client": Case(
+        ConfigError, "client_override 'nobody'", options={"client_override": "nobody"}
+    ),
+    "template that climbs": Case(UnsafePathError, "path_template", path_template="../${id}"),
+    "template without value": Case(ConfigError, "path_template", path_template="${nothing}"),
+    "file name that climbs": Case(UnsafePathError, "file_name", file_name="../items.json"),
+    "same file twice": Case(AssetOverwriteError, "item-0", path_template="all"),
+    "no JSON": Case(
+        SourceError, "'source' is no item collection: it is no JSON", source="{nothing"
+    ),
+    "no item collection": Case(SourceError, "FeatureCollection", source='{"type": "Feature"}'),
+    "no such file": Case(SourceError, "/nowhere/items.json", source="/nowhere/items.json"),
+    "directory that cannot be made": Case(OSError, "directory", directory="/dev/null/data"),
+    "600 KB of text": Case(SourceError, "pass its href", source="[" + " " * 600_000 + "]"),
+}
+
+
+@pytest.mark.parametrize("case", BAD.values(), ids=BAD.keys())
+async def test_bad_input_is_refused_before_any_task(
+    origin: Origin, tmp_path: Path, case: Case
+) -> None:
+    href = make_items(origin, 2, "a")
+    arguments = {"source": href, "directory": str(tmp_path / "out")} | case.arguments
+    arguments["options"] = OPTIONS.model_copy(update=arguments.pop("options", {}))
+    with pytest.raises(case.error, match=case.names) as caught:
+        await flows.download_item_collection(**arguments)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+    assert not (tmp_path / "out").exists()
+    assert [request.path for request in origin.requests] in ([], ["/items.json"])
+
+
+async def test_items_are_found_to_collide_before_a_byte_moves(
+    origin: Origin, tmp_path: Path
+) -> None:
+    items = [item_document(origin, "a", name="same") for _ in range(2)]
+    text = json.dumps({"type": "FeatureCollection", "features": items})
+    with pytest.raises(AssetOverwriteError, match="asset 'a' of item 'same'"):
+        await flows.download_item_collection(text, str(tmp_path), OPTIONS)
+    assert origin.requests == []
+
+
+async def test_timeout_stops_the_transfers_and_a_new_run_continues_them(
+    origin: Origin, tmp_path: Path
+) -> None:
+    from stac_asset.testing import Stall
+
+    size = 2 * 1024 * 1024
+    href = make_items(origin, 2, "a")
+    for number in range(2):
+        origin.put(f"/{number}/a.tif", size=size)
+        origin.fault(f"/{number}/a.tif", Stall(after=size // 2))
+    limited = flows.download_item_collection.with_options(timeout_seconds=3)
+    state = await limited(href, str(tmp_path), OPTIONS, return_state=True)
+    assert state.name == "TimedOut"
+    while origin.in_flight:
+        await asyncio.sleep(0.05)
+    result = await flows.download_item_collection(href, str(tmp_path), OPTIONS)
+    assert result.downloaded == 2
+    assert [found.range for found in origin.gets("/0/a.tif")] == [None, f"bytes={size // 2}-"]
+    assert origin.bytes_sent - len(origin.content("/items.json")) * 2 == 2 * size
