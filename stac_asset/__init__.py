@@ -4,7 +4,15 @@ The main entry points are free functions; `Config` says how assets are downloade
 client inherits from `Client`.
 """
 
-from stac_asset.api import download_collection, download_item, download_item_collection
+from stac_asset import blocking, validate
+from stac_asset.api import (
+    download_collection,
+    download_item,
+    download_item_collection,
+    plan_collection,
+    plan_item,
+    plan_item_collection,
+)
 from stac_asset.clients import (
     Client,
     EarthdataClient,
@@ -15,6 +23,7 @@ from stac_asset.clients import (
     get_client_classes,
 )
 from stac_asset.config import Config
+from stac_asset.dry_run import Plan, PlannedAsset
 from stac_asset.errors import (
     AssetOverwriteError,
     CannotIncludeAndExclude,
@@ -64,7 +73,9 @@ __all__ = [
     "HttpClient",
     "Message",
     "OpenUrl",
+    "Plan",
     "PlanetaryComputerClient",
+    "PlannedAsset",
     "S3Client",
     "SkipAssetDownload",
     "StacAssetError",
@@ -73,6 +84,7 @@ __all__ = [
     "WriteChunk",
     "assert_asset_exists",
     "asset_exists",
+    "blocking",
     "download_asset",
     "download_collection",
     "download_file",
@@ -80,5 +92,9 @@ __all__ = [
     "download_item_collection",
     "get_client_classes",
     "open_href",
+    "plan_collection",
+    "plan_item",
+    "plan_item_collection",
     "read_href",
+    "validate",
 ]

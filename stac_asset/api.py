@@ -1,29 +1,14 @@
-"""The public functions: they join plan, transfer and rewrite, and turn failures into errors."""
+"""The public functions for items, collections and item collections: downloads and dry runs."""
 
 from __future__ import annotations
-
-import asyncio
-import json
-import warnings
-from collections.abc import Iterable
-from contextlib import aclosing
-from pathlib import Path
-from typing import Any, TypeVar
 
 import pystac
 
 from stac_asset.clients.base import Client
-from stac_asset.clients.routes import Clients
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
-from stac_asset.errors import DestinationError, DownloadError, DownloadWarning, NoAssetsError
-from stac_asset.files import write_document
-from stac_asset.names import FolderTemplate
-from stac_asset.plan import Planner, document_name, owner_name
-from stac_asset.rewrite import document_of, rewrite, rewrite_collection
-from stac_asset.transfer import Engine
-from stac_asset.types import Failed, MessageQueue, Outcome, PathLikeObject, Transfer
-
-_Owner = TypeVar("_Owner", pystac.Item, pystac.Collection)
+from stac_asset.dry_run import Plan, look_ahead
+from stac_asset.run import Run
+from stac_asset.types import MessageQueue, PathLikeObject
 
 
 async def download_item(
@@ -63,12 +48,9 @@ async def download_item(
         AssetOverwriteError: Two assets would share a file; nothing was downloaded.
         DownloadError: Assets failed; the others, and the item with them, are there.
     """
-    run = _Run(directory, config, messages, clients, max_concurrent_downloads, stream)
-    if not item.assets:
-        raise NoAssetsError(f"item '{item.id}' has no assets to download")
-    if file_name is None and infer_file_name:
-        file_name = document_name(item)
-    return await run.one(item, file_name, keep_non_downloaded)
+    run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
+    work = run.plan_item(item, file_name, infer_file_name)
+    return await run.one(item, work, keep_non_downloaded)
 
 
 async def download_collection(
@@ -107,8 +89,9 @@ async def download_collection(
         AssetOverwriteError: Two assets would share a file; nothing was downloaded.
         DownloadError: Assets failed; the others, and the collection with them, are there.
     """
-    run = _Run(directory, config, messages, clients, max_concurrent_downloads, stream)
-    return await run.one(collection, file_name, keep_non_downloaded)
+    run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
+    work = run.plan_collection(collection, file_name)
+    return await run.one(collection, work, keep_non_downloaded)
 
 
 async def download_item_collection(
@@ -147,105 +130,94 @@ async def download_item_collection(
         AssetOverwriteError: Two assets would share a file; nothing was downloaded.
         DownloadError: Assets failed; the others, and the collection with them, are there.
     """
-    run = _Run(directory, config, messages, clients, max_concurrent_downloads, stream)
-    return await run.many(item_collection, file_name, keep_non_downloaded, path_template)
+    run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
+    work = run.plan_item_collection(item_collection, file_name, path_template)
+    return await run.many(item_collection, work, keep_non_downloaded)
 
 
-class _Run:
-    """One call of a download function: what is common to all three."""
+async def plan_item(
+    item: pystac.Item,
+    directory: PathLikeObject,
+    file_name: str | None = None,
+    infer_file_name: bool = True,
+    config: Config | None = None,
+    clients: list[Client] | None = None,
+    max_concurrent_downloads: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
+) -> Plan:
+    """Returns what `download_item` would do with the same arguments.
 
-    def __init__(
-        self,
-        directory: PathLikeObject,
-        config: Config | None,
-        messages: MessageQueue | None,
-        clients: list[Client] | None,
-        max_concurrent_downloads: int,
-        stream: bool | None,
-    ) -> None:
-        self._config = config.copy() if config is not None else Config()
-        self._config.validate()
-        self._planner = Planner(Path(directory), self._config)
-        self._clients = Clients(self._config, clients)
-        self._engine = Engine(
-            self._clients, self._config, messages, max_concurrent_downloads, stream
-        )
+    Args:
+        item: The item; it is not changed.
+        directory: The output directory
+        file_name: The name of the item file
+        infer_file_name: If `file_name` is None, infer the file name from the item's id.
+        config: The download configuration
+        clients: Pre-configured clients to use for access; they stay open
+        max_concurrent_downloads: How many sources are asked at once, at most
 
-    async def one(self, owner: _Owner, file_name: str | None, keep: bool) -> _Owner:
-        document = self._planner.document(owner_name(owner), file_name) if file_name else None
-        outcomes = await self._download(list(self._planner.assets(owner)))
-        new = rewrite(owner, outcomes, self._config, document, keep)
-        if document is not None:
-            await self._write(document, document_of(new))
-        self._raise_or_warn(outcomes)
-        return new
-
-    async def many(
-        self, items: pystac.ItemCollection, file_name: str | None, keep: bool, template: str | None
-    ) -> pystac.ItemCollection:
-        document = self._planner.document("the item collection", file_name) if file_name else None
-        folders = FolderTemplate(template) if template is not None else FolderTemplate()
-        planned = [list(self._planner.assets(item, folders.folder(item))) for item in items]
-        # Items may share an id, so each keeps its own plan; a transfer's identity says whose it is.
-        of_item = {id(entry): index for index, plan in enumerate(planned) for entry in plan}
-        outcomes: list[list[Outcome]] = [[] for _ in planned]
-        everything = await self._download([entry for plan in planned for entry in plan])
-        for outcome in everything:
-            outcomes[of_item[id(_planned(outcome))]].append(outcome)
-        new = rewrite_collection(
-            items,
-            (
-                rewrite(item, found, self._config, None, keep)
-                for item, found in zip(items, outcomes, strict=True)
-            ),
-        )
-        if document is not None:
-            await self._write(document, document_of(new))
-        self._raise_or_warn(everything)
-        return new
-
-    async def _download(self, planned: Iterable[Transfer | Failed]) -> list[Outcome]:
-        self._check_directory()
-        outcomes: list[Outcome] = []
-        transfers = []
-        for entry in planned:
-            if isinstance(entry, Failed):
-                if self._config.fail_fast:
-                    raise entry.error
-                outcomes.append(entry)
-            else:
-                transfers.append(entry)
-        async with self._clients, aclosing(self._engine.run(transfers)) as arriving:
-            async for outcome in arriving:
-                if isinstance(outcome, Failed) and self._config.fail_fast:
-                    raise outcome.error
-                outcomes.append(outcome)
-        return outcomes
-
-    def _check_directory(self) -> None:
-        directory = self._planner.directory
-        if not self._config.make_directory and not directory.is_dir():
-            raise DestinationError(
-                f"the directory {directory} does not exist: make it, or set make_directory=True"
-            )
-
-    async def _write(self, path: Path, document: dict[str, Any]) -> None:
-        data = json.dumps(document, indent=2, ensure_ascii=False).encode(errors="surrogatepass")
-        await asyncio.to_thread(
-            write_document, path, data, self._planner.directory, self._config.make_directory
-        )
-
-    def _raise_or_warn(self, outcomes: list[Outcome]) -> None:
-        errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
-        if not errors:
-            return
-        if not self._config.warn:
-            raise DownloadError(errors, total=len(outcomes))
-        for error in errors:
-            warnings.warn(str(error), DownloadWarning, stacklevel=4)
+    Raises:
+        NoAssetsError: The item doesn't have any assets (a ValueError).
+        ConfigError: The configuration contradicts itself.
+        AssetOverwriteError: Two assets would share a file.
+    """
+    run = Run(directory, config, clients=clients)
+    return await look_ahead(
+        run, run.plan_item(item, file_name, infer_file_name), max_concurrent_downloads
+    )
 
 
-def _planned(outcome: Outcome) -> Transfer | Failed:
-    if isinstance(outcome, Failed):
-        return outcome.transfer or outcome
-    return outcome.transfer
+async def plan_collection(
+    collection: pystac.Collection,
+    directory: PathLikeObject,
+    file_name: str | None = "collection.json",
+    config: Config | None = None,
+    clients: list[Client] | None = None,
+    max_concurrent_downloads: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
+) -> Plan:
+    """Returns what `download_collection` would do with the same arguments.
+
+    Args:
+        collection: The collection; it is not changed.
+        directory: The destination directory
+        file_name: The name of the collection file
+        config: The download configuration
+        clients: Pre-configured clients to use for access; they stay open
+        max_concurrent_downloads: How many sources are asked at once, at most
+
+    Raises:
+        ConfigError: The configuration contradicts itself.
+        AssetOverwriteError: Two assets would share a file.
+    """
+    run = Run(directory, config, clients=clients)
+    return await look_ahead(
+        run, run.plan_collection(collection, file_name), max_concurrent_downloads
+    )
+
+
+async def plan_item_collection(
+    item_collection: pystac.ItemCollection,
+    directory: PathLikeObject,
+    file_name: str | None = "item-collection.json",
+    config: Config | None = None,
+    clients: list[Client] | None = None,
+    path_template: str | None = None,
+    max_concurrent_downloads: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
+) -> Plan:
+    """Returns what `download_item_collection` would do with the same arguments.
+
+    Args:
+        item_collection: The item collection; it is not changed.
+        directory: The destination directory
+        file_name: The name of the item collection file
+        config: The download configuration
+        clients: Pre-configured clients to use for access; they stay open
+        path_template: Where an item's files go below the directory
+        max_concurrent_downloads: How many sources are asked at once, at most
+
+    Raises:
+        ConfigError: The configuration or the template is not valid.
+        AssetOverwriteError: Two assets would share a file.
+    """
+    run = Run(directory, config, clients=clients)
+    work = run.plan_item_collection(item_collection, file_name, path_template)
+    return await look_ahead(run, work, max_concurrent_downloads)

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from stac_asset.errors import CannotIncludeAndExclude, ConfigError
+from stac_asset.hosts import Hosts
 from stac_asset.strategy import ErrorStrategy, FileNameStrategy
 
 if TYPE_CHECKING:
@@ -134,7 +135,14 @@ class Config:
     """How often a file is tried in all, when what goes wrong may pass."""
 
     http_headers: dict[str, str] = field(default_factory=dict, repr=False)
-    """Headers to send with each request, but never over a redirect to another origin."""
+    """Headers to send with each plain HTTP request; they may be secrets.
+
+    They go to `http_headers_hosts`. Where that is empty, they go to the origin of every href that
+    an item names, but not over a redirect to another one.
+    """
+
+    http_headers_hosts: list[str] = field(default_factory=list)
+    """The only hosts that get `http_headers`, as in `oauth2_hosts`."""
 
     retry_wait: float = 0.5
     """Seconds that the wait before a second attempt has at most; it doubles with each attempt."""
@@ -165,6 +173,13 @@ class Config:
 
     One of authorization_code, client_credentials, device_code and
     resource_owner_password_credentials.
+    """
+
+    oauth2_hosts: list[str] = field(default_factory=list)
+    """The hosts that get the OAuth2 bearer token; needed wherever `oauth2_grant` is set.
+
+    Each is `example.com`, or `*.example.com` for all hosts below it, with a port where it is not
+    the scheme's own. Only https is meant, unless `http://` stands before the host.
     """
 
     oauth2_token_url: str | None = None
@@ -222,6 +237,11 @@ class Config:
             raise ConfigError(
                 f"s3_retry_mode must be adaptive, standard or legacy, not '{self.s3_retry_mode}'"
             )
+        for name in ("http_headers_hosts", "oauth2_hosts"):
+            try:
+                Hosts(getattr(self, name))
+            except ConfigError as error:
+                raise ConfigError(f"{name}: {error}") from None
         self._check_oauth2()
 
     def _check_types(self) -> None:
@@ -241,7 +261,8 @@ class Config:
             raise ConfigError(
                 f"oauth2_grant must be one of {', '.join(_GRANTS)}, not '{self.oauth2_grant}'"
             )
-        missing = [name for name in _GRANTS[self.oauth2_grant] if not getattr(self, name)]
+        needed = (*_GRANTS[self.oauth2_grant], "oauth2_hosts")
+        missing = [name for name in needed if not getattr(self, name)]
         if missing:
             raise ConfigError(f"oauth2_grant '{self.oauth2_grant}' needs {', '.join(missing)} too")
 

@@ -28,6 +28,7 @@ One root, and each error is also the standard one where that is true:
     │   ├── ChecksumError                    not the digest that `file:checksum` says
     │   ├── DestinationError (OSError)       the file cannot be written: full disk, permissions
     │   └── UnexpectedError                  a client raised something else
+    ├── RunningLoopError (RuntimeError)      a blocking function inside an event loop
     ├── ContentTypeError                     not the media type that the asset says
     └── DownloadError                        what went wrong in a whole run
 
@@ -66,10 +67,12 @@ class StacAssetError(Exception):
         return str(self.args[0]) if self.args else type(self).__name__
 
     def __str__(self) -> str:
-        if self.key is None:
-            return self.message
-        owner = f" of {self.owner}" if self.owner else ""
-        return f"asset '{self.key}'{owner}: {self.message}"
+        text = self.message
+        if self.key is not None:
+            owner = f" of {self.owner}" if self.owner else ""
+            text = f"asset '{self.key}'{owner}: {text}"
+        # Ids and keys may hold half of a surrogate pair, which no terminal or log can take.
+        return text.encode(errors="backslashreplace").decode()
 
 
 class ConfigError(StacAssetError, ValueError):
@@ -129,6 +132,10 @@ class HrefError(StacAssetError, ValueError):
 
 class LocalHrefError(StacAssetError, PermissionError):
     """Raised when an item that is not local itself names a local file."""
+
+
+class RunningLoopError(StacAssetError, RuntimeError):
+    """Raised when a blocking function is called where an event loop runs."""
 
 
 class ContentTypeError(StacAssetError):
@@ -231,12 +238,18 @@ class ResponseError(TransferError, ClientResponseError):
         reason: The server's word for it.
         href: What was asked for.
         retry_after: Seconds that the server asked to wait.
+        hint: What may be done about it, if there is something to say.
     """
 
     _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
     def __init__(
-        self, status: int, reason: str, href: str, retry_after: float | None = None
+        self,
+        status: int,
+        reason: str,
+        href: str,
+        retry_after: float | None = None,
+        hint: str = "",
     ) -> None:
         shown = redact_href(href)
         url = URL(shown.removesuffix("?…"), encoded=True)
@@ -244,7 +257,7 @@ class ResponseError(TransferError, ClientResponseError):
         ClientResponseError.__init__(
             self, RequestInfo(url, "GET", headers, url), (), status=status, message=reason
         )
-        self.args = (status, reason, shown, retry_after)
+        self.args = (status, reason, shown, retry_after, hint)
         self.retry_after = retry_after
         self.transient = status in self._TRANSIENT or status >= 520
 
@@ -253,9 +266,9 @@ class ResponseError(TransferError, ClientResponseError):
 
     @property
     def message(self) -> str:
-        """The status and the href."""
-        status, reason, href, _ = self.args
-        return f"{status} {reason} for {href}".replace("  ", " ")
+        """The status and the href, and what may be done."""
+        status, reason, href, _, hint = self.args
+        return f"{status} {reason} for {href}{': ' if hint else ''}{hint}".replace("  ", " ")
 
     @message.setter
     def message(self, value: str) -> None:
@@ -264,7 +277,13 @@ class ResponseError(TransferError, ClientResponseError):
     __str__ = StacAssetError.__str__
 
     @staticmethod
-    def of(status: int, reason: str, href: str, retry_after: float | None = None) -> ResponseError:
+    def of(
+        status: int,
+        reason: str,
+        href: str,
+        retry_after: float | None = None,
+        hint: str = "",
+    ) -> ResponseError:
         """Returns the error class that fits a status.
 
         Args:
@@ -272,11 +291,12 @@ class ResponseError(TransferError, ClientResponseError):
             reason: The server's word for it.
             href: What was asked for.
             retry_after: Seconds that the server asked to wait.
+            hint: What may be done about it.
         """
         kind = {404: ResponseNotFoundError, 410: ResponseNotFoundError}.get(status, ResponseError)
         if status in (401, 403, 407):
             kind = ResponseForbiddenError
-        return kind(status, reason, href, retry_after)
+        return kind(status, reason, href, retry_after, hint)
 
 
 class ResponseNotFoundError(ResponseError, NotFoundError):

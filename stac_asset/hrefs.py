@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from pystac.utils import make_absolute_href
 from yarl import URL
@@ -14,27 +14,44 @@ from stac_asset.errors import HrefError
 from stac_asset.redact import redact_href
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")
+_HEAD = re.compile(r"[^:/?#]+:(//[^/?#]*)?")
+"""The scheme and the authority of a URL."""
+
+_UNSENDABLE = re.compile(r"[^!-~]+")
 
 
 def parse_href(href: object) -> URL:
     """Returns the url of an href; a local path becomes a url without a scheme.
 
     Args:
-        href: A URL, a `file:` URL, or a local path, in which `#`, `?` and `%` are themselves.
+        href: A URL, a `file:` URL, or a local path or `s3:` URL, in which `#`, `?` and `%` are
+            themselves.
 
     Raises:
         HrefError: The href is missing, empty or cannot be parsed.
     """
-    if not isinstance(href, str) or not href.strip():
-        raise HrefError("the href is empty" if isinstance(href, str) else "there is no href")
+    href = _text(href)
     if is_local(href):
         return URL.build(path=str(local_path(href)))
     try:
-        url = URL(href, encoded="%" in href or "?" in href)
+        if href[: len("s3://")].lower() == "s3://":
+            # A key is any text, not percent-encoded: encoded here, it stays whole as a url's path.
+            bucket, slash, key = href[len("s3://") :].partition("/")
+            url = URL(f"s3://{bucket}{slash}{quote(key)}", encoded=True)
+        elif "%" in href or "?" in href:
+            # It may be signed as it stands, so only what no request can hold is encoded.
+            head = _HEAD.match(href)
+            end = head.end() if head else 0
+            start = href[:end] if href[:end].isascii() else str(URL(href[:end]))
+            url = URL(start + _UNSENDABLE.sub(_encoded, href[end:]), encoded=True)
+        else:
+            url = URL(href)
         if url.scheme in ("http", "https", "s3") and not url.host:
             raise ValueError("it has no host")
     except ValueError as error:
-        raise HrefError(f"the href '{redact_href(href)}' is not a URL: {error}") from None
+        # What holds an `@` may quote a password.
+        reason = f": {error}" if "@" not in str(error) else ""
+        raise HrefError(f"the href '{redact_href(href)}' is not a URL{reason}") from None
     return url
 
 
@@ -54,17 +71,20 @@ def local_path(href: str) -> Path:
         href: A `file:` URL, whose percent-encoding is decoded, or a path, taken as it is.
 
     Raises:
-        HrefError: A `file:` URL names another host.
+        HrefError: A `file:` URL names another host, or there is a NUL in the path.
     """
-    if not href.lower().startswith("file:"):
-        return Path(href)
-    path = href[len("file:") :]
-    if path.startswith("//"):
-        host, slash, rest = path[2:].partition("/")
-        if host not in ("", "localhost"):
-            raise HrefError(f"the href '{href}' names a file of another host, '{host}'")
-        path = slash + rest
-    return Path(unquote(path))
+    path = href
+    if href.lower().startswith("file:"):
+        path = href[len("file:") :]
+        if path.startswith("//"):
+            host, slash, rest = path[2:].partition("/")
+            if host.lower() not in ("", "localhost"):
+                raise HrefError(f"the href '{redact_href(href)}' names a file of another host")
+            path = slash + rest
+        path = unquote(path)
+    if "\0" in path:
+        raise HrefError("the href holds a NUL, which no path can")
+    return Path(path)
 
 
 def is_absolute(href: str) -> bool:
@@ -86,8 +106,7 @@ def absolute_href(href: object, base: str | None) -> str:
     Raises:
         HrefError: The href is missing or empty, or relative to nothing.
     """
-    if not isinstance(href, str) or not href.strip():
-        raise HrefError("the href is empty" if isinstance(href, str) else "there is no href")
+    href = _text(href)
     if _SCHEME.match(href):
         return href
     if base is None:
@@ -96,6 +115,8 @@ def absolute_href(href: object, base: str | None) -> str:
         raise HrefError(f"the href '{redact_href(href)}' is relative, to a document without href")
     if is_local(base):
         return os.path.normpath(os.path.join(local_path(base).absolute().parent, href))
+    if href.startswith("//"):
+        return f"{base.partition(':')[0]}:{href}"
     try:
         return make_absolute_href(href, base, start_is_dir=False)
     except ValueError as error:
@@ -111,3 +132,19 @@ def relative_href(path: Path, document: Path) -> str:
     """
     relative = Path(os.path.relpath(path, document.parent)).as_posix()
     return relative if relative.startswith("../") else f"./{relative}"
+
+
+def _text(href: object) -> str:
+    if not isinstance(href, str):
+        raise HrefError("there is no href" if href is None else "the href is no text")
+    if not href.strip():
+        raise HrefError("the href is empty")
+    try:
+        href.encode()
+    except UnicodeEncodeError:
+        raise HrefError("the href is no text: it holds half of a surrogate pair") from None
+    return href
+
+
+def _encoded(match: re.Match[str]) -> str:
+    return quote(match.group())

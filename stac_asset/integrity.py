@@ -15,9 +15,16 @@ _SHA2_256 = 0x12
 _SHORTEST = 4
 """Digests cut to fewer bytes prove nothing, and are taken for none."""
 
+_BARE = frozenset({16, 20, 28, 32, 48, 64})
+"""Bytes of bare digests. One MD5 in some thousands begins like a multihash that was cut."""
+
 
 class Hash(Protocol):
     """A running digest, as `hashlib` makes it."""
+
+    @property
+    def digest_size(self) -> int:
+        """Bytes of the digest."""
 
     def update(self, data: bytes | bytearray | memoryview, /) -> None:
         """Takes further bytes."""
@@ -80,6 +87,9 @@ class Multihash:
         code, rest = _read_varint(data)
         length, digest = _read_varint(rest)
         if code not in _ALGORITHMS or length != len(digest) or length < _SHORTEST:
+            return None
+        whole = _ALGORITHMS[code]().digest_size
+        if length > whole or (length < whole and len(data) in _BARE):
             return None
         return Multihash(code, digest)
 

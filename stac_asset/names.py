@@ -18,11 +18,13 @@ import pystac
 from pystac.layout import LayoutTemplate
 
 from stac_asset.errors import ConfigError, UnsafePathError
+from stac_asset.hrefs import local_path
 from stac_asset.strategy import FileNameStrategy
 
 _NAME_MAX = 255
-_UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f\ud800-\udfff]")
-_PART = re.compile(r"\..*\.part(\.json)?")
+_UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_PART = re.compile(r"\..*\.part(\.json)?", re.IGNORECASE)
+_VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 
 
 def safe_name(text: str) -> str:
@@ -50,15 +52,25 @@ def asset_file_name(key: str, href: str, strategy: FileNameStrategy) -> str:
         key: The asset's key.
         href: The href that is fetched; its query is no part of the name.
         strategy: Whether the href or the key names the file.
+
+    Raises:
+        HrefError: It is a `file:` URL that names no local path.
     """
-    path = href
-    if "://" in href:
-        path = unquote(href.partition("#")[0].partition("?")[0].partition("://")[2])
-        path = path.partition("/")[2]
-    name = path.rpartition("/")[2]
+    name = _path(href).rpartition("/")[2]
     if strategy is FileNameStrategy.KEY:
-        return safe_name(f"{key}{PurePosixPath(name).suffix}")
+        return safe_name(f"{key}{PurePosixPath(name).suffix}" or "asset")
     return safe_name(name or key or "asset")
+
+
+def _path(href: str) -> str:
+    scheme, separator, rest = href.partition("://")
+    if href.lower().startswith("file:"):
+        return str(local_path(href))
+    if not separator:
+        return href
+    if scheme.lower() != "s3":  # A key is any text, not percent-encoded.
+        rest = unquote(rest.partition("#")[0].partition("?")[0])
+    return rest.partition("/")[2]
 
 
 class FolderTemplate:
@@ -101,9 +113,8 @@ class FolderTemplate:
 
 
 def _filled(part: str, values: dict[str, Any]) -> str:
-    for name, value in values.items():
-        part = part.replace("${" + name + "}", str(value))
-    return part
+    """Returns a part of a template with its variables put in, and none in what was put in."""
+    return _VARIABLE.sub(lambda match: str(values.get(match[1], match[0])), part)
 
 
 def _encoded(match: re.Match[str]) -> str:

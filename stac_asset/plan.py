@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import reprlib
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,9 +21,13 @@ from stac_asset.errors import (
     UnsafePathError,
 )
 from stac_asset.hrefs import absolute_href, is_local
+from stac_asset.integrity import Multihash
 from stac_asset.names import asset_file_name, safe_name
+from stac_asset.redact import redact_href
 from stac_asset.storage import storage_of
 from stac_asset.types import Candidate, Failed, Storage, Transfer
+
+logger = logging.getLogger(__name__)
 
 Owner: TypeAlias = pystac.Item | pystac.Collection
 """What has assets."""
@@ -39,9 +45,12 @@ class Planner:
     directory: Path
     config: Config
     _taken: dict[str, str] = field(default_factory=dict)
+    _folders: dict[str, str] = field(default_factory=dict)
+    _top: int = 0
 
     def __post_init__(self) -> None:
         self.directory = Path(os.path.abspath(self.directory))
+        self._top = len(_folded(str(self.directory)))
 
     def document(self, owner: str, file_name: str) -> Path:
         """Returns the path of a document to write, and takes it.
@@ -55,7 +64,7 @@ class Planner:
             AssetOverwriteError: The file is somebody else's.
         """
         path = Path(os.path.normpath(self.directory / file_name))
-        if self.directory not in path.parents or "\0" in file_name:
+        if self.directory not in path.parents or not _is_name(file_name):
             raise UnsafePathError(
                 f"file_name {file_name!r} would lie outside of the directory {self.directory}"
             )
@@ -76,7 +85,7 @@ class Planner:
             AssetOverwriteError: Two assets of the run would share a file.
         """
         for key, asset in owner.assets.items():
-            if self._wanted(key):
+            if self.wants(key):
                 planned = self.asset(key, asset, owner, folder)
                 if isinstance(planned, Transfer):
                     paths = {_folded(found.path): found.path for found in planned.candidates}
@@ -95,58 +104,79 @@ class Planner:
             owner: Whose it is, if anybody's.
             folder: The folder of its file, relative to the directory.
         """
-        said = _said(owner)
-        base = owner.get_self_href() if owner is not None else None
         name = owner_name(owner) if owner is not None else ""
-        fields = asset.extra_fields
         try:
-            found = list(_hrefs(asset, said, base, self.config.alternate_assets))
-            self._check_local(found, base, owner)
+            candidates = tuple(self._candidates(key, asset, owner, folder))
         except StacAssetError as error:
             error.owner, error.key = name, key
             return Failed(name, key, error)
-        size, checksum = fields.get("file:size"), fields.get("file:checksum")
         return Transfer(
             owner=name,
             key=key,
-            candidates=tuple(
-                Candidate(href, str(self._path(key, href, folder)), storage)
-                for href, storage in found
-            ),
+            candidates=candidates,
             directory=str(self.directory),
-            owner_id=owner.id if owner is not None else None,
+            owner_id=str(owner.id) if owner is not None else None,
             content_type=asset.media_type if isinstance(asset.media_type, str) else None,
-            size=size if type(size) is int and size >= 0 else None,
-            checksum=checksum if isinstance(checksum, str) else None,
+            size=_size(asset, key, name),
+            checksum=_checksum(asset, key, name),
         )
 
-    def _path(self, key: str, href: str, folder: str) -> Path:
-        name = asset_file_name(key, href, self.config.file_name_strategy)
-        return self.directory / folder / name
+    def wants(self, key: str) -> bool:
+        """Returns whether the configuration wants the asset of a key.
 
-    def _wanted(self, key: str) -> bool:
+        Args:
+            key: The asset's key.
+        """
         if self.config.include:
             return key in self.config.include
         return key not in self.config.exclude
 
-    def _check_local(
-        self, found: list[tuple[str, Storage | None]], base: str | None, owner: Owner | None
-    ) -> None:
+    def _candidates(
+        self, key: str, asset: pystac.Asset, owner: Owner | None, folder: str
+    ) -> list[Candidate]:
+        """Returns where an asset can be had from: at least one place.
+
+        Raises:
+            StacAssetError: Why there is none.
+        """
+        base = owner.get_self_href() if owner is not None else None
+        # An asset without an owner is one that the caller made.
+        local = owner is None or (base is not None and is_local(base))
+        found: list[Candidate] = []
+        first: StacAssetError | None = None
+        for given, storage in _hrefs(asset, _said(owner), self.config.alternate_assets):
+            try:
+                href = absolute_href(given, base)
+                self._check_local(href, local)
+                file_name = asset_file_name(key, href, self.config.file_name_strategy)
+            except StacAssetError as error:
+                first = first or error
+            else:
+                found.append(Candidate(href, str(self.directory / folder / file_name), storage))
+        if not found and first is not None:
+            raise first
+        return found
+
+    def _check_local(self, href: str, by_default: bool) -> None:
         allowed = self.config.allow_local_hrefs
-        if allowed is None:
-            # An asset without an owner is one that the caller made.
-            allowed = owner is None or (base is not None and is_local(base))
-        for href, _ in found:
-            if is_local(href) and not allowed:
-                raise LocalHrefError(
-                    f"the href '{href}' names a local file, which an item that is not local "
-                    "itself must not: set allow_local_hrefs=True if you trust it"
-                )
+        if is_local(href) and not (by_default if allowed is None else allowed):
+            raise LocalHrefError(
+                f"the href '{redact_href(href)}' names a local file, which an item that is not "
+                "local itself must not: set allow_local_hrefs=True if you trust it"
+            )
 
     def _take(self, path: str, owner: str) -> None:
-        other = self._taken.setdefault(_folded(path), owner)
-        if other is not owner:
+        """Notes whose a file is, and that the folders in which it lies cannot be files."""
+        folded = _folded(path)
+        other = self._taken.get(folded) or self._folders.get(folded)
+        folder = os.path.dirname(folded)
+        while other is None and len(folder) > self._top and folder not in self._folders:
+            other = self._taken.get(folder)
+            self._folders[folder] = f"the folder of {owner}"
+            folder = os.path.dirname(folder)
+        if other is not None:
             raise AssetOverwriteError([other, owner], path)
+        self._taken[folded] = owner
 
 
 def owner_name(owner: Owner) -> str:
@@ -168,17 +198,16 @@ def document_name(owner: Owner) -> str:
 
 
 def _hrefs(
-    asset: pystac.Asset, owner: Mapping[str, Any], base: str | None, preferred: list[str]
-) -> Iterator[tuple[str, Storage | None]]:
+    asset: pystac.Asset, owner: Mapping[str, Any], preferred: list[str]
+) -> Iterator[tuple[object, Storage | None]]:
     """Yields the hrefs of an asset, the preferred alternates first, and where each is stored."""
     fields = asset.extra_fields
     alternates = fields.get("alternate")
     for name in preferred:
         alternate = alternates.get(name) if isinstance(alternates, Mapping) else None
-        if isinstance(alternate, Mapping) and isinstance(alternate.get("href"), str):
-            href = absolute_href(alternate["href"], base)
-            yield href, storage_of(alternate, fields, owner)
-    yield absolute_href(asset.href, base), storage_of(fields, fields, owner)
+        if isinstance(alternate, Mapping):
+            yield alternate.get("href"), storage_of(alternate, fields, owner)
+    yield asset.href, storage_of(fields, fields, owner)
 
 
 def _said(owner: Owner | None) -> Mapping[str, Any]:
@@ -188,6 +217,41 @@ def _said(owner: Owner | None) -> Mapping[str, Any]:
     return owner.extra_fields if owner is not None else {}
 
 
+def _size(asset: pystac.Asset, key: str, owner: str) -> int | None:
+    value = asset.extra_fields.get("file:size")
+    if type(value) is int and value >= 0:
+        return value
+    if value is not None:
+        _warn(key, owner, "file:size", value, "number of bytes")
+    return None
+
+
+def _checksum(asset: pystac.Asset, key: str, owner: str) -> str | None:
+    value = asset.extra_fields.get("file:checksum")
+    if value is not None and Multihash.parse(value) is None:
+        _warn(key, owner, "file:checksum", value, "multihash of a known algorithm")
+    return value if isinstance(value, str) else None
+
+
+def _warn(key: str, owner: str, name: str, value: object, wanted: str) -> None:
+    # Real catalogs put bare digests and ETags there; that is no reason to go without the asset.
+    logger.warning(
+        "asset '%s' of %s can't be verified by its %s: %s is no %s",
+        *(key, owner, name, reprlib.repr(value), wanted),
+    )
+
+
+def _is_name(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+
+
 def _folded(path: str) -> str:
-    """Returns a path as file systems see it that do not tell case or composition apart."""
-    return unicodedata.normalize("NFC", path).casefold()
+    """Returns a path as file systems see it that do not tell case or composition apart.
+
+    Source: the canonical caseless matching of Unicode, 3.13 (D145).
+    """
+    folded = unicodedata.normalize("NFD", path).casefold()
+    return unicodedata.normalize("NFD", folded)

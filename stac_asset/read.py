@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pystac
 
 from stac_asset.clients.base import Client, Request
+from stac_asset.clients.mapping import mapped_errors
 from stac_asset.clients.routes import Clients
 from stac_asset.config import Config
+from stac_asset.errors import ConfigError
 from stac_asset.hrefs import parse_href
 from stac_asset.plan import Planner
+from stac_asset.rewrite import describe
+from stac_asset.source import read_bytes
+from stac_asset.survey import survey
 from stac_asset.transfer import Engine
 from stac_asset.types import Candidate, Failed, MessageQueue, PathLikeObject, Transfer
 
@@ -55,6 +61,8 @@ async def download_asset(
         raise outcome.error
     new = asset.clone()
     new.href = outcome.candidate.path
+    if config.write_checksums:
+        describe(new, outcome)
     return new
 
 
@@ -107,10 +115,12 @@ async def assert_asset_exists(
     """
     config = config or Config()
     config.validate()
-    candidate = _transfer("", asset, Path("asset").absolute(), config).candidates[0]
+    # It is there whatever its content type, which is for a download to judge.
+    transfer = dataclasses.replace(_transfer("", asset, Path("asset"), config), content_type=None)
     async with Clients(config, clients) as own:
-        client = await own.get_client(candidate.href)
-        await client.stat(Request(parse_href(candidate.href), storage=candidate.storage))
+        [finding] = await survey([transfer], own, config)
+    if finding.error is not None:
+        raise finding.error
 
 
 async def asset_exists(
@@ -129,10 +139,10 @@ async def asset_exists(
     Raises:
         ConfigError: The configuration contradicts itself.
     """
-    config = config or Config()
-    config.validate()
     try:
         await assert_asset_exists(asset, config, clients)
+    except ConfigError:
+        raise
     except Exception:
         return False
     return True
@@ -150,13 +160,19 @@ async def open_href(
 
     Yields:
         bytes: The bytes from the href
+
+    Raises:
+        StacAssetError: Why it cannot be read. What was yielded cannot be taken back, so nothing
+            is tried again here, as `read_href` does.
     """
     config = config or Config()
     config.validate()
     async with Clients(config, clients) as own:
-        client = await own.get_client(href)
-        async for chunk in client.open_href(href):
-            yield chunk
+        with mapped_errors(href):
+            client = await own.get_client(href)
+            async with client.fetch(Request(parse_href(href))) as response:
+                async for chunk in response.chunks:
+                    yield chunk
 
 
 async def read_href(
@@ -171,8 +187,14 @@ async def read_href(
 
     Returns:
         The bytes from the href
+
+    Raises:
+        StacAssetError: Why it cannot be read.
     """
-    return b"".join([chunk async for chunk in open_href(href, config=config, clients=clients)])
+    config = config or Config()
+    config.validate()
+    async with Clients(config, clients) as own:
+        return await read_bytes(href, own, config)
 
 
 def _transfer(key: str, asset: pystac.Asset, path: Path, config: Config) -> Transfer:

@@ -4,7 +4,15 @@ import re
 
 from yarl import URL
 
-_HREF = re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s'\"<>)\]}]+")
+_HREF = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{0,20}://\S+")
+_CLOSING = "'\")]}>,;:.!"
+"""What may follow on an href in a sentence, and is taken for no part of it."""
+
+_USER = re.compile(r"((?:^|:)//|^[a-zA-Z][a-zA-Z0-9+.-]+:/?(?!/))[^/]*@")
+_AUTHORITY = re.compile(r"://(?!(\[[^/\]]*\]|[^/:]*)(:\d*)?(/|$))")
+"""An authority that is none, such as that of `https://user:pass/word@host`."""
+
+_LOCAL_QUERY = re.compile(r"([?#])[^/=]*=.*", re.DOTALL)
 
 # S3, CloudFront, Azure SAS, Google, and API keys under their usual names.
 _SIGNING = re.compile(
@@ -19,7 +27,8 @@ def redact_href(href: str | URL) -> str:
     """Returns an href that can be shown: without user, password, fragment and query values.
 
     A query may be a signature (S3, CloudFront, Azure SAS, API keys) under any name, so none is
-    shown; `?…` says that there was one.
+    shown; `?…` says that there was one. In an absolute local path, `?` and `#` are characters of
+    names, unless a `name=value` follows.
 
     Args:
         href: Any href: a URL or a local path.
@@ -28,19 +37,23 @@ def redact_href(href: str | URL) -> str:
         The href as it may stand in a message, a log or a report.
     """
     text = str(href)
-    scheme, separator, rest = text.partition("://")
-    if not separator:
-        return text
-    rest, _, _ = rest.partition("#")
-    rest, query, _ = rest.partition("?")
-    authority, slash, path = rest.partition("/")
-    authority = authority.rpartition("@")[2]
-    return f"{scheme}://{authority}{slash}{path}{'?…' if query else ''}"
+    if text.startswith("/") and not text.startswith("//") and "://" not in text:
+        return _LOCAL_QUERY.sub(r"\1…", text)
+    shown, query, _ = text.partition("#")[0].partition("?")
+    shown = _USER.sub(r"\1", shown)
+    malformed = _AUTHORITY.search(shown) if "@" in text else None
+    if malformed:
+        shown = f"{shown[: malformed.start()]}://***"
+    return f"{shown}{'?…' if query else ''}"
 
 
 def redact_text(text: str) -> str:
-    """Returns a text, such as another library's error message, with every URL in it redacted."""
-    return _HREF.sub(lambda match: redact_href(match.group()), text)
+    """Returns a text, such as another library's error message, with every URL in it redacted.
+
+    Args:
+        text: Any text. A URL in it is taken to end where white space begins.
+    """
+    return _HREF.sub(_shown, text)
 
 
 def unsigned_href(href: str) -> str:
@@ -64,3 +77,8 @@ def unsigned_href(href: str) -> str:
         f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
         f"{question_mark if kept else ''}{kept}{hash_mark}{fragment}"
     )
+
+
+def _shown(match: re.Match[str]) -> str:
+    href = match.group().rstrip(_CLOSING)
+    return redact_href(href) + match.group()[len(href) :]

@@ -6,8 +6,10 @@ source, and absolute hrefs in all that still points elsewhere.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,11 +62,13 @@ def rewrite(
             asset.href = relative_href(path, document) if document else str(path)
             if config.write_checksums:
                 describe(asset, outcome)
-                if not any("/file/v" in uri for uri in new.stac_extensions or ()):
-                    new.stac_extensions = [*(new.stac_extensions or []), _FILE_EXTENSION]
+                _add_file_extension(new)
     if base is not None:
         new.add_link(pystac.Link(rel=pystac.RelType.DERIVED_FROM, target=unsigned_href(base)))
-    new.set_self_href(str(document) if document else None)
+    if document is not None:
+        link = pystac.Link(pystac.RelType.SELF, str(document), pystac.MediaType.JSON)
+        link.target = str(document)  # Which the constructor takes for a path of Windows.
+        new.add_link(link)
     return new
 
 
@@ -78,7 +82,7 @@ def rewrite_collection(
         rewritten: Its items.
     """
     return pystac.ItemCollection(
-        list(rewritten), extra_fields=dict(items.extra_fields), clone_items=False
+        list(rewritten), extra_fields=deepcopy(items.extra_fields), clone_items=False
     )
 
 
@@ -93,20 +97,51 @@ def document_of(stac: pystac.Item | pystac.Collection | pystac.ItemCollection) -
     return stac.to_dict(include_self_link=True, transform_hrefs=False)
 
 
+def json_bytes(document: dict[str, Any], indent: int | None = 2) -> bytes:
+    """Returns a document as JSON in UTF-8, whatever its strings hold.
+
+    Args:
+        document: What `document_of` returned, or any JSON object.
+        indent: Spaces of indentation; None is one line.
+    """
+    try:
+        return json.dumps(document, indent=indent, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # Half of a surrogate pair is no text, but JSON can escape it.
+        return json.dumps(document, indent=indent).encode()
+
+
 def _detached(owner: _Owner, base: str | None) -> _Owner:
     """Returns a copy whose links are plain, absolute hrefs, so that it drags no catalog along."""
     links = [link for link in owner.links if link.rel != pystac.RelType.SELF]
-    new = owner.clone()
-    new.clear_links()
+    new = _clone(owner)
     for link in links:
         # Not link.href, which fetches the root catalog to find out how to write it.
         try:
             href = absolute_href(link.get_target_str(), base)
-        except HrefError:
+        except (HrefError, AttributeError):  # The target is neither an href nor a STAC object.
             continue
-        copied = pystac.Link(link.rel, href, link.media_type, link.title, dict(link.extra_fields))
-        new.add_link(copied)
+        fields = deepcopy(link.extra_fields)
+        new.add_link(pystac.Link(link.rel, href, link.media_type, link.title, fields))
     return new
+
+
+def _clone(owner: _Owner) -> _Owner:
+    """Returns a copy without links; pystac's own clone fails on those that lead nowhere."""
+    bare = owner.__class__.__new__(owner.__class__)
+    vars(bare).update(vars(owner))
+    bare.links = []
+    bare.assets = {key: _with_href(asset) for key, asset in owner.assets.items()}
+    clone: _Owner = bare.clone()
+    clone.clear_links()
+    return clone
+
+
+def _with_href(asset: pystac.Asset) -> pystac.Asset:
+    href: object = asset.href
+    if isinstance(href, str):
+        return asset
+    texts = (asset.title, asset.description, asset.media_type)
+    return pystac.Asset("", *texts, asset.roles, asset.extra_fields)
 
 
 def _make_absolute(asset: pystac.Asset, base: str | None) -> None:
@@ -118,7 +153,8 @@ def _make_absolute(asset: pystac.Asset, base: str | None) -> None:
     for alternate in alternates.values():
         href = alternate.get("href") if isinstance(alternate, dict) else None
         if base is not None and isinstance(href, str) and not is_absolute(href):
-            alternate["href"] = absolute_href(href, base)
+            with suppress(HrefError):
+                alternate["href"] = absolute_href(href, base)
 
 
 def describe(asset: pystac.Asset, outcome: Downloaded | Skipped) -> None:
@@ -133,6 +169,12 @@ def describe(asset: pystac.Asset, outcome: Downloaded | Skipped) -> None:
         asset.extra_fields["file:checksum"] = outcome.checksum
     elif isinstance(outcome, Downloaded):
         asset.extra_fields.pop("file:checksum", None)
+
+
+def _add_file_extension(owner: pystac.Item | pystac.Collection) -> None:
+    known = owner.stac_extensions if isinstance(owner.stac_extensions, list) else []
+    if not any("/file/v" in str(uri) for uri in known):
+        owner.stac_extensions = [*known, _FILE_EXTENSION]
 
 
 def _key(outcome: Outcome) -> str:

@@ -12,8 +12,8 @@ from stac_asset.clients.base import Request
 from stac_asset.clients.mapping import mapped_errors
 from stac_asset.clients.routes import Clients
 from stac_asset.config import Config
-from stac_asset.errors import SourceError, StacAssetError
-from stac_asset.hrefs import is_local, local_path, parse_href
+from stac_asset.errors import HrefError, SourceError, StacAssetError
+from stac_asset.hrefs import absolute_href, is_local, local_path, parse_href
 from stac_asset.redact import redact_href
 from stac_asset.retry import retrying
 
@@ -44,7 +44,7 @@ async def read_stac(href: str, clients: Clients, config: Config) -> Stac:
         raise SourceError(f"'{redact_href(href)}' cannot be read: {error}") from error
     try:
         document = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SourceError(f"'{redact_href(href)}' is no JSON: {error}") from None
     base = str(local_path(href).absolute()) if is_local(href) else href
     return stac_of(document, base, redact_href(href))
@@ -78,7 +78,11 @@ def load_stac(path: Path) -> Stac:
     Raises:
         SourceError: It is no STAC.
     """
-    return stac_of(json.loads(path.read_bytes()), str(path.absolute()), str(path))
+    try:
+        document = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"'{path}' is no JSON: {error}") from None
+    return stac_of(document, str(path.absolute()), str(path))
 
 
 def stac_of(document: Any, base: str | None, name: str) -> Stac:
@@ -97,16 +101,16 @@ def stac_of(document: Any, base: str | None, name: str) -> Stac:
     try:
         if kind == "Feature" and isinstance(document.get("assets"), dict):
             item = _item(document)
-            _set_self_href(item, base or _own_href(item, base))
+            _set_self_href(item, base or _own_href(document, base))
             return item
         if kind == "Collection":
-            collection = pystac.Collection.from_dict(document, migrate=_is_old(document))
-            _set_self_href(collection, base or _own_href(collection, base))
+            collection = pystac.Collection.from_dict(_mended(document), migrate=_is_old(document))
+            _set_self_href(collection, base or _own_href(document, base))
+            # What pystac reads it cannot always write: better to hear that now.
+            collection.clone().to_dict(transform_hrefs=False)
             return collection
         if kind == "FeatureCollection":
-            items = [_item(feature) for feature in document["features"]]
-            for item in items:
-                _set_self_href(item, _own_href(item, base))
+            items = [item_of(feature, base) for feature in document["features"]]
             others = {k: v for k, v in document.items() if k not in ("features", "type")}
             return pystac.ItemCollection(items, extra_fields=others, clone_items=False)
     except Exception as error:  # pystac documents none of what it raises on hostile input
@@ -118,8 +122,54 @@ def stac_of(document: Any, base: str | None, name: str) -> Stac:
     )
 
 
+def item_of(feature: Any, base: str | None) -> pystac.Item:
+    """Returns an item of an item collection.
+
+    Args:
+        feature: The item's document; it is not changed.
+        base: Where the collection was read from, if anywhere.
+
+    Raises:
+        SourceError: It is no item.
+    """
+    try:
+        item = _item(feature)
+    except Exception as error:  # As above.
+        name = feature.get("id") if isinstance(feature, dict) else None
+        reason = str(error) or type(error).__name__
+        raise SourceError(f"an item ({name!r}) is no valid STAC: {reason}") from None
+    _set_self_href(item, _own_href(feature, base))
+    return item
+
+
 def _item(document: Any) -> pystac.Item:
-    return pystac.Item.from_dict(document, migrate=_is_old(document))
+    return pystac.Item.from_dict(_mended(document), migrate=_is_old(document))
+
+
+def _mended(document: dict[str, Any]) -> dict[str, Any]:
+    """Returns a document that pystac does not refuse as a whole for one asset or link.
+
+    An asset without href gets an empty one, and so becomes that asset's own trouble. A link
+    without href leads nowhere, and is left out.
+    """
+    mended = dict(document)
+    assets, links = document.get("assets"), document.get("links")
+    if isinstance(assets, dict):
+        mended["assets"] = {key: _with_href(asset) for key, asset in assets.items()}
+    if isinstance(links, list):
+        mended["links"] = [link for link in links if _is_link(link)]
+    return mended
+
+
+def _with_href(asset: object) -> dict[str, Any]:
+    fields = asset if isinstance(asset, dict) else {}
+    return fields if isinstance(fields.get("href"), str) else {**fields, "href": ""}
+
+
+def _is_link(link: object) -> bool:
+    return isinstance(link, dict) and all(
+        isinstance(link.get(name), str) and link[name] for name in ("rel", "href")
+    )
 
 
 def _is_old(document: dict[str, Any]) -> bool:
@@ -131,12 +181,18 @@ def _set_self_href(owner: pystac.Item | pystac.Collection, base: str | None) -> 
     # Not set_self_href, which rewrites the asset hrefs that are relative to the old one.
     owner.remove_links(pystac.RelType.SELF)
     if base is not None:
-        owner.add_link(pystac.Link(pystac.RelType.SELF, base, pystac.MediaType.JSON))
+        link = pystac.Link(pystac.RelType.SELF, base, pystac.MediaType.JSON)
+        link.target = base  # Which the constructor takes for a path of Windows.
+        owner.add_link(link)
 
 
-def _own_href(owner: pystac.Item | pystac.Collection, base: str | None) -> str | None:
-    """Returns an object's own href; what is not known to be local cannot claim to be."""
-    own = owner.get_self_href()
-    if own is None or (is_local(own) and (base is None or not is_local(base))):
+def _own_href(document: dict[str, Any], base: str | None) -> str | None:
+    """Returns a document's own href; what is not known to be local cannot claim to be."""
+    links = document.get("links")
+    claims = [link for link in links if _is_link(link)] if isinstance(links, list) else []
+    claimed = next((link["href"] for link in claims if link["rel"] == "self"), None)
+    try:
+        own = absolute_href(claimed, base)
+    except HrefError:
         return base
-    return own
+    return base if is_local(own) and (base is None or not is_local(base)) else own

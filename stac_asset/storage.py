@@ -6,10 +6,15 @@ Whatever has another shape than the extension says counts as not said.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from stac_asset.types import Storage
+
+_VARIABLE = re.compile(r"\{(\w+)\}")
+_URL = re.compile(r"https?://[a-zA-Z0-9.-]+(:\d{1,5})?(/[a-zA-Z0-9._~/-]*)?")
+"""A service's URL: without user, password, query, and variables that nothing was put in for."""
 
 
 def storage_of(
@@ -27,33 +32,35 @@ def storage_of(
         if isinstance(schemes, Mapping) and isinstance(refs, list):
             for ref in refs:
                 scheme = schemes.get(ref) if isinstance(ref, str) else None
-                if isinstance(scheme, Mapping):
+                # Refs may name several; a scheme of Azure says nothing of an s3 href.
+                if isinstance(scheme, Mapping) and scheme.get("type") != "ms-azure":
                     return _scheme(scheme)
     for flat in (fields, asset, owner):
         if any(f"storage:{name}" in flat for name in ("platform", "region", "requester_pays")):
+            platform = flat.get("storage:platform", "AWS")
             return Storage(
-                region=_text(flat.get("storage:region")),
+                # The regions of other platforms are no regions of S3.
+                region=_text(flat.get("storage:region")) if platform == "AWS" else None,
                 requester_pays=flat.get("storage:requester_pays") is True,
             )
     return None
 
 
 def _scheme(scheme: Mapping[str, Any]) -> Storage:
-    region = _text(scheme.get("region"))
-    endpoint = None
-    if scheme.get("type") == "custom-s3":
-        endpoint = _endpoint(_text(scheme.get("platform")), region)
-    return Storage(region, endpoint, scheme.get("requester_pays") is True)
+    endpoint = _endpoint(scheme) if scheme.get("type") == "custom-s3" else None
+    return Storage(_text(scheme.get("region")), endpoint, scheme.get("requester_pays") is True)
 
 
-def _endpoint(platform: str | None, region: str | None) -> str | None:
-    """Returns the service's URL of a template such as `https://{bucket}.{region}.example.com`."""
-    if platform is None:
-        return None
+def _endpoint(scheme: Mapping[str, Any]) -> str | None:
+    """Returns the service's URL of a template such as `https://{bucket}.{region}.example.com`.
+
+    The bucket goes to the path, where a client puts it, and other variables are properties of the
+    scheme.
+    """
+    platform = _text(scheme.get("platform")) or ""
     url = platform.replace("{bucket}.", "").replace("/{bucket}", "")
-    if "{region}" in url and region:
-        url = url.replace("{region}", region)
-    return url.rstrip("/") if url.startswith(("http://", "https://")) and "{" not in url else None
+    url = _VARIABLE.sub(lambda match: _text(scheme.get(match[1])) or match[0], url).rstrip("/")
+    return url if _URL.fullmatch(url) else None
 
 
 def _text(value: object) -> str | None:

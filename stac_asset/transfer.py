@@ -7,6 +7,7 @@ nothing of STAC.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from pathlib import Path
@@ -19,7 +20,7 @@ from stac_asset.clients.routes import Clients
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
 from stac_asset.errors import StacAssetError
 from stac_asset.fetch import Fetch, Tally, in_thread
-from stac_asset.files import BusyError, PartFile, check_existing
+from stac_asset.files import BusyError, PartFile, check_contained, check_existing
 from stac_asset.hrefs import parse_href
 from stac_asset.integrity import Multihash
 from stac_asset.messages import (
@@ -208,13 +209,21 @@ async def find_existing(transfer: Transfer, config: Config, tidy: bool = True) -
         transfer: What is to be downloaded.
         config: How hard to look; what is to be overwritten is never skipped.
         tidy: Whether what a killed run left beside a finished file is removed.
+
+    Raises:
+        UnsafePathError: The file lies outside of the directory, by a symlink.
+        DestinationError: There is a directory of that name.
     """
     if config.overwrite:
         return None
     look = config.verify_existing
     expected = Multihash.parse(transfer.checksum)
     for candidate in transfer.candidates:
-        check = (Path(candidate.path), transfer.size, expected, look, tidy)
+        path = Path(candidate.path)
+        if not os.path.lexists(path):
+            continue
+        check_contained(path, Path(transfer.directory))
+        check = (path, transfer.size, expected, look, tidy)
         if look == "checksum" and expected is not None:
             size = await in_thread(check_existing, *check)
         else:

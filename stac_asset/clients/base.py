@@ -8,12 +8,12 @@ continue derives from `RangeClient` and writes `fetch` and `stat` instead.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from yarl import URL
 
@@ -180,8 +180,10 @@ class Client(ABC):
         Yields:
             AsyncIterator[bytes]: An iterator over chunks of the read file
         """
+        # Only those who ask for it: the documented `open_url` has no such argument.
+        asked = {} if stream is None else {"stream": stream}
         chunks = self.open_url(
-            parse_href(href), content_type=content_type, messages=messages, stream=stream
+            parse_href(href), content_type=content_type, messages=messages, **asked
         )
         async for chunk in chunks:
             yield chunk
@@ -256,7 +258,21 @@ class Client(ABC):
 
 
 class RangeClient(Client):
-    """A client that can begin in the middle of a file; `open_url` follows from `fetch`."""
+    """A client that can begin in the middle of a file; `open_url` follows from `fetch`.
+
+    Where a subclass overrides `open_url` alone, it is the other way round, as with any client.
+    """
+
+    _own_fetch: ClassVar[Callable[[Any, Request], AbstractAsyncContextManager[Response]]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Lets the engine see an `open_url` that is overridden."""
+        super().__init_subclass__(**kwargs)
+        if "fetch" in vars(cls):
+            cls._own_fetch = cls.fetch
+        elif "open_url" in vars(cls):
+            cls.fetch = Client.fetch  # type: ignore[method-assign]
+            cls.stat = Client.stat  # type: ignore[method-assign]
 
     @abstractmethod
     def fetch(self, request: Request) -> AbstractAsyncContextManager[Response]:
@@ -298,7 +314,7 @@ class RangeClient(Client):
         Raises:
             TransferError: The file cannot be read.
         """
-        async with self.fetch(Request(url, content_type)) as response:
+        async with type(self)._own_fetch(self, Request(url, content_type)) as response:
             if messages is not None:
                 shown = URL(redact_href(url).removesuffix("?…"), encoded=True)
                 await messages.put(OpenUrl(url=shown, size=response.size))

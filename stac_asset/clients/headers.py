@@ -12,7 +12,8 @@ from yarl import URL
 from stac_asset.errors import RangeError, SchemeError
 from stac_asset.redact import redact_href
 
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 
 
 def extent(response: ClientResponse) -> tuple[int, int | None]:
@@ -26,7 +27,7 @@ def extent(response: ClientResponse) -> tuple[int, int | None]:
     """
     if response.status != 206:
         length = response.headers.get(hdrs.CONTENT_LENGTH, "")
-        return 0, int(length) if length.isdigit() else None
+        return 0, int(length) if _LENGTH.fullmatch(length) else None
     match = _CONTENT_RANGE.fullmatch(response.headers.get(hdrs.CONTENT_RANGE, ""))
     if match is None:
         raise RangeError(f"{redact_href(response.url)} sent a part and does not say which")
@@ -37,21 +38,34 @@ def extent(response: ClientResponse) -> tuple[int, int | None]:
 def validator(response: ClientResponse) -> str | None:
     """Returns what a later `If-Range` may name, or None.
 
-    A weak ETag is no such thing, nor a date that is as young as the answer (RFC 9110, 8.8.2.2).
+    A weak ETag is no such thing, nor a date that is as young as the answer (RFC 9110, 8.8.2.2),
+    nor what is not ASCII and could not be sent back as it came.
 
     Args:
         response: Any answer.
     """
     etag = response.headers.get(hdrs.ETAG)
     if etag:
-        return etag if etag.startswith('"') else None
+        return etag if etag.startswith('"') and etag.isascii() else None
     modified = _date(response.headers.get(hdrs.LAST_MODIFIED))
-    if modified is None:
+    if modified is None or not response.headers[hdrs.LAST_MODIFIED].isascii():
         return None
-    answered = _date(response.headers.get(hdrs.DATE))
+    answered = answered_at(response)
     if answered is not None and (answered - modified).total_seconds() < 1:
         return None
     return response.headers[hdrs.LAST_MODIFIED]
+
+
+def differs(response: ClientResponse, validator_asked: str | None) -> bool:
+    """Returns whether an answer is a part of another version than the one that was asked for.
+
+    A server that knows `If-Range` sends the whole file then; Azure's blob storage does not.
+
+    Args:
+        response: Any answer.
+        validator_asked: What `If-Range` named.
+    """
+    return response.status == 206 and validator(response) not in (None, validator_asked)
 
 
 def retry_after(response: ClientResponse) -> float | None:
@@ -61,10 +75,19 @@ def retry_after(response: ClientResponse) -> float | None:
         response: Any answer; its `Retry-After` holds seconds or a date.
     """
     value = response.headers.get(hdrs.RETRY_AFTER, "").strip()
-    if re.fullmatch(r"\d+(\.\d+)?", value):
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
         return float(value)
     until = _date(value)
     return max(0.0, (until - datetime.now(UTC)).total_seconds()) if until else None
+
+
+def answered_at(response: ClientResponse) -> datetime | None:
+    """Returns when the server answered by its own clock, or None.
+
+    Args:
+        response: Any answer.
+    """
+    return _date(response.headers.get(hdrs.DATE))
 
 
 def redirect_target(url: URL, location: str) -> URL:
@@ -79,9 +102,10 @@ def redirect_target(url: URL, location: str) -> URL:
     """
     try:
         target = url.join(URL(location, encoded=True))
+        usable = target.scheme in ("http", "https") and bool(target.host)
     except ValueError:
-        target = URL()
-    if target.scheme not in ("http", "https") or not target.host:
+        usable = False
+    if not usable:
         raise SchemeError(f"{redact_href(url)} redirects to '{redact_href(location)}'")
     return target
 
@@ -98,6 +122,6 @@ def is_login_page(response: ClientResponse) -> bool:
 def _date(value: str | None) -> datetime | None:
     try:
         date = parsedate_to_datetime(value or "")
-    except ValueError:
+    except (ValueError, OverflowError):  # The second is not documented.
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)

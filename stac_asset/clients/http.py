@@ -131,7 +131,7 @@ class HttpClient(RangeClient):
         if request.offset and (
             response.status == 416 or headers.differs(response, request.validator)
         ):
-            # What is here is as long as what is there, or longer, or of another version: start over.
+            # What is here is as long as what is there, or longer, or of another version.
             response.close()
             response = await self._request(hdrs.METH_GET, request.url, _IDENTITY)
         return self._checked(response, request)

@@ -70,4 +70,8 @@ class mapped_errors:
         """Raises the mapped error in place of the other library's, which may hold secrets."""
         if isinstance(error, Exception) and not isinstance(error, StacAssetError):
             found = mapped(error, self._href)
-            raise found from found.__cause__
+            try:
+                raise found from found.__cause__
+            finally:
+                # Python puts the other library's error there, which nobody sees, but anybody finds.
+                found.__context__ = None

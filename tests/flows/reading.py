@@ -12,16 +12,14 @@ from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.client.schemas.sorting import TaskRunSort
 
 
-async def read_back(
-    state: State[Any], task_runs: int | None = None
-) -> tuple[FlowRun, list[TaskRun]]:
+async def read_back(state: State[Any], task_runs: int) -> tuple[FlowRun, list[TaskRun]]:
     """Returns a flow run and its task runs, when the server knows the end of each.
 
     Task runs reach it as events, a little later than they happen.
 
     Args:
         state: The final state of the flow run.
-        task_runs: How many task runs there must be; by default whatever there is when all ended.
+        task_runs: How many task runs there must be.
     """
     run_id = state.state_details.flow_run_id
     assert isinstance(run_id, UUID)
@@ -32,11 +30,10 @@ async def read_back(
                 flow_run_filter=only, sort=TaskRunSort.END_TIME_DESC, limit=200
             )
             ended = [run for run in found if run.state is not None and run.state.is_final()]
-            if len(ended) == (len(found) if task_runs is None else task_runs) and found:
+            if len(ended) == task_runs:
                 break
             await asyncio.sleep(0.1)
-        assert len(ended) == len(found), [run.name for run in found]
-        assert task_runs in (None, len(found)), [run.name for run in found]
+        assert len(ended) == len(found) == task_runs, [run.name for run in found]
         return await client.read_flow_run(run_id), ended
 
 

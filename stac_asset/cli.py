@@ -1,0 +1,157 @@
+"""The command line: what to do is read here, and done in `stac_asset.commands`.
+
+Nothing heavy is imported before a command runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from stac_asset.cli_options import config_options, read_config
+from stac_asset.errors import StacAssetError
+
+_T = TypeVar("_T")
+
+
+def main() -> None:
+    """Runs the command line, and exits.
+
+    The exit code is 0, 1 after an error, 2 where the arguments are no command, or 130 after
+    Ctrl-C. Errors of ours are one sentence each, on standard error.
+    """
+    try:
+        code = app.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        # What was received stays in part files.
+        click.echo("interrupted: the same command goes on from here", err=True)
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except StacAssetError as error:
+        from stac_asset.tables import printable
+
+        click.echo(f"error: {printable(str(error))}", err=True)
+        code = 1
+    sys.exit(code)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="prefect-stac-asset", prog_name="stac-asset")
+def app() -> None:
+    """Download the assets of STAC items, collections and item collections.
+
+    What no option says comes from the environment (STAC_ASSET_INCLUDE=B04,B08) or the file .env,
+    each option under the name of its field in stac_asset.Config.
+    """
+
+
+@app.command()
+@click.argument("href")
+@click.argument("directory", default=".", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--file-name", help="The name of the rewritten document, in the directory.")
+@click.option(
+    "-t",
+    "--path-template",
+    help="Where each item of an item collection goes, e.g. '${collection}/${year}/${id}'.",
+)
+@click.option(
+    "-k", "--keep", is_flag=True, help="Keep assets on the document that are not downloaded."
+)
+@click.option(
+    "--stream/--no-stream", default=None, help="Write files as they arrive, or from memory."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@config_options
+def download(
+    href: str,
+    directory: Path,
+    file_name: str | None,
+    path_template: str | None,
+    keep: bool,
+    stream: bool | None,
+    quiet: bool,
+    max_concurrent_downloads: int,
+    **options: Any,
+) -> int:
+    """Download the assets of HREF to DIRECTORY.
+
+    HREF is a URL or a path of an item, a collection or an item collection; - is standard input.
+    Prints the path of the rewritten document, and what became of the assets. Files that are there
+    already and still good are not fetched again.
+    """
+    from stac_asset import commands
+
+    return _run(
+        commands.download(
+            _source(href),
+            directory,
+            read_config(options),
+            commands.Options(
+                file_name, path_template, keep, stream, quiet, max_concurrent_downloads
+            ),
+        )
+    )
+
+
+@app.command()
+@click.argument("href")
+@config_options
+def info(href: str, max_concurrent_downloads: int, **options: Any) -> int:
+    """Show the assets of HREF, and what their sources say of them.
+
+    HREF is a URL or a path of an item, a collection or an item collection; - is standard input.
+    """
+    from stac_asset import commands
+
+    return _run(commands.info(_source(href), read_config(options), max_concurrent_downloads))
+
+
+@app.command()
+@click.argument("href")
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--file-name", help="The name of the rewritten document, in the directory.")
+@click.option(
+    "-t",
+    "--path-template",
+    help="Where each item of an item collection goes, e.g. '${collection}/${year}/${id}'.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@config_options
+def plan(
+    href: str,
+    directory: Path,
+    file_name: str | None,
+    path_template: str | None,
+    as_json: bool,
+    max_concurrent_downloads: int,
+    **options: Any,
+) -> int:
+    """Show what downloading HREF to DIRECTORY would do. Writes nothing.
+
+    HREF is a URL or a path of an item, a collection or an item collection; - is standard input.
+    """
+    from stac_asset import commands
+
+    chosen = commands.Options(file_name, path_template, limit=max_concurrent_downloads)
+    return _run(commands.plan(_source(href), directory, read_config(options), chosen, as_json))
+
+
+def _source(href: str) -> str | bytes:
+    """Returns an href, or the document that standard input holds.
+
+    It is read before the event loop starts, which a read that waits would make deaf to Ctrl-C.
+    """
+    return sys.stdin.buffer.read() if href == "-" else href
+
+
+def _run(command: Coroutine[Any, Any, _T]) -> _T:
+    from stac_asset.loops import new_runner
+
+    with new_runner() as runner:
+        return runner.run(command)

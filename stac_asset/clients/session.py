@@ -1,0 +1,33 @@
+"""Makes the aiohttp sessions of all clients over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aiohttp import ClientMiddlewareType, ClientSession, ClientTimeout, TCPConnector
+
+from stac_asset.config import Config
+
+_CONNECT_TIMEOUT = 30.0
+
+
+def session_from_config(
+    config: Config,
+    default_headers: dict[str, str] | None = None,
+    middlewares: Sequence[ClientMiddlewareType] = (),
+) -> ClientSession:
+    """Returns a session with our timeouts, whose connections the engine limits, not itself.
+
+    Args:
+        config: The configuration.
+        default_headers: What to send with each request.
+        middlewares: What each request goes through.
+    """
+    return ClientSession(
+        connector=TCPConnector(limit=0, ttl_dns_cache=300),
+        headers=default_headers or {},
+        middlewares=middlewares,
+        timeout=ClientTimeout(
+            total=None, sock_connect=_CONNECT_TIMEOUT, sock_read=config.http_read_timeout
+        ),
+    )

@@ -1,0 +1,196 @@
+"""Our clients without credentials keep the contract, and the contract finds those that do not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from yarl import URL
+
+from stac_asset.clients import Client, FilesystemClient, HttpClient, Request, Response, Stat
+from stac_asset.config import Config
+from stac_asset.errors import NotFoundError
+from stac_asset.testing import ClientContract, Origin
+
+SECRET = "7ruly-s3cret"
+
+
+class TestFilesystemClient(ClientContract):
+    has_content_types = False
+
+    @pytest.fixture(autouse=True)
+    def _serve(self, tmp_path: Path) -> None:
+        self.serve(tmp_path)
+
+    def serve(self, folder: Path) -> None:
+        self.folder = folder
+
+    async def make_client(self) -> Client:
+        return FilesystemClient()
+
+    async def put(self, name: str, data: bytes, content_type: str | None = None) -> str:
+        path = self.folder / name
+        path.write_bytes(data)
+        return str(path)
+
+    def missing_href(self) -> str:
+        return str(self.folder / "missing.bin")
+
+    def foreign_href(self) -> str:
+        return "https://example.com/file.bin"
+
+
+class TestFileUrls(TestFilesystemClient):
+    async def put(self, name: str, data: bytes, content_type: str | None = None) -> str:
+        path = self.folder / name
+        path.write_bytes(data)
+        return path.as_uri()
+
+    def missing_href(self) -> str:
+        return (self.folder / "missing.bin").as_uri()
+
+
+class TestHttpClient(ClientContract):
+    secrets = (SECRET,)
+
+    @pytest.fixture(autouse=True)
+    def _serve(self, origin: Origin) -> None:
+        self.serve(origin)
+
+    def serve(self, origin: Origin) -> None:
+        self.origin = origin
+        origin.remove("/missing.bin")
+        origin.require("X-Api-Key", SECRET)
+
+    async def make_client(self) -> Client:
+        return await HttpClient.from_config(Config(http_headers={"X-Api-Key": SECRET}))
+
+    async def put(self, name: str, data: bytes, content_type: str | None = None) -> str:
+        href = self.origin.put(name, data, content_type=content_type)
+        return f"{href}?signature={SECRET}"
+
+    def missing_href(self) -> str:
+        return f"{self.origin.href('missing.bin')}?signature={SECRET}"
+
+    def foreign_href(self) -> str:
+        return "s3://bucket/file.bin"
+
+
+class _ClaimsAll(HttpClient):
+    def claims(self, url: URL) -> bool:
+        return True
+
+
+class _CutsTheEnd(HttpClient):
+    @asynccontextmanager
+    async def fetch(self, request: Request) -> AsyncIterator[Response]:
+        async with super().fetch(request) as response:
+            data = b"".join([chunk async for chunk in response.chunks])
+            response.chunks = _one(data[:-1])
+            yield response
+
+
+class _NeverContinues(HttpClient):
+    @asynccontextmanager
+    async def fetch(self, request: Request) -> AsyncIterator[Response]:
+        async with super().fetch(Request(request.url, request.content_type)) as response:
+            yield response
+
+
+class _ContinuesAnything(HttpClient):
+    @asynccontextmanager
+    async def fetch(self, request: Request) -> AsyncIterator[Response]:
+        async with super().fetch(Request(request.url, request.content_type)) as response:
+            data = b"".join([chunk async for chunk in response.chunks])
+            yield Response(_one(data[request.offset :]), request.offset, response.size, '"any"')
+
+
+class _RaisesItsOwn(HttpClient):
+    @asynccontextmanager
+    async def fetch(self, request: Request) -> AsyncIterator[Response]:
+        try:
+            async with super().fetch(request) as response:
+                yield response
+        except NotFoundError as error:
+            raise KeyError("missing") from error
+
+
+class _ShowsTheQuery(HttpClient):
+    @asynccontextmanager
+    async def fetch(self, request: Request) -> AsyncIterator[Response]:
+        try:
+            async with super().fetch(request) as response:
+                yield response
+        except NotFoundError:
+            raise NotFoundError(f"{request.url} is missing") from None
+
+
+class _TellsNothing(HttpClient):
+    async def open_url(self, url: URL, *args: Any, **kwargs: Any) -> AsyncIterator[bytes]:
+        async for chunk in super().open_url(url):
+            yield chunk
+
+
+class _NeverCloses(HttpClient):
+    async def close(self) -> None:
+        pass
+
+
+class _LeavesFilesOpen(FilesystemClient):
+    async def open_url(self, url: URL, *args: Any, **kwargs: Any) -> AsyncIterator[bytes]:
+        file = open(url.path, "rb")  # noqa: SIM115 - that is the point
+        while chunk := file.read(1000):
+            yield chunk
+
+
+class _SaysNoSize(HttpClient):
+    async def stat(self, request: Request) -> Stat:
+        return Stat()
+
+
+async def _one(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+class TestTheContract:
+    """It fails for clients that break it."""
+
+    @pytest.mark.parametrize(
+        ("kind", "test"),
+        [
+            (_ClaimsAll, "it_claims_its_own_hrefs_and_no_other"),
+            (_CutsTheEnd, "it_yields_all_bytes"),
+            (_NeverContinues, "it_continues_what_is_of_the_same_version"),
+            (_ContinuesAnything, "it_starts_over_where_the_version_is_another"),
+            (_RaisesItsOwn, "what_is_missing_is_an_error"),
+            (_ShowsTheQuery, "no_secret_is_shown"),
+            (_TellsNothing, "it_tells_when_it_has_opened_a_url"),
+            (_SaysNoSize, "it_says_sizes_without_sending"),
+            (_SaysNoSize, "it_says_what_is_there"),
+            (_NeverCloses, "it_is_a_context_manager_and_closes"),
+        ],
+    )
+    # A client that leaks on purpose may do so until after the test.
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+    async def test_over_http(self, kind: type[HttpClient], test: str, origin: Origin) -> None:
+        class Broken(TestHttpClient):
+            async def make_client(self) -> Client:
+                return await kind.from_config(Config(http_headers={"X-Api-Key": SECRET}))
+
+        contract = Broken()
+        contract.serve(origin)
+        with pytest.raises(AssertionError):
+            await getattr(contract, f"test_{test}")()
+
+    async def test_on_files(self, tmp_path: Path) -> None:
+        class Broken(TestFilesystemClient):
+            async def make_client(self) -> Client:
+                return _LeavesFilesOpen()
+
+        contract = Broken()
+        contract.serve(tmp_path)
+        with pytest.raises(AssertionError, match="not closed"):
+            await contract.test_what_is_left_early_leaks_nothing()

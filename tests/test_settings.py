@@ -1,0 +1,201 @@
+"""The configuration from the environment and `.env` files."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+
+from stac_asset import Config, ConfigError, ErrorStrategy, FileNameStrategy
+from stac_asset.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of ours in the environment, and no `.env`."""
+    for name in list(os.environ):
+        if name.upper().startswith("STAC_ASSET_") or name.upper() == "EARTHDATA_PAT":
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def dotenv(*lines: str) -> None:
+    Path(".env").write_text("\n".join(lines) + "\n")
+
+
+def test_without_anything_it_is_the_default() -> None:
+    assert Config.from_env() == Config()
+
+
+def test_settings_have_the_fields_of_config_with_their_descriptions() -> None:
+    fields = {field.name: field for field in dataclasses.fields(Config)}
+    assert list(Settings.model_fields) == list(fields)
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert field.get_default(call_default_factory=True) == getattr(Config(), name)
+        assert field.repr == fields[name].repr
+    described = Settings.model_fields["include"].description
+    assert described == "Assets to include in the download.\n\nMutually exclusive with exclude."
+
+
+def test_arguments_win_over_environment_over_dotenv_over_defaults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert Config.from_env().s3_region_name == "us-west-2"
+    dotenv("STAC_ASSET_S3_REGION_NAME=from-dotenv", "STAC_ASSET_WARN=true")
+    assert Config.from_env().s3_region_name == "from-dotenv"
+    monkeypatch.setenv("STAC_ASSET_S3_REGION_NAME", "from-environment")
+    assert Config.from_env().s3_region_name == "from-environment"
+    assert Config.from_env(s3_region_name="from-argument").s3_region_name == "from-argument"
+    assert Config.from_env().warn is True
+
+
+def test_the_environment_is_read_when_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    for region in ("a", "b"):
+        monkeypatch.setenv("STAC_ASSET_S3_REGION_NAME", region)
+        assert Config.from_env().s3_region_name == region
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("B04,B08", ["B04", "B08"]),
+        (" B04 , B08 ,", ["B04", "B08"]),
+        ("B04", ["B04"]),
+        ('["B04", "a,b"]', ["B04", "a,b"]),
+        ("[]", []),
+        ("", []),
+    ],
+)
+def test_lists(monkeypatch: pytest.MonkeyPatch, text: str, expected: list[str]) -> None:
+    monkeypatch.setenv("STAC_ASSET_INCLUDE", text)
+    assert Config.from_env().include == expected
+    monkeypatch.delenv("STAC_ASSET_INCLUDE")
+    dotenv(f"STAC_ASSET_INCLUDE='{text}'")
+    assert Config.from_env().include == expected
+
+
+def test_every_kind_of_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {
+        "HTTP_HEADERS": '{"X-Key": "abc", "Accept": "*/*"}',
+        "FILE_NAME_STRATEGY": "KEY",
+        "ERROR_STRATEGY": "keep",
+        "OVERWRITE": "true",
+        "S3_MAX_ATTEMPTS": "3",
+        "HTTP_CLIENT_TIMEOUT": "2.5",
+        "VERIFY_EXISTING": "checksum",
+        "ALLOW_LOCAL_HREFS": "0",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(f"STAC_ASSET_{name}", value)
+    assert Config.from_env() == Config(
+        http_headers={"X-Key": "abc", "Accept": "*/*"},
+        file_name_strategy=FileNameStrategy.KEY,
+        error_strategy=ErrorStrategy.KEEP,
+        overwrite=True,
+        s3_max_attempts=3,
+        http_client_timeout=2.5,
+        verify_existing="checksum",
+        allow_local_hrefs=False,
+    )
+
+
+def test_arguments_may_be_of_the_type_of_the_field_or_text() -> None:
+    config = Config.from_env(
+        error_strategy=ErrorStrategy.KEEP, file_name_strategy="key", include=["a"]
+    )
+    assert config.error_strategy is ErrorStrategy.KEEP
+    assert config.file_name_strategy is FileNameStrategy.KEY
+    assert config.include == ["a"]
+
+
+def test_earthdata_pat_is_honoured_below_our_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    dotenv("EARTHDATA_PAT=pat-of-dotenv")
+    assert Config.from_env().earthdata_token == "pat-of-dotenv"
+    dotenv("EARTHDATA_PAT=pat-of-dotenv", "STAC_ASSET_EARTHDATA_TOKEN=own-of-dotenv")
+    assert Config.from_env().earthdata_token == "own-of-dotenv"
+    monkeypatch.setenv("EARTHDATA_PAT", "pat")
+    assert Config.from_env().earthdata_token == "pat"
+    monkeypatch.setenv("STAC_ASSET_EARTHDATA_TOKEN", "own")
+    assert Config.from_env().earthdata_token == "own"
+    monkeypatch.setenv("STAC_ASSET_EARTHDATA_TOKEN", "")
+    assert Config.from_env().earthdata_token == "pat"
+    assert Config.from_env(earthdata_token="argument").earthdata_token == "argument"
+    assert Config.from_env(earthdata_token=None).earthdata_token is None
+
+
+def test_what_is_not_ours_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("STAC_ASSET_UNKNOWN", "STAC_ASSET_", "INCLUDE", "EARTHDATA_TOKEN"):
+        monkeypatch.setenv(name, "x")
+    dotenv("STAC_ASSET_UNKNOWN=1", "EXCLUDE=x", "FOO=bar", "export BAR=1")
+    assert Config.from_env() == Config()
+
+
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("S3_MAX_ATTEMPTS", SECRET, "valid integer"),
+        ("WARN", SECRET, "valid boolean"),
+        ("ERROR_STRATEGY", SECRET, "one of KEEP, DELETE"),
+        ("VERIFY_EXISTING", SECRET, "'size', 'checksum' or 'none'"),
+        ("INCLUDE", f'["{SECRET}"', "valid JSON"),
+        ("INCLUDE", f'[["{SECRET}"]]', "valid string"),
+        ("HTTP_HEADERS", f"Authorization: {SECRET}", "valid JSON"),
+        ("HTTP_HEADERS", f'["{SECRET}"]', "valid dictionary"),
+        ("OAUTH2_EXTRA", f'{{"scope": ["{SECRET}"]}}', "valid string"),
+    ],
+)
+@pytest.mark.parametrize("source", ["environment", "dotenv"])
+def test_an_invalid_value_is_one_sentence_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str, source: str
+) -> None:
+    if source == "environment":
+        monkeypatch.setenv(f"STAC_ASSET_{name}", value)
+    else:
+        dotenv(f"STAC_ASSET_{name}='{value}'")
+    with pytest.raises(ConfigError) as raised:
+        Config.from_env()
+    text = str(raised.value)
+    assert text.startswith(f"STAC_ASSET_{name} is not valid: ")
+    assert reason in text
+    assert SECRET not in text
+    assert "\n" not in text
+
+
+def test_an_invalid_argument_is_named_as_such() -> None:
+    with pytest.raises(ConfigError, match=r"^s3_max_attempts is not valid: ") as raised:
+        Config.from_env(s3_max_attempts=SECRET)
+    assert SECRET not in str(raised.value)
+    with pytest.raises(ConfigError, match=r"^earthdata_token is not valid: "):
+        Config.from_env(earthdata_token=5)
+    with pytest.raises(ConfigError, match="no configuration field 'nonsense'"):
+        Config.from_env(nonsense=1)
+
+
+def test_contradictions_can_be_made_and_are_refused_where_they_are_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STAC_ASSET_INCLUDE", "a")
+    monkeypatch.setenv("STAC_ASSET_EXCLUDE", "b")
+    config = Config.from_env()
+    with pytest.raises(ConfigError, match="include and exclude"):
+        config.validate()
+
+
+def test_a_dotenv_that_cannot_be_read_is_a_sentence() -> None:
+    Path(".env").write_bytes(b"STAC_ASSET_WARN=\xff\xfe\n")
+    with pytest.raises(ConfigError, match=r"^the file \.env cannot be read: it is no UTF-8 text$"):
+        Config.from_env()
+
+
+def test_secrets_have_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAC_ASSET_OAUTH2_CLIENT_SECRET", SECRET)
+    monkeypatch.setenv("EARTHDATA_PAT", SECRET)
+    settings = Settings.load()
+    assert settings.config().earthdata_token == SECRET
+    assert SECRET not in repr(settings) + str(settings)
