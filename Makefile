@@ -30,7 +30,7 @@ ui: $(VENV)/run  ## Show the demo's flow runs in Prefect's UI, until Ctrl-C
 
 .PHONY: test
 test: $(VENV)/dev tests/node/node_modules  ## Run all tests; ARGS='-k name' for some
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/dev  ## Check style, types and the directions of imports

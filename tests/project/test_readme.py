@@ -33,7 +33,9 @@ def test_named_targets_and_files_exist() -> None:
 def test_ci_runs_the_commands_of_the_readme_and_nothing_else() -> None:
     script = (ROOT / ".ci" / "run").read_text()
     lines = [line for line in script.splitlines() if not line.startswith("#")]
-    assert lines == ["set -eu", 'cd "$(dirname "$0")/.."', "make lint", "make test"]
+    commands = ["scripts/install-system-packages", "make lint", "make test"]
+    assert lines == ["set -eu", 'cd "$(dirname "$0")/.."', *commands]
+    assert all(f"`{command}`" in README for command in commands)
 
 
 def test_help_lists_every_target() -> None:
