@@ -55,6 +55,7 @@ def _run(hrefs: list[str], origin: Origin) -> int:
         "PREFECT_HOME": str(HOME / "prefect"),
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "DO_NOT_TRACK": "1",
     }
     # Prefect's own lines, and what its server prints when it is stopped, go to a file.

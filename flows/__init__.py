@@ -4,6 +4,9 @@ The tasks are thin adapters over the library `stac_asset`; each is useful by its
 one's own.
 """
 
+from flows.check_results import CheckResult
+from flows.check_tasks import check_assets_exist
+from flows.checks import check_assets
 from flows.item import download_collection, download_item
 from flows.items import download_item_collection
 from flows.options import DownloadOptions
@@ -15,11 +18,16 @@ from flows.tasks import (
     resolve_client,
     rewrite_item,
 )
+from flows.verify import VerifyResult, verify
 
 __all__ = [
+    "CheckResult",
     "DownloadOptions",
     "DownloadResult",
+    "VerifyResult",
     "check_asset_exists",
+    "check_assets",
+    "check_assets_exist",
     "download_asset",
     "download_assets",
     "download_collection",
@@ -27,4 +35,5 @@ __all__ = [
     "download_item_collection",
     "resolve_client",
     "rewrite_item",
+    "verify",
 ]

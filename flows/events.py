@@ -55,11 +55,12 @@ class Events:
         """Sends what became of an item; nothing where all of it was there already.
 
         Args:
-            owner: The item, or collection.
+            owner: The item; of a collection, the end of the run is all there is to know.
             outcomes: What became of its assets.
             document: The rewritten document of the item alone, if there is one.
         """
-        if event := item_event(owner, outcomes, document):
+        event = item_event(owner, outcomes, document) if isinstance(owner, pystac.Item) else None
+        if event:
             await self._send(*event)
 
     async def completed(self, result: DownloadResult) -> None:
@@ -118,12 +119,12 @@ class Events:
 
 
 def item_event(
-    owner: Owner, outcomes: Sequence[Outcome], document: Path | None
+    item: pystac.Item, outcomes: Sequence[Outcome], document: Path | None
 ) -> tuple[str, dict[str, str], dict[str, Any]] | None:
     """Returns the name, resource and payload of an item's event; None if nothing is new of it.
 
     Args:
-        owner: The item, or collection.
+        item: The item.
         outcomes: What became of its assets.
         document: The rewritten document of the item alone, if there is one.
     """
@@ -131,17 +132,16 @@ def item_event(
     failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
     if not downloaded and not failed:
         return None
-    collection = owner.collection_id if isinstance(owner, pystac.Item) else owner.id
     resource = {
-        "prefect.resource.id": f"stac-asset.item.{owner.id}",
-        "prefect.resource.name": owner.id,
-        "stac-asset.collection": collection or "",
+        "prefect.resource.id": f"stac-asset.item.{item.id}",
+        "prefect.resource.name": str(item.id),
+        "stac-asset.collection": str(item.collection_id or ""),
     }
     there = [outcome for outcome in outcomes if not isinstance(outcome, Failed)]
-    href = owner.get_self_href()
+    href = item.get_self_href()
     payload: dict[str, Any] = {
-        "id": owner.id,
-        "collection": collection,
+        "id": item.id,
+        "collection": item.collection_id,
         "href": redact_href(href) if href else None,
         "document": str(document) if document else None,
         "bytes": sum(outcome.size for outcome in there),

@@ -10,6 +10,7 @@ import pystac
 from prefect import get_run_logger
 
 from flows.execute import Unit, download_units, whole
+from flows.logs import send_library_logs
 from flows.options import DownloadOptions, Granularity
 from flows.outputs import Report
 from flows.report import DownloadResult, report_path
@@ -19,6 +20,7 @@ from flows.sources import options_for, read_one
 from flows.stac_flow import run_name, stac_flow
 from flows.states import flow_state
 from flows.tasks import rewrite_item
+from flows.watch import Amount, Watch
 from stac_asset.errors import NoAssetsError, SourceError
 from stac_asset.plan import Owner, Planner, document_name, owner_name
 from stac_asset.redact import redact_href
@@ -52,6 +54,7 @@ async def download_item(
     """
     options = options_for(source, options)
     config = options.config()
+    send_library_logs()
     async with open_session(config, options.max_concurrent_downloads) as session:
         item = await _read(source, session, pystac.Item)
         if not item.assets:
@@ -89,6 +92,7 @@ async def download_collection(
     """
     options = options_for(source, options)
     config = options.config()
+    send_library_logs()
     async with open_session(config, options.max_concurrent_downloads) as session:
         collection = await _read(source, session, pystac.Collection)
         return await _download(collection, file_name, directory, options, granularity, session)
@@ -122,12 +126,17 @@ async def _download(
     await hosts.resolve(options)
     if options.check_first:
         await check_first(unit.transfers, options)
+    amount = Amount()
+    amount.add(unit.planned)
     with Report(report_file, planner.directory) as report:
-        work = download_units([unit], len(unit.transfers), granularity, options, session)
-        async for _, outcomes in work:
-            report.add(outcomes)
-            await rewrite_item(whole(owner), whole(outcomes), document, options)
-        result = report.finish(document, time.monotonic() - started)
+        async with Watch(session, amount) as watch:
+            work = download_units([unit], len(unit.transfers), granularity, options, session)
+            async for _, outcomes in work:
+                report.add(outcomes)
+                await rewrite_item(whole(owner), whole(outcomes), document, options)
+                await watch.add(owner, outcomes, document)
+            result = report.finish(document, time.monotonic() - started)
+            await watch.finish(result)
     get_run_logger().info("%s: %s", result.summary(), document)
     state: DownloadResult = flow_state(report.errors, report.total, session.config.warn, result)
     return state

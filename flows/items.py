@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -12,17 +12,21 @@ import pystac
 from prefect import get_run_logger
 
 from flows.execute import Unit, download_units
+from flows.logs import send_library_logs
 from flows.options import DownloadOptions, Granularity
 from flows.outputs import ItemsFile, Report
 from flows.report import DownloadResult, report_path
 from flows.resolve import Hosts
-from flows.session import Session, open_session
+from flows.session import open_session
 from flows.sources import open_items, options_for
 from flows.stac_flow import run_name, stac_flow
 from flows.states import flow_state
+from flows.watch import Amount, Watch
+from stac_asset import Config
 from stac_asset.names import FolderTemplate
 from stac_asset.plan import Planner
 from stac_asset.rewrite import document_of, rewrite
+from stac_asset.types import Outcome
 
 
 @stac_flow(name="download-item-collection", flow_run_name=run_name("download"))
@@ -58,6 +62,7 @@ async def download_item_collection(
     """
     options = options_for(source, options)
     config = options.config()
+    send_library_logs()
     folders = FolderTemplate(path_template)
     with tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch:
         items = await open_items(source, config, Path(scratch))
@@ -66,13 +71,15 @@ async def download_item_collection(
             document = planner.document("the item collection", file_name)
             report = planner.document("the report", report_path(Path(file_name)).name)
             # Once through all items before a byte moves: collisions, hosts, and how many there are.
-            total, hosts = 0, Hosts()
+            total, amount, hosts = 0, Amount(), Hosts()
             for unit in _units(items, planner, folders):
                 total += len(unit.transfers)
+                amount.add(unit.planned)
                 hosts.add(unit.transfers)
             await hosts.resolve(options)
             units = _units(items, Planner(planner.directory, config), folders)
-            return await _download(units, total, granularity, options, session, document, report)
+            work = download_units(units, total, granularity, options, session)
+            return await _download(work, Watch(session, amount), config, document, report)
 
 
 def _units(
@@ -83,24 +90,23 @@ def _units(
 
 
 async def _download(
-    units: Iterable[Unit],
-    total: int,
-    granularity: Granularity,
-    options: DownloadOptions,
-    session: Session,
+    work: AsyncGenerator[tuple[Unit, list[Outcome]], None],
+    watch: Watch,
+    config: Config,
     document: Path,
     report_file: Path,
 ) -> DownloadResult:
-    started, config, directory = time.monotonic(), session.config, document.parent
-    work = download_units(units, total, granularity, options, session)
+    started, directory = time.monotonic(), document.parent
     with Report(report_file, directory) as report, ItemsFile(document, directory) as items:
-        async with aclosing(work) as done:
+        async with watch, aclosing(work) as done:
             async for unit, outcomes in done:
                 assert isinstance(unit.owner, pystac.Item)
                 report.add(outcomes)
                 items.add(unit.number, document_of(rewrite(unit.owner, outcomes, config)))
-        items.finish()
-        result = report.finish(document, time.monotonic() - started)
+                await watch.add(unit.owner, outcomes)
+            items.finish()
+            result = report.finish(document, time.monotonic() - started)
+            await watch.finish(result)
     get_run_logger().info("%s: %s", result.summary(), document)
     state: DownloadResult = flow_state(report.errors, report.total, config.warn, result)
     return state

@@ -1,4 +1,4 @@
-"""What a run's artifacts say of it, gathered as it goes on, in memory that does not grow with it."""
+"""What the artifacts say of a run, gathered as it goes on, in memory that does not grow."""
 
 from __future__ import annotations
 

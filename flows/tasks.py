@@ -91,9 +91,14 @@ async def check_asset_exists(
     async with _session(options or DownloadOptions()) as session:
         client = await session.clients.get_client(href)
         request = Request(parse_href(href), storage=storage)
-        async for attempt in retrying(session.config):
-            with attempt:
-                found = await client.stat(request)
+        try:
+            async for attempt in retrying(session.config):
+                with attempt:
+                    found = await client.stat(request)
+        except asyncio.CancelledError:
+            if session.stopping:
+                return stopped_state()  # type: ignore[return-value] # nobody waits for it
+            raise
     return found
 
 

@@ -142,6 +142,23 @@ def plan(
     return _run(commands.plan(_source(href), directory, read_config(options), chosen, as_json))
 
 
+@app.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--repair", is_flag=True, help="Download again what is missing or wrong, from its source."
+)
+@config_options
+def verify(directory: Path, repair: bool, max_concurrent_downloads: int, **options: Any) -> int:
+    """Verify the files of DIRECTORY by the sizes and checksums that its STAC documents say.
+
+    Changes nothing without --repair. What lies outside of DIRECTORY is never touched.
+    """
+    from stac_asset import verify_command
+
+    config = read_config(options)
+    return _run(verify_command.verify(directory, config, repair, max_concurrent_downloads))
+
+
 def _source(href: str) -> str | bytes:
     """Returns an href, or the document that standard input holds.
 

@@ -30,6 +30,7 @@ One root, and each error is also the standard one where that is true:
     │   └── UnexpectedError                  a client raised something else
     ├── RunningLoopError (RuntimeError)      a blocking function inside an event loop
     ├── ContentTypeError                     not the media type that the asset says
+    ├── VerifyError                          files of a directory that are missing or wrong
     └── DownloadError                        what went wrong in a whole run
 
 `DownloadWarning` is a warning, not an error. No message holds the query of an href.
@@ -331,6 +332,31 @@ class DownloadError(StacAssetError):
         lines += [f"- {error}" for error in self.exceptions[:_SHOWN]]
         if count > _SHOWN:
             lines.append(f"- and {count - _SHOWN} more")
+        return "\n".join(lines)
+
+
+class VerifyError(StacAssetError):
+    """Raised when files of a directory are missing, or are not what their documents say.
+
+    Args:
+        problems: What is wrong with the first of them, at least with the first ten.
+        count: How many they are.
+        total: How many files there should be.
+    """
+
+    def __init__(self, problems: Sequence[str], count: int, total: int) -> None:
+        super().__init__(list(problems), count, total)
+        self.problems = list(problems)
+        self.count = count
+        self.total = total
+
+    @property
+    def message(self) -> str:
+        """How many files are bad, and the first ten, a line each."""
+        lines = [f"{self.count} of {self.total} files are missing or wrong"]
+        lines += [f"- {problem}" for problem in self.problems[:_SHOWN]]
+        if self.count > _SHOWN:
+            lines.append(f"- and {self.count - _SHOWN} more")
         return "\n".join(lines)
 
 

@@ -61,20 +61,14 @@ def owners_of(path: Path) -> Iterator[dict[str, Any]] | None:
     """
     try:
         large = path.stat().st_size > _WHOLE
-        document = None if large else json.loads(path.read_bytes())
+        document: Any = None if large else json.loads(path.read_bytes())
     except OSError as error:
         raise SourceError(f"it cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise SourceError(f"it is no JSON: {error}") from None
-    if not large and isinstance(document, dict):
-        if document.get("type") in ("Feature", "Collection"):
-            return iter([document]) if _is_stac(document) else None
-        features = document.get("features")
-        if document.get("type") != "FeatureCollection" or not isinstance(features, list):
-            return None
-    elif not large:
-        return None
-    items = iter(features) if not large else read_items(path, str(path))
+    items = read_items(path, str(path)) if large else _features(document)
+    if items is None:
+        return iter([document]) if _is_stac(document) else None
     try:
         first = next(items, None)
     except SourceError:
@@ -82,6 +76,14 @@ def owners_of(path: Path) -> Iterator[dict[str, Any]] | None:
     if first is None:
         return iter([])
     return _checked(chain([first], items)) if _is_stac(first) else None
+
+
+def _features(document: Any) -> Iterator[Any] | None:
+    """Returns the features of a FeatureCollection, or None where a document is none."""
+    if isinstance(document, dict) and document.get("type") == "FeatureCollection":
+        features = document.get("features")
+        return iter(features) if isinstance(features, list) else None
+    return None
 
 
 def _checked(features: Iterable[Any]) -> Iterator[dict[str, Any]]:
@@ -93,6 +95,8 @@ def _checked(features: Iterable[Any]) -> Iterator[dict[str, Any]]:
 
 def _is_stac(document: Any) -> bool:
     if not isinstance(document, dict) or "stac_version" not in document:
+        return False
+    if document.get("type") not in ("Feature", "Collection"):
         return False
     assets = document.get("assets", {} if document.get("type") == "Collection" else None)
     return isinstance(assets, dict)

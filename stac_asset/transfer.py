@@ -270,4 +270,6 @@ async def download_with(
 
 def _identity(href: str) -> str:
     """Returns what stays the same of an href when it is signed anew."""
-    return href.partition("#")[0].partition("?")[0]
+    if href.lower().startswith(("http://", "https://")):
+        return href.partition("#")[0].partition("?")[0]
+    return href  # In an S3 key, and in a local path, these are characters like any other.

@@ -1,6 +1,10 @@
 """Compares the content type of a response with the media type of an asset."""
 
+import logging
+
 from stac_asset.errors import ContentTypeError
+
+logger = logging.getLogger(__name__)
 
 _ANYTHING = {"binary/octet-stream", "application/octet-stream"}
 _SAME = [
@@ -34,6 +38,28 @@ def content_type(actual: str, expected: str) -> None:
     if any(have in same and want in same for same in _SAME):
         return
     raise ContentTypeError(actual, expected)
+
+
+def check_content_type(actual: str | None, expected: str | None, strict: bool, href: str) -> None:
+    """Checks a response's content type as far as both sides name one.
+
+    Args:
+        actual: What the source says, if anything.
+        expected: What the asset says, if anything.
+        strict: Whether a mismatch is an error; otherwise it is logged as a warning.
+        href: What was asked for, as it can be shown.
+
+    Raises:
+        ContentTypeError: They do not match.
+    """
+    if not actual or not expected:
+        return
+    try:
+        content_type(actual, expected)
+    except ContentTypeError as error:
+        if strict:
+            raise
+        logger.warning("%s: %s", href, error)
 
 
 def _essence(media_type: str) -> str:

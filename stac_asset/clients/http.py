@@ -6,7 +6,6 @@ knows no header, cookie or credential, so that nothing can leak by it.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
@@ -22,14 +21,8 @@ from stac_asset.clients.credentials import Credential, Credentials, credentials_
 from stac_asset.clients.mapping import mapped_errors
 from stac_asset.clients.session import session_from_config
 from stac_asset.config import Config
-from stac_asset.errors import (
-    ContentTypeError,
-    ResponseError,
-    TransferError,
-)
+from stac_asset.errors import ResponseError, TransferError
 from stac_asset.redact import redact_href
-
-logger = logging.getLogger(__name__)
 
 _MAX_REDIRECTS = 10
 _IDENTITY: dict[str, str] = {hdrs.ACCEPT_ENCODING: "identity"}
@@ -217,15 +210,12 @@ class HttpClient(RangeClient):
             )
 
     def _check_content_type(self, response: ClientResponse, request: Request) -> None:
-        actual = response.headers.get(hdrs.CONTENT_TYPE)
-        if not actual or not request.content_type:
-            return
-        try:
-            validate.content_type(actual, request.content_type)
-        except ContentTypeError as error:
-            if self.check_content_type:
-                raise
-            logger.warning("%s: %s", redact_href(request.url), error)
+        validate.check_content_type(
+            response.headers.get(hdrs.CONTENT_TYPE),
+            request.content_type,
+            self.check_content_type,
+            redact_href(request.url),
+        )
 
     async def close(self) -> None:
         """Close this http client.

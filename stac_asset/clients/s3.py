@@ -7,7 +7,6 @@ https://boto3.amazonaws.com/v1/documentation/api/latest/guide/credentials.html
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -17,7 +16,7 @@ from yarl import URL
 
 from stac_asset import validate
 from stac_asset.clients.base import RangeClient, Request, Response, Stat
-from stac_asset.clients.s3_connections import Connections, Options, Patience
+from stac_asset.clients.s3_connections import Connections, Options, Patience, quieten_botocore
 from stac_asset.clients.s3_errors import asked_how, mapped_errors
 from stac_asset.clients.s3_objects import (
     endpoint_of,
@@ -36,7 +35,6 @@ from stac_asset.config import (
 from stac_asset.errors import (
     AccessError,
     ConfigError,
-    ContentTypeError,
     ResponseError,
 )
 from stac_asset.redact import redact_href
@@ -44,7 +42,6 @@ from stac_asset.redact import redact_href
 if TYPE_CHECKING:
     from aiobotocore.session import AioSession
 
-logger = logging.getLogger(__name__)
 
 _BLOCK = 1024 * 1024
 """How much is read at most of what has arrived; nothing waits until it is so much."""
@@ -110,6 +107,7 @@ class S3Client(RangeClient):
         if endpoint_url is not None and endpoint_of(endpoint_url) is None:
             raise ConfigError(f"the S3 endpoint '{redact_href(endpoint_url)}' is no http(s) URL")
         self.session = AioSession()
+        quieten_botocore()
         self.region_name = region_name
         self.requester_pays = requester_pays
         self.retry_mode = retry_mode
@@ -155,7 +153,12 @@ class S3Client(RangeClient):
         found = await self._get(request)
         body = found["Body"]
         try:
-            self._check_content_type(found, request)
+            validate.check_content_type(
+                found.get("ContentType"),
+                request.content_type,
+                self.check_content_type,
+                shown_href(request.url),
+            )
             offset, size = extent_of(found, request.url)
             yield Response(_chunks(body, request.url), offset, size, validator_of(found))
         finally:
@@ -227,17 +230,6 @@ class S3Client(RangeClient):
             client = await self._connections.client(self.session, where, options)
             found: dict[str, Any] = await getattr(client, operation)(Bucket=bucket, Key=key, **ask)
             return found
-
-    def _check_content_type(self, found: dict[str, Any], request: Request) -> None:
-        actual = found.get("ContentType")
-        if not actual or not request.content_type:
-            return
-        try:
-            validate.content_type(actual, request.content_type)
-        except ContentTypeError as error:
-            if self.check_content_type:
-                raise
-            logger.warning("%s: %s", shown_href(request.url), error)
 
     async def close(self) -> None:
         """Close this s3 client, and all connections with it."""

@@ -7,6 +7,7 @@ where it is used.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
@@ -196,3 +197,14 @@ class _WithoutRedirects:
 
     async def request(self, *args: Any, **kwargs: Any) -> Any:
         return await self._session.request(*args, allow_redirects=False, **kwargs)
+
+
+def quieten_botocore() -> None:
+    """Keeps what botocore says at DEBUG from loggers above it: signatures and session tokens.
+
+    Whoever wants it all the same sets a level for the logger `botocore` itself.
+    """
+    for name in ("botocore", "aiobotocore"):
+        found = logging.getLogger(name)
+        if found.level == logging.NOTSET:
+            found.setLevel(logging.INFO)

@@ -96,6 +96,7 @@ class ServerThread:
             self._loop = asyncio.get_running_loop()
             ready.set_result(int(runner.addresses[0][1]))
             await self._stop.wait()
+            await _turns()  # What was accepted a moment ago would be lost if we stopped now.
             await site.stop()
             await server.abort()
         finally:

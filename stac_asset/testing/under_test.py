@@ -15,6 +15,7 @@ from typing import Any
 from stac_asset.clients.base import Client, Request
 from stac_asset.errors import StacAssetError
 from stac_asset.messages import Message
+from stac_asset.redact import redact_text
 
 
 class ClientUnderTest:
@@ -150,7 +151,8 @@ async def settle() -> None:
 def nothing_leaks() -> Iterator[None]:
     """Fails where something inside was not closed, or an error came up that nobody awaited."""
     loop, complaints = asyncio.get_running_loop(), list[str]()
-    handler = loop.get_exception_handler()
+    handler, debug = loop.get_exception_handler(), loop.get_debug()
+    loop.set_debug(True)  # Or aiohttp would say nothing of a response that was left open.
     loop.set_exception_handler(lambda _, context: complaints.append(str(context.get("message"))))
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -159,5 +161,7 @@ def nothing_leaks() -> Iterator[None]:
             gc.collect()
     finally:
         loop.set_exception_handler(handler)
+        loop.set_debug(debug)
     complaints += [str(w.message) for w in caught if issubclass(w.category, ResourceWarning)]
-    assert not complaints, f"not closed: {complaints}"
+    shown = sorted({redact_text(text.partition("\n")[0]) for text in complaints})
+    assert not shown, f"not closed: {shown}"

@@ -187,7 +187,9 @@ class TokenEndpoint:
         token = container_sas(container, start, now + timedelta(seconds=real), "rl")
         self.given.append(token)
         expiry = _time(now + timedelta(seconds=self.life))
-        return web.json_response({"msft:expiry": expiry, "token": token})
+        response = web.json_response({"msft:expiry": expiry, "token": token})
+        response.enable_compression()  # for who says that it can read that
+        return response
 
 
 @asynccontextmanager

@@ -310,8 +310,9 @@ async def test_a_token_need_not_say_when_it_ends(
 ) -> None:
     server.says = None
     async with await HttpClient.from_config(configure(CREDENTIALS)) as client:
-        for _ in range(3):
-            assert await read(client, f"{server.url}/a.tif") == b"pixels"
+        assert await read(client, f"{server.url}/a.tif") == b"pixels"
+        await asyncio.sleep(1.1)  # No token counts as dead within its first second.
+        assert await read(client, f"{server.url}/a.tif") == b"pixels"
         assert len(server.forms) == 1
         server.revoke()
         assert await read(client, f"{server.url}/a.tif") == b"pixels"
@@ -350,13 +351,24 @@ async def test_retry_after_is_respected(server: OAuth2Server, configure: Configu
 async def test_a_refresh_that_fails_for_now_is_no_reason_to_start_over(
     server: OAuth2Server, configure: Configure
 ) -> None:
+    """Neither while it is tried again, nor when that was in vain: a user might be asked again."""
     server.refreshable = True
-    async with await HttpClient.from_config(configure(PASSWORDS)) as client:
+    config = configure(PASSWORDS, http_max_attempts=3)
+    async with await HttpClient.from_config(config) as client:
+        await read(client, f"{server.url}/a.tif")
+        server.faults = [(503, {}, None)] * 2
+        server.revoke()
+        assert await read(client, f"{server.url}/a.tif") == b"pixels"
+    assert server.grants == ["password", *["refresh_token"] * 3]
+    server.forms.clear()
+    async with await HttpClient.from_config(config) as client:
         await read(client, f"{server.url}/a.tif")
         server.faults = [(503, {}, None)] * 3
         server.revoke()
-        assert await read(client, f"{server.url}/a.tif") == b"pixels"
-    assert server.grants == ["password", *["refresh_token"] * 4]
+        with pytest.raises(TokenError, match="503") as raised:
+            await read(client, f"{server.url}/a.tif")
+    assert raised.value.transient
+    assert server.grants == ["password", *["refresh_token"] * 3]
 
 
 async def test_an_endpoint_that_cannot_be_reached_may_be_one_day(configure: Configure) -> None:

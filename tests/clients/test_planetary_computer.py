@@ -291,7 +291,6 @@ async def test_a_token_is_renewed_before_it_expires(
 async def test_a_token_is_not_renewed_as_long_as_it_lasts(
     azurite: Azurite, tokens: TokenEndpoint, make: Make, container: str
 ) -> None:
-    """Also where this machine's clock is wrong: the endpoint's clock says how long."""
     href = azurite.put(container, "a.tif", b"pixels")
     client = make()
     for _ in range(20):
@@ -300,6 +299,7 @@ async def test_a_token_is_not_renewed_as_long_as_it_lasts(
 
 
 async def test_a_clock_that_is_hours_off_costs_no_further_requests(make: Make) -> None:
+    """How long a token lasts is known by the endpoint's clock, not by this machine's."""
     seen: list[str] = []
     behind = datetime.now(UTC) - timedelta(hours=5)
 
@@ -312,8 +312,9 @@ async def test_a_clock_that_is_hours_off_costs_no_further_requests(make: Make) -
 
     async with served(answer) as port, catching() as catcher:
         client = make(sas_token_endpoint=f"http://127.0.0.1:{port}", blob_hosts=[catcher.url])
-        for _ in range(5):
+        for _ in range(2):
             await read(client, f"{catcher.url}/{ACCOUNT}/naip/a.tif")
+            await asyncio.sleep(1.1)  # No token counts as dead within its first second.
     assert len(seen) == 1
 
 

@@ -486,6 +486,23 @@ class TestConnections:
                 await asyncio.gather(*(_fetch(client, place) for place in places * 10))
         assert len(made) == 3
 
+    async def test_closing_ends_them(self) -> None:
+        ended = asyncio.Event()
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n")
+            await reader.read()
+            writer.close()
+            ended.set()
+
+        server = await asyncio.start_server(answer, "127.0.0.1")
+        port = server.sockets[0].getsockname()[1]
+        endpoint, request = f"http://127.0.0.1:{port}", Request(parse_href(HREF))
+        async with server, _client(endpoint) as client, client.fetch(request):
+            await client.close()
+            await asyncio.wait_for(ended.wait(), 60)
+
     async def test_many_bodies_are_open_at_once(self, origin: Origin) -> None:
         origin.fault("*", Stall(after=1000), times=0)
         async with _client(origin) as client:
@@ -660,7 +677,7 @@ class TestErrors:
     ) -> None:
         told = f"<Message>{TOKEN}</Message><AWSAccessKeyId>{KEY}</AWSAccessKeyId>"
         origin.fault("/bucket/a.bin", Status(status, body=_error(code, told)), times=0)
-        caplog.set_level(logging.INFO)
+        caplog.set_level(logging.DEBUG)
         async with _client(origin) as client:
             with pytest.raises(kind, match=text) as caught:
                 await _fetch(client)
@@ -732,6 +749,16 @@ class TestErrors:
         async with _client(origin) as client:
             with pytest.raises(TruncatedError, match="arrived damaged"):
                 await _fetch(client)
+
+    async def test_a_part_need_not_have_the_checksum_of_the_whole(self, origin: Origin) -> None:
+        headers = {
+            "x-amz-checksum-crc32": "AAAAAA==",
+            "Content-Range": "bytes 3-6/7",
+            "ETag": '"1"',
+        }
+        origin.fault("/bucket/a.bin", Status(206, headers=headers, body=b"part"))
+        async with _client(origin) as client:
+            assert await _fetch(client, offset=3, validator='"1"') == (3, b"part")
 
     async def test_a_wrong_content_type_can_be_a_warning(
         self, origin: Origin, caplog: pytest.LogCaptureFixture

@@ -7,8 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import FlowRun, State, TaskRun
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    LogFilter,
+    LogFilterFlowRunId,
+)
+from prefect.client.schemas.objects import FlowRun, Log, State, TaskRun
 from prefect.client.schemas.sorting import TaskRunSort
 
 
@@ -51,3 +56,50 @@ def message(task_runs: list[TaskRun], name: str) -> str:
     (found,) = [run for run in task_runs if run.name == name]
     assert found.state is not None
     return found.state.message or ""
+
+
+async def read_artifacts(state: State[Any]) -> dict[str, dict[str, Any]]:
+    """Returns the artifacts of a flow run by their keys, which differ."""
+    body = {"artifacts": {"flow_run_id": {"any_": [str(state.state_details.flow_run_id)]}}}
+    async with get_client() as client:
+        response = await client.request("POST", "/artifacts/filter", json=body)
+        # The server keeps a note of a run's result as an artifact without a key.
+        found = [artifact for artifact in response.json() if artifact["key"]]
+    assert len({artifact["key"] for artifact in found}) == len(found)
+    return {artifact["key"]: artifact for artifact in found}
+
+
+async def read_events(name: str, state: State[Any], count: int) -> list[dict[str, Any]]:
+    """Returns the events of a name that are related to a flow run, when there are so many."""
+    related = {"id": [f"prefect.flow-run.{state.state_details.flow_run_id}"]}
+    body = {"filter": {"event": {"name": [name]}, "related": related}, "limit": 50}
+    events: list[dict[str, Any]] = []
+    async with get_client() as client:
+        for _ in range(200):
+            response = await client.request("POST", "/events/filter", json=body)
+            assert response.status_code == 200, response.text
+            events, total = response.json()["events"], response.json()["total"]
+            if total >= count:
+                break
+            await asyncio.sleep(0.1)
+    assert total == count
+    return sorted(events, key=lambda event: str(event["resource"]["prefect.resource.id"]))
+
+
+async def read_logs(state: State[Any], logger: str, count: int) -> list[Log]:
+    """Returns what a logger put into the log of a flow run, when there is so much of it."""
+    only = LogFilter(
+        flow_run_id=LogFilterFlowRunId(any_=[UUID(str(state.state_details.flow_run_id))])
+    )
+    async with get_client() as client:
+        for _ in range(100):
+            logs = [
+                log
+                for log in await client.read_logs(only, limit=200, offset=0)
+                if log.name.startswith(logger)
+            ]
+            if len(logs) >= count:
+                break
+            await asyncio.sleep(0.1)
+    assert len(logs) == count
+    return logs

@@ -223,9 +223,7 @@ async def test_key_with_a_slash_is_a_name(
         "/a b\tc.tif",
     ],
 )
-async def test_href_names_one_file(
-    origin: Origin, place: Place, config: Config, path: str
-) -> None:
+async def test_href_names_one_file(origin: Origin, place: Place, config: Config, path: str) -> None:
     item = make_item(origin, "a", href=f"{origin.url}{path}")
     new = await download_item(item, place.directory, config=config)
     files = check_names(place, count=2)
@@ -235,12 +233,15 @@ async def test_href_names_one_file(
     assert file.read_bytes() == origin.content(request.path)
 
 
-async def test_document_beside_a_file_of_its_name(
-    origin: Origin, place: Place, config: Config
+@pytest.mark.parametrize("strategy", FileNameStrategy)
+async def test_asset_without_any_name_gets_one(
+    origin: Origin, place: Place, config: Config, strategy: FileNameStrategy
 ) -> None:
-    item = make_item(origin, "a", **{"file:local_path": "../../escaped"})
+    config.file_name_strategy = strategy
+    item = make_item(origin, "a", href=origin.href("/"))
+    item.assets = {"": item.assets["a"]}
     await download_item(item, place.directory, config=config)
-    assert sorted(file.name for file in check_names(place, count=2)) == ["a.tif", "the-item.json"]
+    assert (place.directory / "asset").read_bytes() == origin.content("/")
 
 
 @pytest.mark.parametrize(

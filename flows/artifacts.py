@@ -1,0 +1,202 @@
+"""The artifacts of a run: its progress while it goes on, then a summary and a table of failures.
+
+There are three at most, however large the run is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from uuid import UUID
+
+from prefect import get_run_logger
+from prefect.artifacts import (
+    MarkdownArtifact,
+    ProgressArtifact,
+    TableArtifact,
+    aupdate_progress_artifact,
+)
+from prefect.client.orchestration import PrefectClient
+from rich.filesize import decimal
+
+from flows.pictures import pictures
+from flows.report import DownloadResult
+from flows.statistics import Row, Statistics
+
+PROGRESS = "stac-asset-progress"
+SUMMARY = "stac-asset-summary"
+FAILURES = "stac-asset-failures"
+
+EVERY = 1.0
+"""Seconds between two updates of the progress."""
+
+_REASONS = 10
+_SPECIAL = re.compile(r"([\\`*_\[\]<>!|&~])")
+
+
+class Progress:
+    """The live progress of a run.
+
+    Args:
+        client: Prefect's.
+        statistics: What is known of the run.
+    """
+
+    def __init__(self, client: PrefectClient, statistics: Statistics) -> None:
+        self._client = client
+        self._statistics = statistics
+        self._id: UUID | None = None
+        self._last: tuple[float, str] | None = None
+
+    async def follow(self) -> None:
+        """Keeps the artifact up to date, until it is cancelled."""
+        while True:
+            await asyncio.sleep(EVERY)
+            await self.update()
+
+    async def update(self) -> None:
+        """Writes how far the run is, if that is news."""
+        now = progress(self._statistics)
+        if now == self._last:
+            return
+        percent, text = self._last = now
+        if self._id is None:
+            artifact = ProgressArtifact(key=PROGRESS, description=text, progress=percent)
+            self._id = (await artifact.acreate(self._client)).id
+        else:
+            await aupdate_progress_artifact(self._id, percent, text, self._client)
+
+
+def progress(statistics: Statistics) -> tuple[float, str]:
+    """Returns how far a run is, in percent, and in words.
+
+    The percentage is that of the bytes where the size of every asset is known, else of the assets.
+
+    Args:
+        statistics: What is known of the run.
+    """
+    done, total = statistics.done, statistics.total
+    size, total_size = statistics.done_bytes, statistics.total_bytes
+    part = size / total_size if total_size else done / total if total else 1.0
+    if done >= total:
+        part = 1.0
+    text = f"{done:,} of {total:,} assets, {decimal(size)}"
+    if total_size:
+        text += f" of {decimal(total_size)}"
+    if statistics.failed:
+        text += f", {statistics.failed:,} failed"
+    return round(100 * min(1.0, part), 1), text
+
+
+async def write_artifacts(
+    client: PrefectClient, statistics: Statistics, result: DownloadResult | None
+) -> None:
+    """Writes the summary, and the table of failures if there are any.
+
+    Args:
+        client: Prefect's.
+        statistics: What is known of the run.
+        result: What it returns; None where an error ended it, which leaves no time for pictures.
+    """
+    drawn = await _drawn(statistics) if result is not None else []
+    text = summary(statistics, result, drawn)
+    await MarkdownArtifact(key=SUMMARY, description=_phrase(statistics), markdown=text).acreate(
+        client
+    )
+    if statistics.failures:
+        shown = f"The first {len(statistics.failures)} of {statistics.failed:,}"
+        every = statistics.failed <= len(statistics.failures)
+        await TableArtifact(
+            key=FAILURES,
+            description="Assets that failed" if every else f"{shown} assets that failed",
+            table=[dict(row) for row in statistics.failures],
+        ).acreate(client)
+
+
+async def _drawn(statistics: Statistics) -> list[tuple[str, str]]:
+    try:
+        return await asyncio.to_thread(pictures, statistics)
+    except Exception as error:
+        get_run_logger().warning("the summary has no pictures: %s", error)
+        return []
+
+
+def summary(
+    statistics: Statistics, result: DownloadResult | None, drawn: Iterable[tuple[str, str]] = ()
+) -> str:
+    """Returns the summary of a run as markdown.
+
+    Args:
+        statistics: What is known of the run.
+        result: What it returns; None where an error ended it.
+        drawn: Titles and data URLs of pictures.
+    """
+    seconds = result.seconds if result is not None else statistics.seconds
+    rate = statistics.received / seconds if seconds else 0
+    rows = [
+        ("Items", f"{statistics.items:,}"),
+        ("Assets downloaded", f"{statistics.downloaded:,}"),
+        ("Assets that were there already", f"{statistics.skipped:,}"),
+        ("Assets that failed", f"{statistics.failed:,}"),
+        ("Assets that were retried", f"{statistics.retried:,}"),
+        ("Size of the files", _size(statistics.done_bytes if result is None else result.bytes)),
+        ("Received", _size(statistics.received)),
+        ("Time", f"{seconds:,.1f} s"),
+        ("Throughput", f"{decimal(int(rate))}/s"),
+    ]
+    if result is not None:
+        rows += [("Document", _link(result.document)), ("Report", _link(result.report))]
+    parts = [f"# {_phrase(statistics)}", _table(("", ""), rows)]
+    if result is None:
+        parts.insert(1, "An error ended the run before its end; no document was written.")
+    parts += _failed(statistics)
+    parts += [f"## {title}\n\n![{title}]({url})" for title, url in drawn]
+    if statistics.slowest:
+        parts += ["## Slowest assets", _assets(statistics.slowest)]
+    if statistics.most_retried:
+        parts += ["## Most retried assets", _assets(statistics.most_retried)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _failed(statistics: Statistics) -> list[str]:
+    if not statistics.failures:
+        return []
+    shown = [f"- {_plain(row['error'])}" for row in statistics.failures[:_REASONS]]
+    if statistics.failed > len(shown):
+        shown.append(f"- and {statistics.failed - len(shown):,} more: see the table and the report")
+    return ["## Failed", "\n".join(shown)]
+
+
+def _phrase(statistics: Statistics) -> str:
+    there = statistics.downloaded + statistics.skipped
+    return f"{there:,} of {max(there, statistics.total):,} assets are there"
+
+
+def _assets(rows: Sequence[Row]) -> str:
+    return _table(
+        ("Asset", "Seconds", "Attempts", "Size"),
+        [
+            (_plain(row.name), f"{row.seconds:.1f}", f"{row.attempts}", decimal(row.size))
+            for row in rows
+        ],
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _size(size: int) -> str:
+    return f"{decimal(size)} ({size:,} bytes)" if size >= 1000 else decimal(size)
+
+
+def _link(path: str) -> str:
+    return f"[{_plain(path)}](<{Path(path).absolute().as_uri()}>)"
+
+
+def _plain(text: str) -> str:
+    """Returns a text that says nothing in markdown: ids and errors come from elsewhere."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))

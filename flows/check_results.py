@@ -1,0 +1,163 @@
+"""What a check of assets finds: of one, of a batch, and of all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from stac_asset.clients.base import Stat
+from stac_asset.errors import DownloadError, NotFoundError, StacAssetError
+from stac_asset.redact import redact_href
+from stac_asset.types import Candidate, Failed, Transfer
+
+_SHOWN = 100
+"""How many missing assets a result names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the sources of one asset say of it."""
+
+    owner: str
+    """Whose asset it is."""
+
+    key: str
+    """The asset's key."""
+
+    href: str | None
+    """The href that was asked, without its query; None where there is none to ask."""
+
+    exists: bool | None
+    """Whether it exists; None where its source does not tell."""
+
+    size: int | None = None
+    """Bytes, where the source or `file:size` tells."""
+
+    media_type: str | None = None
+    """The media type that the asset says, or else the source."""
+
+    error: StacAssetError | None = None
+    """Why it does not exist, or why nobody can tell."""
+
+    def row(self) -> dict[str, Any]:
+        """Returns it as flat, JSON-able values: the row of the report."""
+        return {
+            "owner": self.owner,
+            "key": self.key,
+            "href": self.href,
+            "exists": self.exists,
+            "bytes": self.size,
+            "media_type": self.media_type,
+            "error": str(self.error) if self.error is not None else None,
+        }
+
+
+def answered(transfer: Transfer, candidate: Candidate, stat: Stat) -> Checked:
+    """Returns what is known of an asset that exists.
+
+    Args:
+        transfer: The planned asset.
+        candidate: Where it can be had from.
+        stat: What the source says.
+    """
+    return Checked(
+        owner=transfer.owner,
+        key=transfer.key,
+        href=redact_href(candidate.href),
+        exists=True,
+        size=stat.size if stat.size is not None else transfer.size,
+        media_type=transfer.content_type or stat.content_type,
+    )
+
+
+def unanswered(asset: Transfer | Failed, error: StacAssetError) -> Checked:
+    """Returns what is known of an asset that does not exist, or cannot be asked for.
+
+    Args:
+        asset: The asset, planned or not.
+        error: Why; it is told whose it is.
+    """
+    error.owner, error.key = asset.owner, asset.key
+    exists = False if isinstance(error, NotFoundError) else None
+    if isinstance(asset, Failed):
+        return Checked(asset.owner, asset.key, None, exists, error=error)
+    return Checked(
+        owner=asset.owner,
+        key=asset.key,
+        href=redact_href(asset.href),
+        exists=exists,
+        size=asset.size,
+        media_type=asset.content_type,
+        error=error,
+    )
+
+
+class CheckError(DownloadError):
+    """Raised by a batch some of whose assets do not exist; it knows what was found of the others.
+
+    Args:
+        found: What was found of the batch's assets.
+    """
+
+    def __init__(self, found: Sequence[Checked]) -> None:
+        super().__init__([one.error for one in found if one.error is not None], total=len(found))
+        self.args = (found,)
+        self.found = list(found)
+
+
+class CheckResult(BaseModel):
+    """What a check found: small, without item or secret, and JSON-able."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    total: int = 0
+    """How many assets there are."""
+
+    exist: int = 0
+    """How many of them exist."""
+
+    missing: int = 0
+    """How many do not."""
+
+    unknown: int = 0
+    """Of how many nobody can tell: their sources refuse, or cannot be reached."""
+
+    bytes: int = 0
+    """Bytes of those that exist, as far as is known."""
+
+    unknown_sizes: int = 0
+    """How many exist whose size is not known."""
+
+    first_missing: list[dict[str, Any]] = []
+    """The rows of the first hundred that do not exist, or of which nobody can tell."""
+
+    report: str | None = None
+    """The full report, if one was wanted: newline-delimited JSON, a row an asset."""
+
+    seconds: float = 0.0
+    """Wall time of the run."""
+
+    def add(self, found: Checked) -> None:
+        """Counts an asset.
+
+        Args:
+            found: What was found of it.
+        """
+        self.total += 1
+        if found.exists:
+            self.exist += 1
+            self.bytes += found.size or 0
+            self.unknown_sizes += found.size is None
+            return
+        self.missing += found.exists is False
+        self.unknown += found.exists is None
+        if len(self.first_missing) < _SHOWN:
+            self.first_missing.append(found.row())
+
+    def summary(self) -> str:
+        """Returns the counts as a phrase."""
+        more = f" and {self.unknown_sizes} of unknown size" if self.unknown_sizes else ""
+        return f"{self.exist} assets exist, {self.bytes:,} bytes{more}"

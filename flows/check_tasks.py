@@ -1,0 +1,93 @@
+"""The task that asks for a batch of assets whether they exist."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from contextlib import aclosing
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.runtime import task_run
+from prefect.states import Completed
+from prefect.utilities.annotations import opaque
+
+from flows.check_results import Checked, CheckError, answered, unanswered
+from flows.options import DownloadOptions
+from flows.retries import is_last_attempt, may_pass, retry_condition
+from flows.session import Session, current_session
+from flows.states import WARNED, stopped_state
+from stac_asset.clients.base import Stat
+from stac_asset.pool import bounded
+from stac_asset.survey import survey
+from stac_asset.types import Transfer
+
+
+def _name() -> str:
+    transfers: Any = task_run.parameters["transfers"]
+    transfers = transfers.unwrap() if isinstance(transfers, opaque) else transfers
+    return f"check {len(transfers)} assets"
+
+
+@task(
+    task_run_name=_name,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retry_condition_fn=retry_condition,
+)
+async def check_assets_exist(
+    transfers: list[Transfer], options: DownloadOptions | None = None
+) -> State[list[Checked]]:
+    """Asks for a batch of assets in one task run, whose state sums them up.
+
+    With `fail_fast`, the first asset that does not exist ends the batch.
+
+    Args:
+        transfers: The assets, as a plan gives them.
+        options: How to ask.
+
+    Returns:
+        The state, whose result is what was found of each asset, in the order of the transfers.
+
+    Raises:
+        CheckError: Assets do not exist, or cannot be asked for.
+    """
+    options = options or DownloadOptions()
+    config = options.config()
+    limit = min(options.max_concurrent_downloads, config.max_connections_per_host)
+    found: dict[int, Checked] = {}
+    async with current_session(config, options.max_concurrent_downloads) as session:
+
+        async def ask(entry: tuple[int, Transfer]) -> None:
+            number, transfer = entry
+            one = found[number] = await _ask(transfer, session)
+            if one.error is not None and config.fail_fast:
+                raise one.error
+
+        try:
+            async with aclosing(bounded(ask, list(enumerate(transfers)), limit)) as asking:
+                async for _ in asking:
+                    pass
+        except asyncio.CancelledError:
+            if session.stopping:
+                return stopped_state()
+            raise
+    results = [found[number] for number in range(len(transfers))]
+    errors = [one.error for one in results if one.error is not None]
+    again = any(may_pass(error) for error in errors) and not is_last_attempt()
+    if errors and (again or not config.warn):
+        raise CheckError(results)
+    if errors:
+        return Completed(name=WARNED, message=str(CheckError(results)), data=results)
+    return Completed(message=f"{len(results)} assets exist", data=results)
+
+
+async def _ask(transfer: Transfer, session: Session) -> Checked:
+    # It is there whatever its content type, which is for a download to judge.
+    asked = dataclasses.replace(transfer, content_type=None)
+    [finding] = await survey([asked], session.clients, session.config)
+    if finding.error is not None:
+        return unanswered(transfer, finding.error)
+    return answered(transfer, finding.candidate, finding.stat or Stat())

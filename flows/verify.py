@@ -1,0 +1,197 @@
+"""The flow that verifies a directory of downloads, and repairs it if it is told to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import Any
+
+from prefect import flow, get_run_logger
+from prefect.states import Completed
+from pydantic import BaseModel, ConfigDict
+
+from flows.execute import Unit, download_units
+from flows.logs import send_library_logs
+from flows.options import DownloadOptions, Granularity
+from flows.rows import Rows
+from flows.session import open_session
+from flows.states import COMPLETED_WITH_WARNINGS
+from stac_asset.fetch import in_thread
+from stac_asset.inventory import Inventory, take_inventory
+from stac_asset.pool import bounded
+from stac_asset.repair import Unrepairable, after_repair, plan_repairs, repair_config
+from stac_asset.types import Failed
+from stac_asset.verdicts import Bad, Missing, Refused, Summary, Verdict, Wrong, is_good
+from stac_asset.verify import FILES_AT_ONCE, check_all
+
+REPAIRED = "Repaired"
+"""The state of a verification that found bad files, and leaves none."""
+
+_STATES = ("verified", "unverifiable", "missing", "wrong", "refused", "elsewhere")
+
+_SHOWN = 100
+"""How many paths of a kind a result names."""
+
+
+class VerifyResult(BaseModel):
+    """What a verification found: small, and JSON-able."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    directory: str
+    """The absolute path of the directory."""
+
+    documents: int
+    """How many STAC documents it holds."""
+
+    verified: int
+    """How many files have the checksum that their assets say."""
+
+    unverifiable: int
+    """How many are there, and have no checksum to be verified by."""
+
+    missing: int
+    """How many are not there."""
+
+    wrong: int
+    """How many are not what their assets say."""
+
+    refused: int
+    """How many assets were not looked at, since they lie outside of the directory."""
+
+    elsewhere: int
+    """How many assets have a URL, and were not downloaded."""
+
+    repaired: int
+    """How many of the good files were downloaded again."""
+
+    bytes: int
+    """Bytes of the good files."""
+
+    bad: list[dict[str, Any]]
+    """The rows of the first hundred that are missing, wrong or refused."""
+
+    unreadable: list[str]
+    """The first hundred documents that cannot be read."""
+
+    leftovers: list[str]
+    """The first hundred part files of downloads that did not come to their end."""
+
+    report: str | None
+    """The full report, if one was wanted: newline-delimited JSON, a row an asset."""
+
+    seconds: float
+    """Wall time of the run."""
+
+
+@flow(name="verify", flow_run_name="verify {directory}")
+async def verify(
+    directory: str,
+    repair: bool = False,
+    options: DownloadOptions | None = None,
+    granularity: Granularity = "auto",
+    report: str | None = None,
+) -> VerifyResult:
+    """Verifies the files of a directory by the sizes and checksums that its documents say.
+
+    The documents are all STAC items, collections and item collections below the directory that
+    are no assets themselves. What lies outside of it is neither read nor repaired.
+
+    Args:
+        directory: What a download flow wrote, or several.
+        repair: Whether files that are missing or wrong are downloaded again, from the sources
+            that the documents name. The documents stay as they are, and what they say holds.
+        options: How to download. With `warn`, what is bad leaves the flow Completed. Only with
+            `allow_local_hrefs` may a source name files of this machine.
+        granularity: What a task run of the repair is: an `asset`, a `batch`, or `auto`.
+        report: The path of a report to write.
+
+    Returns:
+        How many files are good, how many are not, and what is left over.
+
+    Raises:
+        SourceError: There is no such directory, or no STAC document in it.
+        VerifyError: Files are missing or wrong; and with `repair`, still are.
+    """
+    started = time.monotonic()
+    options = options or DownloadOptions()
+    send_library_logs()
+    options.config()  # Contradictions are heard of first.
+    inventory = await in_thread(take_inventory, directory)
+    summary, bad = Summary(inventory.unreadable), list[Bad]()
+    with Rows(report) as rows:
+        async with aclosing(check_all(inventory)) as verdicts:
+            async for verdict in verdicts:
+                if repair and isinstance(verdict, Missing | Wrong | Refused):
+                    bad.append(verdict)
+                else:
+                    rows.add(summary.add(verdict))
+        if bad:
+            get_run_logger().info("%d files are to be repaired", len(bad))
+            for verdict, repaired in await _repair(bad, inventory, options, granularity):
+                rows.add(summary.add(verdict, repaired))
+        written = rows.finish()
+    result = VerifyResult(
+        directory=str(inventory.directory),
+        documents=len(inventory.documents),
+        **{state: summary.counts[state] for state in _STATES},
+        repaired=summary.repaired,
+        bytes=summary.bytes,
+        bad=summary.first,
+        unreadable=[found.path for found in inventory.unreadable[:_SHOWN]],
+        leftovers=list(inventory.leftovers[:_SHOWN]),
+        report=written,
+        seconds=round(time.monotonic() - started, 3),
+    )
+    if inventory.leftovers:
+        count, first = len(inventory.leftovers), inventory.leftovers[0]
+        get_run_logger().warning("%d part files are left over, such as %s", count, first)
+    state: VerifyResult = _state(summary, options.warn, result)
+    return state
+
+
+async def _repair(
+    bad: Sequence[Bad], inventory: Inventory, options: DownloadOptions, granularity: Granularity
+) -> list[tuple[Verdict, bool]]:
+    """Returns what is found of bad files in the end, and whether they were downloaded again."""
+    config = repair_config(options.config())
+    options = options.model_copy(
+        update={"overwrite": config.overwrite, "allow_local_hrefs": config.allow_local_hrefs}
+    )
+    errors: dict[str, Exception] = {}
+    units: list[Unit] = []
+    async with open_session(config, options.max_concurrent_downloads) as session:
+        async for planned in plan_repairs(bad, inventory, session.clients, config):
+            if isinstance(planned, Unrepairable):
+                errors[planned.path] = planned.error
+            else:
+                units.append(Unit(len(units), planned.owner, (planned.transfer,)))
+        work = download_units(units, len(units), granularity, options, session)
+        async with aclosing(work) as done:
+            async for _, outcomes in done:
+                for outcome in outcomes:
+                    if isinstance(outcome, Failed) and outcome.transfer is not None:
+                        errors[outcome.transfer.path] = outcome.error
+
+    async def look(verdict: Bad) -> tuple[Verdict, bool]:
+        now = await in_thread(after_repair, verdict, inventory, errors)
+        return now, is_good(now)
+
+    async with aclosing(bounded(look, bad, FILES_AT_ONCE)) as found:
+        return [entry async for entry in found]
+
+
+def _state(summary: Summary, warn: bool, result: VerifyResult) -> Any:
+    """Returns the state of the flow; Prefect unwraps it to the result.
+
+    Raises:
+        VerifyError: Files are bad, unless that is a warning.
+    """
+    error = summary.error
+    if error is None:
+        name = REPAIRED if summary.repaired else None
+        return Completed(name=name, message=str(summary), data=result)
+    if not warn:
+        raise error
+    return Completed(name=COMPLETED_WITH_WARNINGS, message=str(error), data=result)

@@ -1,0 +1,196 @@
+"""The artifacts of a run, read back from a real Prefect server."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import get_client
+
+import flows
+from flows import DownloadOptions
+from flows.artifacts import FAILURES, PROGRESS, SUMMARY
+from stac_asset.testing import Origin, Slow, Status, Truncate
+from tests.flows.reading import read_artifacts
+from tests.make_item import item_document
+
+OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2)
+SQUARE = [[10, 50], [11, 50], [11, 51], [10, 51], [10, 50]]
+
+
+def put_items(origin: Origin, items: int, assets: int = 1, size: int = 2000) -> str:
+    """Puts items on the origin, whose assets have signed hrefs and sizes."""
+    features = []
+    for number in range(items):
+        document = item_document(origin, name=f"item_{number}")
+        document["geometry"] = {"type": "Polygon", "coordinates": [SQUARE]}
+        document["bbox"] = [10, 50, 11, 51]
+        for asset in range(assets):
+            path = f"/{number}-{asset}.tif"
+            origin.put(path, size=size)
+            document["assets"][f"a{asset}"] = {
+                "href": origin.href(f"{path}?X-Amz-Signature=SECRET"),
+                "file:size": size,
+            }
+        features.append(document)
+    collection = {"type": "FeatureCollection", "features": features}
+    return origin.put("/items.json", json.dumps(collection).encode())
+
+
+async def test_run_of_300_assets_leaves_three_artifacts(origin: Origin, tmp_path: Path) -> None:
+    href = put_items(origin, 100, 3)
+    for number in range(12):
+        origin.remove(f"/{number}-0.tif")
+    origin.fault("/50-1.tif", Truncate(after=100))
+    state = await flows.download_item_collection(href, str(tmp_path), OPTIONS, return_state=True)
+    assert state.is_failed()
+    found = await read_artifacts(state)
+    assert set(found) == {PROGRESS, SUMMARY, FAILURES}
+    assert found[PROGRESS]["type"] == "progress"
+    assert found[PROGRESS]["data"] == 100
+    assert found[PROGRESS]["description"].startswith("300 of 300 assets, 576.0 kB of 600.0 kB")
+    rows = json.loads(found[FAILURES]["data"])
+    assert len(rows) == 12
+    first = min(rows, key=lambda row: str(row["owner"]))
+    assert first["owner"] == "item 'item_0'"
+    assert (first["key"], first["href"]) == ("a0", f"{origin.href('/0-0.tif')}?…")
+    assert "404 Not Found" in first["error"]
+    text = found[SUMMARY]["data"]
+    assert text.startswith("# 288 of 300 assets are there\n")
+    for name, value in (("downloaded", 288), ("that failed", 12), ("that were retried", 1)):
+        assert f"| Assets {name} | {value} |" in text
+    assert "576.0 kB (576,000 bytes)" in text
+    assert f"(<{(tmp_path / 'item-collection.json').as_uri()}>)" in text
+    assert f"(<{(tmp_path / 'item-collection.report.ndjson').as_uri()}>)" in text
+    assert text.count("404 Not Found") == 10
+    assert "and 2 more" in text
+    assert r"item\_50/a1" in text.partition("## Most retried assets")[2]
+    assert "SECRET" not in json.dumps(found)
+
+
+async def test_summary_has_pictures(origin: Origin, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    href = put_items(origin, 2)
+    state = await flows.download_item_collection(href, str(tmp_path), OPTIONS, return_state=True)
+    text = (await read_artifacts(state))[SUMMARY]["data"]
+    images = re.findall(r"^!\[(.+)]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)$", text, re.M)
+    assert [title for title, _ in images] == ["Throughput over time", "Footprints"]
+    for _, image in images:
+        assert base64.b64decode(image).startswith(b"\x89PNG\r\n")
+    assert len(text) < 100_000
+
+
+async def test_progress_is_live_and_written_at_most_once_a_second(
+    origin: Origin, tmp_path: Path
+) -> None:
+    href = put_items(origin, 2, 2, size=60_000)
+    for path in ("/0-0.tif", "/1-1.tif"):
+        origin.fault(path, Slow(20_000))
+    seen: dict[str, tuple[float, str]] = {}
+    started = time.monotonic()
+    task = asyncio.ensure_future(
+        flows.download_item_collection(href, str(tmp_path), OPTIONS, return_state=True)
+    )
+    async with get_client() as client:
+        while not task.done():
+            for artifact in await latest(client, str(tmp_path)):
+                seen[artifact["updated"]] = (artifact["data"], artifact["description"])
+            await asyncio.sleep(0.05)
+    seconds = time.monotonic() - started
+    state = await task
+    final = (await read_artifacts(state))[PROGRESS]
+    seen[final["updated"]] = (final["data"], final["description"])
+    shown = [seen[when] for when in sorted(seen)]
+    assert len(shown) <= seconds + 2
+    assert shown[0] == (0, "0 of 4 assets, 0 bytes of 240.0 kB")
+    assert shown[-1] == (100, "4 of 4 assets, 240.0 kB of 240.0 kB")
+    between = [(percent, text) for percent, text in shown if 0 < percent < 100]
+    assert between, "bytes of assets that have not ended are seen"
+    assert all(text.startswith("2 of 4 assets") for _, text in between)
+    assert sorted(shown) == shown
+
+
+async def latest(client: Any, directory: str) -> list[dict[str, Any]]:
+    """Returns the progress artifact of the run that writes to a directory, if there is one yet."""
+    body = {
+        "artifacts": {"key": {"any_": [PROGRESS]}},
+        "flow_runs": {"name": {"like_": directory}},
+    }
+    response = await client.request("POST", "/artifacts/filter", json=body)
+    return list(response.json())
+
+
+async def test_run_that_is_stopped_says_what_ended_it(origin: Origin, tmp_path: Path) -> None:
+    href = put_items(origin, 3)
+    origin.fault("/1-0.tif", Status(403), times=0)
+    options = OPTIONS.model_copy(update={"fail_fast": True})
+    state = await flows.download_item_collection(href, str(tmp_path), options, return_state=True)
+    assert state.is_failed()
+    found = await read_artifacts(state)
+    assert set(found) == {PROGRESS, SUMMARY, FAILURES}
+    assert "no document was written" in found[SUMMARY]["data"]
+    (row,) = json.loads(found[FAILURES]["data"])
+    assert (row["owner"], row["key"]) == ("item 'item_1'", "a0")
+    assert "403" in row["error"]
+
+
+async def test_names_from_outside_are_no_markdown(origin: Origin, tmp_path: Path) -> None:
+    document = item_document(origin, name="x")
+    key = "![a](https://example.com/a.png) | <b>\n# b"
+    document["assets"] = {key: {"href": origin.put("/x.tif", size=10)}}
+    source = origin.put("/item.json", json.dumps(document).encode())
+    state = await flows.download_item(source, str(tmp_path), OPTIONS, return_state=True)
+    text = (await read_artifacts(state))[SUMMARY]["data"]
+    assert r"x/\!\[a\](https://example.com/a.png) \| \<b\> # b" in text
+
+
+async def test_run_goes_on_without_artifacts(
+    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no picture")
+
+    monkeypatch.setattr("flows.artifacts.pictures", fail)
+    monkeypatch.setattr("flows.artifacts.PROGRESS", "Not A Key")
+    href = put_items(origin, 1)
+    state = await flows.download_item_collection(href, str(tmp_path), OPTIONS, return_state=True)
+    assert state.is_completed()
+    assert set(await read_artifacts(state)) == {SUMMARY}
+
+
+def test_summary_comes_without_matplotlib(origin: Origin, tmp_path: Path) -> None:
+    """In a process of its own, on the same Prefect server."""
+    program = """
+import sys; sys.modules["matplotlib"] = None
+import asyncio, flows
+from tests.flows.reading import read_artifacts
+
+async def main():
+    state = await flows.download_item_collection(*sys.argv[1:], return_state=True)
+    print((await read_artifacts(state))["stac-asset-summary"]["data"])
+
+asyncio.run(main())
+"""
+    from prefect.settings import PREFECT_API_URL
+
+    command = [sys.executable, "-c", program, put_items(origin, 2), str(tmp_path)]
+    environment = {"PREFECT_API_URL": str(PREFECT_API_URL.value()), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env=environment | {"HOME": str(tmp_path)},
+        cwd=Path(__file__).parents[2],
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "# 2 of 2 assets are there" in done.stdout
+    assert "data:image" not in done.stdout

@@ -1,0 +1,142 @@
+"""Events of items and runs, read back from a real Prefect server; and the automation on them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.sorting import FlowRunSort
+
+import flows
+from examples.automation import create_automation
+from flows import DownloadOptions
+from flows.events import ITEM_DOWNLOADED, ITEM_FAILED, RUN_COMPLETED
+from stac_asset.testing import Origin, Truncate
+from tests.flows.reading import read_artifacts, read_events
+from tests.make_item import item_document, make_item
+
+OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2)
+
+
+def put_items(origin: Origin, *names: str) -> str:
+    """Puts items on the origin, each with an asset `data` whose href is signed."""
+    features = []
+    for name in names:
+        document = item_document(origin, name=name)
+        document["collection"] = "the-collection"
+        document["assets"] = {"data": {"href": origin.href(f"/{name}.tif?sig=SECRET")}}
+        origin.put(f"/{name}.tif", size=100)
+        features.append(document)
+    collection = {"type": "FeatureCollection", "features": features}
+    return origin.put("/items.json", json.dumps(collection).encode())
+
+
+async def test_each_item_has_its_event_and_the_run_has_one(origin: Origin, tmp_path: Path) -> None:
+    href = put_items(origin, "i1", "i2", "i3")
+    origin.remove("/i2.tif")
+    state = await flows.download_item_collection(href, str(tmp_path), OPTIONS, return_state=True)
+    assert state.is_failed()
+    first, third = await read_events(ITEM_DOWNLOADED, state, 2)
+    (second,) = await read_events(ITEM_FAILED, state, 1)
+    assert first["resource"] == {
+        "prefect.resource.id": "stac-asset.item.i1",
+        "prefect.resource.name": "i1",
+        "stac-asset.collection": "the-collection",
+    }
+    assert first["payload"] == {
+        "id": "i1",
+        "collection": "the-collection",
+        "href": href,
+        "document": None,
+        "bytes": 100,
+        "downloaded": 1,
+        "skipped": 0,
+        "failed": 0,
+        "assets": [
+            {
+                "key": "data",
+                "href": f"{origin.href('/i1.tif')}?…",
+                "path": str(tmp_path / "i1" / "i1.tif"),
+                "bytes": 100,
+            }
+        ],
+    }
+    assert third["payload"]["id"] == "i3"
+    assert second["payload"]["failed"] == 1
+    assert "404 Not Found" in second["payload"]["errors"][0]
+    (completed,) = await read_events(RUN_COMPLETED, state, 1)
+    assert completed["payload"]["downloaded"] == 2
+    assert completed["payload"]["failed"] == 1
+    assert Path(completed["payload"]["document"]).exists()
+    assert "SECRET" not in json.dumps([first, second, third, completed])
+
+
+async def test_item_that_was_there_already_is_no_news(origin: Origin, tmp_path: Path) -> None:
+    href = make_item(origin, "a")
+    state = await flows.download_item(href, str(tmp_path), OPTIONS, return_state=True)
+    (event,) = await read_events(ITEM_DOWNLOADED, state, 1)
+    assert event["payload"]["href"] == href
+    assert event["payload"]["document"] == str(tmp_path / "the-item.json")
+    again = await flows.download_item(href, str(tmp_path), OPTIONS, return_state=True)
+    await read_events(RUN_COMPLETED, again, 1)
+    await read_events(ITEM_DOWNLOADED, again, 0)
+
+
+async def test_run_that_was_stopped_did_not_complete(origin: Origin, tmp_path: Path) -> None:
+    href = make_item(origin, "a", "b")
+    origin.fault("/a.tif", Truncate(after=10), times=0)
+    options = OPTIONS.model_copy(update={"fail_fast": True})
+    state = await flows.download_item(href, str(tmp_path), options, return_state=True)
+    assert state.is_failed()
+    later = await flows.download_item(href, str(tmp_path), OPTIONS, return_state=True)
+    await read_events(RUN_COMPLETED, later, 1)
+    await read_events(RUN_COMPLETED, state, 0)
+
+
+async def test_run_goes_on_without_the_events_that_the_server_does_not_take(
+    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise ConnectionError("the server takes no events")
+
+    monkeypatch.setattr("flows.events.get_events_client", refuse)
+    monkeypatch.setattr("flows.events._WAITING", 1)
+    href = put_items(origin, *(f"i{number}" for number in range(5)))
+    state = await flows.download_item_collection(href, str(tmp_path), OPTIONS, return_state=True)
+    assert state.is_completed()
+    assert "stac-asset-summary" in await read_artifacts(state)
+
+
+@flow
+def process(item_id: str, path: str) -> None:
+    """Would be started by the automation."""
+
+
+async def test_automation_runs_a_deployment_for_each_item(origin: Origin, tmp_path: Path) -> None:
+    deployment = await process.to_deployment("on-item")
+    deployment_id = await deployment.aapply()
+    automation_id = await create_automation(f"{process.name}/on-item", collection="the-collection")
+    async with get_client() as client:
+        automation = await client.read_automation(automation_id)
+        assert automation is not None
+        assert automation.enabled
+        href = put_items(origin, "i1", "i2")
+        await asyncio.sleep(2)  # The service that looks for triggers learns of it by itself.
+        await flows.download_item_collection(href, str(tmp_path), OPTIONS)
+        only = DeploymentFilter(id=DeploymentFilterId(any_=[deployment_id]))
+        runs: list[FlowRun] = []
+        for _ in range(300):
+            runs = await client.read_flow_runs(
+                deployment_filter=only, sort=FlowRunSort.ID_DESC, limit=10
+            )
+            if len(runs) >= 2:
+                break
+            await asyncio.sleep(0.1)
+    found = {(run.parameters["item_id"], run.parameters["path"]) for run in runs}
+    assert found == {(name, str(tmp_path / name / f"{name}.tif")) for name in ("i1", "i2")}
