@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import anyio
 from prefect import get_run_logger
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
@@ -23,6 +24,9 @@ from flows.session import Session
 from flows.statistics import Sight, Statistics
 from stac_asset.plan import Owner
 from stac_asset.types import Outcome, Transfer
+
+_CLOSING = 15.0
+"""Seconds for the connections to Prefect to be closed, the last events sent."""
 
 
 class Amount:
@@ -95,7 +99,7 @@ class Watch:
             await _tried(self._progress.update())
             self._following = asyncio.create_task(_tried(self._progress.follow()))
             # The engine is the session's; what it reports goes nowhere until somebody watches.
-            self._session.engine._messages = Sight(self._statistics)
+            self._session.engine.messages = Sight(self._statistics)
             self._stack = stack.pop_all()
         return self
 
@@ -110,8 +114,10 @@ class Watch:
                 self._statistics.stop(error)
                 await self._write(None)
         finally:
-            await self._stop_following()
-            await self._stack.__aexit__(kind, error, trace)
+            # Where a flow has run into its timeout, it cancels every await that is not shielded.
+            with anyio.move_on_after(_CLOSING, shield=True):
+                await self._stop_following()
+                await self._stack.__aexit__(kind, error, trace)
 
     async def _stop_following(self) -> None:
         self._following.cancel()

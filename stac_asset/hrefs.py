@@ -48,7 +48,7 @@ def parse_href(href: object) -> URL:
             url = URL(href)
         if url.scheme in ("http", "https", "s3") and not url.host:
             raise ValueError("it has no host")
-    except ValueError as error:
+    except (ValueError, IndexError) as error:  # yarl raises the latter for `https://[]@`.
         # What holds an `@` may quote a password.
         reason = f": {error}" if "@" not in str(error) else ""
         raise HrefError(f"the href '{redact_href(href)}' is not a URL{reason}") from None

@@ -235,10 +235,9 @@ def _checksum(asset: pystac.Asset, key: str, owner: str) -> str | None:
 
 def _warn(key: str, owner: str, name: str, value: object, wanted: str) -> None:
     # Real catalogs put bare digests and ETags there; that is no reason to go without the asset.
-    logger.warning(
-        "asset '%s' of %s can't be verified by its %s: %s is no %s",
-        *(key, owner, name, reprlib.repr(value), wanted),
-    )
+    text = f"asset '{key}' of {owner}"
+    text += f" can't be verified by its {name}: {reprlib.repr(value)} is no {wanted}"
+    logger.warning("%s", text.encode(errors="backslashreplace").decode())
 
 
 def _is_name(text: str) -> bool:

@@ -104,10 +104,13 @@ def stac_of(document: Any, base: str | None, name: str) -> Stac:
             _set_self_href(item, base or _own_href(document, base))
             return item
         if kind == "Collection":
-            collection = pystac.Collection.from_dict(_mended(document), migrate=_is_old(document))
+            mended, is_old = _mended(document), _is_old(document)
+            collection = pystac.Collection.from_dict(mended, migrate=is_old)
             _set_self_href(collection, base or _own_href(document, base))
-            # What pystac reads it cannot always write: better to hear that now.
-            collection.clone().to_dict(transform_hrefs=False)
+            # What pystac reads it cannot always write: better to hear that now. Without its links,
+            # for pystac fetches the root catalog to write them.
+            probe = pystac.Collection.from_dict({**mended, "links": []}, migrate=is_old)
+            probe.to_dict(include_self_link=False, transform_hrefs=False)
             return collection
         if kind == "FeatureCollection":
             items = [item_of(feature, base) for feature in document["features"]]

@@ -57,6 +57,9 @@ class Engine:
         stream: If False, a file is read whole into memory before its first byte is written.
     """
 
+    messages: MessageQueue | None
+    """Where progress is reported, if anywhere."""
+
     def __init__(
         self,
         clients: Clients,
@@ -67,7 +70,7 @@ class Engine:
     ) -> None:
         self._clients = clients
         self._config = config
-        self._messages = messages
+        self.messages = messages
         self._limit = max(1, max_concurrent_downloads)
         self._stream = stream
         self._hosts: dict[str, asyncio.Semaphore] = {}
@@ -171,7 +174,7 @@ class Engine:
                     transfer=transfer,
                     candidate=candidate,
                     config=self._config,
-                    messages=self._messages,
+                    messages=self.messages,
                     stream=self._stream,
                     tally=tally,
                 )
@@ -198,8 +201,8 @@ class Engine:
         return self._hosts.setdefault(url.host, asyncio.Semaphore(limit))
 
     async def _report(self, message: Message) -> None:
-        if self._messages is not None:
-            await self._messages.put(message)
+        if self.messages is not None:
+            await self.messages.put(message)
 
 
 async def find_existing(transfer: Transfer, config: Config, tidy: bool = True) -> Skipped | None:

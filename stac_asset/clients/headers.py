@@ -103,7 +103,7 @@ def redirect_target(url: URL, location: str) -> URL:
     try:
         target = url.join(URL(location, encoded=True))
         usable = target.scheme in ("http", "https") and bool(target.host)
-    except ValueError:
+    except (ValueError, IndexError):  # yarl raises the latter for `https://[]@`.
         usable = False
     if not usable:
         raise SchemeError(f"{redact_href(url)} redirects to '{redact_href(location)}'")

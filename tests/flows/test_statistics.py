@@ -16,6 +16,7 @@ from stac_asset.messages import WriteChunk
 from stac_asset.types import Candidate, Downloaded, Failed, Transfer
 
 SQUARE = [(10.0, 50.0), (11.0, 50.0), (11.0, 51.0), (10.0, 51.0), (10.0, 50.0)]
+POINT = {"type": "Point", "coordinates": [1, 2, 3]}
 
 
 def make_item(geometry: Any, bbox: Any = None) -> pystac.Item:
@@ -75,7 +76,7 @@ async def test_progress_is_by_bytes_where_all_sizes_are_known() -> None:
 @pytest.mark.parametrize(
     ("geometry", "found"),
     [
-        ({"type": "Point", "coordinates": [1, 2, 3]}, [[(1.0, 2.0)]]),
+        (POINT, [[(1.0, 2.0)]]),
         ({"type": "Polygon", "coordinates": [SQUARE, SQUARE]}, [SQUARE]),
         ({"type": "MultiPolygon", "coordinates": [[SQUARE], [SQUARE]]}, [SQUARE, SQUARE]),
         (
