@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from stac_asset.files import PartFile
+from flows.outputs import OutputFile
 
 
 class Rows:
@@ -19,8 +19,8 @@ class Rows:
     """
 
     def __init__(self, path: str | None) -> None:
-        self.path = Path(path).absolute() if path else None
-        self._part: PartFile | None = None
+        place = Path(path).absolute() if path else None
+        self._file = OutputFile(place, place.parent) if place else None
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Writes a row.
@@ -28,20 +28,19 @@ class Rows:
         Args:
             row: JSON-able values.
         """
-        if self._part is not None:
-            self._part.write(json.dumps(row).encode() + b"\n")
+        if self._file is not None:
+            self._file.write(json.dumps(row).encode() + b"\n")
 
     def finish(self) -> str | None:
         """Gives the file its name, and returns its path, if there is one."""
-        if self._part is None:
+        if self._file is None:
             return None
-        self._part.commit()
-        return str(self.path)
+        self._file.commit()
+        return str(self._file.path)
 
     def __enter__(self) -> Self:
-        if self.path is not None:
-            self._part = PartFile(self.path, self.path.parent, "report", wait=True)
-            self._part.start(0, None, None)
+        if self._file is not None:
+            self._file.__enter__()
         return self
 
     def __exit__(
@@ -50,5 +49,5 @@ class Rows:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._part is not None:
-            self._part.__exit__(kind, error, trace)
+        if self._file is not None:
+            self._file.__exit__(kind, error, trace)

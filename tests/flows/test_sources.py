@@ -17,7 +17,7 @@ from stac_asset import AssetOverwriteError, ConfigError, UnsafePathError
 from stac_asset.errors import DownloadError, SourceError
 from stac_asset.items import read_items
 from stac_asset.source import stac_of
-from stac_asset.testing import Origin
+from stac_asset.testing import Delay, Origin, Stall
 from tests.flows.test_states import make_items
 from tests.make_item import item_document
 
@@ -177,8 +177,6 @@ async def test_items_are_found_to_collide_before_a_byte_moves(
 async def test_timeout_stops_the_transfers_and_a_new_run_continues_them(
     origin: Origin, tmp_path: Path
 ) -> None:
-    from stac_asset.testing import Stall
-
     size = 2 * 1024 * 1024
     href = make_items(origin, 2, "a")
     for number in range(2):
@@ -193,3 +191,21 @@ async def test_timeout_stops_the_transfers_and_a_new_run_continues_them(
     assert result.downloaded == 2
     assert [found.range for found in origin.gets("/0/a.tif")] == [None, f"bytes={size // 2}-"]
     assert origin.bytes_sent - len(origin.content("/items.json")) * 2 == 2 * size
+
+
+async def test_second_run_into_the_same_file_is_refused_and_harms_nothing(
+    origin: Origin, tmp_path: Path
+) -> None:
+    href = make_items(origin, 2, "a")
+    origin.fault("/*.tif", Delay(2), times=0)
+    runs = await asyncio.gather(
+        *(
+            flows.download_item_collection(href, str(tmp_path), OPTIONS, return_state=True)
+            for _ in range(2)
+        )
+    )
+    refused, done = sorted(runs, key=lambda state: state.is_completed())
+    assert done.is_completed()
+    assert refused.is_failed()
+    assert "another run is writing it" in (refused.message or "")
+    assert [item.id for item in (await done.aresult()).items()] == ["item-0", "item-1"]
