@@ -58,7 +58,7 @@ def _of_lines(path: Path) -> Iterator[dict[str, Any]]:
             if line.strip(b"\x1e \r\n\t"):
                 try:
                     yield json.loads(line.strip(b"\x1e \r\n\t"))
-                except ValueError as error:
+                except (ValueError, RecursionError) as error:
                     raise ValueError(f"line {number} is no JSON: {error}") from None
 
 

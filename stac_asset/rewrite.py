@@ -7,6 +7,7 @@ source, and absolute hrefs in all that still points elsewhere.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from copy import deepcopy
@@ -126,13 +127,18 @@ def _detached(owner: _Owner, base: str | None) -> _Owner:
 
 
 def _clone(owner: _Owner) -> _Owner:
-    """Returns a copy without links; pystac's own clone fails on those that lead nowhere."""
+    """Returns a copy without links.
+
+    pystac's own clone fails on those that lead nowhere, and fetches a collection's parent.
+    """
     bare = owner.__class__.__new__(owner.__class__)
     vars(bare).update(vars(owner))
     bare.links = []
     bare.assets = {key: _with_href(asset) for key, asset in owner.assets.items()}
     clone: _Owner = bare.clone()
     clone.clear_links()
+    if isinstance(clone, pystac.Collection):
+        clone.summaries.maxcount = sys.maxsize  # pystac does not write lists of more values.
     return clone
 
 

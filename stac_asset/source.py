@@ -107,10 +107,10 @@ def stac_of(document: Any, base: str | None, name: str) -> Stac:
             mended, is_old = _mended(document), _is_old(document)
             collection = pystac.Collection.from_dict(mended, migrate=is_old)
             _set_self_href(collection, base or _own_href(document, base))
-            # What pystac reads it cannot always write: better to hear that now. Without its links,
-            # for pystac fetches the root catalog to write them.
+            # What pystac reads it cannot always copy and write: better to hear that now. Without
+            # its links, for pystac fetches the parent to make a copy.
             probe = pystac.Collection.from_dict({**mended, "links": []}, migrate=is_old)
-            probe.to_dict(include_self_link=False, transform_hrefs=False)
+            probe.clone().to_dict(include_self_link=False, transform_hrefs=False)
             return collection
         if kind == "FeatureCollection":
             items = [item_of(feature, base) for feature in document["features"]]

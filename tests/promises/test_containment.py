@@ -221,6 +221,7 @@ async def test_key_with_a_slash_is_a_name(
         "/a;/../../escaped",
         "//escaped",
         "/a b\tc.tif",
+        "/a b é.tif?x=a b é&%20",
     ],
 )
 async def test_href_names_one_file(origin: Origin, place: Place, config: Config, path: str) -> None:
@@ -536,6 +537,14 @@ class TestSymlinks:
         assert "asset 'a' of item 'the-item'" in str(error)
         assert (self.place.directory / "good" / "a.tif").is_file()
         assert [request.path for request in self.origin.gets()] == ["/a.tif"]
+
+    async def test_dry_run_says_that_it_would_be_refused(self, config: Config) -> None:
+        (self.place.directory / "the-item").symlink_to(self.place.outside)
+        items = items_of(self.item)
+        plan = await plan_item_collection(items, self.place.directory, config=config)
+        (row,) = plan.rows
+        assert row.action == "fail"
+        assert "outside of the directory" in (row.note or "")
 
     async def test_folder_that_leads_inside_is_fine(self, config: Config) -> None:
         (self.place.directory / "real").mkdir()

@@ -99,6 +99,7 @@ hrefs = st.one_of(
     st.builds("./{}".format, texts),
     st.integers(0, 3).map("https://host/{}.tif".format),
 )
+files = st.builds("https://host/{}/{}.tif".format, texts, st.integers(0, 9))
 HREFS = ["http://host/a/item.json?sig=1", "https://host", "s3://bucket/a/b/item.json", "/a/i.json"]
 bases = st.one_of(st.none(), st.sampled_from(HREFS), hrefs)
 
@@ -111,28 +112,26 @@ def some(known: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str
     return st.fixed_dictionaries({}, optional=mixed)
 
 
-assets = st.one_of(
-    st.builds(
-        lambda href, fields: {"href": href, **fields},
-        st.one_of(hrefs, hrefs, hrefs, values),
-        some(
-            {
-                "type": st.sampled_from(["image/tiff", ""]),
-                "alternate": st.dictionaries(
-                    st.sampled_from(["mirror", "s3"]), some({"href": hrefs, "storage:refs": values})
-                ),
-                "file:size": st.integers(),
-                "file:checksum": st.text("0123456789abcdef", max_size=70),
-                "file:local_path": texts,
-                "storage:refs": st.just(["one"]),
-                "storage:platform": texts,
-                "roles": st.lists(texts),
-                "auth:refs": values,
-            }
-        ),
+described = st.builds(
+    lambda href, fields: {"href": href, **fields},
+    st.one_of(files, files, hrefs, hrefs, values),
+    some(
+        {
+            "type": st.sampled_from(["image/tiff", ""]),
+            "alternate": st.dictionaries(
+                st.sampled_from(["mirror", "s3"]), some({"href": hrefs, "storage:refs": values})
+            ),
+            "file:size": st.integers(),
+            "file:checksum": st.text("0123456789abcdef", max_size=70),
+            "file:local_path": texts,
+            "storage:refs": st.just(["one"]),
+            "storage:platform": texts,
+            "roles": st.lists(texts),
+            "auth:refs": values,
+        }
     ),
-    values,
 )
+assets = st.one_of(described, described, described, described, values)
 links = st.one_of(
     some({"rel": st.sampled_from(["self", "root", "parent", "collection", "x"]), "href": hrefs}),
     values,
@@ -151,7 +150,7 @@ properties = some(
 keys = st.one_of(texts, st.sampled_from(["B04", "b05", "thumbnail"]))
 common = {
     "id": texts,
-    "assets": st.dictionaries(keys, assets, max_size=5),
+    "assets": st.dictionaries(keys, assets, min_size=1, max_size=5),
     "links": st.lists(links, max_size=3),
     "stac_extensions": st.lists(texts, max_size=2),
     "more": values,
@@ -196,7 +195,7 @@ configs = st.builds(
     alternate_assets=st.sampled_from([[], ["mirror"], ["s3", "mirror", "href"]]),
     file_name_strategy=st.sampled_from(list(FileNameStrategy)),
     error_strategy=st.sampled_from(list(ErrorStrategy)),
-    include=st.sampled_from([[], [], ["B04"]]),
+    include=st.sampled_from([[], [], [], ["B04"]]),
     allow_local_hrefs=st.sampled_from([None, True, False]),
     write_checksums=st.booleans(),
 )

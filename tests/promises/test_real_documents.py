@@ -1,8 +1,10 @@
-"""Real documents pass through plan and rewrite, and come out as valid STAC."""
+"""Documents as projects publish them pass through plan and rewrite, and come out valid STAC."""
 
 from __future__ import annotations
 
+import copy
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +12,20 @@ import pystac
 import pytest
 from pystac.validation import JsonSchemaSTACValidator
 
-from stac_asset import Config, FileNameStrategy
-from stac_asset.errors import LocalHrefError
+from stac_asset import Config, ErrorStrategy, download_collection, download_item
+from stac_asset.errors import NotFoundError
 from stac_asset.items import read_items
-from stac_asset.names import FolderTemplate
-from stac_asset.plan import Planner
-from stac_asset.rewrite import document_of, rewrite
-from stac_asset.source import Stac, item_of, stac_of
+from stac_asset.plan import Owner
+from stac_asset.rewrite import document_of, json_bytes, rewrite, rewrite_collection
+from stac_asset.run import Run, Work
+from stac_asset.source import Stac, load_stac, stac_of
 from stac_asset.types import Downloaded, Failed, Outcome, Transfer
 
+KINDS = {
+    "Feature": pystac.STACObjectType.ITEM,
+    "Collection": pystac.STACObjectType.COLLECTION,
+}
+REMOTE = "https://example.com/stac/document.json"
 DOCUMENTS = [
     "alternate-assets-item.json",
     "collection-with-image.json",
@@ -35,71 +42,168 @@ DOCUMENTS = [
     "stac-extended-item.json",
 ]
 PARQUET = ["landsat-100-items.parquet", "sentinel-2-1000-items.parquet"]
-CONFIG = Config(
-    file_name_strategy=FileNameStrategy.KEY,
-    alternate_assets=["s3"],
-    write_checksums=True,
-)
 INVALID = {"sample_id"}
 """Items that are no valid STAC themselves: this one has a collection, and no link to it."""
 
-_TYPES = {
-    pystac.Item: pystac.STACObjectType.ITEM,
-    pystac.Collection: pystac.STACObjectType.COLLECTION,
-}
+
+@pytest.fixture(params=DOCUMENTS)
+def path(request: pytest.FixtureRequest, shared_data: Path) -> Path:
+    """Each of the documents."""
+    return shared_data / str(request.param)
 
 
-def as_if_downloaded(transfer: Transfer) -> Downloaded:
-    candidate = transfer.candidates[0]
-    return Downloaded(transfer, candidate, 1234, 1234, 0.1, checksum="1220" + "ab" * 32)
-
-
-def check(owner: pystac.Item | pystac.Collection, folder: Path) -> list[Failed]:
-    """Plans and rewrites an object, and returns the assets of which nothing could be planned."""
-    before = json.dumps(owner.to_dict(transform_hrefs=False))
-    sub = FolderTemplate().folder(owner) if isinstance(owner, pystac.Item) else ""
-    planned = list(Planner(folder, CONFIG).assets(owner, sub))
-    assert {entry.key for entry in planned} == set(owner.assets)
-    outcomes: list[Outcome] = [
-        as_if_downloaded(entry) if isinstance(entry, Transfer) else entry for entry in planned
-    ]
-    document = folder / sub / "document.json"
-    new: Any = rewrite(owner, outcomes, CONFIG, document)
-    for outcome in outcomes:
-        if isinstance(outcome, Downloaded):
-            path = Path(outcome.candidate.path)
-            assert folder in path.parents
-            assert document.parent / new.assets[outcome.transfer.key].href == path
-    written = json.loads(json.dumps(document_of(new)))
-    if owner.id not in INVALID:
-        kind = _TYPES[type(owner)]
-        JsonSchemaSTACValidator().validate_core(written, kind, pystac.get_stac_version())
-    assert json.dumps(owner.to_dict(transform_hrefs=False)) == before
-    return [entry for entry in planned if isinstance(entry, Failed)]
-
-
-def owners(stac: Stac) -> list[pystac.Item | pystac.Collection]:
+def owners_of(stac: Stac) -> list[Owner]:
     return list(stac) if isinstance(stac, pystac.ItemCollection) else [stac]
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
-def test_document(shared_data: Path, tmp_path: Path, name: str) -> None:
-    text = (shared_data / name).read_text()
-    stac = stac_of(json.loads(text), f"https://example.com/{name}", name)
-    for owner in owners(stac):
-        failed = check(owner, tmp_path)
-        # Nothing but the hrefs that name local files, which a remote document must not.
-        assert all(isinstance(entry.error, LocalHrefError) for entry in failed)
+def plan(run: Run, stac: Stac) -> Work:
+    if isinstance(stac, pystac.ItemCollection):
+        return run.plan_item_collection(stac, "item-collection.json", None)
+    if isinstance(stac, pystac.Collection):
+        return run.plan_collection(stac, "collection.json")
+    return run.plan_item(stac)
+
+
+def rewritten(run: Run, stac: Stac, outcomes: list[list[Outcome]], document: Path | None) -> Stac:
+    if isinstance(stac, pystac.ItemCollection):
+        items = zip(stac, outcomes, strict=True)
+        return rewrite_collection(stac, [rewrite(item, found, run.config) for item, found in items])
+    return rewrite(stac, outcomes[0], run.config, document)
+
+
+def outcome_of(entry: Transfer | Failed, number: int) -> Outcome:
+    if isinstance(entry, Failed) or number % 4 == 3:
+        return Failed(entry.owner, entry.key, NotFoundError("gone"))
+    checksum = "1220" + "5" * 64
+    return Downloaded(entry, entry.candidates[0], 3, 3, 0.1, checksum=checksum)
+
+
+def check_valid(document: dict[str, Any]) -> None:
+    """Checks a document by the core's schemas, which pystac brings along."""
+    validator = JsonSchemaSTACValidator()
+    for one in document.get("features", [document]):
+        if one["id"] not in INVALID:
+            validator.validate_core(one, KINDS[one["type"]], one["stac_version"])
+
+
+def pass_through(source: Any, directory: Path, config: Config) -> None:
+    """Plans a document, rewrites it, and checks what comes out."""
+    unchanged = copy.deepcopy(source)
+    stac = stac_of(source, REMOTE, "it")
+    run = Run(directory, config)
+    work = plan(run, stac)
+    assert all(isinstance(entry, Transfer) for entry in work)
+    outcomes = [
+        [outcome_of(entry, number) for number, entry in enumerate(planned)]
+        for planned in work.planned
+    ]
+    document = document_of(rewritten(run, stac, outcomes, work.document))
+    check_valid(document)
+    assert json.loads(json_bytes(document)) == document
+    assert source == unchanged
+    check(document, source, outcomes, config.error_strategy, directory)
+    again = stac_of(document, str(work.document), "again")
+    assert [owner.id for owner in owners_of(again)] == [owner.id for owner in owners_of(stac)]
+
+
+@pytest.mark.parametrize("strategy", ErrorStrategy)
+@pytest.mark.parametrize("checksums", [False, True])
+def test_document(
+    path: Path,
+    tmp_path: Path,
+    strategy: ErrorStrategy,
+    checksums: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config = Config(error_strategy=strategy, write_checksums=checksums)
+    pass_through(json.loads(path.read_bytes()), tmp_path, config)
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("name", PARQUET)
-def test_items_of_parquet(shared_data: Path, tmp_path: Path, name: str) -> None:
-    found = [item_of(document, None) for document in read_items(shared_data / name, name)]
+def test_items_of_parquet(
+    shared_data: Path, tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = list(read_items(shared_data / name, name))
     assert len(found) == int(name.split("-")[-2])
-    for item in found[::10]:
-        assert check(item, tmp_path) == []
+    config = Config(write_checksums=True)
+    pass_through({"type": "FeatureCollection", "features": found[::10]}, tmp_path, config)
+    assert caplog.records == []
 
 
 def test_every_document_is_here(shared_data: Path) -> None:
     there = {path.name for path in shared_data.iterdir() if path.suffix in (".json", ".parquet")}
     assert there == {*DOCUMENTS, *PARQUET}
+
+
+def check(
+    document: dict[str, Any],
+    source: dict[str, Any],
+    outcomes: list[list[Outcome]],
+    strategy: ErrorStrategy,
+    directory: Path,
+) -> None:
+    """Checks that nothing but hrefs, links and checksums is another than in the source."""
+    pairs = zip(document.get("features", [document]), source.get("features", [source]), strict=True)
+    for (new, old), found in zip(pairs, outcomes, strict=True):
+        there = [outcome.transfer.key for outcome in found if not isinstance(outcome, Failed)]
+        failed = [outcome.key for outcome in found if isinstance(outcome, Failed)]
+        kept = failed if strategy is ErrorStrategy.KEEP else []
+        assert set(new["assets"]) == {*there, *kept}
+        for key, asset in new["assets"].items():
+            assert asset["href"] != ""
+            assert ("://" in asset["href"]) is (key in kept)
+            assert without(asset, "href", "alternate", "file:size", "file:checksum") == without(
+                old["assets"][key], "href", "alternate", "file:size", "file:checksum"
+            )
+        left = ("assets", "links", "stac_version", "stac_extensions", "properties", "bbox")
+        assert without(new, *left) == without(old, *left)
+        assert set(old.get("stac_extensions", [])) <= set(new.get("stac_extensions", []))
+        assert without(new.get("properties", {}), "datetime") == without(
+            old.get("properties", {}), "datetime"
+        )
+        rels = [link["rel"] for link in new["links"]]
+        assert rels.count("derived_from") == 1
+        assert all("://" in link["href"] for link in new["links"] if link["rel"] != "self")
+        assert str(directory) in str(new)
+
+
+def without(fields: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in names}
+
+
+def test_document_as_a_local_one(path: Path, tmp_path: Path) -> None:
+    stac = load_stac(path)
+    work = plan(Run(tmp_path), stac)
+    for entry in work:
+        assert isinstance(entry, Transfer)
+        assert "://" in entry.href or Path(entry.href).is_relative_to(path.parent)
+
+
+def test_alternates_are_preferred(shared_data: Path, tmp_path: Path) -> None:
+    item = load_stac(shared_data / "landsat-alternate-item.json")
+    assert isinstance(item, pystac.Item)
+    work = Run(tmp_path, Config(alternate_assets=["s3"])).plan_item(item)
+    planned = [entry for entry in work if isinstance(entry, Transfer)]
+    first = [entry.candidates[0] for entry in planned if len(entry.candidates) == 2]
+    assert len(first) > 10
+    assert all(candidate.href.startswith("s3://") for candidate in first)
+    assert all(candidate.storage and candidate.storage.requester_pays for candidate in first)
+
+
+async def test_image_beside_its_document_is_downloaded(
+    shared_data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    image = (shared_data / "20201211_223832_CS2.jpg").read_bytes()
+    item = load_stac(shared_data / "simple-item-with-image.json")
+    collection = load_stac(shared_data / "collection-with-image.json")
+    assert isinstance(item, pystac.Item)
+    assert isinstance(collection, pystac.Collection)
+    new_item = await download_item(item, tmp_path / "item")
+    new_collection = await download_collection(collection, tmp_path / "collection")
+    for new in (new_item, new_collection):
+        (asset,) = new.assets.values()
+        assert Path(asset.get_absolute_href() or "").read_bytes() == image
+        check_valid(new.to_dict(transform_hrefs=False))
+    assert caplog.records == []
