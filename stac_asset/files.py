@@ -13,7 +13,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -295,7 +295,7 @@ def check_existing(
     if (
         look == "checksum"
         and expected is not None
-        and not expected.matches(_digest(path, expected))
+        and not expected.matches(file_digest(path, expected))
     ):
         return None
     if tidy:
@@ -320,10 +320,19 @@ def _tidy(path: Path) -> None:
         os.close(fd)
 
 
-def _digest(path: Path, expected: Multihash) -> bytes:
+def file_digest(
+    path: Path, expected: Multihash, stopped: Callable[[], bool] = lambda: False
+) -> bytes:
+    """Returns the digest of a file, by the algorithm of a multihash.
+
+    Args:
+        path: The file, which is read block by block.
+        expected: The multihash that it is to be compared with.
+        stopped: Asked between blocks whether nobody wants to know any more.
+    """
     _, running = new_hash(expected)
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
+        while not stopped() and (block := file.read(_BLOCK)):
             running.update(block)
     return running.digest()
 

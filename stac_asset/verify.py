@@ -8,10 +8,10 @@ import stat
 import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from pathlib import Path
 
 from stac_asset.errors import StacAssetError
-from stac_asset.integrity import Multihash, new_hash
+from stac_asset.files import file_digest
+from stac_asset.integrity import Multihash
 from stac_asset.inventory import Inventory
 from stac_asset.pool import bounded
 from stac_asset.stated import StatedAsset
@@ -19,8 +19,6 @@ from stac_asset.verdicts import Elsewhere, Missing, Refused, Unverifiable, Verdi
 
 FILES_AT_ONCE = 8
 """How many files are read at the same time, a thread each."""
-
-_BLOCK = 1024 * 1024
 
 
 def check(
@@ -49,7 +47,7 @@ def check(
             return Wrong(asset, str(path), reason)
         if expected is None:
             return Unverifiable(asset, str(path), found.st_size)
-        digest = _digest(path, expected, stopped)
+        digest = file_digest(path, expected, stopped)
     except (FileNotFoundError, NotADirectoryError):
         return Missing(asset, str(path))
     except OSError as error:
@@ -59,14 +57,6 @@ def check(
         reason = f"its file has the checksum {got} where file:checksum says {expected}"
         return Wrong(asset, str(path), reason)
     return Verified(asset, str(path), found.st_size)
-
-
-def _digest(path: Path, expected: Multihash, stopped: Callable[[], bool]) -> bytes:
-    _, running = new_hash(expected)
-    with path.open("rb") as file:
-        while not stopped() and (block := file.read(_BLOCK)):
-            running.update(block)
-    return running.digest()
 
 
 async def check_all(
