@@ -17,7 +17,7 @@ from stac_asset import AssetOverwriteError, ConfigError, UnsafePathError
 from stac_asset.errors import DownloadError, SourceError
 from stac_asset.items import read_items
 from stac_asset.source import stac_of
-from stac_asset.testing import Delay, Origin, Stall
+from stac_asset.testing import Origin, Stall
 from tests.flows.test_states import make_items
 from tests.make_item import item_document
 
@@ -197,14 +197,16 @@ async def test_second_run_into_the_same_file_is_refused_and_harms_nothing(
     origin: Origin, tmp_path: Path
 ) -> None:
     href = make_items(origin, 2, "a")
-    origin.fault("/*.tif", Delay(2), times=0)
-    runs = await asyncio.gather(
-        *(
-            flows.download_item_collection(href, str(tmp_path), OPTIONS, return_state=True)
-            for _ in range(2)
-        )
+    origin.fault("/*.tif", Stall(), times=0)
+    patient = DownloadOptions(http_read_timeout=1, retry_wait=0.01, http_max_attempts=1000)
+    first = asyncio.ensure_future(
+        flows.download_item_collection(href, str(tmp_path), patient, return_state=True)
     )
-    refused, done = sorted(runs, key=lambda state: state.is_completed())
+    while not origin.gets("/*.tif"):  # From here on the first run has its files open.
+        await asyncio.sleep(0.05)
+    refused = await flows.download_item_collection(href, str(tmp_path), OPTIONS, return_state=True)
+    origin.heal()
+    done = await first
     assert done.is_completed()
     assert refused.is_failed()
     assert "another run is writing it" in (refused.message or "")
