@@ -47,12 +47,15 @@ class StacFlow(Flow[_P, _R], Generic[_P, _R]):
 def stac_flow(**options: Any) -> Callable[[Callable[_P, _R]], StacFlow[_P, _R]]:
     """Makes flows of functions with a parameter `source`.
 
+    Their results are persisted: who starts a deployment of one has its result, or its error, too.
+
     Args:
         options: The arguments of `prefect.flow`.
     """
 
     def decorate(function: Callable[_P, _R]) -> StacFlow[_P, _R]:
-        return StacFlow(function, **options)
+        # Prefect reads a model that it wrote as JSON back as a dict, and errors not at all.
+        return StacFlow(function, persist_result=True, result_serializer="pickle", **options)
 
     return decorate
 

@@ -38,6 +38,8 @@ def _collected() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def prefect_server() -> Iterator[None]:
-    """A temporary server with a database of its own."""
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
+    """A temporary server with a database of its own, which calls nobody."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+        with prefect_test_harness(server_startup_timeout=120):
+            yield
