@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
+
+from tests.flows.deploying import running_worker
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,9 +40,17 @@ def _collected() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def prefect_server() -> Iterator[None]:
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A temporary server with a database of its own, which calls nobody."""
-    with pytest.MonkeyPatch.context() as patch:
+    storage = {PREFECT_LOCAL_STORAGE_PATH: tmp_path_factory.mktemp("results")}
+    with pytest.MonkeyPatch.context() as patch, temporary_settings(storage):
         patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
         with prefect_test_harness(server_startup_timeout=120):
             yield
+
+
+@pytest.fixture(scope="session")
+def pool(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a work pool with a worker."""
+    with running_worker(tmp_path_factory.mktemp("worker") / "worker.log") as name:
+        yield name

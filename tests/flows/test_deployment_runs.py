@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,8 @@ import flows
 from flows import DownloadResult
 from stac_asset.errors import DownloadError, NotFoundError
 from stac_asset.testing import Origin, Stall
-from tests.flows.deploying import deploy, ended, running_worker
+from tests.flows.deploying import deploy, ended
 from tests.flows.test_states import make_items
-
-
-@pytest.fixture(scope="module")
-def pool(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_worker(tmp_path_factory.mktemp("worker") / "worker.log") as name:
-        yield name
 
 
 async def test_result_of_a_deployment_run_loads_the_objects(
