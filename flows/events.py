@@ -17,6 +17,8 @@ from prefect import get_run_logger
 from prefect.events import Event
 from prefect.events.clients import get_events_client
 
+from flows.lineage import lineage
+from flows.options import DownloadOptions
 from flows.report import DownloadResult
 from stac_asset.plan import Owner
 from stac_asset.redact import redact_href, redact_text
@@ -26,8 +28,8 @@ ITEM_DOWNLOADED = "stac_asset.item.downloaded"
 ITEM_FAILED = "stac_asset.item.failed"
 RUN_COMPLETED = "stac_asset.run.completed"
 
-SHOWN = 10
-"""How many assets of an item an event names."""
+SHOWN = 3
+"""How many assets of an item an event names: with many items, events are most of a database."""
 
 _WAITING = 1000
 """Events that may wait; with more, the run waits for the server."""
@@ -44,10 +46,12 @@ class Events:
 
     Args:
         run_id: The id of the flow run.
+        options: Which events there shall be.
     """
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, options: DownloadOptions) -> None:
         self._run_id = run_id
+        self._options = options
         self._waiting: asyncio.Queue[Event | None] = asyncio.Queue(_WAITING)
         self._lost = False
 
@@ -59,9 +63,14 @@ class Events:
             outcomes: What became of its assets.
             document: The rewritten document of the item alone, if there is one.
         """
-        event = item_event(owner, outcomes, document) if isinstance(owner, pystac.Item) else None
+        if not isinstance(owner, pystac.Item):
+            return
+        event = item_event(owner, outcomes, document) if self._options.item_events else None
         if event:
             await self._send(*event)
+        if self._options.lineage:
+            for name, resource, related, payload in lineage(owner, outcomes, document):
+                await self._send(name, resource, payload, related)
 
     async def completed(self, result: DownloadResult) -> None:
         """Sends that the run has come to its end, though some assets may have failed.
@@ -72,15 +81,21 @@ class Events:
         resource = {"prefect.resource.id": f"stac-asset.run.{self._run_id}"}
         await self._send(RUN_COMPLETED, resource, result.model_dump(mode="json"))
 
-    async def _send(self, name: str, resource: dict[str, str], payload: dict[str, Any]) -> None:
+    async def _send(
+        self,
+        name: str,
+        resource: dict[str, str],
+        payload: dict[str, Any],
+        more: Sequence[dict[str, str]] = (),
+    ) -> None:
         if self._lost:
             return
-        related = {
+        run = {
             "prefect.resource.id": f"prefect.flow-run.{self._run_id}",
             "prefect.resource.role": "flow-run",
         }
         event = Event.model_validate(
-            {"event": name, "resource": resource, "related": [related], "payload": payload}
+            {"event": name, "resource": resource, "related": [run, *more], "payload": payload}
         )
         await self._waiting.put(event)
 

@@ -129,7 +129,7 @@ async def _download(
     amount = Amount()
     amount.add(unit.planned)
     with Report(report_file, planner.directory) as report:
-        async with Watch(session, amount) as watch:
+        async with Watch(session, amount, options) as watch:
             work = download_units([unit], len(unit.transfers), granularity, options, session)
             async for _, outcomes in work:
                 report.add(outcomes)

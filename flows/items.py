@@ -79,7 +79,7 @@ async def download_item_collection(
             await hosts.resolve(options)
             units = _units(items, Planner(planner.directory, config), folders)
             work = download_units(units, total, granularity, options, session)
-            return await _download(work, Watch(session, amount), config, document, report)
+            return await _download(work, Watch(session, amount, options), config, document, report)
 
 
 def _units(

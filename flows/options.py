@@ -10,9 +10,10 @@ import dataclasses
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from stac_asset import Config
+from stac_asset.config import adapter
 
 Granularity: TypeAlias = Literal["auto", "asset", "batch"]
 """What a task run is: an asset, a batch of whole items, or what fits the amount of work."""
@@ -38,6 +39,12 @@ class FlowOptions(BaseModel):
     retry_jitter: float = Field(default=0.5, ge=0)
     """How much Prefect's waits vary, so that runs that failed together do not return together."""
 
+    item_events: bool = True
+    """Send an event for each item that has landed or failed, which automations can wait for."""
+
+    lineage: bool = False
+    """Record each item that has landed as a Prefect asset, made of the item that it came from."""
+
     def config(self) -> Config:
         """Returns the library's configuration, without secrets.
 
@@ -62,7 +69,9 @@ def _is_enum(kind: Any) -> bool:
 
 def _derived_fields() -> dict[str, Any]:
     hints = get_type_hints(Config)
-    described = TypeAdapter(Config).json_schema()["properties"]
+    # Made here and not in the first run: until Python 3.11.8, reading docstrings from the source
+    # can fail while another thread, such as Prefect's, parses something as well.
+    described = adapter().json_schema()["properties"]
     fields: dict[str, Any] = {}
     for field in dataclasses.fields(Config):
         if not field.repr:

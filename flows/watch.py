@@ -19,6 +19,7 @@ from prefect.runtime import flow_run
 
 from flows.artifacts import Progress, write_artifacts
 from flows.events import Events
+from flows.options import DownloadOptions
 from flows.report import DownloadResult
 from flows.session import Session
 from flows.statistics import Sight, Statistics
@@ -61,10 +62,12 @@ class Watch:
     Args:
         session: The session of the run.
         amount: How much there is to download.
+        options: What to tell.
     """
 
-    def __init__(self, session: Session, amount: Amount) -> None:
+    def __init__(self, session: Session, amount: Amount, options: DownloadOptions) -> None:
         self._session = session
+        self._options = options
         self._statistics = Statistics(amount.assets, amount.bytes)
         self._is_finished = False
 
@@ -94,7 +97,7 @@ class Watch:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             self._client = await stack.enter_async_context(get_client())
-            self._events = await stack.enter_async_context(Events(str(flow_run.id)))
+            self._events = await stack.enter_async_context(Events(str(flow_run.id), self._options))
             self._progress = Progress(self._client, self._statistics)
             await _tried(self._progress.update())
             self._following = asyncio.create_task(_tried(self._progress.follow()))

@@ -248,7 +248,7 @@ class Config:
         from pydantic import ValidationError
 
         try:
-            _adapter().validate_python(self, strict=True)
+            adapter().validate_python(self, strict=True)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             name = ".".join(str(part) for part in first["loc"])
@@ -291,7 +291,8 @@ class Config:
 
 
 @cache
-def _adapter() -> TypeAdapter[Config]:
+def adapter() -> TypeAdapter[Config]:
+    """Returns what checks a `Config`'s types, and describes its fields; made when first wanted."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(Config)

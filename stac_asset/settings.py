@@ -24,13 +24,12 @@ from pydantic import (
     AliasChoices,
     BeforeValidator,
     Field,
-    TypeAdapter,
     ValidationError,
     create_model,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from stac_asset.config import Config
+from stac_asset.config import Config, adapter
 from stac_asset.errors import ConfigError
 
 PREFIX = "STAC_ASSET_"
@@ -84,7 +83,7 @@ def _readable(hint: Any) -> Any:
 def _fields() -> dict[str, Any]:
     """Returns the fields of `Config` as pydantic's `create_model` takes them."""
     hints = get_type_hints(Config)
-    described = TypeAdapter(Config).json_schema()["properties"]
+    described = adapter().json_schema()["properties"]
     fields: dict[str, Any] = {}
     for field in dataclasses.fields(Config):
         options: dict[str, Any] = {

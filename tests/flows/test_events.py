@@ -7,7 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prefect import flow
+from prefect.assets import Asset
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun
@@ -17,6 +20,7 @@ import flows
 from examples.automation import create_automation
 from flows import DownloadOptions
 from flows.events import ITEM_DOWNLOADED, ITEM_FAILED, RUN_COMPLETED
+from flows.lineage import MATERIALIZED, REFERENCED, asset_key
 from stac_asset.testing import Origin, Truncate
 from tests.flows.reading import read_artifacts, read_events
 from tests.make_item import item_document, make_item
@@ -86,6 +90,53 @@ async def test_item_that_was_there_already_is_no_news(origin: Origin, tmp_path: 
     again = await flows.download_item(href, str(tmp_path), OPTIONS, return_state=True)
     await read_events(RUN_COMPLETED, again, 1)
     await read_events(ITEM_DOWNLOADED, again, 0)
+
+
+async def test_events_of_items_can_be_left_out(origin: Origin, tmp_path: Path) -> None:
+    href = put_items(origin, "i1", "i2")
+    options = OPTIONS.model_copy(update={"item_events": False})
+    state = await flows.download_item_collection(href, str(tmp_path), options, return_state=True)
+    await read_events(RUN_COMPLETED, state, 1)
+    await read_events(ITEM_DOWNLOADED, state, 0)
+    await read_events(MATERIALIZED, state, 0)
+
+
+async def test_lineage_names_what_was_made_of_what(origin: Origin, tmp_path: Path) -> None:
+    document = item_document(origin, "a", name="Größe [1]")
+    href = origin.put("/item.json", json.dumps(document).encode())
+    options = OPTIONS.model_copy(update={"lineage": True})
+    directory = tmp_path / "a b"
+    state = await flows.download_item(href, str(directory), options, return_state=True)
+    (made,) = await read_events(MATERIALIZED, state, 1)
+    (used,) = await read_events(REFERENCED, state, 1)
+    source = f"http://{origin.host}:{origin.port}/item.json"
+    assert used["resource"]["prefect.resource.id"] == source
+    assert made["resource"]["prefect.resource.name"] == "Größe [1]"
+    key = made["resource"]["prefect.resource.id"]
+    assert key.startswith(asset_key(tmp_path.as_uri() + "/a_"))
+    Asset(key=key)  # Prefect's own rules
+    related = {one["prefect.resource.id"]: one["prefect.resource.role"] for one in made["related"]}
+    assert related[source] == "asset"
+    assert related["stac-asset"] == "asset-materialized-by"
+    assert made["payload"]["bytes"] == len(origin.content("/a.tif"))
+    again = await flows.download_item(href, str(directory), options, return_state=True)
+    await read_events(RUN_COMPLETED, again, 1)
+    await read_events(MATERIALIZED, again, 0)
+
+
+async def test_lineage_has_no_item_that_failed(origin: Origin, tmp_path: Path) -> None:
+    href = make_item(origin, "a", "b")
+    origin.remove("/b.tif")
+    options = OPTIONS.model_copy(update={"lineage": True})
+    state = await flows.download_item(href, str(tmp_path), options, return_state=True)
+    await read_events(ITEM_FAILED, state, 1)
+    await read_events(RUN_COMPLETED, state, 1)
+    await read_events(MATERIALIZED, state, 0)
+
+
+@given(st.text(max_size=600))
+def test_asset_keys_are_what_prefect_takes(text: str) -> None:
+    Asset(key=asset_key(f"HTTPS://host/{text}"))
 
 
 async def test_run_that_was_stopped_did_not_complete(origin: Origin, tmp_path: Path) -> None:
