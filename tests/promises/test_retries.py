@@ -123,7 +123,7 @@ async def test_refused_connection_is_retried(tmp_path: Path, config: Config) -> 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    config.http_max_attempts, config.retry_wait, config.retry_wait_max = 50, 0.05, 0.05
+    config.http_max_attempts, config.retry_wait, config.retry_wait_max = 1000, 0.05, 0.05
     running = asyncio.create_task(
         download_file(f"http://127.0.0.1:{port}/a.tif", tmp_path / "a.tif", config)
     )
@@ -210,10 +210,10 @@ async def test_total_timeout_does_not_count_the_wait_in_our_queue(
 ) -> None:
     keys = [f"a{number}" for number in range(8)]
     item = stac_of(item_document(origin, *keys), origin.href("/item.json"), "item")
-    origin.fault("/*", Delay(0.3), times=0)
-    config.http_client_timeout, config.http_max_attempts = 1.0, 1
+    origin.fault("/*", Delay(0.6), times=0)
+    config.http_client_timeout, config.http_max_attempts = 4.0, 1
     config.max_connections_per_host = 1
-    # One after the other they take 2.4 seconds, so that the last waits longer than its limit.
+    # One after the other they take 4.8 seconds, so that the last waits longer than its limit.
     new = await download_item(item, tmp_path, config=config)  # type: ignore[arg-type]
     assert len(new.assets) == 8
     assert origin.in_flight_max == 1
