@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from stac_asset.cli_options import config_options, read_config
+from stac_asset.cli_plugins import PluginGroup
 from stac_asset.errors import StacAssetError
 
 _T = TypeVar("_T")
@@ -41,7 +42,7 @@ def main() -> None:
     sys.exit(code)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="prefect-stac-asset", prog_name="stac-asset")
 def app() -> None:
     """Download the assets of STAC items, collections and item collections.

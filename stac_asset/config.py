@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from types import UnionType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from stac_asset.errors import CannotIncludeAndExclude, ConfigError
 from stac_asset.hosts import Hosts
@@ -153,6 +154,14 @@ class Config:
     max_connections_per_host: int = 32
     """How many files of one host are fetched at the same time."""
 
+    max_connections_per_file: int | None = None
+    """Over how many connections a file of 32 MiB and more is fetched at the same time.
+
+    By default 16, and 1 from hosts that are known to allow few of them, such as those of the
+    Copernicus Data Space. They count as connections of the host. Only sources that can send ranges
+    of one version of a file are asked for them.
+    """
+
     verify_existing: Literal["size", "checksum", "none"] = "size"
     """How hard to look at a file that is there already before it is skipped."""
 
@@ -226,6 +235,10 @@ class Config:
         for name in ("s3_max_attempts", "http_max_attempts", "max_connections_per_host"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.max_connections_per_file is not None and self.max_connections_per_file < 1:
+            raise ConfigError(
+                f"max_connections_per_file must be at least 1, not {self.max_connections_per_file}"
+            )
         for name in ("http_client_timeout", "http_read_timeout"):
             value = getattr(self, name)
             if value is not None and value <= 0:
@@ -245,6 +258,8 @@ class Config:
         self._check_oauth2()
 
     def _check_types(self) -> None:
+        if all(_fits(getattr(self, name), hint) for name, hint in _hints().items()):
+            return  # Without pydantic, which takes longer to import than all else here.
         from pydantic import ValidationError
 
         try:
@@ -288,6 +303,25 @@ class Config:
         from stac_asset.settings import Settings
 
         return Settings.load(**overrides).config()
+
+
+@cache
+def _hints() -> dict[str, Any]:
+    return {name: hint for name, hint in get_type_hints(Config).items() if name[0] != "_"}
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Returns whether a value is certainly of a type; where it is not certain, pydantic decides."""
+    kind, parts = get_origin(hint), get_args(hint)
+    if kind is list:
+        return type(value) is list and all(_fits(each, parts[0]) for each in value)
+    if kind is dict:
+        return type(value) is dict and not value
+    if kind is Literal:
+        return type(value) is str and value in parts
+    if kind is UnionType:
+        return any(_fits(value, part) for part in parts)
+    return type(value) is hint
 
 
 @cache

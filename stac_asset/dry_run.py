@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
 from stac_asset.errors import NotFoundError, StacAssetError, TransferError
-from stac_asset.files import check_contained
+from stac_asset.fence import Fence
 from stac_asset.redact import redact_href
 from stac_asset.run import Run, Work
 from stac_asset.survey import Finding, survey
@@ -187,7 +187,7 @@ def _row(transfer: Transfer, finding: Finding) -> PlannedAsset:
 def _verdict(transfer: Transfer, finding: Finding) -> tuple[Action, str | None]:
     """Returns what would become of an asset that is not there yet, and why."""
     try:
-        check_contained(Path(finding.candidate.path), Path(transfer.directory))
+        Fence(transfer.directory).check(finding.candidate.path)
     except StacAssetError as error:
         return "fail", _reason(error)
     match finding.error:

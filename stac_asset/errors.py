@@ -4,7 +4,8 @@ One root, and each error is also the standard one where that is true:
 
     StacAssetError
     ├── ConfigError (ValueError)
-    │   └── CannotIncludeAndExclude
+    │   ├── CannotIncludeAndExclude
+    │   └── MissingCredentialError           a client needs a credential that nobody gave
     ├── SourceError (ValueError)             a document that cannot be read, or is no STAC
     ├── NoAssetsError (ValueError)           nothing to download on the object
     ├── AssetOverwriteError                  two assets would get the same file
@@ -20,6 +21,7 @@ One root, and each error is also the standard one where that is true:
     │   ├── AccessError (PermissionError)
     │   ├── LoginPageError (AccessError)     a login page in place of the file
     │   ├── TokenError (AccessError)         a token endpoint gave no token
+    │   ├── CredentialError (AccessError)    credentials that have a name do not open the file
     │   ├── ConnectionFailedError (ConnectionError)
     │   ├── StalledError (TimeoutError)
     │   ├── TruncatedError                   fewer bytes than were announced
@@ -86,6 +88,10 @@ class CannotIncludeAndExclude(ConfigError):
 
 CantIncludeAndExclude = CannotIncludeAndExclude
 """The other name under which it is documented."""
+
+
+class MissingCredentialError(ConfigError):
+    """Raised if a client needs a credential that nobody gave it, before it asks any server."""
 
 
 class SourceError(StacAssetError, ValueError):
@@ -187,6 +193,10 @@ class LoginPageError(AccessError):
 
 class TokenError(AccessError):
     """Raised when a token endpoint gives no token."""
+
+
+class CredentialError(AccessError):
+    """Raised when credentials that have a name do not open a file; the message names them."""
 
 
 class ConnectionFailedError(TransferError, ConnectionError):

@@ -5,27 +5,26 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 from yarl import URL
 
-from stac_asset.clients.base import Client, Request, Response
+from stac_asset.clients.base import Client, Request
 from stac_asset.clients.mapping import mapped_errors
 from stac_asset.config import Config
-from stac_asset.errors import ChecksumError, SizeError, StalledError
+from stac_asset.errors import ChecksumError, RangeError, SizeError
 from stac_asset.files import PartFile
+from stac_asset.hashing import Hashing
 from stac_asset.messages import OpenUrl, WriteChunk
+from stac_asset.quotas import connections_per_file
+from stac_asset.ranges import Ranges, can_split
 from stac_asset.redact import redact_href
-from stac_asset.retry import is_transient, retrying
+from stac_asset.retry import is_transient, wait_after
+from stac_asset.silence import Watch, Watchdog
+from stac_asset.threads import Offload
 from stac_asset.types import Candidate, Downloaded, MessageQueue, Transfer
-
-_OFF_LOOP = 256 * 1024
-"""Writes of this many bytes and more leave the event loop alone."""
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -42,6 +41,32 @@ class Tally:
         return time.monotonic() - self.started
 
 
+class Means:
+    """What the transfers of a run share.
+
+    Args:
+        config: The configuration of the run.
+        messages: Where progress is reported, if anywhere.
+        stream: If False, a file is read whole into memory before its first byte is written.
+        place_at: Gives the place of a connection at a host.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        messages: MessageQueue | None,
+        stream: bool | None,
+        place_at: Callable[[str], AbstractAsyncContextManager[object]],
+    ) -> None:
+        self.config = config
+        self.messages = messages
+        self.stream = stream
+        self.place_at = place_at
+        self.watchdog = Watchdog(config.http_read_timeout, config.http_client_timeout)
+        self.writes = Offload()
+        self.commits = Offload()
+
+
 @dataclass(slots=True)
 class Fetch:
     """The transfer of one candidate into an open part file."""
@@ -51,10 +76,15 @@ class Fetch:
     url: URL
     transfer: Transfer
     candidate: Candidate
-    config: Config
-    messages: MessageQueue | None
-    stream: bool | None
+    means: Means
     tally: Tally
+    _hashing: Hashing = field(init=False)
+    _named: tuple[str, Path] | None = None
+    _refused: bool = False
+    """Whether the source has shown that it cannot send pieces."""
+
+    def __post_init__(self) -> None:
+        self._hashing = Hashing(self.part)
 
     async def run(self) -> Downloaded:
         """Fetches, verifies and commits the file, in as many attempts as that may take.
@@ -65,15 +95,20 @@ class Fetch:
         Raises:
             StacAssetError: Why it could not be had.
         """
-        try:
-            async for attempt in retrying(self.config):
-                with attempt:
-                    self.tally.attempts += 1
-                    checksum = await self._attempt()
-        except Exception as error:
-            if self.config.clean and not is_transient(error):
-                self.part.drop()
-            raise
+        config = self.means.config
+        for attempt in range(1, config.http_max_attempts + 1):
+            self.tally.attempts += 1
+            try:
+                checksum = await self._attempt()
+                break
+            except Exception as error:
+                again = is_transient(error)
+                if config.clean and not again:
+                    self.part.drop()
+                if not again or attempt == config.http_max_attempts:
+                    raise
+                wait = wait_after(config, attempt, error)
+            await asyncio.sleep(wait)
         return Downloaded(
             transfer=self.transfer,
             candidate=self.candidate,
@@ -86,9 +121,21 @@ class Fetch:
 
     async def _attempt(self) -> str | None:
         continued = self.part.offset
-        await self._receive()
         try:
-            return await in_thread(self.part.commit, self.transfer.size)
+            if self.part.pieces is not None:
+                await self._receive_pieces()
+            else:
+                await self._receive()
+        except RangeError:
+            self._refused = True
+            await self._hashing.pause()
+            self.part.restart()
+            raise
+        finally:
+            await self._hashing.pause()
+        try:
+            await self._hashing.finish()
+            return await self.means.commits(self.part.commit, self.transfer.size)
         except (ChecksumError, SizeError) as error:
             # What was here before may be what is wrong: one attempt from the start tells.
             error.transient = continued > 0
@@ -97,74 +144,86 @@ class Fetch:
 
     async def _receive(self) -> None:
         """Writes what the source sends, as long as it sends within its limits of time."""
-        request = Request(
+        ranges: Ranges | None = None
+        try:
+            with (
+                mapped_errors(self.url),
+                self.means.watchdog.watch(self.candidate.href) as watch,
+            ):
+                async with self.client.fetch(self._request()) as response:
+                    self.part.start(response.offset, response.validator, response.size)
+                    if self.means.messages is not None:
+                        shown = URL(self._names()[0].removesuffix("?…"), encoded=True)
+                        await self.means.messages.put(OpenUrl(url=shown, size=response.size))
+                    if not can_split(response, self.part) or self._connections() == 1:
+                        await self._write_all(response.chunks, watch)
+                        return
+                    self.part.split()
+                    ranges = self._ranges()
+                    await ranges.read_first(response.chunks, watch)
+            await ranges.finish()
+        finally:
+            if ranges is not None:
+                await ranges.close()
+
+    async def _receive_pieces(self) -> None:
+        """Fetches what is missing of a file that has begun to arrive in pieces."""
+        ranges = self._ranges()
+        try:
+            await ranges.finish()
+        finally:
+            await ranges.close()
+
+    def _request(self) -> Request:
+        return Request(
             url=self.url,
             content_type=self.transfer.content_type,
             offset=self.part.offset,
             validator=self.part.validator,
             storage=self.candidate.storage,
+            watched=True,
         )
-        patience = self.config.http_read_timeout
-        total = self.config.http_client_timeout
-        href = redact_href(self.candidate.href)
-        with mapped_errors(self.url):
-            try:
-                async with (
-                    asyncio.timeout(total) as whole,
-                    asyncio.timeout(patience) as silence,
-                    self.client.fetch(request) as response,
-                ):
-                    await self._begin(response, href)
-                    await self._write_all(response.chunks, silence, href)
-            except TimeoutError:
-                if whole.expired():
-                    raise StalledError(f"{href} took longer than {total:g} seconds") from None
-                if silence.expired():
-                    raise StalledError(f"{href} sent nothing for {patience:g} seconds") from None
-                raise
 
-    async def _begin(self, response: Response, href: str) -> None:
-        self.part.start(response.offset, response.validator, response.size)
-        if self.messages is not None:
-            shown = URL(href.removesuffix("?…"), encoded=True)
-            await self.messages.put(OpenUrl(url=shown, size=response.size))
+    def _connections(self) -> int:
+        if self._refused or self.means.stream is False:
+            return 1
+        return connections_per_file(self.means.config, self.url.host)
 
-    async def _write_all(
-        self, chunks: AsyncIterator[bytes], silence: asyncio.Timeout, href: str
-    ) -> None:
-        if self.stream is False:
+    def _ranges(self) -> Ranges:
+        host = self.url.host or ""
+        return Ranges(
+            part=self.part,
+            client=self.client,
+            request=self._request(),
+            connections=self._connections(),
+            place_at=lambda: self.means.place_at(host),
+            watchdog=self.means.watchdog,
+            writes=self.means.writes,
+            wrote=self._wrote,
+        )
+
+    async def _write_all(self, chunks: AsyncIterator[bytes], watch: Watch) -> None:
+        if self.means.stream is False:
             chunks = _at_once(chunks)
-        now, path = asyncio.get_running_loop().time, Path(self.candidate.path)
+        now, part = watch.loop.time, self.part
         async for chunk in chunks:
-            self.tally.received += len(chunk)
-            if len(chunk) >= _OFF_LOOP:
-                await in_thread(self.part.write, chunk)
-            else:
-                self.part.write(chunk)
-            if self.messages is not None and not self.messages.full():
-                self.messages.put_nowait(WriteChunk(href, path, len(chunk)))
-            silence.reschedule(now() + self.config.http_read_timeout)
+            await self.means.writes(part.write, chunk)
+            self._wrote(len(chunk))
+            watch.heard = now()
+
+    def _wrote(self, size: int) -> None:
+        self.tally.received += size
+        self._hashing.go_on()
+        messages = self.means.messages
+        if messages is not None and not messages.full():
+            messages.put_nowait(WriteChunk(*self._names(), size))
+
+    def _names(self) -> tuple[str, Path]:
+        """Returns what messages say of the transfer: its href, as it may be shown, and its file."""
+        if self._named is None:
+            self._named = redact_href(self.candidate.href), Path(self.candidate.path)
+        return self._named
 
 
 async def _at_once(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield b"".join([chunk async for chunk in chunks])
-
-
-async def in_thread(call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Runs a blocking call in a thread, and never leaves it running behind a cancellation.
-
-    Args:
-        call: What to run.
-        args: Its arguments.
-        kwargs: Its named arguments.
-    """
-    task = asyncio.ensure_future(asyncio.to_thread(call, *args, **kwargs))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            try:
-                await asyncio.wait({task})
-            except asyncio.CancelledError:
-                continue
-        raise

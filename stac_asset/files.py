@@ -3,7 +3,7 @@
 Bytes go to a part file beside the target. Only a whole, verified and synced file gets the final
 name, by a rename; until then what stood there stays. A part file of more than 64 KiB has a note
 beside it that says what it is part of, so that a later attempt, of this process or another, can
-continue it. This is the only module that knows a local disk.
+continue it. With `notes`, `fence` and `digest` this is all that knows a local disk.
 """
 
 from __future__ import annotations
@@ -11,27 +11,34 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
-import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
+from stac_asset.digest import FollowingDigest
 from stac_asset.errors import (
     ChecksumError,
-    DestinationError,
     RangeError,
     SizeError,
     TruncatedError,
-    UnsafePathError,
 )
-from stac_asset.integrity import Hash, Multihash, new_hash
+from stac_asset.fence import Fence
+from stac_asset.integrity import Multihash
+from stac_asset.notes import Note, NoteFile, read_note
+from stac_asset.pieces import Piece, Pieces
+from stac_asset.writing import Writing
 
 _NOTE_FROM = 64 * 1024
-"""Bytes from which on a part file is worth a note; smaller ones are fetched again."""
+"""Bytes from which on a part file is worth a note; smaller ones are fetched again, and so are
+those up to twice as large that are whole, and are killed in the moment before they are renamed."""
 
-_BLOCK = 1024 * 1024
+_HASHED_AT_ONCE = 64 * 1024
+"""Bytes of a chunk up to which it is hashed when it is written, and not later."""
+
 _NAME_MAX = 255
+_SURE_TO_FIT = _NAME_MAX // 8
+"""Characters that fit into a name in any encoding, with what is put around them."""
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class BusyError(Exception):
@@ -62,86 +69,104 @@ class PartFile:
     validator: str | None
     """What the source called the version that these bytes are of."""
 
+    pieces: Pieces | None
+    """What is missing, where the file arrives in pieces."""
+
     def __init__(
         self,
-        path: Path,
-        directory: Path,
+        path: Path | str,
+        directory: Path | str | Fence,
         source: str,
         make_directory: bool = True,
         expected: Multihash | None = None,
         hashed: bool = False,
         wait: bool = False,
     ) -> None:
-        self._path = path
-        self._source = hashlib.sha256(source.encode(errors="surrogatepass")).hexdigest()
-        self._part, self._note = part_paths(path)
+        self._path = os.fspath(path)
+        self._source = source
+        self._part, note = beside(self._path)
+        self._note = NoteFile(note)
         self._expected = expected
         self._hashed = hashed or expected is not None
-        self._noted = False
         self._done = False
+        self._unnoted = 0
         self._size: int | None = None
-        with _writing(path):
-            check_contained(path, directory)
-            if make_directory:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = self._open(wait)
+        self._writing = Writing(self._path)
+        fence = directory if isinstance(directory, Fence) else Fence(directory)
+        with self._writing:
+            fence.check(self._path)
+            self._fd = self._open(wait, make_directory)
         try:
-            with _writing(path):
-                self.offset, self.validator = self._resume_point()
-            self._code, self._hash = self._new_hash()
+            with self._writing:
+                self._resume(note)
+            self._digest = self._new_digest()
         except BaseException:
             os.close(self._fd)
             raise
 
-    def _open(self, wait: bool) -> int:
+    def _open(self, wait: bool, make_directory: bool) -> int:
         how = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         while True:
-            fd = os.open(self._part, flags, 0o666)
+            try:
+                fd = os.open(self._part, _FLAGS, 0o666)
+            except FileNotFoundError:
+                if not make_directory:
+                    raise
+                os.makedirs(os.path.dirname(self._path), exist_ok=True)
+                fd = os.open(self._part, _FLAGS, 0o666)
             try:
                 fcntl.flock(fd, how)
             except BlockingIOError:
                 os.close(fd)
-                raise BusyError(str(self._path)) from None
+                raise BusyError(self._path) from None
             except OSError as error:
                 # Some network file systems know no locks; two writers are then the operator's
                 # care, as the documentation says.
                 if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
                     os.close(fd)
                     raise
-            with suppress(FileNotFoundError):
-                if os.fstat(fd).st_ino == os.stat(self._part).st_ino:
+            try:
+                found = os.fstat(fd)
+                if found.st_ino == os.stat(self._part).st_ino:
+                    self._found = found.st_size
                     return fd
+            except FileNotFoundError:
+                pass
             os.close(fd)  # Whoever had the lock has renamed this very file in the meantime.
 
-    def _resume_point(self) -> tuple[int, str | None]:
-        size = os.fstat(self._fd).st_size
-        if size:
-            with suppress(OSError, ValueError, KeyError, TypeError):
-                note = json.loads(self._note.read_bytes())
-                source, validator, whole = note["source"], note["validator"], note["size"]
-                fits = whole is None or size <= whole
-                if source == self._source and isinstance(validator, str) and fits:
-                    if whole is None or size == whole:
-                        # Nothing may be missing, but a range past the end is refused. One byte
-                        # asked for again tells that the source still has this version.
-                        size -= 1
-                        os.ftruncate(self._fd, size)
-                    self._size, self._noted = whole, True
-                    return size, validator
-            os.ftruncate(self._fd, 0)
-        return 0, None
+    def _resume(self, path: str) -> None:
+        """Finds out how much of what is here can be used."""
+        self.offset, self.validator, self.pieces = 0, None, None
+        note = read_note(path) if self._found else None
+        if note is None or note.source != self._name_of_source():
+            if self._found:
+                os.ftruncate(self._fd, 0)
+            # One that a killed run left would say of the bytes to come what is not true.
+            self._note.remove()
+            return
+        size, whole = self._found, note.size
+        if note.pieces is not None:
+            if not note.pieces.fits(size):
+                self.restart()
+                return
+            note.pieces.doubt_the_last()
+            self.pieces, size = note.pieces, note.pieces.received
+        elif whole is not None and size > whole:
+            self.restart()
+            return
+        elif whole is None or size == whole:
+            # Nothing may be missing, but a range past the end is refused. One byte asked for
+            # again tells that the source still has this version.
+            size -= 1
+            os.ftruncate(self._fd, size)
+        self.offset, self.validator, self._size = size, note.validator, whole
+        self._note.written = True
 
-    def _new_hash(self) -> tuple[int, Hash | None]:
-        if not self._hashed:
-            return 0, None
-        code, running = new_hash(self._expected)
-        position = 0
-        while position < self.offset:
-            block = os.pread(self._fd, min(_BLOCK, self.offset - position), position)
-            running.update(block)
-            position += len(block)
-        return code, running
+    def _name_of_source(self) -> str:
+        return hashlib.sha256(self._source.encode(errors="surrogatepass")).hexdigest()
+
+    def _new_digest(self) -> FollowingDigest | None:
+        return FollowingDigest(self._fd, self._expected) if self._hashed else None
 
     def start(self, offset: int, validator: str | None, size: int | None) -> None:
         """Takes note of what the source is about to send.
@@ -161,18 +186,19 @@ class PartFile:
         if offset and self._size is not None and size != self._size:
             self.restart()
             raise RangeError(f"the file changed its size to {size} bytes while it was fetched")
-        if not offset:
+        if not offset and self.offset:
             self.restart()
         self.validator = validator
         self._size = size
 
     def restart(self) -> None:
         """Forgets what was received."""
-        with _writing(self._path):
+        with self._writing:
             os.ftruncate(self._fd, 0)
-            self._note.unlink(missing_ok=True)
-        self.offset, self.validator, self._size, self._noted = 0, None, None, False
-        self._code, self._hash = self._new_hash()
+            self._note.remove()
+        self.offset, self.validator, self._size, self.pieces = 0, None, None, None
+        self._unnoted = 0
+        self._digest = self._new_digest()
 
     def write(self, data: bytes) -> None:
         """Writes the next bytes.
@@ -183,23 +209,90 @@ class PartFile:
         Raises:
             DestinationError: They cannot be written.
         """
-        with _writing(self._path):
-            view = memoryview(data)
-            while view:
-                written = os.pwrite(self._fd, view, self.offset)
-                if self._hash is not None:
-                    self._hash.update(view[:written])
-                self.offset += written
-                view = view[written:]
-            if self.validator is not None and not self._noted and self.offset >= _NOTE_FROM:
+        self.put(data, self.offset)
+        self.offset += len(data)
+        if not self._note.written and self.validator and self._is_worth_a_note():
+            with self._writing:
+                self._write_note()
+
+    def _is_worth_a_note(self) -> bool:
+        whole = self.offset == self._size and self.offset <= 2 * _NOTE_FROM
+        return self.offset >= _NOTE_FROM and not whole
+
+    def split(self) -> None:
+        """Lets the rest of the file, whose size is known, arrive in pieces."""
+        assert self._size is not None, "who splits has looked"
+        self.pieces = Pieces(self._size, [Piece(self.offset, self._size)])
+        with self._writing:
+            self._write_note()
+
+    def put(self, data: bytes, position: int) -> None:
+        """Writes bytes somewhere, and leaves it to `advance` to take note of them.
+
+        Args:
+            data: The bytes.
+            position: Where the first of them belongs.
+
+        Raises:
+            DestinationError: They cannot be written.
+        """
+        with self._writing:
+            size = len(data)
+            written = os.pwrite(self._fd, data, position)
+            while written < size:
+                written += os.pwrite(self._fd, memoryview(data)[written:], position + written)
+        digest = self._digest
+        if digest is not None and digest.position == position and size <= _HASHED_AT_ONCE:
+            digest.update(memoryview(data))
+
+    def advance(self, piece: Piece, size: int) -> None:
+        """Takes note of bytes of a piece that were written.
+
+        The note follows by some chunks: a kill costs 64 KiB for each piece that is in work.
+
+        Args:
+            piece: One of those that are missing.
+            size: How many bytes.
+
+        Raises:
+            DestinationError: The note cannot be written.
+        """
+        assert self.pieces is not None, "there is a piece"
+        self.pieces.advance(piece, size)
+        self.offset += size
+        self._unnoted += size
+        if self._unnoted >= _NOTE_FROM * self.pieces.in_work:
+            with self._writing:
                 self._write_note()
 
     def _write_note(self) -> None:
-        note = {"source": self._source, "validator": self.validator, "size": self._size}
-        self._note.unlink(missing_ok=True)  # It may be a symlink to elsewhere.
-        with self._note.open("x") as file:
-            file.write(json.dumps(note))
-        self._noted = True
+        self._unnoted = 0
+        self._note.write(Note(self._name_of_source(), self.validator, self._size, self.pieces))
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the whole file, if the source said."""
+        return self._size
+
+    @property
+    def unhashed(self) -> int:
+        """How many bytes `hash_on` has to read, of those that have no gap before them."""
+        return self._prefix() - self._digest.position if self._digest is not None else 0
+
+    def hash_on(self) -> None:
+        """Hashes bytes that are here, some megabytes at most.
+
+        It may run in a thread while bytes are written, but not while anything else is done here.
+
+        Raises:
+            DestinationError: They cannot be read.
+        """
+        if self._digest is not None:
+            with Writing(self._path):
+                self._digest.follow(self._prefix())
+
+    def _prefix(self) -> int:
+        return self.offset if self.pieces is None else self.pieces.prefix
 
     def commit(self, size: int | None = None) -> str | None:
         """Verifies the file, syncs it, and gives it its final name.
@@ -220,32 +313,40 @@ class PartFile:
             raise TruncatedError(f"{self.offset} of {self._size} announced bytes arrived")
         if size is not None and self.offset != size:
             raise SizeError(f"the source has {self.offset} bytes where file:size says {size}")
-        digest = self._hash.digest() if self._hash else None
-        if digest is not None and self._expected and not self._expected.matches(digest):
-            got = Multihash(self._code, digest)
+        while self.unhashed:
+            self.hash_on()
+        got = self._digest.multihash() if self._digest is not None else None
+        if got is not None and self._expected and not self._expected.matches(got.digest):
             raise ChecksumError(
                 f"the bytes have the checksum {got} where file:checksum says {self._expected}"
             )
-        with _writing(self._path):
+        with self._writing:
             os.fsync(self._fd)
             os.replace(self._part, self._path)
             self._done = True
-            self._note.unlink(missing_ok=True)
-        return str(Multihash(self._code, digest)) if digest is not None else None
+            if self._note.written:
+                self._note.remove()
+        return str(got) if got is not None else None
 
     def drop(self) -> None:
         """Removes the part file."""
-        self._part.unlink(missing_ok=True)
-        self._note.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(self._part)
+        self._note.remove()
         self._done = True
 
     def __enter__(self) -> PartFile:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._unnoted and not self._done and self._note.written:
+            with suppress(OSError):  # The next run asks for a little more then.
+                self._write_note()
         # A part file without a note helps nobody. After a commit the name is no longer ours.
-        if not self._noted and not self._done:
-            self._part.unlink(missing_ok=True)
+        if not self._note.written and not self._done:
+            with suppress(FileNotFoundError):
+                os.unlink(self._part)
+        self._note.close()
         os.close(self._fd)
 
 
@@ -268,117 +369,24 @@ def write_document(path: Path, data: bytes, directory: Path, make_directory: boo
         part.commit()
 
 
-def check_existing(
-    path: Path,
-    size: int | None,
-    expected: Multihash | None,
-    look: str,
-    tidy: bool = True,
-) -> int | None:
-    """Returns the size of a file that is there and still good, or None.
-
-    Args:
-        path: The file.
-        size: Bytes that it must have, if known.
-        expected: The multihash that it must have, if known.
-        look: How hard to look: `size`, `checksum` or `none`.
-        tidy: Whether what a killed run left beside a finished file is removed.
-    """
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    if not os.path.isfile(path):
-        return None
-    if look != "none" and size is not None and found.st_size != size:
-        return None
-    if (
-        look == "checksum"
-        and expected is not None
-        and not expected.matches(file_digest(path, expected))
-    ):
-        return None
-    if tidy:
-        with suppress(OSError):  # What cannot be tidied harms nobody.
-            _tidy(path)
-    return found.st_size
-
-
-def _tidy(path: Path) -> None:
-    """Removes what a killed run left beside a finished file, unless it is somebody's just now."""
-    part, note = part_paths(path)
-    if not part.exists():
-        note.unlink(missing_ok=True)
-        return
-    fd = os.open(part, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        with suppress(OSError):  # Somebody has the lock, or the file system knows none.
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            part.unlink(missing_ok=True)
-            note.unlink(missing_ok=True)
-    finally:
-        os.close(fd)
-
-
-def file_digest(
-    path: Path, expected: Multihash, stopped: Callable[[], bool] = lambda: False
-) -> bytes:
-    """Returns the digest of a file, by the algorithm of a multihash.
-
-    Args:
-        path: The file, which is read block by block.
-        expected: The multihash that it is to be compared with.
-        stopped: Asked between blocks whether nobody wants to know any more.
-    """
-    _, running = new_hash(expected)
-    with path.open("rb") as file:
-        while not stopped() and (block := file.read(_BLOCK)):
-            running.update(block)
-    return running.digest()
-
-
-def check_contained(path: Path, directory: Path) -> None:
-    """Checks that a file lies in a directory, symlinks followed.
-
-    Args:
-        path: The file, which need not exist.
-        directory: The directory.
-
-    Raises:
-        UnsafePathError: It does not.
-    """
-    root = os.path.realpath(directory)
-    parent = os.path.realpath(path.parent)
-    if parent != root and not parent.startswith(root.rstrip(os.sep) + os.sep):
-        raise UnsafePathError(f"the file {path} would lie outside of the directory {directory}")
-    if path.name in ("", ".", ".."):
-        raise UnsafePathError(f"the path {path} names no file")
-    if os.path.isdir(path):
-        raise DestinationError(f"cannot write {path}: there is a directory of that name")
-
-
 def part_paths(path: Path) -> tuple[Path, Path]:
     """Returns the part file of a file, and the note beside it.
 
     Args:
         path: The final path.
     """
-    name = path.name
-    if len(os.fsencode(name)) > _NAME_MAX - len("..part.json"):
+    part, note = beside(os.fspath(path))
+    return Path(part), Path(note)
+
+
+def beside(path: str) -> tuple[str, str]:
+    """Returns the same as `part_paths`, as text.
+
+    Args:
+        path: The final path.
+    """
+    folder, name = os.path.split(path)
+    if len(name) > _SURE_TO_FIT and len(os.fsencode(name)) > _NAME_MAX - len("..part.json"):
         name = hashlib.sha256(os.fsencode(name)).hexdigest()
-    return path.with_name(f".{name}.part"), path.with_name(f".{name}.part.json")
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, DestinationError):
-            raise
-        reason = error.strerror or type(error).__name__
-        raise DestinationError(f"cannot write {path}: {reason}") from error
-    except ValueError as error:
-        if isinstance(error, UnsafePathError):
-            raise
-        raise UnsafePathError(f"the path {str(path)!r} cannot name a file") from error
+    part = os.path.join(folder, f".{name}.part")
+    return part, f"{part}.json"

@@ -13,6 +13,15 @@ _LINES = {".ndjson", ".jsonl", ".geojsonl", ".geojsonseq"}
 _PARQUET = {".parquet", ".geoparquet"}
 
 
+def is_item_stream(suffix: str) -> bool:
+    """Returns whether a suffix tells a format of many items that is no JSON document.
+
+    Args:
+        suffix: The suffix of a file's name, with its dot.
+    """
+    return suffix.lower() in _LINES | _PARQUET
+
+
 def read_items(path: Path, name: str) -> Iterator[dict[str, Any]]:
     """Yields the documents of the items, as they stand in the file, without holding them.
 

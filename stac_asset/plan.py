@@ -47,9 +47,13 @@ class Planner:
     _taken: dict[str, str] = field(default_factory=dict)
     _folders: dict[str, str] = field(default_factory=dict)
     _top: int = 0
+    _root: str = ""
+    _owner: Owner | None = None
+    _base: str | None = None
 
     def __post_init__(self) -> None:
         self.directory = Path(os.path.abspath(self.directory))
+        self._root = str(self.directory)
         self._top = len(_folded(str(self.directory)))
 
     def document(self, owner: str, file_name: str) -> Path:
@@ -90,7 +94,7 @@ class Planner:
                 if isinstance(planned, Transfer):
                     paths = {_folded(found.path): found.path for found in planned.candidates}
                     for path in paths.values():
-                        self._take(path, f"asset '{key}' of {owner_name(owner)}")
+                        self._take(path, f"asset '{key}' of {planned.owner}")
                 yield planned
 
     def asset(
@@ -114,7 +118,7 @@ class Planner:
             owner=name,
             key=key,
             candidates=candidates,
-            directory=str(self.directory),
+            directory=self._root,
             owner_id=str(owner.id) if owner is not None else None,
             content_type=asset.media_type if isinstance(asset.media_type, str) else None,
             size=_size(asset, key, name),
@@ -139,7 +143,7 @@ class Planner:
         Raises:
             StacAssetError: Why there is none.
         """
-        base = owner.get_self_href() if owner is not None else None
+        base = self._base_of(owner)
         # An asset without an owner is one that the caller made.
         local = owner is None or (base is not None and is_local(base))
         found: list[Candidate] = []
@@ -152,10 +156,17 @@ class Planner:
             except StacAssetError as error:
                 first = first or error
             else:
-                found.append(Candidate(href, str(self.directory / folder / file_name), storage))
+                found.append(Candidate(href, os.path.join(self._root, folder, file_name), storage))
         if not found and first is not None:
             raise first
         return found
+
+    def _base_of(self, owner: Owner | None) -> str | None:
+        """Returns an owner's own href, for which pystac goes through its links each time."""
+        if owner is None or owner is not self._owner:
+            self._owner = owner
+            self._base = owner.get_self_href() if owner is not None else None
+        return self._base
 
     def _check_local(self, href: str, by_default: bool) -> None:
         allowed = self.config.allow_local_hrefs
@@ -252,5 +263,7 @@ def _folded(path: str) -> str:
 
     Source: the canonical caseless matching of Unicode, 3.13 (D145).
     """
+    if path.isascii():
+        return path.lower()
     folded = unicodedata.normalize("NFD", path).casefold()
     return unicodedata.normalize("NFD", folded)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from typing import TypeVar
 
@@ -30,24 +31,35 @@ async def bounded(
     if isinstance(inputs, list | tuple):
         limit = min(limit, len(inputs))
     waiting = iter(inputs)
-    done: asyncio.Queue[tuple[_R] | Exception | None] = asyncio.Queue(max(1, limit))
+    # No queue: its every put and get would wake somebody up.
+    done: deque[tuple[_R] | Exception | None] = deque()
+    arrived, room = asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
         try:
             for value in waiting:
-                await done.put((await call(value),))
+                while len(done) > limit:
+                    room.clear()
+                    await room.wait()
+                done.append((await call(value),))
+                arrived.set()
                 if left:  # A call may end in good order although it was cancelled.
                     return
-            await done.put(None)
+            done.append(None)
         except Exception as error:
-            await done.put(error)
+            done.append(error)
+        arrived.set()
 
     left = False
     workers = [asyncio.create_task(work()) for _ in range(limit)]
     try:
         running = len(workers)
         while running:
-            result = await done.get()
+            while not done:
+                arrived.clear()
+                await arrived.wait()
+            result = done.popleft()
+            room.set()
             if result is None:
                 running -= 1
             elif isinstance(result, Exception):

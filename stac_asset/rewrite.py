@@ -58,9 +58,9 @@ def rewrite(
         elif outcome is None or isinstance(outcome, Failed):
             _make_absolute(asset, base)
         else:
-            path = Path(outcome.candidate.path)
+            path = outcome.candidate.path
             _make_absolute(asset, base)
-            asset.href = relative_href(path, document) if document else str(path)
+            asset.href = relative_href(Path(path), document) if document else path
             if config.write_checksums:
                 describe(asset, outcome)
                 _add_file_extension(new)
@@ -103,12 +103,25 @@ def json_bytes(document: dict[str, Any], indent: int | None = 2) -> bytes:
 
     Args:
         document: What `document_of` returned, or any JSON object.
-        indent: Spaces of indentation; None is one line.
+        indent: Spaces of indentation; None is one line. An item collection, which may be large,
+            has a line for each of its items instead.
     """
+    features = document.get("features")
+    if indent is None or document.get("type") != "FeatureCollection" or not features:
+        return _json(document, indent)
+    lines = b"[\n" + b",\n".join(map(_json, features)) + b"\n]"
+    fields = (
+        _json(name) + b": " + (lines if name == "features" else _json(value))
+        for name, value in document.items()
+    )
+    return b"{" + b", ".join(fields) + b"}"
+
+
+def _json(value: object, indent: int | None = None) -> bytes:
     try:
-        return json.dumps(document, indent=indent, ensure_ascii=False).encode()
+        return json.dumps(value, indent=indent, ensure_ascii=False).encode()
     except UnicodeEncodeError:  # Half of a surrogate pair is no text, but JSON can escape it.
-        return json.dumps(document, indent=indent).encode()
+        return json.dumps(value, indent=indent).encode()
 
 
 def _detached(owner: _Owner, base: str | None) -> _Owner:

@@ -146,7 +146,9 @@ def item_of(feature: Any, base: str | None) -> pystac.Item:
 
 
 def _item(document: Any) -> pystac.Item:
-    return pystac.Item.from_dict(_mended(document), migrate=_is_old(document))
+    old = _is_old(document)
+    # Only a migration changes what it is given; a copy of everything would cost more than the rest.
+    return pystac.Item.from_dict(_mended(document), migrate=old, preserve_dict=old)
 
 
 def _mended(document: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 from stac_asset.types import Storage
 
 _VARIABLE = re.compile(r"\{(\w+)\}")
+_FLAT = {"storage:platform", "storage:region", "storage:requester_pays"}
 _URL = re.compile(r"https?://[a-zA-Z0-9.-]+(:\d{1,5})?(/[a-zA-Z0-9._~/-]*)?")
 """A service's URL: without user, password, query, and variables that nothing was put in for."""
 
@@ -36,7 +37,7 @@ def storage_of(
                 if isinstance(scheme, Mapping) and scheme.get("type") != "ms-azure":
                     return _scheme(scheme)
     for flat in (fields, asset, owner):
-        if any(f"storage:{name}" in flat for name in ("platform", "region", "requester_pays")):
+        if not _FLAT.isdisjoint(flat):
             platform = flat.get("storage:platform", "AWS")
             return Storage(
                 # The regions of other platforms are no regions of S3.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from pathlib import Path
 
@@ -19,19 +19,21 @@ from stac_asset.clients.mapping import mapped
 from stac_asset.clients.routes import Clients
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
 from stac_asset.errors import StacAssetError
-from stac_asset.fetch import Fetch, Tally, in_thread
-from stac_asset.files import BusyError, PartFile, check_contained, check_existing
+from stac_asset.existing import check_existing
+from stac_asset.fence import Fence
+from stac_asset.fetch import Fetch, Means, Tally
+from stac_asset.files import BusyError, PartFile
 from stac_asset.hrefs import parse_href
 from stac_asset.integrity import Multihash
 from stac_asset.messages import (
     ErrorAssetDownload,
     FinishAssetDownload,
-    Message,
     SkipAssetDownload,
     StartAssetDownload,
 )
 from stac_asset.pool import bounded
 from stac_asset.redact import redact_href
+from stac_asset.threads import in_thread
 from stac_asset.types import (
     Candidate,
     Downloaded,
@@ -55,10 +57,9 @@ class Engine:
             only.
         max_concurrent_downloads: How many transfers are in work at once.
         stream: If False, a file is read whole into memory before its first byte is written.
+        hosts: Gives the place of a file at a host; by default there are
+            `Config.max_connections_per_host`, and they are this engine's alone.
     """
-
-    messages: MessageQueue | None
-    """Where progress is reported, if anywhere."""
 
     def __init__(
         self,
@@ -67,13 +68,24 @@ class Engine:
         messages: MessageQueue | None = None,
         max_concurrent_downloads: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
         stream: bool | None = None,
+        hosts: Callable[[str], AbstractAsyncContextManager[object]] | None = None,
     ) -> None:
         self._clients = clients
         self._config = config
-        self.messages = messages
         self._limit = max(1, max_concurrent_downloads)
-        self._stream = stream
         self._hosts: dict[str, asyncio.Semaphore] = {}
+        self._place_at = hosts or self._own_place_at
+        self._means = Means(config, messages, stream, self._place_at)
+        self._fences: dict[str, Fence] = {}
+
+    @property
+    def messages(self) -> MessageQueue | None:
+        """Where progress is reported, if anywhere."""
+        return self._means.messages
+
+    @messages.setter
+    def messages(self, messages: MessageQueue | None) -> None:
+        self._means.messages = messages
 
     async def run(self, transfers: Iterable[Transfer]) -> AsyncGenerator[Outcome, None]:
         """Downloads transfers, and yields what became of each as soon as that is known.
@@ -105,22 +117,18 @@ class Engine:
         tally = Tally()
         candidate = transfer.candidates[0]
         try:
-            if skipped := await find_existing(transfer, self._config):
-                path = Path(skipped.candidate.path)
-                await self._report(SkipAssetDownload(key=transfer.key, path=path))
+            if skipped := await self._existing(transfer):
+                if self.messages is not None:
+                    path = Path(skipped.candidate.path)
+                    await self.messages.put(SkipAssetDownload(key=transfer.key, path=path))
                 return skipped
             return await self._first_of(transfer, tally)
         except Exception as raised:
             error = mapped(raised, candidate.href)
             error.owner, error.key = transfer.owner, transfer.key
-            await self._report(
-                ErrorAssetDownload(
-                    key=transfer.key,
-                    href=redact_href(candidate.href),
-                    path=Path(candidate.path),
-                    error=error,
-                )
-            )
+            if self.messages is not None:
+                href, path = redact_href(candidate.href), Path(candidate.path)
+                await self.messages.put(ErrorAssetDownload(transfer.key, href, path, error))
             return Failed(
                 owner=transfer.owner,
                 key=transfer.key,
@@ -134,36 +142,27 @@ class Engine:
     async def _first_of(self, transfer: Transfer, tally: Tally) -> Downloaded:
         first: StacAssetError | None = None
         for candidate in transfer.candidates:
-            await self._report(
-                StartAssetDownload(
-                    key=transfer.key,
-                    owner_id=transfer.owner_id,
-                    href=redact_href(candidate.href),
-                    path=Path(candidate.path),
-                )
-            )
+            if self.messages is not None:
+                href, path = redact_href(candidate.href), Path(candidate.path)
+                begun = StartAssetDownload(transfer.key, transfer.owner_id, href, path)
+                await self.messages.put(begun)
             try:
                 downloaded = await self._fetch(transfer, candidate, tally)
             except Exception as error:
                 first = first or mapped(error, candidate.href)
                 continue
-            await self._report(
-                FinishAssetDownload(
-                    key=transfer.key,
-                    href=redact_href(candidate.href),
-                    path=Path(candidate.path),
-                )
-            )
+            if self.messages is not None:
+                await self.messages.put(FinishAssetDownload(transfer.key, href, path))
             return downloaded
         assert first is not None, "a transfer has at least one candidate"
         raise first
 
     async def _fetch(self, transfer: Transfer, candidate: Candidate, tally: Tally) -> Downloaded:
-        client = await self._clients.get_client(candidate.href)
         url = parse_href(candidate.href)
+        client = await self._clients.client_of(url)
         async with self._host(url):
             with await self._part(transfer, candidate) as part:
-                if skipped := await find_existing(transfer, self._config):
+                if skipped := await self._existing(transfer):
                     # Another process finished it while we waited for its lock.
                     part.drop()
                     return Downloaded(transfer, candidate, skipped.size, 0, tally.seconds, 0)
@@ -173,9 +172,7 @@ class Engine:
                     url=url,
                     transfer=transfer,
                     candidate=candidate,
-                    config=self._config,
-                    messages=self.messages,
-                    stream=self._stream,
+                    means=self._means,
                     tally=tally,
                 )
                 return await fetch.run()
@@ -184,8 +181,8 @@ class Engine:
         while True:
             try:
                 return PartFile(
-                    path=Path(candidate.path),
-                    directory=Path(transfer.directory),
+                    path=candidate.path,
+                    directory=self._fence(transfer),
                     source=_identity(candidate.href),
                     make_directory=self._config.make_directory,
                     expected=Multihash.parse(transfer.checksum),
@@ -194,45 +191,54 @@ class Engine:
             except BusyError:
                 await asyncio.sleep(_BUSY_POLL)
 
-    def _host(self, url: URL) -> AbstractAsyncContextManager[None]:
-        if not url.host:
-            return nullcontext()
+    def _host(self, url: URL) -> AbstractAsyncContextManager[object]:
+        return self._place_at(url.host) if url.host else nullcontext()
+
+    def _own_place_at(self, host: str) -> AbstractAsyncContextManager[object]:
         limit = self._config.max_connections_per_host
-        return self._hosts.setdefault(url.host, asyncio.Semaphore(limit))
+        return self._hosts.setdefault(host, asyncio.Semaphore(limit))
 
-    async def _report(self, message: Message) -> None:
-        if self.messages is not None:
-            await self.messages.put(message)
+    async def _existing(self, transfer: Transfer) -> Skipped | None:
+        return await find_existing(transfer, self._config, fence=self._fence(transfer))
+
+    def _fence(self, transfer: Transfer) -> Fence:
+        fence = self._fences.get(transfer.directory)
+        if fence is None:
+            fence = self._fences[transfer.directory] = Fence(transfer.directory)
+        return fence
 
 
-async def find_existing(transfer: Transfer, config: Config, tidy: bool = True) -> Skipped | None:
+async def find_existing(
+    transfer: Transfer, config: Config, tidy: bool = True, fence: Fence | None = None
+) -> Skipped | None:
     """Returns the skip of a transfer whose file is there and still good, or None.
 
     Args:
         transfer: What is to be downloaded.
         config: How hard to look; what is to be overwritten is never skipped.
         tidy: Whether what a killed run left beside a finished file is removed.
+        fence: The directory that the file may not leave, where many are looked at.
 
     Raises:
         UnsafePathError: The file lies outside of the directory, by a symlink.
         DestinationError: There is a directory of that name.
     """
-    if config.overwrite:
+    if config.overwrite or transfer.overwrite:
         return None
     look = config.verify_existing
-    expected = Multihash.parse(transfer.checksum)
+    expected = Multihash.parse(transfer.checksum) if look == "checksum" else None
     for candidate in transfer.candidates:
-        path = Path(candidate.path)
+        path = candidate.path
         if not os.path.lexists(path):
             continue
-        check_contained(path, Path(transfer.directory))
+        (fence or Fence(transfer.directory)).check(path)
         check = (path, transfer.size, expected, look, tidy)
-        if look == "checksum" and expected is not None:
+        if expected is not None:
             size = await in_thread(check_existing, *check)
         else:
             size = check_existing(*check)
         if size is not None:
-            checksum = transfer.checksum if look == "checksum" and expected else None
+            checksum = transfer.checksum if expected is not None else None
             return Skipped(transfer, candidate, size, checksum)
     return None
 

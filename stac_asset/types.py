@@ -77,6 +77,9 @@ class Transfer:
     checksum: str | None = None
     """The multihash that `file:checksum` tells, as it stands in the item."""
 
+    overwrite: bool = False
+    """Whether a file that is there already is known to be of another version."""
+
     @property
     def href(self) -> str:
         """The preferred href."""

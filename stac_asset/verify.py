@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from stac_asset.errors import StacAssetError
-from stac_asset.files import file_digest
+from stac_asset.existing import file_digest
 from stac_asset.integrity import Multihash
 from stac_asset.inventory import Inventory
 from stac_asset.pool import bounded

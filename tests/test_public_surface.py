@@ -44,12 +44,15 @@ def signature(function: Any) -> dict[str, Any]:
 
 
 def test_all_is_what_is_public() -> None:
+    assert set(stac_asset.__all__) <= set(dir(stac_asset))
+    for name in stac_asset.__all__:  # Imported now, if nobody has used it yet.
+        assert getattr(stac_asset, name) is getattr(stac_asset, name)
     public = {
         name
         for name, value in vars(stac_asset).items()
         if not name.startswith("_") and (name in MODULES or not isinstance(value, ModuleType))
     }
-    assert public - {"annotations"} == set(stac_asset.__all__)
+    assert public - {"annotations", "TYPE_CHECKING", "import_module"} == set(stac_asset.__all__)
     assert stac_asset.__all__ == sorted(stac_asset.__all__)
 
 
@@ -171,6 +174,25 @@ async def test_messages_of_a_download_a_skip_and_an_error(
 
 def test_import_is_light() -> None:
     heavy = ["pydantic_settings", "stac_asset.settings", "uvloop", "rich", "click", "prefect"]
-    code = f"import sys, stac_asset; print([name for name in {heavy} if name in sys.modules])"
+    assert imported_of("import stac_asset; stac_asset.download_item", heavy) == "[]"
+    names = [*heavy, "aiohttp", "pystac", "yarl", "asyncio", "stac_asset.config"]
+    assert imported_of("import stac_asset", names) == "[]"
+
+
+def test_help_imports_nothing_that_downloads() -> None:
+    code = "import stac_asset.cli; stac_asset.cli.app(['--help'], standalone_mode=False)"
+    heavy = ["pystac", "pydantic", "uvloop", "rich", "prefect", "stac_asset.api"]
+    assert imported_of(code, heavy).endswith("[]")
+
+
+def test_a_name_that_is_not_there() -> None:
+    assert not hasattr(stac_asset, "download_everything")
+    with pytest.raises(ImportError):
+        from stac_asset import download_everything  # type: ignore[attr-defined] # noqa: F401
+
+
+def imported_of(code: str, names: list[str]) -> str:
+    """Returns what a new process prints that imports something: which names were imported."""
+    code = f"import sys; {code}; print([name for name in {names} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    return done.stdout.strip()

@@ -43,6 +43,12 @@ class Request:
     storage: Storage | None = None
     """What the item says of the object store."""
 
+    end: int | None = None
+    """The first byte not wanted, if the file is fetched in pieces; the validator is known then."""
+
+    watched: bool = False
+    """Whether whoever asks ends the response itself when it is silent for too long."""
+
 
 @dataclass(slots=True)
 class Response:
@@ -59,6 +65,9 @@ class Response:
 
     validator: str | None = None
     """What the source calls this version, if a range can be asked of it later."""
+
+    ranges: bool = False
+    """Whether other ranges can be asked for at the same time, by requests with an `end`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,14 @@ class Client(ABC):
 
         return bool(self.name) and route(url) == self.name
 
+    async def secrets(self, url: URL) -> dict[str, str]:
+        """Returns the headers that carry this client's secrets to a url, for those who ask there.
+
+        Args:
+            url: The url, whose origin is theirs alone.
+        """
+        return {}
+
     @abstractmethod
     def open_url(
         self,
@@ -148,6 +165,16 @@ class Client(ABC):
             close = getattr(chunks, "aclose", None)
             if close is not None:
                 await close()
+
+    async def check(self, request: Request) -> None:  # noqa: B027 - most need no credential
+        """Makes sure that this client has the credential that a file needs; asks no server for it.
+
+        Args:
+            request: What is going to be asked for.
+
+        Raises:
+            MissingCredentialError: It has none.
+        """
 
     async def stat(self, request: Request) -> Stat:
         """Returns what the source says of a file; raises what a fetch would, if it is not there.

@@ -6,6 +6,7 @@ They are asked anew at each hop of a redirect. (They are no middlewares of aioht
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from aiohttp import ClientResponse
 from yarl import URL
 
 from stac_asset.config import Config
+from stac_asset.errors import ConfigError
 from stac_asset.hosts import Hosts
 
 
@@ -63,6 +65,21 @@ class HostHeaders:
 
     async def close(self) -> None:
         """Does nothing."""
+
+
+def basic(username: str, password: str) -> str:
+    """Returns what basic authentication sends as `Authorization`.
+
+    Args:
+        username: The user's name, which has no colon.
+        password: The user's password.
+
+    Raises:
+        ConfigError: The name has a colon.
+    """
+    if ":" in username:
+        raise ConfigError("a user's name cannot have a colon in basic authentication")
+    return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
 
 
 class Credentials:

@@ -12,14 +12,22 @@ from yarl import URL
 
 from stac_asset.clients import headers
 from stac_asset.clients.base import Request
-from stac_asset.clients.credentials import HostHeaders
+from stac_asset.clients.credentials import Credential, HostHeaders
+from stac_asset.clients.earthdata_login import LOGIN_URL, EarthdataLogin, netrc_login
 from stac_asset.clients.http import HttpClient
 from stac_asset.clients.session import session_from_config
 from stac_asset.config import Config
-from stac_asset.errors import ConfigError, LoginPageError, ResponseError
+from stac_asset.errors import LoginPageError, MissingCredentialError, ResponseError
 from stac_asset.hosts import Hosts
 
-_HOSTS = ("*.earthdata.nasa.gov", "*.earthdatacloud.nasa.gov", "earthdata.nasa.gov")
+HOSTS = (
+    "*.earthdata.nasa.gov",
+    "*.earthdatacloud.nasa.gov",
+    "earthdata.nasa.gov",
+    "earthdatacloud.nasa.gov",
+)
+"""Earthdata's hosts, which get a token unless others are named."""
+
 _LOGIN_HOSTS = ("urs.earthdata.nasa.gov", "*.urs.earthdata.nasa.gov")
 _WHY = "the Earthdata token is missing, has expired, or is not meant for this data"
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
@@ -48,6 +56,7 @@ class EarthdataClient(HttpClient):
         hosts: The hosts that get the token: `example.com`, or `*.example.com` for all below it.
             Only https is meant, unless `http://` stands before it.
         login_hosts: Those of them that log users in, and have no data.
+        credential: What gives the token in its place. Closing this client closes it.
 
     Raises:
         ConfigError: One of the hosts is none.
@@ -60,10 +69,12 @@ class EarthdataClient(HttpClient):
         session: ClientSession,
         check_content_type: bool = True,
         token: str | None = None,
-        hosts: Iterable[str] = _HOSTS,
+        hosts: Iterable[str] = HOSTS,
         login_hosts: Iterable[str] = _LOGIN_HOSTS,
+        credential: Credential | None = None,
     ) -> None:
-        super().__init__(session, check_content_type)
+        super().__init__(session, check_content_type, credential)
+        self._by_route = hosts is HOSTS
         self._hosts = Hosts(hosts)
         self._login_hosts = Hosts(login_hosts)
         if token:
@@ -71,27 +82,62 @@ class EarthdataClient(HttpClient):
             self._credentials = HostHeaders(bearer, self._hosts)
 
     @classmethod
-    async def login(cls, token: str | None = None) -> Self:
+    async def login(
+        cls,
+        token: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        hosts: Iterable[str] = HOSTS,
+        login_url: str = LOGIN_URL,
+        config: Config | None = None,
+    ) -> Self:
         """Logs in to Earthdata and returns a client.
 
+        What gets it in is the first of these that there is: the token, the user's name and
+        password, the token in the environment variable `EARTHDATA_PAT`, and the name and password
+        that `.netrc` has for the login host. All are read now; the login host is asked for a token
+        when the first file is.
+
         Args:
-            token: The Earthdata bearer token. If it is not provided, it is read from the
-                `EARTHDATA_PAT` environment variable, now.
+            token: The Earthdata bearer token.
+            username: The user's name, for which the login host gives a token.
+            password: The user's password.
+            hosts: The hosts that get the token, besides the login host.
+            login_url: Where the user logs in.
+            config: How to make requests.
 
         Returns:
             A client configured to use the bearer token
 
         Raises:
-            ConfigError: There is no token.
+            MissingCredentialError: There is neither a token nor a user.
+            ConfigError: One of the hosts is none, or `.netrc` cannot be read.
         """
-        return await cls.from_config(Config(earthdata_token=token))
+        config = config or Config()
+        login = URL(login_url)
+        if hosts is not HOSTS:
+            hosts = (*hosts, str(login.origin()))
+        trusted = Hosts(hosts)
+        token = (token or ("" if username else os.environ.get("EARTHDATA_PAT", ""))).strip()
+        credential = None
+        if not token:
+            user = (username, password or "") if username else netrc_login(login.host or "")
+            if user is None:
+                raise MissingCredentialError(
+                    "there is no Earthdata token: set EARTHDATA_PAT or Config.earthdata_token, or "
+                    f"give {login.host} a login in .netrc"
+                )
+            credential = EarthdataLogin(*user, trusted, login_url, config)
+        session = session_from_config(config)
+        logs_in = (*_LOGIN_HOSTS, str(login.origin()))
+        return cls(session, config.http_check_content_type, token, hosts, logs_in, credential)
 
     @classmethod
     async def from_config(cls, config: Config) -> Self:
         """Logs in to Earthdata and returns the default earthdata client.
 
         Uses a token stored in the `EARTHDATA_PAT` environment variable, if the token is not
-        provided in the config.
+        provided in the config, and the login in `.netrc`, if it is not there either.
 
         Args:
             config: A configuration object.
@@ -100,14 +146,9 @@ class EarthdataClient(HttpClient):
             A logged-in Earthdata client.
 
         Raises:
-            ConfigError: There is no token.
+            MissingCredentialError: There is neither.
         """
-        token = (config.earthdata_token or os.environ.get("EARTHDATA_PAT", "")).strip()
-        if not token:
-            raise ConfigError(
-                "there is no Earthdata token: set EARTHDATA_PAT or Config.earthdata_token"
-            )
-        return cls(session_from_config(config), config.http_check_content_type, token)
+        return await cls.login(config.earthdata_token, config=config)
 
     def claims(self, url: URL) -> bool:
         """Returns whether a url is on one of Earthdata's hosts.
@@ -115,7 +156,7 @@ class EarthdataClient(HttpClient):
         Args:
             url: An absolute url, or a relative one without scheme for a local path.
         """
-        return super().claims(url) or url in self._hosts
+        return url in self._hosts or (self._by_route and super().claims(url))
 
     def trusts(self, url: URL, origin: URL) -> bool:
         """Returns whether a hop may carry the session's headers, cookies and credentials.

@@ -56,6 +56,15 @@ def validator(response: ClientResponse) -> str | None:
     return response.headers[hdrs.LAST_MODIFIED]
 
 
+def takes_ranges(response: ClientResponse) -> bool:
+    """Returns whether a server says that it can send parts of a file.
+
+    Args:
+        response: Any answer.
+    """
+    return response.status == 206 or response.headers.get(hdrs.ACCEPT_RANGES) == "bytes"
+
+
 def differs(response: ClientResponse, validator_asked: str | None) -> bool:
     """Returns whether an answer is a part of another version than the one that was asked for.
 

@@ -6,7 +6,7 @@ knows no header, cookie or credential, so that nothing can leak by it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Self
 
@@ -19,9 +19,10 @@ from stac_asset.clients import headers
 from stac_asset.clients.base import RangeClient, Request, Response, Stat
 from stac_asset.clients.credentials import Credential, Credentials, credentials_from_config
 from stac_asset.clients.mapping import mapped_errors
-from stac_asset.clients.session import session_from_config
+from stac_asset.clients.session import session_from_config, timeout_of
 from stac_asset.config import Config
 from stac_asset.errors import ResponseError, TransferError
+from stac_asset.hosts import Hosts
 from stac_asset.redact import redact_href
 
 _MAX_REDIRECTS = 10
@@ -42,6 +43,13 @@ class HttpClient(RangeClient):
         session: The session that will be used for all requests. Closing this client closes it.
         check_content_type: If true, a content type that the asset does not expect is an error;
             if false, it is logged as a warning.
+        credential: What puts a secret on the requests to the hosts that it is for. Closing this
+            client closes it.
+        hosts: The hosts whose hrefs this client claims, as in `Config.oauth2_hosts`; all hrefs of
+            http and https by default.
+
+    Raises:
+        ConfigError: One of the hosts is none.
     """
 
     name = "http"
@@ -52,11 +60,18 @@ class HttpClient(RangeClient):
     check_content_type: bool
     """If true, check the asset's content type against the response from the server."""
 
-    def __init__(self, session: ClientSession, check_content_type: bool = True) -> None:
+    def __init__(
+        self,
+        session: ClientSession,
+        check_content_type: bool = True,
+        credential: Credential | None = None,
+        hosts: Iterable[str] | None = None,
+    ) -> None:
         self.session = session
         self.check_content_type = check_content_type
         self._bare: ClientSession | None = None
-        self._credentials: Credential = Credentials()
+        self._credentials: Credential = credential or Credentials()
+        self._claimed = None if hosts is None else Hosts(hosts)
 
     @classmethod
     async def from_config(cls, config: Config) -> Self:
@@ -78,6 +93,14 @@ class HttpClient(RangeClient):
         client._credentials = credentials
         return client
 
+    def claims(self, url: URL) -> bool:
+        """Returns whether a url is on one of this client's hosts.
+
+        Args:
+            url: An absolute url, or a relative one without scheme for a local path.
+        """
+        return super().claims(url) if self._claimed is None else url in self._claimed
+
     def trusts(self, url: URL, origin: URL) -> bool:
         """Returns whether a hop may carry the session's headers, cookies and credentials.
 
@@ -85,7 +108,15 @@ class HttpClient(RangeClient):
             url: Where the hop goes.
             origin: The url of the first hop.
         """
-        return url.origin() == origin.origin()
+        return url is origin or url.origin() == origin.origin()
+
+    async def secrets(self, url: URL) -> dict[str, str]:
+        """Returns the headers that carry this client's secrets to a url, for those who ask there.
+
+        Args:
+            url: The url, whose origin is theirs alone.
+        """
+        return {**self.session.headers, **await self._credentials.headers(url)}
 
     async def prepare(self, url: URL) -> URL:
         """Returns the url to request in place of an href's; where a provider signs, it is signed.
@@ -111,22 +142,27 @@ class HttpClient(RangeClient):
         try:
             offset, size = headers.extent(response)
             chunks = _chunks(response, request.url)
-            yield Response(chunks, offset, size, headers.validator(response))
+            ranges = headers.takes_ranges(response)
+            yield Response(chunks, offset, size, headers.validator(response), ranges)
         finally:
             response.close()
 
     async def _open(self, request: Request) -> ClientResponse:
         ask: dict[str, str] = dict(_IDENTITY)
-        if request.offset and request.validator:
-            ask[hdrs.RANGE] = f"bytes={request.offset}-"
+        if request.validator and (request.offset or request.end):
+            last = "" if request.end is None else request.end - 1
+            ask[hdrs.RANGE] = f"bytes={request.offset}-{last}"
             ask[hdrs.IF_RANGE] = request.validator
-        response = await self._request(hdrs.METH_GET, request.url, ask)
-        if request.offset and (
-            response.status == 416 or headers.differs(response, request.validator)
+        watched = request.watched
+        response = await self._request(hdrs.METH_GET, request.url, ask, watched)
+        if (
+            request.offset
+            and request.end is None
+            and (response.status == 416 or headers.differs(response, request.validator))
         ):
             # What is here is as long as what is there, or longer, or of another version.
             response.close()
-            response = await self._request(hdrs.METH_GET, request.url, _IDENTITY)
+            response = await self._request(hdrs.METH_GET, request.url, _IDENTITY, watched)
         return self._checked(response, request)
 
     async def stat(self, request: Request) -> Stat:
@@ -155,15 +191,19 @@ class HttpClient(RangeClient):
             finally:
                 response.close()
 
-    async def _request(self, method: str, href: URL, ask: dict[str, str]) -> ClientResponse:
-        response = await self._follow(method, await self.prepare(href), ask)
+    async def _request(
+        self, method: str, href: URL, ask: dict[str, str], watched: bool = False
+    ) -> ClientResponse:
+        response = await self._follow(method, await self.prepare(href), ask, watched)
         if response.status in (401, 403):
             response.release()
             if await self._credentials.renew(href, response):
-                response = await self._follow(method, await self.prepare(href), ask)
+                response = await self._follow(method, await self.prepare(href), ask, watched)
         return response
 
-    async def _follow(self, method: str, url: URL, ask: dict[str, str]) -> ClientResponse:
+    async def _follow(
+        self, method: str, url: URL, ask: dict[str, str], watched: bool = False
+    ) -> ClientResponse:
         href = origin = url
         for _ in range(_MAX_REDIRECTS):
             session = self.session if self.trusts(url, origin) else self._session_without_secrets()
@@ -173,6 +213,7 @@ class HttpClient(RangeClient):
                 headers={**ask, **await self._credentials.headers(url)},
                 allow_redirects=False,
                 auto_decompress=False,
+                timeout=timeout_of(session, watched),
             )
             location = response.headers.get(hdrs.LOCATION)
             if response.status not in (301, 302, 303, 307, 308) or location is None:
@@ -210,12 +251,12 @@ class HttpClient(RangeClient):
             )
 
     def _check_content_type(self, response: ClientResponse, request: Request) -> None:
-        validate.check_content_type(
-            response.headers.get(hdrs.CONTENT_TYPE),
-            request.content_type,
-            self.check_content_type,
-            redact_href(request.url),
-        )
+        actual = response.headers.get(hdrs.CONTENT_TYPE)
+        if actual != request.content_type:
+            shown = redact_href(request.url)
+            validate.check_content_type(
+                actual, request.content_type, self.check_content_type, shown
+            )
 
     async def close(self) -> None:
         """Close this http client.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Self
 
 from yarl import URL
@@ -19,12 +19,15 @@ from stac_asset.redact import redact_href
 ENTRY_POINTS = "stac_asset.clients"
 """The entry-point group through which packages add clients: name, and the client class."""
 
-_ROUTES: list[tuple[str, str | None, str]] = [
-    (r"|file", None, "filesystem"),
-    (r"s3", None, "s3"),
-    (r"https?", r"[a-z0-9]+\.blob\.core\.windows\.net", "planetary-computer"),
-    (r"https", r"([a-z0-9-]+\.)*earthdata(cloud)?\.nasa\.gov", "earthdata"),
-    (r"https?", None, "http"),
+_ROUTES = [
+    (re.compile(scheme), re.compile(host) if host is not None else None, name)
+    for scheme, host, name in (
+        (r"|file", None, "filesystem"),
+        (r"s3", None, "s3"),
+        (r"https?", r"[a-z0-9]+\.blob\.core\.windows\.net", "planetary-computer"),
+        (r"https", r"([a-z0-9-]+\.)*earthdata(cloud)?\.nasa\.gov", "earthdata"),
+        (r"https?", None, "http"),
+    )
 ]
 """Scheme, host (None: any) and the client's name. Each pattern has to match as a whole."""
 
@@ -35,10 +38,9 @@ def route(url: URL) -> str | None:
     Args:
         url: The url; without a scheme it is a local path.
     """
+    asked = (url.host or "").lower().rstrip(".")
     for scheme, host, name in _ROUTES:
-        if re.fullmatch(scheme, url.scheme) and (
-            host is None or re.fullmatch(host, (url.host or "").lower().rstrip("."))
-        ):
+        if scheme.fullmatch(url.scheme) and (host is None or host.fullmatch(asked)):
             return name
     return None
 
@@ -64,7 +66,7 @@ def _client_classes() -> dict[str, type[Client]]:
         HttpClient,
     ]
     classes = {client.name: client for client in own}
-    for point in entry_points(group=ENTRY_POINTS):
+    for point in _points():
         if point.name not in classes:
             classes[point.name] = point.load()
     return classes
@@ -101,6 +103,23 @@ class Clients:
                     f"use one of {', '.join(sorted(known))}"
                 )
 
+    @property
+    def callers(self) -> tuple[Client, ...]:
+        """The caller's own clients, in their order."""
+        return tuple(self._callers)
+
+    def claimant(self, url: URL) -> Client | None:
+        """Returns the first of the caller's own clients that claims a url, or None.
+
+        Args:
+            url: The url; where the configuration names a client, that name alone counts.
+        """
+        override = self.config.client_override
+        for client in self._callers:
+            if client.name == override if override is not None else client.claims(url):
+                return client
+        return None
+
     async def get_client(self, href: str) -> Client:
         """Gets a client for the provided href.
 
@@ -114,11 +133,24 @@ class Clients:
             HrefError: The href is empty or cannot be parsed.
             SchemeError: No client claims it.
         """
-        url = parse_href(href)
+        return await self.client_of(parse_href(href))
+
+    async def client_of(self, url: URL) -> Client:
+        """Gets a client for a url.
+
+        Args:
+            url: What `parse_href` makes of an href.
+
+        Returns:
+            The client, which stays this object's, or the caller's, to close.
+
+        Raises:
+            SchemeError: No client claims it.
+        """
         override = self.config.client_override
-        for client in self._callers:
-            if client.name == override if override is not None else client.claims(url):
-                return client
+        claimant = self.claimant(url)
+        if claimant is not None:
+            return claimant
         if override is not None:
             return await self._named(override)
         for added in _added_names():
@@ -128,7 +160,7 @@ class Clients:
         name = route(url)
         if name is None:
             raise SchemeError(
-                f"no client claims '{redact_href(href)}': its scheme '{url.scheme}' is not one of "
+                f"no client claims '{redact_href(url)}': its scheme '{url.scheme}' is not one of "
                 "http, https, s3 and file"
             )
         return await self._named(name)
@@ -157,4 +189,10 @@ class Clients:
 
 @cache
 def _added_names() -> tuple[str, ...]:
-    return tuple(point.name for point in entry_points(group=ENTRY_POINTS))
+    return tuple(point.name for point in _points())
+
+
+@cache
+def _points() -> tuple[EntryPoint, ...]:
+    # It reads what every package of the environment says.
+    return tuple(entry_points(group=ENTRY_POINTS))

@@ -7,7 +7,7 @@ https://boto3.amazonaws.com/v1/documentation/api/latest/guide/credentials.html
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
@@ -18,6 +18,7 @@ from stac_asset import validate
 from stac_asset.clients.base import RangeClient, Request, Response, Stat
 from stac_asset.clients.s3_connections import Connections, Options, Patience, quieten_botocore
 from stac_asset.clients.s3_errors import asked_how, mapped_errors
+from stac_asset.clients.s3_identity import S3Identity, S3Place
 from stac_asset.clients.s3_objects import (
     endpoint_of,
     extent_of,
@@ -35,6 +36,7 @@ from stac_asset.config import (
 from stac_asset.errors import (
     AccessError,
     ConfigError,
+    MissingCredentialError,
     ResponseError,
 )
 from stac_asset.redact import redact_href
@@ -67,9 +69,12 @@ class S3Client(RangeClient):
         check_content_type: If true, a content type that the asset does not expect is an error;
             if false, it is logged as a warning.
         read_timeout: Seconds without a byte after which an attempt is given up.
+        identity: Who signs requests; by default whoever botocore finds.
+        buckets: What this client claims: buckets, and prefixes in them (`bucket/prefix`); all
+            hrefs of S3 by default.
 
     Raises:
-        ConfigError: The endpoint is no URL.
+        ConfigError: The endpoint is no URL, or one of the buckets is none.
     """
 
     name = "s3"
@@ -101,12 +106,13 @@ class S3Client(RangeClient):
         endpoint_url: str | None = None,
         check_content_type: bool = True,
         read_timeout: float = Config.http_read_timeout,
+        identity: S3Identity | None = None,
+        buckets: Iterable[str] = (),
     ) -> None:
-        from aiobotocore.session import AioSession
-
         if endpoint_url is not None and endpoint_of(endpoint_url) is None:
             raise ConfigError(f"the S3 endpoint '{redact_href(endpoint_url)}' is no http(s) URL")
-        self.session = AioSession()
+        self._places = tuple(S3Place.parse(bucket) for bucket in buckets)
+        self.session = (identity or S3Identity()).session(region_name)
         quieten_botocore()
         self.region_name = region_name
         self.requester_pays = requester_pays
@@ -119,11 +125,15 @@ class S3Client(RangeClient):
         self._patience = Patience()
 
     @classmethod
-    async def from_config(cls, config: Config) -> Self:
+    async def from_config(
+        cls, config: Config, identity: S3Identity | None = None, buckets: Iterable[str] = ()
+    ) -> Self:
         """Creates an s3 client from a config.
 
         Args:
             config: The config object
+            identity: Who signs requests; by default whoever botocore finds.
+            buckets: The buckets, and prefixes in them, that it claims; by default all.
         """
         return cls(
             requester_pays=config.s3_requester_pays,
@@ -133,7 +143,40 @@ class S3Client(RangeClient):
             endpoint_url=config.s3_endpoint_url,
             check_content_type=config.http_check_content_type,
             read_timeout=config.http_read_timeout,
+            identity=identity,
+            buckets=buckets,
         )
+
+    def claims(self, url: URL) -> bool:
+        """Returns whether a url is of S3, and in the buckets that this client is for.
+
+        Args:
+            url: An absolute url, or a relative one without scheme for a local path.
+        """
+        return super().claims(url) and (
+            not self._places or any(url in place for place in self._places)
+        )
+
+    async def check(self, request: Request) -> None:
+        """Makes sure that there are credentials for an object that requesters pay for.
+
+        Args:
+            request: What is going to be asked for.
+
+        Raises:
+            MissingCredentialError: There are none.
+        """
+        place = place_of(request.storage, self.region_name, self.endpoint_url)
+        pays = request.storage is not None and request.storage.requester_pays
+        if not place.signed or not (self.requester_pays or pays):
+            return
+        shown = shown_href(request.url)
+        with mapped_errors(shown):
+            signs = await self._connections.finds_credentials(self.session)
+        if not signs:
+            raise MissingCredentialError(
+                f"requesters pay for {shown}, and no AWS credentials were found: configure some"
+            )
 
     async def has_credentials(self) -> bool:
         """Returns true if the sessions has credentials."""
@@ -160,22 +203,27 @@ class S3Client(RangeClient):
                 shown_href(request.url),
             )
             offset, size = extent_of(found, request.url)
-            yield Response(_chunks(body, request.url), offset, size, validator_of(found))
+            chunks = _chunks(body, request.url)
+            # Pieces would go without the checksum that S3 has of the whole.
+            ranges = not any(name.startswith("Checksum") for name in found)
+            yield Response(chunks, offset, size, validator_of(found), ranges)
         finally:
             body.close()
 
     async def _get(self, request: Request) -> dict[str, Any]:
-        if not request.offset or not request.validator:
+        if not request.validator or not (request.offset or request.end):
             return await self._get_whole(request)
-        ask = {"Range": f"bytes={request.offset}-", "IfMatch": request.validator}
+        last = "" if request.end is None else request.end - 1
+        ask = {"Range": f"bytes={request.offset}-{last}", "IfMatch": request.validator}
         try:
             found = await self._call("get_object", request, **ask)
         except ResponseError as error:
             # It changed, or what is here is as long as what is there: start over.
-            if error.status not in (412, 416):
+            if error.status not in (412, 416) or request.end is not None:
                 raise
         else:
-            if "ContentRange" not in found or validator_of(found) == request.validator:
+            same = "ContentRange" not in found or validator_of(found) == request.validator
+            if same or request.end is not None:
                 return found
             found["Body"].close()  # Some services have never heard of If-Match.
         return await self._get_whole(request)

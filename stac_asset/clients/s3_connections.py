@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -62,10 +64,11 @@ class Connections:
         Args:
             session: What finds them.
         """
-        async with self._lock:
-            if self._signs is None:
-                self._signs = await session.get_credentials() is not None
-            return self._signs
+        if self._signs is None:
+            async with self._lock:
+                if self._signs is None:
+                    self._signs = await session.get_credentials() is not None
+        return self._signs
 
     async def client(self, session: AioSession, place: Place, options: Options) -> BotocoreClient:
         """Returns the client of a place.
@@ -130,13 +133,17 @@ async def _connect(
 ) -> AsyncIterator[BotocoreClient]:
     from aiobotocore.config import AioConfig
     from botocore import UNSIGNED
+    from botocore import __version__ as botocore_version
 
+    _parse_dates_quickly(session)
     settings: dict[str, Any] = {
         "retries": {"mode": options.retry_mode, "total_max_attempts": options.max_attempts},
         "connect_timeout": _CONNECT_TIMEOUT,
         "read_timeout": options.read_timeout,
         "max_pool_connections": _NO_LIMIT,
         "http_session_cls": _http_session_class(),
+        # botocore's own, which names the machine and its kernel, is made anew for each request.
+        "user_agent": f"stac-asset Botocore/{botocore_version}",
         # Asked for where it fits: some services send the whole object's checksum with a part.
         "response_checksum_validation": "when_required",
     }
@@ -155,6 +162,21 @@ async def _connect(
         events.register_first("needs-retry.s3", _refuse_retry)
         events.register("before-call.s3.HeadBucket", _refuse_redirect)
         yield client
+
+
+def _parse_dates_quickly(session: AioSession) -> None:
+    """Spares each answer the parser of all formats for its `Last-Modified`, which is of one."""
+    from botocore.utils import parse_timestamp
+
+    def parse(value: Any) -> datetime:
+        try:
+            return parsedate_to_datetime(value)
+        except (TypeError, ValueError, OverflowError):
+            found: datetime = parse_timestamp(value)
+            return found
+
+    factory: Any = session.get_component("response_parser_factory")
+    factory.set_parser_defaults(timestamp_parser=parse)
 
 
 def _refuse_retry(

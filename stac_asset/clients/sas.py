@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,19 +14,12 @@ from aiohttp import ClientResponse
 from yarl import URL
 
 from stac_asset.clients import headers
-from stac_asset.clients.mapping import mapped_errors
+from stac_asset.clients.token_requests import answered, requested_token
 from stac_asset.clients.tokens import Token, TokenKeeper
 from stac_asset.config import Config
-from stac_asset.errors import (
-    ConfigError,
-    ResponseError,
-    StacAssetError,
-    TokenError,
-    TransferError,
-)
+from stac_asset.errors import ConfigError, TransferError
 from stac_asset.hosts import HostPattern
 from stac_asset.redact import redact_href
-from stac_asset.retry import retrying
 
 _PUBLIC_ACCOUNTS = frozenset({"ai4edatasetspublicassets"})
 """Accounts that anybody may read: the thumbnails."""
@@ -111,32 +103,13 @@ class SasTokens:
 
     async def _obtain(self, container: Container) -> Token:
         url = self._endpoint / container.account / container.name
-        try:
-            async for attempt in retrying(self._config):
-                with attempt, mapped_errors(url):
-                    token = await self._ask(url)
-            return token
-        except TransferError as error:
-            reason, transient = error.message, error.transient
-        except StacAssetError as error:
-            reason, transient = error.message, False
-        failure = TokenError(
-            f"{url.host_port_subcomponent} gave no SAS token for {container}: {reason}"
-        )
-        failure.transient = transient
-        raise failure
+        what = f"SAS token for {container}"
+        return await requested_token(partial(self._ask, url), url, what, self._config)
 
     async def _ask(self, url: URL) -> Token:
         async with await self._get(url) as response:
-            if response.status != 200:
-                asked = headers.retry_after(response)
-                raise ResponseError.of(response.status, "", str(url), asked)
-            body = await response.read()
-        try:
-            answer = json.loads(body)
-            value = str(answer["token"]).lstrip("?")
-        except (ValueError, LookupError, TypeError):
-            value = ""
+            value, answer = await answered(response, url, "token")
+        value = value.lstrip("?")
         if not _SAS_TOKEN.fullmatch(value):
             raise TransferError("its answer holds none")
         return Token.lasting(value, _life(answer.get("msft:expiry"), headers.answered_at(response)))

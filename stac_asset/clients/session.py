@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import WeakSet
 
 from aiohttp import ClientMiddlewareType, ClientSession, ClientTimeout, TCPConnector
 
 from stac_asset.config import Config
 
 _CONNECT_TIMEOUT = 30.0
+_WATCHED = ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT)
+
+_made_here: WeakSet[ClientSession] = WeakSet()
 
 
 def session_from_config(
@@ -23,7 +27,7 @@ def session_from_config(
         default_headers: What to send with each request.
         middlewares: What each request goes through.
     """
-    return ClientSession(
+    session = ClientSession(
         connector=TCPConnector(limit=0, ttl_dns_cache=300),
         headers=default_headers or {},
         middlewares=middlewares,
@@ -31,3 +35,16 @@ def session_from_config(
             total=None, sock_connect=_CONNECT_TIMEOUT, sock_read=config.http_read_timeout
         ),
     )
+    _made_here.add(session)
+    return session
+
+
+def timeout_of(session: ClientSession, watched: bool) -> ClientTimeout:
+    """Returns the timeout of a request.
+
+    Args:
+        session: Its session; those that others made keep theirs.
+        watched: Whether somebody else looks after silence, so that aiohttp need not set a timer
+            anew with each chunk.
+    """
+    return _WATCHED if watched and session in _made_here else session.timeout

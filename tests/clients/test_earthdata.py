@@ -151,10 +151,12 @@ async def test_from_config_takes_the_environment_else(
 
 async def test_without_a_token_the_error_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EARTHDATA_PAT", " ")
+    monkeypatch.setenv("NETRC", "/nowhere/.netrc")
     with pytest.raises(ConfigError) as raised:
         await EarthdataClient.login()
     assert str(raised.value) == (
-        "there is no Earthdata token: set EARTHDATA_PAT or Config.earthdata_token"
+        "there is no Earthdata token: set EARTHDATA_PAT or Config.earthdata_token, or give "
+        "urs.earthdata.nasa.gov a login in .netrc"
     )
     monkeypatch.delenv("EARTHDATA_PAT")
     with pytest.raises(ConfigError, match="EARTHDATA_PAT"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from stac_asset import (
     plan_item_collection,
 )
 from stac_asset.errors import DestinationError
+from stac_asset.fence import Fence
 from stac_asset.files import part_paths
 from stac_asset.names import safe_name
 from stac_asset.source import load_stac, stac_of
@@ -607,3 +609,22 @@ class TestSymlinks:
         self.file.write_bytes(b"whatever")
         await download_item(self.item, self.place.directory, config=config)
         assert self.file.read_bytes() == b"whatever"
+
+
+def test_symlink_that_appears_later_is_noticed(tmp_path: Path) -> None:
+    fence, outside = Fence(tmp_path / "in"), tmp_path / "out"
+    (tmp_path / "in" / "item").mkdir(parents=True)
+    outside.mkdir()
+    fence.check(str(tmp_path / "in" / "item" / "a.tif"))
+    (tmp_path / "in" / "item").rmdir()
+    (tmp_path / "in" / "item").symlink_to(outside)
+    time.sleep(1.1)  # For so long at most, what was found of a folder counts.
+    with pytest.raises(UnsafePathError):
+        fence.check(str(tmp_path / "in" / "item" / "a.tif"))
+
+
+def test_many_folders_are_not_remembered_for_ever(tmp_path: Path) -> None:
+    fence = Fence(tmp_path)
+    for number in range(2000):
+        fence.check(str(tmp_path / str(number) / "a.tif"))
+    assert len(fence._inside) <= 1024

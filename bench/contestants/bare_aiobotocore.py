@@ -1,0 +1,37 @@
+"""A bare loop over one aiobotocore client, on uvloop: requests and writes, and promises nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+
+from bench.contestants.pairs import Pairs, run, split
+from stac_asset.loops import new_runner
+
+_AT_ONCE = 32
+
+
+async def _download(pairs: Pairs) -> None:
+    waiting = iter(pairs)
+    async with get_session().create_client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url=os.environ["AWS_ENDPOINT_URL"],
+        config=AioConfig(max_pool_connections=_AT_ONCE, s3={"addressing_style": "path"}),
+    ) as client:
+
+        async def work() -> None:
+            for url, path in waiting:
+                bucket, key = split(url)
+                answer = await client.get_object(Bucket=bucket.removeprefix("s3://"), Key=key)
+                async with answer["Body"] as body:
+                    path.write_bytes(await body.read())
+
+        await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
+
+
+if __name__ == "__main__":
+    run(_download, new_runner())

@@ -1,0 +1,38 @@
+"""This library: downloads an item collection."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import pystac
+
+from stac_asset import Config, blocking
+from stac_asset.run import Run
+
+
+def main() -> None:
+    """Prints the seconds that the work took."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("document", type=Path)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--config", type=json.loads, default={}, help="fields of Config, as JSON")
+    parser.add_argument("--plan", action="store_true", help="plan, and download nothing")
+    parser.add_argument("--reading", action="store_true", help="count the reading of the items")
+    options = parser.parse_args()
+    config = Config(**options.config)
+    started = time.perf_counter()
+    items = pystac.ItemCollection.from_file(str(options.document))
+    began = time.perf_counter()
+    if options.plan:
+        work = Run(options.directory, config).plan_item_collection(items, None, None)
+        assert sum(1 for _ in work) > 0
+    else:
+        blocking.download_item_collection(items, options.directory, config=config)
+    print(json.dumps({"seconds": time.perf_counter() - (started if options.reading else began)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""Makes what is downloaded, and checks that it was: files in memory, and documents of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.measure import BenchError
+
+_BLOCK = 4 * 1024 * 1024
+_PER_ITEM = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Files of one size, all of them different, as assets of items."""
+
+    folder: Path
+    """Where they are; an item's files are in a folder of its id."""
+
+    names: tuple[str, ...]
+    """Their paths below the folder."""
+
+    size: int
+    """Bytes of each."""
+
+    @classmethod
+    def made(cls, folder: Path, count: int, size: int) -> Work:
+        """Makes the files.
+
+        Args:
+            folder: Where.
+            count: How many.
+            size: Bytes of each.
+        """
+        names = tuple(f"item-{n // _PER_ITEM:05}/{n % _PER_ITEM:02}.tif" for n in range(count))
+        for name in names:
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as file:
+                left = size
+                while left:
+                    left -= file.write(os.urandom(min(left, _BLOCK)))
+        return cls(folder, names, size)
+
+    def document(self, base: str, path: Path, checksums: bool = False) -> Path:
+        """Writes the item collection of the files.
+
+        Args:
+            base: What an asset's href is the file's path below.
+            path: Where to write it.
+            checksums: Whether assets say size and checksum.
+
+        Returns:
+            The same path.
+        """
+        path.write_text(json.dumps(item_collection(self._assets(base, checksums))))
+        return path
+
+    def _assets(self, base: str, checksums: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+        for name in self.names:
+            fields: dict[str, Any] = {"href": f"{base}/{name}", "type": "image/tiff"}
+            if checksums:
+                with (self.folder / name).open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                fields |= {"file:size": self.size, "file:checksum": f"1220{digest}"}
+            yield name.partition("/")[0], fields
+
+    def pairs(self, base: str, path: Path) -> Path:
+        """Writes a line for each file: its URL, a tab, and its path below the destination.
+
+        Args:
+            base: What a URL is the file's path below.
+            path: Where to write them.
+
+        Returns:
+            The same path.
+        """
+        path.write_text("".join(f"{base}/{name}\t{name}\n" for name in self.names))
+        return path
+
+    def check(self, directory: Path) -> None:
+        """Compares what was downloaded with what there is, byte by byte.
+
+        Args:
+            directory: Where it was downloaded to.
+
+        Raises:
+            BenchError: A file is missing or has other bytes.
+        """
+        for name in self.names:
+            if not _same(self.folder / name, directory / name):
+                raise BenchError(f"{directory / name} is not what was to be downloaded")
+
+    def remove(self) -> None:
+        """Removes the files."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def item_collection(assets: Iterator[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    """Returns an item collection.
+
+    Args:
+        assets: An item's id and an asset's fields, one after the other.
+    """
+    items: dict[str, dict[str, Any]] = {}
+    for owner, fields in assets:
+        item = items.setdefault(
+            owner,
+            {
+                "type": "Feature",
+                "stac_version": "1.1.0",
+                "stac_extensions": [],
+                "id": owner,
+                "geometry": None,
+                "properties": {"datetime": "2026-06-01T00:00:00Z"},
+                "links": [],
+                "assets": {},
+            },
+        )
+        item["assets"][f"band-{len(item['assets']):02}"] = fields
+    return {"type": "FeatureCollection", "features": list(items.values())}
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        with one.open("rb") as first, other.open("rb") as second:
+            while True:
+                block = first.read(_BLOCK)
+                if block != second.read(_BLOCK):
+                    return False
+                if not block:
+                    return True
+    except OSError:
+        return False

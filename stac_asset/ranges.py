@@ -1,0 +1,185 @@
+"""Fetches a large file in pieces, over several connections at a time.
+
+Pieces are taken from the front to the back, so that a digest can follow them, and become smaller
+towards the end, so that all connections end at about the same time. A connection that fails gives
+back what is left of its piece, and the others go on without it; where the first one fails, the
+attempt does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+
+from stac_asset.clients.base import Client, Request, Response
+from stac_asset.clients.mapping import mapped_errors
+from stac_asset.errors import RangeError, ResponseError, TruncatedError
+from stac_asset.files import PartFile
+from stac_asset.pieces import Piece
+from stac_asset.redact import redact_href
+from stac_asset.retry import is_transient
+from stac_asset.silence import Watch, Watchdog
+from stac_asset.threads import Offload
+
+MIB = 1024 * 1024
+
+_LARGE = 32 * MIB
+"""Bytes that have to be missing of a file for more than one connection."""
+
+_LEAST, _MOST = 2 * MIB, 64 * MIB
+"""Bytes of a piece."""
+
+
+def can_split(response: Response, part: PartFile) -> bool:
+    """Returns whether a file can arrive in pieces, and is large enough to.
+
+    Args:
+        response: What its source has answered.
+        part: Its part file, which has taken note of the answer.
+    """
+    size = response.size
+    large = size is not None and size - part.offset >= _LARGE
+    return large and response.ranges and response.validator is not None
+
+
+class Ranges:
+    """The connections of one file; whoever has made them closes them.
+
+    Args:
+        part: The part file.
+        client: The client that opens the file.
+        request: What to ask for, but for the range.
+        connections: How many connections there are, at most.
+        place_at: Gives the place of a further connection.
+        watchdog: Ends those that hear nothing.
+        writes: Runs the writes.
+        wrote: Told how many bytes were written.
+    """
+
+    def __init__(
+        self,
+        part: PartFile,
+        client: Client,
+        request: Request,
+        connections: int,
+        place_at: Callable[[], AbstractAsyncContextManager[object]],
+        watchdog: Watchdog,
+        writes: Offload,
+        wrote: Callable[[int], None],
+    ) -> None:
+        self._part = part
+        self._client = client
+        self._request = request
+        self._connections = connections
+        self._place_at = place_at
+        self._watchdog = watchdog
+        self._writes = writes
+        self._wrote = wrote
+        self._further: set[asyncio.Task[None]] = set()
+
+    async def read_first(self, chunks: AsyncIterator[bytes], watch: Watch) -> None:
+        """Reads a piece from the response to a request for the whole rest.
+
+        Args:
+            chunks: Its bytes, the first missing one first.
+            watch: Told when some have come.
+        """
+        piece = self._take()
+        assert piece is not None, "something is missing"
+        self._open_further()
+        await self._read(piece, chunks, watch)
+
+    async def finish(self) -> None:
+        """Fetches all that is missing.
+
+        Raises:
+            StacAssetError: The first connection failed, or a further one for good.
+        """
+        self._open_further()
+        pieces = self._part.pieces
+        while pieces is not None and pieces.missing:
+            while (piece := self._take()) is not None:
+                await self._fetch(piece)
+            if self._further:
+                ended, self._further = await asyncio.wait(
+                    self._further, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in ended:
+                    task.result()
+
+    def _open_further(self) -> None:
+        pieces = self._part.pieces
+        if pieces is None or self._further:
+            return
+        wanted = min(self._connections - 1, pieces.untaken // _LEAST)
+        self._further = {asyncio.create_task(self._work()) for _ in range(wanted)}
+
+    async def _work(self) -> None:
+        """Fetches pieces over a connection of its own, as long as there are some, and it can."""
+        async with self._place_at():
+            while (piece := self._take()) is not None:
+                try:
+                    await self._fetch(piece)
+                except Exception as error:
+                    if not is_transient(error) or isinstance(error, RangeError):
+                        raise
+                    piece.taken = False
+                    return
+
+    def _take(self) -> Piece | None:
+        pieces = self._part.pieces
+        if pieces is None:
+            return None
+        share = pieces.untaken // (2 * self._connections)
+        return pieces.take(min(_MOST, max(_LEAST, share)))
+
+    async def _fetch(self, piece: Piece) -> None:
+        shown = redact_href(self._request.url)
+        part = self._part
+        request = replace(
+            self._request, offset=piece.position, end=piece.end, validator=part.validator
+        )
+        with mapped_errors(request.url), self._watchdog.watch(str(request.url)) as watch:
+            try:
+                async with self._client.fetch(request) as response:
+                    if (
+                        response.offset != piece.position
+                        or response.validator not in (None, part.validator)
+                        or response.size not in (None, part.size)
+                    ):
+                        raise RangeError(f"{shown} changed while it was fetched in pieces")
+                    await self._read(piece, response.chunks, watch)
+            except ResponseError as error:
+                if error.status in (412, 416):
+                    raise RangeError(f"{shown} changed while it was fetched in pieces") from None
+                raise
+
+    async def _read(self, piece: Piece, chunks: AsyncIterator[bytes], watch: Watch) -> None:
+        async for chunk in chunks:
+            data = chunk if len(chunk) <= piece.size else chunk[: piece.size]
+            await self._writes(self._part.put, data, piece.position)
+            self._part.advance(piece, len(data))
+            self._wrote(len(data))
+            watch.heard = watch.loop.time()
+            if not piece.size:
+                return  # Where more was asked for, the rest is somebody else's.
+        raise TruncatedError(f"{piece.size} bytes of a piece did not arrive")
+
+    async def close(self) -> None:
+        """Ends the further connections that are left, and returns when they have ended."""
+        cancelled = False
+        for task in self._further:
+            task.cancel()
+        while left := [task for task in self._further if not task.done()]:
+            try:
+                await asyncio.wait(left)
+            except asyncio.CancelledError:  # They are at the part file until they have ended.
+                cancelled = True
+        self._further = set()
+        if self._part.pieces is not None:
+            for piece in self._part.pieces.missing:
+                piece.taken = False
+        if cancelled:
+            raise asyncio.CancelledError

@@ -1,0 +1,95 @@
+"""Slow calls leave the event loop, quick ones don't, and digests follow their files in threads."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from stac_asset.digest import FollowingDigest
+from stac_asset.files import PartFile
+from stac_asset.hashing import Hashing
+from stac_asset.integrity import Multihash
+from stac_asset.threads import Offload, in_thread
+
+MIB = 1024 * 1024
+
+
+def slow() -> int:
+    time.sleep(0.01)
+    return threading.get_ident()
+
+
+async def test_after_two_slow_calls_the_next_ones_leave_the_loop() -> None:
+    offload, here = Offload(), threading.get_ident()
+    assert [await offload(slow), await offload(slow)] == [here, here]
+    found = {await offload(threading.get_ident) for _ in range(64)}
+    assert here not in found
+    # Then the loop tries one again, and the pause after that is twice as long.
+    assert await offload(slow) == here
+    found = {await offload(threading.get_ident) for _ in range(128)}
+    assert here not in found
+    assert await offload(slow) == here
+
+
+async def test_error_of_a_call_is_the_caller_s() -> None:
+    offload = Offload()
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            await offload(lambda: [slow(), 1 // 0])
+
+
+async def test_cancellation_waits_for_the_call_in_the_thread() -> None:
+    began, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def call() -> None:
+        began.set()
+        go_on.wait(60)
+        ended.set()
+
+    task = asyncio.create_task(in_thread(call))
+    while not began.is_set():
+        await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended.is_set()
+
+
+def part_of(path: Path, expected: Multihash) -> PartFile:
+    return PartFile(path, path.parent, "source", expected=expected)
+
+
+async def test_continued_part_file_is_hashed_in_a_thread(tmp_path: Path) -> None:
+    data = bytes(range(256)) * (4 * 4096)
+    expected = Multihash(0x12, hashlib.sha256(data + b"!").digest())
+    with part_of(tmp_path / "a.tif", expected) as part:
+        part.start(0, '"one"', len(data) + 1)
+        part.write(data)
+    with part_of(tmp_path / "a.tif", expected) as part:
+        assert part.offset == part.unhashed == len(data)
+        hashing = Hashing(part)
+        await hashing.finish()
+        await hashing.pause()
+        assert part.unhashed <= MIB
+        part.start(part.offset, '"one"', len(data) + 1)
+        part.write(b"!")
+        assert part.commit() == str(expected)
+
+
+def test_digest_notices_that_its_file_became_shorter(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(bytes(10))
+    with path.open("rb") as file:
+        digest = FollowingDigest(file.fileno(), None)
+        digest.follow(10)
+        assert digest.multihash().digest == hashlib.sha256(bytes(10)).digest()
+        with pytest.raises(OSError, match="shorter"):
+            digest.follow(11)
