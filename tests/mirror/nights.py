@@ -1,0 +1,232 @@
+"""Runs of a mirror without Prefect, and a small STAC API whose pages an origin serves."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pystac
+
+from stac_asset import Config
+from stac_asset.clients import Clients
+from stac_asset.mirror.criteria import Criteria
+from stac_asset.mirror.limits import Limits
+from stac_asset.mirror.mirror import Mirror
+from stac_asset.mirror.night import Reason
+from stac_asset.mirror.removal import OnRemoved
+from stac_asset.mirror.source import open_source
+from stac_asset.mirror.window import rfc3339
+from stac_asset.testing import Origin
+from stac_asset.transfer import Engine
+from stac_asset.types import Failed, Transfer
+
+NOW = datetime(2026, 6, 10, tzinfo=UTC)
+CONFIG = Config(retry_wait=0.01, retry_wait_max=0.02, http_max_attempts=3, write_checksums=True)
+CONFORMS = [
+    "https://api.stacspec.org/v1.0.0/core",
+    "https://api.stacspec.org/v1.0.0/item-search",
+    "https://api.stacspec.org/v1.0.0/ogcapi-features",
+]
+
+
+@dataclass(slots=True)
+class Ran:
+    """What a run did."""
+
+    mirror: Mirror
+    taken: dict[str, str]
+    """Why each item was taken, by its id."""
+
+    failed: list[str]
+    """The ids of those that failed."""
+
+    limits: Limits
+
+    @property
+    def gone(self) -> set[str]:
+        """The ids of the items that left the source."""
+        return {key.id for key in self.mirror.gone}
+
+    @property
+    def found(self) -> set[str]:
+        """The ids of the items that the source has."""
+        return {key.id for key in self.mirror.night.seen}
+
+
+async def run(
+    directory: Path,
+    href: str,
+    criteria: Criteria | None = None,
+    on_removed: OnRemoved = "keep",
+    limits: Limits | None = None,
+    now: datetime = NOW,
+    config: Config = CONFIG,
+    at_most: int | None = None,
+) -> Ran:
+    """Runs a mirror once; `at_most` ends it after so many items, as if it had been killed."""
+    limits = limits or Limits()
+    taken: dict[str, str] = {}
+    failed = []
+    with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryFile() as kept:
+        async with Clients(config) as clients:
+            source = await open_source(href, clients, config, Path(scratch))
+            criteria = criteria or Criteria()
+            await source.check(criteria)
+            mirror = Mirror(directory, source, criteria, config, clients, now, kept)
+            await mirror.look()
+            if on_removed != "keep":
+                await mirror.look_for_removed(marked=on_removed == "delete")
+            async for prepared in mirror.choose(limits):
+                taken[prepared.item.id] = Reason(prepared.wanted.reason).name
+            await mirror.begin()
+            engine = Engine(clients, config)
+            for number, prepared in enumerate(mirror.prepared()):
+                if number == at_most:
+                    return Ran(mirror, taken, failed, limits)
+                outcomes = [
+                    await engine.download(entry) if isinstance(entry, Transfer) else entry
+                    for entry in prepared.planned
+                ]
+                await mirror.add(prepared, outcomes)
+                if any(isinstance(outcome, Failed) for outcome in outcomes):
+                    failed.append(prepared.item.id)
+            await mirror.finish(on_removed)
+    return Ran(mirror, taken, failed, limits)
+
+
+def item_of(
+    origin: Origin, name: str, *keys: str, day: int = 5, collection: str | None = "things"
+) -> dict[str, Any]:
+    """Returns an item with assets of the origin, of a day of June 2026."""
+    item: dict[str, Any] = {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "id": name,
+        "geometry": {"type": "Point", "coordinates": [10.0, 50.0]},
+        "bbox": [10.0, 50.0, 10.0, 50.0],
+        "properties": {"datetime": f"2026-06-{day:02}T12:00:00Z"},
+        "links": [],
+        "assets": {
+            key: {"href": origin.href(f"/{name}/{key}.tif?size=100")} for key in keys or ("data",)
+        },
+    }
+    if collection is not None:
+        item["collection"] = collection
+        item["links"] = [{"rel": "collection", "href": origin.href(f"/collections/{collection}")}]
+    return item
+
+
+def put_api(
+    origin: Origin,
+    items: list[dict[str, Any]],
+    page: int = 10,
+    matched: int | None = None,
+    conforms: list[str] = CONFORMS,
+) -> str:
+    """Puts an API on the origin, which has pages and does not filter; returns its href."""
+    root = origin.href("/api")
+    landing = {
+        "type": "Catalog",
+        "stac_version": "1.0.0",
+        "id": "api",
+        "description": "An API",
+        "conformsTo": conforms,
+        "links": [
+            {"rel": "search", "href": f"{root}/search", "method": "GET"},
+            {"rel": "data", "href": f"{root}/collections"},
+        ],
+    }
+    _put(origin, "/api", landing)
+    for name in {item["collection"] for item in items if "collection" in item} | {"things"}:
+        _put(origin, f"/api/collections/{name}", collection_of(name))
+    starts = list(range(0, len(items), page)) or [0]
+    for number, start in enumerate(starts, 1):
+        document: dict[str, Any] = {
+            "type": "FeatureCollection",
+            "features": items[start : start + page],
+            "links": [],
+        }
+        if matched is not None:
+            document["numberMatched"] = matched
+        if number < len(starts):
+            document["links"] = [{"rel": "next", "href": f"{root}/page/{number + 1}"}]
+        _put(origin, "/api/search" if number == 1 else f"/api/page/{number}", document)
+    return root
+
+
+def put_items(origin: Origin, items: list[dict[str, Any]]) -> str:
+    """Puts an item collection on the origin, and returns its href."""
+    return _put(origin, "/items.json", {"type": "FeatureCollection", "features": items})
+
+
+def collection_of(name: str) -> dict[str, Any]:
+    """Returns a collection."""
+    return {
+        "type": "Collection",
+        "stac_version": "1.0.0",
+        "id": name,
+        "title": f"The {name}",
+        "description": "A collection.",
+        "license": "CC0-1.0",
+        "extent": {
+            "spatial": {"bbox": [[-180, -90, 180, 90]]},
+            "temporal": {"interval": [["2015-01-01T00:00:00Z", None]]},
+        },
+        "links": [
+            {"rel": "license", "href": "https://example.com/license"},
+            {"rel": "items", "href": "https://example.com/items"},
+        ],
+        "assets": {"thumbnail": {"href": "./thumbnail.png"}},
+    }
+
+
+def check_catalog(directory: Path, ids: set[str]) -> pystac.Catalog:
+    """Checks that a mirror is a whole, valid, self-contained catalog of these items."""
+    catalog = pystac.Catalog.from_file(str(directory / "catalog.json"))
+    assert {item.id for item in catalog.get_items(recursive=True)} == ids
+    documents = [directory / "catalog.json", *directory.glob("*/collection.json")]
+    for item in catalog.get_items(recursive=True):
+        path = Path(item.get_self_href() or "")
+        documents.append(path)
+        for asset in item.assets.values():
+            if not asset.href.startswith("http"):
+                assert asset.href.startswith("./")
+                assert (path.parent / asset.href).stat().st_size == asset.extra_fields["file:size"]
+                assert asset.extra_fields["file:checksum"].startswith("1220")
+    for document in documents:
+        for link in json.loads(document.read_bytes())["links"]:
+            assert link["rel"] != "self"
+            if link["rel"] in ("root", "parent", "collection", "child", "item"):
+                assert link["href"].startswith(".")
+                assert (document.parent / link["href"]).is_file(), link
+    return catalog
+
+
+def documents(directory: Path) -> dict[str, dict[str, Any]]:
+    """Returns the item documents of a mirror, by the ids of the items."""
+    found = [json.loads(path.read_bytes()) for path in directory.glob("**/*.json")]
+    return {item["id"]: item for item in found if item.get("type") == "Feature"}
+
+
+def _put(origin: Origin, path: str, document: dict[str, Any]) -> str:
+    return origin.put(path, json.dumps(document).encode(), content_type="application/json")
+
+
+__all__ = [
+    "CONFIG",
+    "CONFORMS",
+    "NOW",
+    "Ran",
+    "check_catalog",
+    "collection_of",
+    "documents",
+    "item_of",
+    "put_api",
+    "put_items",
+    "rfc3339",
+    "run",
+]

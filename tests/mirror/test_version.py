@@ -1,0 +1,104 @@
+"""What makes another version of an item, and what does not."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from stac_asset.mirror.version import Version, version_of
+
+ITEM: dict[str, Any] = {
+    "id": "a",
+    "properties": {"updated": "2026-06-01T00:00:00Z"},
+    "assets": {
+        "B04": {"href": "https://e.com/B04.tif?X-Amz-Signature=1&v=2", "file:size": 5},
+        "B08": {"href": "../B08.tif", "file:checksum": "1220"},
+    },
+}
+
+
+def version(item: dict[str, Any], etag: str | None = None, *wanted: str) -> Version:
+    return version_of(
+        item, "https://e.com/items/a.json", etag, lambda key: key in wanted or not wanted
+    )
+
+
+def with_asset(**fields: Any) -> dict[str, Any]:
+    item = copy.deepcopy(ITEM)
+    item["assets"]["B04"] |= fields
+    return item
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        "https://e.com/B04.tif?X-Amz-Signature=other&v=2",
+        "https://e.com/B04.tif?v=2&X-Amz-Expires=9&X-Amz-Security-Token=t",
+        "https://e.com/B04.tif?v=2&se=2026-06-02&sp=r&sig=abc&sv=1&sr=c",
+        "https://e.com/B04.tif?v=2",
+        "https://user:password@e.com/B04.tif?v=2",
+    ],
+)
+def test_signatures_make_no_other_version(href: str) -> None:
+    assert version(with_asset(href=href)).is_of(version(ITEM))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"href": "https://e.com/B04.tif?v=3"},
+        {"href": "https://e.com/other/B04.tif?v=2"},
+        {"file:size": 6},
+        {"file:checksum": "1220" + "0" * 64},
+        {"updated": "2026-06-02T00:00:00Z"},
+        {"href": 5},
+        {"href": ""},
+    ],
+)
+def test_what_an_asset_says_makes_another_version(fields: dict[str, Any]) -> None:
+    changed = version(with_asset(**fields))
+    assert not changed.is_of(version(ITEM))
+    assert changed.says_as(version(ITEM))
+
+
+def test_what_else_stands_there_does_not() -> None:
+    item = with_asset(title="B", roles=["data"])
+    item["links"] = [{"rel": "self", "href": "x"}]
+    item["properties"]["eo:cloud_cover"] = 5
+    assert version(item).is_of(version(ITEM))
+
+
+def test_updated_and_etag() -> None:
+    later = ITEM | {"properties": {"updated": "2026-06-02T00:00:00Z"}}
+    assert not version(later).is_of(version(ITEM))
+    never = ITEM | {"properties": {}}
+    assert not version(never).is_of(version(ITEM))
+    assert not version(never, '"1"').is_of(version(never, '"2"'))
+    assert version(never, '"1"').is_of(version(never))
+    # Where the item says itself when it changed, that its document was stored anew says nothing.
+    assert version(ITEM, '"1"').is_of(version(ITEM, '"2"'))
+
+
+def test_only_wanted_assets_count() -> None:
+    changed = with_asset(href="https://e.com/new.tif")
+    assert version(changed, None, "B08").is_of(version(ITEM, None, "B08"))
+    assert not version(ITEM, None, "B04", "B08").is_of(version(ITEM, None, "B08"))
+    assert version(ITEM, None, "B08").is_of(version(ITEM))
+
+
+def test_written_and_read() -> None:
+    one = version(ITEM, '"1"')
+    assert Version.from_dict(one.to_dict()) == one
+    for fields in (None, [], {}, {"assets": 5}, {"assets": {"a": 1}}):
+        with pytest.raises(ValueError, match="no version"):
+            Version.from_dict(fields)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [{}, {"assets": []}, {"assets": {"a": 5}, "properties": 3}, {"assets": {"a": {"href": {}}}}],
+)
+def test_documents_of_any_shape(item: dict[str, Any]) -> None:
+    assert version(item).is_of(version(copy.deepcopy(item)))
