@@ -1,0 +1,92 @@
+"""Any HTTP server: a bearer token, a name and a password, or headers, for the hosts named."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from aiohttp import hdrs
+from prefect.types import SecretDict
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from blocks.base import DOCUMENTATION, ProviderCredentials, logo
+from blocks.fields import HostList, check_login, revealed
+from stac_asset import Client, Config, HttpClient
+from stac_asset.clients.credentials import HostHeaders, basic
+from stac_asset.clients.session import session_from_config
+from stac_asset.hosts import Hosts
+
+
+class HttpCredentials(ProviderCredentials):
+    """Sends a bearer token, a user's name and password, or headers to some hosts, and to no others.
+
+    Example:
+        Download an item from a server that wants a token:
+        ```python
+        import asyncio
+
+        from blocks import HttpCredentials
+        from flows import download_item
+
+        credentials = HttpCredentials.load("BLOCK_NAME")
+        asyncio.run(download_item(href, "downloads", credentials=credentials))
+        ```
+    """
+
+    _block_type_name = "HTTP Credentials"
+    _block_type_slug = "http-credentials"
+    _logo_url = logo("http")  # type: ignore[assignment]
+    _documentation_url = DOCUMENTATION  # type: ignore[assignment]
+
+    hosts: HostList = Field(
+        title="Hosts",
+        description=(
+            "The only hosts that these credentials may go to: example.com, or *.example.com for "
+            "all below it, over https unless http:// stands before it."
+        ),
+        min_length=1,
+    )
+    token: SecretStr | None = Field(
+        default=None, title="Bearer token", description="A token, sent as `Authorization: Bearer`."
+    )
+    username: SecretStr | None = Field(
+        default=None, title="User name", description="The name for basic authentication."
+    )
+    password: SecretStr | None = Field(
+        default=None, title="Password", description="The password for basic authentication."
+    )
+    headers: SecretDict | None = Field(
+        default=None,
+        title="Headers",
+        description='Headers to send as they are, such as {"X-API-Key": "…"}.',
+    )
+
+    @field_validator("headers")
+    @classmethod
+    def _are_headers(cls, headers: SecretDict | None) -> SecretDict | None:
+        for value in headers.get_secret_value().values() if headers else ():
+            if not isinstance(value, str):
+                raise ValueError("each header has a text for its value")
+        return headers
+
+    @model_validator(mode="after")
+    def _is_one_way(self) -> Self:
+        check_login(self.token, self.username, self.password)
+        if not self._sent():
+            raise ValueError("there is nothing to send: give a token, a user, or headers")
+        return self
+
+    def _sent(self) -> dict[str, str]:
+        sent = dict(self.headers.get_secret_value()) if self.headers else {}
+        if token := revealed(self.token):
+            sent[hdrs.AUTHORIZATION] = f"Bearer {token}"
+        if username := revealed(self.username):
+            sent[hdrs.AUTHORIZATION] = basic(username, revealed(self.password) or "")
+        return sent
+
+    async def _client(self, config: Config) -> Client:
+        return HttpClient(
+            session_from_config(config),
+            config.http_check_content_type,
+            HostHeaders(self._sent(), Hosts(self.hosts)),
+            self.hosts,
+        )

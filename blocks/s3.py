@@ -1,0 +1,134 @@
+"""S3, and services that speak its language: who signs the requests, and for which buckets."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from yarl import URL
+
+from blocks.base import DOCUMENTATION, ProviderCredentials, logo
+from blocks.fields import revealed
+from stac_asset import Client, Config, S3Client
+from stac_asset.clients.s3_identity import S3Identity, S3Place
+from stac_asset.clients.s3_objects import endpoint_of
+
+
+class S3Credentials(ProviderCredentials):
+    """Signs requests to S3 with keys, a profile or an assumed role, for the buckets named.
+
+    Example:
+        Download an item from a bucket whose requesters pay:
+        ```python
+        import asyncio
+
+        from blocks import S3Credentials
+        from flows import download_item
+
+        credentials = S3Credentials.load("BLOCK_NAME")
+        asyncio.run(download_item(href, "downloads", credentials=credentials))
+        ```
+    """
+
+    _block_type_name = "S3 Credentials"
+    _block_type_slug = "s3-credentials"
+    _logo_url = logo("s3")  # type: ignore[assignment]
+    _documentation_url = DOCUMENTATION  # type: ignore[assignment]
+
+    access_key_id: SecretStr | None = Field(
+        default=None, title="Access key id", description="The id of an access key."
+    )
+    secret_access_key: SecretStr | None = Field(
+        default=None, title="Secret access key", description="The secret of that access key."
+    )
+    session_token: SecretStr | None = Field(
+        default=None,
+        title="Session token",
+        description="The session token, where the access key is a temporary one.",
+    )
+    profile_name: str | None = Field(
+        default=None,
+        title="Profile",
+        description="A profile of the AWS configuration files of the machine where a flow runs.",
+    )
+    role_arn: str | None = Field(
+        default=None,
+        title="Role to assume",
+        description="The ARN of a role to assume with the keys or the profile.",
+    )
+    external_id: SecretStr | None = Field(
+        default=None,
+        title="External id",
+        description="What the role's owner wants to hear, if anything.",
+    )
+    sts_endpoint_url: str | None = Field(
+        default=None,
+        title="STS endpoint URL",
+        description="Where the role is assumed, if that is not AWS.",
+    )
+    region_name: str | None = Field(
+        default=None,
+        title="Region",
+        description="The region of buckets of which an item does not say one.",
+    )
+    endpoint_url: str | None = Field(
+        default=None,
+        title="Endpoint URL",
+        description="The URL of a service that speaks S3, if that is not AWS.",
+    )
+    requester_pays: bool = Field(
+        default=False,
+        title="Requester pays",
+        description="Whether to pay for what is read from buckets whose requesters pay.",
+    )
+    buckets: list[str] = Field(
+        default=[],
+        title="Buckets",
+        description=(
+            "What these credentials are for: buckets, or prefixes in them (bucket/prefix); empty "
+            "for all of S3."
+        ),
+    )
+
+    @field_validator("buckets")
+    @classmethod
+    def _are_buckets(cls, buckets: list[str]) -> list[str]:
+        for bucket in buckets:
+            S3Place.parse(bucket)
+        return buckets
+
+    @field_validator("endpoint_url", "sts_endpoint_url")
+    @classmethod
+    def _is_url(cls, url: str | None) -> str | None:
+        if url and endpoint_of(url) is None:
+            raise ValueError("it is no http(s) URL, or has a user in it")
+        return url or None
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        self._identity()
+        return self
+
+    def _identity(self) -> S3Identity:
+        return S3Identity(
+            access_key_id=revealed(self.access_key_id),
+            secret_access_key=revealed(self.secret_access_key),
+            session_token=revealed(self.session_token),
+            profile_name=self.profile_name or None,
+            role_arn=self.role_arn or None,
+            external_id=revealed(self.external_id),
+            sts_endpoint_url=self.sts_endpoint_url,
+        )
+
+    async def _client(self, config: Config) -> Client:
+        config = dataclasses.replace(
+            config,
+            s3_region_name=self.region_name or config.s3_region_name,
+            s3_endpoint_url=self.endpoint_url,
+            s3_requester_pays=self.requester_pays or config.s3_requester_pays,
+        )
+        return await S3Client.from_config(config, self._identity(), self.buckets)
+
+    def _endpoint(self) -> str | None:
+        return URL(self.endpoint_url).host_port_subcomponent if self.endpoint_url else None

@@ -1,0 +1,76 @@
+"""Any block that holds credentials, ours or those of prefect-aws, and the client of each."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from prefect.blocks.core import Block
+from pydantic import GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from blocks.aws import AWS_BLOCKS, aws_client
+from blocks.base import ProviderCredentials
+from blocks.earthdata import EarthdataCredentials
+from blocks.http import HttpCredentials
+from blocks.oauth2 import OAuth2Credentials
+from blocks.planetary_computer import PlanetaryComputerCredentials
+from blocks.s3 import S3Credentials
+from stac_asset import Client, Config, ConfigError
+
+OUR_BLOCKS: tuple[type[ProviderCredentials], ...] = (
+    EarthdataCredentials,
+    S3Credentials,
+    PlanetaryComputerCredentials,
+    HttpCredentials,
+    OAuth2Credentials,
+)
+
+
+class _SavedOnly:
+    """Makes a parameter's schema take saved blocks by reference, and not the fields of one.
+
+    What a deployment or a run is given, Prefect stores as plain text. So that no secret is, the
+    server refuses fields: those that a caller writes down, and those that a template or an id in
+    `prefect.yaml` is replaced by. Prefect itself adds to the schema that a reference is taken.
+    """
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        found = handler.resolve_ref_schema(schema)
+        for name in found.keys() - {"title", "description", "type", "block_type_slug"}:
+            del found[name]
+        found["maxProperties"] = 0
+        return schema
+
+
+if TYPE_CHECKING:
+    AnyCredentials: TypeAlias = Block
+else:
+    # One by one, so that Prefect's forms have a list of saved blocks for each.
+    AnyCredentials = reduce(
+        or_, (Annotated[kind, _SavedOnly] for kind in (*OUR_BLOCKS, *AWS_BLOCKS))
+    )
+
+
+async def client_of(block: Any, config: Config) -> Client:
+    """Returns the client that the credentials of a block are used by.
+
+    Args:
+        block: The block.
+        config: How to make requests.
+
+    Raises:
+        ConfigError: It holds no credentials that we know, or they are not complete.
+    """
+    if isinstance(block, ProviderCredentials):
+        return await block.client(config)
+    if AWS_BLOCKS and isinstance(block, AWS_BLOCKS):
+        return await aws_client(block, config)
+    kinds = ", ".join(kind.__name__ for kind in (*OUR_BLOCKS, *AWS_BLOCKS))
+    raise ConfigError(f"a {type(block).__name__} holds no credentials: use one of {kinds}")

@@ -1,0 +1,341 @@
+"""Blocks as Prefect expects them, and what they make of their fields."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import subprocess
+import sys
+import traceback
+import urllib.request
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from prefect.blocks.core import Block
+from prefect.testing.standard_test_suites import BlockStandardTestSuite
+from prefect.types import SecretDict
+from pydantic import SecretStr, ValidationError
+
+import blocks
+from blocks import (
+    EarthdataCredentials,
+    HttpCredentials,
+    OAuth2Credentials,
+    PlanetaryComputerCredentials,
+    S3Credentials,
+)
+from blocks.base import DOCUMENTATION, REPOSITORY
+from blocks.union import OUR_BLOCKS, client_of
+from stac_asset import Config, ConfigError
+from stac_asset.cli import app
+from stac_asset.clients import Request
+from stac_asset.errors import CredentialError, MissingCredentialError
+from stac_asset.hrefs import parse_href
+from stac_asset.testing import Origin, Status
+from stac_asset.types import Storage
+
+ROOT = Path(__file__).parents[2]
+SECRET = "pl4nted-s3cret"
+HOSTS = ["example.com", "*.example.org"]
+
+
+class OurFiles(urllib.request.OpenerDirector):
+    """Gives the files of this repository for their addresses, without a network."""
+
+    def open(self, fullurl: Any, *_: Any, **__: Any) -> Any:
+        assert fullurl.startswith(f"{REPOSITORY}/raw/main/"), fullurl
+        path = ROOT / fullurl.removeprefix(f"{REPOSITORY}/raw/main/")
+        return io.BytesIO(path.read_bytes())
+
+
+@pytest.fixture
+def _our_files() -> Iterator[None]:
+    urllib.request.install_opener(OurFiles())
+    yield
+    urllib.request.install_opener(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("_our_files")
+class TestStandard(BlockStandardTestSuite):
+    @pytest.fixture(params=OUR_BLOCKS, ids=lambda kind: kind.__name__)
+    def block(self, request: pytest.FixtureRequest) -> type[Block]:
+        return request.param  # type: ignore[no-any-return]
+
+
+def test_types_have_the_slugs_that_people_have_saved() -> None:
+    assert {kind.__name__: kind._block_type_slug for kind in OUR_BLOCKS} == {
+        "EarthdataCredentials": "earthdata-credentials",
+        "S3Credentials": "s3-credentials",
+        "PlanetaryComputerCredentials": "planetary-computer-credentials",
+        "HttpCredentials": "http-credentials",
+        "OAuth2Credentials": "oauth2-credentials",
+    }
+    for kind in OUR_BLOCKS:
+        assert kind._documentation_url == DOCUMENTATION
+        assert getattr(blocks, kind.__name__) is kind
+    assert (ROOT / DOCUMENTATION.partition("/blob/main/")[2]).is_file()
+
+
+@pytest.mark.parametrize("kind", OUR_BLOCKS)
+def test_what_may_be_secret_is_hidden(kind: type[Block]) -> None:
+    words = ("token", "secret", "password", "key", "username", "external", "headers", "extra")
+    plain = {"token_url", "token_endpoint"}
+    for name, field in kind.model_fields.items():
+        secret = any(word in name for word in words) and name not in plain
+        hidden = any(hint in str(field.annotation) for hint in ("SecretStr", "SecretDict"))
+        assert hidden is secret, name
+
+
+def http(**fields: Any) -> HttpCredentials:
+    return HttpCredentials(**{"hosts": HOSTS, "token": SECRET, **fields})
+
+
+def oauth2(**fields: Any) -> OAuth2Credentials:
+    defaults = {
+        "grant": "client_credentials",
+        "token_url": "https://login.example.com/token",
+        "hosts": HOSTS,
+        "client_id": "us",
+        "client_secret": SECRET,
+    }
+    return OAuth2Credentials(**{**defaults, **fields})
+
+
+WRONG: list[tuple[Any, dict[str, Any], str]] = [
+    (EarthdataCredentials, {"token": SECRET, "username": SECRET, "password": "x"}, "contradict"),
+    (EarthdataCredentials, {"username": SECRET}, "a user has a name and a password"),
+    (EarthdataCredentials, {"hosts": []}, "hosts"),
+    (EarthdataCredentials, {"hosts": [f"{SECRET}/"]}, "names no host"),
+    (EarthdataCredentials, {"tokn": SECRET}, "tokn"),
+    (http, {"token": None}, "there is nothing to send"),
+    (http, {"token": " "}, "there is nothing to send"),
+    (http, {"username": SECRET, "password": SECRET}, "contradict"),
+    (http, {"token": None, "username": SECRET}, "a user has a name and a password"),
+    (http, {"token": None, "username": f"{SECRET}:x", "password": SECRET}, "colon"),
+    (http, {"headers": {"X": 3}}, "each header has a text"),
+    (http, {"hosts": []}, "hosts"),
+    (http, {"hosts": ["*"]}, "names no host"),
+    (HttpCredentials, {"token": SECRET}, "hosts"),
+    (S3Credentials, {"access_key_id": SECRET}, "an S3 access key has an id and a secret"),
+    (S3Credentials, {"session_token": SECRET}, "belongs to an access key"),
+    (S3Credentials, {"external_id": SECRET}, "give role_arn too"),
+    (S3Credentials, {"buckets": ["https://x"]}, "names no bucket"),
+    (S3Credentials, {"endpoint_url": f"https://{SECRET}@example.com"}, "no http"),
+    (PlanetaryComputerCredentials, {"blob_hosts": ["a/b"]}, "names no host"),
+    (oauth2, {"client_secret": None}, "'client_credentials' needs client_secret too"),
+    (oauth2, {"grant": "device_code"}, "needs device_authorization_url too"),
+    (oauth2, {"grant": "password"}, "grant"),
+    (oauth2, {"hosts": ["*"]}, "names no host"),
+]
+
+
+@pytest.mark.parametrize(("make", "fields", "reason"), WRONG)
+def test_wrong_fields_are_refused_without_what_they_hold(
+    make: Any, fields: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(ValidationError, match=reason) as caught:
+        make(**fields)
+    shown = "".join(traceback.format_exception(caught.value)[-1:]) + repr(caught.value)
+    if fields.get("hosts") != [f"{SECRET}/"]:
+        assert SECRET not in shown
+
+
+CLAIMS: list[tuple[Block, list[str], list[str]]] = [
+    (
+        EarthdataCredentials(token=SECRET),
+        [
+            "https://data.lpdaac.earthdatacloud.nasa.gov/a",
+            "https://urs.earthdata.nasa.gov/b",
+            "https://earthdatacloud.nasa.gov/c",
+        ],
+        ["http://urs.earthdata.nasa.gov/b", "https://earthdata.nasa.gov.example.com/", "s3://a/b"],
+    ),
+    (
+        EarthdataCredentials(token=SECRET, hosts=["*.uat.earthdata.nasa.gov"]),
+        ["https://data.uat.earthdata.nasa.gov/a", "https://urs.earthdata.nasa.gov/b"],
+        ["https://data.earthdata.nasa.gov/a", "https://data.lpdaac.earthdatacloud.nasa.gov/a"],
+    ),
+    (
+        http(),
+        ["https://example.com/a", "https://a.b.example.org/"],
+        [
+            "http://example.com/a",
+            "https://example.org/",
+            "https://example.com.evil.net/",
+            "s3://a/b",
+        ],
+    ),
+    (oauth2(), ["https://example.com/a"], ["https://login.example.com/a", "/a.tif"]),
+    (
+        S3Credentials(buckets=["one", "s3://two/a/b/"]),
+        ["s3://one/x", "s3://two/a/b/c.tif", "s3://two/a/b"],
+        ["s3://two/a/bc", "s3://two/a", "s3://one-more/x", "https://one.s3.amazonaws.com/x"],
+    ),
+    (S3Credentials(), ["s3://anything/at-all"], ["https://anything/"]),
+    (
+        PlanetaryComputerCredentials(blob_hosts=["*.blob.example.com"]),
+        ["https://naipeuwest.blob.core.windows.net/naip/a", "https://x.blob.example.com/y/z"],
+        ["https://blob.example.com/y/z", "https://example.com/"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("block", "its", "others"), CLAIMS)
+async def test_a_client_claims_what_its_block_is_for(
+    block: Any, its: list[str], others: list[str]
+) -> None:
+    async with await block.client() as client:
+        assert [href for href in its if not client.claims(parse_href(href))] == []
+        assert [href for href in others if client.claims(parse_href(href))] == []
+
+
+async def test_get_client_is_what_prefect_calls_it() -> None:
+    async with await http().get_client(Config()) as client:
+        assert client.name == "http"
+
+
+async def test_secrets_of_the_configuration_are_not_used() -> None:
+    config = Config(http_headers={"X-Other": SECRET}, oauth2_grant=None)
+    async with await http().client(config) as client:
+        headers = await client._client._credentials.headers(parse_href("https://example.com/"))  # type: ignore[attr-defined]
+        assert headers == {"Authorization": f"Bearer {SECRET}"}
+        assert not client._client.session.headers  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("grant", "fields"),
+    [
+        ("client_credentials", {}),
+        ("resource_owner_password_credentials", {"username": "u", "password": "p"}),
+        ("authorization_code", {"authorization_url": "https://login.example.com/authorize"}),
+        ("device_code", {"device_authorization_url": "https://login.example.com/device"}),
+    ],
+)
+def test_every_grant_becomes_the_librarys(grant: str, fields: dict[str, str]) -> None:
+    block = oauth2(grant=grant, scopes=["a", "b"], extra={"audience": "c"}, **fields)
+    config = block._configured(Config(oauth2_username="of another"))
+    config.validate()
+    found = {
+        name.removeprefix("oauth2_"): value
+        for name, value in dataclasses.asdict(config).items()
+        if name.startswith("oauth2_")
+    }
+    expected = {
+        "grant": grant,
+        "token_url": "https://login.example.com/token",
+        "hosts": HOSTS,
+        "client_id": "us",
+        "client_secret": SECRET,
+        "username": None,
+        "password": None,
+        "authorization_url": None,
+        "device_authorization_url": None,
+        "pkce": True,
+        "extra": {"audience": "c", "scope": "a b"},
+    }
+    assert found == {**expected, **fields}
+
+
+@pytest.mark.parametrize("slug", ["s3-credentials", "s3-credentials/", "S3/x", "/x", "a/b/c"])
+def test_what_refers_to_no_block_is_refused(slug: str) -> None:
+    with pytest.raises(ConfigError, match="refers to no block: write <type-slug>/<name>"):
+        blocks.ref(slug)
+
+
+def test_a_reference_is_what_stays_one() -> None:
+    assert blocks.ref("s3-credentials/my own") == {
+        "$ref": {"block_document_slug": "s3-credentials/my own"}
+    }
+
+
+async def test_another_block_holds_no_credentials() -> None:
+    from prefect.blocks.system import Secret
+
+    with pytest.raises(ConfigError, match="a Secret holds no credentials: use one of Earthdata"):
+        await client_of(Secret(value=SECRET), Config())
+
+
+async def test_minio_says_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect_aws.credentials import MinIOCredentials
+
+    block = MinIOCredentials(minio_root_user="u", minio_root_password=SECRET)
+    with pytest.raises(ConfigError, match="does not say where MinIO is"):
+        await client_of(block, Config())
+    async with await client_of(block, Config(s3_endpoint_url="http://127.0.0.1:9")) as client:
+        assert client.claims(parse_href("s3://a/b"))
+
+
+async def test_requesters_that_cannot_pay_are_told_before_any_request(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN", "PROFILE"):
+        monkeypatch.delenv(f"AWS_{name}", raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    url = parse_href("s3://bucket/a.tif")
+    async with await S3Credentials(requester_pays=True).client() as client:
+        with pytest.raises(MissingCredentialError, match="requesters pay for s3://bucket/"):
+            await client.check(Request(url))
+    async with await S3Credentials().client() as client:
+        await client.check(Request(url))
+        with pytest.raises(MissingCredentialError):
+            await client.check(Request(url, storage=Storage(requester_pays=True)))
+    keys = S3Credentials(access_key_id="a", secret_access_key="b", requester_pays=True)
+    async with await keys.client() as client:
+        await client.check(Request(url))
+
+
+async def test_what_expired_is_one_sentence_and_one_request(origin: Origin) -> None:
+    expired = b"<Error><Code>ExpiredToken</Code><Message>m</Message></Error>"
+    origin.fault("/bucket/a.tif", Status(400, body=expired), times=0)
+    keys = {"access_key_id": "a", "secret_access_key": SECRET, "session_token": f"{SECRET}-2"}
+    async with await S3Credentials(**keys, endpoint_url=origin.url).client() as client:
+        with pytest.raises(CredentialError) as caught:
+            await anext(client.open_href("s3://bucket/a.tif"))
+    assert str(caught.value) == (
+        "a block of type 's3-credentials' without a name does not open "
+        f"127.0.0.1:{origin.port}: s3://bucket/a.tif must not be read: the AWS credentials expired "
+        "(ExpiredToken)"
+    )
+    assert len(origin.requests) == 1
+
+
+def test_prefect_finds_the_types_by_entry_point() -> None:
+    points = {point.name: point for point in entry_points(group="prefect.collections")}
+    assert points["prefect_stac_asset"].load() is blocks
+    for kind in OUR_BLOCKS:
+        assert Block.get_block_class_from_key(kind.get_block_type_slug()) is kind
+
+
+def test_secrets_in_a_dict_are_hidden_too() -> None:
+    block = http(headers={"X-Key": f"{SECRET}-header"})
+    assert isinstance(block.headers, SecretDict)
+    assert isinstance(block.token, SecretStr)
+    assert SECRET not in f"{block!r} {block} {block.model_dump_json()} {block.model_dump()}"
+
+
+def test_everything_works_without_prefect_aws() -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['prefect_aws'] = None\n"
+        "import flows\n"
+        "from blocks.union import AnyCredentials\n"
+        "print(AnyCredentials)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert "S3Credentials" in done.stdout
+    assert "AwsCredentials" not in done.stdout
+
+
+def test_help_names_the_command_without_importing_it() -> None:
+    said = CliRunner().invoke(app, ["--help"])
+    assert "blocks  Added by prefect-stac-asset." in said.output
+    assert "check" in CliRunner().invoke(app, ["blocks", "--help"]).output

@@ -1,0 +1,114 @@
+"""`stac-asset blocks` and `prefect block register`, as processes, against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+from click.testing import CliRunner
+from prefect.blocks.core import Block
+from prefect.client.orchestration import get_client
+from prefect.settings import get_current_settings
+
+from blocks import HttpCredentials, S3Credentials
+from stac_asset.cli import app
+from stac_asset.errors import StacAssetError
+from stac_asset.testing import Origin
+from tests.flows.deploying import ROOT
+
+STAC_ASSET = ["-c", "from stac_asset.cli import main; main()", "blocks"]
+SECRET = "pl4nted-token"
+
+
+@dataclass
+class Done:
+    """What a process said."""
+
+    code: int
+    output: str
+    errors: str
+
+
+async def run(*arguments: str) -> Done:
+    settings = get_current_settings().to_environment_variables(exclude_unset=True)
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, *arguments],
+        env={**os.environ, **settings, "PYTHONPATH": str(ROOT), "COLUMNS": "300"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+async def test_types_are_registered_by_prefects_command() -> None:
+    done = await run("-m", "prefect", "block", "register", "-m", "blocks")
+    assert done.code == 0, done.errors
+    async with get_client() as client:
+        for slug in ("earthdata", "s3", "planetary-computer", "http", "oauth2"):
+            kind = await client.read_block_type_by_slug(f"{slug}-credentials")
+            assert kind.name in done.output
+            assert str(kind.logo_url).endswith(".png")
+            assert kind.code_example
+
+
+@pytest.fixture
+async def saved(origin: Origin) -> Origin:
+    """An origin behind a token, and the blocks that open it or do not."""
+    origin.require("authorization", f"Bearer {SECRET}")
+    origin.put("/a.tif", b"12345678")
+    for name, token in (("tried", SECRET), ("refused", "another")):
+        block = HttpCredentials(hosts=[origin.url], token=token)
+        await Block.asave(block, name, overwrite=True)
+    for other in (HttpCredentials(hosts=["example.com"], token="x"), S3Credentials()):
+        await Block.asave(other, "twice", overwrite=True)
+    return origin
+
+
+async def test_saved_blocks_are_listed_and_tried(saved: Origin) -> None:
+    href = saved.href("/a.tif")
+    listed, good = await asyncio.gather(
+        run(*STAC_ASSET), run(*STAC_ASSET, "check", "tried", "--href", href)
+    )
+    assert listed.code == 0, listed.errors
+    rows = dict(line.split(maxsplit=1) for line in listed.output.splitlines())
+    assert {"refused", "tried", "twice"} <= set(rows["http-credentials"].split(", "))
+    assert "twice" in rows["s3-credentials"].split(", ")
+    assert "oauth2-credentials" in rows
+    assert (good.code, good.output) == (
+        0,
+        f"block 'http-credentials/tried' opens {href} (8 bytes)\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "href", "sentence"),
+    [
+        (
+            "http-credentials/refused",
+            "",
+            "block 'http-credentials/refused' does not open 127.0.0.1",
+        ),
+        ("tried", "https://example.com/a", "block 'http-credentials/tried' is not for https://exa"),
+        ("s3-credentials/nobody", "s3://a/b", "block 's3-credentials/nobody' is not saved"),
+        ("nobody", "s3://a/b", "no block 'nobody' is saved"),
+        ("twice", "s3://a/b", "'twice' may be s3-credentials/twice or http-credentials/twice: say"),
+    ],
+)
+async def test_what_a_block_does_not_open_is_said(
+    saved: Origin, name: str, href: str, sentence: str
+) -> None:
+    href = href or saved.href("/a.tif")
+    found = await asyncio.to_thread(
+        CliRunner().invoke, app, ["blocks", "check", name, "--href", href]
+    )
+    assert isinstance(found.exception, StacAssetError)
+    assert str(found.exception).startswith(sentence)
+    assert SECRET not in str(found.exception)
+    assert len(saved.requests) <= 2  # HEAD, and GET where that is refused.
