@@ -11,6 +11,9 @@ from flows.item import download_collection, download_item
 from flows.items import download_item_collection
 from flows.options import DownloadOptions
 from flows.report import DownloadResult
+from flows.sync import sync
+from flows.sync_result import SyncResult
+from flows.sync_search import Search
 from flows.tasks import (
     check_asset_exists,
     download_asset,
@@ -24,6 +27,8 @@ __all__ = [
     "CheckResult",
     "DownloadOptions",
     "DownloadResult",
+    "Search",
+    "SyncResult",
     "VerifyResult",
     "check_asset_exists",
     "check_assets",
@@ -35,5 +40,6 @@ __all__ = [
     "download_item_collection",
     "resolve_client",
     "rewrite_item",
+    "sync",
     "verify",
 ]

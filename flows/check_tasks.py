@@ -15,6 +15,7 @@ from prefect.states import Completed
 from prefect.utilities.annotations import opaque
 
 from flows.check_results import Checked, CheckError, answered, unanswered
+from flows.credentials import TaskCredentials
 from flows.options import DownloadOptions
 from flows.retries import is_last_attempt, may_pass, retry_condition
 from flows.session import Session, current_session
@@ -38,7 +39,9 @@ def _name() -> str:
     retry_condition_fn=retry_condition,
 )
 async def check_assets_exist(
-    transfers: list[Transfer], options: DownloadOptions | None = None
+    transfers: list[Transfer],
+    options: DownloadOptions | None = None,
+    credentials: TaskCredentials = None,
 ) -> State[list[Checked]]:
     """Asks for a batch of assets in one task run, whose state sums them up.
 
@@ -47,6 +50,7 @@ async def check_assets_exist(
     Args:
         transfers: The assets, as a plan gives them.
         options: How to ask.
+        credentials: Blocks that hold credentials, or references to them.
 
     Returns:
         The state, whose result is what was found of each asset, in the order of the transfers.
@@ -58,7 +62,8 @@ async def check_assets_exist(
     config = options.config()
     limit = min(options.max_concurrent_downloads, config.max_connections_per_host)
     found: dict[int, Checked] = {}
-    async with current_session(config, options.max_concurrent_downloads) as session:
+    places = options.max_concurrent_downloads
+    async with current_session(config, places, credentials) as session:
 
         async def ask(entry: tuple[int, Transfer]) -> None:
             number, transfer = entry
@@ -72,7 +77,7 @@ async def check_assets_exist(
                     pass
         except asyncio.CancelledError:
             if session.stopping:
-                return stopped_state()
+                return stopped_state(session.config.fail_fast)
             raise
     results = [found[number] for number in range(len(transfers))]
     errors = [one.error for one in results if one.error is not None]

@@ -5,36 +5,33 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import ijson
 import pystac
 from prefect import get_run_logger
 from prefect.states import Completed
 
-from flows.check_results import Checked, CheckError, CheckResult, answered, unanswered
-from flows.check_tasks import check_assets_exist
-from flows.execute import Unit, batches, is_batched, whole
+from flows.check_results import CheckResult
+from flows.credentials import Credentials
+from flows.execute import Unit
+from flows.existence import ask_units
+from flows.form import titled
 from flows.logs import send_library_logs
 from flows.options import DownloadOptions, Granularity
 from flows.resolve import Hosts
-from flows.retries import with_retries
 from flows.rows import Rows
-from flows.session import Session, open_session
+from flows.session import open_session
 from flows.sources import ItemSource, open_items, options_for
 from flows.stac_flow import run_name, stac_flow
 from flows.states import COMPLETED_WITH_WARNINGS
-from flows.tasks import check_asset_exists
 from stac_asset import Config
-from stac_asset.clients.mapping import mapped
 from stac_asset.errors import DownloadError, SourceError
 from stac_asset.plan import Owner, Planner
-from stac_asset.pool import bounded
 from stac_asset.source import stac_of
-from stac_asset.types import Failed, Transfer
 
 _OF_ITEMS = {".ndjson", ".jsonl", ".geojsonl", ".geojsonseq", ".parquet", ".geoparquet"}
 """The suffixes of item collections that are not one JSON document."""
@@ -46,6 +43,7 @@ async def check_assets(
     options: DownloadOptions | None = None,
     granularity: Granularity = "auto",
     report: str | None = None,
+    credentials: Annotated[Credentials, titled("Credentials")] = None,
 ) -> CheckResult:
     """Asks of each asset whether it exists, and what it weighs. Downloads nothing.
 
@@ -56,12 +54,15 @@ async def check_assets(
         granularity: What a task run is: an `asset`, a `batch` of whole items, or `auto`: an asset
             up to 200 assets, and a batch beyond.
         report: The path of a report to write: newline-delimited JSON, a row an asset.
+        credentials: Saved blocks that hold credentials, one or several. The first one that is
+            for an href is used for it.
 
     Returns:
         How many assets exist, and how many bytes they are.
 
     Raises:
         SourceError: The source cannot be read, or is no STAC.
+        MissingCredentialError: A credential is missing.
         DownloadError: Assets do not exist, or cannot be asked for.
     """
     started = time.monotonic()
@@ -69,17 +70,18 @@ async def check_assets(
     config = options.config()
     send_library_logs()
     result, errors = CheckResult(), list[Exception]()
+    limit = options.max_concurrent_downloads
     with tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch:
-        owners = _owners(await open_items(source, config, Path(scratch)))
-        async with open_session(config, options.max_concurrent_downloads) as session:
-            total, hosts = 0, Hosts()
+        async with open_session(config, limit, credentials) as session:
+            owners = _owners(await open_items(source, session, Path(scratch)))
+            total, hosts = 0, Hosts(session.clients)
             for unit in _units(owners, config):
                 total += len(unit.transfers)
                 hosts.add(unit.transfers)
             await hosts.resolve(options)
             units = _units(owners, config)
             with Rows(report) as rows:
-                async with aclosing(_check(units, total, granularity, options, session)) as done:
+                async with aclosing(ask_units(units, total, granularity, options, session)) as done:
                     async for found in done:
                         result.add(found)
                         rows.add(found.row())
@@ -90,74 +92,6 @@ async def check_assets(
     get_run_logger().info("%s", result.summary())
     state: CheckResult = _state(errors, config.warn, result)
     return state
-
-
-async def _check(
-    units: Iterable[Unit],
-    total: int,
-    granularity: Granularity,
-    options: DownloadOptions,
-    session: Session,
-) -> AsyncGenerator[Checked, None]:
-    """Yields what was found of each asset, as soon as that is known."""
-    batched = is_batched(total, granularity)
-    one = with_retries(check_asset_exists, options)
-    many = with_retries(check_assets_exist, options)
-
-    async def ask_one(asset: Transfer | Failed) -> list[Checked]:
-        found = _unplanned(asset) if isinstance(asset, Failed) else None
-        if isinstance(asset, Transfer):
-            for candidate in asset.candidates:
-                try:
-                    stat = await one(asset.key, candidate.href, whole(options), candidate.storage)
-                    return [answered(asset, candidate, stat)]
-                except Exception as error:
-                    found = found or unanswered(asset, mapped(error, candidate.href))
-        assert found is not None, "a transfer has at least one candidate"
-        return _unless_fail_fast([found], session)
-
-    async def ask_many(group: list[Unit]) -> list[Checked]:
-        planned = [asset for unit in group for asset in unit.planned]
-        failed = [_unplanned(asset) for asset in planned if isinstance(asset, Failed)]
-        unplanned = _unless_fail_fast(failed, session)
-        transfers = [asset for asset in planned if isinstance(asset, Transfer)]
-        try:
-            state = await many(whole(transfers), whole(options))
-            return [*unplanned, *await state.aresult()]
-        except CheckError as error:
-            return [*unplanned, *error.found]
-        except Exception:
-            session.stopping = True
-            raise
-
-    assets = (asset for unit in units for asset in unit.planned)
-    work = (
-        # One after the other, as each has as many requests under way as the run may have.
-        bounded(ask_many, batches(units, total), 1)
-        if batched
-        else bounded(ask_one, assets, options.max_concurrent_downloads)
-    )
-    async with aclosing(work) as done:
-        async for found in done:
-            for checked in found:
-                yield checked
-
-
-def _unplanned(asset: Failed) -> Checked:
-    return unanswered(asset, mapped(asset.error, asset.key))
-
-
-def _unless_fail_fast(found: list[Checked], session: Session) -> list[Checked]:
-    """Returns what was found, unless something is missing and that ends the run.
-
-    Raises:
-        StacAssetError: Why the first one is missing.
-    """
-    for one in found if session.config.fail_fast else ():
-        if one.error is not None:
-            session.stopping = True  # Before the others are cancelled, so that they can say why.
-            raise one.error
-    return found
 
 
 def _owners(source: ItemSource) -> Iterable[Owner]:

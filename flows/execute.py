@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
+from prefect.exceptions import CancelledRun
 from prefect.utilities.annotations import opaque
 
 from flows.options import DownloadOptions, Granularity
 from flows.retries import with_retries
+from flows.runners import AHEAD, Runner, WorkerError, lost
 from flows.session import Session
+from flows.slots import existing_limits
 from flows.states import BatchError
 from flows.tasks import download_asset, download_assets
 from stac_asset.plan import Owner
@@ -30,8 +33,11 @@ _BATCHES = 50
 _SMALLEST, _LARGEST = 100, 2000
 """Assets of a batch. A batch holds whole items, and ends with the one that fills it."""
 
+_LARGEST_SUBMITTED = 500
+"""The same for a batch that is submitted: what a worker loses with its life is less."""
+
 _AT_ONCE = 4
-"""How many batches are in work at once; their assets share the run's places."""
+"""How many batches are in work at once in the flow's loop; they share the run's places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +66,15 @@ def is_batched(total: int, granularity: Granularity) -> bool:
     return granularity == "batch" or (granularity == "auto" and total > ASSETS_AT_MOST)
 
 
-def batches(units: Iterable[Unit], total: int) -> Iterator[list[Unit]]:
+def batches(units: Iterable[Unit], total: int, largest: int = _LARGEST) -> Iterator[list[Unit]]:
     """Yields whole items in groups of about the same number of assets.
 
     Args:
         units: The items.
         total: How many assets they have.
+        largest: How many assets fill a group, at most.
     """
-    size = min(_LARGEST, max(_SMALLEST, -(-total // _BATCHES)))
+    size = min(largest, max(_SMALLEST, -(-total // _BATCHES)))
     group: list[Unit] = []
     count = 0
     for unit in units:
@@ -98,17 +105,23 @@ async def download_units(
         options: How to download.
         session: The session of the run, whose loop this is awaited in.
     """
+    runner = Runner(session)
+    if options.concurrency_limits:
+        options = await existing_limits(options)
+    if options.concurrency_limits and granularity == "auto":
+        granularity = "batch"  # A queue for slots is long, so each task run should be worth it.
     if is_batched(total, granularity):
-        work = _in_batches(batches(units, total), options, session)
+        largest = _LARGEST_SUBMITTED if runner.submits else _LARGEST
+        work = _in_batches(batches(units, total, largest), options, runner)
     else:
-        work = _one_by_one(units, options, session)
+        work = _one_by_one(units, options, runner)
     async with aclosing(work) as done:
         async for unit, outcomes in done:
             yield unit, outcomes
 
 
 async def _in_batches(
-    groups: Iterable[list[Unit]], options: DownloadOptions, session: Session
+    groups: Iterable[list[Unit]], options: DownloadOptions, runner: Runner
 ) -> AsyncGenerator[tuple[Unit, list[Outcome]], None]:
     task = with_retries(download_assets, options)
 
@@ -116,24 +129,26 @@ async def _in_batches(
         transfers = [transfer for unit in group for transfer in unit.transfers]
         found: list[Outcome]
         try:
-            state = await task(whole(transfers), whole(options))
-            found = await state.aresult()
+            found = await runner.run(task, whole(transfers), whole(options))
         except BatchError as error:
             found = error.outcomes
-        except Exception:
-            session.stopping = True  # Before the others are cancelled, so that they can say why.
-            raise
+        except Exception as error:
+            if options.fail_fast or not isinstance(error, WorkerError):
+                await runner.stop()
+                raise
+            found = lost(transfers, error)
         rest = iter(found)
         return [(unit, _merged(unit, list(islice(rest, len(unit.transfers))))) for unit in group]
 
-    async with aclosing(bounded(download, groups, _AT_ONCE)) as done:
+    limit = AHEAD if runner.submits else _AT_ONCE
+    async with aclosing(bounded(download, groups, limit)) as done:
         async for finished in done:
             for unit, outcomes in finished:
                 yield unit, outcomes
 
 
 async def _one_by_one(
-    units: Iterable[Unit], options: DownloadOptions, session: Session
+    units: Iterable[Unit], options: DownloadOptions, runner: Runner
 ) -> AsyncGenerator[tuple[Unit, list[Outcome]], None]:
     task = with_retries(download_asset, options)
     waiting: dict[int, tuple[Unit, list[Outcome]]] = {}
@@ -147,15 +162,14 @@ async def _one_by_one(
     async def download(entry: tuple[int, Transfer]) -> tuple[int, Outcome]:
         number, transfer = entry
         try:
-            state = await task(whole(transfer), whole(options))
-            return number, await state.aresult()
+            return number, await runner.run(task, whole(transfer), whole(options))
         except Exception as error:
-            if session.config.fail_fast:
-                session.stopping = True  # As above.
+            if options.fail_fast or isinstance(error, CancelledRun):
+                await runner.stop()
                 raise
             return number, Failed(transfer.owner, transfer.key, error, transfer)
 
-    limit = options.max_concurrent_downloads
+    limit = AHEAD if runner.submits else options.max_concurrent_downloads
     async with aclosing(bounded(download, transfers(), limit)) as done:
         async for number, outcome in done:
             unit, outcomes = waiting[number]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import pystac
 from prefect import get_run_logger
 
+from flows.credentials import Credentials
 from flows.execute import Unit, download_units, whole
+from flows.existence import check_first
+from flows.form import titled
 from flows.logs import send_library_logs
 from flows.options import DownloadOptions, Granularity
 from flows.outputs import Report
 from flows.report import DownloadResult, report_path
-from flows.resolve import Hosts, check_first
+from flows.resolve import Hosts
 from flows.session import Session, open_session
 from flows.sources import options_for, read_one
 from flows.stac_flow import run_name, stac_flow
@@ -30,19 +33,23 @@ _Owner = TypeVar("_Owner", bound=Owner)
 
 @stac_flow(name="download-item", flow_run_name=run_name("download"))
 async def download_item(
-    source: str,
-    directory: str,
-    options: DownloadOptions | None = None,
-    granularity: Granularity = "auto",
+    source: Annotated[str, titled("Item")],
+    directory: Annotated[str, titled("Directory")],
+    options: Annotated[DownloadOptions | None, titled("Options")] = None,
+    granularity: Annotated[Granularity, titled("Task runs")] = "auto",
+    credentials: Annotated[Credentials, titled("Credentials")] = None,
 ) -> DownloadResult:
     """Downloads an item with its assets, and writes the item that says where they are now.
 
     Args:
         source: The item: the href of its document, a URL or a local path, or its JSON text. From
             Python, a pystac item as well.
-        directory: The directory that will hold the item and its assets.
+        directory: The directory that will hold the item and its assets, on the machine of the
+            run. A relative one is within the run's working directory.
         options: How to download.
         granularity: What a task run is: an `asset`, a `batch` of all assets, or `auto`.
+        credentials: Saved blocks that hold credentials, one or several. The first one that is
+            for an href is used for it.
 
     Returns:
         Where the item is, how many assets and bytes there are.
@@ -50,12 +57,13 @@ async def download_item(
     Raises:
         SourceError: The document cannot be read, or is no STAC item.
         NoAssetsError: The item has no assets.
+        MissingCredentialError: A credential is missing.
         DownloadError: Assets failed; the others are there.
     """
     options = options_for(source, options)
     config = options.config()
     send_library_logs()
-    async with open_session(config, options.max_concurrent_downloads) as session:
+    async with open_session(config, options.max_concurrent_downloads, credentials) as session:
         item = await _read(source, session, pystac.Item)
         if not item.assets:
             shown = redact_href(source)[:200]
@@ -65,11 +73,12 @@ async def download_item(
 
 @stac_flow(name="download-collection", flow_run_name=run_name("download"))
 async def download_collection(
-    source: str,
-    directory: str,
-    options: DownloadOptions | None = None,
-    granularity: Granularity = "auto",
-    file_name: str = "collection.json",
+    source: Annotated[str, titled("Collection")],
+    directory: Annotated[str, titled("Directory")],
+    options: Annotated[DownloadOptions | None, titled("Options")] = None,
+    granularity: Annotated[Granularity, titled("Task runs")] = "auto",
+    file_name: Annotated[str, titled("Name of the new document")] = "collection.json",
+    credentials: Annotated[Credentials, titled("Credentials")] = None,
 ) -> DownloadResult:
     """Downloads a collection's own assets, and writes the collection as it is now.
 
@@ -78,22 +87,26 @@ async def download_collection(
     Args:
         source: The collection: the href of its document, or its JSON text. From Python, a pystac
             collection as well.
-        directory: The directory that will hold the collection and its assets.
+        directory: The directory that will hold the collection and its assets, on the machine of
+            the run. A relative one is within the run's working directory.
         options: How to download.
         granularity: What a task run is: an `asset`, a `batch` of all assets, or `auto`.
         file_name: The name of the rewritten collection.
+        credentials: Saved blocks that hold credentials, one or several. The first one that is
+            for an href is used for it.
 
     Returns:
         Where the collection is, how many assets and bytes there are.
 
     Raises:
         SourceError: The document cannot be read, or is no STAC collection.
+        MissingCredentialError: A credential is missing.
         DownloadError: Assets failed; the others are there.
     """
     options = options_for(source, options)
     config = options.config()
     send_library_logs()
-    async with open_session(config, options.max_concurrent_downloads) as session:
+    async with open_session(config, options.max_concurrent_downloads, credentials) as session:
         collection = await _read(source, session, pystac.Collection)
         return await _download(collection, file_name, directory, options, granularity, session)
 
@@ -121,11 +134,11 @@ async def _download(
     document = planner.document(owner_name(owner), file_name)
     report_file = planner.document("the report", report_path(Path(file_name)).name)
     unit = Unit(0, owner, tuple(planner.assets(owner)))
-    hosts = Hosts()
+    hosts = Hosts(session.clients)
     hosts.add(unit.transfers)
     await hosts.resolve(options)
     if options.check_first:
-        await check_first(unit.transfers, options)
+        await check_first([unit], len(unit.transfers), granularity, options, session)
     amount = Amount()
     amount.add(unit.planned)
     with Report(report_file, planner.directory) as report:

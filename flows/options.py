@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import ConfigDict, Field, create_model
 
+from flows.form import Form
 from stac_asset import Config
 from stac_asset.config import adapter
 
@@ -19,7 +20,11 @@ Granularity: TypeAlias = Literal["auto", "asset", "batch"]
 """What a task run is: an asset, a batch of whole items, or what fits the amount of work."""
 
 
-class FlowOptions(BaseModel):
+LIMIT_PREFIX = "stac-asset:"
+"""What the names of the global concurrency limits begin with; a host's name follows."""
+
+
+class FlowOptions(Form):
     """The options that only flows have."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
@@ -29,6 +34,14 @@ class FlowOptions(BaseModel):
 
     max_concurrent_downloads: int = Field(default=32, ge=1)
     """How many assets are in work at once, in a process."""
+
+    concurrency_limits: list[Annotated[str, Field(pattern=rf"^{LIMIT_PREFIX}[^/%&<>]+$")]] = Field(
+        default_factory=list
+    )
+    """Prefect's global concurrency limits to respect, each named `stac-asset:<host>`.
+
+    One slot is one connection to that host, in all runs on all machines together.
+    """
 
     retries: int = Field(default=0, ge=0)
     """How often Prefect runs a task again whose error may pass, after the library's attempts."""

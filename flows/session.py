@@ -2,7 +2,8 @@
 
 Tasks that a flow awaits share its event loop, and with it one engine: its connections, tokens and
 limits hold for the whole run. A task that is submitted to a task runner runs in a loop of its own,
-often in another process, and so does one in somebody else's flow: it gets an engine of its own.
+often in another process, and so does one in somebody else's flow: it gets an engine of its own, and
+shares the run's limits with the others in its process.
 """
 
 from __future__ import annotations
@@ -12,7 +13,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 
+from flows.credentials import Holder, TaskCredentials, listed, open_clients
+from flows.limits import RunLimits, run_limits
+from flows.logs import send_library_logs
+from flows.slots import place_in_batch
+from flows.stopping import stopped_with_run
 from stac_asset import Config
 from stac_asset.clients import Clients
 from stac_asset.transfer import Engine
@@ -29,12 +36,19 @@ class Session:
     max_concurrent_downloads: int
     """How many assets may be in work at once."""
 
-    _places: asyncio.Semaphore
+    limits: RunLimits
+    """What the run's tasks share in this process, also those in other loops."""
+
+    credentials: tuple[Holder, ...] = ()
+    """What the clients have their credentials from."""
 
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
+    is_of_one_task: bool = False
+    """Whether it is that of a task that the flow did not await in its own loop."""
+
     stopping: bool = False
-    """Whether the run is being stopped by its own failure, rather than cancelled from outside."""
+    """Whether the run is being stopped, by its own failure or through Prefect's API."""
 
     async def download(self, transfer: Transfer) -> Outcome:
         """Downloads one transfer, when there is a place for it.
@@ -42,7 +56,9 @@ class Session:
         Args:
             transfer: What to download.
         """
-        async with self._places:
+        async with self.limits.places:
+            if self.stopping:  # Whoever awaits this is about to be cancelled: begin nothing.
+                raise asyncio.CancelledError
             return await self.engine.download(transfer)
 
 
@@ -50,20 +66,31 @@ _current: ContextVar[Session | None] = ContextVar("session", default=None)
 
 
 @asynccontextmanager
-async def open_session(config: Config, max_concurrent_downloads: int) -> AsyncIterator[Session]:
+async def open_session(
+    config: Config, max_concurrent_downloads: int, credentials: TaskCredentials = None
+) -> AsyncIterator[Session]:
     """Opens a session for the tasks that are awaited inside.
 
     Args:
         config: The configuration of the run.
         max_concurrent_downloads: How many assets may be in work at once.
+        credentials: Blocks that hold credentials, or references to them.
+
+    Raises:
+        ConfigError: Credentials are not saved, or not complete.
     """
-    async with Clients(config) as clients:
+    limits = run_limits(max_concurrent_downloads, config.max_connections_per_host)
+    async with (
+        open_clients(credentials, config) as own,
+        Clients(config, own) as clients,
+    ):
         session = Session(
             config=config,
             clients=clients,
-            engine=Engine(clients, config),
+            engine=Engine(clients, config, hosts=partial(place_in_batch, limits)),
             max_concurrent_downloads=max_concurrent_downloads,
-            _places=asyncio.Semaphore(max_concurrent_downloads),
+            limits=limits,
+            credentials=listed(credentials),
         )
         token = _current.set(session)
         try:
@@ -73,20 +100,29 @@ async def open_session(config: Config, max_concurrent_downloads: int) -> AsyncIt
 
 
 @asynccontextmanager
-async def current_session(config: Config, max_concurrent_downloads: int) -> AsyncIterator[Session]:
+async def current_session(
+    config: Config, max_concurrent_downloads: int, credentials: TaskCredentials = None
+) -> AsyncIterator[Session]:
     """Yields the session of the run around, or opens one where there is none to share.
 
     Args:
         config: The configuration that is wanted.
         max_concurrent_downloads: How many assets may be in work at once.
+        credentials: Those that are wanted; None for those of the run around.
     """
     session = _current.get()
     if (
         session is not None
         and session.loop is asyncio.get_running_loop()
         and session.config == config
+        and (credentials is None or session.credentials == listed(credentials))
     ):
         yield session
     else:
-        async with open_session(config, max_concurrent_downloads) as own:
+        send_library_logs()
+        async with (
+            open_session(config, max_concurrent_downloads, credentials) as own,
+            stopped_with_run(own, session),
+        ):
+            own.is_of_one_task = True
             yield own

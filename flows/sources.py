@@ -9,12 +9,16 @@ from pathlib import Path, PurePosixPath
 
 import pystac
 
+from flows.credentials import missing_credential
 from flows.options import DownloadOptions
 from flows.session import Session
 from flows.stac_flow import is_text
-from stac_asset import Config
-from stac_asset.clients import Clients
-from stac_asset.errors import ConfigError, SourceError, StacAssetError
+from stac_asset.errors import (
+    ConfigError,
+    MissingCredentialError,
+    SourceError,
+    StacAssetError,
+)
 from stac_asset.hrefs import is_local, local_path, parse_href
 from stac_asset.items import read_items
 from stac_asset.read import download_file
@@ -47,9 +51,15 @@ async def read_one(source: str, session: Session) -> Stac:
 
     Raises:
         SourceError: It cannot be read, or is no STAC.
+        MissingCredentialError: A credential is missing.
     """
     if not is_text(source):
-        return await read_stac(source, session.clients, session.config)
+        try:
+            return await read_stac(source, session.clients, session.config)
+        except SourceError as error:
+            if isinstance(error.__cause__, MissingCredentialError):
+                raise missing_credential(source, error.__cause__) from None
+            raise
     try:
         document = json.loads(source)
     except ValueError as error:
@@ -75,18 +85,18 @@ class ItemSource:
             yield item_of(document, self.base)
 
 
-async def open_items(source: str, config: Config, scratch: Path) -> ItemSource:
+async def open_items(source: str, session: Session, scratch: Path) -> ItemSource:
     """Returns the items of a source, brought to the local disk where they are elsewhere.
 
     Args:
         source: An href, whose suffix says of what format it is, or JSON text.
-        config: How to download it.
+        session: The session of the run.
         scratch: An empty directory for it.
 
     Raises:
         SourceError: It cannot be read.
+        MissingCredentialError: A credential is missing.
     """
-    Clients(config)  # Refuses an unknown client_override by its own name, and not the source.
     if is_text(source):
         path = scratch / "source.json"
         path.write_text(source)
@@ -97,9 +107,11 @@ async def open_items(source: str, config: Config, scratch: Path) -> ItemSource:
             path = local_path(source).absolute()
             return ItemSource(path, str(path), shown)
         path = scratch / f"source{PurePosixPath(parse_href(source).path).suffix}"
-        once = config.copy()
-        once.http_max_attempts = min(3, config.http_max_attempts)
-        await download_file(source, path, once)
+        once = session.config.copy()
+        once.http_max_attempts = min(3, once.http_max_attempts)
+        await download_file(source, path, once, list(session.clients.callers))
+    except MissingCredentialError as error:
+        raise missing_credential(source, error) from None
     except ConfigError:
         raise
     except StacAssetError as error:

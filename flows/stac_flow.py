@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import pystac
-from prefect import Flow
 from prefect.runtime import flow_run
 
+from flows.credential_flow import PERSISTED, CredentialFlow
 from stac_asset.errors import SourceError
 from stac_asset.redact import redact_href
 from stac_asset.rewrite import document_of
@@ -22,7 +22,7 @@ _LARGEST = 500_000
 """Bytes of JSON text. Prefect refuses parameters of more than 524,288 bytes in all."""
 
 
-class StacFlow(Flow[_P, _R], Generic[_P, _R]):
+class StacFlow(CredentialFlow[_P, _R], Generic[_P, _R]):
     """A flow with a parameter `source`, and otherwise a flow like any other."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -37,25 +37,16 @@ class StacFlow(Flow[_P, _R], Generic[_P, _R]):
             kwargs["source"] = source_parameter(kwargs["source"])
         return super().__call__(*args, **kwargs)
 
-    def with_options(self, *args: Any, **kwargs: Any) -> StacFlow[_P, _R]:
-        """Returns this flow with other options. The arguments are those of `Flow.with_options`."""
-        changed = super().with_options(*args, **kwargs)
-        changed.__class__ = type(self)
-        return changed  # type: ignore[return-value]
-
 
 def stac_flow(**options: Any) -> Callable[[Callable[_P, _R]], StacFlow[_P, _R]]:
-    """Makes flows of functions with a parameter `source`.
-
-    Their results are persisted: who starts a deployment of one has its result, or its error, too.
+    """Makes flows of functions with a parameter `source`, whose results are persisted.
 
     Args:
         options: The arguments of `prefect.flow`.
     """
 
     def decorate(function: Callable[_P, _R]) -> StacFlow[_P, _R]:
-        # Prefect reads a model that it wrote as JSON back as a dict, and errors not at all.
-        return StacFlow(function, persist_result=True, result_serializer="pickle", **options)
+        return StacFlow(function, **PERSISTED, **options)
 
     return decorate
 
@@ -97,7 +88,8 @@ def run_name(verb: str) -> Callable[[], str]:
 
     def name() -> str:
         source = str(flow_run.parameters.get("source", ""))
-        shown = _id(source) if is_text(source) else redact_href(source).rpartition("/")[2]
+        last = redact_href(source).rstrip("/").rpartition("/")[2]
+        shown = _id(source) if is_text(source) else last
         directory = flow_run.parameters.get("directory")
         return f"{verb} {shown or source}" + (f" to {directory}" if directory else "")
 

@@ -19,7 +19,8 @@ from typing import Any
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed
 
-from stac_asset.errors import DownloadError
+from stac_asset.clients.base import Stat
+from stac_asset.errors import DownloadError, StacAssetError
 from stac_asset.types import Downloaded, Failed, Outcome, Skipped
 
 SKIPPED = "Skipped"
@@ -67,6 +68,24 @@ def asset_state(outcome: Outcome, warn: bool) -> State[Outcome]:
             raise outcome.error
 
 
+def check_state(found: Stat | StacAssetError, warn: bool) -> State[Stat | StacAssetError]:
+    """Returns the state of the task that asked for one asset, whose data is what it found.
+
+    Args:
+        found: What the source says of the asset, or why it cannot be had.
+        warn: Whether an error is a warning.
+
+    Raises:
+        StacAssetError: The error, which makes the task Failed, unless it is a warning.
+    """
+    if isinstance(found, Stat):
+        size = "it exists" if found.size is None else f"{found.size:,} bytes"
+        return Completed(message=size, data=found)
+    if warn:
+        return Completed(name=WARNED, message=str(found), data=found)
+    raise found
+
+
 def batch_state(outcomes: list[Outcome], warn: bool) -> State[list[Outcome]]:
     """Returns the state of the task that downloaded a batch, whose data is the outcomes.
 
@@ -88,9 +107,15 @@ def batch_state(outcomes: list[Outcome], warn: bool) -> State[list[Outcome]]:
     return Completed(name=name, message=message, data=outcomes)
 
 
-def stopped_state() -> State[Any]:
-    """Returns the state of a task that was stopped since another one failed."""
-    return Cancelled(message="another asset failed first, and fail_fast is set")
+def stopped_state(fail_fast: bool) -> State[Any]:
+    """Returns the state of a task that was stopped with its run.
+
+    Args:
+        fail_fast: Whether the first failure stops a run; otherwise it was cancelled.
+    """
+    if fail_fast:
+        return Cancelled(message="another asset failed first, and fail_fast is set")
+    return Cancelled(message="the flow run was stopped")
 
 
 def flow_state(errors: Sequence[Exception], total: int, warn: bool, result: Any) -> Any:

@@ -9,27 +9,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
 from prefect.runtime import task_run
 from prefect.utilities.annotations import opaque
 
+from flows.credentials import TaskCredentials, missing_credential
 from flows.options import DownloadOptions
 from flows.retries import is_last_attempt, may_pass, retry_condition
 from flows.session import Session, current_session
-from flows.states import asset_state, batch_state, stopped_state
+from flows.slots import slots_of
+from flows.states import asset_state, batch_state, check_state, stopped_state
+from flows.stopping import failing_with_run
 from stac_asset.clients import Request, Stat
+from stac_asset.clients.named import NamedClient
+from stac_asset.errors import MissingCredentialError, StacAssetError
 from stac_asset.files import write_document
 from stac_asset.hrefs import parse_href
 from stac_asset.plan import Owner
 from stac_asset.pool import bounded
+from stac_asset.redact import redact_href
 from stac_asset.retry import retrying
 from stac_asset.rewrite import document_of, json_bytes, rewrite
 from stac_asset.types import Failed, Outcome, Storage, Transfer
@@ -39,9 +45,16 @@ _finished: dict[UUID, dict[Transfer, Outcome]] = {}
 
 
 @asynccontextmanager
-async def _session(options: DownloadOptions) -> AsyncIterator[Session]:
-    async with current_session(options.config(), options.max_concurrent_downloads) as session:
+async def _session(
+    options: DownloadOptions, credentials: TaskCredentials
+) -> AsyncIterator[Session]:
+    limit = options.max_concurrent_downloads
+    async with current_session(options.config(), limit, credentials) as session:
         yield session
+
+
+def _failing(session: Session) -> AbstractAsyncContextManager[None]:
+    return failing_with_run(session.is_of_one_task and session.config.fail_fast)
 
 
 def _batch_name() -> str:
@@ -52,19 +65,35 @@ def _batch_name() -> str:
 
 
 @task(task_run_name="client for {href}", cache_policy=NO_CACHE, persist_result=False)
-async def resolve_client(href: str, options: DownloadOptions | None = None) -> str:
-    """Returns the name of the client that claims an href, and makes sure that it can be made.
+async def resolve_client(
+    href: str,
+    options: DownloadOptions | None = None,
+    credentials: TaskCredentials = None,
+    storage: Storage | None = None,
+) -> str:
+    """Returns the name of the client that claims an href, and makes sure that it can be used.
+
+    The log says which block's credentials are used for it, if any are.
 
     Args:
-        href: An absolute href; only its scheme and host matter.
+        href: An absolute href.
         options: How to download.
+        credentials: Blocks that hold credentials, or references to them.
+        storage: What the item says of the object store, if anything.
 
     Raises:
         SchemeError: No client claims it.
-        ConfigError: A credential is missing.
+        MissingCredentialError: A credential is missing; the message names the block that is wanted.
     """
-    async with _session(options or DownloadOptions()) as session:
-        client = await session.clients.get_client(href)
+    async with _session(options or DownloadOptions(), credentials) as session:
+        try:
+            client = await session.clients.get_client(href)
+            await client.check(Request(parse_href(href), storage=storage))
+        except MissingCredentialError as error:
+            raise missing_credential(href, error) from None
+        if isinstance(client, NamedClient):
+            shown = redact_href(href)
+            get_run_logger().info("%s is served by %s", shown, client.credentials)
         return client.name
 
 
@@ -75,31 +104,43 @@ async def resolve_client(href: str, options: DownloadOptions | None = None) -> s
     retry_condition_fn=retry_condition,
 )
 async def check_asset_exists(
-    key: str, href: str, options: DownloadOptions | None = None, storage: Storage | None = None
-) -> Stat:
-    """Returns what the source says of an asset, without downloading it.
+    key: str,
+    href: str,
+    options: DownloadOptions | None = None,
+    storage: Storage | None = None,
+    credentials: TaskCredentials = None,
+) -> State[Stat | StacAssetError]:
+    """Asks for an asset without downloading it: Completed, `Warned`, Cancelled, or Failed.
 
     Args:
         key: The asset's key, which names the task run.
         href: The asset's absolute href.
         options: How to ask.
         storage: What the item says of the object store, if anything.
+        credentials: Blocks that hold credentials, or references to them.
+
+    Returns:
+        The state, whose result is what the source says of the asset; with `warn`, the error of one
+        that cannot be had.
 
     Raises:
         StacAssetError: It does not exist, or cannot be had.
     """
-    async with _session(options or DownloadOptions()) as session:
-        client = await session.clients.get_client(href)
-        request = Request(parse_href(href), storage=storage)
+    async with _session(options or DownloadOptions(), credentials) as session:
         try:
+            client = await session.clients.get_client(href)
+            request = Request(parse_href(href), storage=storage)
             async for attempt in retrying(session.config):
                 with attempt:
                     found = await client.stat(request)
         except asyncio.CancelledError:
             if session.stopping:
-                return stopped_state()  # type: ignore[return-value] # nobody waits for it
+                return stopped_state(session.config.fail_fast)
             raise
-    return found
+        except StacAssetError as error:
+            again = may_pass(error) and not is_last_attempt()
+            return check_state(error, session.config.warn and not again)
+    return check_state(found, session.config.warn)
 
 
 @task(
@@ -109,13 +150,16 @@ async def check_asset_exists(
     retry_condition_fn=retry_condition,
 )
 async def download_asset(
-    transfer: Transfer, options: DownloadOptions | None = None
+    transfer: Transfer,
+    options: DownloadOptions | None = None,
+    credentials: TaskCredentials = None,
 ) -> State[Outcome]:
     """Downloads one asset: Completed, `Skipped`, `Warned`, Cancelled, or Failed with its error.
 
     Args:
         transfer: What to download, as a plan gives it.
         options: How to download.
+        credentials: Blocks that hold credentials, or references to them.
 
     Returns:
         The state, whose result is what became of the asset. A future of this task, and a call
@@ -124,12 +168,14 @@ async def download_asset(
     Raises:
         StacAssetError: Why it could not be downloaded.
     """
-    async with _session(options or DownloadOptions()) as session:
+    options = options or DownloadOptions()
+    async with _session(options, credentials) as session, _failing(session):
         try:
-            outcome = await session.download(transfer)
+            async with slots_of([transfer], options):
+                outcome = await session.download(transfer)
         except asyncio.CancelledError:
             if session.stopping:
-                return stopped_state()
+                return stopped_state(session.config.fail_fast)
             raise
         again = isinstance(outcome, Failed) and may_pass(outcome.error) and not is_last_attempt()
         return asset_state(outcome, session.config.warn and not again)
@@ -142,7 +188,9 @@ async def download_asset(
     retry_condition_fn=retry_condition,
 )
 async def download_assets(
-    transfers: list[Transfer], options: DownloadOptions | None = None
+    transfers: list[Transfer],
+    options: DownloadOptions | None = None,
+    credentials: TaskCredentials = None,
 ) -> State[list[Outcome]]:
     """Downloads a batch of assets in one task run, whose state sums them up.
 
@@ -152,6 +200,7 @@ async def download_assets(
     Args:
         transfers: What to download, as a plan gives it.
         options: How to download.
+        credentials: Blocks that hold credentials, or references to them.
 
     Returns:
         The state, whose result is what became of each asset, in the order of the transfers.
@@ -162,11 +211,15 @@ async def download_assets(
     context = TaskRunContext.get()
     run_id = context.task_run.id if context is not None else None
     done = _finished.pop(run_id, {}) if run_id is not None else {}
-    async with _session(options or DownloadOptions()) as session:
+    options = options or DownloadOptions()
+    async with _session(options, credentials) as session, _failing(session):
         waiting = [transfer for transfer in transfers if transfer not in done]
         try:
             limit = session.max_concurrent_downloads
-            async with aclosing(bounded(session.download, waiting, limit)) as outcomes:
+            async with (
+                slots_of(waiting, options),
+                aclosing(bounded(session.download, waiting, limit)) as outcomes,
+            ):
                 async for outcome in outcomes:
                     if isinstance(outcome, Failed) and session.config.fail_fast:
                         raise outcome.error
@@ -174,7 +227,7 @@ async def download_assets(
                     done[outcome.transfer] = outcome
         except asyncio.CancelledError:
             if session.stopping:
-                return stopped_state()
+                return stopped_state(session.config.fail_fast)
             raise
         found = [done[transfer] for transfer in transfers]
         failed = [outcome for outcome in found if isinstance(outcome, Failed)]

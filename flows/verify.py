@@ -5,22 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Annotated, Any
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict
 
+from flows.credential_flow import credential_flow
+from flows.credentials import Credentials
 from flows.execute import Unit, download_units
+from flows.form import titled
 from flows.logs import send_library_logs
 from flows.options import DownloadOptions, Granularity
 from flows.rows import Rows
 from flows.session import open_session
 from flows.states import COMPLETED_WITH_WARNINGS
-from stac_asset.fetch import in_thread
 from stac_asset.inventory import Inventory, take_inventory
 from stac_asset.pool import bounded
 from stac_asset.repair import Unrepairable, after_repair, plan_repairs, repair_config
+from stac_asset.threads import in_thread
 from stac_asset.types import Failed
 from stac_asset.verdicts import Bad, Missing, Refused, Summary, Verdict, Wrong, is_good
 from stac_asset.verify import FILES_AT_ONCE, check_all
@@ -85,13 +88,14 @@ class VerifyResult(BaseModel):
     """Wall time of the run."""
 
 
-@flow(name="verify", flow_run_name="verify {directory}")
+@credential_flow(name="verify", flow_run_name="verify {directory}")
 async def verify(
-    directory: str,
-    repair: bool = False,
-    options: DownloadOptions | None = None,
-    granularity: Granularity = "auto",
-    report: str | None = None,
+    directory: Annotated[str, titled("Directory")],
+    repair: Annotated[bool, titled("Repair")] = False,
+    options: Annotated[DownloadOptions | None, titled("Options")] = None,
+    granularity: Annotated[Granularity, titled("Task runs")] = "auto",
+    report: Annotated[str | None, titled("Report")] = None,
+    credentials: Annotated[Credentials, titled("Credentials")] = None,
 ) -> VerifyResult:
     """Verifies the files of a directory by the sizes and checksums that its documents say.
 
@@ -99,13 +103,15 @@ async def verify(
     are no assets themselves. What lies outside of it is neither read nor repaired.
 
     Args:
-        directory: What a download flow wrote, or several.
+        directory: The directory that a download flow wrote, or one that holds several of them.
         repair: Whether files that are missing or wrong are downloaded again, from the sources
             that the documents name. The documents stay as they are, and what they say holds.
         options: How to download. With `warn`, what is bad leaves the flow Completed. Only with
             `allow_local_hrefs` may a source name files of this machine.
         granularity: What a task run of the repair is: an `asset`, a `batch`, or `auto`.
-        report: The path of a report to write.
+        report: The path of a report to write: newline-delimited JSON, a row an asset.
+        credentials: Saved blocks that hold credentials, one or several, for repairs. The first
+            one that is for an href is used for it.
 
     Returns:
         How many files are good, how many are not, and what is left over.
@@ -129,7 +135,8 @@ async def verify(
                     rows.add(summary.add(verdict))
         if bad:
             get_run_logger().info("%d files are to be repaired", len(bad))
-            for verdict, repaired in await _repair(bad, inventory, options, granularity):
+            mended = await _repair(bad, inventory, options, granularity, credentials)
+            for verdict, repaired in mended:
                 rows.add(summary.add(verdict, repaired))
         written = rows.finish()
     result = VerifyResult(
@@ -152,7 +159,11 @@ async def verify(
 
 
 async def _repair(
-    bad: Sequence[Bad], inventory: Inventory, options: DownloadOptions, granularity: Granularity
+    bad: Sequence[Bad],
+    inventory: Inventory,
+    options: DownloadOptions,
+    granularity: Granularity,
+    credentials: Credentials,
 ) -> list[tuple[Verdict, bool]]:
     """Returns what is found of bad files in the end, and whether they were downloaded again."""
     config = repair_config(options.config())
@@ -161,7 +172,8 @@ async def _repair(
     )
     errors: dict[str, Exception] = {}
     units: list[Unit] = []
-    async with open_session(config, options.max_concurrent_downloads) as session:
+    limit = options.max_concurrent_downloads
+    async with open_session(config, limit, credentials) as session:
         async for planned in plan_repairs(bad, inventory, session.clients, config):
             if isinstance(planned, Unrepairable):
                 errors[planned.path] = planned.error

@@ -17,7 +17,7 @@ from stac_asset.plan import Planner
 from stac_asset.source import stac_of
 from stac_asset.testing import Delay, Origin, Status
 from stac_asset.types import Transfer
-from tests.flows.reading import read_back, states
+from tests.flows.reading import message, read_back, states
 from tests.make_collection import collection_document
 from tests.make_item import item_document, make_item
 
@@ -91,6 +91,12 @@ async def test_warnings_complete_the_flow(origin: Origin, granularity: str) -> N
     assert (run.state.name, run.state.type.value) == ("CompletedWithWarnings", "COMPLETED")
     if granularity == "batch":
         assert states(task_runs)["check 3 assets"] == ("Warned", "COMPLETED")
+    else:
+        found = states(task_runs)
+        assert found["check a"] == ("Completed", "COMPLETED")
+        assert message(task_runs, "check a") == f"{len(origin.content('/a.tif')):,} bytes"
+        assert found["check b"] == found["check c"] == ("Warned", "COMPLETED")
+        assert "404 Not Found" in message(task_runs, "check b")
     result = await state.aresult()
     assert (result.exist, result.missing, result.unknown) == (1, 1, 1)
     assert {(row["key"], row["exists"]) for row in result.first_missing} == {

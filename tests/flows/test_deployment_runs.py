@@ -13,7 +13,7 @@ from prefect.deployments import run_deployment
 from prefect.states import Cancelling
 
 import flows
-from flows import DownloadResult
+from flows import DownloadResult, VerifyResult
 from stac_asset.errors import DownloadError, NotFoundError
 from stac_asset.testing import Origin, Stall
 from tests.flows.deploying import deploy, ended
@@ -89,3 +89,15 @@ async def _grown(directory: Path) -> Path:
             if part.stat().st_size >= 512 * 1024:
                 return part
         await asyncio.sleep(0.1)
+
+
+async def test_result_of_a_verification_is_persisted_too(
+    origin: Origin, tmp_path: Path, pool: str
+) -> None:
+    await flows.download_item_collection(make_items(origin, 1, "a"), str(tmp_path))
+    name = await deploy(flows.verify, pool)
+    run: Any = await run_deployment(name, parameters={"directory": str(tmp_path)}, timeout=120)
+    assert run.state.is_completed(), run.state
+    result = await run.state.aresult()
+    assert isinstance(result, VerifyResult)
+    assert result.directory == str(tmp_path)

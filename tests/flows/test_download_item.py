@@ -12,10 +12,16 @@ from prefect import flow
 import flows
 from flows import DownloadOptions
 from stac_asset import DownloadError
-from stac_asset.errors import NoAssetsError, ResponseError, SourceError
+from stac_asset.errors import (
+    NoAssetsError,
+    NotFoundError,
+    ResponseError,
+    SourceError,
+    StacAssetError,
+)
 from stac_asset.plan import Planner
 from stac_asset.source import stac_of
-from stac_asset.testing import Origin, Status
+from stac_asset.testing import Delay, Origin, Status
 from stac_asset.types import Downloaded, Transfer
 from tests.flows.reading import read_back, states
 from tests.make_item import make_item
@@ -157,3 +163,38 @@ async def test_tasks_work_by_themselves_in_a_foreign_flow(origin: Origin, tmp_pa
     assert isinstance(second, Downloaded)
     assert (tmp_path / "b.tif").read_bytes() == origin.content("/b.tif")
     assert stat.size == len(origin.content("/a.tif"))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("strategy", ["neither", "fail_fast", "warn"])
+async def test_check_first_finds_what_is_missing_before_a_byte_moves(
+    origin: Origin, tmp_path: Path, strategy: str
+) -> None:
+    href = make_item(origin, "a", "b", "c")
+    origin.remove("/b.tif")
+    origin.remove("/c.tif")
+    options = OPTIONS.model_copy(update={"check_first": True})
+    if strategy != "neither":
+        options = options.model_copy(update={strategy: True})
+    if strategy == "fail_fast":
+        origin.fault("/a.tif", Delay(600), times=0)
+        origin.fault("/c.tif", Delay(600), times=0)
+    state = await flows.download_item(href, str(tmp_path), options, return_state=True)
+    if strategy == "warn":
+        run, task_runs = await read_back(state, 8)
+        assert run.state is not None
+        assert run.state.name == "CompletedWithWarnings"
+        assert states(task_runs)["check b"] == ("Warned", "COMPLETED")
+        assert (tmp_path / "a.tif").exists()
+        return
+    assert origin.gets("/*.tif") == []
+    _, task_runs = await read_back(state, 4)
+    found = {name: state for name, (state, _) in states(task_runs).items()}
+    assert found["check b"] == "Failed"
+    with pytest.raises(StacAssetError) as caught:
+        await state.aresult()
+    if strategy == "fail_fast":
+        assert isinstance(caught.value, NotFoundError)
+        assert found["check a"] == found["check c"] == "Cancelled"
+    else:
+        assert str(caught.value).startswith("2 of 3 assets failed")
+        assert found["check a"] == "Completed"

@@ -1,23 +1,16 @@
-"""Events of items and runs, read back from a real Prefect server; and the automation on them."""
+"""Events of items and runs, read back from a real Prefect server."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prefect import flow
 from prefect.assets import Asset
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
-from prefect.client.schemas.objects import FlowRun
-from prefect.client.schemas.sorting import FlowRunSort
 
 import flows
-from examples.automation import create_automation
 from flows import DownloadOptions
 from flows.events import ITEM_DOWNLOADED, ITEM_FAILED, RUN_COMPLETED
 from flows.lineage import MATERIALIZED, REFERENCED, asset_key
@@ -162,32 +155,3 @@ async def test_run_goes_on_without_the_events_that_the_server_does_not_take(
     state = await flows.download_item_collection(href, str(tmp_path), OPTIONS, return_state=True)
     assert state.is_completed()
     assert "stac-asset-summary" in await read_artifacts(state)
-
-
-@flow
-def process(item_id: str, path: str) -> None:
-    """Would be started by the automation."""
-
-
-async def test_automation_runs_a_deployment_for_each_item(origin: Origin, tmp_path: Path) -> None:
-    deployment = await process.to_deployment("on-item")
-    deployment_id = await deployment.aapply()
-    automation_id = await create_automation(f"{process.name}/on-item", collection="the-collection")
-    async with get_client() as client:
-        automation = await client.read_automation(automation_id)
-        assert automation is not None
-        assert automation.enabled
-        href = put_items(origin, "i1", "i2")
-        await asyncio.sleep(2)  # The service that looks for triggers learns of it by itself.
-        await flows.download_item_collection(href, str(tmp_path), OPTIONS)
-        only = DeploymentFilter(id=DeploymentFilterId(any_=[deployment_id]))
-        runs: list[FlowRun] = []
-        for _ in range(300):
-            runs = await client.read_flow_runs(
-                deployment_filter=only, sort=FlowRunSort.ID_DESC, limit=10
-            )
-            if len(runs) >= 2:
-                break
-            await asyncio.sleep(0.1)
-    found = {(run.parameters["item_id"], run.parameters["path"]) for run in runs}
-    assert found == {(name, str(tmp_path / name / f"{name}.tif")) for name in ("i1", "i2")}

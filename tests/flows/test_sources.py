@@ -211,3 +211,18 @@ async def test_second_run_into_the_same_file_is_refused_and_harms_nothing(
     assert refused.is_failed()
     assert "another run is writing it" in (refused.message or "")
     assert [item.id for item in (await done.aresult()).items()] == ["item-0", "item-1"]
+
+
+@pytest.mark.parametrize("granularity", ["asset", "batch"])
+async def test_items_are_checked_first_if_that_is_wanted(
+    origin: Origin, tmp_path: Path, granularity: str
+) -> None:
+    href = make_items(origin, 3, "a", "b")
+    origin.remove("/1/b.tif")
+    options = OPTIONS.model_copy(update={"check_first": True})
+    with pytest.raises(DownloadError, match=r"1 of 6 assets failed\n.*asset 'b' of item 'item-1'"):
+        await flows.download_item_collection(href, str(tmp_path), options, granularity)
+    assert origin.gets("/*.tif") == []
+    origin.put("/1/b.tif", size=100)
+    result = await flows.download_item_collection(href, str(tmp_path), options, granularity)
+    assert result.downloaded == 6

@@ -1,0 +1,76 @@
+"""Batches on a real, local Ray cluster, one of whose worker processes is killed."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from stac_asset.testing import Origin
+from tests.flows import cluster_contract as contract
+from tests.flows.running import documented
+from tests.flows.test_states import make_items
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """Two places on loopback alone, with a token of their own, and no statistics sent anywhere."""
+    folder = tempfile.mkdtemp(prefix="ray-")  # pytest's are too long for the names of sockets.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        import ray  # It looks at the environment when it is imported.
+
+        ray.init(
+            num_cpus=2,
+            include_dashboard=False,
+            object_store_memory=100_000_000,
+            log_to_driver=False,
+            _temp_dir=folder,
+        )
+        try:
+            assert ray.util.get_node_ip_address() == "127.0.0.1"
+            yield
+        finally:
+            ray.shutdown()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def download(cluster: None) -> Any:
+    """The flow, to be run on the cluster."""
+    return documented("RayTaskRunner", 'address="ray://head:10001"', "")
+
+
+def working() -> list[int]:
+    """Returns the ids of the worker processes that have something to do."""
+    return [
+        process.pid
+        for process in psutil.Process().children(recursive=True)
+        if process.name().startswith("ray::download_assets")
+    ]
+
+
+async def test_batches_run_on_the_cluster(origin: Origin, tmp_path: Path, download: Any) -> None:
+    href = make_items(origin, 60, "a", "b", "c", "d")
+    await contract.batches_run(download, origin, href, tmp_path)
+
+
+async def test_fail_fast_stops_what_runs_and_what_waits(
+    origin: Origin, tmp_path: Path, download: Any
+) -> None:
+    await contract.fail_fast_stops(download, origin, tmp_path)
+
+
+async def test_killed_workers_batch_is_continued_by_another(
+    origin: Origin, tmp_path: Path, download: Any
+) -> None:
+    await contract.killed_worker_is_replaced(download, working, origin, tmp_path)
