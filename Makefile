@@ -6,6 +6,9 @@ SHELL := /bin/sh
 
 ITEM ?=
 KILLS ?= 100
+ASSETS ?= 100000
+ROWS ?=
+TURNS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 # The newest Python that the lock was made for.
@@ -28,6 +31,14 @@ ui: $(VENV)/run  ## Show the demo's flow runs in Prefect's UI, until Ctrl-C
 	@PREFECT_HOME=.demo/prefect PREFECT_SERVER_ANALYTICS_ENABLED=false \
 	 $(BIN)/prefect server start --host 127.0.0.1 --port 4200
 
+.PHONY: up
+up: $(VENV)/run  ## Start a server, a worker and all deployments; PORT=4200, DATABASE=postgresql+asyncpg://…
+	@$(BIN)/python -m deployments up
+
+.PHONY: down
+down: $(VENV)/run  ## End what make up started
+	@$(BIN)/python -m deployments down
+
 .PHONY: test
 test: $(VENV)/dev tests/node/node_modules  ## Run all tests; ARGS='-k name' for some
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
@@ -47,13 +58,21 @@ crash: $(VENV)/run  ## Kill a download again and again, and count what that cost
 soak: $(VENV)/run  ## Download 20,000 assets with a fault in one request of twenty
 	@$(BIN)/python -m bench.soak
 
+.PHONY: scale
+scale: $(VENV)/run  ## Run a flow over very many assets, and count what that costs; ASSETS=100000
+	@$(BIN)/python -m bench.scale --assets $(ASSETS)
+
+.PHONY: bench
+bench: $(VENV)/dev  ## Measure the library and its peers; ROWS='http-small flow' TURNS=1 for less
+	@$(BIN)/python -m bench.speed $(ROWS) $(if $(TURNS),--turns $(TURNS))
+
 .PHONY: lock
 lock: $(VENV)/dev  ## Pin the dependencies anew
 	@scripts/lock
 
 .PHONY: clean
 clean:  ## Remove the environment, and what the demo left
-	@rm -rf $(VENV) .demo tests/node/node_modules
+	@rm -rf $(VENV) .demo build tests/node/node_modules
 
 # The stamps say what is installed; they are as new as the lock that was installed.
 $(VENV)/run: requirements.lock pyproject.toml | $(VENV)/bin/python

@@ -1,8 +1,136 @@
-"""Serves all deployments from this process, without a work pool: `python -m deployments`."""
+"""The commands: `python -m deployments up`, `down`, `deploy`, `serve`, `check`, `automate`."""
 
-from prefect import serve
+from __future__ import annotations
 
-from deployments import deployments
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from stac_asset.errors import StacAssetError
+
+_FOLDER = Path(".up")
+
+_file = click.option(
+    "--file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A prefect.yaml; by default the one of this project.",
+)
+_folder = click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=_FOLDER,
+    show_default=True,
+    help="Where the server's database, logs, downloads and process ids are.",
+)
+
+
+def main() -> None:
+    """Runs the command line, and exits: with 1 after an error, which is one sentence."""
+    try:
+        app.main(standalone_mode=False, prog_name="python -m deployments")
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except StacAssetError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def app() -> None:
+    """Run the deployments of prefect.yaml."""
+
+
+@app.command()
+@_file
+@_folder
+@click.option("--port", type=int, default=4200, envvar="PORT", show_default=True)
+@click.option(
+    "--database",
+    envvar="DATABASE",
+    help="Where Prefect keeps its data, as postgresql+asyncpg://…; by default SQLite. "
+    "Better given by the variable DATABASE: a command line is for everybody to see.",
+)
+def up(file: Path | None, folder: Path, port: int, database: str | None) -> None:
+    """Start a server, a work pool and its worker, with all deployments, in the background."""
+    from deployments.listing import FILE
+    from deployments.stack import Stack
+
+    stack = Stack(folder.absolute(), port, database or None)
+
+    async def run() -> None:
+        async for line in stack.up(file or FILE):
+            click.echo(line)
+
+    asyncio.run(run())
+    click.echo(f"\nOpen {stack.url} and start runs from Deployments; `make down` ends all of it.")
+
+
+@app.command()
+@_folder
+def down(folder: Path) -> None:
+    """End what `up` started."""
+    from deployments.stack import Stack
+
+    async def run() -> None:
+        lines = [line async for line in Stack.of(folder.absolute()).down()]
+        click.echo("\n".join(lines) if lines else "nothing runs")
+
+    asyncio.run(run())
+
+
+@app.command()
+@_file
+def deploy(file: Path | None) -> None:
+    """Register blocks and deployments at the server that Prefect is set to, for its workers."""
+    from deployments.listing import FILE
+    from deployments.register import register_blocks, register_deployments
+
+    async def run() -> None:
+        names = await register_deployments(file or FILE)
+        click.echo("\n".join([*await register_blocks(), *names]))
+
+    asyncio.run(run())
+
+
+@app.command()
+@_file
+def serve(file: Path | None) -> None:
+    """Run the deployments from this process, without work pool and worker, until Ctrl-C."""
+    import prefect
+
+    from deployments.catalog import deployments
+    from deployments.listing import FILE
+    from deployments.register import register_blocks
+
+    serving = deployments(file or FILE)
+    asyncio.run(register_blocks())
+    prefect.serve(*serving)
+
+
+@app.command()
+@_file
+def check(file: Path | None) -> None:
+    """Say whether prefect.yaml is right, and what it deploys."""
+    from deployments.listing import FILE, read_deployments
+
+    for one in read_deployments(file or FILE):
+        click.echo(f"{one.name}: {one.description}")
+
+
+@app.command()
+@click.argument("deployment")
+@click.option("--collection", help="The id of the only collection whose items count.")
+def automate(deployment: str, collection: str | None) -> None:
+    """Run a deployment ('flow name/deployment name') for each item that a flow has downloaded."""
+    from deployments.automations import run_for_each_item
+
+    click.echo(asyncio.run(run_for_each_item(deployment, collection)))
+
 
 if __name__ == "__main__":
-    serve(*deployments())
+    main()

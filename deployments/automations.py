@@ -1,0 +1,76 @@
+"""Starts a deployment whenever an item has landed: a Prefect automation on the events of flows.
+
+The deployment gets the parameters `item_id` and `path`, the file of the item's first asset.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.events import EventTrigger, Posture
+from prefect.events.actions import RunDeployment
+from prefect.events.schemas.automations import AutomationCore
+from prefect.exceptions import ObjectNotFound
+
+from flows.events import ITEM_DOWNLOADED
+from stac_asset.errors import ConfigError
+
+PARAMETERS = {
+    "item_id": "{{ event.payload.id }}",
+    "path": "{{ event.payload.assets[0].path }}",
+}
+"""The deployment's parameters, as templates; `docs/events.md` says what an event holds."""
+
+
+async def run_for_each_item(deployment: str, collection: str | None = None) -> UUID:
+    """Makes the automation, or changes the one that was made before; returns its id.
+
+    Args:
+        deployment: What to run, as 'flow name/deployment name'.
+        collection: The id of the only collection whose items count, if not all do.
+
+    Raises:
+        ConfigError: There is no such deployment.
+    """
+    async with get_client() as client:
+        try:
+            found = await client.read_deployment_by_name(deployment)
+        except (ObjectNotFound, ValueError):
+            raise ConfigError(
+                f"there is no deployment '{deployment}': write 'flow name/deployment name'"
+            ) from None
+        automation = _automation(deployment, found.id, collection)
+        for old in await client.read_automations_by_name(automation.name):
+            await client.update_automation(old.id, automation)
+            return old.id
+        return await client.create_automation(automation)
+
+
+def _automation(deployment: str, deployment_id: UUID, collection: str | None) -> AutomationCore:
+    match = {"prefect.resource.id": "stac-asset.item.*"}
+    name = f"{deployment} for each item that lands"
+    if collection is not None:
+        match["stac-asset.collection"] = collection
+        name += f" in {collection}"
+    return AutomationCore(
+        name=name,
+        trigger=EventTrigger(
+            expect={ITEM_DOWNLOADED},
+            match=match,
+            posture=Posture.Reactive,
+            threshold=1,
+            within=timedelta(0),
+        ),
+        actions=[
+            RunDeployment(
+                source="selected",
+                deployment_id=deployment_id,
+                parameters={
+                    name: {"__prefect_kind": "jinja", "template": template}
+                    for name, template in PARAMETERS.items()
+                },
+            )
+        ],
+    )

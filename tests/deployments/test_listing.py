@@ -1,0 +1,197 @@
+"""`prefect.yaml` is read strictly: what is wrong with it is one sentence that names the field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from prefect import Flow
+
+from deployments import deployments
+from deployments.listing import FILE, read_deployments
+from deployments.stack import Stack
+from stac_asset.errors import ConfigError
+from tests.deployments import stacks
+
+GOOD = """\
+name: test
+pull: []
+deployments:
+  - name: nightly
+    description: Verifies.
+    entrypoint: flows.verify.verify
+    parameters: {directory: /data}
+    concurrency_limit: {limit: 1, collision_strategy: CANCEL_NEW}
+    work_pool: {name: pool}
+    schedules:
+      - {slug: night, cron: "0 2 * * *", timezone: Europe/Berlin}
+      - {slug: hours, interval: 21600, anchor_date: "2026-01-01", active: false}
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "prefect.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_file_of_the_project_lists_what_there_is() -> None:
+    listed = {one.name: one for one in read_deployments()}
+    assert {"download-item", "download-item-collection", "verify"} <= listed.keys()
+    for one in listed.values():
+        assert isinstance(one.flow(), Flow)
+        assert one.concurrency_limit.limit >= 1
+        # None runs by itself before somebody has said where and what.
+        assert not any(schedule.active for schedule in one.schedules), one.name
+    assert FILE == stacks.ROOT / "prefect.yaml"
+
+
+def test_schedules_are_cron_and_interval(tmp_path: Path) -> None:
+    (one,) = deployments(written(tmp_path, GOOD))
+    assert one.schedules is not None
+    night, hours = (schedule.schedule for schedule in one.schedules)
+    assert (night.cron, night.timezone) == ("0 2 * * *", "Europe/Berlin")
+    assert hours.interval.total_seconds() == 21600
+    assert [schedule.active for schedule in one.schedules] == [True, False]
+
+
+WRONG = {
+    "a cron that cannot be parsed": (
+        '"0 2 * * *"',
+        "every night",
+        "deployments.nightly.schedules[0].cron: 'every night' is no cron expression",
+    ),
+    "a cron with a field out of range": (
+        '"0 2 * * *"',
+        '"0 25 * * *"',
+        "deployments.nightly.schedules[0].cron: '0 25 * * *' is no cron expression",
+    ),
+    "an unknown time zone": (
+        "Europe/Berlin",
+        "Berlin",
+        "deployments.nightly.schedules[0].timezone: 'Berlin' is no time zone",
+    ),
+    "an interval that is no number": (
+        "21600",
+        "often",
+        "deployments.nightly.schedules[1].interval: 'often' is no number of seconds",
+    ),
+    "an interval that is not positive": (
+        "21600",
+        "0",
+        "deployments.nightly.schedules[1].interval: 0 is no number of seconds",
+    ),
+    "cron and interval": (
+        "interval: 21600",
+        "interval: 21600, cron: '* * * * *'",
+        "deployments.nightly.schedules[1]: either cron or interval says when",
+    ),
+    "an interval that begins with each registration": (
+        'anchor_date: "2026-01-01", ',
+        "",
+        "deployments.nightly.schedules[1]: anchor_date goes with interval",
+    ),
+    "an unknown key of a deployment": (
+        "description:",
+        "describtion:",
+        "deployments.nightly.describtion: there is no such key",
+    ),
+    "an unknown key of a schedule": (
+        "active:",
+        "enabled:",
+        "deployments.nightly.schedules[1].enabled: there is no such key",
+    ),
+    "an unknown key of the file": ("name: test", "nane: test", "nane: there is no such key"),
+    "an unknown strategy": (
+        "CANCEL_NEW",
+        "QUEUE",
+        "deployments.nightly.concurrency_limit.collision_strategy: ",
+    ),
+    "a limit of nothing": ("limit: 1", "limit: 0", "nightly.concurrency_limit.limit: "),
+    "a parameter that the flow has not": (
+        "{directory:",
+        "{folder:",
+        "'folder' is no parameter of flows.verify.verify, which has directory, ",
+    ),
+    "a parameter of a schedule that the flow has not": (
+        "active: false",
+        "parameters: {folder: x}",
+        "'folder' is no parameter of flows.verify.verify, which has directory, ",
+    ),
+    "an entrypoint that is a path": (
+        "flows.verify.verify",
+        "flows/verify.py:verify",
+        "entrypoint: 'flows/verify.py:verify' is no flow in a module",
+    ),
+    "an entrypoint that does not exist": (
+        "flows.verify.verify",
+        "flows.verify.check",
+        "entrypoint: 'flows.verify.check' cannot be had",
+    ),
+    "no pull": ("pull: []\n", "", "pull: this key is missing"),
+    "pull steps": ("pull: []", "pull: [{}]", "pull: must be empty"),
+    "no YAML": ("name: test", "name: [test", "is no YAML"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "sentence"), WRONG.values(), ids=WRONG.keys())
+def test_wrong_file_is_refused_by_the_name_of_the_field(
+    tmp_path: Path, old: str, new: str, sentence: str
+) -> None:
+    assert old in GOOD
+    file = written(tmp_path, GOOD.replace(old, new, 1))
+    with pytest.raises(ConfigError, match=r"prefect\.yaml") as caught:
+        read_deployments(file)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+async def test_pool_for_containers_is_refused_where_processes_are_started(tmp_path: Path) -> None:
+    text = GOOD.replace("{name: pool}", "{name: pool, job_variables: {image: mine}}")
+    stack = Stack(tmp_path / "up", 4200)
+    with pytest.raises(ConfigError, match=r"deployments\.nightly\.work_pool is for containers"):
+        await anext(stack.up(written(tmp_path, text)))
+    assert not (tmp_path / "up").exists()
+
+
+def test_two_of_a_name_are_refused(tmp_path: Path) -> None:
+    text = GOOD + GOOD.partition("deployments:\n")[2]
+    with pytest.raises(ConfigError, match="two have the name 'nightly'"):
+        read_deployments(written(tmp_path, text))
+
+
+def test_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yaml' cannot be read: No such file"):
+        read_deployments(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("command", ["up", "serve"])
+def test_command_refuses_a_wrong_cron_before_anything_runs(tmp_path: Path, command: str) -> None:
+    file = written(tmp_path, GOOD.replace('"0 2 * * *"', "every night"))
+    folder = tmp_path / "up"
+    more = ("--folder", str(folder)) if command == "up" else ()
+    # An address at which nobody listens: a server that is asked would be another error.
+    server = {"PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_HOME": str(tmp_path)}
+    done = stacks.deployments(command, "--file", str(file), *more, **server)
+    assert done.returncode == 1
+    (sentence,) = done.stderr.splitlines()
+    assert "deployments.nightly.schedules[0].cron: 'every night'" in sentence
+    assert done.stdout == ""
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("database", "sentence"),
+    [
+        ("mysql://user:secret@host/name", "DATABASE begins with 'mysql'"),
+        ("postgresql://user:secret@host/name", "Prefect needs postgresql+asyncpg://"),
+        ("a database", "DATABASE is no URL of a database"),
+    ],
+)
+def test_database_that_prefect_does_not_know_is_refused(
+    tmp_path: Path, database: str, sentence: str
+) -> None:
+    with pytest.raises(ConfigError, match="DATABASE") as caught:
+        Stack(tmp_path / "up", 4200, database)
+    assert sentence in str(caught.value)
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,116 @@
+"""The run form of every deployment: titles and descriptions for people, the rare ones folded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from prefect.utilities.callables import parameter_schema
+from prefect.utilities.schema_tools import ValidationError, validate
+from pydantic import ValidationError as ModelError
+
+from deployments.listing import Deployment, read_deployments
+from flows import DownloadOptions
+from flows.form import COMMON, DESCRIPTIONS, GROUPS
+
+LISTED = read_deployments()
+
+
+def schema_of(deployment: Deployment) -> dict[str, Any]:
+    found: dict[str, Any] = parameter_schema(deployment.flow()).model_dump()
+    return found
+
+
+def fields(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yields the fields that a form shows of an object, those inside of other fields too."""
+    for name, field in schema.get("properties", {}).items():
+        # Where a definition has the same title, the field goes without.
+        definition = definitions.get(str(field.get("$ref", "")).rpartition("/")[2], {})
+        yield name, definition | field
+        for inner in (field, *field.get("anyOf", ())):
+            target = definitions.get(str(inner.get("$ref", "")).rpartition("/")[2], inner)
+            if "block_type_slug" not in target:  # A saved block is picked, and not filled in.
+                yield from fields(target, definitions)
+
+
+@pytest.mark.parametrize("deployment", LISTED, ids=lambda one: one.name)
+def test_every_field_has_a_title_and_a_description(deployment: Deployment) -> None:
+    schema = schema_of(deployment)
+    shown = list(fields(schema, schema["definitions"]))
+    assert len(shown) > 40
+    for name, field in shown:
+        title, description = field.get("title", ""), field.get("description", "")
+        assert title[:1].isupper(), name
+        assert "_" not in title, name
+        assert title != name.replace("_", " ").title() or "_" not in name, name
+        assert len(description) > 10, name
+        assert not re.search(r":class:|`self|pystac\.", description), name
+
+
+@pytest.mark.parametrize("deployment", LISTED, ids=lambda one: one.name)
+def test_form_is_short_until_something_is_unfolded(deployment: Deployment) -> None:
+    schema = schema_of(deployment)
+    assert len(schema["properties"]) <= 12
+    options = schema["properties"]["options"]
+    assert {"type": "null"} in options["anyOf"]
+    assert options["default"] is None
+    inside = schema["definitions"]["DownloadOptions"]["properties"]
+    assert list(inside) == [*COMMON, *GROUPS]
+    # In a database that keeps no order, the position does.
+    assert [field["position"] for field in inside.values()] == list(range(len(inside)))
+    for name in GROUPS:
+        assert inside[name]["default"] is None
+        assert {"type": "null"} in inside[name]["anyOf"]
+
+
+def test_every_option_is_in_one_place() -> None:
+    placed = [*COMMON, *(name for group in GROUPS.values() for name in group.titles)]
+    assert sorted(placed) == sorted(DownloadOptions.model_fields)
+    assert set(DESCRIPTIONS) <= set(placed)
+
+
+def check(options: dict[str, Any]) -> None:
+    """Does with options what the server does before it makes a run."""
+    values = {"source": "https://example.com/item.json", "directory": "x", "options": options}
+    validate(values, schema_of(LISTED[0]), raise_on_error=True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"attempts": {"retry_wait": 3.0}, "rare": None, "overwrite": True},
+        {"retry_wait": 3.0, "overwrite": True},
+        DownloadOptions(retry_wait=3.0, overwrite=True).model_dump(mode="json"),
+    ],
+    ids=["from the form", "by their names", "from Python"],
+)
+def test_options_are_taken_with_and_without_their_groups(options: dict[str, Any]) -> None:
+    check(options)
+    assert DownloadOptions.model_validate(options) == DownloadOptions(
+        retry_wait=3.0, overwrite=True
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"no_such_option": 1},
+        {"attempts": {"no_such_option": 1}},
+        {"attempts": {"retry_wait": "long"}},
+        {"retry_wait": "long"},
+        {"attempts": 3},
+    ],
+    ids=str,
+)
+def test_wrong_options_are_refused_by_server_and_flow(options: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        check(options)
+    with pytest.raises(ModelError):
+        DownloadOptions.model_validate(options)
+
+
+def test_option_that_is_given_twice_is_refused() -> None:
+    with pytest.raises(ModelError, match="'retry_wait' is given twice"):
+        DownloadOptions.model_validate({"retry_wait": 1.0, "attempts": {"retry_wait": 2.0}})
