@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
-from concurrent.futures import Future
+from contextlib import suppress
 from types import TracebackType
 from typing import TypeAlias
 from weakref import WeakValueDictionary
@@ -29,20 +28,23 @@ class Places:
     def __init__(self, count: int) -> None:
         self._free = count
         self._lock = threading.Lock()
-        self._waiting: deque[Future[None]] = deque()
+        self._waiting: dict[asyncio.Future[None], None] = {}
 
     async def __aenter__(self) -> None:
         with self._lock:
             if self._free:
                 self._free -= 1
                 return
-            turn: Future[None] = Future()
-            self._waiting.append(turn)
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting[turn] = None
         try:
-            await asyncio.wrap_future(turn)
+            await turn
         except BaseException:
-            if not turn.cancel():
-                self._leave()  # It was given to us while we were being cancelled.
+            with self._lock:
+                is_given = turn not in self._waiting
+                self._waiting.pop(turn, None)
+            if is_given:  # While we were being cancelled.
+                self._leave()
             raise
 
     async def __aexit__(
@@ -56,13 +58,23 @@ class Places:
     def _leave(self) -> None:
         while True:
             with self._lock:
-                if not self._waiting:
+                turn = next(iter(self._waiting), None)
+                if turn is None:
                     self._free += 1
                     return
-                turn = self._waiting.popleft()
-            if turn.set_running_or_notify_cancel():
-                turn.set_result(None)
+                del self._waiting[turn]
+            loop = turn.get_loop()
+            if loop is asyncio.get_running_loop():
+                _give(turn)  # Another loop has to be woken, which costs a system call.
                 return
+            with suppress(RuntimeError):  # That loop is closed: it is the next one's turn.
+                loop.call_soon_threadsafe(_give, turn)
+                return
+
+
+def _give(turn: asyncio.Future[None]) -> None:
+    if not turn.done():  # Else it is cancelled, and whoever awaits it passes the place on.
+        turn.set_result(None)
 
 
 class RunLimits:

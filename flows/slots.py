@@ -22,7 +22,7 @@ from prefect.concurrency.asyncio import concurrency
 from prefect.context import TaskRunContext
 from prefect.exceptions import ObjectNotFound
 
-from flows.limits import RunLimits
+from flows.limits import Places, RunLimits
 from flows.options import LIMIT_PREFIX, DownloadOptions
 from stac_asset.errors import ConfigError, HrefError
 from stac_asset.hrefs import parse_href
@@ -35,18 +35,20 @@ _caps: ContextVar[Mapping[str, asyncio.Semaphore]] = ContextVar("caps", default=
 """By host, a place for each slot that the batch around holds."""
 
 
-@asynccontextmanager
-async def place_in_batch(limits: RunLimits, host: str) -> AsyncIterator[None]:
+def place_in_batch(limits: RunLimits, host: str) -> AbstractAsyncContextManager[None]:
     """Waits for a place at a host: of those that the batch around has slots for, then of the run's.
 
     Args:
         limits: The run's limits in this process.
         host: The host's name.
     """
-    async with AsyncExitStack() as stack:
-        if cap := _caps.get().get(host):
-            await stack.enter_async_context(cap)
-        await stack.enter_async_context(limits.host(host))
+    cap = _caps.get().get(host)
+    return limits.host(host) if cap is None else _both(cap, limits.host(host))
+
+
+@asynccontextmanager
+async def _both(cap: asyncio.Semaphore, places: Places) -> AsyncIterator[None]:
+    async with cap, places:
         yield
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -20,14 +19,13 @@ from tests.flows.test_states import make_items
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    """Two places on loopback alone, with a token of their own, and no statistics sent anywhere."""
+    """Two places on loopback alone, and no statistics sent anywhere."""
     folder = tempfile.mkdtemp(prefix="ray-")  # pytest's are too long for the names of sockets.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        import ray  # It looks at the environment when it is imported.
+        # No token: Ray reads its mode when it is imported, which other tests may have done before.
+        import ray
 
         ray.init(
             num_cpus=2,
