@@ -27,16 +27,16 @@ _T = TypeVar("_T")
 ASSETS_AT_MOST = 200
 """Up to this many assets, `auto` makes a task run of each."""
 
-_BATCHES = 50
+_BATCHES = 25
 """How many batches a run is cut into, unless they would be smaller or larger than is good."""
 
-_SMALLEST, _LARGEST = 100, 2000
+_SMALLEST, _LARGEST = 200, 2000
 """Assets of a batch. A batch holds whole items, and ends with the one that fills it."""
 
 _LARGEST_SUBMITTED = 500
 """The same for a batch that is submitted: what a worker loses with its life is less."""
 
-_AT_ONCE = 4
+_AT_ONCE = 2
 """How many batches are in work at once in the flow's loop; they share the run's places."""
 
 

@@ -9,6 +9,7 @@ shares the run's limits with the others in its process.
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -81,6 +82,7 @@ async def open_session(
     """
     limits = run_limits(max_concurrent_downloads, config.max_connections_per_host)
     async with (
+        _sparing_the_collector(),
         open_clients(credentials, config) as own,
         Clients(config, own) as clients,
     ):
@@ -97,6 +99,20 @@ async def open_session(
             yield session
         finally:
             _current.reset(token)
+
+
+@asynccontextmanager
+async def _sparing_the_collector() -> AsyncIterator[None]:
+    """Keeps the garbage collector from what there was before the run.
+
+    Prefect and what it imports are half a million objects. Each look through all of them stops a
+    run of 5,000 assets for a quarter of a second.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @asynccontextmanager
