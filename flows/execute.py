@@ -30,7 +30,7 @@ ASSETS_AT_MOST = 200
 _BATCHES = 25
 """How many batches a run is cut into, unless they would be smaller or larger than is good."""
 
-_SMALLEST, _LARGEST = 200, 2000
+_SMALLEST, _LARGEST = 100, 2000
 """Assets of a batch. A batch holds whole items, and ends with the one that fills it."""
 
 _LARGEST_SUBMITTED = 500
