@@ -36,7 +36,7 @@ _SMALLEST, _LARGEST = 100, 2000
 _LARGEST_SUBMITTED = 500
 """The same for a batch that is submitted: what a worker loses with its life is less."""
 
-_AT_ONCE = 2
+_AT_ONCE = 4
 """How many batches are in work at once in the flow's loop; they share the run's places."""
 
 

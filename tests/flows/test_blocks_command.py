@@ -77,7 +77,7 @@ async def test_saved_blocks_are_listed_and_tried(saved: Origin) -> None:
         run(*STAC_ASSET), run(*STAC_ASSET, "check", "tried", "--href", href)
     )
     assert listed.code == 0, listed.errors
-    rows = dict(line.split(maxsplit=1) for line in listed.output.splitlines())
+    rows = dict(line.strip().split(maxsplit=1) for line in listed.output.splitlines())
     assert {"refused", "tried", "twice"} <= set(rows["http-credentials"].split(", "))
     assert "twice" in rows["s3-credentials"].split(", ")
     assert "oauth2-credentials" in rows
