@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -49,12 +50,21 @@ class Progress:
         self._statistics = statistics
         self._id: UUID | None = None
         self._last: tuple[float, str] | None = None
+        self._stop = asyncio.Event()
 
     async def follow(self) -> None:
-        """Keeps the artifact up to date, until it is cancelled."""
+        """Keeps the artifact up to date, until it is told to stop."""
         while True:
-            await asyncio.sleep(EVERY)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(EVERY):
+                    await self._stop.wait()
+            if self._stop.is_set():
+                return
             await self.update()
+
+    def stop(self) -> None:
+        """Lets `follow` end: not in the middle of an update, which could then come last."""
+        self._stop.set()
 
     async def update(self) -> None:
         """Writes how far the run is, if that is news."""

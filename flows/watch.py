@@ -123,7 +123,7 @@ class Watch:
                 await self._stack.__aexit__(kind, error, trace)
 
     async def _stop_following(self) -> None:
-        self._following.cancel()
+        self._progress.stop()
         await asyncio.gather(self._following, return_exceptions=True)
 
     async def _write(self, result: DownloadResult | None) -> None:

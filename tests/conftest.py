@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
+import stac_asset
 from stac_asset import Config
 from stac_asset.testing import Origin
+
+# Hypothesis draws constants of the modules that are imported, and a module that is imported in the
+# middle of a test, as ours are when they are first used, would change what it draws.
+for _module in pkgutil.walk_packages(stac_asset.__path__, "stac_asset."):
+    if not _module.name.endswith("__main__"):
+        importlib.import_module(_module.name)
+
+# Ray reads it when it is imported, whichever test does that first: its cluster is on loopback.
+os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
 
 
 @pytest.hookimpl(wrapper=True)

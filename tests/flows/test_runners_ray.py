@@ -30,6 +30,7 @@ def cluster() -> Iterator[None]:
         ray.init(
             num_cpus=2,
             include_dashboard=False,
+            _node_ip_address="127.0.0.1",
             object_store_memory=100_000_000,
             log_to_driver=False,
             _temp_dir=folder,
