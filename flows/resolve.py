@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from prefect import get_run_logger
@@ -15,6 +16,8 @@ from stac_asset.errors import HrefError, SchemeError
 from stac_asset.hrefs import parse_href
 from stac_asset.types import Candidate, Storage, Transfer
 
+_HOST = re.compile(r"https?://[^/?#]+/")
+
 
 class Hosts:
     """The hosts of a run, an href for each, and of each bucket one for each client of a part of it.
@@ -27,6 +30,7 @@ class Hosts:
         self._clients = clients
         self._hrefs: dict[object, tuple[str, Storage | None]] = {}
         self._claimants: set[Client] = set()
+        self._known: set[str] = set()
 
     def add(self, transfers: Iterable[Transfer]) -> None:
         """Takes note of the hosts of some transfers.
@@ -36,13 +40,20 @@ class Hosts:
         """
         for transfer in transfers:
             for candidate in transfer.candidates:
+                # Of very many hrefs, nearly all are of a host that is known: they need no parsing.
+                start = _HOST.match(candidate.href)
+                if start is not None and start.group() in self._known:
+                    continue
                 try:
                     url = parse_href(candidate.href)
                 except HrefError:
                     continue  # The trouble of its own asset, and left to that.
                 if url.scheme == "s3":
                     self._add_object(url, candidate)
-                elif (url.scheme, url.authority) not in self._hrefs:
+                    continue
+                if start is not None:
+                    self._known.add(start.group())
+                if (url.scheme, url.authority) not in self._hrefs:
                     href = f"{url.scheme}://{url.host_port_subcomponent}/" if url.host else "/"
                     self._hrefs[url.scheme, url.authority] = href, None
                     self._claimed(url)

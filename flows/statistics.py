@@ -5,17 +5,16 @@ from __future__ import annotations
 import heapq
 import random
 import time
-from asyncio import Queue
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from flows.footprints import Outline, outlines
 from stac_asset.errors import StacAssetError
-from stac_asset.messages import FinishAssetDownload, Message, SkipAssetDownload, WriteChunk
 from stac_asset.plan import Owner
 from stac_asset.redact import redact_href, redact_text
-from stac_asset.types import Downloaded, Failed, Outcome, Skipped
+from stac_asset.reporting import Reporter
+from stac_asset.types import Candidate, Downloaded, Failed, Outcome, Skipped, Transfer
 
 TOP = 10
 """How many of the slowest and of the most retried assets are kept."""
@@ -126,16 +125,19 @@ class Statistics:
         """The assets that took most attempts, the most first."""
         return [row for _, row in sorted(self._retried, reverse=True)]
 
-    def see(self, message: Message) -> None:
-        """Takes note of the progress of a transfer.
+    def moving(self, size: int) -> None:
+        """Takes note of bytes that have come for an asset.
 
         Args:
-            message: What the engine reports.
+            size: How many.
         """
-        if isinstance(message, WriteChunk):
-            self._move(message.size)
-        elif isinstance(message, FinishAssetDownload | SkipAssetDownload):
-            self._ended += 1
+        if size:
+            self.moved += size
+            self.throughput.add(self.seconds, size)
+
+    def ended(self) -> None:
+        """Takes note of an asset that is there, whose item is still in work."""
+        self._ended += 1
 
     def add(self, owner: Owner, outcomes: Iterable[Outcome]) -> None:
         """Takes note of an item that has ended.
@@ -160,7 +162,7 @@ class Statistics:
                     self.received += outcome.received
                     self._fail(outcome)
         # What came to another process is known only now.
-        self._move(max(0, self.received - self.moved))
+        self.moving(max(0, self.received - self.moved))
 
     def stop(self, error: Exception) -> None:
         """Takes note of the error that ended the run before its end.
@@ -172,11 +174,6 @@ class Statistics:
         key = error.key if isinstance(error, StacAssetError) else None
         self.failed += key is not None
         self._note(owner or "", key or "", "", error)
-
-    def _move(self, size: int) -> None:
-        if size:
-            self.moved += size
-            self.throughput.add(self.seconds, size)
 
     def _rank(self, outcome: Downloaded) -> None:
         transfer = outcome.transfer
@@ -209,24 +206,27 @@ class Statistics:
             self.footprints[at] = found
 
 
-class Sight(Queue[Message]):
-    """A queue that keeps nothing: what an engine puts into it is seen at once.
+class Sight(Reporter):
+    """Lets statistics see how transfers go on.
 
     Args:
         statistics: Who sees it.
     """
 
     def __init__(self, statistics: Statistics) -> None:
-        super().__init__()
         self._statistics = statistics
 
-    async def put(self, item: Message) -> None:
-        """Shows a message."""
-        self._statistics.see(item)
+    def wrote(self, candidate: Candidate, size: int) -> None:
+        """Some more bytes are in a part file."""
+        self._statistics.moving(size)
 
-    def put_nowait(self, item: Message) -> None:
-        """Shows a message."""
-        self._statistics.see(item)
+    async def finished(self, transfer: Transfer, candidate: Candidate) -> None:
+        """A file is in its place."""
+        self._statistics.ended()
+
+    async def skipped(self, transfer: Transfer, candidate: Candidate) -> None:
+        """A file was there already."""
+        self._statistics.ended()
 
 
 def _keep(heap: list[_Kept], entry: _Kept) -> None:

@@ -102,7 +102,7 @@ class Watch:
             await _tried(self._progress.update())
             self._following = asyncio.create_task(_tried(self._progress.follow()))
             # The engine is the session's; what it reports goes nowhere until somebody watches.
-            self._session.engine.messages = Sight(self._statistics)
+            self._session.engine.reporter = Sight(self._statistics)
             self._stack = stack.pop_all()
         return self
 

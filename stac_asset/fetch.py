@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from yarl import URL
 
@@ -17,14 +16,13 @@ from stac_asset.config import Config
 from stac_asset.errors import ChecksumError, RangeError, SizeError
 from stac_asset.files import PartFile
 from stac_asset.hashing import Hashing
-from stac_asset.messages import OpenUrl, WriteChunk
 from stac_asset.quotas import connections_per_file
 from stac_asset.ranges import Ranges, can_split
-from stac_asset.redact import redact_href
+from stac_asset.reporting import Reporter
 from stac_asset.retry import is_transient, wait_after
 from stac_asset.silence import Watch, Watchdog
 from stac_asset.threads import Offload
-from stac_asset.types import Candidate, Downloaded, MessageQueue, Transfer
+from stac_asset.types import Candidate, Downloaded, Transfer
 
 
 @dataclass(slots=True)
@@ -46,7 +44,7 @@ class Means:
 
     Args:
         config: The configuration of the run.
-        messages: Where progress is reported, if anywhere.
+        reporter: Is told how the transfers go on.
         stream: If False, a file is read whole into memory before its first byte is written.
         place_at: Gives the place of a connection at a host.
     """
@@ -54,12 +52,12 @@ class Means:
     def __init__(
         self,
         config: Config,
-        messages: MessageQueue | None,
+        reporter: Reporter,
         stream: bool | None,
         place_at: Callable[[str], AbstractAsyncContextManager[object]],
     ) -> None:
         self.config = config
-        self.messages = messages
+        self.reporter = reporter
         self.stream = stream
         self.place_at = place_at
         self.watchdog = Watchdog(config.http_read_timeout, config.http_client_timeout)
@@ -79,7 +77,6 @@ class Fetch:
     means: Means
     tally: Tally
     _hashing: Hashing = field(init=False)
-    _named: tuple[str, Path] | None = None
     _refused: bool = False
     """Whether the source has shown that it cannot send pieces."""
 
@@ -152,9 +149,7 @@ class Fetch:
             ):
                 async with self.client.fetch(self._request()) as response:
                     self.part.start(response.offset, response.validator, response.size)
-                    if self.means.messages is not None:
-                        shown = URL(self._names()[0].removesuffix("?…"), encoded=True)
-                        await self.means.messages.put(OpenUrl(url=shown, size=response.size))
+                    await self.means.reporter.opened(self.candidate, response.size)
                     if not can_split(response, self.part) or self._connections() == 1:
                         await self._write_all(response.chunks, watch)
                         return
@@ -214,15 +209,7 @@ class Fetch:
     def _wrote(self, size: int) -> None:
         self.tally.received += size
         self._hashing.go_on()
-        messages = self.means.messages
-        if messages is not None and not messages.full():
-            messages.put_nowait(WriteChunk(*self._names(), size))
-
-    def _names(self) -> tuple[str, Path]:
-        """Returns what messages say of the transfer: its href, as it may be shown, and its file."""
-        if self._named is None:
-            self._named = redact_href(self.candidate.href), Path(self.candidate.path)
-        return self._named
+        self.means.reporter.wrote(self.candidate, size)
 
 
 async def _at_once(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

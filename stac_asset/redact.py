@@ -37,6 +37,8 @@ def redact_href(href: str | URL) -> str:
         The href as it may stand in a message, a log or a report.
     """
     text = str(href)
+    if "@" not in text and "?" not in text and "#" not in text:
+        return text  # As are most, of the very many that there may be.
     if text.startswith("/") and not text.startswith("//") and "://" not in text:
         return _LOCAL_QUERY.sub(r"\1…", text)
     shown, query, _ = text.partition("#")[0].partition("?")

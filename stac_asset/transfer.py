@@ -25,14 +25,8 @@ from stac_asset.fetch import Fetch, Means, Tally
 from stac_asset.files import BusyError, PartFile
 from stac_asset.hrefs import parse_href
 from stac_asset.integrity import Multihash
-from stac_asset.messages import (
-    ErrorAssetDownload,
-    FinishAssetDownload,
-    SkipAssetDownload,
-    StartAssetDownload,
-)
 from stac_asset.pool import bounded
-from stac_asset.redact import redact_href
+from stac_asset.reporting import Messenger, Reporter
 from stac_asset.threads import in_thread
 from stac_asset.types import (
     Candidate,
@@ -75,17 +69,18 @@ class Engine:
         self._limit = max(1, max_concurrent_downloads)
         self._hosts: dict[str, asyncio.Semaphore] = {}
         self._place_at = hosts or self._own_place_at
-        self._means = Means(config, messages, stream, self._place_at)
+        reporter = Reporter() if messages is None else Messenger(messages)
+        self._means = Means(config, reporter, stream, self._place_at)
         self._fences: dict[str, Fence] = {}
 
     @property
-    def messages(self) -> MessageQueue | None:
-        """Where progress is reported, if anywhere."""
-        return self._means.messages
+    def reporter(self) -> Reporter:
+        """Is told how the transfers go on."""
+        return self._means.reporter
 
-    @messages.setter
-    def messages(self, messages: MessageQueue | None) -> None:
-        self._means.messages = messages
+    @reporter.setter
+    def reporter(self, reporter: Reporter) -> None:
+        self._means.reporter = reporter
 
     async def run(self, transfers: Iterable[Transfer]) -> AsyncGenerator[Outcome, None]:
         """Downloads transfers, and yields what became of each as soon as that is known.
@@ -118,17 +113,13 @@ class Engine:
         candidate = transfer.candidates[0]
         try:
             if skipped := await self._existing(transfer):
-                if self.messages is not None:
-                    path = Path(skipped.candidate.path)
-                    await self.messages.put(SkipAssetDownload(key=transfer.key, path=path))
+                await self.reporter.skipped(transfer, skipped.candidate)
                 return skipped
             return await self._first_of(transfer, tally)
         except Exception as raised:
             error = mapped(raised, candidate.href)
             error.owner, error.key = transfer.owner, transfer.key
-            if self.messages is not None:
-                href, path = redact_href(candidate.href), Path(candidate.path)
-                await self.messages.put(ErrorAssetDownload(transfer.key, href, path, error))
+            await self.reporter.failed(transfer, candidate, error)
             return Failed(
                 owner=transfer.owner,
                 key=transfer.key,
@@ -142,17 +133,13 @@ class Engine:
     async def _first_of(self, transfer: Transfer, tally: Tally) -> Downloaded:
         first: StacAssetError | None = None
         for candidate in transfer.candidates:
-            if self.messages is not None:
-                href, path = redact_href(candidate.href), Path(candidate.path)
-                begun = StartAssetDownload(transfer.key, transfer.owner_id, href, path)
-                await self.messages.put(begun)
+            await self.reporter.started(transfer, candidate)
             try:
                 downloaded = await self._fetch(transfer, candidate, tally)
             except Exception as error:
                 first = first or mapped(error, candidate.href)
                 continue
-            if self.messages is not None:
-                await self.messages.put(FinishAssetDownload(transfer.key, href, path))
+            await self.reporter.finished(transfer, candidate)
             return downloaded
         assert first is not None, "a transfer has at least one candidate"
         raise first
