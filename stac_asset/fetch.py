@@ -17,11 +17,11 @@ from stac_asset.errors import ChecksumError, RangeError, SizeError
 from stac_asset.files import PartFile
 from stac_asset.hashing import Hashing
 from stac_asset.quotas import connections_per_file
-from stac_asset.ranges import Ranges, can_split
+from stac_asset.ranges import Pace, Ranges, can_split
 from stac_asset.reporting import Reporter
 from stac_asset.retry import is_transient, wait_after
 from stac_asset.silence import Watch, Watchdog
-from stac_asset.threads import Offload
+from stac_asset.threads import Offload, Writes
 from stac_asset.types import Candidate, Downloaded, Transfer
 
 
@@ -61,7 +61,7 @@ class Means:
         self.stream = stream
         self.place_at = place_at
         self.watchdog = Watchdog(config.http_read_timeout, config.http_client_timeout)
-        self.writes = Offload()
+        self.writes = Writes()
         self.commits = Offload()
 
 
@@ -150,8 +150,10 @@ class Fetch:
                 async with self.client.fetch(self._request()) as response:
                     self.part.start(response.offset, response.validator, response.size)
                     await self.means.reporter.opened(self.candidate, response.size)
-                    if not can_split(response, self.part) or self._connections() == 1:
-                        await self._write_all(response.chunks, watch)
+                    pace: Pace | None = None
+                    if self._connections() > 1 and can_split(response, self.part):
+                        pace = Pace(self.part, watch.heard)
+                    if await self._write_all(response.chunks, watch, pace):
                         return
                     self.part.split()
                     ranges = self._ranges()
@@ -197,7 +199,10 @@ class Fetch:
             wrote=self._wrote,
         )
 
-    async def _write_all(self, chunks: AsyncIterator[bytes], watch: Watch) -> None:
+    async def _write_all(
+        self, chunks: AsyncIterator[bytes], watch: Watch, pace: Pace | None
+    ) -> bool:
+        """Writes what comes, and returns whether that was all: else it has come slowly."""
         if self.means.stream is False:
             chunks = _at_once(chunks)
         now, part = watch.loop.time, self.part
@@ -205,6 +210,9 @@ class Fetch:
             await self.means.writes(part.write, chunk)
             self._wrote(len(chunk))
             watch.heard = now()
+            if pace is not None and pace.is_slow(watch.heard):
+                return False
+        return True
 
     def _wrote(self, size: int) -> None:
         self.tally.received += size

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from itertools import chain, repeat
 
 from stac_asset.clients.base import Client, Request, Response
 from stac_asset.clients.mapping import mapped_errors
@@ -21,7 +22,7 @@ from stac_asset.pieces import Piece
 from stac_asset.redact import redact_href
 from stac_asset.retry import is_transient
 from stac_asset.silence import Watch, Watchdog
-from stac_asset.threads import Offload
+from stac_asset.threads import Writes
 
 MIB = 1024 * 1024
 
@@ -32,6 +33,11 @@ _LEAST, _MOST = 2 * MIB, 64 * MIB
 """Bytes of a piece."""
 
 
+_LOOKS = ((0.02, 50_000_000), (0.25, 150_000_000))
+"""For how many seconds a connection is watched, and from how many bytes a second on no others are
+opened beside it: the processor is what limits it then. The last look is repeated."""
+
+
 def can_split(response: Response, part: PartFile) -> bool:
     """Returns whether a file can arrive in pieces, and is large enough to.
 
@@ -39,9 +45,49 @@ def can_split(response: Response, part: PartFile) -> bool:
         response: What its source has answered.
         part: Its part file, which has taken note of the answer.
     """
-    size = response.size
-    large = size is not None and size - part.offset >= _LARGE
-    return large and response.ranges and response.validator is not None
+    return is_large(part) and response.ranges and response.validator is not None
+
+
+def is_large(part: PartFile) -> bool:
+    """Returns whether so much of a file is missing that further connections are worth it.
+
+    Args:
+        part: Its part file.
+    """
+    return part.size is not None and part.size - part.offset >= _LARGE
+
+
+class Pace:
+    """Tells whether a file that comes over one connection would come sooner over several.
+
+    Args:
+        part: The part file that it is written to.
+        now: The loop's time.
+    """
+
+    __slots__ = ("_before", "_fast", "_looks", "_part", "_since", "_until")
+
+    def __init__(self, part: PartFile, now: float) -> None:
+        self._part = part
+        self._looks = chain(_LOOKS, repeat(_LOOKS[-1]))
+        self._look_on(now)
+
+    def _look_on(self, now: float) -> None:
+        seconds, self._fast = next(self._looks)
+        self._since, self._until, self._before = now, now + seconds, self._part.offset
+
+    def is_slow(self, now: float) -> bool:
+        """Returns whether it is slow, if it has been watched for long enough to tell.
+
+        Args:
+            now: The loop's time, when bytes have been written.
+        """
+        if now < self._until:
+            return False
+        part, slow = self._part, self._fast * (now - self._since)
+        is_slow = part.offset - self._before < slow and is_large(part)
+        self._look_on(now)
+        return is_slow
 
 
 class Ranges:
@@ -66,7 +112,7 @@ class Ranges:
         connections: int,
         place_at: Callable[[], AbstractAsyncContextManager[object]],
         watchdog: Watchdog,
-        writes: Offload,
+        writes: Writes,
         wrote: Callable[[int], None],
     ) -> None:
         self._part = part

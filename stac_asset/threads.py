@@ -11,7 +11,8 @@ import math
 import resource
 import time
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from functools import partial
+from typing import Concatenate, ParamSpec, TypeVar
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -22,6 +23,9 @@ _QUICK = 0.002
 _FIRST, _MOST = 64, 4096
 """Calls in threads after a slow one, until the loop tries one again; doubled up to the most."""
 
+
+_LARGE = 128 * 1024
+"""Bytes from which on a write takes longer than the hop to a thread."""
 
 _THREAD: int | None = getattr(resource, "RUSAGE_THREAD", None)  # Linux has it.
 
@@ -96,3 +100,31 @@ class Offload:
             elif before:
                 self._left = self._after_slow
                 self._after_slow = min(_MOST, 2 * self._after_slow)
+
+
+class Writes:
+    """Runs the writes of a run: large ones in threads, so that others' bytes arrive meanwhile."""
+
+    def __init__(self) -> None:
+        self._small = Offload()
+
+    async def __call__(
+        self,
+        write: Callable[Concatenate[bytes, _P], None],
+        data: bytes,
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> None:
+        """Runs a write.
+
+        Args:
+            write: What writes the bytes.
+            data: The bytes.
+            args: Its further arguments.
+            kwargs: Its named arguments.
+        """
+        if len(data) < _LARGE:
+            await self._small(write, data, *args, **kwargs)
+        else:
+            call = partial(write, data, *args, **kwargs)
+            await ended(asyncio.get_running_loop().run_in_executor(None, call))

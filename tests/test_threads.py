@@ -14,7 +14,7 @@ from stac_asset.digest import FollowingDigest
 from stac_asset.files import PartFile
 from stac_asset.hashing import Hashing
 from stac_asset.integrity import Multihash
-from stac_asset.threads import Offload, in_thread
+from stac_asset.threads import Offload, Writes, in_thread
 
 MIB = 1024 * 1024
 
@@ -41,6 +41,18 @@ async def test_error_of_a_call_is_the_caller_s() -> None:
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
             await offload(lambda: [slow(), 1 // 0])
+
+
+async def test_large_writes_leave_the_loop() -> None:
+    writes, here = Writes(), threading.get_ident()
+    found: list[tuple[int, int, bool]] = []
+
+    def write(data: bytes, position: int) -> None:
+        found.append((len(data), position, threading.get_ident() == here))
+
+    await writes(write, bytes(64 * 1024), 3)
+    await writes(write, bytes(MIB), position=5)
+    assert found == [(64 * 1024, 3, True), (MIB, 5, False)]
 
 
 async def test_cancellation_waits_for_the_call_in_the_thread() -> None:

@@ -15,8 +15,9 @@ from bench.crash import ALLOWED, running
 from bench.victim import RUN_HEADER
 from stac_asset import Config, ConfigError, DownloadError, download_file, download_item
 from stac_asset.errors import ChecksumError, NotFoundError
-from stac_asset.files import part_paths
+from stac_asset.files import PartFile, part_paths
 from stac_asset.quotas import connections_per_file
+from stac_asset.ranges import Pace
 from stac_asset.source import stac_of
 from stac_asset.testing import (
     Changed,
@@ -38,6 +39,9 @@ SIZE = 40 * MIB
 CUT = 8 * MIB
 """What the sockets may hold of a response to a whole file of which a piece was wanted."""
 
+SLOW = Stall(after=MIB, seconds=0.1)
+"""The first response, beside which others are opened: a fast one would be left alone."""
+
 
 def leftovers(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.iterdir() if file.name.startswith("."))
@@ -56,6 +60,7 @@ def config() -> Config:
 
 @pytest.fixture
 def href(origin: Origin) -> str:
+    origin.fault("/a.tif", SLOW)
     return origin.put("/a.tif", size=SIZE)
 
 
@@ -87,6 +92,7 @@ async def test_no_more_connections_than_the_file_and_the_host_may_have(
         # A response that was cut may still be on its way.
         assert 2 <= origin.in_flight_max <= min(limits) + 1
         origin.forget()
+        origin.fault("/a.tif", SLOW)
 
 
 async def test_several_large_files_share_the_places_of_their_host(
@@ -94,6 +100,7 @@ async def test_several_large_files_share_the_places_of_their_host(
 ) -> None:
     for name in "abc":
         origin.put(f"/{name}.tif", size=SIZE)
+        origin.fault(f"/{name}.tif", SLOW)
     item = stac_of(item_document(origin, "a", "b", "c"), origin.href("/item.json"), "item")
     config.max_connections_per_host = 4
     await download_item(item, tmp_path, config=config)  # type: ignore[arg-type]
@@ -131,7 +138,6 @@ async def test_small_files_and_one_connection_are_one_request(
 async def test_connection_that_fails_leaves_its_piece_to_the_others(
     origin: Origin, href: str, tmp_path: Path, config: Config, fault: Fault, status: int
 ) -> None:
-    origin.fault("/a.tif", Stall(seconds=0))  # The whole
     origin.fault("/a.tif", fault)  # The first piece
     await download_file(href, tmp_path / "a.tif", config)
     assert (tmp_path / "a.tif").read_bytes() == origin.content("/a.tif")
@@ -146,8 +152,7 @@ async def test_connection_that_fails_leaves_its_piece_to_the_others(
 async def test_missing_file_is_found_out_at_once(
     origin: Origin, href: str, tmp_path: Path, config: Config
 ) -> None:
-    origin.fault("/a.tif", Stall(seconds=0))
-    origin.fault("/a.tif", Status(404), times=0)
+    origin.fault("/a.tif", Status(404), times=100)
     with pytest.raises(NotFoundError):
         await download_file(href, tmp_path / "a.tif", config)
     assert not (tmp_path / "a.tif").exists()
@@ -157,7 +162,6 @@ async def test_missing_file_is_found_out_at_once(
 async def test_source_that_changes_between_two_pieces_is_fetched_anew(
     origin: Origin, href: str, tmp_path: Path, config: Config, fault: Fault
 ) -> None:
-    origin.fault("/a.tif", Stall(seconds=0))
     origin.fault("/a.tif", fault)
     await download_file(href, tmp_path / "a.tif", config)
     assert (tmp_path / "a.tif").read_bytes() == origin.content("/a.tif")
@@ -175,8 +179,7 @@ def missing(note: Path) -> int:
 
 async def cancelled(origin: Origin, href: str, target: Path, config: Config) -> list[list[int]]:
     """Downloads about a half, and returns what is missing by the note."""
-    origin.fault("/a.tif", Stall(seconds=0))
-    origin.fault("/a.tif", Stall(after=MIB), times=0)
+    origin.fault("/a.tif", Stall(after=MIB), times=100)
     running = asyncio.create_task(download_file(href, target, config))
     part, note = part_paths(target)
 
@@ -338,3 +341,18 @@ def test_connections_of_a_file(host: str | None, wanted: int | None, connections
 def test_less_than_one_connection_is_none() -> None:
     with pytest.raises(ConfigError, match="max_connections_per_file must be at least 1"):
         Config(max_connections_per_file=0).validate()
+
+
+def test_connection_that_is_fast_is_left_alone(tmp_path: Path) -> None:
+    with PartFile(tmp_path / "a.tif", tmp_path, "source") as part:
+        part.start(0, '"version"', 36 * MIB)
+        pace = Pace(part, 100.0)
+        part.write(bytes(2 * MIB))
+        assert not pace.is_slow(100.02)  # 100 MB/s
+        part.write(bytes(MIB))
+        assert not pace.is_slow(100.2)  # Too early to tell.
+        assert pace.is_slow(100.3)  # 4 MB/s
+        part.write(bytes(MIB))
+        assert pace.is_slow(101)  # 1 MB/s, and 32 MiB are missing.
+        part.write(bytes(1))
+        assert not pace.is_slow(102)  # So little is missing that it is not worth it.
