@@ -88,7 +88,9 @@ class Offload:
         if self._left > 0:
             self._left -= 1
             return await in_thread(call, *args, **kwargs)
-        waits, began = _waits(), time.perf_counter()
+        # Asking costs as much as a quick call, so it is asked when there is a suspicion.
+        waits = _waits() if self._slow else math.nan  # Which differs from all.
+        began = time.perf_counter()
         try:
             return call(*args, **kwargs)
         finally:
