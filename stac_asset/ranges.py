@@ -29,11 +29,11 @@ MIB = 1024 * 1024
 _LARGE = 32 * MIB
 """Bytes that have to be missing of a file for more than one connection."""
 
-_LEAST, _MOST = 2 * MIB, 64 * MIB
+_LEAST, _MOST = MIB, 64 * MIB
 """Bytes of a piece."""
 
 
-_LOOKS = ((0.02, 50_000_000), (0.25, 150_000_000))
+_LOOKS = ((0.02, 40_000_000), (0.25, 150_000_000))
 """For how many seconds a connection is watched, and from how many bytes a second on no others are
 opened beside it: the processor is what limits it then. The last look is repeated."""
 
