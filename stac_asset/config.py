@@ -159,7 +159,7 @@ class Config:
 
     By default 16, and 1 from hosts that are known to allow few of them, such as those of the
     Copernicus Data Space. They count as connections of the host. Only sources that can send ranges
-    of one version of a file are asked for them.
+    of one version of a file are asked for them, and only where one connection is not fast enough.
     """
 
     verify_existing: Literal["size", "checksum", "none"] = "size"

@@ -32,9 +32,6 @@ _NOTE_FROM = 64 * 1024
 """Bytes from which on a part file is worth a note; smaller ones are fetched again, and so are
 those up to twice as large that are whole, and are killed in the moment before they are renamed."""
 
-_HASHED_AT_ONCE = 64 * 1024
-"""Bytes of a chunk up to which it is hashed when it is written, and not later."""
-
 _NAME_MAX = 255
 _SURE_TO_FIT = _NAME_MAX // 8
 """Characters that fit into a name in any encoding, with what is put around them."""
@@ -242,7 +239,7 @@ class PartFile:
             while written < size:
                 written += os.pwrite(self._fd, memoryview(data)[written:], position + written)
         digest = self._digest
-        if digest is not None and digest.position == position and size <= _HASHED_AT_ONCE:
+        if digest is not None and digest.position == position:
             digest.update(memoryview(data))
 
     def advance(self, piece: Piece, size: int) -> None:
