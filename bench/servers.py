@@ -63,17 +63,21 @@ def nginx(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def rclone_s3(folder: Path, key: str = KEY, secret: str = SECRET) -> Iterator[str]:
+def rclone_s3(
+    folder: Path, key: str = KEY, secret: str = SECRET, changes: bool = False
+) -> Iterator[str]:
     """Serves the folders of a folder as buckets, to signed requests only; gives the endpoint.
 
     Args:
-        folder: What is served, as it is at any moment.
+        folder: What is served.
         key: The access key of the only user.
         secret: The secret key.
+        changes: Whether files come and go meanwhile: then each request reads their folder.
     """
     port = free_port()
     command = [program_path("rclone"), "serve", "s3", "--addr", f"127.0.0.1:{port}"]
-    command += ["--auth-key", f"{key},{secret}", "--config", os.devnull, "--dir-cache-time", "0s"]
+    command += ["--auth-key", f"{key},{secret}", "--config", os.devnull]
+    command += ["--dir-cache-time", "0s"] if changes else []
     command.append(str(folder))
     with _running(command, port):
         yield f"http://127.0.0.1:{port}"

@@ -169,9 +169,9 @@ async def world(folder: Path) -> AsyncIterator[World]:
             basic=enter(Origin()),
             oauth2=short[0],
             passwords=short[1],
-            s3=enter(rclone_s3(folder / "s3", s["s3 key"], s["s3 secret"])),
-            aws=enter(rclone_s3(folder / "aws", AWS_KEY, s["aws secret"])),
-            minio=enter(rclone_s3(folder / "minio", AWS_KEY, s["minio password"])),
+            s3=enter(rclone_s3(folder / "s3", s["s3 key"], s["s3 secret"], changes=True)),
+            aws=enter(rclone_s3(folder / "aws", AWS_KEY, s["aws secret"], changes=True)),
+            minio=enter(rclone_s3(folder / "minio", AWS_KEY, s["minio password"], changes=True)),
         )
         made.secrets = {**s, "g1ven token": "g1ven-earthdata-token"}
         made.secrets |= {"paying key": made.paying.key, "paying secret": made.paying.secret}

@@ -126,7 +126,7 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folder]:
     """A bucket that answers signed requests only."""
     path = tmp_path_factory.mktemp("rclone")
     (path / Folder.name).mkdir()
-    with rclone_s3(path, KEY, SECRET) as endpoint:
+    with rclone_s3(path, KEY, SECRET, changes=True) as endpoint:
         yield Folder(endpoint, path)
 
 
