@@ -32,7 +32,6 @@ _LARGE = 32 * MIB
 _LEAST, _MOST = MIB, 64 * MIB
 """Bytes of a piece."""
 
-
 _LOOKS = ((0.02, 40_000_000), (0.25, 150_000_000))
 """For how many seconds a connection is watched, and from how many bytes a second on no others are
 opened beside it: the processor is what limits it then. The last look is repeated."""
