@@ -39,8 +39,9 @@ SIZE = 40 * MIB
 CUT = 8 * MIB
 """What the sockets may hold of a response to a whole file of which a piece was wanted."""
 
-SLOW = Stall(after=MIB, seconds=0.1)
-"""The first response, beside which others are opened: a fast one would be left alone."""
+SLOW = Stall(after=MIB // 4, seconds=0.1)
+"""The first response, beside which others are opened: a fast one would be left alone, and by what
+comes before the silence none is fast."""
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -183,8 +184,9 @@ async def cancelled(origin: Origin, href: str, target: Path, config: Config) -> 
     running = asyncio.create_task(download_file(href, target, config))
     part, note = part_paths(target)
 
-    # Each of the connections has sent the first bytes of its piece, and stopped.
-    while missing(note) > SIZE - 3 * MIB:
+    # Each of the connections has sent the first bytes of its piece, and stopped. A request that is
+    # on its way when the run is cancelled would arrive in the middle of the next one.
+    while missing(note) > SIZE - 3 * MIB or len(origin.gets()) < config.max_connections_per_file:
         assert not running.done()
         await asyncio.sleep(0.02)
     running.cancel()
