@@ -5,6 +5,7 @@ Nothing heavy is imported before a command runs.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -25,6 +26,7 @@ def main() -> None:
     The exit code is 0, 1 after an error, 2 where the arguments are no command, or 130 after
     Ctrl-C. Errors of ours are one sentence each, on standard error.
     """
+    _open_standard_streams()
     try:
         code = app.main(standalone_mode=False)
     except click.exceptions.Abort:
@@ -39,7 +41,21 @@ def main() -> None:
 
         click.echo(f"error: {printable(str(error))}", err=True)
         code = 1
+    except OSError as error:
+        # All others are mapped where they arise. What was downloaded stays.
+        click.echo(f"error: the output cannot be written: {error.strerror}", err=True)
+        sys.stdout = None  # Nothing more is to be said there, nor flushed at the end.
+        code = 1
     sys.exit(code)
+
+
+def _open_standard_streams() -> None:
+    """Opens those that are closed, so that no file or socket gets their places."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            setattr(sys, name, open(os.devnull, "r+"))  # noqa: SIM115 - open until the end
 
 
 @click.group(cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -193,15 +193,24 @@ async def _read(source: str | bytes, clients: Clients, config: Config) -> Stac:
         return await read_stac(source, clients, config)
     try:
         document = json.loads(source)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SourceError(f"{_STDIN} is no JSON: {error}") from None
     return stac_of(document, None, _STDIN)
 
 
 def _plan(run: Run, stac: Stac, source: str | bytes, options: Options) -> Work:
+    work = _work(run, stac, source, options)
+    if run.config.include and not any(work.planned):
+        keys = ", ".join(run.config.include)
+        raise NoAssetsError(f"'{_name(source)}' has none of the assets to include: {keys}")
+    return work
+
+
+def _work(run: Run, stac: Stac, source: str | bytes, options: Options) -> Work:
     file_name = options.file_name or _DOCUMENTS.get(type(stac))
     if isinstance(stac, pystac.ItemCollection):
-        return run.plan_item_collection(stac, file_name, options.path_template)
+        href = source if isinstance(source, str) else None
+        return run.plan_item_collection(stac, file_name, options.path_template, href)
     if options.path_template is not None:
         raise ConfigError(f"a path template is for item collections, and '{_name(source)}' is none")
     if isinstance(stac, pystac.Collection):

@@ -92,8 +92,9 @@ class Config:
     clean: bool = True
     """If true, clean up the downloaded file if it errors.
 
-    A part file that a later run can continue is kept whatever this says; one that it cannot,
-    because the error is final, is removed.
+    A part file that a later run can continue is kept whatever this says, also after a 401 or 403:
+    the next run may have another signature. One that it cannot, because the error is final, is
+    removed.
     """
 
     overwrite: bool = False

@@ -25,7 +25,7 @@ One root, and each error is also the standard one where that is true:
     │   ├── ConnectionFailedError (ConnectionError)
     │   ├── StalledError (TimeoutError)
     │   ├── TruncatedError                   fewer bytes than were announced
-    │   ├── RangeError                       a range that was not asked for
+    │   ├── RangeError                       not the bytes that were asked for, or announced
     │   ├── SizeError                        not the size that `file:size` says
     │   ├── ChecksumError                    not the digest that `file:checksum` says
     │   ├── DestinationError (OSError)       the file cannot be written: full disk, permissions
@@ -218,7 +218,7 @@ class TruncatedError(TransferError):
 
 
 class RangeError(TransferError):
-    """Raised when a source answers a range request with another range."""
+    """Raised when a source sends other bytes than were asked for, or than it announced."""
 
     transient = True
 
@@ -236,11 +236,11 @@ class DestinationError(TransferError, OSError):
 
 
 class UnexpectedError(TransferError):
-    """Raised when a client raised an error that it does not document, kept as `__cause__`."""
+    """Raised when a client raised an error that it does not document; `__cause__` shows it."""
 
 
 class ResponseError(TransferError, ClientResponseError):
-    """Raised when a server answers with an error status.
+    """Raised when a server answers with an error status, or one that comes without the file.
 
     It holds no header, and no query of the href: these may be secrets.
 
@@ -252,7 +252,10 @@ class ResponseError(TransferError, ClientResponseError):
         hint: What may be done about it, if there is something to say.
     """
 
-    _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+    # 202 is for what is going to be there.
+    _TRANSIENT = frozenset({202, 408, 425, 429})
+    # A server that knows no GET, or no HTTP/1.1, will not learn it meanwhile.
+    _UNABLE = frozenset({501, 505})
 
     def __init__(
         self,
@@ -270,7 +273,7 @@ class ResponseError(TransferError, ClientResponseError):
         )
         self.args = (status, reason, shown, retry_after, hint)
         self.retry_after = retry_after
-        self.transient = status in self._TRANSIENT or status >= 520
+        self.transient = status in self._TRANSIENT or (status >= 500 and status not in self._UNABLE)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self.args, {"owner": self.owner, "key": self.key}

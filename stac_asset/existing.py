@@ -9,8 +9,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from stac_asset.errors import StacAssetError
+from stac_asset.fence import Fence
 from stac_asset.files import beside
 from stac_asset.integrity import Multihash, new_hash
+from stac_asset.types import Candidate, Transfer
 
 _BLOCK = 1024 * 1024
 
@@ -49,6 +52,21 @@ def check_existing(
         with suppress(OSError):  # What cannot be tidied harms nobody.
             _tidy(path)
     return found.st_size
+
+
+def tidy_others(transfer: Transfer, candidate: Candidate, fence: Fence) -> None:
+    """Removes what was received from the other candidates of a transfer that is done.
+
+    Args:
+        transfer: The transfer.
+        candidate: The one whose file is there.
+        fence: The directory that nothing may leave.
+    """
+    for other in transfer.candidates:
+        if other.path != candidate.path:
+            with suppress(OSError, StacAssetError):  # What cannot be tidied harms nobody.
+                fence.check(other.path)
+                _tidy(other.path)
 
 
 def _tidy(path: str) -> None:

@@ -13,7 +13,13 @@ from yarl import URL
 from stac_asset.clients.base import Client, Request
 from stac_asset.clients.mapping import mapped_errors
 from stac_asset.config import Config
-from stac_asset.errors import ChecksumError, RangeError, SizeError
+from stac_asset.errors import (
+    AccessError,
+    ChecksumError,
+    DestinationError,
+    RangeError,
+    SizeError,
+)
 from stac_asset.files import PartFile
 from stac_asset.hashing import Hashing
 from stac_asset.quotas import connections_per_file
@@ -77,17 +83,20 @@ class Fetch:
     means: Means
     tally: Tally
     _hashing: Hashing = field(init=False)
+    _received_before: int = field(init=False)
     _refused: bool = False
-    """Whether the source has shown that it cannot send pieces."""
+    """Whether the source has shown that it cannot send pieces, or not several at a time."""
 
     def __post_init__(self) -> None:
         self._hashing = Hashing(self.part)
+        self._received_before = self.tally.received
 
     async def run(self) -> Downloaded:
         """Fetches, verifies and commits the file, in as many attempts as that may take.
 
-        A part file that a later run can continue stays after an error; one that it cannot,
-        because the error is final, is removed.
+        A part file that a later run can continue stays after an error, and so does one of which
+        nobody lets us have the rest: a signature may have expired, and the next run has another.
+        One that cannot be continued, because the error is final, is removed.
 
         Raises:
             StacAssetError: Why it could not be had.
@@ -99,8 +108,8 @@ class Fetch:
                 checksum = await self._attempt()
                 break
             except Exception as error:
-                again = is_transient(error)
-                if config.clean and not again:
+                again = is_transient(error) or self._may_be_alone(error)
+                if config.clean and not again and not isinstance(error, AccessError):
                     self.part.drop()
                 if not again or attempt == config.http_max_attempts:
                     raise
@@ -116,28 +125,46 @@ class Fetch:
             checksum=checksum,
         )
 
+    def _may_be_alone(self, error: Exception) -> bool:
+        """Returns whether a source that answered before may answer to a single connection only."""
+        answered = self.tally.received > self._received_before
+        if self.part.pieces is None or self._connections() == 1 or not answered:
+            return False
+        if isinstance(error, DestinationError | ChecksumError | SizeError):
+            return False
+        self._refused = True
+        return True
+
     async def _attempt(self) -> str | None:
         continued = self.part.offset
         try:
-            if self.part.pieces is not None:
-                await self._receive_pieces()
-            else:
-                await self._receive()
+            try:
+                await self._receive_all()
+            finally:
+                await self._hashing.pause()
+            await self._hashing.finish()
+            return await self.means.commits(self.part.commit)
         except RangeError:
             self._refused = True
-            await self._hashing.pause()
             self.part.restart()
             raise
-        finally:
-            await self._hashing.pause()
-        try:
-            await self._hashing.finish()
-            return await self.means.commits(self.part.commit, self.transfer.size)
         except (ChecksumError, SizeError) as error:
             # What was here before may be what is wrong: one attempt from the start tells.
             error.transient = continued > 0
             self.part.restart()
             raise
+
+    async def _receive_all(self) -> None:
+        if self.part.pieces is not None:
+            await self._receive_pieces()
+            return
+        before = self.part.offset
+        await self._receive()
+        # Some sources send no more than so much at a time: an answer that brings us on is none
+        # that failed.
+        while self.part.stopped_short and self.part.offset > before:
+            before = self.part.offset
+            await self._receive()
 
     async def _receive(self) -> None:
         """Writes what the source sends, as long as it sends within its limits of time."""
@@ -148,7 +175,9 @@ class Fetch:
                 self.means.watchdog.watch(self.candidate.href) as watch,
             ):
                 async with self.client.fetch(self._request()) as response:
-                    self.part.start(response.offset, response.validator, response.size)
+                    self.part.start(
+                        response.offset, response.validator, response.size, response.end
+                    )
                     await self.means.reporter.opened(self.candidate, response.size)
                     pace: Pace | None = None
                     if self._connections() > 1 and can_split(response, self.part):
@@ -157,7 +186,7 @@ class Fetch:
                         return
                     self.part.split()
                     ranges = self._ranges()
-                    await ranges.read_first(response.chunks, watch)
+                    await ranges.read_first(response, watch)
             await ranges.finish()
         finally:
             if ranges is not None:
@@ -204,7 +233,7 @@ class Fetch:
     ) -> bool:
         """Writes what comes, and returns whether that was all: else it has come slowly."""
         if self.means.stream is False:
-            chunks = _at_once(chunks)
+            chunks = _at_once(chunks, self.part.room)
         now, part = watch.loop.time, self.part
         async for chunk in chunks:
             await self.means.writes(part.write, chunk)
@@ -220,5 +249,12 @@ class Fetch:
         self.means.reporter.wrote(self.candidate, size)
 
 
-async def _at_once(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield b"".join([chunk async for chunk in chunks])
+async def _at_once(chunks: AsyncIterator[bytes], room: int) -> AsyncIterator[bytes]:
+    """Yields all chunks as one; of more than there may be, only enough for that to be seen."""
+    received: list[bytes] = []
+    async for chunk in chunks:
+        received.append(chunk)
+        room -= len(chunk)
+        if room < 0:
+            break
+    yield b"".join(received)

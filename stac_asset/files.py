@@ -3,17 +3,17 @@
 Bytes go to a part file beside the target. Only a whole, verified and synced file gets the final
 name, by a rename; until then what stood there stays. A part file of more than 64 KiB has a note
 beside it that says what it is part of, so that a later attempt, of this process or another, can
-continue it. With `notes`, `fence` and `digest` this is all that knows a local disk.
+continue it. With `locks`, `notes`, `fence` and `digest` this is all that knows a local disk.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import hashlib
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from stac_asset.digest import FollowingDigest
 from stac_asset.errors import (
@@ -24,6 +24,7 @@ from stac_asset.errors import (
 )
 from stac_asset.fence import Fence
 from stac_asset.integrity import Multihash
+from stac_asset.locks import open_locked
 from stac_asset.notes import Note, NoteFile, read_note
 from stac_asset.pieces import Piece, Pieces
 from stac_asset.writing import Writing
@@ -35,11 +36,9 @@ those up to twice as large that are whole, and are killed in the moment before t
 _NAME_MAX = 255
 _SURE_TO_FIT = _NAME_MAX // 8
 """Characters that fit into a name in any encoding, with what is put around them."""
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
-
-class BusyError(Exception):
-    """Raised when another process, or another asset, is writing the same file."""
+_ENDLESS = sys.maxsize
+"""Bytes of a file of which nobody says how many they are."""
 
 
 class PartFile:
@@ -49,9 +48,10 @@ class PartFile:
         path: The final, absolute path.
         directory: The directory that the file may not leave.
         source: What the bytes come from; a part file of another source is not continued.
-        make_directory: Whether directories may be made.
+        make_directory: Whether the directory may be made; the folders in it always may.
         expected: The multihash that the file must have, if known.
         hashed: Whether to compute a digest though there is nothing to compare it with.
+        stated: Bytes that the file must have by its asset's word, if that says.
         wait: Whether to block while somebody else is writing this file.
 
     Raises:
@@ -77,6 +77,7 @@ class PartFile:
         make_directory: bool = True,
         expected: Multihash | None = None,
         hashed: bool = False,
+        stated: int | None = None,
         wait: bool = False,
     ) -> None:
         self._path = os.fspath(path)
@@ -88,11 +89,14 @@ class PartFile:
         self._done = False
         self._unnoted = 0
         self._size: int | None = None
+        self._stated = stated
+        self._end = _ENDLESS if stated is None else stated
         self._writing = Writing(self._path)
         fence = directory if isinstance(directory, Fence) else Fence(directory)
         with self._writing:
             fence.check(self._path)
-            self._fd = self._open(wait, make_directory)
+            may_make = make_directory or os.path.isdir(fence.directory)
+            self._fd, self._found = open_locked(self._part, self._path, may_make, wait)
         try:
             with self._writing:
                 self._resume(note)
@@ -100,36 +104,6 @@ class PartFile:
         except BaseException:
             os.close(self._fd)
             raise
-
-    def _open(self, wait: bool, make_directory: bool) -> int:
-        how = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
-        while True:
-            try:
-                fd = os.open(self._part, _FLAGS, 0o666)
-            except FileNotFoundError:
-                if not make_directory:
-                    raise
-                os.makedirs(os.path.dirname(self._path), exist_ok=True)
-                fd = os.open(self._part, _FLAGS, 0o666)
-            try:
-                fcntl.flock(fd, how)
-            except BlockingIOError:
-                os.close(fd)
-                raise BusyError(self._path) from None
-            except OSError as error:
-                # Some network file systems know no locks; two writers are then the operator's
-                # care, as the documentation says.
-                if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
-                    os.close(fd)
-                    raise
-            try:
-                found = os.fstat(fd)
-                if found.st_ino == os.stat(self._part).st_ino:
-                    self._found = found.st_size
-                    return fd
-            except FileNotFoundError:
-                pass
-            os.close(fd)  # Whoever had the lock has renamed this very file in the meantime.
 
     def _resume(self, path: str) -> None:
         """Finds out how much of what is here can be used."""
@@ -142,6 +116,9 @@ class PartFile:
             self._note.remove()
             return
         size, whole = self._found, note.size
+        if self._stated is not None and whole not in (None, self._stated):
+            self.restart()
+            return
         if note.pieces is not None:
             if not note.pieces.fits(size):
                 self.restart()
@@ -165,7 +142,9 @@ class PartFile:
     def _new_digest(self) -> FollowingDigest | None:
         return FollowingDigest(self._fd, self._expected) if self._hashed else None
 
-    def start(self, offset: int, validator: str | None, size: int | None) -> None:
+    def start(
+        self, offset: int, validator: str | None, size: int | None, end: int | None = None
+    ) -> None:
         """Takes note of what the source is about to send.
 
         Args:
@@ -173,20 +152,30 @@ class PartFile:
                 end of what is here.
             validator: What the source calls this version, if it can say.
             size: Bytes of the whole file, if the source says.
+            end: The first byte that will not come, if the source says that it sends only a part.
 
         Raises:
-            RangeError: The bytes would not fit to what is here.
+            RangeError: The bytes would not fit to what is here, or are a part of nobody knows what.
+            SizeError: The file has not the size that its asset says.
         """
         if offset and (offset != self.offset or validator != self.validator):
             self.restart()
             raise RangeError(f"the source sent bytes from {offset} on, which were not asked for")
         if offset and self._size is not None and size != self._size:
-            self.restart()
-            raise RangeError(f"the file changed its size to {size} bytes while it was fetched")
+            if size is not None:
+                self.restart()
+                raise RangeError(f"the file changed its size to {size} bytes while it was fetched")
+            size = self._size
+        if size is None and end is not None:
+            raise RangeError(f"the source sent bytes up to {end}, and does not say of how many")
+        if self._stated not in (None, size) and size is not None:
+            raise SizeError(f"the source has {size} bytes where file:size says {self._stated}")
         if not offset and self.offset:
             self.restart()
         self.validator = validator
         self._size = size
+        known = size if size is not None else self._stated
+        self._end = end if end is not None else _ENDLESS if known is None else known
 
     def restart(self) -> None:
         """Forgets what was received."""
@@ -205,12 +194,21 @@ class PartFile:
 
         Raises:
             DestinationError: They cannot be written.
+            RangeError: They are more than the source announced.
+            SizeError: They are more than the file has by its asset's word.
         """
+        if self.offset + len(data) > self._end:
+            self._refuse()
         self.put(data, self.offset)
         self.offset += len(data)
         if not self._note.written and self.validator and self._is_worth_a_note():
             with self._writing:
                 self._write_note()
+
+    def _refuse(self) -> NoReturn:
+        if self._size is None:
+            raise SizeError(f"the source has more bytes than the {self._stated} of file:size")
+        raise RangeError(f"the source sent more bytes than up to {self._end}, as it announced")
 
     def _is_worth_a_note(self) -> bool:
         whole = self.offset == self._size and self.offset <= 2 * _NOTE_FROM
@@ -272,6 +270,20 @@ class PartFile:
         return self._size
 
     @property
+    def stopped_short(self) -> bool:
+        """Whether all has come that the source announced, and more can be asked for."""
+        return (
+            self.validator is not None
+            and self._size is not None
+            and self.offset == self._end < self._size
+        )
+
+    @property
+    def room(self) -> int:
+        """How many more bytes may come before the source is asked again."""
+        return self._end - self.offset
+
+    @property
     def unhashed(self) -> int:
         """How many bytes `hash_on` has to read, of those that have no gap before them."""
         return self._prefix() - self._digest.position if self._digest is not None else 0
@@ -291,25 +303,24 @@ class PartFile:
     def _prefix(self) -> int:
         return self.offset if self.pieces is None else self.pieces.prefix
 
-    def commit(self, size: int | None = None) -> str | None:
+    def commit(self) -> str | None:
         """Verifies the file, syncs it, and gives it its final name.
-
-        Args:
-            size: Bytes that the file must have by its asset's word, if that says.
 
         Returns:
             The file's multihash, if one was computed.
 
         Raises:
-            TruncatedError: Fewer or more bytes came than the source announced.
+            TruncatedError: Fewer bytes came than the source announced.
             SizeError: The file has not the size that its asset says.
             ChecksumError: The file has not the digest that its asset says.
             DestinationError: It cannot be synced or renamed.
         """
         if self._size is not None and self.offset != self._size:
             raise TruncatedError(f"{self.offset} of {self._size} announced bytes arrived")
-        if size is not None and self.offset != size:
-            raise SizeError(f"the source has {self.offset} bytes where file:size says {size}")
+        if self._stated not in (None, self.offset):
+            raise SizeError(
+                f"the source has {self.offset} bytes where file:size says {self._stated}"
+            )
         while self.unhashed:
             self.hash_on()
         got = self._digest.multihash() if self._digest is not None else None
@@ -345,25 +356,6 @@ class PartFile:
                 os.unlink(self._part)
         self._note.close()
         os.close(self._fd)
-
-
-def write_document(path: Path, data: bytes, directory: Path, make_directory: bool = True) -> None:
-    """Writes a document whole or not at all.
-
-    Args:
-        path: Where it goes.
-        data: What it holds.
-        directory: The directory that it may not leave.
-        make_directory: Whether directories may be made.
-
-    Raises:
-        UnsafePathError: The path leaves the directory.
-        DestinationError: It cannot be written.
-    """
-    with PartFile(path, directory, "document", make_directory, wait=True) as part:
-        part.start(0, None, len(data))
-        part.write(data)
-        part.commit()
 
 
 def part_paths(path: Path) -> tuple[Path, Path]:

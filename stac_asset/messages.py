@@ -90,10 +90,10 @@ class ErrorAssetDownload(Message):
     """The asset key."""
 
     href: str
-    """Where it was to be fetched from."""
+    """Where it was to be fetched from; empty if it could not even be planned, as the error says."""
 
     path: Path
-    """The file that it would have become."""
+    """The file that it would have become; the directory of all if it could not be planned."""
 
     error: Exception
     """Why."""

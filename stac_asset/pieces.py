@@ -76,14 +76,16 @@ class Pieces:
         """How many missing bytes nobody fetches yet."""
         return sum(piece.size for piece in self.missing if not piece.taken)
 
-    def take(self, size: int) -> Piece | None:
+    def take(self, size: int, at: int | None = None) -> Piece | None:
         """Returns the first bytes that nobody fetches yet, to be fetched by the caller.
 
         Args:
             size: How many at most.
+            at: Where they have to begin, if not anywhere.
         """
         for index, piece in enumerate(self.missing):
-            if not piece.taken:
+            if not piece.taken and at in (None, piece.position):
+                self._join(index)
                 if piece.size > size:
                     rest = Piece(piece.position + size, piece.end)
                     piece.end = rest.position
@@ -91,6 +93,17 @@ class Pieces:
                 piece.taken = True
                 return piece
         return None
+
+    def _join(self, index: int) -> None:
+        """Joins a piece with those that follow without a gap, and were given back."""
+        piece = self.missing[index]
+        after = index + 1
+        while after < len(self.missing):
+            following = self.missing[after]
+            if following.taken or following.position != piece.end:
+                return
+            piece.end = following.end
+            del self.missing[after]
 
     def advance(self, piece: Piece, size: int) -> None:
         """Notes that so many bytes of a piece have come."""

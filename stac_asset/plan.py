@@ -16,12 +16,15 @@ import pystac
 from stac_asset.config import Config
 from stac_asset.errors import (
     AssetOverwriteError,
+    DestinationError,
+    HrefError,
     LocalHrefError,
     StacAssetError,
     UnsafePathError,
 )
-from stac_asset.hrefs import absolute_href, is_local
+from stac_asset.hrefs import absolute_href, is_local, local_path
 from stac_asset.integrity import Multihash
+from stac_asset.locality import is_local_owner
 from stac_asset.names import asset_file_name, safe_name
 from stac_asset.redact import redact_href
 from stac_asset.storage import storage_of
@@ -50,27 +53,37 @@ class Planner:
     _root: str = ""
     _owner: Owner | None = None
     _base: str | None = None
+    _local: bool | None = None
+    _real: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.directory = Path(os.path.abspath(self.directory))
         self._root = str(self.directory)
         self._top = len(_folded(str(self.directory)))
 
-    def document(self, owner: str, file_name: str) -> Path:
+    def document(self, owner: str, file_name: str, source: str | None = None) -> Path:
         """Returns the path of a document to write, and takes it.
 
         Args:
             owner: Whose document it is.
             file_name: Its name, relative to the directory.
+            source: Where the owner was read from, if that is known. It is not replaced: what the
+                new document leaves out would be lost.
 
         Raises:
             UnsafePathError: It would lie outside of the directory.
+            DestinationError: It would replace the source.
             AssetOverwriteError: The file is somebody else's.
         """
         path = Path(os.path.normpath(self.directory / file_name))
         if self.directory not in path.parents or not _is_name(file_name):
             raise UnsafePathError(
                 f"file_name {file_name!r} would lie outside of the directory {self.directory}"
+            )
+        if source is not None and is_local(source) and _is_file(source, path):
+            raise DestinationError(
+                f"{owner} was read from {path}, which its new document would replace: choose "
+                "another directory or file_name"
             )
         self._take(str(path), f"the document of {owner}")
         return path
@@ -144,14 +157,12 @@ class Planner:
             StacAssetError: Why there is none.
         """
         base = self._base_of(owner)
-        # An asset without an owner is one that the caller made.
-        local = owner is None or (base is not None and is_local(base))
         found: list[Candidate] = []
         first: StacAssetError | None = None
         for given, storage in _hrefs(asset, _said(owner), self.config.alternate_assets):
             try:
                 href = absolute_href(given, base)
-                self._check_local(href, local)
+                self._check_local(href, owner)
                 file_name = asset_file_name(key, href, self.config.file_name_strategy)
             except StacAssetError as error:
                 first = first or error
@@ -164,29 +175,54 @@ class Planner:
     def _base_of(self, owner: Owner | None) -> str | None:
         """Returns an owner's own href, for which pystac goes through its links each time."""
         if owner is None or owner is not self._owner:
-            self._owner = owner
+            self._owner, self._local = owner, None
             self._base = owner.get_self_href() if owner is not None else None
         return self._base
 
-    def _check_local(self, href: str, by_default: bool) -> None:
+    def _check_local(self, href: str, owner: Owner | None) -> None:
+        if not is_local(href):
+            return
         allowed = self.config.allow_local_hrefs
-        if is_local(href) and not (by_default if allowed is None else allowed):
+        if allowed is None:
+            if self._local is None:
+                # An asset without an owner is one that the caller made.
+                self._local = owner is None or is_local_owner(owner)
+            allowed = self._local
+        if not allowed:
             raise LocalHrefError(
                 f"the href '{redact_href(href)}' names a local file, which an item that is not "
                 "local itself must not: set allow_local_hrefs=True if you trust it"
             )
 
+    def _place(self, folder: str) -> str:
+        """Returns where a folder is: a symlink in the directory may make two names one place."""
+        if len(folder) <= len(self._root):
+            return folder
+        real = self._real.get(folder)
+        if real is None:
+            parent, name = os.path.split(folder)
+            real = os.path.join(self._place(parent), name)
+            if os.path.islink(real):
+                real, root = os.path.realpath(real), os.path.realpath(self._root)
+                if real.startswith(root + os.sep):  # Else the fence refuses to write there.
+                    real = self._root + real[len(root) :]
+            self._real[folder] = real
+        return real
+
     def _take(self, path: str, owner: str) -> None:
         """Notes whose a file is, and that the folders in which it lies cannot be files."""
-        folded = _folded(path)
+        parent, name = os.path.split(path)
+        folded = _folded(os.path.join(self._place(parent), name))
         other = self._taken.get(folded) or self._folders.get(folded)
+        folders: list[str] = []
         folder = os.path.dirname(folded)
         while other is None and len(folder) > self._top and folder not in self._folders:
             other = self._taken.get(folder)
-            self._folders[folder] = f"the folder of {owner}"
+            folders.append(folder)
             folder = os.path.dirname(folder)
         if other is not None:
             raise AssetOverwriteError([other, owner], path)
+        self._folders.update(dict.fromkeys(folders, f"the folder of {owner}"))
         self._taken[folded] = owner
 
 
@@ -249,6 +285,13 @@ def _warn(key: str, owner: str, name: str, value: object, wanted: str) -> None:
     text = f"asset '{key}' of {owner}"
     text += f" can't be verified by its {name}: {reprlib.repr(value)} is no {wanted}"
     logger.warning("%s", text.encode(errors="backslashreplace").decode())
+
+
+def _is_file(href: str, path: Path) -> bool:
+    try:
+        return path.samefile(local_path(href))
+    except (OSError, HrefError):  # One of them is not there, or cannot be.
+        return False
 
 
 def _is_name(text: str) -> bool:

@@ -3,20 +3,26 @@
 Pieces are taken from the front to the back, so that a digest can follow them, and become smaller
 towards the end, so that all connections end at about the same time. A connection that fails gives
 back what is left of its piece, and the others go on without it; where the first one fails, the
-attempt does.
+attempt does. Where it is refused while others are served, it waits for one of them to end.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from itertools import chain, repeat
 
 from stac_asset.clients.base import Client, Request, Response
 from stac_asset.clients.mapping import mapped_errors
-from stac_asset.errors import RangeError, ResponseError, TruncatedError
+from stac_asset.errors import (
+    DestinationError,
+    RangeError,
+    ResponseError,
+    StacAssetError,
+    TruncatedError,
+)
 from stac_asset.files import PartFile
 from stac_asset.pieces import Piece
 from stac_asset.redact import redact_href
@@ -124,35 +130,48 @@ class Ranges:
         self._wrote = wrote
         self._further: set[asyncio.Task[None]] = set()
 
-    async def read_first(self, chunks: AsyncIterator[bytes], watch: Watch) -> None:
-        """Reads a piece from the response to a request for the whole rest.
+    async def read_first(self, response: Response, watch: Watch) -> None:
+        """Reads from the response to a request for the whole rest, up to what others fetch.
 
         Args:
-            chunks: Its bytes, the first missing one first.
+            response: Its next byte is the first missing one.
             watch: Told when some have come.
         """
         piece = self._take()
         assert piece is not None, "something is missing"
         self._open_further()
-        await self._read(piece, chunks, watch)
+        try:
+            await self._read(piece, response, watch)
+        finally:
+            piece.taken = False
 
     async def finish(self) -> None:
         """Fetches all that is missing.
 
         Raises:
-            StacAssetError: The first connection failed, or a further one for good.
+            StacAssetError: The first connection failed, or the file changed, or cannot be written.
         """
         self._open_further()
         pieces = self._part.pieces
         while pieces is not None and pieces.missing:
-            while (piece := self._take()) is not None:
-                await self._fetch(piece)
+            try:
+                while (piece := self._take()) is not None:
+                    await self._fetch(piece)
+            except StacAssetError as error:
+                # Who waits for a place at the host would wait for us.
+                if _ends_all(error) or not _is_refusal(error) or not pieces.in_work:
+                    raise
             if self._further:
                 ended, self._further = await asyncio.wait(
                     self._further, return_when=asyncio.FIRST_COMPLETED
                 )
-                for task in ended:
-                    task.result()
+                self._look_at(ended)
+
+    def _look_at(self, further: Iterable[asyncio.Task[None]]) -> None:
+        """Raises the error of a further connection that ends them all."""
+        for task in further:
+            if task.done():
+                task.result()
 
     def _open_further(self) -> None:
         pieces = self._part.pieces
@@ -167,20 +186,27 @@ class Ranges:
             while (piece := self._take()) is not None:
                 try:
                     await self._fetch(piece)
-                except Exception as error:
-                    if not is_transient(error) or isinstance(error, RangeError):
+                except StacAssetError as error:
+                    if _ends_all(error):
                         raise
-                    piece.taken = False
-                    return
+                    return  # Some hosts refuse further connections in any way that there is.
 
-    def _take(self) -> Piece | None:
+    def _take(self, at: int | None = None) -> Piece | None:
         pieces = self._part.pieces
         if pieces is None:
             return None
         share = pieces.untaken // (2 * self._connections)
-        return pieces.take(min(_MOST, max(_LEAST, share)))
+        return pieces.take(min(_MOST, max(_LEAST, share)), at)
 
     async def _fetch(self, piece: Piece) -> None:
+        """Fetches a piece, by as many requests as its source wants for that."""
+        try:
+            while piece.size:
+                await self._ask(piece)
+        finally:
+            piece.taken = False
+
+    async def _ask(self, piece: Piece) -> None:
         shown = redact_href(self._request.url)
         part = self._part
         request = replace(
@@ -193,23 +219,42 @@ class Ranges:
                         response.offset != piece.position
                         or response.validator not in (None, part.validator)
                         or response.size not in (None, part.size)
+                        or response.end == piece.position
                     ):
                         raise RangeError(f"{shown} changed while it was fetched in pieces")
-                    await self._read(piece, response.chunks, watch)
+                    if response.end is None:
+                        response.end = piece.end
+                    await self._read(piece, response, watch)
             except ResponseError as error:
                 if error.status in (412, 416):
                     raise RangeError(f"{shown} changed while it was fetched in pieces") from None
                 raise
 
-    async def _read(self, piece: Piece, chunks: AsyncIterator[bytes], watch: Watch) -> None:
-        async for chunk in chunks:
-            data = chunk if len(chunk) <= piece.size else chunk[: piece.size]
-            await self._writes(self._part.put, data, piece.position)
-            self._part.advance(piece, len(data))
-            self._wrote(len(data))
-            watch.heard = watch.loop.time()
-            if not piece.size:
-                return  # Where more was asked for, the rest is somebody else's.
+    async def _read(self, piece: Piece, response: Response, watch: Watch) -> None:
+        """Reads up to the end of a response, or of what nobody else fetches."""
+        end = self._part.size if response.end is None else response.end
+        assert end is not None, "who splits a file knows its size"
+        own = piece
+        try:
+            async for chunk in response.chunks:
+                while chunk:
+                    data = chunk[: min(piece.end, end) - piece.position]
+                    await self._writes(self._part.put, data, piece.position)
+                    self._part.advance(piece, len(data))
+                    self._wrote(len(data))
+                    watch.heard = watch.loop.time()
+                    if piece.position == end:
+                        return
+                    if not piece.size:
+                        self._look_at(self._further)
+                        following = self._take(at=piece.end)
+                        if following is None:
+                            return
+                        piece = following
+                    chunk = chunk[len(data) :]
+        finally:
+            if piece is not own:
+                piece.taken = False
         raise TruncatedError(f"{piece.size} bytes of a piece did not arrive")
 
     async def close(self) -> None:
@@ -222,9 +267,22 @@ class Ranges:
                 await asyncio.wait(left)
             except asyncio.CancelledError:  # They are at the part file until they have ended.
                 cancelled = True
+        for task in self._further:
+            if not task.cancelled():
+                task.exception()  # Else it is logged as one that nobody has looked at.
         self._further = set()
         if self._part.pieces is not None:
             for piece in self._part.pieces.missing:
                 piece.taken = False
         if cancelled:
             raise asyncio.CancelledError
+
+
+def _is_refusal(error: StacAssetError) -> bool:
+    """Returns whether a source has answered, or not even been asked."""
+    return isinstance(error, ResponseError) or not is_transient(error)
+
+
+def _ends_all(error: StacAssetError) -> bool:
+    """Returns whether an error of one connection is the others' as well."""
+    return isinstance(error, RangeError | DestinationError)

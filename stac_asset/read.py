@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pystac
@@ -167,11 +169,22 @@ async def open_href(
     """
     config = config or Config()
     config.validate()
+    limit = config.http_client_timeout
+    end = None if limit is None else asyncio.get_running_loop().time() + limit
     async with Clients(config, clients) as own:
         with mapped_errors(href):
             client = await own.get_client(href)
-            async with client.fetch(Request(parse_href(href))) as response:
-                async for chunk in response.chunks:
+            async with AsyncExitStack() as stack:
+                # Around what is awaited here only: nothing of the caller's is to be cancelled.
+                async with asyncio.timeout_at(end):
+                    fetching = client.fetch(Request(parse_href(href)))
+                    response = await stack.enter_async_context(fetching)
+                chunks = aiter(response.chunks)
+                while True:
+                    async with asyncio.timeout_at(end):
+                        chunk = await anext(chunks, None)
+                    if chunk is None:
+                        return
                     yield chunk
 
 

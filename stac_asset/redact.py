@@ -1,6 +1,7 @@
 """Cuts from hrefs, and from texts that hold some, what may be a secret."""
 
 import re
+from urllib.parse import unquote
 
 from yarl import URL
 
@@ -14,13 +15,31 @@ _AUTHORITY = re.compile(r"://(?!(\[[^/\]]*\]|[^/:]*)(:\d*)?(/|$))")
 
 _LOCAL_QUERY = re.compile(r"([?#])[^/=]*=.*", re.DOTALL)
 
-# S3, CloudFront, Azure SAS, Google, and API keys under their usual names.
 _SIGNING = re.compile(
-    r"x-(amz|goog)-.*|awsaccesskeyid|key-pair-id|policy|signature|expires|googleaccessid"
-    r"|s(ig|e|p|t|r|v|s|rt|ip|pr|koid|ktid|kt|ke|ks|kv|i|dd)|(.*[_-])?(token|key|secret|password)"
-    r"|apikey|code|auth.*",
+    "|".join(
+        (
+            # Amazon's S3 and CloudFront, Google; Alibaba, Huawei and Tencent, who sign alike.
+            r"x-(amz|goog|oss|obs|tos|bce|cos)-.*|(aws|oss|obs)?accesskeyid|googleaccessid",
+            r"key-pair-id|policy|expires?|hash-algorithm",
+            r"q-(ak|sign.*|key-time|header-list|url-param-list)",
+            # Azure's shared access signatures:
+            # https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas
+            r"s(ig|e|p|t|r|v|s|rt|ip|pr|koid|ktid|kt|ke|ks|kv|i|dd|aoid|uoid|cid|es)|sas",
+            # Akamai, Cloudflare, and other networks of caches.
+            r"hdn(ea|ts|tl)|hmac|verify|sgn|sign(ed)?",
+            # Tokens, keys and logins under their usual names.
+            r".*(token|secret|passw(or)?d|passphrase|signature|credential|jwt).*",
+            r"(.*[_-])?key|(api|access|subscription|shared|account)key|pwd|connectid",
+            r"auth.*|oauth.*|bearer|code|ticket|assertion|saml.*|j?session([_-]?id)?",
+        )
+    ),
     re.IGNORECASE,
 )
+"""The parameters that sign an href, or let in whoever has it.
+
+Each is known to do so somewhere. What is missing here stays in hrefs that are kept; what is
+needless may keep one from being found again.
+"""
 
 
 def redact_href(href: str | URL) -> str:
@@ -61,7 +80,8 @@ def redact_text(text: str) -> str:
 def unsigned_href(href: str) -> str:
     """Returns an href that can be kept: without user, password and what signs it.
 
-    Unlike a redacted href, it can be requested again by whoever has a signature of their own.
+    Unlike a redacted href, it can be requested again by whoever has a signature of their own. What
+    signs is known by the names of parameters, in the query and in a fragment that is like one.
 
     Args:
         href: Any href.
@@ -72,13 +92,16 @@ def unsigned_href(href: str) -> str:
     rest, hash_mark, fragment = rest.partition("#")
     rest, question_mark, query = rest.partition("?")
     authority, slash, path = rest.partition("/")
-    kept = "&".join(
-        field for field in query.split("&") if not _SIGNING.fullmatch(field.partition("=")[0])
-    )
-    return (
-        f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
-        f"{question_mark if kept else ''}{kept}{hash_mark}{fragment}"
-    )
+    kept = f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
+    if "@" in href and _AUTHORITY.search(kept):
+        return redact_href(href)  # A `?` in a password, say: nothing can be requested there.
+    query, fragment = _unsigned(query), _unsigned(fragment)
+    return f"{kept}{question_mark if query else ''}{query}{hash_mark if fragment else ''}{fragment}"
+
+
+def _unsigned(query: str) -> str:
+    names = ((field, unquote(field.partition("=")[0])) for field in query.split("&"))
+    return "&".join(field for field, name in names if not _SIGNING.fullmatch(name))
 
 
 def _shown(match: re.Match[str]) -> str:

@@ -16,7 +16,7 @@ from stac_asset.messages import (
     WriteChunk,
 )
 from stac_asset.redact import redact_href
-from stac_asset.types import Candidate, MessageQueue, Transfer
+from stac_asset.types import Candidate, Failed, MessageQueue, Transfer
 
 _NAMED = 1024
 """Candidates whose names are kept while there may be more to say of them."""
@@ -42,6 +42,9 @@ class Reporter:
 
     async def failed(self, transfer: Transfer, candidate: Candidate, error: Exception) -> None:
         """A transfer has failed, all its candidates tried."""
+
+    async def refused(self, failed: Failed, directory: Path) -> None:
+        """An asset of which there is no transfer, as none could be planned, has failed."""
 
 
 class Messenger(Reporter):
@@ -82,6 +85,10 @@ class Messenger(Reporter):
         """Puts an `ErrorAssetDownload`."""
         names = self._names(candidate)
         await self._messages.put(ErrorAssetDownload(transfer.key, *names, error))
+
+    async def refused(self, failed: Failed, directory: Path) -> None:
+        """Puts an `ErrorAssetDownload`."""
+        await self._messages.put(ErrorAssetDownload(failed.key, "", directory, failed.error))
 
 
 def _names(candidate: Candidate) -> tuple[str, Path]:

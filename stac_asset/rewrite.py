@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import pystac
 
 from stac_asset.config import Config
-from stac_asset.errors import HrefError
+from stac_asset.errors import HrefError, SourceError
 from stac_asset.hrefs import absolute_href, is_absolute, relative_href
 from stac_asset.redact import unsigned_href
 from stac_asset.strategy import ErrorStrategy
@@ -44,9 +44,13 @@ def rewrite(
         document: The absolute path that the new object will have, if it is going to be saved.
             Asset hrefs are relative to it; without one they are absolute paths.
         keep_non_downloaded: Whether assets stay, with their source hrefs, that were not wanted.
+
+    Raises:
+        SourceError: The object is nested too deeply.
     """
     base = owner.get_self_href()
-    new: _Owner = _detached(owner, base)
+    with _bounded_depth(f"'{owner.id}'"):
+        new: _Owner = _detached(owner, base)
     by_key = {_key(outcome): outcome for outcome in outcomes}
     for key, asset in list(new.assets.items()):
         outcome = by_key.get(key)
@@ -92,10 +96,15 @@ def document_of(stac: pystac.Item | pystac.Collection | pystac.ItemCollection) -
 
     Args:
         stac: What `rewrite` or `rewrite_collection` returned.
+
+    Raises:
+        SourceError: The object is nested too deeply.
     """
     if isinstance(stac, pystac.ItemCollection):
-        return stac.to_dict(transform_hrefs=False)
-    return stac.to_dict(include_self_link=True, transform_hrefs=False)
+        with _bounded_depth("the item collection"):
+            return stac.to_dict(transform_hrefs=False)
+    with _bounded_depth(f"'{stac.id}'"):
+        return stac.to_dict(include_self_link=True, transform_hrefs=False)
 
 
 def json_bytes(document: dict[str, Any], indent: int | None = 2) -> bytes:
@@ -105,7 +114,15 @@ def json_bytes(document: dict[str, Any], indent: int | None = 2) -> bytes:
         document: What `document_of` returned, or any JSON object.
         indent: Spaces of indentation; None is one line. An item collection, which may be large,
             has a line for each of its items instead.
+
+    Raises:
+        SourceError: The document is nested too deeply.
     """
+    with _bounded_depth(f"'{document.get('id', document.get('type'))}'"):
+        return _lines(document, indent)
+
+
+def _lines(document: dict[str, Any], indent: int | None) -> bytes:
     features = document.get("features")
     if indent is None or document.get("type") != "FeatureCollection" or not features:
         return _json(document, indent)
@@ -115,6 +132,15 @@ def json_bytes(document: dict[str, Any], indent: int | None = 2) -> bytes:
         for name, value in document.items()
     )
     return b"{" + b", ".join(fields) + b"}"
+
+
+@contextmanager
+def _bounded_depth(name: str) -> Iterator[None]:
+    """Maps what Python raises where it copies or writes what it could just read."""
+    try:
+        yield
+    except RecursionError:
+        raise SourceError(f"{name} cannot be copied: its fields are nested too deeply") from None
 
 
 def _json(value: object, indent: int | None = None) -> bytes:

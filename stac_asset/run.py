@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
@@ -15,8 +14,8 @@ import pystac
 from stac_asset.clients.base import Client
 from stac_asset.clients.routes import Clients
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
+from stac_asset.document import write_document
 from stac_asset.errors import DestinationError, DownloadError, DownloadWarning, NoAssetsError
-from stac_asset.files import write_document
 from stac_asset.names import FolderTemplate
 from stac_asset.plan import Planner, document_name, owner_name
 from stac_asset.rewrite import document_of, json_bytes, rewrite, rewrite_collection
@@ -109,25 +108,31 @@ class Run:
         return self._plan_one(collection, file_name)
 
     def plan_item_collection(
-        self, items: pystac.ItemCollection, file_name: str | None, path_template: str | None
+        self,
+        items: pystac.ItemCollection,
+        file_name: str | None,
+        path_template: str | None,
+        source: str | None = None,
     ) -> Work:
         """Plans an item collection. The arguments are those of `download_item_collection`.
+
+        An item collection does not know where it was read from: who does says it as `source`.
 
         Raises:
             ConfigError: The template is not valid.
             AssetOverwriteError: Two assets would share a file.
         """
-        document = self._document("the item collection", file_name)
+        document = self._document("the item collection", file_name, source)
         folders = FolderTemplate(path_template) if path_template is not None else FolderTemplate()
         planned = [list(self._planner.assets(item, folders.folder(item))) for item in items]
         return self._work(planned, document)
 
     def _plan_one(self, owner: pystac.Item | pystac.Collection, file_name: str | None) -> Work:
-        document = self._document(owner_name(owner), file_name)
+        document = self._document(owner_name(owner), file_name, owner.get_self_href())
         return self._work([list(self._planner.assets(owner))], document)
 
-    def _document(self, owner: str, file_name: str | None) -> Path | None:
-        return self._planner.document(owner, file_name) if file_name else None
+    def _document(self, owner: str, file_name: str | None, source: str | None) -> Path | None:
+        return self._planner.document(owner, file_name, source) if file_name else None
 
     def _work(self, planned: list[list[Transfer | Failed]], document: Path | None) -> Work:
         if not self.config.make_directory and not self.directory.is_dir():
@@ -196,11 +201,12 @@ class Run:
         for entry in work:
             if isinstance(entry, Transfer):
                 transfers.append(entry)
-            elif self.config.fail_fast:
+                continue
+            await self._engine.reporter.refused(entry, self.directory)
+            if self.config.fail_fast:
                 raise entry.error
-            else:
-                self.outcomes.append(entry)
-                outcomes[of_owner[id(entry)]].append(entry)
+            self.outcomes.append(entry)
+            outcomes[of_owner[id(entry)]].append(entry)
         async with self.open_clients(), aclosing(self._engine.run(transfers)) as arriving:
             async for outcome in arriving:
                 self.outcomes.append(outcome)
@@ -215,9 +221,7 @@ class Run:
         if path is None:
             return
         data = json_bytes(document_of(stac))
-        await asyncio.to_thread(
-            write_document, path, data, self.directory, self.config.make_directory
-        )
+        await write_document(path, data, self.directory, self.config.make_directory)
 
     def _raise_or_warn(self) -> None:
         errors = [outcome.error for outcome in self.outcomes if isinstance(outcome, Failed)]

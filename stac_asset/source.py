@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,6 +15,7 @@ from stac_asset.clients.routes import Clients
 from stac_asset.config import Config
 from stac_asset.errors import HrefError, SourceError, StacAssetError
 from stac_asset.hrefs import absolute_href, is_local, local_path, parse_href
+from stac_asset.locality import ReadFrom
 from stac_asset.redact import redact_href
 from stac_asset.retry import retrying
 
@@ -56,7 +58,7 @@ async def read_bytes(href: str, clients: Clients, config: Config) -> bytes:
     Args:
         href: A URL or a local path.
         clients: The clients of the run.
-        config: How often to try.
+        config: How often to try, and how long.
 
     Raises:
         StacAssetError: It cannot be read.
@@ -64,7 +66,10 @@ async def read_bytes(href: str, clients: Clients, config: Config) -> bytes:
     async for attempt in retrying(config, _ATTEMPTS):
         with attempt, mapped_errors(href):
             client = await clients.get_client(href)
-            async with client.fetch(Request(parse_href(href))) as response:
+            async with (
+                asyncio.timeout(config.http_client_timeout),
+                client.fetch(Request(parse_href(href))) as response,
+            ):
                 data = b"".join([chunk async for chunk in response.chunks])
     return data
 
@@ -113,7 +118,10 @@ def stac_of(document: Any, base: str | None, name: str) -> Stac:
             probe.clone().to_dict(include_self_link=False, transform_hrefs=False)
             return collection
         if kind == "FeatureCollection":
-            items = [item_of(feature, base) for feature in document["features"]]
+            features = document.get("features")
+            if not isinstance(features, list):
+                raise ValueError("it has no list of features")
+            items = [item_of(feature, base, n) for n, feature in enumerate(features, 1)]
             others = {k: v for k, v in document.items() if k not in ("features", "type")}
             return pystac.ItemCollection(items, extra_fields=others, clone_items=False)
     except Exception as error:  # pystac documents none of what it raises on hostile input
@@ -125,12 +133,13 @@ def stac_of(document: Any, base: str | None, name: str) -> Stac:
     )
 
 
-def item_of(feature: Any, base: str | None) -> pystac.Item:
+def item_of(feature: Any, base: str | None, number: int | None = None) -> pystac.Item:
     """Returns an item of an item collection.
 
     Args:
         feature: The item's document; it is not changed.
         base: Where the collection was read from, if anywhere.
+        number: Which one it is, from 1, if anybody has counted.
 
     Raises:
         SourceError: It is no item.
@@ -138,14 +147,22 @@ def item_of(feature: Any, base: str | None) -> pystac.Item:
     try:
         item = _item(feature)
     except Exception as error:  # As above.
-        name = feature.get("id") if isinstance(feature, dict) else None
+        name = "an item" if number is None else f"item {number}"
+        if isinstance(feature, dict) and "id" in feature:
+            name += f" ({feature['id']!r})"
         reason = str(error) or type(error).__name__
-        raise SourceError(f"an item ({name!r}) is no valid STAC: {reason}") from None
+        raise SourceError(f"{name} is no valid STAC: {reason}") from None
     _set_self_href(item, _own_href(feature, base))
     return item
 
 
 def _item(document: Any) -> pystac.Item:
+    if not isinstance(document, dict):
+        raise ValueError("it is no JSON object")
+    if "id" not in document:
+        raise ValueError("it has no id")
+    if not isinstance(document.get("properties"), dict):
+        raise ValueError("its properties are no JSON object")
     old = _is_old(document)
     # Only a migration changes what it is given; a copy of everything would cost more than the rest.
     return pystac.Item.from_dict(_mended(document), migrate=old, preserve_dict=old)
@@ -186,7 +203,7 @@ def _set_self_href(owner: pystac.Item | pystac.Collection, base: str | None) -> 
     # Not set_self_href, which rewrites the asset hrefs that are relative to the old one.
     owner.remove_links(pystac.RelType.SELF)
     if base is not None:
-        link = pystac.Link(pystac.RelType.SELF, base, pystac.MediaType.JSON)
+        link = ReadFrom(pystac.RelType.SELF, base, pystac.MediaType.JSON)
         link.target = base  # Which the constructor takes for a path of Windows.
         owner.add_link(link)
 

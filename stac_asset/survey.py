@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
 from stac_asset.clients.base import Client, Request, Stat
-from stac_asset.clients.mapping import mapped
+from stac_asset.clients.mapping import mapped, mapped_errors
 from stac_asset.clients.routes import Clients
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
-from stac_asset.errors import StacAssetError
+from stac_asset.errors import NotFoundError, StacAssetError
 from stac_asset.hrefs import parse_href
 from stac_asset.pool import bounded
+from stac_asset.redact import redact_href
 from stac_asset.retry import retrying
 from stac_asset.types import Candidate, Transfer
 
@@ -49,7 +51,7 @@ async def survey(
     Args:
         transfers: What is planned.
         clients: The clients of the run.
-        config: How often to ask.
+        config: How often to ask, and how long.
         limit: How many sources are asked at once, at most.
         trust_sizes: Whether those are not asked at all whose asset says `file:size`.
     """
@@ -87,6 +89,21 @@ async def _stat(client: Client, transfer: Transfer, candidate: Candidate, config
     url = parse_href(candidate.href)
     request = Request(url, content_type=transfer.content_type, storage=candidate.storage)
     async for attempt in retrying(config, _ATTEMPTS):
-        with attempt:
-            stat = await client.stat(request)
+        with attempt, mapped_errors(url):
+            async with asyncio.timeout(config.http_client_timeout):
+                stat = await _ask(client, candidate.href, request)
     return stat
+
+
+async def _ask(client: Client, href: str, request: Request) -> Stat:
+    """Returns what a client says of a file, in the way that is the client's own."""
+    kind = type(client)
+    if kind.assert_href_exists is not Client.assert_href_exists:
+        await client.assert_href_exists(href)
+    elif kind.href_exists is not Client.href_exists:
+        if not await client.href_exists(href):
+            name = client.name or kind.__name__
+            raise NotFoundError(f"{redact_href(href)} does not exist, says the client '{name}'")
+    else:
+        return await client.stat(request)
+    return Stat()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 
 from yarl import URL
@@ -19,13 +20,15 @@ from stac_asset.clients.mapping import mapped
 from stac_asset.clients.routes import Clients
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
 from stac_asset.errors import StacAssetError
-from stac_asset.existing import check_existing
+from stac_asset.existing import check_existing, tidy_others
 from stac_asset.fence import Fence
 from stac_asset.fetch import Fetch, Means, Tally
-from stac_asset.files import BusyError, PartFile
+from stac_asset.files import PartFile
 from stac_asset.hrefs import parse_href
 from stac_asset.integrity import Multihash
+from stac_asset.locks import BusyError
 from stac_asset.pool import bounded
+from stac_asset.redact import unsigned_href
 from stac_asset.reporting import Messenger, Reporter
 from stac_asset.threads import in_thread
 from stac_asset.types import (
@@ -37,8 +40,7 @@ from stac_asset.types import (
     Skipped,
     Transfer,
 )
-
-_BUSY_POLL = 0.2
+from stac_asset.waiting import when_free
 
 
 class Engine:
@@ -140,6 +142,8 @@ class Engine:
                 first = first or mapped(error, candidate.href)
                 continue
             await self.reporter.finished(transfer, candidate)
+            if len(transfer.candidates) > 1:
+                tidy_others(transfer, candidate, self._fence(transfer))
             return downloaded
         assert first is not None, "a transfer has at least one candidate"
         raise first
@@ -147,36 +151,43 @@ class Engine:
     async def _fetch(self, transfer: Transfer, candidate: Candidate, tally: Tally) -> Downloaded:
         url = parse_href(candidate.href)
         client = await self._clients.client_of(url)
-        async with self._host(url):
-            with await self._part(transfer, candidate) as part:
-                if skipped := await self._existing(transfer):
-                    # Another process finished it while we waited for its lock.
-                    part.drop()
-                    return Downloaded(transfer, candidate, skipped.size, 0, tally.seconds, 0)
-                fetch = Fetch(
-                    part=part,
-                    client=client,
-                    url=url,
-                    transfer=transfer,
-                    candidate=candidate,
-                    means=self._means,
-                    tally=tally,
-                )
-                return await fetch.run()
 
-    async def _part(self, transfer: Transfer, candidate: Candidate) -> PartFile:
-        while True:
-            try:
-                return PartFile(
-                    path=candidate.path,
-                    directory=self._fence(transfer),
-                    source=_identity(candidate.href),
-                    make_directory=self._config.make_directory,
-                    expected=Multihash.parse(transfer.checksum),
-                    hashed=self._config.write_checksums,
-                )
-            except BusyError:
-                await asyncio.sleep(_BUSY_POLL)
+        async def into(part: PartFile) -> Downloaded:
+            if skipped := await self._existing(transfer):
+                # Another process finished it while we waited for its lock.
+                part.drop()
+                return Downloaded(transfer, candidate, skipped.size, 0, tally.seconds, 0)
+            fetch = Fetch(
+                part=part,
+                client=client,
+                url=url,
+                transfer=transfer,
+                candidate=candidate,
+                means=self._means,
+                tally=tally,
+            )
+            return await fetch.run()
+
+        open_part = partial(self._part, transfer, candidate)
+        async with self._host(url):
+            with suppress(BusyError), open_part() as part:
+                return await into(part)
+        # Who waits for the lock of a file keeps no place at its host from others; who has a place
+        # waits for no lock.
+        with await when_free(open_part, candidate.path) as part:
+            async with self._host(url):
+                return await into(part)
+
+    def _part(self, transfer: Transfer, candidate: Candidate) -> PartFile:
+        return PartFile(
+            path=candidate.path,
+            directory=self._fence(transfer),
+            source=_identity(candidate.href),
+            make_directory=self._config.make_directory,
+            expected=Multihash.parse(transfer.checksum),
+            hashed=self._config.write_checksums,
+            stated=transfer.size,
+        )
 
     def _host(self, url: URL) -> AbstractAsyncContextManager[object]:
         return self._place_at(url.host) if url.host else nullcontext()
@@ -212,19 +223,22 @@ async def find_existing(
     """
     if config.overwrite or transfer.overwrite:
         return None
+    fence = fence or Fence(transfer.directory)
     look = config.verify_existing
     expected = Multihash.parse(transfer.checksum) if look == "checksum" else None
     for candidate in transfer.candidates:
         path = candidate.path
         if not os.path.lexists(path):
             continue
-        (fence or Fence(transfer.directory)).check(path)
+        fence.check(path)
         check = (path, transfer.size, expected, look, tidy)
         if expected is not None:
             size = await in_thread(check_existing, *check)
         else:
             size = check_existing(*check)
         if size is not None:
+            if tidy and len(transfer.candidates) > 1:
+                tidy_others(transfer, candidate, fence)
             checksum = transfer.checksum if expected is not None else None
             return Skipped(transfer, candidate, size, checksum)
     return None
@@ -254,7 +268,8 @@ async def download_with(
         TransferError: It did not arrive.
     """
     path = Path(path).absolute()
-    config = Config(overwrite=True, clean=clean, client_override=client.name)
+    config = (client.made_from or Config()).copy()
+    config.overwrite, config.clean, config.client_override = True, clean, client.name
     engine = Engine(Clients(config, [client]), config, messages, stream=stream)
     transfer = Transfer(
         "", path.name, (Candidate(href, str(path)),), str(path.parent), content_type=content_type
@@ -266,6 +281,8 @@ async def download_with(
 
 def _identity(href: str) -> str:
     """Returns what stays the same of an href when it is signed anew."""
+    if "?" not in href and "@" not in href and "#" not in href:
+        return href  # As are most.
     if href.lower().startswith(("http://", "https://")):
-        return href.partition("#")[0].partition("?")[0]
+        return unsigned_href(href.partition("#")[0])
     return href  # In an S3 key, and in a local path, these are characters like any other.

@@ -265,6 +265,10 @@ async def test_the_directory_is_made_unless_forbidden(
     assert origin.requests == []
     await download_item(make(origin, "a"), tmp_path, config=config)
     assert files(tmp_path) == ["a.tif", "the-item.json"]
+    items = pystac.ItemCollection([make(origin, "a", name="one"), make(origin, "a", name="two")])
+    await download_item_collection(items, tmp_path, config=config)
+    for folder in ("one", "two"):
+        assert files(tmp_path / folder) == ["a.tif"]
 
 
 @pytest.mark.parametrize("stream", [True, False, None])

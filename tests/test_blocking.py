@@ -128,7 +128,7 @@ def test_interrupt_cancels_and_leaves_nothing_behind(origin: Origin, tmp_path: P
     while not note.exists() and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=240)
     assert (output.strip(), errors, process.returncode) == ("interrupted", "", 0)
     assert (tmp_path / "a.tif").read_bytes() == b"what stood there"
 

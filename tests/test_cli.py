@@ -55,7 +55,7 @@ def start(*arguments: object) -> subprocess.Popen[str]:
 def run(*arguments: object, document: object = None) -> Done:
     process = start(*arguments)
     text = document if isinstance(document, str) else json.dumps(document)
-    output, errors = process.communicate(text if document is not None else None, timeout=60)
+    output, errors = process.communicate(text if document is not None else None, timeout=240)
     return Done(process.returncode, output, errors)
 
 
@@ -184,7 +184,21 @@ def test_an_href_that_cannot_be_read(origin: Origin, tmp_path: Path, command: st
         ("hello", "is no JSON"),
         ("[1, 2]", "is no STAC item, collection or item collection"),
         ('{"type": "Catalog"}', "its type is 'Catalog'"),
-        ('{"type": "Feature", "assets": {}}', "is no valid STAC Feature"),
+        ('{"type": "Feature", "assets": {}}', "is no valid STAC Feature: it has no id"),
+        (
+            '{"type": "Feature", "id": "x", "properties": null, "assets": {}}',
+            "is no valid STAC Feature: its properties are no JSON object",
+        ),
+        ('{"type": "FeatureCollection"}', "it has no list of features"),
+        (
+            '{"type": "FeatureCollection", "features": [1]}',
+            "item 1 is no valid STAC: it is no JSON object",
+        ),
+        (
+            '{"type": "FeatureCollection", "features": [{"id": "x", "type": "Feature"}]}',
+            "item 1 ('x') is no valid STAC",
+        ),
+        ("[" * 100_000, "is no JSON"),
     ],
 )
 def test_what_is_no_stac(origin: Origin, tmp_path: Path, text: str, words: str) -> None:
@@ -204,6 +218,59 @@ def test_an_item_without_assets(origin: Origin, tmp_path: Path, command: str) ->
     assert f"'{href}'" in line
     assert "no assets" in line
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_item_that_is_nested_too_deeply(origin: Origin, tmp_path: Path) -> None:
+    document = item_document(origin, "a")
+    for _ in range(600):
+        document["properties"] = {"datetime": "2026-06-01T00:00:00Z", "x": document["properties"]}
+    line = one_sentence(run("download", "-", tmp_path, document=document))
+    assert "'the-item' cannot be copied: its fields are nested too deeply" in line
+
+
+def test_nothing_to_include(origin: Origin, tmp_path: Path) -> None:
+    href = make_item(origin, "a", "b")
+    line = one_sentence(run("download", href, "-i", "typo", "-i", "other"))
+    assert line == f"error: '{href}' has none of the assets to include: typo, other"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["item", "collection", "item collection"])
+def test_the_document_that_is_read_is_not_replaced(
+    origin: Origin, tmp_path: Path, kind: str
+) -> None:
+    document, name = item_document(origin, "a", "b"), "the-item.json"
+    if kind == "collection":
+        document, name = collection_document(origin, "a", "b"), "collection.json"
+    elif kind == "item collection":
+        document, name = {"type": "FeatureCollection", "features": [document]}, "items.json"
+    (tmp_path / name).write_text(before := json.dumps(document))
+    line = one_sentence(run("download", name, "--file-name", name, "-i", "a"))
+    assert "which its new document would replace: choose another directory or file_name" in line
+    assert (tmp_path / name).read_text() == before
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_output_that_cannot_be_written(origin: Origin, tmp_path: Path) -> None:
+    arguments = ["download", make_item(origin, "a"), str(tmp_path)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert done.returncode == 1
+    assert done.stderr == "error: the output cannot be written: No space left on device\n"
+    assert (tmp_path / "a.tif").read_bytes() == origin.content("/a.tif")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_standard_streams_that_are_closed(origin: Origin, tmp_path: Path, closed: str) -> None:
+    script = f'"$@" {closed}'
+    arguments = ["download", make_item(origin, "a"), str(tmp_path)]
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", *COMMAND, *arguments], capture_output=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (tmp_path / "a.tif").read_bytes() == origin.content("/a.tif")
 
 
 def test_contradictions(origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,7 +362,7 @@ def test_interrupt_while_standard_input_is_read() -> None:
 
 def assert_interrupted(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=240)
     assert (process.returncode, output) == (130, "")
     assert errors == "\ninterrupted: the same command goes on from here\n"
 

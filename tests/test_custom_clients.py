@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import traceback
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ from yarl import URL
 
 import stac_asset
 from stac_asset import Client, Config, DownloadError, HttpClient, download_item
+from stac_asset.errors import NotFoundError, UnexpectedError
 from stac_asset.testing import Origin
+from tests.chains import described
 from tests.make_item import item_document
 
 
@@ -76,6 +80,116 @@ async def test_an_open_url_that_is_overridden_is_what_downloads(
         assert await stac_asset.asset_exists(make_item(origin, "a").assets["a"], clients=[client])
     assert (tmp_path / "a.tif").read_bytes() == origin.content("/a.tif")
     assert {request.query for request in origin.requests} == {"signature=x"}
+
+
+class SayingClient(DocumentedClient):
+    """A client that looks for files in a way of its own."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def assert_href_exists(self, href: str) -> None:
+        self.asked.append(href)
+        if "none" in href:
+            raise NotFoundError("the catalog has no such file")
+
+
+class AnsweringClient(DocumentedClient):
+    """A client that does so, and overrides the other of the two methods."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def href_exists(self, href: str) -> bool:
+        self.asked.append(href)
+        return "none" not in href
+
+
+class LookingTwice(HttpClient):
+    """One of ours, with a check before its own."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        super().__init__(session)
+        self.asked: list[str] = []
+
+    async def assert_href_exists(self, href: str) -> None:
+        self.asked.append(href)
+        await super().assert_href_exists(href)
+
+    async def href_exists(self, href: str) -> bool:
+        return await super().href_exists(href)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [(SayingClient, "the catalog has no such file"), (AnsweringClient, "says the client 'docum")],
+)
+async def test_an_existence_check_that_is_overridden_is_asked(
+    kind: type[SayingClient | AnsweringClient], text: str, tmp_path: Path
+) -> None:
+    there, none = "https://magic.example/a.tif", "https://magic.example/none.tif?sig=s3cr3t"
+    client = kind()
+    assert await stac_asset.asset_exists(pystac.Asset(there), clients=[client])
+    assert not await stac_asset.asset_exists(pystac.Asset(none), clients=[client])
+    with pytest.raises(FileNotFoundError, match=text) as raised:
+        await stac_asset.assert_asset_exists(pystac.Asset(none), clients=[client])
+    assert "s3cr3t" not in described(raised.value)
+    assert client.asked == [there, none, none]
+    item = pystac.Item("i", None, None, datetime(2026, 1, 1, tzinfo=UTC), {})
+    item.add_asset("a", pystac.Asset(there))
+    plan = await stac_asset.plan_item(item, tmp_path, clients=[client])
+    assert [row.size for row in plan.rows] == [None]
+
+
+async def test_an_override_may_ask_what_it_overrides(origin: Origin, config: Config) -> None:
+    origin.remove("/none.tif")
+    async with LookingTwice(aiohttp.ClientSession()) as client:
+        for path, exists in (("/a.tif", True), ("/none.tif", False)):
+            asset = pystac.Asset(origin.href(path))
+            assert await stac_asset.asset_exists(asset, config, [client]) is exists
+            assert client.asked == [asset.href]
+            client.asked.clear()
+    assert {request.method for request in origin.requests} == {"HEAD"}
+
+
+class FailingClient(DocumentedClient):
+    """A client whose errors say everything that they know."""
+
+    async def open_url(
+        self, url: URL, content_type: str | None = None, messages: Any = None
+    ) -> AsyncIterator[bytes]:
+        try:
+            raise KeyError(str(url))
+        except KeyError as error:
+            error.add_note(f"while opening {url}")
+            raise RefusedError(url, 418) from error
+        yield b""
+
+
+class RefusedError(ValueError):
+    """An error that wants arguments, and keeps them."""
+
+    def __init__(self, url: URL, status: int) -> None:
+        super().__init__(f"{status} for {url}")
+        self.url, self.status = url, status
+
+
+async def test_an_error_of_a_client_is_told_and_shows_no_signature(
+    config: Config, tmp_path: Path
+) -> None:
+    """Neither in the traceback nor anywhere else on the chain; what it is, and where, stays."""
+    href = "https://magic.example/a.tif?X-Amz-Signature=s3cr3t"
+    with pytest.raises(UnexpectedError, match="RefusedError: 418 for https://magic") as raised:
+        await stac_asset.download_file(href, tmp_path / "a.tif", config, [FailingClient()])
+    text = "".join(traceback.format_exception(raised.value))
+    for shown in (
+        "raise RefusedError(url, 418) from error",
+        f"{RefusedError.__module__}.RefusedError: 418 for https://magic.example/a.tif?…",
+        "KeyError: 'https://magic.example/a.tif?…'",
+        "while opening https://magic.example/a.tif?…",
+    ):
+        assert shown in text
+    assert "s3cr3t" not in described(raised.value)
 
 
 async def test_client_override(origin: Origin, tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from yarl import URL
 import stac_asset
 from stac_asset import (
     Config,
-    DownloadError,
     ErrorAssetDownload,
     FinishAssetDownload,
     Message,
@@ -31,6 +30,7 @@ from stac_asset import (
     download_item,
     get_client_classes,
 )
+from stac_asset.errors import LocalHrefError, StacAssetError
 from stac_asset.testing import Origin
 from tests.make_item import item_document
 
@@ -137,7 +137,7 @@ def test_client_classes_and_their_names() -> None:
 
 async def messages_of(item: pystac.Item, directory: Path, config: Config) -> list[Message]:
     queue: asyncio.Queue[Message] = asyncio.Queue()
-    with suppress(DownloadError):
+    with suppress(StacAssetError):
         await download_item(item, directory, config=config, messages=queue)
     return [queue.get_nowait() for _ in range(queue.qsize())]
 
@@ -170,6 +170,20 @@ async def test_messages_of_a_download_a_skip_and_an_error(
     assert (failed.key, failed.href, failed.path) == ("a", f"{href}?…", path)
     assert isinstance(failed.error, FileNotFoundError)
     assert "secret" not in repr([first, second, *chunks, last, failed])
+
+
+@pytest.mark.parametrize("fail_fast", [False, True])
+async def test_asset_that_cannot_be_planned_has_its_message_too(
+    origin: Origin, tmp_path: Path, config: Config, fail_fast: bool
+) -> None:
+    config.fail_fast = fail_fast
+    item = pystac.Item.from_dict(item_document(origin, "a", "b"))
+    item.assets["a"].href = "file:///etc/hostname"
+    found = await messages_of(item, tmp_path, config)
+    (failed,) = (message for message in found if isinstance(message, ErrorAssetDownload))
+    assert (failed.key, failed.href, failed.path) == ("a", "", tmp_path)
+    assert isinstance(failed.error, LocalHrefError)
+    assert any(isinstance(message, FinishAssetDownload) for message in found) is not fail_fast
 
 
 def test_import_is_light() -> None:

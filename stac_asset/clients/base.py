@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Self
 from yarl import URL
 
 from stac_asset.config import Config
+from stac_asset.errors import RangeError
 from stac_asset.hrefs import parse_href
 from stac_asset.messages import OpenUrl
 from stac_asset.redact import redact_href
@@ -69,6 +70,9 @@ class Response:
     ranges: bool = False
     """Whether other ranges can be asked for at the same time, by requests with an `end`."""
 
+    end: int | None = None
+    """The first byte that will not come, where the source says that it sends only a part."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stat:
@@ -87,6 +91,9 @@ class Client(ABC):
     name: ClassVar[str] = ""
     """What the client is called in `Config.client_override`, logs and plans."""
 
+    made_from: Config | None = None
+    """The configuration that `from_config` was given: that of `download_href`."""
+
     @classmethod
     async def from_config(cls, config: Config) -> Self:
         """Creates a client using the provided configuration.
@@ -99,7 +106,9 @@ class Client(ABC):
         Returns:
             A new client
         """
-        return cls()
+        client = cls()
+        client.made_from = config.copy()
+        return client
 
     def claims(self, url: URL) -> bool:
         """Returns whether this client is for a url.
@@ -226,7 +235,8 @@ class Client(ABC):
     ) -> None:
         """Downloads a file to the local filesystem.
 
-        The file appears under its name when it is whole, and replaces what stood there.
+        The file appears under its name when it is whole, and replaces what stood there. How often
+        that is tried, and how long, says the configuration that the client was made from.
 
         Args:
             href: The input href
@@ -342,6 +352,8 @@ class RangeClient(Client):
             TransferError: The file cannot be read.
         """
         async with type(self)._own_fetch(self, Request(url, content_type)) as response:
+            if response.end not in (None, response.size):
+                raise RangeError(f"{redact_href(url)} sent a part, and was asked for the whole")
             if messages is not None:
                 shown = URL(redact_href(url).removesuffix("?…"), encoded=True)
                 await messages.put(OpenUrl(url=shown, size=response.size))

@@ -113,7 +113,7 @@ class EarthdataClient(HttpClient):
             MissingCredentialError: There is neither a token nor a user.
             ConfigError: One of the hosts is none, or `.netrc` cannot be read.
         """
-        config = config or Config()
+        config = (config or Config()).copy()
         login = URL(login_url)
         if hosts is not HOSTS:
             hosts = (*hosts, str(login.origin()))
@@ -130,7 +130,9 @@ class EarthdataClient(HttpClient):
             credential = EarthdataLogin(*user, trusted, login_url, config)
         session = session_from_config(config)
         logs_in = (*_LOGIN_HOSTS, str(login.origin()))
-        return cls(session, config.http_check_content_type, token, hosts, logs_in, credential)
+        client = cls(session, config.http_check_content_type, token, hosts, logs_in, credential)
+        client.made_from = config
+        return client
 
     @classmethod
     async def from_config(cls, config: Config) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -41,11 +42,13 @@ class FilesystemClient(RangeClient):
         """
         path = _path(request.url)
         try:
-            file = path.open("rb", buffering=0)
+            file = open(path, "rb", buffering=0, opener=_opened)  # noqa: SIM115 - closed below
         except OSError as error:
             raise _mapped(error, path) from error
         with file:
             found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise TransferError(f"the file {path} cannot be read: it is a pipe or a device")
             validator = f"{found.st_mtime_ns}-{found.st_size}-{found.st_ino}"
             offset = request.offset if request.validator == validator else 0
             file.seek(offset)
@@ -59,6 +62,11 @@ class FilesystemClient(RangeClient):
         """
         async with self.fetch(request) as response:
             return Stat(size=response.size)
+
+
+def _opened(path: str, flags: int) -> int:
+    """Opens a file without waiting, as a pipe would make us do for somebody to write to it."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 async def _blocks(file: BinaryIO, path: Path) -> AsyncIterator[bytes]:

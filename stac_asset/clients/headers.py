@@ -9,30 +9,28 @@ from email.utils import parsedate_to_datetime
 from aiohttp import ClientResponse, hdrs
 from yarl import URL
 
-from stac_asset.errors import RangeError, SchemeError
+from stac_asset.clients.extents import Extent
+from stac_asset.errors import SchemeError
 from stac_asset.redact import redact_href
 
 _LENGTH = re.compile(r"[0-9]{1,18}")
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 
 
-def extent(response: ClientResponse) -> tuple[int, int | None]:
-    """Returns the position of the first byte, and the bytes of the whole file if they are known.
+def extent(response: ClientResponse) -> Extent:
+    """Returns which bytes of the file an answer holds.
 
     Args:
         response: An answer with status 200 or 206.
 
     Raises:
-        RangeError: The answer is a part of the file that it does not name.
+        RangeError: The answer is a part of the file that it does not name, or of another length.
     """
+    said = response.headers.get(hdrs.CONTENT_LENGTH, "")
+    length = int(said) if _LENGTH.fullmatch(said) else None
     if response.status != 206:
-        length = response.headers.get(hdrs.CONTENT_LENGTH, "")
-        return 0, int(length) if _LENGTH.fullmatch(length) else None
-    match = _CONTENT_RANGE.fullmatch(response.headers.get(hdrs.CONTENT_RANGE, ""))
-    if match is None:
-        raise RangeError(f"{redact_href(response.url)} sent a part and does not say which")
-    first, _, size = match.groups()
-    return int(first), int(size) if size != "*" else None
+        return Extent.whole(length)
+    said = response.headers.get(hdrs.CONTENT_RANGE, "")
+    return Extent.part(said, length, redact_href(response.url))
 
 
 def validator(response: ClientResponse) -> str | None:

@@ -19,7 +19,12 @@ from stac_asset.clients import headers
 from stac_asset.clients.base import RangeClient, Request, Response, Stat
 from stac_asset.clients.credentials import Credential, Credentials, credentials_from_config
 from stac_asset.clients.mapping import mapped_errors
-from stac_asset.clients.session import session_from_config, timeout_of
+from stac_asset.clients.session import (
+    proxy_of,
+    session_from_config,
+    session_without_secrets,
+    timeout_of,
+)
 from stac_asset.config import Config
 from stac_asset.errors import ResponseError, TransferError
 from stac_asset.hosts import Hosts
@@ -28,6 +33,13 @@ from stac_asset.redact import redact_href
 _MAX_REDIRECTS = 10
 _IDENTITY: dict[str, str] = {hdrs.ACCEPT_ENCODING: "identity"}
 """Bytes as they are stored: what sizes and checksums speak of."""
+_WITH_FILE = frozenset({200, 203, 206})
+"""Answers that come with the file, or a part of it; all others of 2xx come with something else."""
+_MEANINGS = {
+    202: "the server is still preparing the file",
+    204: "the server has no bytes to send",
+    205: "the server has no bytes to send",
+}
 _HEAD_REFUSED = frozenset({400, 401, 403, 405, 501})
 """Answers to HEAD after which a GET decides; presigned hrefs are signed for one method."""
 
@@ -37,7 +49,7 @@ class HttpClient(RangeClient):
 
     By default, doesn't do any authentication. Configure the session to customize its behavior:
     its headers, cookies and credentials go to the origin of each href, never over a redirect to
-    another one.
+    another one. Its connections, timeouts and proxy serve there too.
 
     Args:
         session: The session that will be used for all requests. Closing this client closes it.
@@ -91,6 +103,7 @@ class HttpClient(RangeClient):
             check_content_type=config.http_check_content_type,
         )
         client._credentials = credentials
+        client.made_from = config.copy()
         return client
 
     def claims(self, url: URL) -> bool:
@@ -140,10 +153,10 @@ class HttpClient(RangeClient):
         with mapped_errors(request.url):
             response = await self._open(request)
         try:
-            offset, size = headers.extent(response)
+            offset, end, size = headers.extent(response)
             chunks = _chunks(response, request.url)
             ranges = headers.takes_ranges(response)
-            yield Response(chunks, offset, size, headers.validator(response), ranges)
+            yield Response(chunks, offset, size, headers.validator(response), ranges, end)
         finally:
             response.close()
 
@@ -175,19 +188,18 @@ class HttpClient(RangeClient):
         """
         with mapped_errors(request.url):
             response = await self._request(hdrs.METH_HEAD, request.url, _IDENTITY)
-            if response.status in _HEAD_REFUSED:
+            if response.status in _HEAD_REFUSED or _is_beside_the_file(response):
                 response.close()
                 one: dict[str, str] = {**_IDENTITY, hdrs.RANGE: "bytes=0-0"}
                 response = await self._request(hdrs.METH_GET, request.url, one)
-            if response.status == 416:  # A file of no bytes has no first one.
-                response.close()
-                return Stat(size=0)
+                if response.status == 416:  # A file of no bytes has no first one.
+                    response.close()
+                    return Stat(size=0)
             self._checked(response, request)
             try:
                 if response.status == 206:
                     await response.read()
-                _, size = headers.extent(response)
-                return Stat(size, response.headers.get(hdrs.CONTENT_TYPE))
+                return Stat(headers.extent(response).size, response.headers.get(hdrs.CONTENT_TYPE))
             finally:
                 response.close()
 
@@ -206,13 +218,16 @@ class HttpClient(RangeClient):
     ) -> ClientResponse:
         href = origin = url
         for _ in range(_MAX_REDIRECTS):
-            session = self.session if self.trusts(url, origin) else self._session_without_secrets()
+            trusted = self.trusts(url, origin)
+            session = self.session if trusted else self._session_without_secrets()
             response = await session.request(
                 method,
                 url,
                 headers={**ask, **await self._credentials.headers(url)},
                 allow_redirects=False,
                 auto_decompress=False,
+                raise_for_status=False,  # A status is for us to judge, whatever the session says.
+                proxy=None if trusted else await proxy_of(self.session, url),
                 timeout=timeout_of(session, watched),
             )
             location = response.headers.get(hdrs.LOCATION)
@@ -224,12 +239,7 @@ class HttpClient(RangeClient):
 
     def _session_without_secrets(self) -> ClientSession:
         if self._bare is None:
-            self._bare = ClientSession(
-                connector=self.session.connector,
-                connector_owner=False,
-                timeout=self.session.timeout,
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
+            self._bare = session_without_secrets(self.session)
         return self._bare
 
     def _checked(self, response: ClientResponse, request: Request) -> ClientResponse:
@@ -242,12 +252,14 @@ class HttpClient(RangeClient):
         return response
 
     def _check_status(self, response: ClientResponse, request: Request) -> None:
-        if response.status >= 300:
+        if response.status not in _WITH_FILE:
+            meaning = "the server answers with something else than the file"
             raise ResponseError.of(
                 response.status,
                 response.reason or "",
                 str(request.url),
                 headers.retry_after(response),
+                _MEANINGS.get(response.status, meaning) if response.status < 300 else "",
             )
 
     def _check_content_type(self, response: ClientResponse, request: Request) -> None:
@@ -267,6 +279,11 @@ class HttpClient(RangeClient):
         if self._bare is not None:
             await self._bare.close()
         await self.session.close()
+
+
+def _is_beside_the_file(response: ClientResponse) -> bool:
+    """Returns whether an answer is neither the file nor an error."""
+    return response.status < 300 and response.status not in _WITH_FILE
 
 
 async def _chunks(response: ClientResponse, href: URL) -> AsyncIterator[bytes]:

@@ -28,6 +28,7 @@ class NamedClient(RangeClient):
     def __init__(self, client: Client, credentials: str, endpoint: str | None = None) -> None:
         self.name = client.name  # type: ignore[misc] # it is that of a kind of client
         self.credentials = credentials
+        self.made_from = client.made_from
         self._client = client
         self._endpoint = endpoint
 

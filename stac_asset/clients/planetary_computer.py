@@ -76,7 +76,7 @@ class PlanetaryComputerClient(HttpClient):
         """
         session = session_from_config(config)
         try:
-            return cls(
+            client = cls(
                 session,
                 config.sas_token_endpoint,
                 check_content_type=config.http_check_content_type,
@@ -86,6 +86,8 @@ class PlanetaryComputerClient(HttpClient):
         except ConfigError:
             await session.close()
             raise
+        client.made_from = config.copy()
+        return client
 
     def claims(self, url: URL) -> bool:
         """Returns whether a url is in Azure blob storage.

@@ -135,7 +135,7 @@ class S3Client(RangeClient):
             identity: Who signs requests; by default whoever botocore finds.
             buckets: The buckets, and prefixes in them, that it claims; by default all.
         """
-        return cls(
+        client = cls(
             requester_pays=config.s3_requester_pays,
             region_name=config.s3_region_name,
             retry_mode=config.s3_retry_mode,
@@ -146,6 +146,8 @@ class S3Client(RangeClient):
             identity=identity,
             buckets=buckets,
         )
+        client.made_from = config.copy()
+        return client
 
     def claims(self, url: URL) -> bool:
         """Returns whether a url is of S3, and in the buckets that this client is for.
@@ -202,11 +204,11 @@ class S3Client(RangeClient):
                 self.check_content_type,
                 shown_href(request.url),
             )
-            offset, size = extent_of(found, request.url)
+            offset, end, size = extent_of(found, request.url)
             chunks = _chunks(body, request.url)
             # Pieces would go without the checksum that S3 has of the whole.
             ranges = not any(name.startswith("Checksum") for name in found)
-            yield Response(chunks, offset, size, validator_of(found), ranges)
+            yield Response(chunks, offset, size, validator_of(found), ranges, end)
         finally:
             body.close()
 
@@ -256,7 +258,7 @@ class S3Client(RangeClient):
                 raise
             return Stat(size=0)  # An object of no bytes has no first one.
         found["Body"].close()
-        return Stat(extent_of(found, request.url)[1], found.get("ContentType"))
+        return Stat(extent_of(found, request.url).size, found.get("ContentType"))
 
     async def _call(self, operation: str, request: Request, **ask: str) -> dict[str, Any]:
         shown = shown_href(request.url)

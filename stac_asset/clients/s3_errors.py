@@ -6,8 +6,6 @@ A message of S3 may hold what was signed, an access key's id or a request's head
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from stac_asset.clients import mapping
@@ -47,6 +45,7 @@ def mapped(error: Exception, shown: str, asked: str) -> StacAssetError:
     """
     # Imported already by whatever raised; importing it at the top would slow down everybody.
     from botocore import exceptions as botocore
+    from botocore.parsers import ResponseParserError
 
     reason = redact_text(str(error)) or type(error).__name__
     match error:
@@ -58,8 +57,12 @@ def mapped(error: Exception, shown: str, asked: str) -> StacAssetError:
             return StalledError(f"{shown} sent nothing for too long")
         case botocore.SSLError():
             return TransferError(f"{shown} cannot be reached safely: {reason}")
-        case botocore.ConnectionError() | botocore.HTTPClientError():
+        case botocore.ConnectionError() | botocore.ConnectionClosedError():
             return ConnectionFailedError(f"{shown} cannot be reached: {reason}")
+        case botocore.ResponseStreamingError():
+            return ConnectionFailedError(f"{shown} cannot be read: the connection broke")
+        case botocore.HTTPClientError() | ResponseParserError():
+            return mapping.garbled(shown)  # Both quote what they could not read.
         case botocore.IncompleteReadError():
             return TruncatedError(f"{shown} ended before its announced length")
         case botocore.FlexibleChecksumError():
@@ -84,21 +87,27 @@ def mapped(error: Exception, shown: str, asked: str) -> StacAssetError:
             return mapping.mapped(error, shown)
 
 
-@contextmanager
-def mapped_errors(shown: str, asked: str = "") -> Iterator[None]:
-    """Maps what is raised inside; leaves cancellation alone.
+class mapped_errors(mapping.mapped_errors):
+    """A context manager that maps what is raised inside; leaves cancellation alone.
 
     Args:
         shown: The href, as it may be shown.
         asked: How it is asked for, as for `mapped`.
     """
-    try:
-        yield
-    except StacAssetError:
-        raise
-    except Exception as error:
-        found = mapped(error, shown, asked)
-        raise found from found.__cause__
+
+    __slots__ = ("_asked",)
+
+    def __init__(self, shown: str, asked: str = "") -> None:
+        super().__init__(shown)
+        self._asked = asked
+
+    def mapped(self, error: Exception) -> StacAssetError:
+        """Returns an error of ours for what was raised inside.
+
+        Args:
+            error: What was raised; none of ours.
+        """
+        return mapped(error, str(self._href), self._asked)
 
 
 def asked_how(place: Place, signs: bool, storage: Storage | None, pays: bool) -> str:

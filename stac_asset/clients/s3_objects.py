@@ -10,11 +10,11 @@ from urllib.parse import unquote
 
 from yarl import URL
 
-from stac_asset.errors import HrefError, RangeError, SchemeError
+from stac_asset.clients.extents import Extent
+from stac_asset.errors import HrefError, SchemeError
 from stac_asset.redact import redact_href
 from stac_asset.types import Storage
 
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _AWS_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 _REGION = re.compile(r"(?![0-9]+$)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)")
 """What botocore takes for a region."""
@@ -104,23 +104,18 @@ def endpoint_of(text: str) -> tuple[str, str] | None:
         return None
 
 
-def extent_of(found: Mapping[str, Any], url: URL) -> tuple[int, int | None]:
-    """Returns the position of the first byte, and the bytes of the whole object if they are known.
+def extent_of(found: Mapping[str, Any], url: URL) -> Extent:
+    """Returns which bytes of the object an answer holds.
 
     Args:
         found: The answer to get_object.
         url: What was asked for.
 
     Raises:
-        RangeError: The answer is a part of the object that it does not name.
+        RangeError: The answer is a part of the object that it does not name, or of another length.
     """
-    said = found.get("ContentRange")
-    if said is None:
-        return 0, found.get("ContentLength")
-    match = _CONTENT_RANGE.fullmatch(said)
-    if match is None:
-        raise RangeError(f"{shown_href(url)} sent a part and does not say which")
-    return int(match[1]), int(match[2]) if match[2] != "*" else None
+    said, length = found.get("ContentRange"), found.get("ContentLength")
+    return Extent.whole(length) if said is None else Extent.part(said, length, shown_href(url))
 
 
 def validator_of(found: Mapping[str, Any]) -> str | None:

@@ -24,6 +24,7 @@ from stac_asset.errors import (
 from stac_asset.hrefs import absolute_href
 from stac_asset.mirror.criteria import Criteria
 from stac_asset.mirror.found import Found, Key
+from stac_asset.mirror.paging import Paging, links_of
 from stac_asset.mirror.patient import ApiIO
 from stac_asset.mirror.window import Window
 from stac_asset.redact import redact_href
@@ -136,13 +137,10 @@ class Api:
         }
         if criteria.datetime is not None:
             fields["datetime"] = str(window)
-        count, matched = 0, None
-        async for page in self._pages({**fields, **_filter(criteria.filter)}):
-            matched = _matched(page) if matched is None else matched
+        async for page, is_all in self._pages({**fields, **_filter(criteria.filter)}):
             for feature in page["features"]:
-                count += 1
                 yield self._found(feature)
-        self.whole = matched is None or count >= matched
+            self.whole = is_all
 
     async def by_id(self, keys: Iterable[Key]) -> AsyncIterator[Found]:
         """Yields those items that the API still has, of some.
@@ -161,7 +159,7 @@ class Api:
                 some = ids[start : start + _IDS]
                 fields: dict[str, Any] = {"ids": some, "limit": len(some)}
                 fields["collections"] = [collection] if collection is not None else None
-                async for page in self._pages(fields):
+                async for page, _ in self._pages(fields):
                     for feature in page["features"]:
                         yield self._found(feature)
 
@@ -176,25 +174,18 @@ class Api:
             )
         return Found(feature, base)
 
-    async def _pages(self, fields: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    async def _pages(self, fields: Mapping[str, Any]) -> AsyncIterator[tuple[dict[str, Any], bool]]:
+        """Yields the pages of a search, and with the last one whether they are all there is."""
         href, method = self._search_link(isinstance(fields.get("filter"), str))
         search = ItemSearch(href, method=method, stac_io=self._io, **fields)
         parameters = search.get_parameters()
+        paging = Paging(href, method, parameters)
         page = await self._asked(partial(self._page, href, method, parameters))
-        seen = {_identity(href, method, parameters)}
-        while True:
-            yield page
-            following = _next(page, href)
-            if following is None:
-                return
-            identity = _identity(following["href"], "", following.get("body"))
-            if identity in seen:
-                raise SourceError(
-                    f"'{redact_href(href)}' names a page as the next one that was there already"
-                )
-            seen.add(identity)
+        while (following := paging.following(page)) is not None:
+            yield page, False
             link = pystac.Link.from_dict(following)
             page = await self._asked(partial(self._page, link, None, parameters))
+        yield page, paging.is_whole
 
     def _page(
         self, source: str | pystac.Link, method: str | None, parameters: dict[str, Any]
@@ -228,14 +219,14 @@ class Api:
         return document
 
     def _link(self, rel: str, path: str) -> str:
-        for link in _links(self._landing):
+        for link in links_of(self._landing):
             if link["rel"] == rel:
                 return absolute_href(link["href"], self.href)
         return f"{self.href.partition('?')[0].rstrip('/')}/{path}"
 
     def _search_link(self, by_get: bool) -> tuple[str, str]:
         """Returns where to search, and by which method: CQL2 text goes by GET if that is there."""
-        links = [link for link in _links(self._landing) if link["rel"] == "search"]
+        links = [link for link in links_of(self._landing) if link["rel"] == "search"]
         methods = {str(link.get("method", "GET")).upper(): link["href"] for link in links}
         method = "GET" if by_get or "POST" not in methods else "POST"
         if method not in methods:
@@ -249,37 +240,7 @@ def is_api(landing: Mapping[str, Any]) -> bool:
     Args:
         landing: The document.
     """
-    return "conformsTo" in landing and any(link["rel"] == "search" for link in _links(landing))
-
-
-def _links(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    links = document.get("links")
-    return [
-        link
-        for link in (links if isinstance(links, list) else ())
-        if isinstance(link, dict)
-        and isinstance(link.get("rel"), str)
-        and isinstance(link.get("href"), str)
-    ]
-
-
-def _next(page: Mapping[str, Any], base: str) -> dict[str, Any] | None:
-    for link in _links(page):
-        if link["rel"] == "next":
-            return {**link, "href": absolute_href(link["href"], base)}
-    return None
-
-
-def _matched(page: Mapping[str, Any]) -> int | None:
-    context = page.get("context")
-    found = page.get("numberMatched")
-    if found is None and isinstance(context, dict):
-        found = context.get("matched")
-    return found if type(found) is int else None
-
-
-def _identity(href: str, method: str, body: Any) -> str:
-    return json.dumps([href, body if method != "GET" else None], sort_keys=True)
+    return "conformsTo" in landing and any(link["rel"] == "search" for link in links_of(landing))
 
 
 def _filter(given: str | Mapping[str, Any] | None) -> dict[str, Any]:

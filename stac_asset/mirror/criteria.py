@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from stac_asset.errors import ConfigError
-from stac_asset.mirror.window import Window, window
+from stac_asset.mirror.window import Window, is_relative, window
 
 _GEOMETRIES = {
     "Point",
@@ -85,6 +85,11 @@ class Criteria:
                 f"search.page_size must be 1 to {_PAGE_MAX:,}, and not {self.page_size:,}"
             )
         self.window(dt.datetime.now(dt.UTC))
+
+    @property
+    def moves(self) -> bool:
+        """Whether the window moves with the time, so that it can leave something behind."""
+        return self.datetime is not None and is_relative(self.datetime)
 
     def window(self, now: dt.datetime, since: dt.datetime | None = None) -> Window:
         """Returns the span of time that is searched.

@@ -19,8 +19,7 @@ def bbox_of(document: Mapping[str, Any]) -> list[float] | None:
     bbox = document.get("bbox")
     if not isinstance(bbox, list) or len(bbox) not in (4, 6):
         return None
-    known = all(isinstance(value, int | float) and math.isfinite(value) for value in bbox)
-    return bbox if known else None
+    return bbox if all(map(_is_number, bbox)) else None
 
 
 def span_of(document: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
@@ -33,3 +32,10 @@ def span_of(document: Mapping[str, Any]) -> tuple[datetime | None, datetime | No
     said = properties if isinstance(properties, dict) else {}
     when = moment(said.get("datetime"))
     return moment(said.get("start_datetime")) or when, moment(said.get("end_datetime")) or when
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:  # An integer of very many digits.
+        return False

@@ -11,9 +11,14 @@ from stac_asset.names import safe_name
 CATALOG = "catalog.json"
 COLLECTION = "collection.json"
 PARQUET = "items.parquet"
+REPORT = "sync.report.ndjson"
 INDEX = ".mirror/index.ndjson"
 BEGUN = ".mirror/begun.ndjson"
 SEARCHES = ".mirror/searches.json"
+
+RESERVED = {CATALOG: "the catalog", PARQUET: "the index", REPORT: "the report"}
+"""The names that no item and no collection can have, and what has them. Those in `.mirror` nobody
+gets, since no folder of theirs begins with a dot."""
 
 SOURCE = "mirror:source"
 """The href of the mirror's source: a field of an item's `derived_from` link, and of the catalog."""

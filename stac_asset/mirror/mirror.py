@@ -170,7 +170,7 @@ class Mirror:
                 yield prepared
 
     async def begin(self) -> None:
-        """Writes down which items are about to be downloaded, so that a kill loses no more.
+        """Writes down what is about to be downloaded, so that a run that is killed loses nothing.
 
         Raises:
             DestinationError: That cannot be written.
@@ -187,6 +187,10 @@ class Mirror:
                 begun[wanted.key] = Begun(wanted.version, since, self._search)
         self._state.begun = begun
         await in_thread(write_begun, self.directory, begun)
+        if self._search not in self._state.searched:
+            # Until a run has taken all that it found, the windows begin no later than this one.
+            first = dataclasses.replace(self._criteria, overlap="0 days").window(self._now)
+            await self._note_searched(first.start)
 
     def prepared(self) -> Iterator[Prepared]:
         """Yields the items that were chosen, with what is to be downloaded of them."""
@@ -204,17 +208,23 @@ class Mirror:
         """
         key = prepared.wanted.key
         if prepared.document is None or not is_worth_writing(outcomes):
-            self._state.begun[key] = dataclasses.replace(self._state.begun[key], failed=True)
+            self._note_failed(key)
             return False
         before = self._state.rows.get(key)
-        self._state.rows[key] = await in_thread(
-            write_item, prepared, outcomes, self._config, self.directory, self._name, before
-        )
+        try:
+            self._state.rows[key] = await in_thread(
+                write_item, prepared, outcomes, self._config, self.directory, self._name, before
+            )
+        except SourceError as error:
+            # What can be read need not be copied: such an item holds the others back no more.
+            logger.warning("item '%s' cannot be mirrored: %s", key.id, error)
+            self._note_failed(key)
+            return False
         self._changed = True
         if not any(isinstance(outcome, Failed) for outcome in outcomes):
             del self._state.begun[key]
         else:
-            self._state.begun[key] = dataclasses.replace(self._state.begun[key], failed=True)
+            self._note_failed(key)
         return True
 
     async def save(self) -> None:
@@ -255,9 +265,11 @@ class Mirror:
             # Last, so that nothing ever links to what is not there.
             await in_thread(removal.delete, leaving, self.directory)
         await self._write_parquet()
-        self._note_search()
-        if self._state.rows or self._changed:
-            await in_thread(write_searched, self.directory, self._state.searched)
+        if self._source.whole and not self._limits.left:
+            await self._note_searched(self._now)
+
+    def _note_failed(self, key: Key) -> None:
+        self._state.begun[key] = dataclasses.replace(self._state.begun[key], failed=True)
 
     def _prepare(self, wanted: Sequence[Wanted]) -> Iterator[Prepared]:
         return prepare(self.night, wanted, self.directory, self._config, self._state.rows)
@@ -287,13 +299,8 @@ class Mirror:
                 (self.directory / PARQUET).unlink(missing_ok=True)
                 logger.warning("there is no %s: %s", PARQUET, error)
 
-    def _note_search(self) -> None:
-        """Notes up to when all is mirrored: with items left over, no further than before."""
-        if not self._source.whole:
-            return
-        if not self._limits.left:
-            self._state.searched[self._search] = rfc3339(self._now)
-        elif self._search not in self._state.searched:
-            start = dataclasses.replace(self._criteria, overlap="0 days").window(self._now).start
-            if start is not None:
-                self._state.searched[self._search] = rfc3339(start)
+    async def _note_searched(self, until: datetime | None) -> None:
+        """Writes down up to when all is mirrored, if the window moves with the time."""
+        if until is not None and self._criteria.moves:
+            self._state.searched[self._search] = rfc3339(until)
+            await in_thread(write_searched, self.directory, self._state.searched)

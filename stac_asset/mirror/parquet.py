@@ -13,9 +13,22 @@ from stac_asset.files import PartFile
 from stac_asset.hrefs import absolute_href, is_absolute, relative_href
 from stac_asset.mirror.layout import INDEX, PARQUET
 from stac_asset.mirror.row import Row
+from stac_asset.mirror.window import moment
 
 _AT_ONCE = 1000
 """How many items are held at once."""
+
+_TIMES = (
+    "datetime",
+    "start_datetime",
+    "end_datetime",
+    "created",
+    "updated",
+    "expires",
+    "published",
+    "unpublished",
+)
+"""The properties that have columns of moments, into which stac-geoparquet takes nothing else."""
 
 
 def has_geoparquet() -> bool:
@@ -82,6 +95,11 @@ def _items(directory: Path, rows: Iterable[Row], index: Path) -> Iterator[dict[s
     for row in rows:
         path = directory / row.document
         document = json.loads(path.read_bytes())
+        properties = document["properties"]
+        for name in properties.keys() & _TIMES:
+            # One that is none, in one item, would be no table for all of them.
+            when = moment(properties[name])
+            properties[name] = when.isoformat() if when is not None else None
         document["links"] = [
             # What the mirror notes differs from item to item, and a column holds one type.
             {name: value for name, value in link.items() if not name.startswith("mirror:")}

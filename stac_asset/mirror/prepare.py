@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +14,10 @@ import pystac
 
 from stac_asset.clients.routes import Clients
 from stac_asset.config import Config
-from stac_asset.errors import StacAssetError
+from stac_asset.errors import AssetOverwriteError, StacAssetError
 from stac_asset.integrity import Multihash
 from stac_asset.mirror.found import Found, Key
-from stac_asset.mirror.layout import CATALOG, COLLECTION, collection_folder, document_of, folder_of
+from stac_asset.mirror.layout import COLLECTION, RESERVED, collection_folder, document_of, folder_of
 from stac_asset.mirror.night import Night, Wanted
 from stac_asset.mirror.state import Begun
 from stac_asset.plan import Planner, owner_name
@@ -63,13 +64,16 @@ def prepare(
     """
     planner = Planner(directory, config)
     wanted = list(wanted)
-    planner.document("the catalog", CATALOG)
+    for name, owner in RESERVED.items():
+        planner.document(owner, name)
     collections: set[str] = set()
     taken = {entry.key for entry in wanted}
     for key in stay:
-        if key not in taken:
-            _take_collection(planner, key, collections)
-            planner.document(f"item '{key.id}'", document_of(key))
+        # One that has such a name all the same is there already, and holds nothing back.
+        with suppress(AssetOverwriteError):
+            if key not in taken:
+                _take_collection(planner, key, collections)
+                planner.document(f"item '{key.id}'", document_of(key))
     for entry in wanted:
         yield _prepared(night, entry, planner, collections)
 

@@ -11,8 +11,8 @@ from typing import Any
 import pystac
 
 from stac_asset.config import Config
+from stac_asset.document import write_document_blocking
 from stac_asset.errors import ConfigError, SourceError
-from stac_asset.files import write_document
 from stac_asset.mirror.found import Found
 from stac_asset.mirror.layout import CATALOG, COLLECTION, SOURCE, collection_folder
 from stac_asset.mirror.row import Row
@@ -191,5 +191,5 @@ def _written(path: Path, document: dict[str, Any], directory: Path) -> bool:
     with suppress(OSError):
         if path.read_bytes() == data:
             return False
-    write_document(path, data, directory)
+    write_document_blocking(path, data, directory)
     return True

@@ -99,7 +99,7 @@ def row_of(document: Any, path: str, stamp: tuple[int, int]) -> Row | None:
         stamp: When it was changed, and its bytes.
     """
     links = document.get("links") if isinstance(document, dict) else None
-    mine = [link for link in (links or ()) if isinstance(link, dict) and SOURCE in link]
+    mine = [link for link in _listed(links) if isinstance(link, dict) and SOURCE in link]
     if not mine or not isinstance(document.get("id"), str):
         return None
     try:
@@ -115,12 +115,16 @@ def row_of(document: Any, path: str, stamp: tuple[int, int]) -> Row | None:
         stamp=stamp,
         source=str(mine[-1][SOURCE]),
         version=version,
-        failed=tuple(key for key in failed if isinstance(key, str)),
+        failed=tuple(key for key in _listed(failed) if isinstance(key, str)),
         files=_files(document.get("assets")),
         bbox=bbox_of(document),
         span=(rfc3339(start) if start else None, rfc3339(end) if end else None),
         removed=isinstance(properties, dict) and REMOVED in properties,
     )
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _files(assets: Any) -> dict[str, tuple[str, int | None]]:

@@ -141,7 +141,7 @@ def moment(text: object) -> datetime | None:
     match = _MOMENT.fullmatch(text.strip()) if isinstance(text, str) else None
     try:
         return _first(match) if match is not None and match[3] else None
-    except ValueError:
+    except (ValueError, OverflowError):  # No such day; or one that is outside of all years in UTC.
         return None
 
 

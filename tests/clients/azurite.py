@@ -98,7 +98,7 @@ class Azurite:
         headers = {"x-ms-version": VERSION, "Content-Type": "application/octet-stream", **headers}
         request = urllib.request.Request(self.url + path, body, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=30) as response:
+            with urllib.request.urlopen(request, timeout=240) as response:
                 status = response.status
         except urllib.error.HTTPError as error:
             with error:
@@ -126,19 +126,19 @@ def azurite_running() -> Iterator[Azurite]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while True:
             assert process.poll() is None, f"azurite ended with {process.returncode}"
             assert time.monotonic() < deadline, "azurite does not listen"
             try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                socket.create_connection(("127.0.0.1", port), timeout=60).close()
                 break
             except OSError:
                 time.sleep(0.1)
         yield Azurite(port)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(240)
 
 
 @dataclass

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -121,13 +122,28 @@ async def served(handler: object, ssl_context: ssl.SSLContext | None = None) -> 
         await runner.cleanup()
 
 
-def chain_of(error: BaseException | None) -> list[BaseException]:
-    """Returns an error and all that hang on it, shown in a traceback or not."""
-    found: list[BaseException] = []
-    todo = [error]
-    while todo:
-        this = todo.pop()
-        if this is not None and this not in found:
-            found.append(this)
-            todo += [this.__cause__, this.__context__]
-    return found
+@dataclass
+class Speaker:
+    """A server that says what it was told to, whether that is HTTP or not."""
+
+    url: str
+    heads: list[bytes] = field(default_factory=list)
+    """The requests, without bodies."""
+
+
+@asynccontextmanager
+async def speaking(*answers: bytes) -> AsyncIterator[Speaker]:
+    """Answers each connection with the next of these bytes, and hangs up; the last one stays."""
+    speaker = Speaker("")
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            speaker.heads.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(answers[min(len(speaker.heads), len(answers)) - 1])
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1")
+    async with server:
+        speaker.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield speaker

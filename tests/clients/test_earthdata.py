@@ -29,6 +29,7 @@ from stac_asset.errors import (
 from stac_asset.testing import ClientContract, LoginPage, Truncate
 from stac_asset.transfer import Engine
 from stac_asset.types import Candidate, Downloaded, Transfer
+from tests.chains import chain_of
 from tests.clients.earthdata_like import (
     CODE,
     COOKIE,
@@ -40,7 +41,7 @@ from tests.clients.earthdata_like import (
     Earthdata,
     earthdata_like,
 )
-from tests.clients.loopback import catching, chain_of, reroute, session
+from tests.clients.loopback import catching, reroute, session
 
 Make = Callable[..., EarthdataClient]
 

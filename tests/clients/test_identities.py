@@ -42,8 +42,7 @@ class TestNamedClient(ClientContract):
         origin.remove("/missing.bin")
 
     async def make_client(self) -> Client:
-        config = Config(http_read_timeout=5)
-        client = HttpClient(session_from_config(config), hosts=[self.origin.url])
+        client = HttpClient(session_from_config(Config()), hosts=[self.origin.url])
         return NamedClient(client, "block 'x/mine'")
 
     async def put(self, name: str, data: bytes, content_type: str | None = None) -> str:

@@ -23,7 +23,8 @@ from stac_asset.errors import ConfigError, ResponseForbiddenError, StacAssetErro
 from stac_asset.testing import Origin, Redirect
 from stac_asset.transfer import Engine
 from stac_asset.types import Candidate, Downloaded, Failed, Transfer
-from tests.clients.loopback import catching, chain_of, reroute, served, session
+from tests.chains import chain_of
+from tests.clients.loopback import catching, reroute, served, session
 from tests.clients.oauth2_server import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -192,7 +193,7 @@ async def test_authorization_code(
         env={**os.environ, "BROWSER": f"{sys.executable} {browser} %s &"},
     )
     given = json.dumps([{**server.config, **grant}, f"{server.url}/a.tif"])
-    output, _ = await asyncio.wait_for(process.communicate(given.encode()), 60)
+    output, _ = await asyncio.wait_for(process.communicate(given.encode()), 240)
     assert output == b"pixels\n"
     assert server.grants == ["authorization_code"]
     assert (server.challenge is not None) is pkce
@@ -231,7 +232,7 @@ async def test_a_token_is_renewed_before_it_ends(
     """The server never refuses one: nothing but foresight renews them."""
     server.says, server.refreshable, server.rotating = 1, refreshable, rotating
     async with await HttpClient.from_config(configure(grant)) as client:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             while len(server.forms) < 3:
                 assert await read(client, f"{server.url}/a.tif") == b"pixels"
                 await asyncio.sleep(0.02)
@@ -244,7 +245,7 @@ async def test_a_refresh_token_that_is_refused_is_not_the_end(
 ) -> None:
     server.says, server.refreshable = 1, True
     async with await HttpClient.from_config(configure(PASSWORDS)) as client:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             while len(server.forms) < 5:
                 server.refreshes.clear()
                 assert await read(client, f"{server.url}/a.tif") == b"pixels"

@@ -172,3 +172,48 @@ async def test_signed_hrefs_are_stored_unsigned(origin: Origin, tmp_path: Path) 
     stored = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"SECRET" not in stored
     assert b"OTHER" not in stored
+
+
+def endless(origin: Origin, first: list[str], matched: int | None, later: list[str]) -> str:
+    """Puts an API on the origin whose pages always name a next one, for 30 pages."""
+    href = put_api(origin, [item_of(origin, name) for name in first], matched=matched)
+    for number in range(30):
+        path = f"/api/page/{number}" if number else "/api/search"
+        page = json.loads(origin.content("/api/search"))
+        page["features"] = [item_of(origin, name) for name in (later if number else first)]
+        page["links"] = [{"rel": "next", "href": origin.href(f"/api/page/{number + 1}")}]
+        origin.put(path, json.dumps(page).encode())
+    return href
+
+
+@pytest.mark.parametrize(
+    ("matched", "pages", "is_whole"),
+    [(None, 1, True), (1, 1, True), (3, 10, False)],
+    ids=["unknown", "all there", "some missing"],
+)
+async def test_empty_pages_that_always_name_a_next_one_end(
+    origin: Origin, tmp_path: Path, matched: int | None, pages: int, is_whole: bool
+) -> None:
+    href = endless(origin, ["item-0"], matched, [])
+    ran = await run(tmp_path, href)
+    assert (ran.found, ran.mirror.is_whole) == ({"item-0"}, is_whole)
+    assert sum("/page/" in path for path in counts(origin).elements()) == pages
+
+
+async def test_pages_that_say_the_same_for_ever_end(origin: Origin, tmp_path: Path) -> None:
+    href = endless(origin, ["item-0"], None, ["item-0"])
+    with pytest.raises(SourceError, match="10 pages on end of items that were there already"):
+        await run(tmp_path, href)
+    assert sum("/page/" in path for path in counts(origin).elements()) == 10
+
+
+async def test_page_on_which_nothing_is_left_hides_no_later_one(
+    origin: Origin, tmp_path: Path
+) -> None:
+    href = put_api(origin, [item_of(origin, name) for name in sorted(NAMES)], page=3, matched=9)
+    page = json.loads(origin.content("/api/page/2"))
+    empty = page | {"features": [], "links": [{"rel": "next", "href": origin.href("/api/real")}]}
+    origin.put("/api/real", origin.content("/api/page/2"))
+    origin.put("/api/page/2", json.dumps(empty).encode())
+    ran = await run(tmp_path, href)
+    assert (ran.found, ran.mirror.is_whole) == (NAMES, True)

@@ -554,6 +554,21 @@ class TestSymlinks:
         await download_item_collection(items_of(self.item), self.place.directory, config=config)
         assert (self.place.directory / "real" / "a.tif").is_file()
 
+    @pytest.mark.parametrize("through", [False, True])
+    async def test_one_folder_by_two_names_is_no_place_for_two(
+        self, config: Config, through: bool
+    ) -> None:
+        directory = self.place.directory
+        (directory / "real").mkdir()
+        (directory / "the-item").symlink_to("real")
+        if through:
+            (directory / "link").symlink_to(directory)
+            directory /= "link"
+        items = items_of(self.item, make_item(self.origin, "a", name="real"))
+        with pytest.raises(AssetOverwriteError, match="'the-item' and asset 'a' of item 'real'"):
+            await download_item_collection(items, directory, config=config)
+        assert self.origin.requests == []
+
     async def test_directory_may_be_a_symlink(self, config: Config, tmp_path: Path) -> None:
         link = self.place.directory / "link"
         real = self.place.directory / "real"

@@ -34,8 +34,8 @@ def test_ten_kills_lose_nothing_and_waste_little() -> None:
     assert list(figures.problems()) == []
     assert figures.kills == 10
     # They hit what they were meant to hit: many transfers at a time, most of them continued later.
-    assert figures.connections > 100
-    assert figures.parts > 100
+    assert figures.connections > 40
+    assert figures.parts > 40
 
 
 @pytest.fixture

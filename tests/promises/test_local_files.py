@@ -19,6 +19,7 @@ from stac_asset import (
 )
 from stac_asset.clients import Clients
 from stac_asset.errors import (
+    DestinationError,
     HrefError,
     LocalHrefError,
     NotFoundError,
@@ -351,9 +352,59 @@ async def test_item_downloaded_to_where_it_is_stays_whole(
 ) -> None:
     config.overwrite = True
     item = local_item(origin, secret.parent, "./passwd")
-    await download_item(item, secret.parent, "item.json", config=config)
+    await download_item(item, secret.parent, "new.json", config=config)
     assert secret.read_bytes() == SECRET
-    assert load_stac(secret.parent / "item.json").assets["a"].href == "./passwd"  # type: ignore[union-attr]
+    assert load_stac(secret.parent / "new.json").assets["a"].href == "./passwd"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", ["item.json", "./x/../item.json"])
+async def test_document_that_was_read_is_not_replaced(
+    origin: Origin, config: Config, secret: Path, name: str
+) -> None:
+    item = local_item(origin, secret.parent, "./passwd")
+    before = (secret.parent / "item.json").read_bytes()
+    config.include = ["good"]
+    with pytest.raises(DestinationError, match="which its new document would replace"):
+        await download_item(item, secret.parent, name, config=config)
+    assert (secret.parent / "item.json").read_bytes() == before
+    assert origin.requests == []
+
+
+@pytest.mark.parametrize("stands", ["nothing", "another", "other type", "no JSON", "folder"])
+async def test_item_that_only_says_that_it_is_local_is_not(
+    origin: Origin, config: Config, secret: Path, directory: Path, stands: str
+) -> None:
+    """As the items of a hostile API may, of which pystac believes each word."""
+    document = document_with(origin, "./passwd")
+    path = secret.parent / "item.json"
+    document["links"] = [{"rel": "self", "href": str(path)}]
+    match stands:
+        case "another":
+            path.write_text(json.dumps({**document, "id": "another"}))
+        case "other type":
+            path.write_text(json.dumps({**document, "type": "Collection"}))
+        case "no JSON":
+            path.write_text("the-item")
+        case "folder":
+            path.mkdir()
+    item = pystac.Item.from_dict(document)
+    assert isinstance(await failure(item, directory, config), LocalHrefError)
+    assert not is_secret_in(directory)
+
+
+@pytest.mark.parametrize("how", ["pystac", "ours", "clone"])
+async def test_item_that_stands_where_it_says_is_local(
+    origin: Origin, config: Config, secret: Path, directory: Path, how: str
+) -> None:
+    item = local_item(origin, secret.parent, "./passwd")
+    if how == "pystac":
+        item = pystac.Item.from_file(secret.parent / "item.json")
+    else:  # What was read here needs no second look.
+        (secret.parent / "item.json").unlink()
+    if how == "clone":
+        item = item.clone()
+    await download_item(item, directory, config=config)
+    assert (directory / "passwd").read_bytes() == SECRET
 
 
 async def test_single_asset_goes_by_its_owner(

@@ -43,15 +43,20 @@ TRANSIENT: list[Fault] = [
     Reset(-1),
     Stall(after=1000),
     WrongLength(delta=100),
-    *(Status(status) for status in (408, 425, 429, 500, 502, 503, 504)),
+    *(Status(status) for status in (408, 425, 429, 500, 502, 503, 504, 507, 509, 511, 520, 599)),
 ]
+
+
+def patience(fault: Fault) -> float:
+    """Returns seconds of silence that end an attempt, and only where the fault is silent."""
+    return 2 if isinstance(fault, Stall) else 60
 
 
 @pytest.mark.parametrize("fault", TRANSIENT, ids=str)
 async def test_transient_fault_is_retried_until_it_passes(
     origin: Origin, tmp_path: Path, config: Config, fault: Fault
 ) -> None:
-    config.http_read_timeout = 0.3
+    config.http_read_timeout = patience(fault)
     href = origin.put("/a.tif", size=50_000)
     origin.fault("/a.tif", fault, times=2)
     await download_file(href, tmp_path / "a.tif", config)
@@ -72,7 +77,7 @@ async def test_transient_fault_is_retried_until_it_passes(
 async def test_transient_fault_that_stays_fails_after_the_attempts(
     origin: Origin, tmp_path: Path, config: Config, fault: Fault, kind: type[Exception]
 ) -> None:
-    config.http_read_timeout, config.http_max_attempts = 0.3, 3
+    config.http_read_timeout, config.http_max_attempts = patience(fault), 3
     href = origin.put("/a.tif", size=50_000)
     origin.fault("/a.tif", fault, times=0)
     with pytest.raises(kind, match=r"a\.tif"):
@@ -81,7 +86,7 @@ async def test_transient_fault_that_stays_fails_after_the_attempts(
     assert not (tmp_path / "a.tif").exists()
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 410, 451, 501])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 410, 451, 501, 505])
 async def test_permanent_answer_fails_at_once(
     origin: Origin, tmp_path: Path, config: Config, status: int
 ) -> None:
@@ -120,18 +125,20 @@ async def test_wrong_size_fails_at_once(origin: Origin, tmp_path: Path, config: 
 
 
 async def test_refused_connection_is_retried(tmp_path: Path, config: Config) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     config.http_max_attempts, config.retry_wait, config.retry_wait_max = 1000, 0.05, 0.05
-    running = asyncio.create_task(
-        download_file(f"http://127.0.0.1:{port}/a.tif", tmp_path / "a.tif", config)
-    )
-    await asyncio.sleep(0.3)
-    assert not running.done()
-    with Origin(port=port) as origin:
-        await running
-        assert (tmp_path / "a.tif").read_bytes() == origin.content("/a.tif")
+    # Bound, and not listening: the port is refused, and nobody else's.
+    with socket.socket() as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        running = asyncio.create_task(
+            download_file(f"http://127.0.0.1:{port}/a.tif", tmp_path / "a.tif", config)
+        )
+        await asyncio.sleep(0.3)
+        assert not running.done()
+        with Origin(port=port) as origin:
+            await running
+            assert (tmp_path / "a.tif").read_bytes() == origin.content("/a.tif")
 
 
 async def test_unknown_host_is_retried_and_named(tmp_path: Path, config: Config) -> None:
@@ -149,10 +156,10 @@ async def test_retry_after_is_waited_for(
     origin: Origin, tmp_path: Path, config: Config, kind: str
 ) -> None:
     config.retry_wait, config.retry_wait_max = 0.0, 10.0
-    asked = "1" if kind == "seconds" else _in(2)  # A date has whole seconds.
-    origin.fault("/a.tif", Status(429, retry_after=asked))
     loop = asyncio.get_running_loop()
     started = loop.time()
+    asked = "1" if kind == "seconds" else _in(2)  # A date has whole seconds.
+    origin.fault("/a.tif", Status(429, retry_after=asked))
     await download_file(origin.href("/a.tif"), tmp_path / "a.tif", config)
     assert loop.time() - started >= 0.9
 
@@ -163,7 +170,7 @@ async def test_retry_after_is_capped_and_nonsense_ignored(
 ) -> None:
     asked = _in(86400) if asked == "tomorrow" else asked
     origin.fault("/a.tif", Status(503, retry_after=asked))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(240):
         await download_file(origin.href("/a.tif"), tmp_path / "a.tif", config)
 
 
@@ -197,12 +204,12 @@ async def test_total_timeout_limits_an_attempt(
     origin: Origin, tmp_path: Path, config: Config
 ) -> None:
     href = origin.put("/a.tif", size=500_000)
-    origin.fault("/a.tif", Slow(bytes_per_second=100_000), times=1)
-    config.http_client_timeout = 1.0
+    origin.fault("/a.tif", Slow(bytes_per_second=30_000), times=1)
+    config.http_client_timeout = 4.0
     await download_file(href, tmp_path / "a.tif", config)
-    first, second = origin.gets("/a.tif")
+    first, *_, last = origin.gets("/a.tif")
     assert 0 < first.body_sent < 500_000
-    assert second.range is not None
+    assert last.range is not None
 
 
 async def test_total_timeout_does_not_count_the_wait_in_our_queue(

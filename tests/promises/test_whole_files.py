@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from stac_asset import Config, DownloadError, download_file, download_item
+from stac_asset.document import write_document, write_document_blocking
 from stac_asset.errors import ChecksumError, DestinationError, SizeError, StacAssetError
-from stac_asset.files import PartFile, part_paths, write_document
+from stac_asset.files import PartFile, part_paths
 from stac_asset.source import stac_of
 from stac_asset.testing import Fault, LoginPage, Origin, Reset, Stall, Status, Truncate
 from tests.make_item import item_document
@@ -44,7 +45,8 @@ def names(folder: Path) -> list[str]:
 async def test_failure_leaves_what_stood_there(
     origin: Origin, tmp_path: Path, config: Config, fault: Fault
 ) -> None:
-    config.http_max_attempts, config.http_read_timeout = 2, 0.2
+    config.http_max_attempts = 2
+    config.http_read_timeout = 0.2 if isinstance(fault, Stall) else 60
     href = origin.put("/a.tif", size=20_000)
     origin.fault("/a.tif", fault, times=0)
     (tmp_path / "a.tif").write_bytes(OLD)
@@ -53,6 +55,7 @@ async def test_failure_leaves_what_stood_there(
     assert (tmp_path / "a.tif").read_bytes() == OLD
     assert names(tmp_path) == ["a.tif"]
     origin.heal()
+    config.http_read_timeout = 60
     await download_file(href, tmp_path / "a.tif", config)
     assert (tmp_path / "a.tif").read_bytes() == origin.content("/a.tif")
 
@@ -129,12 +132,43 @@ async def test_document_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     part, _ = part_paths(document)
     part.mkdir()  # Nothing can be written under this name.
     with pytest.raises(DestinationError):
-        write_document(document, b"new", tmp_path)
+        write_document_blocking(document, b"new", tmp_path)
     assert document.read_bytes() == OLD
     part.rmdir()
-    write_document(document, b"new", tmp_path)
+    write_document_blocking(document, b"new", tmp_path)
     assert document.read_bytes() == b"new"
     assert names(tmp_path) == ["item.json"]
+
+
+@pytest.mark.parametrize("document", [True, False])
+async def test_bytes_are_on_the_disk_before_the_name(
+    origin: Origin,
+    tmp_path: Path,
+    config: Config,
+    monkeypatch: pytest.MonkeyPatch,
+    document: bool,
+) -> None:
+    """No power can be cut here, so what the system is asked for is looked at."""
+    asked: list[tuple[str, int]] = []
+    fsync, replace = os.fsync, os.replace
+
+    def synced(fd: int) -> None:
+        asked.append(("synced", os.fstat(fd).st_ino))
+        assert os.fstat(fd).st_size == (3 if document else 20_000)
+        fsync(fd)
+
+    def renamed(source: str, target: str) -> None:
+        asked.append(("renamed", os.stat(source).st_ino))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    if document:
+        await write_document(tmp_path / "a", b"new", tmp_path)
+    else:
+        await download_file(origin.put("/a.tif", size=20_000), tmp_path / "a", config)
+    whole = (tmp_path / "a").stat().st_ino
+    assert asked == [("synced", whole), ("renamed", whole)]
 
 
 async def test_cancellation_leaves_what_stood_there(
@@ -168,7 +202,7 @@ async def test_fail_fast_cancels_the_others_and_leaves_no_part(
     origin.fault("/a13.tif", Status(404), times=0)
     origin.fault("/*", Stall(after=100), times=0)
     config.fail_fast = True
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(240):
         with pytest.raises(FileNotFoundError, match="asset 'a13' of item 'the-item': 404"):
             await download_item(item, tmp_path, config=config)  # type: ignore[arg-type]
     assert names(tmp_path) == []
@@ -261,7 +295,7 @@ async def test_login_page_in_place_of_a_file_is_no_file(
 
 
 def test_part_file_is_ours_alone(tmp_path: Path) -> None:
-    from stac_asset.files import BusyError
+    from stac_asset.locks import BusyError
 
     with PartFile(tmp_path / "a.tif", tmp_path, "source"), pytest.raises(BusyError):
         PartFile(tmp_path / "a.tif", tmp_path, "source")
