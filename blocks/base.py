@@ -57,8 +57,10 @@ class ProviderCredentials(CredentialsBlock, ABC):
         Raises:
             ConfigError: The credentials are not complete.
         """
-        made = await self._client((config or Config()).copy())
-        return NamedClient(made, name_of(self), self._endpoint())
+        config = (config or Config()).copy()
+        named = NamedClient(await self._client(config), name_of(self), self._endpoint())
+        named.made_from = config
+        return named
 
     def get_client(self, config: Config | None = None) -> Coroutine[Any, Any, Client]:
         """Returns what `client` does: it is what Prefect calls it.

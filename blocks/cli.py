@@ -11,6 +11,7 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 
 from blocks.aws import AWS_BLOCKS
+from blocks.reach import asking_prefect
 from blocks.references import BlockReference, name_of
 from blocks.union import OUR_BLOCKS, client_of
 from stac_asset import Config
@@ -60,7 +61,10 @@ async def _saved(client: PrefectClient, kind: type[Block]) -> list[str]:
     while True:
         try:
             found = await client.read_block_documents_by_type(
-                kind.get_block_type_slug(), offset=len(names), limit=_PAGE
+                kind.get_block_type_slug(),
+                offset=len(names),
+                limit=_PAGE,
+                include_secrets=False,
             )
         except ObjectNotFound:
             return names
@@ -105,5 +109,5 @@ async def _reference(name: str) -> BlockReference:
 
 
 def _run(command: Coroutine[Any, Any, _T]) -> _T:
-    with new_runner() as runner:
+    with asking_prefect(), new_runner() as runner:
         return runner.run(command)

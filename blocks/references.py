@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from prefect.blocks.core import Block
 
@@ -44,10 +45,71 @@ class BlockReference:
         try:
             return await Block.aload(self.slug)
         except (ValueError, RuntimeError) as error:
-            reason = "is not saved" if isinstance(error, ValueError) else "cannot be loaded"
-            raise ConfigError(
-                f"block '{self.slug}' {reason}: look at `stac-asset blocks`"
-            ) from None
+            raise _unloaded(self.slug, error) from None
+
+
+def is_reference(value: Any) -> bool:
+    """Returns whether a flow parameter refers to a saved block, by its slug or by its id.
+
+    Args:
+        value: The parameter. Beside what `ref` makes, the forms of Prefect's UI are references.
+    """
+    return _name_in(value) is not None
+
+
+def of_parameter(value: Any) -> BlockReference:
+    """Returns the reference that a flow parameter is.
+
+    Args:
+        value: What `ref` made.
+
+    Raises:
+        ConfigError: It is none, or names no slug.
+    """
+    name = _name_in(value)
+    if name is None:
+        raise ConfigError(
+            f"a {type(value).__name__} refers to no block: use BlockReference or ref of blocks, "
+            "with <type-slug>/<name>"
+        )
+    return BlockReference(name)
+
+
+def load_reference(value: dict[str, Any]) -> Block:
+    """Returns the block that a flow parameter refers to, from code that awaits nothing.
+
+    Args:
+        value: The parameter, which is a reference.
+
+    Raises:
+        ConfigError: There is no such block, or it cannot be loaded.
+    """
+    try:
+        found: Block = Block.load_from_ref(value["$ref"], _sync=True)  # type: ignore[call-arg, assignment]
+    except (ValueError, RuntimeError) as error:
+        raise _unloaded(_name_in(value) or "", error) from None
+    return found
+
+
+def _name_in(value: Any) -> str | None:
+    """Returns the slug or the id in a flow parameter, or None where it refers to nothing."""
+    if not isinstance(value, dict) or value.keys() != {"$ref"}:
+        return None
+    found = value["$ref"]
+    if isinstance(found, dict) and found.keys() == {"block_document_slug"}:
+        slug = found["block_document_slug"]
+        return slug if isinstance(slug, str) and _SLUG.fullmatch(slug) else None
+    if isinstance(found, dict) and found.keys() == {"block_document_id"}:
+        found = found["block_document_id"]
+    try:
+        return str(UUID(str(found)))
+    except ValueError:
+        return None
+
+
+def _unloaded(name: str, error: Exception) -> ConfigError:
+    reason = "is not saved" if isinstance(error, ValueError) else "cannot be loaded"
+    return ConfigError(f"block '{name}' {reason}: look at `stac-asset blocks`")
 
 
 def ref(slug: str) -> dict[str, Any]:

@@ -58,6 +58,23 @@ else:
     )
 
 
+def check_holds(block: Any) -> None:
+    """Makes sure that a block holds credentials that we know.
+
+    Args:
+        block: The block.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    kinds = (*OUR_BLOCKS, *AWS_BLOCKS)
+    if not isinstance(block, kinds):
+        raise ConfigError(
+            f"a {type(block).__name__} holds no credentials: use one of "
+            f"{', '.join(kind.__name__ for kind in kinds)}"
+        )
+
+
 async def client_of(block: Any, config: Config) -> Client:
     """Returns the client that the credentials of a block are used by.
 
@@ -68,9 +85,7 @@ async def client_of(block: Any, config: Config) -> Client:
     Raises:
         ConfigError: It holds no credentials that we know, or they are not complete.
     """
+    check_holds(block)
     if isinstance(block, ProviderCredentials):
         return await block.client(config)
-    if AWS_BLOCKS and isinstance(block, AWS_BLOCKS):
-        return await aws_client(block, config)
-    kinds = ", ".join(kind.__name__ for kind in (*OUR_BLOCKS, *AWS_BLOCKS))
-    raise ConfigError(f"a {type(block).__name__} holds no credentials: use one of {kinds}")
+    return await aws_client(block, config)

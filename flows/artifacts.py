@@ -6,10 +6,8 @@ There are three at most, however large the run is.
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from uuid import UUID
 
 from prefect import get_run_logger
@@ -22,6 +20,7 @@ from prefect.artifacts import (
 from prefect.client.orchestration import PrefectClient
 from rich.filesize import decimal
 
+from flows.markdown import link, plain, reasons, size, table
 from flows.pictures import pictures
 from flows.report import DownloadResult
 from flows.statistics import Row, Statistics
@@ -32,9 +31,6 @@ FAILURES = "stac-asset-failures"
 
 EVERY = 1.0
 """Seconds between two updates of the progress."""
-
-_REASONS = 10
-_SPECIAL = re.compile(r"([\\`*_\[\]<>!|&~])")
 
 
 class Progress:
@@ -111,18 +107,51 @@ async def write_artifacts(
         result: What it returns; None where an error ended it, which leaves no time for pictures.
     """
     drawn = await _drawn(statistics) if result is not None else []
-    text = summary(statistics, result, drawn)
-    await MarkdownArtifact(key=SUMMARY, description=_phrase(statistics), markdown=text).acreate(
-        client
-    )
-    if statistics.failures:
-        shown = f"The first {len(statistics.failures)} of {statistics.failed:,}"
-        every = statistics.failed <= len(statistics.failures)
-        await TableArtifact(
-            key=FAILURES,
-            description="Assets that failed" if every else f"{shown} assets that failed",
-            table=[dict(row) for row in statistics.failures],
-        ).acreate(client)
+    await write_summary(client, _phrase(statistics), summary(statistics, result, drawn))
+    await write_failures(client, statistics.failures, statistics.failed)
+
+
+async def write_summary(client: PrefectClient, phrase: str, text: str) -> None:
+    """Writes a summary.
+
+    Args:
+        client: Prefect's.
+        phrase: What it comes to.
+        text: The summary, in markdown.
+    """
+    await MarkdownArtifact(key=SUMMARY, description=phrase, markdown=text).acreate(client)
+
+
+async def write_failures(
+    client: PrefectClient, rows: Sequence[Mapping[str, str]], count: int
+) -> None:
+    """Writes the table of assets that failed, if there are any.
+
+    Args:
+        client: Prefect's.
+        rows: The first of them.
+        count: How many there are.
+    """
+    if not rows:
+        return
+    shown = f"The first {len(rows)} of {count:,} assets that failed"
+    await TableArtifact(
+        key=FAILURES,
+        description="Assets that failed" if count <= len(rows) else shown,
+        table=[dict(row) for row in rows],
+    ).acreate(client)
+
+
+async def tried(call: Awaitable[None]) -> None:
+    """Awaits what tells Prefect of a run, and logs why it could not: that fails no run.
+
+    Args:
+        call: What to await.
+    """
+    try:
+        await call
+    except Exception as error:
+        get_run_logger().warning("an artifact could not be written: %s", error)
 
 
 async def _drawn(statistics: Statistics) -> list[tuple[str, str]]:
@@ -151,17 +180,18 @@ def summary(
         ("Assets that were there already", f"{statistics.skipped:,}"),
         ("Assets that failed", f"{statistics.failed:,}"),
         ("Assets that were retried", f"{statistics.retried:,}"),
-        ("Size of the files", _size(statistics.done_bytes if result is None else result.bytes)),
-        ("Received", _size(statistics.received)),
+        ("Size of the files", size(statistics.done_bytes if result is None else result.bytes)),
+        ("Received", size(statistics.received)),
         ("Time", f"{seconds:,.1f} s"),
         ("Throughput", f"{decimal(int(rate))}/s"),
     ]
     if result is not None:
-        rows += [("Document", _link(result.document)), ("Report", _link(result.report))]
-    parts = [f"# {_phrase(statistics)}", _table(("", ""), rows)]
+        rows += [("Document", link(result.document)), ("Report", link(result.report))]
+    parts = [f"# {_phrase(statistics)}", table(("", ""), rows)]
     if result is None:
         parts.insert(1, "An error ended the run before its end; no document was written.")
-    parts += _failed(statistics)
+    errors = [row["error"] for row in statistics.failures]
+    parts += reasons(errors, statistics.failed, "the table and the report")
     parts += [f"## {title}\n\n![{title}]({url})" for title, url in drawn]
     if statistics.slowest:
         parts += ["## Slowest assets", _assets(statistics.slowest)]
@@ -170,43 +200,16 @@ def summary(
     return "\n\n".join(parts) + "\n"
 
 
-def _failed(statistics: Statistics) -> list[str]:
-    if not statistics.failures:
-        return []
-    shown = [f"- {_plain(row['error'])}" for row in statistics.failures[:_REASONS]]
-    if statistics.failed > len(shown):
-        shown.append(f"- and {statistics.failed - len(shown):,} more: see the table and the report")
-    return ["## Failed", "\n".join(shown)]
-
-
 def _phrase(statistics: Statistics) -> str:
     there = statistics.downloaded + statistics.skipped
     return f"{there:,} of {max(there, statistics.total):,} assets are there"
 
 
 def _assets(rows: Sequence[Row]) -> str:
-    return _table(
+    return table(
         ("Asset", "Seconds", "Attempts", "Size"),
         [
-            (_plain(row.name), f"{row.seconds:.1f}", f"{row.attempts}", decimal(row.size))
+            (plain(row.name), f"{row.seconds:.1f}", f"{row.attempts}", decimal(row.size))
             for row in rows
         ],
     )
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _size(size: int) -> str:
-    return f"{decimal(size)} ({size:,} bytes)" if size >= 1000 else decimal(size)
-
-
-def _link(path: str) -> str:
-    return f"[{_plain(path)}](<{Path(path).absolute().as_uri()}>)"
-
-
-def _plain(text: str) -> str:
-    """Returns a text that says nothing in markdown: ids and errors come from elsewhere."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))

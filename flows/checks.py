@@ -6,7 +6,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ import pystac
 from prefect import get_run_logger
 from prefect.states import Completed
 
+from flows.check_artifacts import told
 from flows.check_results import CheckResult
 from flows.credentials import Credentials
 from flows.execute import Unit
@@ -28,6 +29,7 @@ from flows.session import open_session
 from flows.sources import ItemSource, open_items, options_for
 from flows.stac_flow import run_name, stac_flow
 from flows.states import COMPLETED_WITH_WARNINGS
+from flows.warned import Warned
 from stac_asset import Config
 from stac_asset.errors import DownloadError, SourceError
 from stac_asset.plan import Owner, Planner
@@ -69,26 +71,31 @@ async def check_assets(
     options = options_for(source, options)
     config = options.config()
     send_library_logs()
-    result, errors = CheckResult(), list[Exception]()
+    result, errors, warned = CheckResult(), list[Exception](), Warned(config.warn)
     limit = options.max_concurrent_downloads
     with tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch:
         async with open_session(config, limit, credentials) as session:
             owners = _owners(await open_items(source, session, Path(scratch)))
-            total, hosts = 0, Hosts(session.clients)
+            total, planned, hosts = 0, 0, Hosts(session.clients)
             for unit in _units(owners, config):
                 total += len(unit.transfers)
+                planned += len(unit.planned)
                 hosts.add(unit.transfers)
             await hosts.resolve(options)
             units = _units(owners, config)
-            with Rows(report) as rows:
-                async with aclosing(ask_units(units, total, granularity, options, session)) as done:
-                    async for found in done:
-                        result.add(found)
-                        rows.add(found.row())
-                        if found.error is not None:
-                            errors.append(found.error)
-                result.report = rows.finish()
-    result.seconds = round(time.monotonic() - started, 3)
+            work = ask_units(units, total, granularity, options, session)
+            async with told(result, planned):
+                with Rows(report) as rows:
+                    async with aclosing(work) as done:
+                        async for found in done:
+                            result.add(found)
+                            rows.add(found.row())
+                            if found.error is not None:
+                                errors.append(found.error)
+                                warned.add(found.owner, found.key, found.error)
+                    result.report = rows.finish()
+                warned.finish(result.report)
+                result.seconds = round(time.monotonic() - started, 3)
     get_run_logger().info("%s", result.summary())
     state: CheckResult = _state(errors, config.warn, result)
     return state
@@ -103,13 +110,14 @@ def _owners(source: ItemSource) -> Iterable[Owner]:
     if source.path.suffix.lower() in _OF_ITEMS:
         return source
     try:
-        with source.path.open("rb") as file:
+        with source.path.open("rb") as file, suppress(ijson.JSONError):
             if next(ijson.items(file, "type"), None) == "FeatureCollection":
                 return source
+        # What is no JSON is told in fewer words here.
         document = json.loads(source.path.read_bytes())
     except OSError as error:
         raise SourceError(f"'{source.name}' cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError, ijson.JSONError) as error:
+    except (ValueError, RecursionError) as error:
         raise SourceError(f"'{source.name}' is no JSON: {error}") from None
     stac = stac_of(document, source.base, source.name)
     return list(stac) if isinstance(stac, pystac.ItemCollection) else [stac]

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from prefect import Flow
+from prefect import Flow, State
 from prefect.blocks.core import Block
-from prefect.exceptions import ParameterTypeError
+from prefect.client.schemas.objects import StateType
+from prefect.exceptions import CancelledRun, ParameterTypeError
 
-from blocks.references import name_of, reference_to
+from blocks.references import is_reference, load_reference, name_of, reference_to
+from blocks.union import check_holds
+from flows.parameters import CREDENTIALS, bound, check_size, stored, validated
 from stac_asset.errors import ConfigError
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-
-
-PARAMETER = "credentials"
 
 PERSISTED: dict[str, Any] = {"persist_result": True, "result_serializer": "pickle"}
 """Who starts a deployment of a flow has its result, or its error, too.
@@ -28,6 +29,26 @@ Not as JSON: Prefect reads a model that it wrote so back as a dict, and errors n
 class CredentialFlow(Flow[_P, _R], Generic[_P, _R]):
     """A flow whose runs show which blocks they were given, and nothing of what the blocks hold."""
 
+    if not TYPE_CHECKING:  # Callers keep the types of the function.
+
+        def __call__(
+            self,
+            *args: Any,
+            return_state: bool = False,
+            wait_for: Iterable[Any] | None = None,
+            **kwargs: Any,
+        ) -> Any:
+            """Runs the flow. The arguments are those of the function, and `Flow.__call__`.
+
+            Raises:
+                ParameterBindError: The function cannot be called so.
+                SourceError: The source is too large for a parameter.
+                ConfigError: Another parameter is.
+            """
+            check_size(self.serialize_parameters(bound(self.fn, args, kwargs)))
+            run = super().__call__(*args, return_state=True, wait_for=wait_for, **kwargs)
+            return run if return_state else _result(run)
+
     def validate_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Returns the parameters with blocks in place of references to them.
 
@@ -37,26 +58,27 @@ class CredentialFlow(Flow[_P, _R], Generic[_P, _R]):
         Raises:
             ParameterTypeError: They are not what the flow takes. The fields of a block are never
                 taken in its place, as they would be shown, and stored.
+            ConfigError: A block is not saved, or holds no credentials.
         """
-        given = parameters.get(PARAMETER)
-        for one in given if isinstance(given, list | tuple) else [given]:
-            if not isinstance(one, Block) and not _is_reference(one) and one is not None:
-                raise ParameterTypeError(
-                    f"{PARAMETER} are saved blocks, or references to them as blocks.ref makes "
-                    f"them, and no {type(one).__name__}: save the block first"
-                )
-        return super().validate_parameters(parameters)
+        given = parameters.get(CREDENTIALS)
+        several = given if isinstance(given, list | tuple) else None
+        for one in [given] if several is None else several:
+            _check_kind(one, several is not None)
+        taken = validated(self.fn, parameters)
+        taken[CREDENTIALS] = (
+            _loaded(given) if several is None else [_loaded(one) for one in several]
+        )
+        return taken
 
     def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Returns the parameters as the server keeps them: in place of blocks, references to them.
+        """Returns the parameters as the server keeps them: nothing of those that are refused.
 
         Args:
-            parameters: The parameters of a run.
+            parameters: The parameters of a run. In place of blocks, references to them are kept.
         """
-        shown = {
-            name: _shown(value) if name == PARAMETER else value
-            for name, value in parameters.items()
-        }
+        shown = stored(self.fn, parameters)
+        if CREDENTIALS in shown:
+            shown[CREDENTIALS] = _shown(shown[CREDENTIALS])
         return super().serialize_parameters(shown)
 
     def with_options(self, *args: Any, **kwargs: Any) -> CredentialFlow[_P, _R]:
@@ -79,16 +101,50 @@ def credential_flow(**options: Any) -> Callable[[Callable[_P, _R]], CredentialFl
     return decorate
 
 
+async def _result(run: Awaitable[Any]) -> Any:
+    """Returns the result of a run, or raises its error.
+
+    Where a flow returns a state, as ours do, Prefect raises the error of a run's first attempt
+    even if a later one completes. The state itself knows better.
+
+    Raises:
+        CancelledRun: Somebody cancelled the run while it ran; then no other end of it counts.
+    """
+    state = await run
+    if not isinstance(state, State):
+        return state  # A drawing of the flow.
+    if state.type is StateType.CANCELLING:
+        raise CancelledRun("the flow run was cancelled")
+    return await state.aresult()
+
+
+def _check_kind(one: Any, of_many: bool) -> None:
+    if isinstance(one, Block) or is_reference(one) or (one is None and not of_many):
+        return
+    hint = ""
+    if isawaitable(one):
+        hint = ": await it, as in `await HttpCredentials.load(...)`"
+    elif isinstance(one, dict):
+        hint = ": save the block first"
+    raise ParameterTypeError(
+        f"{CREDENTIALS} are saved blocks, or references to them as blocks.ref makes them, and no "
+        f"{type(one).__name__}{hint}"
+    )
+
+
+def _loaded(one: Any) -> Block | None:
+    block = load_reference(one) if is_reference(one) else one
+    if block is not None:
+        check_holds(block)
+    return block
+
+
 def _shown(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_shown(one) for one in value]
     if not isinstance(value, Block):
-        return value if value is None or _is_reference(value) else f"a {type(value).__name__}"
+        return value if value is None or is_reference(value) else f"a {type(value).__name__}"
     try:
         return reference_to(value).parameter()
     except ConfigError:
         return name_of(value)
-
-
-def _is_reference(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() == {"$ref"}

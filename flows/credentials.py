@@ -1,7 +1,7 @@
 """The `credentials` of flows and tasks: saved blocks, and the clients that are made of them.
 
 - `Credentials` is the annotation of a flow's parameter: a block, a list of blocks, or None.
-- `TaskCredentials` is that of a task's: blocks, or references to saved ones.
+- `TaskCredentials` is that of a task's: blocks, or references to saved ones, in either form.
 - `BlockReference` (of `blocks`) is a saved block by name: frozen, picklable, without a secret.
 - `references(credentials)` makes the tuple of references of what goes to another process.
 - `open_clients(credentials, config)` makes the clients, and closes them; `open_session` and
@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from prefect.blocks.core import Block
 
 from blocks import EarthdataCredentials, S3Credentials
-from blocks.references import BlockReference, reference_to
+from blocks.references import BlockReference, of_parameter, reference_to
 from blocks.union import AnyCredentials, client_of
 from stac_asset import Client, Config
 from stac_asset.errors import MissingCredentialError
@@ -30,7 +30,10 @@ Credentials: TypeAlias = AnyCredentials | list[AnyCredentials] | None
 Holder: TypeAlias = Block | BlockReference
 """What holds a credential: a block, or a saved one by reference."""
 
-TaskCredentials: TypeAlias = Holder | Iterable[Holder] | None
+Given: TypeAlias = Holder | dict[str, Any]
+"""The same, or a reference as a flow takes it, which `blocks.ref` makes."""
+
+TaskCredentials: TypeAlias = Given | Iterable[Given] | None
 """What a task takes: saved blocks by reference, which any task runner can carry, or blocks."""
 
 
@@ -39,12 +42,17 @@ def listed(credentials: TaskCredentials) -> tuple[Holder, ...]:
 
     Args:
         credentials: The `credentials` of a flow or a task.
+
+    Raises:
+        ConfigError: Something among them refers to no block.
     """
     if credentials is None:
         return ()
-    if isinstance(credentials, Block | BlockReference):
-        return (credentials,)
-    return tuple(credentials)
+    if isinstance(credentials, Block | BlockReference | dict | str):
+        credentials = (credentials,)
+    return tuple(
+        one if isinstance(one, Block | BlockReference) else of_parameter(one) for one in credentials
+    )
 
 
 def references(credentials: TaskCredentials) -> tuple[BlockReference, ...]:

@@ -9,21 +9,21 @@ from typing import Annotated, TypeVar
 import pystac
 from prefect import get_run_logger
 
+from flows.ahead import Ahead
 from flows.credentials import Credentials
-from flows.execute import Unit, download_units, whole
-from flows.existence import check_first
+from flows.destination import checked_directory
+from flows.execute import Unit, whole
 from flows.form import titled
 from flows.logs import send_library_logs
 from flows.options import DownloadOptions, Granularity
 from flows.outputs import Report
 from flows.report import DownloadResult, report_path
-from flows.resolve import Hosts
 from flows.session import Session, open_session
 from flows.sources import options_for, read_one
 from flows.stac_flow import run_name, stac_flow
 from flows.states import flow_state
 from flows.tasks import rewrite_item
-from flows.watch import Amount, Watch
+from flows.watch import Watch
 from stac_asset.errors import NoAssetsError, SourceError
 from stac_asset.plan import Owner, Planner, document_name, owner_name
 from stac_asset.redact import redact_href
@@ -57,18 +57,20 @@ async def download_item(
     Raises:
         SourceError: The document cannot be read, or is no STAC item.
         NoAssetsError: The item has no assets.
+        DestinationError: The directory cannot be made, or written to.
         MissingCredentialError: A credential is missing.
         DownloadError: Assets failed; the others are there.
     """
     options = options_for(source, options)
     config = options.config()
+    place = checked_directory(directory, config)
     send_library_logs()
     async with open_session(config, options.max_concurrent_downloads, credentials) as session:
         item = await _read(source, session, pystac.Item)
         if not item.assets:
             shown = redact_href(source)[:200]
             raise NoAssetsError(f"item '{item.id}' of '{shown}' has no assets to download")
-        return await _download(item, document_name(item), directory, options, granularity, session)
+        return await _download(item, document_name(item), place, options, granularity, session)
 
 
 @stac_flow(name="download-collection", flow_run_name=run_name("download"))
@@ -100,15 +102,17 @@ async def download_collection(
 
     Raises:
         SourceError: The document cannot be read, or is no STAC collection.
+        DestinationError: The directory cannot be made, or written to.
         MissingCredentialError: A credential is missing.
         DownloadError: Assets failed; the others are there.
     """
     options = options_for(source, options)
     config = options.config()
+    place = checked_directory(directory, config)
     send_library_logs()
     async with open_session(config, options.max_concurrent_downloads, credentials) as session:
         collection = await _read(source, session, pystac.Collection)
-        return await _download(collection, file_name, directory, options, granularity, session)
+        return await _download(collection, file_name, place, options, granularity, session)
 
 
 async def _read(source: str, session: Session, kind: type[_Owner]) -> _Owner:
@@ -124,29 +128,26 @@ async def _read(source: str, session: Session, kind: type[_Owner]) -> _Owner:
 async def _download(
     owner: Owner,
     file_name: str,
-    directory: str,
+    directory: Path,
     options: DownloadOptions,
     granularity: Granularity,
     session: Session,
 ) -> DownloadResult:
     started = time.monotonic()
-    planner = Planner(Path(directory), session.config)
-    document = planner.document(owner_name(owner), file_name)
+    planner = Planner(directory, session.config)
+    document = planner.document(owner_name(owner), file_name, owner.get_self_href())
     report_file = planner.document("the report", report_path(Path(file_name)).name)
     unit = Unit(0, owner, tuple(planner.assets(owner)))
-    hosts = Hosts(session.clients)
-    hosts.add(unit.transfers)
-    await hosts.resolve(options)
-    if options.check_first:
-        await check_first([unit], len(unit.transfers), granularity, options, session)
-    amount = Amount()
-    amount.add(unit.planned)
+    ahead = Ahead(options, granularity, session)
+    ahead.add(unit)
+    # The directory is there by then, and whatever lies in it may be made.
+    inside = options.model_copy(update={"make_directory": True})
     with Report(report_file, planner.directory) as report:
-        async with Watch(session, amount, options) as watch:
-            work = download_units([unit], len(unit.transfers), granularity, options, session)
-            async for _, outcomes in work:
+        async with Watch(session, ahead.amount, options) as watch:
+            await ahead.begin([unit])
+            async for _, outcomes in ahead.download([unit]):
                 report.add(outcomes)
-                await rewrite_item(whole(owner), whole(outcomes), document, options)
+                await rewrite_item(whole(owner), whole(outcomes), document, inside)
                 await watch.add(owner, outcomes, document)
             result = report.finish(document, time.monotonic() - started)
             await watch.finish(result)

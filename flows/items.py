@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated
@@ -12,25 +12,24 @@ from typing import Annotated
 import pystac
 from prefect import get_run_logger
 
+from flows.ahead import Ahead
 from flows.credentials import Credentials
-from flows.execute import Unit, download_units
-from flows.existence import check_first
+from flows.destination import checked_directory
+from flows.execute import Unit
 from flows.form import titled
 from flows.logs import send_library_logs
 from flows.options import DownloadOptions, Granularity
 from flows.outputs import ItemsFile, Report
 from flows.report import DownloadResult, report_path
-from flows.resolve import Hosts
 from flows.session import open_session
 from flows.sources import open_items, options_for
 from flows.stac_flow import run_name, stac_flow
 from flows.states import flow_state
-from flows.watch import Amount, Watch
+from flows.watch import Watch
 from stac_asset import Config
 from stac_asset.names import FolderTemplate
 from stac_asset.plan import Planner
 from stac_asset.rewrite import document_of, rewrite
-from stac_asset.types import Outcome
 
 _KEPT = 10_000
 """Items and assets up to which they stay in memory; those of a larger run are read again."""
@@ -69,42 +68,43 @@ async def download_item_collection(
 
     Raises:
         SourceError: The items cannot be read, or are no STAC.
+        DestinationError: The directory cannot be made, or written to.
         MissingCredentialError: A credential is missing.
         AssetOverwriteError: Two assets would share a file; nothing was downloaded.
         DownloadError: Assets failed; the others are there.
     """
     options = options_for(source, options)
     config = options.config()
+    place = checked_directory(directory, config)
     send_library_logs()
     folders = FolderTemplate(path_template)
     limit = options.max_concurrent_downloads
     with tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch:
         async with open_session(config, limit, credentials) as session:
             items = await open_items(source, session, Path(scratch))
-            planner = Planner(Path(directory), config)
-            document = planner.document("the item collection", file_name)
+            planner = Planner(place, config)
+            document = planner.document("the item collection", file_name, items.base)
             report = planner.document("the report", report_path(Path(file_name)).name)
             # Once through all items before a byte moves: collisions, hosts, and how many there are.
-            total, count, amount, hosts = 0, 0, Amount(), Hosts(session.clients)
-            kept: list[Unit] = []
-            for unit in _units(items, planner, folders):
-                total += len(unit.transfers)
-                count += 1
-                amount.add(unit.planned)
-                hosts.add(unit.transfers)
-                if total + count <= _KEPT:
-                    kept.append(unit)
-            await hosts.resolve(options)
-            if len(kept) < count:
-                kept.clear()
+            ahead = Ahead(options, granularity, session)
+            kept = _look_through(_units(items, planner, folders), ahead)
 
             def units() -> Iterable[Unit]:
-                return kept or _units(items, Planner(planner.directory, config), folders)
+                return kept or _units(items, Planner(place, config), folders)
 
-            if options.check_first:
-                await check_first(units(), total, granularity, options, session)
-            work = download_units(units(), total, granularity, options, session)
-            return await _download(work, Watch(session, amount, options), config, document, report)
+            watch = Watch(session, ahead.amount, options)
+            with Report(report, place) as rows, ItemsFile(document, place) as written:
+                return await _download(units, ahead, watch, config, written, rows)
+
+
+def _look_through(units: Iterable[Unit], ahead: Ahead) -> list[Unit]:
+    """Returns all units, unless there are too many to keep."""
+    kept: list[Unit] = []
+    for unit in units:
+        ahead.add(unit)
+        if ahead.transfers + ahead.units <= _KEPT:
+            kept.append(unit)
+    return kept if len(kept) == ahead.units else []
 
 
 def _units(
@@ -115,23 +115,25 @@ def _units(
 
 
 async def _download(
-    work: AsyncGenerator[tuple[Unit, list[Outcome]], None],
+    units: Callable[[], Iterable[Unit]],
+    ahead: Ahead,
     watch: Watch,
     config: Config,
-    document: Path,
-    report_file: Path,
+    items: ItemsFile,
+    report: Report,
 ) -> DownloadResult:
-    started, directory = time.monotonic(), document.parent
-    with Report(report_file, directory) as report, ItemsFile(document, directory) as items:
-        async with watch, aclosing(work) as done:
+    started = time.monotonic()
+    async with watch:
+        await ahead.begin(units())
+        async with aclosing(ahead.download(units())) as done:
             async for unit, outcomes in done:
                 assert isinstance(unit.owner, pystac.Item)
                 report.add(outcomes)
                 items.add(unit.number, document_of(rewrite(unit.owner, outcomes, config)))
                 await watch.add(unit.owner, outcomes)
-            items.finish()
-            result = report.finish(document, time.monotonic() - started)
-            await watch.finish(result)
-    get_run_logger().info("%s: %s", result.summary(), document)
+        items.finish()
+        result = report.finish(items.path, time.monotonic() - started)
+        await watch.finish(result)
+    get_run_logger().info("%s: %s", result.summary(), result.document)
     state: DownloadResult = flow_state(report.errors, report.total, config.warn, result)
     return state

@@ -8,9 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from flows.destination import make_directory
 from flows.report import DownloadResult
 from stac_asset.errors import DestinationError
-from stac_asset.files import BusyError, PartFile
+from stac_asset.files import PartFile
+from stac_asset.locks import BusyError
 from stac_asset.rewrite import json_bytes
 from stac_asset.types import Downloaded, Failed, Outcome, Skipped, outcome_row
 
@@ -69,6 +71,10 @@ class Report(OutputFile):
         super().__init__(path, directory)
         self.errors: list[Exception] = []
         self.total = self._downloaded = self._skipped = self._bytes = 0
+
+    def __enter__(self) -> Self:
+        make_directory(self.directory)
+        return super().__enter__()
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
         """Writes rows.

@@ -62,7 +62,7 @@ async def read_one(source: str, session: Session) -> Stac:
             raise
     try:
         document = json.loads(source)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SourceError(f"{TEXT} is no JSON: {error}") from None
     return stac_of(document, None, TEXT)
 
@@ -81,8 +81,13 @@ class ItemSource:
     """What to call it in errors."""
 
     def __iter__(self) -> Iterator[pystac.Item]:
-        for document in read_items(self.path, self.name):
-            yield item_of(document, self.base)
+        for number, document in enumerate(read_items(self.path, self.name), 1):
+            try:
+                item = item_of(document, self.base, number)
+            except SourceError as error:
+                reason = f"'{self.name}' is no item collection: {error}"
+                raise SourceError(reason) from None
+            yield item
 
 
 async def open_items(source: str, session: Session, scratch: Path) -> ItemSource:
@@ -115,5 +120,6 @@ async def open_items(source: str, session: Session, scratch: Path) -> ItemSource
     except ConfigError:
         raise
     except StacAssetError as error:
-        raise SourceError(f"'{shown}' cannot be read: {error}") from error
+        # Of the file here that its key names, nobody but us knows.
+        raise SourceError(f"'{shown}' cannot be read: {error.message}") from error
     return ItemSource(path, source, shown)

@@ -10,7 +10,6 @@ import pystac
 from prefect.runtime import flow_run
 
 from flows.credential_flow import PERSISTED, CredentialFlow
-from stac_asset.errors import SourceError
 from stac_asset.redact import redact_href
 from stac_asset.rewrite import document_of
 
@@ -18,19 +17,13 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 _STAC = (pystac.Item, pystac.Collection, pystac.ItemCollection)
-_LARGEST = 500_000
-"""Bytes of JSON text. Prefect refuses parameters of more than 524,288 bytes in all."""
 
 
 class StacFlow(CredentialFlow[_P, _R], Generic[_P, _R]):
     """A flow with a parameter `source`, and otherwise a flow like any other."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Runs the flow; a pystac object as its source is turned into JSON text first.
-
-        Raises:
-            SourceError: The text is too large for a parameter.
-        """
+        """Runs the flow; a pystac object as its source is turned into JSON text first."""
         if args:
             args = (source_parameter(args[0]), *args[1:])
         elif "source" in kwargs:
@@ -56,18 +49,8 @@ def source_parameter(source: Any) -> Any:
 
     Args:
         source: An href, JSON text, or a pystac object.
-
-    Raises:
-        SourceError: The text is too large for a parameter.
     """
-    if isinstance(source, _STAC):
-        source = json.dumps(document_of(source))
-    if isinstance(source, str) and is_text(source) and len(source.encode()) > _LARGEST:
-        raise SourceError(
-            f"source is {len(source.encode()):,} bytes of JSON, and a flow parameter has at most "
-            f"{_LARGEST:,}: write it to a file or a store, and pass its href"
-        )
-    return source
+    return json.dumps(document_of(source)) if isinstance(source, _STAC) else source
 
 
 def is_text(source: str) -> bool:
@@ -99,7 +82,7 @@ def run_name(verb: str) -> Callable[[], str]:
 def _id(text: str) -> str:
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "?"
     found = document.get("id") or document.get("type") if isinstance(document, dict) else None
     return str(found)[:100]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from flows.footprints import Outline, outlines
-from stac_asset.errors import StacAssetError
+from stac_asset.errors import DownloadError, StacAssetError
 from stac_asset.plan import Owner
 from stac_asset.redact import redact_href, redact_text
 from stac_asset.reporting import Reporter
@@ -168,12 +168,13 @@ class Statistics:
         """Takes note of the error that ended the run before its end.
 
         Args:
-            error: An asset's, or any other.
+            error: An asset's, those of several assets, or any other.
         """
-        owner = error.owner if isinstance(error, StacAssetError) else None
-        key = error.key if isinstance(error, StacAssetError) else None
-        self.failed += key is not None
-        self._note(owner or "", key or "", "", error)
+        for one in error.exceptions if isinstance(error, DownloadError) else (error,):
+            owner = one.owner if isinstance(one, StacAssetError) else None
+            key = one.key if isinstance(one, StacAssetError) else None
+            self.failed += key is not None
+            self._note(owner or "", key or "", "", one)
 
     def _rank(self, outcome: Downloaded) -> None:
         transfer = outcome.transfer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,37 +13,35 @@ from typing import Annotated, Any
 from prefect import get_run_logger
 from prefect.states import Completed
 
+from flows.ahead import Ahead
 from flows.credentials import Credentials
-from flows.execute import Unit, download_units
+from flows.destination import checked_directory
+from flows.execute import Unit
 from flows.form import titled
 from flows.logs import send_library_logs
 from flows.options import DownloadOptions, Granularity
 from flows.outputs import Report
 from flows.report import DownloadResult
-from flows.resolve import Hosts
 from flows.session import Session, open_session
 from flows.stac_flow import is_text, run_name, stac_flow
 from flows.states import flow_state
 from flows.sync_result import Counts, Plan, SyncResult
 from flows.sync_search import Search
-from flows.watch import Amount, Watch
+from flows.watch import Watch
 from stac_asset.errors import ConfigError, SourceError
-from stac_asset.mirror.layout import CATALOG
+from stac_asset.mirror.layout import CATALOG, REPORT
 from stac_asset.mirror.limits import Limits
 from stac_asset.mirror.mirror import Mirror
 from stac_asset.mirror.prepare import Prepared
 from stac_asset.mirror.removal import OnRemoved
 from stac_asset.mirror.source import open_source
-from stac_asset.types import Failed, Outcome
+from stac_asset.types import Failed
 
 NOTHING_NEW = "NothingNew"
 """The state of a run that found nothing new, nothing changed and nothing gone."""
 
 DRY_RUN = "DryRun"
 """The state of a run that only said what it would do."""
-
-REPORT = "sync.report.ndjson"
-"""The report of the last run, in the directory of the mirror."""
 
 
 @stac_flow(name="sync", flow_run_name=run_name("sync"))
@@ -87,12 +85,14 @@ async def sync(
     Raises:
         SourceError: The source cannot be read, or is none.
         ConfigError: A parameter makes no sense; the text names it.
+        DestinationError: The directory cannot be made, or written to.
         MissingCredentialError: A credential is missing.
         DownloadError: Assets failed; the others are there, and these are tried again next time.
     """
     started = time.monotonic()
     options = (options or DownloadOptions()).model_copy(update={"write_checksums": True})
     config = options.config()
+    place = checked_directory(directory, config)
     criteria, limits = search.criteria(), Limits(max_items, max_bytes)
     if is_text(source):
         raise SourceError("source must be the address of an API, a catalog or a file, and no JSON")
@@ -110,7 +110,7 @@ async def sync(
             remote = await open_source(source, session.clients, config, Path(scratch))
             await remote.check(criteria)
             mirror = Mirror(
-                Path(directory), remote, criteria, config, session.clients, datetime.now(UTC), kept
+                place, remote, criteria, config, session.clients, datetime.now(UTC), kept
             )
             run = _Run(mirror, session, options, granularity, limits, on_removed, started)
             if dry_run:
@@ -170,21 +170,19 @@ class _Run:
             DownloadError: Assets failed.
         """
         await self._look()
-        total, amount, hosts = 0, Amount(), Hosts(self._session.clients)
+        ahead = Ahead(self._options, self._granularity, self._session)
         async for prepared in self._mirror.choose(self._limits):
             self._counts.add(prepared)
-            unit = _unit(0, prepared)
-            total += len(unit.transfers)
-            amount.add(unit.planned)
-            hosts.add(unit.transfers)
-        await hosts.resolve(self._options)
-        await self._mirror.begin()
+            ahead.add(_unit(0, prepared))
         unread = [Failed("a document of the source", "", error) for error in self._mirror.errors]
         report.add(unread)
         self._counts.failed += len(unread)
-        async with Watch(self._session, amount, self._options) as watch:
+        async with Watch(self._session, ahead.amount, self._options) as watch:
+            await ahead.begin()
+            await self._mirror.begin()
+            watch.log(unread)
             try:
-                await self._download(total, watch, report)
+                await self._download(ahead, watch, report)
             except Exception:
                 await self._mirror.save()  # What came to its end is there, whatever went wrong.
                 raise
@@ -214,7 +212,7 @@ class _Run:
             if count:
                 get_run_logger().warning("%d items of the source %s", count, text)
 
-    async def _download(self, total: int, watch: Watch, report: Report) -> None:
+    async def _download(self, ahead: Ahead, watch: Watch, report: Report) -> None:
         under_way: dict[int, Prepared] = {}
 
         def units() -> Iterator[Unit]:
@@ -222,10 +220,7 @@ class _Run:
                 under_way[number] = prepared
                 yield _unit(number, prepared)
 
-        work: AsyncGenerator[tuple[Unit, list[Outcome]], None] = download_units(
-            units(), total, self._granularity, self._options, self._session
-        )
-        async with aclosing(work) as done:
+        async with aclosing(ahead.download(units())) as done:
             async for unit, outcomes in done:
                 prepared = under_way.pop(unit.number)
                 is_there = await self._mirror.add(prepared, outcomes)

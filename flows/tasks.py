@@ -30,8 +30,8 @@ from flows.states import asset_state, batch_state, check_state, stopped_state
 from flows.stopping import failing_with_run
 from stac_asset.clients import Request, Stat
 from stac_asset.clients.named import NamedClient
+from stac_asset.document import write_document
 from stac_asset.errors import MissingCredentialError, StacAssetError
-from stac_asset.files import write_document
 from stac_asset.hrefs import parse_href
 from stac_asset.plan import Owner
 from stac_asset.pool import bounded
@@ -266,5 +266,5 @@ async def rewrite_item(
         item, outcomes, config, document, keep_non_downloaded
     )
     data = json_bytes(document_of(new))
-    await asyncio.to_thread(write_document, document, data, document.parent, config.make_directory)
+    await write_document(document, data, document.parent, config.make_directory)
     return document

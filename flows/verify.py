@@ -12,14 +12,16 @@ from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict
 
 from flows.credential_flow import credential_flow
-from flows.credentials import Credentials
+from flows.credentials import Credentials, missing_credential
 from flows.execute import Unit, download_units
 from flows.form import titled
 from flows.logs import send_library_logs
 from flows.options import DownloadOptions, Granularity
+from flows.resolve import Hosts
 from flows.rows import Rows
 from flows.session import open_session
 from flows.states import COMPLETED_WITH_WARNINGS
+from stac_asset.errors import MissingCredentialError
 from stac_asset.inventory import Inventory, take_inventory
 from stac_asset.pool import bounded
 from stac_asset.repair import Unrepairable, after_repair, plan_repairs, repair_config
@@ -118,6 +120,7 @@ async def verify(
 
     Raises:
         SourceError: There is no such directory, or no STAC document in it.
+        MissingCredentialError: A credential is missing for a repair; nothing was repaired.
         VerifyError: Files are missing or wrong; and with `repair`, still are.
     """
     started = time.monotonic()
@@ -165,7 +168,11 @@ async def _repair(
     granularity: Granularity,
     credentials: Credentials,
 ) -> list[tuple[Verdict, bool]]:
-    """Returns what is found of bad files in the end, and whether they were downloaded again."""
+    """Returns what is found of bad files in the end, and whether they were downloaded again.
+
+    Raises:
+        MissingCredentialError: A credential is missing.
+    """
     config = repair_config(options.config())
     options = options.model_copy(
         update={"overwrite": config.overwrite, "allow_local_hrefs": config.allow_local_hrefs}
@@ -174,11 +181,17 @@ async def _repair(
     units: list[Unit] = []
     limit = options.max_concurrent_downloads
     async with open_session(config, limit, credentials) as session:
+        hosts = Hosts(session.clients)
         async for planned in plan_repairs(bad, inventory, session.clients, config):
             if isinstance(planned, Unrepairable):
+                _check_source(planned, bad)
                 errors[planned.path] = planned.error
             else:
-                units.append(Unit(len(units), planned.owner, (planned.transfer,)))
+                unit = Unit(len(units), planned.owner, (planned.transfer,))
+                hosts.add(unit.transfers)
+                units.append(unit)
+        if units:
+            await hosts.resolve(options)
         work = download_units(units, len(units), granularity, options, session)
         async with aclosing(work) as done:
             async for _, outcomes in done:
@@ -192,6 +205,17 @@ async def _repair(
 
     async with aclosing(bounded(look, bad, FILES_AT_ONCE)) as found:
         return [entry async for entry in found]
+
+
+def _check_source(planned: Unrepairable, bad: Sequence[Bad]) -> None:
+    """Makes sure that it is not a credential that the source of a repair cannot be read for.
+
+    Raises:
+        MissingCredentialError: It is.
+    """
+    if isinstance(planned.error.__cause__, MissingCredentialError):
+        found = (one for one in bad if not isinstance(one, Refused) and one.path == planned.path)
+        raise missing_credential(next(found).asset.source or "", planned.error.__cause__)
 
 
 def _state(summary: Summary, warn: bool, result: VerifyResult) -> Any:

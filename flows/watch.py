@@ -6,25 +6,25 @@ What cannot be told is said in the log, and never fails a run.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import anyio
-from prefect import get_run_logger
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
-from flows.artifacts import Progress, write_artifacts
+from flows.artifacts import Progress, tried, write_artifacts
 from flows.events import Events
 from flows.options import DownloadOptions
 from flows.report import DownloadResult
 from flows.session import Session
 from flows.statistics import Sight, Statistics
+from flows.warned import Warned
 from stac_asset.plan import Owner
-from stac_asset.types import Outcome, Transfer
+from stac_asset.types import Failed, Outcome, Transfer
 
 _CLOSING = 15.0
 """Seconds for the connections to Prefect to be closed, the last events sent."""
@@ -69,6 +69,7 @@ class Watch:
         self._session = session
         self._options = options
         self._statistics = Statistics(amount.assets, amount.bytes)
+        self._warned = Warned(session.config.warn)
         self._is_finished = False
 
     async def add(
@@ -82,7 +83,18 @@ class Watch:
             document: The rewritten document of the item alone, if there is one.
         """
         self._statistics.add(owner, outcomes)
+        self.log(outcomes)
         await self._events.item(owner, outcomes, document)
+
+    def log(self, outcomes: Iterable[Outcome]) -> None:
+        """Logs what failed, where that is a warning.
+
+        Args:
+            outcomes: What became of some assets.
+        """
+        for outcome in outcomes:
+            if isinstance(outcome, Failed):
+                self._warned.add(outcome.owner, outcome.key, outcome.error)
 
     async def finish(self, result: DownloadResult) -> None:
         """Writes what came of the run, before its end is made a failure or not.
@@ -91,6 +103,7 @@ class Watch:
             result: The result of the run.
         """
         self._is_finished = True
+        self._warned.finish(result.report)
         await self._write(result)
         await self._events.completed(result)
 
@@ -99,8 +112,8 @@ class Watch:
             self._client = await stack.enter_async_context(get_client())
             self._events = await stack.enter_async_context(Events(str(flow_run.id), self._options))
             self._progress = Progress(self._client, self._statistics)
-            await _tried(self._progress.update())
-            self._following = asyncio.create_task(_tried(self._progress.follow()))
+            await tried(self._progress.update())
+            self._following = asyncio.create_task(tried(self._progress.follow()))
             # The engine is the session's; what it reports goes nowhere until somebody watches.
             self._session.engine.reporter = Sight(self._statistics)
             self._stack = stack.pop_all()
@@ -128,12 +141,5 @@ class Watch:
 
     async def _write(self, result: DownloadResult | None) -> None:
         await self._stop_following()
-        await _tried(self._progress.update())
-        await _tried(write_artifacts(self._client, self._statistics, result))
-
-
-async def _tried(call: Awaitable[None]) -> None:
-    try:
-        await call
-    except Exception as error:
-        get_run_logger().warning("an artifact could not be written: %s", error)
+        await tried(self._progress.update())
+        await tried(write_artifacts(self._client, self._statistics, result))

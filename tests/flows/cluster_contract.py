@@ -57,8 +57,7 @@ async def fail_fast_stops(download: Any, origin: Origin, directory: Path) -> Non
     )
     running = asyncio.ensure_future(download(href, str(directory), options, return_state=True))
     await until(lambda: origin.in_flight >= 9)  # Both workers are in the middle of a batch.
-    origin.heal("/0/a.tif")
-    origin.fault("/0/a.tif", Status(403), times=0)
+    origin.fault("/0/a.tif", Status(403), times=0)  # The later one counts.
     state = await running
     run, task_runs = await read_back(state, 5)
     assert run.state is not None

@@ -45,7 +45,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     storage = {PREFECT_LOCAL_STORAGE_PATH: tmp_path_factory.mktemp("results")}
     with pytest.MonkeyPatch.context() as patch, temporary_settings(storage):
         patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-        with prefect_test_harness(server_startup_timeout=120):
+        with prefect_test_harness(server_startup_timeout=600):
             yield
 
 

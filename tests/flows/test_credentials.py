@@ -19,7 +19,7 @@ import pytest_asyncio
 from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.sorting import FlowRunSort
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.deployments.runner import DeploymentApplyError
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import (
@@ -36,17 +36,17 @@ from blocks.references import BlockReference
 from flows import DownloadOptions, DownloadResult
 from flows.credentials import references
 from stac_asset.errors import ConfigError, MissingCredentialError
+from stac_asset.testing import Origin
 from tests.blocks.world import BUCKET, SECRETS, World, world
 from tests.flows.credential_runs import OPTIONS, Runs, log_of, make_runs
 from tests.flows.deploying import ROOT, deploy
 from tests.flows.reading import read_back, states
 from tests.make_collection import collection_document
+from tests.make_item import item_document, make_item
 
 NAMES = (
     "chain users paying signed planetary bearer basic oauth2 passwords aws minio".split()  # noqa: SIM905
 )
-
-pytestmark = pytest.mark.timeout(600)  # The first test waits for three processes.
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -254,7 +254,8 @@ async def test_fields_of_a_block_are_refused_before_anybody_stores_them(
 
 async def test_stored_parameters_are_references(runs: Runs) -> None:
     async with get_client() as client:
-        found = await client.read_flow_runs(sort=FlowRunSort.ID_DESC, limit=100)
+        named = FlowRunFilterName(like_=str(runs.folder / "direct"))
+        found = await client.read_flow_runs(flow_run_filter=FlowRunFilter(name=named))
     (direct,) = [run for run in found if run.name.endswith(str(runs.folder / "direct"))]
     assert direct.parameters["credentials"] == [
         blocks.ref(runs.slugs[name]) for name in runs.used["direct"]
@@ -474,3 +475,60 @@ async def test_a_missing_credential_fails_before_any_asset_task_and_names_the_bl
     assert f"pass a saved {kind} block as `credentials`" in str(error)
     assert reason in str(error)
     assert href.rpartition("/")[0] in str(error)
+
+
+EARTHDATA = "https://data.lpdaac.earthdatacloud.nasa.gov"
+
+
+async def test_a_credential_that_other_addresses_make_up_for_is_only_warned_of(
+    origin: Origin, tmp_path: Path
+) -> None:
+    document = item_document(origin, "a")
+    alternate = {"ed": {"href": f"{EARTHDATA}/a.tif"}}
+    document["assets"]["a"]["alternate"] = alternate
+    options = DownloadOptions(alternate_assets=["ed"])
+    source = origin.put("/item.json", json.dumps(document).encode())
+    state = await flows.download_item(source, str(tmp_path), options, return_state=True)
+    assert (await state.aresult()).downloaded == 1
+    run, task_runs = await read_back(state, 3)
+    assert {state for state, _ in states(task_runs).values()} == {"Completed"}
+    said = await log_of(run, "Finished in state")
+    assert f"{EARTHDATA}/ needs credentials that are missing: pass a saved Earthdata" in said
+    assert "other addresses of the same assets are used" in said
+    document["assets"]["b"] = {"href": f"{EARTHDATA}/b.tif"}
+    origin.put("/item.json", json.dumps(document).encode())
+    with pytest.raises(MissingCredentialError, match="pass a saved EarthdataCredentials block"):
+        await flows.download_item(source, str(tmp_path / "2"), options)
+
+
+@pytest.mark.parametrize("missing", ["asset", "source"])
+async def test_repair_names_the_block_that_is_missing(
+    origin: Origin, tmp_path: Path, missing: str
+) -> None:
+    await flows.download_item(make_item(origin, "a", "b"), str(tmp_path))
+    (tmp_path / "a.tif").unlink()
+    (tmp_path / "b.tif").unlink()
+    if missing == "asset":
+        document = item_document(origin, "a")
+        document["assets"]["b"] = {"href": f"{EARTHDATA}/b.tif"}
+        origin.put("/item.json", json.dumps(document).encode())
+    else:
+        written = (tmp_path / "the-item.json").read_text()
+        (tmp_path / "the-item.json").write_text(written.replace(origin.url, EARTHDATA))
+    origin.forget()
+    with pytest.raises(MissingCredentialError, match="pass a saved EarthdataCredentials block"):
+        await flows.verify(str(tmp_path), repair=True)
+    assert origin.gets("/*.tif") == []
+
+
+async def test_log_of_a_repair_says_which_block_serves_which_host(
+    origin: Origin, tmp_path: Path
+) -> None:
+    block = blocks.HttpCredentials(hosts=[origin.url], token="pl4nted-http-token")
+    await Block.asave(block, "repairs")
+    await flows.download_item(make_item(origin, "a"), str(tmp_path))
+    (tmp_path / "a.tif").unlink()
+    state = await flows.verify(str(tmp_path), repair=True, credentials=block, return_state=True)
+    run, _ = await read_back(state, 2)
+    said = await log_of(run, "Finished in state")
+    assert f"{origin.url}/ is served by block 'http-credentials/repairs'" in said

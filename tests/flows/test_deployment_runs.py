@@ -26,7 +26,7 @@ async def test_result_of_a_deployment_run_loads_the_objects(
     name = await deploy(flows.download_item_collection, pool)
     source = make_items(origin, 2, "a")
     run: Any = await run_deployment(
-        name, parameters={"source": source, "directory": str(tmp_path)}, timeout=120
+        name, parameters={"source": source, "directory": str(tmp_path)}, timeout=280
     )
     assert isinstance(run, FlowRun)
     assert run.state is not None
@@ -43,7 +43,7 @@ async def test_failed_deployment_run_says_what_failed(
     source = make_items(origin, 2, "a")
     origin.remove("/1/a.tif")
     run: Any = await run_deployment(
-        name, parameters={"source": source, "directory": str(tmp_path)}, timeout=120
+        name, parameters={"source": source, "directory": str(tmp_path)}, timeout=280
     )
     assert run.state.is_failed()
     with pytest.raises(DownloadError) as caught:
@@ -60,7 +60,12 @@ async def test_cancelling_stops_the_transfers_and_a_new_run_continues_them(
     source = make_items(origin, 3, "a")
     origin.put("/1/a.tif", bytes(range(256)) * 4096)
     origin.fault("/1/a.tif", Stall(after=512 * 1024))
-    parameters = {"source": source, "directory": str(tmp_path), "granularity": granularity}
+    parameters = {
+        "source": source,
+        "directory": str(tmp_path),
+        "granularity": granularity,
+        "options": {"http_read_timeout": 600},
+    }
     run: Any = await run_deployment(name, parameters=parameters, timeout=0)
     while not (origin.gets("/1/a.tif") and len(list(tmp_path.glob("item-*/*.tif"))) == 2):
         await asyncio.sleep(0.1)
@@ -74,7 +79,7 @@ async def test_cancelling_stops_the_transfers_and_a_new_run_continues_them(
     assert not (tmp_path / "item-1" / "a.tif").exists()
     assert part.exists()
     origin.forget()
-    again: Any = await run_deployment(name, parameters=parameters, timeout=120)
+    again: Any = await run_deployment(name, parameters=parameters, timeout=280)
     assert again.state.is_completed(), again.state
     (request,) = origin.gets("/*.tif")
     assert request.path == "/1/a.tif"
@@ -96,7 +101,7 @@ async def test_result_of_a_verification_is_persisted_too(
 ) -> None:
     await flows.download_item_collection(make_items(origin, 1, "a"), str(tmp_path))
     name = await deploy(flows.verify, pool)
-    run: Any = await run_deployment(name, parameters={"directory": str(tmp_path)}, timeout=120)
+    run: Any = await run_deployment(name, parameters={"directory": str(tmp_path)}, timeout=280)
     assert run.state.is_completed(), run.state
     result = await run.state.aresult()
     assert isinstance(result, VerifyResult)

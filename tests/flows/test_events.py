@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prefect.assets import Asset
 
@@ -127,6 +127,7 @@ async def test_lineage_has_no_item_that_failed(origin: Origin, tmp_path: Path) -
     await read_events(MATERIALIZED, state, 0)
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.text(max_size=600))
 def test_asset_keys_are_what_prefect_takes(text: str) -> None:
     Asset(key=asset_key(f"HTTPS://host/{text}"))

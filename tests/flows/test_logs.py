@@ -6,15 +6,21 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from prefect.client.schemas.objects import State
 from prefect.logging.handlers import APILogHandler
 
 import flows
+from flows import DownloadOptions
 from flows.logs import LIBRARY, send_library_logs
+from flows.options import Granularity
 from stac_asset.testing import Origin
 from tests.flows.reading import read_logs
-from tests.make_item import item_document
+from tests.make_item import item_document, make_item
+
+OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=1, warn=True)
 
 
 @pytest.fixture
@@ -57,6 +63,57 @@ async def test_level_of_the_librarys_logger_holds(
     state = await flows.download_item(href, str(tmp_path), return_state=True)
     await read_logs(state, "prefect.flow_runs", 3)
     await read_logs(state, LIBRARY, 0)
+
+
+async def warnings_of(state: State[Any], count: int) -> list[str]:
+    """Returns the warnings in the log of a run."""
+    logs = await read_logs(state, "prefect.flow_runs", count, logging.WARNING)
+    assert {log.level for log in logs} == {logging.WARNING}
+    return sorted(log.message for log in logs)
+
+
+@pytest.mark.parametrize("granularity", ["asset", "batch"])
+async def test_warn_logs_each_asset_that_failed(
+    origin: Origin, tmp_path: Path, granularity: Granularity
+) -> None:
+    document = item_document(origin, "a", "b")
+    document["assets"]["local"] = {"href": "file:///etc/hostname"}
+    origin.remove("/b.tif")
+    href = origin.put("/item.json", json.dumps(document).encode())
+    state = await flows.download_item(href, str(tmp_path), OPTIONS, granularity, return_state=True)
+    assert state.name == "CompletedWithWarnings"
+    first, second = await warnings_of(state, 2)
+    assert first == (
+        f"DownloadWarning: asset 'b' of item 'the-item': 404 Not Found for {origin.href('/b.tif')}"
+    )
+    assert second.startswith("DownloadWarning: asset 'local' of item 'the-item': the href ")
+
+
+async def test_warn_logs_the_first_assets_and_counts_the_others(
+    origin: Origin, tmp_path: Path
+) -> None:
+    keys = [f"k{number:02d}" for number in range(25)]
+    href = make_item(origin, *keys)
+    for key in keys:
+        origin.remove(f"/{key}.tif")
+    state = await flows.download_item(href, str(tmp_path), OPTIONS, "batch", return_state=True)
+    report = tmp_path / "the-item.report.ndjson"
+    *shown, rest = await warnings_of(state, 21)
+    assert rest == f"and 5 more assets failed: see the report {report}"
+    assert len({line.partition(":")[0] for line in shown}) == 1
+    checked = await flows.check_assets(href, OPTIONS, "batch", return_state=True)
+    *shown, rest = await warnings_of(checked, 21)
+    assert rest == "and 5 more assets failed"
+    assert all("404 Not Found" in line for line in shown)
+
+
+async def test_what_is_raised_is_no_warning(origin: Origin, tmp_path: Path) -> None:
+    href = make_item(origin, "a")
+    origin.remove("/a.tif")
+    options = OPTIONS.model_copy(update={"warn": False})
+    state = await flows.download_item(href, str(tmp_path), options, return_state=True)
+    logs = await read_logs(state, "prefect.flow_runs", 4)
+    assert [log.message for log in logs if log.level == logging.WARNING] == []
 
 
 def test_handler_is_attached_once(logger: logging.Logger) -> None:

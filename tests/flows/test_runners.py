@@ -102,8 +102,7 @@ async def test_fail_fast_stops_threads(origin: Origin, tmp_path: Path) -> None:
     )
     running = asyncio.ensure_future(threads(2)(href, str(tmp_path), options, return_state=True))
     await until(lambda: {first(path) // 25 for path in asked(origin)} == {0, 1})
-    origin.heal("/0/a.tif")
-    origin.fault("/0/a.tif", Status(403), times=0)
+    origin.fault("/0/a.tif", Status(403), times=0)  # The later one counts.
     state = await running
     _, task_runs = await read_back(state, 5)
     assert isinstance(await state.aresult(raise_on_failure=False), ResponseError)

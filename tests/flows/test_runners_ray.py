@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +52,12 @@ def download(cluster: None) -> Any:
 
 def working() -> list[int]:
     """Returns the ids of the worker processes that have something to do."""
-    return [
-        process.pid
-        for process in psutil.Process().children(recursive=True)
-        if process.name().startswith("ray::download_assets")
-    ]
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if process.name().startswith("ray::download_assets"):
+                found.append(process.pid)
+    return found
 
 
 async def test_batches_run_on_the_cluster(origin: Origin, tmp_path: Path, download: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pystac
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.task_runners import ThreadPoolTaskRunner
 
 import flows
 from flows import DownloadOptions
@@ -18,10 +19,12 @@ from stac_asset.errors import DownloadError, SourceError
 from stac_asset.items import read_items
 from stac_asset.source import stac_of
 from stac_asset.testing import Origin, Stall
+from tests.flows.reading import read_back, states
+from tests.flows.running import until
 from tests.flows.test_states import make_items
 from tests.make_item import item_document
 
-OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2)
+OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2, http_read_timeout=600)
 
 
 @pytest.mark.parametrize("kind", ["text", "object", "keyword"])
@@ -144,7 +147,9 @@ BAD = {
     ),
     "no item collection": Case(SourceError, "FeatureCollection", source='{"type": "Feature"}'),
     "no such file": Case(SourceError, "/nowhere/items.json", source="/nowhere/items.json"),
-    "directory that cannot be made": Case(OSError, "directory", directory="/dev/null/data"),
+    "directory that cannot be made": Case(
+        OSError, "^directory '/dev/null/data' cannot be made", directory="/dev/null/data"
+    ),
     "600 KB of text": Case(SourceError, "pass its href", source="[" + " " * 600_000 + "]"),
 }
 
@@ -174,20 +179,36 @@ async def test_items_are_found_to_collide_before_a_byte_moves(
     assert origin.requests == []
 
 
+@pytest.mark.parametrize(
+    ("runner", "ended"),
+    [(None, "Crashed"), (ThreadPoolTaskRunner(max_workers=4), "Cancelled")],
+    ids=["own loop", "threads"],
+)
 async def test_timeout_stops_the_transfers_and_a_new_run_continues_them(
-    origin: Origin, tmp_path: Path
+    origin: Origin, tmp_path: Path, runner: ThreadPoolTaskRunner | None, ended: str
 ) -> None:
     size = 2 * 1024 * 1024
     href = make_items(origin, 2, "a")
-    for number in range(2):
-        origin.put(f"/{number}/a.tif", size=size)
-        origin.fault(f"/{number}/a.tif", Stall(after=size // 2))
-    limited = flows.download_item_collection.with_options(timeout_seconds=3)
-    state = await limited(href, str(tmp_path), OPTIONS, return_state=True)
-    assert state.name == "TimedOut"
-    while origin.in_flight:
-        await asyncio.sleep(0.05)
-    result = await flows.download_item_collection(href, str(tmp_path), OPTIONS)
+    for seconds in (3, 10, 30, 90):  # The first that is enough for both halves.
+        origin.heal()
+        origin.forget()
+        for number in range(2):
+            origin.put(f"/{number}/a.tif", size=size)
+            origin.fault(f"/{number}/a.tif", Stall(after=size // 2))
+        directory = tmp_path / f"within {seconds} s"
+        limited = flows.download_item_collection.with_options(
+            timeout_seconds=seconds, task_runner=runner
+        )
+        state = await limited(href, str(directory), OPTIONS, return_state=True)
+        assert state.name == "TimedOut"
+        await until(lambda: not origin.in_flight)
+        if [part.stat().st_size for part in directory.rglob("*.part")] == [size // 2] * 2:
+            break
+    _, task_runs = await read_back(state, 3)
+    assert sorted(name for name, _ in states(task_runs).values()) == sorted(
+        ["Completed", ended, ended]
+    )
+    result = await flows.download_item_collection(href, str(directory), OPTIONS)
     assert result.downloaded == 2
     assert [found.range for found in origin.gets("/0/a.tif")] == [None, f"bytes={size // 2}-"]
     assert origin.bytes_sent - len(origin.content("/items.json")) * 2 == 2 * size

@@ -12,14 +12,16 @@ from prefect.client.schemas.objects import State
 
 import flows
 from flows import DownloadOptions, DownloadResult
+from flows.options import Granularity
 from flows.states import BatchError
 from stac_asset import DownloadError
-from stac_asset.errors import ResponseError
+from stac_asset.errors import LocalHrefError, ResponseError
 from stac_asset.testing import Origin, Stall, Status, Truncate
 from tests.flows.reading import message, read_back, states
 from tests.make_item import item_document, make_item
 
-OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2)
+# What stalls is silent for as long as the test wants it, however long that takes.
+OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2, http_read_timeout=600)
 
 
 def with_options(**options: object) -> DownloadOptions:
@@ -41,9 +43,14 @@ def make_items(origin: Origin, count: int, *keys: str, suffix: str = ".json") ->
     return origin.put(f"/items{suffix}", text.encode())
 
 
-async def history(task_run_id: object) -> list[str]:
+async def history(task_run_id: object, length: int) -> list[str]:
+    """Returns the names of a task run's states, when there are so many: they come as events."""
     async with get_client() as client:
-        found = await client.read_task_run_states(task_run_id)  # type: ignore[arg-type]
+        for _ in range(1200):
+            found = await client.read_task_run_states(task_run_id)  # type: ignore[arg-type]
+            if len(found) >= length:
+                break
+            await asyncio.sleep(0.1)
     return [state.name or "" for state in sorted(found, key=lambda state: state.timestamp)]
 
 
@@ -127,7 +134,7 @@ async def test_fail_fast_cancels_the_siblings_and_leaves_nothing_partial(
     origin.fault("/k07.tif", Status(403), times=0)
     origin.fault("/*.tif", Stall(after=100), times=0)
     options = with_options(fail_fast=True, max_concurrent_downloads=10)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         state = await flows.download_item(
             href, str(tmp_path), options, granularity="asset", return_state=True
         )
@@ -153,7 +160,7 @@ async def test_fail_fast_stops_batches_that_run_and_those_that_wait(
     origin.fault("/3/a.tif", Status(403), times=0)
     origin.fault("/*.tif", Stall(after=100), times=0)
     options = with_options(fail_fast=True, max_concurrent_downloads=50)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         state = await flows.download_item_collection(
             href, str(tmp_path), options, return_state=True
         )
@@ -165,6 +172,30 @@ async def test_fail_fast_stops_batches_that_run_and_those_that_wait(
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.parametrize("granularity", ["asset", "batch"])
+@pytest.mark.parametrize("what", ["item", "item collection"])
+async def test_fail_fast_holds_for_an_asset_that_cannot_be_planned(
+    origin: Origin, tmp_path: Path, what: str, granularity: Granularity
+) -> None:
+    items = [item_document(origin, "a", "b", name=f"item-{number}") for number in range(3)]
+    items[2]["assets"]["bad"] = {"href": "file:///etc/hostname"}
+    collection = {"type": "FeatureCollection", "features": items}
+    document: dict[str, object] = items[2] if what == "item" else collection
+    href = origin.put("/source.json", json.dumps(document).encode())
+    run = flows.download_item if what == "item" else flows.download_item_collection
+    more = {} if what == "item" else {"path_template": "${id}"}
+    options = with_options(fail_fast=True)
+    state: State[DownloadResult] = await run(
+        href, str(tmp_path), options, granularity, return_state=True, **more
+    )
+    await read_back(state, 0)
+    error = await state.aresult(raise_on_failure=False)
+    assert isinstance(error, LocalHrefError)
+    assert (error.owner, error.key) == ("item 'item-2'", "bad")
+    assert [request.path for request in origin.requests] == ["/source.json"]
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_prefect_retries_what_may_pass(origin: Origin, tmp_path: Path) -> None:
     href = make_item(origin, "a", "b")
     origin.fault("/a.tif", Status(503), times=3)
@@ -174,7 +205,7 @@ async def test_prefect_retries_what_may_pass(origin: Origin, tmp_path: Path) -> 
     assert run.state is not None
     assert run.state.name == "Completed"
     (retried,) = [found for found in task_runs if found.name == "the-item/a"]
-    assert await history(retried.id) == [
+    assert await history(retried.id, 5) == [
         "Pending",
         "Running",
         "AwaitingRetry",
@@ -194,7 +225,8 @@ async def test_prefect_does_not_retry_what_stays(
     state = await flows.download_item(href, str(tmp_path), options, return_state=True)
     _, task_runs = await read_back(state, 4)
     (failed,) = [found for found in task_runs if found.name == "the-item/a"]
-    assert await history(failed.id) == ["Pending", "Running", "Warned" if warn else "Failed"]
+    ended = "Warned" if warn else "Failed"
+    assert await history(failed.id, 3) == ["Pending", "Running", ended]
     assert len(origin.gets("/a.tif")) == 1
 
 
@@ -205,7 +237,13 @@ async def test_warned_asset_was_retried_before(origin: Origin, tmp_path: Path) -
     state = await flows.download_item(href, str(tmp_path), options, return_state=True)
     _, task_runs = await read_back(state, 4)
     (warned,) = [found for found in task_runs if found.name == "the-item/a"]
-    assert await history(warned.id) == ["Pending", "Running", "AwaitingRetry", "Retrying", "Warned"]
+    assert await history(warned.id, 5) == [
+        "Pending",
+        "Running",
+        "AwaitingRetry",
+        "Retrying",
+        "Warned",
+    ]
 
 
 async def test_retried_batch_does_not_fetch_again_what_it_finished(
@@ -219,7 +257,7 @@ async def test_retried_batch_does_not_fetch_again_what_it_finished(
     )
     _, task_runs = await read_back(state, 2)
     (batch,) = [found for found in task_runs if found.name == "item-0/a and 19 more"]
-    assert await history(batch.id) == [
+    assert await history(batch.id, 5) == [
         "Pending",
         "Running",
         "AwaitingRetry",

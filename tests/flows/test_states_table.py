@@ -57,8 +57,15 @@ async def _cells(
     origin.heal()
     href = make_item(origin, "a", "b")
     prepare(origin)
+    if not strategy.get("fail_fast"):
+        origin.heal("/b.tif")  # Nobody ends what is silent there.
     options = DownloadOptions(
-        retry_wait=0.01, http_max_attempts=1, retries=1, retry_delay=0.1, **strategy
+        retry_wait=0.01,
+        http_max_attempts=1,
+        http_read_timeout=600,
+        retries=1,
+        retry_delay=0.1,
+        **strategy,
     )
     for _ in range(runs):
         state = await flows.download_item(href, str(folder), options, return_state=True)
@@ -90,7 +97,7 @@ def _stays(origin: Origin) -> None:
 
 def _sibling(origin: Origin) -> None:
     origin.fault("/a.tif", Status(404), times=0)
-    origin.fault("/b.tif", Stall(after=10, seconds=1), times=0)
+    origin.fault("/b.tif", Stall(after=10), times=0)
 
 
 ROWS = {

@@ -1,0 +1,295 @@
+"""What flows take as parameters, what becomes of what they refuse, and what callers get back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect import flow
+from prefect.blocks.core import Block
+from prefect.blocks.system import Secret
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+from prefect.exceptions import CancelledRun, ParameterTypeError, PrefectHTTPStatusError
+from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL, get_current_settings
+from prefect.states import Cancelling
+
+import blocks
+import flows
+from flows import DownloadOptions
+from stac_asset.errors import ConfigError, DownloadError, SourceError
+from stac_asset.testing import Origin, Stall, Status
+from tests.flows.deploying import ROOT
+from tests.flows.running import until
+from tests.make_item import item_document, make_item
+
+OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=1)
+SECRET = "pl4nted-secret"
+SIGNATURE = "pl4nted-signature"
+
+
+@pytest.mark.parametrize("called", ["directly", "as a subflow"])
+async def test_caller_has_the_result_of_the_attempt_that_completed(
+    origin: Origin, tmp_path: Path, called: str
+) -> None:
+    origin.fault("/a.tif", Status(500), times=1)
+    retried = flows.download_item.with_options(retries=1, retry_delay_seconds=0)
+    source = make_item(origin, "a")
+
+    @flow
+    async def parent() -> Any:
+        return await retried(source, str(tmp_path), OPTIONS)
+
+    result = await (parent() if called == "as a subflow" else parent.fn())
+    assert result.downloaded == 1
+    assert len(origin.gets("/a.tif")) == 2
+
+
+async def test_caller_has_the_error_of_the_attempt_that_failed_last(
+    origin: Origin, tmp_path: Path
+) -> None:
+    source = make_item(origin, "a")
+    origin.fault("/a.tif", Status(500), times=1)
+    origin.fault("/a.tif", Status(403), times=1)
+    retried = flows.download_item.with_options(retries=1, retry_delay_seconds=0)
+    with pytest.raises(DownloadError, match="403") as caught:
+        await retried(source, str(tmp_path), OPTIONS)
+    assert [type(error).__name__ for error in caught.value.exceptions] == ["ResponseForbiddenError"]
+    # It is the error itself, as it was raised in the flow, and no copy that Prefect read back.
+    assert any(entry.name == "flow_state" for entry in caught.traceback)
+
+
+@pytest.mark.parametrize("ends", ["well", "badly"])
+async def test_caller_hears_that_the_run_was_cancelled(
+    origin: Origin, tmp_path: Path, ends: str
+) -> None:
+    origin.fault("/a.tif", Stall(), times=0)
+    patient = DownloadOptions(http_read_timeout=1, retry_wait=0.01, http_max_attempts=1000)
+    source = make_item(origin, "a")
+    running = asyncio.ensure_future(flows.download_item(source, str(tmp_path), patient))
+    await until(lambda: origin.gets("/a.tif"))
+    named = FlowRunFilter(name=FlowRunFilterName(any_=[f"download item.json to {tmp_path}"]))
+    async with get_client() as client:
+        (run,) = await client.read_flow_runs(flow_run_filter=named)
+        await client.set_flow_run_state(run.id, Cancelling(), force=True)
+    if ends == "badly":
+        origin.remove("/a.tif")
+    origin.heal()
+    with pytest.raises(CancelledRun, match="was cancelled"):
+        await running
+
+
+async def test_the_largest_source_is_accepted_and_a_larger_one_refused_in_a_sentence(
+    origin: Origin, tmp_path: Path
+) -> None:
+    document = item_document(origin, "a")
+    limit = get_current_settings().server.api.max_parameter_size
+
+    def parameters(more: int) -> dict[str, Any]:
+        document["properties"]["title"] = '"é' * 30_000 + "x" * more
+        return {
+            "source": json.dumps(document, ensure_ascii=False),
+            "directory": str(tmp_path),
+            "options": OPTIONS,
+        }
+
+    def sent(given: dict[str, Any]) -> dict[str, Any]:
+        rest = {"granularity": "auto", "credentials": None}
+        return flows.download_item.serialize_parameters(given | rest)
+
+    more = limit - len(json.dumps(sent(parameters(0)), separators=(",", ":")))
+    largest, too_large = parameters(more), parameters(more + 1)
+    assert len(largest["source"].encode()) < limit - 50_000
+    assert (await flows.download_item(**largest)).downloaded == 1
+    async with get_client() as client:
+        with pytest.raises(PrefectHTTPStatusError, match="422"):
+            await client.create_flow_run(flows.download_item, parameters=sent(too_large))
+    with pytest.raises(SourceError) as caught:
+        await flows.download_item(**too_large)
+    assert str(caught.value).startswith("source is 52")
+    assert str(caught.value).endswith("write it to a file or a store, and pass its href")
+    assert len(str(caught.value)) < 300
+    include = DownloadOptions(include=["key" * 1000] * 200)
+    with pytest.raises(ConfigError, match=r"^options is 601,"):
+        await flows.download_item("/nowhere.json", str(tmp_path), include)
+
+
+_CALLS = """
+import asyncio, json, sys, traceback
+import flows
+
+async def main():
+    for name, parameters in json.load(sys.stdin):
+        try:
+            await getattr(flows, name)(*parameters.pop("args", ()), **parameters)
+        except Exception:
+            traceback.print_exc()
+
+asyncio.run(main())
+"""
+
+
+async def test_nothing_of_what_is_refused_is_stored_or_logged(
+    origin: Origin, tmp_path: Path
+) -> None:
+    signed = f"{make_item(origin, 'a')}?sig={SIGNATURE}"
+    whole = {"source": signed, "directory": str(tmp_path)}
+    header = {"Authorization": f"Bearer {SECRET}"}
+    refused: dict[str, tuple[str, dict[str, Any]]] = {
+        "options.http_headers is a secret": (
+            "download_item",
+            whole | {"options": {"http_headers": header}},
+        ),
+        "options.oauth2_client_secret is a secret": (
+            "check_assets",
+            {"source": signed, "options": {"oauth2": {"oauth2_client_secret": SECRET}}},
+        ),
+        "options.include.0: Input should be a valid string": (
+            "download_item",
+            whole | {"options": {"include": [header]}},
+        ),
+        "options: Input should be a valid dictionary": (
+            "verify",
+            {"directory": str(tmp_path), "options": SECRET},
+        ),
+        "granularity: Input should be 'auto', 'asset' or 'batch'": (
+            "download_item_collection",
+            whole | {"granularity": SECRET},
+        ),
+        "source: Input should be a valid string": (
+            "download_collection",
+            whole | {"source": {"links": [{"href": SECRET}]}},
+        ),
+        "search.token: there is no such parameter": ("sync", whole | {"search": {"token": SECRET}}),
+        "got an unexpected keyword argument 'headers'": (
+            "download_item",
+            {"args": [signed, str(tmp_path)], "headers": header},
+        ),
+        "credentials are saved blocks": (
+            "download_item",
+            whole | {"credentials": {"$ref": {"token": SECRET}}},
+        ),
+    }
+    settings = get_current_settings().to_environment_variables(exclude_unset=True)
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", _CALLS],
+        input=json.dumps(list(refused.values())).encode(),
+        env={
+            **os.environ,
+            **settings,
+            "PREFECT_LOGGING_LEVEL": "DEBUG",
+            "PREFECT_LOGGING_INTERNAL_LEVEL": "DEBUG",
+            "PYTHONPATH": str(ROOT),
+        },
+        cwd=ROOT,
+        capture_output=True,
+        timeout=250,
+    )
+    said = (done.stdout + done.stderr).decode()
+    assert done.returncode == 0, said
+    assert "DEBUG" in said
+    for sentence in refused:
+        assert sentence in said
+    assert SECRET not in said
+    assert SIGNATURE not in said
+    assert origin.requests == []
+    database = Path(PREFECT_SERVER_DATABASE_CONNECTION_URL.value().partition("///")[2])
+    files = sorted(database.parent.glob(f"{database.name}*"))
+    # The signature is in there: `source` itself is a parameter, and Prefect keeps it.
+    assert any(SIGNATURE.encode() in file.read_bytes() for file in files)
+    assert not [file for file in files if SECRET.encode() in file.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    ("credentials", "error", "sentence"),
+    [
+        (
+            blocks.ref("http-credentials/nobody"),
+            ConfigError,
+            "block 'http-credentials/nobody' is not saved: look at `stac-asset blocks`",
+        ),
+        (
+            [{"$ref": "8ef1ce6b-ed1b-4ee0-9c0c-3b0fdc1d1d1c"}],
+            ConfigError,
+            "block '8ef1ce6b-ed1b-4ee0-9c0c-3b0fdc1d1d1c' is not saved",
+        ),
+        (
+            "http-credentials/mine",
+            ParameterTypeError,
+            "credentials are saved blocks, or references to them as blocks.ref makes them, and no "
+            "str",
+        ),
+        (asyncio.sleep(0), ParameterTypeError, "and no coroutine: await it, as in `await Http"),
+        (Secret(value=SECRET), ConfigError, "a Secret holds no credentials: use one of Earthdata"),
+    ],
+    ids=["unknown slug", "unknown id", "name", "not awaited", "other block"],
+)
+async def test_credentials_that_are_none_are_refused_in_a_sentence(
+    origin: Origin, tmp_path: Path, credentials: Any, error: type[Exception], sentence: str
+) -> None:
+    with pytest.raises(error) as caught:
+        await flows.download_item(make_item(origin, "a"), str(tmp_path), credentials=credentials)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert origin.requests == []
+
+
+async def test_task_takes_a_reference_as_flows_do(origin: Origin) -> None:
+    origin.require("authorization", f"Bearer {SECRET}")
+    href = origin.put("/a.tif", b"12345678")
+    block = blocks.HttpCredentials(hosts=[origin.url], token=SECRET)
+    await Block.asave(block, "for-a-task")
+
+    given: list[Any] = []  # Prefect would load a reference that is a parameter of the flow.
+
+    @flow
+    async def own() -> Any:
+        return await flows.check_asset_exists("a", href, credentials=given[0])
+
+    reference = blocks.ref("http-credentials/for-a-task")
+    for given[:] in ([reference], [[reference]]):
+        assert (await (await own()).aresult()).size == 8
+    for given[:] in (["http-credentials/for-a-task"], [{"token": SECRET}]):
+        with pytest.raises(ConfigError, match=r"a (str|dict) refers to no block: use BlockRef"):
+            await own()
+
+
+@pytest.mark.parametrize(
+    ("flow_name", "source", "sentence"),
+    [
+        (
+            "check_assets",
+            b"<!DOCTYPE html>\n<html>\n<title>a</title>",
+            "/source.json' is no JSON: Expecting value: line 1 column 1 (char 0)",
+        ),
+        ("check_assets", b"\xff\xd8\xff", "/source.json' is no JSON: 'utf-8' codec can't"),
+        (
+            "download_item_collection",
+            "ftp://example.com/items.json",
+            "'ftp://example.com/items.json' cannot be read: no client",
+        ),
+        (
+            "download_item_collection",
+            b'{"type": "FeatureCollection", "features": [{"type": "Feature"}, 3]}',
+            "/source.json' is no item collection: item 1 is no valid STAC: ",
+        ),
+        ("download_item", "[" * 100_000, "source is no JSON: maximum recursion depth exceeded"),
+    ],
+    ids=["page", "bytes", "scheme", "feature", "depth"],
+)
+async def test_source_that_is_none_is_one_sentence(
+    origin: Origin, tmp_path: Path, flow_name: str, source: str | bytes, sentence: str
+) -> None:
+    href = source if isinstance(source, str) else origin.put("/source.json", source)
+    place = {} if flow_name == "check_assets" else {"directory": str(tmp_path)}
+    with pytest.raises(SourceError) as caught:
+        await getattr(flows, flow_name)(href, **place)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
