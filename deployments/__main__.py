@@ -87,6 +87,7 @@ def down(folder: Path) -> None:
 @_file
 def deploy(file: Path | None) -> None:
     """Register blocks and deployments at the server that Prefect is set to, for its workers."""
+    from blocks.reach import asking_prefect
     from deployments.listing import FILE
     from deployments.register import register_blocks, register_deployments
 
@@ -94,7 +95,8 @@ def deploy(file: Path | None) -> None:
         names = await register_deployments(file or FILE)
         click.echo("\n".join([*await register_blocks(), *names]))
 
-    asyncio.run(run())
+    with asking_prefect():
+        asyncio.run(run())
 
 
 @app.command()
@@ -103,13 +105,15 @@ def serve(file: Path | None) -> None:
     """Run the deployments from this process, without work pool and worker, until Ctrl-C."""
     import prefect
 
+    from blocks.reach import asking_prefect
     from deployments.catalog import deployments
     from deployments.listing import FILE
     from deployments.register import register_blocks
 
     serving = deployments(file or FILE)
-    asyncio.run(register_blocks())
-    prefect.serve(*serving)
+    with asking_prefect():
+        asyncio.run(register_blocks())
+        prefect.serve(*serving)
 
 
 @app.command()
@@ -127,9 +131,11 @@ def check(file: Path | None) -> None:
 @click.option("--collection", help="The id of the only collection whose items count.")
 def automate(deployment: str, collection: str | None) -> None:
     """Run a deployment ('flow name/deployment name') for each item that a flow has downloaded."""
+    from blocks.reach import asking_prefect
     from deployments.automations import run_for_each_item
 
-    click.echo(asyncio.run(run_for_each_item(deployment, collection)))
+    with asking_prefect():
+        click.echo(asyncio.run(run_for_each_item(deployment, collection)))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ The deployment gets the parameters `item_id` and `path`, the file of the item's 
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from uuid import UUID
 
@@ -37,6 +38,8 @@ async def run_for_each_item(deployment: str, collection: str | None = None) -> U
     async with get_client() as client:
         try:
             found = await client.read_deployment_by_name(deployment)
+        except (json.JSONDecodeError, UnicodeDecodeError):  # It is no server of Prefect's.
+            raise
         except (ObjectNotFound, ValueError):
             raise ConfigError(
                 f"there is no deployment '{deployment}': write 'flow name/deployment name'"

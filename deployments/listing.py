@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from deployments.parameters import REASONS, check_parameters
 from stac_asset.errors import ConfigError
 
 _PACKAGED = Path(__file__).with_name("prefect.yaml")
@@ -117,15 +118,11 @@ class Deployment(_Strict):
     work_pool: Pool
 
     @model_validator(mode="after")
-    def _known_parameters(self) -> Deployment:
-        known = self.flow().parameters.properties
-        for given in (self.parameters, *(one.parameters for one in self.schedules)):
-            for name in given:
-                if name not in known:
-                    raise ValueError(
-                        f"parameters: '{name}' is no parameter of {self.entrypoint}, which has "
-                        f"{', '.join(known)}"
-                    )
+    def _right_parameters(self) -> Deployment:
+        flow = self.flow()
+        check_parameters(flow, self.parameters, "parameters")
+        for number, one in enumerate(self.schedules):
+            check_parameters(flow, one.parameters, f"schedules[{number}].parameters")
         return self
 
     def flow(self) -> Flow[..., Any]:
@@ -189,8 +186,7 @@ def read_deployments(file: Path = FILE) -> list[Deployment]:
 
 
 _REASONS = {
-    "extra_forbidden": "there is no such key",
-    "missing": "this key is missing",
+    **REASONS,
     "too_long": "must be empty ([]), since the flows are installed wherever a worker is",
 }
 

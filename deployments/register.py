@@ -18,6 +18,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.deployments.runner import DeploymentApplyError
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
 from prefect.workers.process import ProcessWorker
@@ -44,7 +45,7 @@ async def register_deployments(file: Path) -> list[str]:
         file: The file.
 
     Raises:
-        ConfigError: The file is wrong, or a work pool of it does not exist.
+        ConfigError: The file is wrong, a work pool of it does not exist, or Prefect refuses one.
     """
     made = deployments(file, pool=True)
     async with get_client() as client:
@@ -56,7 +57,11 @@ async def register_deployments(file: Path) -> list[str]:
                     f"there is no work pool '{pool}': start a worker of it first, which makes it"
                 ) from None
     for deployment in made:
-        await deployment.aapply()
+        try:
+            await deployment.aapply()
+        except DeploymentApplyError as error:
+            reason = " ".join(str(error).split())
+            raise ConfigError(f"deployment '{deployment.name}' is refused: {reason}") from None
     return [f"{deployment.flow_name}/{deployment.name}" for deployment in made]
 
 

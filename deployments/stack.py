@@ -134,7 +134,10 @@ class Stack:
                 )
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.data.mkdir(exist_ok=True)
+        is_new = self._server.pid() is None
         self._start_server()
+        if is_new:
+            yield "starting     a server, which may take a minute"
         await self._until(self._healthy, self._server)
         yield f"server       {self.url}, log in {self._server.log}"
         with self._settings():
@@ -158,9 +161,12 @@ class Stack:
         workers = [worker for worker in workers if worker.pid() is not None]
         if workers and self._server.pid() is not None:
             # Otherwise the server would believe for ever that they are running.
-            with self._settings():
-                for name in await cancel_runs(_ENDING):
-                    yield f"run '{name}' was cancelled: the next one goes on from there"
+            try:
+                with self._settings():
+                    for name in await cancel_runs(_ENDING):
+                        yield f"run '{name}' was cancelled: the next one goes on from there"
+            except StackError as error:
+                yield f"no run was cancelled: {error}"
         for process in (*workers, self._server):
             if process.stop(_ENDING):
                 yield f"{process.name} has ended"
@@ -212,7 +218,13 @@ class Stack:
     def _settings(self) -> Iterator[None]:
         url = f"{self.url}/api"
         with temporary_settings({PREFECT_API_URL: url}, restore_defaults=[PREFECT_API_KEY]):
-            yield
+            try:
+                yield
+            except httpx.HTTPError as error:
+                reason = str(error).partition("\n")[0] or type(error).__name__
+                raise StackError(
+                    f"the server does not do what it is asked ({reason}): see {self._server.log}"
+                ) from None
 
 
 def _shown(database: str | None) -> str:

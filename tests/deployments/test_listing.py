@@ -111,12 +111,12 @@ WRONG = {
     "a parameter that the flow has not": (
         "{directory:",
         "{folder:",
-        "'folder' is no parameter of flows.verify.verify, which has directory, ",
+        "'folder' is no parameter of 'verify', which has directory, ",
     ),
     "a parameter of a schedule that the flow has not": (
         "active: false",
         "parameters: {folder: x}",
-        "'folder' is no parameter of flows.verify.verify, which has directory, ",
+        "'folder' is no parameter of 'verify', which has directory, ",
     ),
     "an entrypoint that is a path": (
         "flows.verify.verify",
@@ -152,6 +152,108 @@ async def test_pool_for_containers_is_refused_where_processes_are_started(tmp_pa
     with pytest.raises(ConfigError, match=r"deployments\.nightly\.work_pool is for containers"):
         await anext(stack.up(written(tmp_path, text)))
     assert not (tmp_path / "up").exists()
+
+
+MIRROR = """\
+    parameters:
+      source: https://example.com/api
+      directory: /data
+      search:
+        bbox: [13.0, 52.3, 13.8, 52.7]
+        datetime: 2026-06-01
+      options: {include: [visual]}
+      max_items: 5
+      credentials:
+        $ref: {block_document_slug: http-credentials/mine}
+"""
+SYNC = GOOD.replace("verify.verify", "sync.sync").replace(
+    "    parameters: {directory: /data}\n", MIRROR
+)
+
+WRONG_PARAMETERS = {
+    "a box of three numbers": (", 52.7]", "]", "parameters: search.bbox must have four numbers"),
+    "a box of words": ("13.8", "east", "parameters.search.bbox[2]: Input should be a valid number"),
+    "an unknown key of the search": ("datetime", "datetme", "search.datetme: there is no such key"),
+    "no time": ("2026-06-01", "soon", "parameters: search.datetime 'soon' is no time"),
+    "an unknown option": ("include", "includes", "options.includes: there is no such key"),
+    "options that contradict": (
+        "{include: [visual]}",
+        "{include: [visual], exclude: [visual]}",
+        "parameters.options: ",
+    ),
+    "a limit that is no number": (
+        "max_items: 5",
+        "max_items: many",
+        "parameters.max_items: Input should be a valid integer",
+    ),
+    "a limit of no items": (
+        "max_items: 5",
+        "max_items: 0",
+        "parameters: max_items must be at least 1",
+    ),
+    "a choice that there is not": (
+        "max_items: 5",
+        "on_removed: forget",
+        "parameters.on_removed: Input should be 'keep', 'mark' or 'delete'",
+    ),
+    "a template": (
+        "directory: /data",
+        "directory: '/data/{{ prefect.variables.place }}'",
+        "parameters.directory: '{{' is no way",
+    ),
+    "a template inside": (
+        "[visual]",
+        "['{{ prefect.blocks.secret.s3same }}']",
+        "parameters.options.include[0]: '{{' is no way, since Prefect stores what that resolves to",
+    ),
+    "a block by its id, which Prefect replaces by what it holds": (
+        "block_document_slug: http-credentials/mine",
+        "block_document_id: 5f0a47d9-31c6-4e0c-a6d7-6c9d1c1e7d4f",
+        "parameters.credentials: this refers to no saved block by its name",
+    ),
+    "a block of no type that there is": (
+        "http-credentials/mine",
+        "http/mine",
+        "parameters.credentials: 'http/mine' is none of earthdata-credentials, ",
+    ),
+    "what a block holds": (
+        "$ref: {block_document_slug: http-credentials/mine}",
+        "token: s3same",
+        "parameters.credentials: this refers to no saved block by its name",
+    ),
+    "a parameter of a schedule": (
+        "active: false",
+        "parameters: {max_bytes: lots}",
+        "schedules[1].parameters.max_bytes: Input should be a valid integer",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"), WRONG_PARAMETERS.values(), ids=WRONG_PARAMETERS.keys()
+)
+def test_wrong_parameter_is_refused_by_its_name(
+    tmp_path: Path, old: str, new: str, sentence: str
+) -> None:
+    assert old in SYNC
+    with pytest.raises(ConfigError) as caught:
+        read_deployments(written(tmp_path, SYNC.replace(old, new, 1)))
+    text = str(caught.value)
+    assert text.startswith("prefect.yaml: deployments.nightly: ")
+    assert sentence in text
+    assert "\n" not in text
+    assert "s3same" not in text
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_parameters_are_those_of_the_flow(tmp_path: Path, several: bool) -> None:
+    text = SYNC
+    if several:
+        text = text.replace("        $ref: {", "        - $ref: {")
+    (one,) = read_deployments(written(tmp_path, text))
+    assert one.parameters["max_items"] == 5
+    # Others may be left to whoever starts a run.
+    read_deployments(written(tmp_path, SYNC.replace("      directory: /data\n", "")))
 
 
 def test_two_of_a_name_are_refused(tmp_path: Path) -> None:
