@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from bench.measure import ROOT, BenchError
@@ -130,10 +131,19 @@ def program_path(name: str) -> str:
 
 
 def free_port() -> int:
-    """Returns a port of this machine that nobody listens on now."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Returns a port of this machine that nobody listens on now.
+
+    The server that is to have it may need many seconds to start, or start again later. So it is
+    none of those that the system gives to connections and to who asks for any port.
+
+    Raises:
+        BenchError: There is none.
+    """
+    for port in random.sample(range(20_000, 30_000), 100):
+        with closing(socket.socket()) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise BenchError("there is no free port")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -22,6 +23,11 @@ for _module in pkgutil.walk_packages(stac_asset.__path__, "stac_asset."):
 
 # Ray reads it when it is imported, whichever test does that first: its cluster is on loopback.
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+
+# Whoever is started in the background by a script ignores Ctrl-C, and so does what it starts: even
+# the processes that these tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -18,6 +16,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
+from bench.servers import free_port
 from stac_asset.items import read_items
 from stac_asset.testing import Origin
 
@@ -52,7 +51,7 @@ class Api:
         self._program = program
         self._folder = folder
         self._collection = collection
-        self._port = _port()
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.href = f"http://127.0.0.1:{self._port}"
 
@@ -87,15 +86,6 @@ class Api:
             self._process.kill()
             self._process.wait()
             self._process = None
-
-
-def _port() -> int:
-    """Returns a free port that no outgoing connection gets while the server is restarted."""
-    for port in random.sample(range(20_000, 30_000), 100):
-        with closing(socket.socket()) as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError("there is no free port")
 
 
 @contextmanager

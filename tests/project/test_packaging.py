@@ -31,6 +31,14 @@ def test_wheel_holds_the_four_packages_typed_and_nothing_else(wheel: Path) -> No
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
 
 
+def test_wheel_holds_every_file_of_the_packages(wheel: Path) -> None:
+    list_files = ["git", "ls-files", "--", *PACKAGES]
+    listed = subprocess.run(list_files, check=True, capture_output=True, text=True, cwd=ROOT)
+    names = zipfile.ZipFile(wheel).namelist()
+    assert set(listed.stdout.split()) <= set(names)
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+
+
 def test_wheel_names_its_entry_points(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     (name,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
@@ -48,6 +56,9 @@ def test_packages_import_from_an_installed_wheel(wheel: Path, tmp_path: Path) ->
         f"import {', '.join(PACKAGES)}\n"
         f"for package in ({', '.join(PACKAGES)}):\n"
         "    print(package.__file__)\n"
+        "from importlib.metadata import distribution\n"
+        "for point in distribution('prefect-stac-asset').entry_points:\n"
+        "    point.load()\n"
     )
     # -I keeps the environment, and the working folder, out of the search path.
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{code}"
