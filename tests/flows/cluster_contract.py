@@ -13,10 +13,14 @@ from prefect.client.schemas.objects import State
 
 from stac_asset import DownloadError
 from stac_asset.errors import ResponseError
+from stac_asset.files import part_paths
 from stac_asset.testing import Origin, Stall, Status
 from tests.flows.reading import message, read_back, states
 from tests.flows.running import files, until
 from tests.flows.test_states import OPTIONS, make_items, with_options
+
+HALF = 2_000_000
+"""Bytes of a file that are sent before its source stalls."""
 
 
 async def batches_run(download: Any, origin: Origin, href: str, directory: Path) -> State[Any]:
@@ -105,14 +109,18 @@ async def killed_worker_is_replaced(
 def hold_in_the_middle(origin: Origin) -> str:
     """Puts three items of two assets on an origin, one of which stalls once after its half."""
     href = make_items(origin, 3, "a", "b")
-    origin.put("/1/a.tif", size=4_000_000)
-    origin.fault("/1/a.tif", Stall(after=2_000_000), times=1)
+    origin.put("/1/a.tif", size=2 * HALF)
+    origin.fault("/1/a.tif", Stall(after=HALF), times=1)
     return href
 
 
 async def until_in_the_middle(directory: Path) -> None:
-    """Waits until so much of that file is on disk that it can be continued."""
-    await until(lambda: (directory / "item-1" / ".a.tif.part.json").exists())
+    """Waits until the half of that file is on disk, so that it can be continued.
+
+    Its note is older then, and whole: a worker may be killed in the middle of writing one.
+    """
+    part, _ = part_paths(directory / "item-1" / "a.tif")
+    await until(lambda: part.exists() and part.stat().st_size >= HALF)
 
 
 def same(origin: Origin, directory: Path, assets: list[tuple[int, str]]) -> None:
