@@ -196,10 +196,10 @@ class Planner:
 
     def _place(self, folder: str) -> str:
         """Returns where a folder is: a symlink in the directory may make two names one place."""
-        if len(folder) <= len(self._root):
-            return folder
         real = self._real.get(folder)
         if real is None:
+            if len(folder) <= len(self._root):
+                return folder
             parent, name = os.path.split(folder)
             real = os.path.join(self._place(parent), name)
             if os.path.islink(real):
@@ -211,8 +211,9 @@ class Planner:
 
     def _take(self, path: str, owner: str) -> None:
         """Notes whose a file is, and that the folders in which it lies cannot be files."""
-        parent, name = os.path.split(path)
-        folded = _folded(os.path.join(self._place(parent), name))
+        parent, _, name = path.rpartition(os.sep)
+        place = self._place(parent)
+        folded = _folded(path if place == parent else os.path.join(place, name))
         other = self._taken.get(folded) or self._folders.get(folded)
         folders: list[str] = []
         folder = os.path.dirname(folded)
