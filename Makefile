@@ -9,6 +9,7 @@ KILLS ?= 100
 ASSETS ?= 100000
 ROWS ?=
 TURNS ?=
+TESTS ?= tests/deployments/test_schedules.py
 VENV := .venv
 BIN := $(VENV)/bin
 # The newest Python that the lock was made for.
@@ -16,11 +17,15 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 	&& { echo $$python; break; }; done)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOWEST := .venv-lowest
+# The oldest supported Python, since the lowest versions of some packages have no wheels for newer ones.
+LOWEST_PYTHON ?= $(shell for python in python3.11 python3.12 python3.13; do \
+	$$python -c '' 2>/dev/null && { echo $$python; break; }; done)
 export PYTHONDONTWRITEBYTECODE ?=
 
 .PHONY: help
 help:  ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(VENV)/run  ## Download STAC items through a Prefect flow; ITEM=<href> for one of your own
@@ -41,7 +46,11 @@ down: $(VENV)/run  ## End what make up started
 
 .PHONY: test
 test: $(VENV)/dev tests/node/node_modules  ## Run all tests; ARGS='-k name' for some
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
+
+.PHONY: test-lowest
+test-lowest: $(LOWEST)/run  ## Run the schedule tests with the lowest versions of the dependencies; TESTS='tests/flows' for others
+	@$(LOWEST)/bin/python -m pytest $(TESTS) $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/dev  ## Check style, types and the directions of imports
@@ -72,7 +81,7 @@ lock: $(VENV)/dev  ## Pin the dependencies anew
 
 .PHONY: clean
 clean:  ## Remove the environment, and what the demo left
-	@rm -rf $(VENV) .demo build tests/node/node_modules
+	@rm -rf $(VENV) $(LOWEST) .demo build tests/node/node_modules
 
 # The stamps say what is installed; they are as new as the lock that was installed.
 $(VENV)/run: requirements.lock pyproject.toml | $(VENV)/bin/python
@@ -86,6 +95,16 @@ $(VENV)/dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
 	@$(PIP) --require-hashes --requirement requirements-dev.lock
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/run
+
+$(LOWEST)/run: requirements-lowest.lock pyproject.toml
+	@test -n '$(LOWEST_PYTHON)' || { echo 'Python 3.11 is needed: install it, or set LOWEST_PYTHON' >&2; exit 1; }
+	@$(LOWEST_PYTHON) -m venv --clear $(LOWEST)
+	@echo 'Installing the packages of requirements-lowest.lock into $(LOWEST) ...'
+	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --require-hashes --requirement requirements-lowest.lock
+	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --no-deps --no-build-isolation --editable .
+	@touch $@
 
 $(VENV)/bin/python:
 	@test -n '$(PYTHON)' || { echo 'Python 3.11, 3.12 or 3.13 is needed: install one, or set PYTHON' >&2; exit 1; }
