@@ -6,6 +6,8 @@ import importlib
 import os
 import pkgutil
 import signal
+import subprocess
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -14,6 +16,9 @@ import pytest
 import stac_asset
 from stac_asset import Config
 from stac_asset.testing import Origin
+from tests.server_logs import pytest_runtest_setup
+
+__all__ = ["pytest_runtest_setup"]  # Hooks of pytest.
 
 # Hypothesis draws constants of the modules that are imported, and a module that is imported in the
 # middle of a test, as ours are when they are first used, would change what it draws.
@@ -42,7 +47,8 @@ def pytest_runtest_makereport(
     return report
 
 
-_SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+_ROOT = Path(__file__).parents[1]
+_SHARED_DATA = _ROOT.parent / "shared" / "data"
 
 
 @pytest.fixture
@@ -64,3 +70,22 @@ def shared_data() -> Path:
     if not _SHARED_DATA.is_dir():
         pytest.skip("../shared/data is absent")
     return _SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
+    subprocess.run([*build, str(_ROOT)], check=True, capture_output=True)
+    (built,) = folder.iterdir()
+    return built
+
+
+@pytest.fixture(scope="session")
+def installed_wheel(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the packages of the project's wheel, without those that it requires."""
+    folder = tmp_path_factory.mktemp("installed")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*pip, "--target", str(folder), str(wheel)], check=True, capture_output=True)
+    return folder

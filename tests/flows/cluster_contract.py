@@ -18,21 +18,29 @@ from stac_asset.testing import Origin, Stall, Status
 from tests.flows.reading import message, read_back, states
 from tests.flows.running import files, until
 from tests.flows.test_states import OPTIONS, make_items, with_options
+from tests.server_logs import ServerLog
 
 HALF = 2_000_000
 """Bytes of a file that are sent before its source stalls."""
 
 
-async def batches_run(download: Any, origin: Origin, href: str, directory: Path) -> State[Any]:
+async def batches_run(
+    download: Any, log: ServerLog, origin: Origin, href: str, directory: Path
+) -> State[Any]:
     """Downloads 60 items of four assets, one of which does not exist, and returns the state.
 
     Args:
         download: The flow.
+        log: The log of the workers.
         origin: The origin that has them.
         href: The items.
         directory: Where they go.
     """
     origin.remove("/55/c.tif")
+    log.provoke(
+        r"Task run 'item-50/a and 39 more' - Task run failed with exception: BatchError\(",
+        r"Task run 'item-50/a and 39 more' - Finished in state Failed\(.*1 of 40 assets failed",
+    )
     options = with_options(http_check_content_type=False)
     state: State[Any] = await download(href, str(directory), options, return_state=True)
     run, task_runs = await read_back(state, 4)
@@ -51,13 +59,18 @@ async def batches_run(download: Any, origin: Origin, href: str, directory: Path)
     return state
 
 
-async def fail_fast_stops(download: Any, origin: Origin, directory: Path) -> None:
+async def fail_fast_stops(download: Any, log: ServerLog, origin: Origin, directory: Path) -> None:
     """Fails in one of two batches that run, while two more wait."""
     href = make_items(origin, 100, "a", "b", "c", "d")
     origin.fault("/0/a.tif", Status(503), times=0)
     origin.fault("/*.tif", Stall(after=100), times=0)
     options = with_options(
         fail_fast=True, http_max_attempts=1_000_000, retry_wait_max=0.1, max_concurrent_downloads=5
+    )
+    log.provoke(
+        r"Task run 'item-0/a and 99 more' - Task run failed with exception: ResponseForbidden",
+        r"Task run 'item-0/a and 99 more' - Finished in state Failed\(.*403 Forbidden",
+        r"Task run 'item-\d+/a and 99 more' - Finished in state Cancelled\('another asset failed",
     )
     running = asyncio.ensure_future(download(href, str(directory), options, return_state=True))
     await until(lambda: origin.in_flight >= 9)  # Both workers are in the middle of a batch.

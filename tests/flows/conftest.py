@@ -6,6 +6,7 @@ import gc
 import inspect
 import warnings
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
 from tests.flows.deploying import running_worker
+from tests.server_logs import ServerLog, checked_log, output_to
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,18 +41,38 @@ def _collected() -> Iterator[None]:
         gc.collect()
 
 
+@pytest.fixture(scope="session")
+def server_log(tmp_path_factory: pytest.TempPathFactory) -> ServerLog:
+    """The log of the server. A test that provokes errors in it announces them here."""
+    return ServerLog(tmp_path_factory.mktemp("server") / "server.log")
+
+
 @pytest.fixture(scope="session", autouse=True)
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def prefect_server(
+    server_log: ServerLog, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     """A temporary server with a database of its own, which calls nobody."""
     storage = {PREFECT_LOCAL_STORAGE_PATH: tmp_path_factory.mktemp("results")}
-    with pytest.MonkeyPatch.context() as patch, temporary_settings(storage):
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        temporary_settings(storage),
+        checked_log(server_log),
+        ExitStack() as server,
+    ):
         patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-        with prefect_test_harness(server_startup_timeout=600):
-            yield
+        with output_to(server_log.path):
+            server.enter_context(prefect_test_harness(server_startup_timeout=600))
+        yield
 
 
 @pytest.fixture(scope="session")
-def pool(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def worker_log(tmp_path_factory: pytest.TempPathFactory) -> ServerLog:
+    """The log of the worker and its runs. A test whose runs log errors announces them here."""
+    return ServerLog(tmp_path_factory.mktemp("worker") / "worker.log")
+
+
+@pytest.fixture(scope="session")
+def pool(prefect_server: None, worker_log: ServerLog) -> Iterator[str]:
     """The name of a work pool with a worker."""
-    with running_worker(tmp_path_factory.mktemp("worker") / "worker.log") as name:
+    with running_worker(worker_log) as name:
         yield name

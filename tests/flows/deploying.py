@@ -19,22 +19,25 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
 
+from tests.server_logs import ServerLog, checked_log
+
 ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def running_worker(log: Path, **environment: str) -> Iterator[str]:
+def running_worker(log: Path | ServerLog, *provoked: str, **environment: str) -> Iterator[str]:
     """Runs a process worker against the server of the tests, and yields the name of its pool.
 
     Args:
-        log: Where its output goes, and that of the flow runs.
+        log: Where its output goes, and that of the flow runs. It is checked for errors in the end.
+        provoked: Regular expressions for the errors that the test expects in it.
         environment: More environment variables, which flow runs inherit.
     """
     pool = f"pool-{uuid4().hex[:8]}"
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
     command = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process"]
     quick = {"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_WORKER_PREFETCH_SECONDS": "1"}
-    with log.open("wb") as output:
+    with checked_log(log, *provoked) as checked, checked.path.open("wb") as output:
         worker = subprocess.Popen(
             [*command, "--pool", pool, "--name", pool],
             cwd=ROOT,
@@ -66,15 +69,24 @@ async def deploy(flow: Flow[..., Any], pool: str, **options: Any) -> str:
     deployment = await flow.to_deployment(  # type: ignore[misc] # a coroutine in an event loop
         name, entrypoint_type=EntrypointType.MODULE_PATH, work_pool_name=pool, **options
     )
+    await existing(pool)
+    await deployment.aapply()
+    return f"{flow.name}/{name}"
+
+
+async def existing(pool: str) -> None:
+    """Waits for a work pool, which a worker makes when it starts.
+
+    Args:
+        pool: The work pool.
+    """
     async with get_client() as client:
-        for _ in range(600):  # The worker makes its pool when it starts.
+        for _ in range(600):
             try:
                 await client.read_work_pool(pool)
                 break
             except ObjectNotFound:
                 await asyncio.sleep(0.2)
-    await deployment.aapply()
-    return f"{flow.name}/{name}"
 
 
 async def ended(run: FlowRun) -> State[Any]:

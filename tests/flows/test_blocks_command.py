@@ -20,6 +20,7 @@ from stac_asset.cli import app
 from stac_asset.errors import StacAssetError
 from stac_asset.testing import Origin
 from tests.flows.deploying import ROOT
+from tests.server_logs import troubles
 
 STAC_ASSET = ["-c", "from stac_asset.cli import main; main()", "blocks"]
 SECRET = "pl4nted-token"
@@ -45,6 +46,7 @@ async def run(*arguments: str) -> Done:
         text=True,
         timeout=200,
     )
+    assert troubles(f"{done.stdout}\n{done.stderr}") == []
     return Done(done.returncode, done.stdout, done.stderr)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from stac_asset.errors import DownloadError, NotFoundError
 from stac_asset.testing import Origin, Stall
 from tests.flows.deploying import deploy, ended
 from tests.flows.test_states import make_items
+from tests.server_logs import ServerLog, cancelled_run
 
 
 async def test_result_of_a_deployment_run_loads_the_objects(
@@ -37,11 +39,18 @@ async def test_result_of_a_deployment_run_loads_the_objects(
 
 
 async def test_failed_deployment_run_says_what_failed(
-    origin: Origin, tmp_path: Path, pool: str
+    origin: Origin, tmp_path: Path, pool: str, worker_log: ServerLog
 ) -> None:
     name = await deploy(flows.download_item_collection, pool)
     source = make_items(origin, 2, "a")
     origin.remove("/1/a.tif")
+    flow_run = re.escape(f"Flow run 'download items.json to {tmp_path}'")
+    worker_log.provoke(
+        r"Task run 'item-1/a' - Task run failed with exception: ResponseNotFoundError\(",
+        r"Task run 'item-1/a' - Finished in state Failed\(.*404 Not Found",
+        rf"{flow_run} - Encountered exception during execution: DownloadError\(",
+        rf"{flow_run} - Finished in state Failed\(.*1 of 2 assets failed",
+    )
     run: Any = await run_deployment(
         name, parameters={"source": source, "directory": str(tmp_path)}, timeout=280
     )
@@ -54,7 +63,7 @@ async def test_failed_deployment_run_says_what_failed(
 
 @pytest.mark.parametrize("granularity", ["asset", "batch"])
 async def test_cancelling_stops_the_transfers_and_a_new_run_continues_them(
-    origin: Origin, tmp_path: Path, pool: str, granularity: str
+    origin: Origin, tmp_path: Path, pool: str, worker_log: ServerLog, granularity: str
 ) -> None:
     name = await deploy(flows.download_item_collection, pool)
     source = make_items(origin, 3, "a")
@@ -70,6 +79,9 @@ async def test_cancelling_stops_the_transfers_and_a_new_run_continues_them(
     while not (origin.gets("/1/a.tif") and len(list(tmp_path.glob("item-*/*.tif"))) == 2):
         await asyncio.sleep(0.1)
     part = await _grown(tmp_path)
+    worker_log.provoke(
+        *cancelled_run(f"download items.json to {tmp_path}", "item-(1/a|0/a and 2 more)")
+    )
     async with get_client() as client:
         await client.set_flow_run_state(run.id, Cancelling())
     state = await ended(run)

@@ -16,13 +16,20 @@ from stac_asset.testing import Origin
 from tests.flows import cluster_contract as contract
 from tests.flows.running import documented
 from tests.flows.test_states import make_items
+from tests.server_logs import ServerLog, checked_log
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
+def cluster_log(tmp_path_factory: pytest.TempPathFactory) -> ServerLog:
+    """The output of all workers. A test that provokes errors in it announces them here."""
+    return ServerLog(tmp_path_factory.mktemp("cluster") / "workers.log")
+
+
+@pytest.fixture(scope="module")
+def cluster(cluster_log: ServerLog) -> Iterator[None]:
     """Two places on loopback alone, and no statistics sent anywhere."""
     folder = tempfile.mkdtemp(prefix="ray-")  # pytest's are too long for the names of sockets.
-    with pytest.MonkeyPatch.context() as patch:
+    with checked_log(cluster_log), pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         # No token: Ray reads its mode when it is imported, which other tests may have done before.
@@ -41,6 +48,8 @@ def cluster() -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
+            logs = [path.read_bytes() for path in Path(folder).glob("session_2*/logs/worker-*")]
+            cluster_log.path.write_bytes(b"\n".join(logs))
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -60,15 +69,17 @@ def working() -> list[int]:
     return found
 
 
-async def test_batches_run_on_the_cluster(origin: Origin, tmp_path: Path, download: Any) -> None:
+async def test_batches_run_on_the_cluster(
+    origin: Origin, tmp_path: Path, download: Any, cluster_log: ServerLog
+) -> None:
     href = make_items(origin, 60, "a", "b", "c", "d")
-    await contract.batches_run(download, origin, href, tmp_path)
+    await contract.batches_run(download, cluster_log, origin, href, tmp_path)
 
 
 async def test_fail_fast_stops_what_runs_and_what_waits(
-    origin: Origin, tmp_path: Path, download: Any
+    origin: Origin, tmp_path: Path, download: Any, cluster_log: ServerLog
 ) -> None:
-    await contract.fail_fast_stops(download, origin, tmp_path)
+    await contract.fail_fast_stops(download, cluster_log, origin, tmp_path)
 
 
 async def test_killed_workers_batch_is_continued_by_another(

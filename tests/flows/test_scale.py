@@ -6,7 +6,11 @@ import json
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from tests.server_logs import checked_log
 
 MB = 1_000_000
 
@@ -14,7 +18,13 @@ MB = 1_000_000
 @cache
 def figures(assets: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "bench.scale", "--json", "--assets", str(assets)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    # Its server and its flow log there.
+    with (
+        TemporaryDirectory() as folder,
+        checked_log(Path(folder, "scale.log")) as log,
+        log.path.open("wb") as errors,
+    ):
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
     assert found["downloaded"] == assets
     return found

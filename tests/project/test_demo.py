@@ -15,6 +15,7 @@ import pytest
 
 from stac_asset.source import load_stac
 from stac_asset.testing import Origin
+from tests.server_logs import checked_log
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "examples"))
@@ -31,9 +32,13 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
-def demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def demo(
+    folder: Path, *arguments: str, provoked: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Runs the demo, and checks the log of its flow runs and its embedded server."""
     command = [sys.executable, str(folder / "examples" / "demo.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    with checked_log(folder / ".demo" / "prefect.log", *provoked):
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
 
 
 def digest(path: Path) -> str:
@@ -80,7 +85,8 @@ def test_demo_takes_any_href_and_says_what_is_wrong_with_one(
     origin.remove("/gone.json")
     # The flow's own tests have more kinds of bad input; each demo starts a server of its own.
     for href, reason in hrefs.items():
-        done = demo(checkout, href)
+        failed = rf"Encountered exception during execution: .*{reason}|Finished in state .*{reason}"
+        done = demo(checkout, href, provoked=(rf"Flow run 'download [^']+' - ({failed})",))
         assert done.returncode == 1, done.stdout
         (sentence,) = done.stderr.splitlines()
         assert href in sentence

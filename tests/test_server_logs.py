@@ -1,0 +1,240 @@
+"""Errors in the logs of servers, workers and served flows are found, and fail the run of tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.server_logs import HARMLESS, ServerLog, checked_log, output_to, troubles
+
+INFO = "04:21:13.100 | INFO    | prefect.server - Ready\n"
+ERROR = "04:21:14.200 | ERROR   | Flow run 'gray-fox' - Finished in state Failed('no file')\n"
+TRACEBACK = (
+    'Traceback (most recent call last):\n  File "a.py", line 1, in <module>\nValueError: 1\n'
+)
+
+# Printed by the server of Prefect 3.8.8 with SQLAlchemy 2.1.9, some frames left out.
+NO_SCHEDULED_RUNS = """\
+04:21:15.759 | ERROR   | docket.dependencies - ↩ [    52ms] schedule_deployments(){schedule_deployments}
+Traceback (most recent call last):
+  File "/usr/lib/python3.11/site-packages/docket/worker.py", line 1134, in _execute
+    result = await execution.function(
+             ^^^^^^^^^^^^^^^^^^^^^^^^^
+  File "/usr/lib/python3.11/site-packages/prefect/server/services/scheduler.py", line 273, in schedule_deployments
+    inserted_runs = await models.deployments._insert_scheduled_flow_runs(
+                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  File "/usr/lib/python3.11/site-packages/sqlalchemy/ext/hybrid.py", line 1851, in prop
+    raise exc.InvalidRequestError(
+sqlalchemy.exc.InvalidRequestError: Can't evaluate bulk DML statement; please supply a bulk_dml decorated function
+"""  # noqa: E501
+
+RICH = """\
+╭───────────────────── Traceback (most recent call last) ──────────────────────╮
+│ /usr/lib/python3.11/site-packages/prefect/cli/root.py:9 in main              │
+╰──────────────────────────────────────────────────────────────────────────────╯
+ValueError: 1
+"""
+GROUP = """\
+  + Exception Group Traceback (most recent call last):
+  |   File "a.py", line 1, in <module>
+  | ExceptionGroup: unhandled errors in a TaskGroup (1 sub-exception)
+"""
+DASK = "2026-11-29 04:21:15,759 - distributed.worker - ERROR - Worker stream died\n"
+RAY = "2026-11-29 04:21:15,759\tERROR worker.py:421 -- Unhandled error\n"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NO_SCHEDULED_RUNS,
+        ERROR,
+        ERROR.replace("ERROR   ", "CRITICAL"),
+        ERROR + TRACEBACK,
+        ERROR.replace("ERROR", "\x1b[38;5;160mERROR\x1b[0m"),
+        "\x1b[31mERROR\x1b[0m:    Exception in ASGI application\n" + TRACEBACK,
+        "ERROR:    [Errno 98] Address already in use\n",
+        DASK,
+        RAY,
+        TRACEBACK,
+        "Exception in thread Thread-1:\n" + TRACEBACK,
+        RICH,
+        GROUP,
+        "Fatal Python error: Segmentation fault\n",
+    ],
+)
+def test_error_is_one_record_between_others(error: str) -> None:
+    (found,) = troubles(INFO + error + INFO)
+    assert found.endswith(error.rstrip().rpartition("\n")[2][-10:])
+    assert "prefect.server - Ready" not in found or error.startswith(("╭", "  +", "Fatal"))
+    assert troubles(error)
+    assert troubles(error.replace("\n", "\r\n"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        INFO,
+        "04:21:13.100 | WARNING | prefect.server - slow\n",
+        "INFO:     Started server process [1]\n",
+        "0 errors, and no error\n",
+        " ___ ___\n| _ \\ _ \\\n",
+        "",
+    ],
+)
+def test_log_without_errors_has_no_troubles(line: str) -> None:
+    assert troubles(line * 3) == []
+
+
+def test_provoked_error_is_expected_with_its_traceback_and_others_are_not() -> None:
+    other = ERROR.replace("gray-fox", "red-fox")
+    log = INFO + ERROR + TRACEBACK + other + TRACEBACK + INFO
+    assert troubles(log, [r"'gray-fox' - Finished .*ValueError: 1"]) == [
+        (other + TRACEBACK).rstrip()
+    ]
+    assert troubles(log, ["gray-fox", "red-fox"]) == []
+    assert len(troubles(log, ["blue-fox"])) == 2
+
+
+@pytest.mark.parametrize("sentence", ["During handling of", "The above exception"])
+def test_chained_tracebacks_are_one_record(sentence: str) -> None:
+    between = {
+        "During handling of": "During handling of the above exception, another exception occurred:",
+        "The above exception": "The above exception was the direct cause of the following "
+        "exception:",
+    }[sentence]
+    chained = f"{ERROR}{TRACEBACK}\n{between}\n\n{TRACEBACK}"
+    assert troubles(INFO + chained + INFO) == [chained.rstrip()]
+    assert troubles(chained, ["gray-fox"]) == []
+
+
+@pytest.mark.parametrize("before", [INFO, ERROR + TRACEBACK, ""])
+def test_traceback_of_no_logger_is_a_record_by_itself(before: str) -> None:
+    """Otherwise the pattern for a record would forgive what the process prints after it."""
+    patterns = ["gray-fox", "Ready"]
+    assert troubles(before + TRACEBACK, patterns) == [TRACEBACK.rstrip()]
+
+
+def test_error_of_the_scheduler_is_never_harmless() -> None:
+    for harmless in HARMLESS:
+        assert troubles(NO_SCHEDULED_RUNS, [harmless])
+    assert all(reason.endswith(".") for reason in HARMLESS.values())
+
+
+@pytest.mark.parametrize(
+    ("logger", "error", "expected"),
+    [
+        ("docket.dependencies", "database is locked", 0),
+        ("docket.worker", "database is locked", 1),
+        ("docket.dependencies", "no such table: deployment_schedule", 1),
+    ],
+)
+def test_task_that_finds_sqlite_locked_is_harmless_only_where_it_runs_again(
+    logger: str, error: str, expected: int
+) -> None:
+    log = (
+        f"04:36:28.954 | ERROR   | {logger} - ↩ [ 67846ms] mark_work_queues_ready(){{x}}\n"
+        f"{TRACEBACK}sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) {error}\n"
+        "[SQL: UPDATE work_queue SET last_polled=:last_polled]\n"
+    )
+    assert len(troubles(INFO + log + INFO)) == expected
+
+
+def test_errors_name_their_test_and_patterns_hold_from_their_test_on(tmp_path: Path) -> None:
+    log = ServerLog(tmp_path / "log")
+    with log.path.open("w") as file:
+        for name in ("first", "second", "third"):
+            log.test_begins(f"test_{name}")
+            if name == "second":
+                log.provoke("gray-fox")
+            file.write(INFO + ERROR)
+            file.flush()
+    with pytest.raises(AssertionError) as failed:
+        log.check()
+    text = str(failed.value)
+    assert "written during test_first or soon after it:\n04:21:14.200 | ERROR" in text
+    assert "test_second" not in text
+    assert "test_third" not in text
+
+
+def test_patterns_hold_for_a_log_that_replaces_an_older_and_longer_one(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(INFO * 9)
+    with checked_log(tmp_path / "log", "gray-fox"):
+        (tmp_path / "log").write_text(ERROR)
+    found = pytest.raises(AssertionError, match="test_patterns_hold_for_a_log_that")
+    with found, checked_log(tmp_path / "log", "red-fox"):
+        (tmp_path / "log").write_text(ERROR)
+
+
+def test_log_that_was_never_written_fails(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), checked_log(tmp_path / "log"):
+        pass
+
+
+def test_failure_of_the_test_itself_is_raised_instead(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(ERROR)
+    with pytest.raises(KeyError), checked_log(tmp_path / "log"):
+        raise KeyError
+
+
+def test_output_of_processes_goes_to_the_file_as_long_as_they_run(tmp_path: Path) -> None:
+    code = "import sys; sys.stdin.read(); print('out'); print('err', file=sys.stderr)"
+    with output_to(tmp_path / "log"):
+        process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
+    process.communicate()
+    assert sorted((tmp_path / "log").read_text().split()) == ["err", "out"]
+    subprocess.run([sys.executable, "-c", "print('later')"], check=True)
+    assert "later" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "provoked"),
+    [([], True), ([], False), (["-p", "xdist", "--numprocesses", "1"], False)],
+    ids=["all are provoked", "one is not provoked", "with xdist"],
+)
+def test_unprovoked_error_in_the_log_of_a_session_fails_the_run(
+    tmp_path: Path, options: list[str], provoked: bool
+) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    code = f"""
+        import pytest
+        from pathlib import Path
+        from tests.server_logs import ServerLog, checked_log
+
+        LOG = ServerLog(Path({str(tmp_path / "log")!r}))
+
+        @pytest.fixture(scope="session", autouse=True)
+        def server():
+            LOG.path.write_text("")
+            with checked_log(LOG):
+                yield
+
+        def test_first():
+            pass
+
+        def test_second():
+            if {provoked}:
+                LOG.provoke("'gray-fox' - .*no file")
+            LOG.path.write_text({ERROR!r})
+
+        def test_third():
+            pass
+        """
+    (tmp_path / "test_it.py").write_text(textwrap.dedent(code))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "tests.server_logs", *options, str(tmp_path)],
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == (0 if provoked else 1)
+    assert ("ERROR at teardown of test_third" in done.stdout) is not provoked
+    said = "written during test_it.py::test_second or soon after it"
+    assert (said in done.stdout) is not provoked
