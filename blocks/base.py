@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from typing import Any
 
 from prefect.blocks.abstract import CredentialsBlock
 from prefect.blocks.core import Block, schema_extra
-from pydantic import ConfigDict
+from pydantic import ConfigDict, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
+from blocks.parameter_schema import take_references_only
 from blocks.references import load_now, name_of, reference_to
 from stac_asset import Client, Config
 from stac_asset.clients.named import NamedClient
@@ -18,6 +22,9 @@ REPOSITORY = "https://github.com/prefect-stac-asset/prefect-stac-asset"
 """Where this project is. Prefect's client takes logos and documents from http(s) only."""
 
 DOCUMENTATION = f"{REPOSITORY}/blob/main/docs/credentials.md"
+
+_of_block_itself: ContextVar[bool] = ContextVar("_of_block_itself", default=False)
+"""Whether the JSON schema of a block type is generated, rather than one that a block is part of."""
 
 _LOGOS = f"{REPOSITORY}/raw/main/blocks/logos"
 
@@ -44,6 +51,30 @@ class ProviderCredentials(CredentialsBlock, ABC):
         hide_input_in_errors=True,
         json_schema_extra=schema_extra,
     )
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return the schema of the block itself, with all fields.
+
+        Args:
+            args: The arguments of `Block.model_json_schema`.
+            kwargs: The same.
+        """
+        before = _of_block_itself.set(True)
+        try:
+            return super().model_json_schema(*args, **kwargs)
+        finally:
+            _of_block_itself.reset(before)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /
+    ) -> JsonSchemaValue:
+        """Return the schema of the block: as a part of another schema, a reference only."""
+        schema = super().__get_pydantic_json_schema__(core_schema, handler)
+        if not _of_block_itself.get():
+            take_references_only(handler.resolve_ref_schema(schema), cls)
+        return schema
 
     async def client(self, config: Config | None = None) -> Client:
         """Returns a client that these credentials are used by, and whose `claims` say for what.

@@ -11,7 +11,8 @@ from prefect.blocks.core import Block
 
 from stac_asset.errors import ConfigError
 
-_SLUG = re.compile(r"[a-z0-9-]+/[^/%&><]+")
+SLUG = re.compile(r"[a-z0-9-]+/[^/%&><]+")
+"""`<type-slug>/<name>` of a saved block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class BlockReference:
     """`<type-slug>/<name>`, such as `s3-credentials/mine`."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.slug, str) or not _SLUG.fullmatch(self.slug):
+        if not isinstance(self.slug, str) or not SLUG.fullmatch(self.slug):
             raise ConfigError(
                 f"'{self.slug}' refers to no block: write <type-slug>/<name>, such as "
                 "s3-credentials/mine"
@@ -98,7 +99,7 @@ def _name_in(value: Any) -> str | None:
     found = value["$ref"]
     if isinstance(found, dict) and found.keys() == {"block_document_slug"}:
         slug = found["block_document_slug"]
-        return slug if isinstance(slug, str) and _SLUG.fullmatch(slug) else None
+        return slug if isinstance(slug, str) and SLUG.fullmatch(slug) else None
     if isinstance(found, dict) and found.keys() == {"block_document_id"}:
         found = found["block_document_id"]
     try:

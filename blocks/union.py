@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -16,6 +17,7 @@ from blocks.base import ProviderCredentials
 from blocks.earthdata import EarthdataCredentials
 from blocks.http import HttpCredentials
 from blocks.oauth2 import OAuth2Credentials
+from blocks.parameter_schema import take_references_only
 from blocks.planetary_computer import PlanetaryComputerCredentials
 from blocks.s3 import S3Credentials
 from stac_asset import Client, Config, ConfigError
@@ -29,23 +31,17 @@ OUR_BLOCKS: tuple[type[ProviderCredentials], ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
 class _SavedOnly:
-    """Makes a parameter's schema take saved blocks by reference, and not the fields of one.
+    """Annotation of a block of prefect-aws, as a parameter that takes references only."""
 
-    What a deployment or a run is given, Prefect stores as plain text. So that no secret is, the
-    server refuses fields: those that a caller writes down, and those that a template or an id in
-    `prefect.yaml` is replaced by. Prefect itself adds to the schema that a reference is taken.
-    """
+    kind: type[Block]
 
-    @classmethod
     def __get_pydantic_json_schema__(
-        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         schema = handler(core_schema)
-        found = handler.resolve_ref_schema(schema)
-        for name in found.keys() - {"title", "description", "type", "block_type_slug"}:
-            del found[name]
-        found["maxProperties"] = 0
+        take_references_only(handler.resolve_ref_schema(schema), self.kind)
         return schema
 
 
@@ -54,7 +50,7 @@ if TYPE_CHECKING:
 else:
     # One by one, so that Prefect's forms have a list of saved blocks for each.
     AnyCredentials = reduce(
-        or_, (Annotated[kind, _SavedOnly] for kind in (*OUR_BLOCKS, *AWS_BLOCKS))
+        or_, (*OUR_BLOCKS, *(Annotated[kind, _SavedOnly(kind)] for kind in AWS_BLOCKS))
     )
 
 

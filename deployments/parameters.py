@@ -62,7 +62,12 @@ def check_parameters(flow: Flow[..., Any], given: Mapping[str, Any], where: str)
     except NameError:  # Somebody else's flow, whose types are there for a type checker alone.
         hints = {}
     for name, value in sent.items():
-        _check(value, hints.get(name, Any), f"{where}.{name}")
+        path = f"{where}.{name}"
+        references = list(_references(value, path))
+        for at, reference in references:
+            _slug(reference, at)
+        if not references:  # The server checks the type of a parameter that has some.
+            _check(value, hints.get(name, Any), path)
     if ours:
         try:
             Limits(**{name: sent[name] for name in _LIMITS if name in sent})
@@ -86,16 +91,32 @@ def _check_credentials(value: Any, path: str) -> None:
     for one in value if isinstance(value, list) else [value]:
         if one is None:
             continue
-        try:
-            slug = of_parameter(one).slug
-        except ConfigError:
-            raise ValueError(
-                f"{path}: this refers to no saved block by its name, and so it would be stored in "
-                f"plain text: write {_EXAMPLE}"
-            ) from None
+        slug = _slug(one, path)
         kinds = [kind.get_block_type_slug() for kind in (*OUR_BLOCKS, *AWS_BLOCKS)]
         if slug.partition("/")[0] not in kinds:
             raise ValueError(f"{path}: '{slug}' is none of {', '.join(kinds)}")
+
+
+def _slug(value: Any, path: str) -> str:
+    try:
+        return of_parameter(value).slug
+    except ConfigError:
+        raise ValueError(
+            f"{path}: this refers to no saved block by its name, and so it would be stored in "
+            f"plain text: write {_EXAMPLE}"
+        ) from None
+
+
+def _references(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Yield where a value has references to saved blocks, and the references."""
+    if isinstance(value, dict):
+        if "$ref" in value:
+            yield path, value
+        for name, inner in value.items():
+            yield from _references(inner, f"{path}.{name}")
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _references(inner, f"{path}[{number}]")
 
 
 def _check(value: Any, kind: Any, path: str) -> None:

@@ -8,17 +8,21 @@ takes the pictures of `docs/images` anew.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect, sync_playwright
+from prefect.blocks.core import Block
 
+from blocks.union import OUR_BLOCKS
 from stac_asset.testing import Origin
 from tests.deployments.stacks import ROOT, Running, running_stack
 from tests.make_item import make_item
@@ -91,8 +95,8 @@ def field(page: Page, title: str) -> Locator:
     return page.locator("div.group").filter(has=label).last
 
 
-def submit(page: Page) -> None:
-    """Submits the form, as often as the server says that it is busy.
+def submit(page: Page) -> Any:
+    """Submits the form, as often as the server says that it is busy, and returns what was sent.
 
     SQLite has one writer. Where another one is at work, the server answers 503; Prefect's client
     asks again then, but its pages leave that to the person in front of them.
@@ -101,7 +105,7 @@ def submit(page: Page) -> None:
         with page.expect_response(lambda answer: answer.url.endswith("/create_flow_run")) as sent:
             page.get_by_role("button", name="Submit", exact=True).click()
         if sent.value.status != 503:
-            return
+            return sent.value.request.post_data_json
 
 
 def picture(page: Page, name: str) -> None:
@@ -145,7 +149,10 @@ def test_run_from_the_form_to_its_artifacts(
     expect(page.get_by_text("Attempts over HTTP")).to_have_count(0)  # folded away
     field(page, "Attempts and timeouts (Optional)").get_by_role("tab", name="Set").click()
     field(page, "Attempts over HTTP (Optional)").locator("input").fill("3")
-    submit(page)
+    (reference,) = submit(page)["parameters"]["credentials"].items()
+    name, document = reference
+    assert name == "$ref"
+    assert document.keys() == {"block_document_id"}
 
     page.get_by_role("link", name="download item.json to from-the-form").first.click()
     expect(page.get_by_text("Completed", exact=True).first).to_be_visible()
@@ -163,3 +170,11 @@ def test_run_from_the_form_to_its_artifacts(
     assert "file:checksum" in (folder / "the-item.json").read_text()
     # The pages ask for the settings of their statistics even where none are made; and none are.
     assert called <= {"sr-client-cfg.amplitude.com"}
+
+
+@pytest.mark.parametrize("kind", OUR_BLOCKS, ids=lambda kind: kind.__name__)
+def test_form_of_a_new_block_has_all_fields(stack: Running, page: Page, kind: type[Block]) -> None:
+    page.goto(f"{stack.url}/blocks/catalog/{kind.get_block_type_slug()}/create")
+    for name, field in kind.model_fields.items():
+        title = re.compile(rf"^{field.title}( \(Optional\))?$")
+        expect(page.get_by_text(title).first, name).to_be_visible()

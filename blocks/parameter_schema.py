@@ -1,0 +1,58 @@
+"""JSON schema of a block as a flow parameter: a reference to a saved block, and no fields.
+
+Prefect stores the parameters of deployments and flow runs in plain text. The schema of a parameter
+therefore refuses the fields of a block, wherever they come from: a caller, a template in
+`prefect.yaml`, or the id of a block there, which `prefect deploy` replaces by the block's fields.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect.blocks.core import Block
+
+from blocks.references import SLUG
+
+_UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+_ID = {"type": "string", "pattern": f"^{_UUID}$"}
+
+_NAMES = {
+    "type": "object",
+    "properties": {
+        "block_document_slug": {"type": "string", "pattern": f"^{SLUG.pattern}$"},
+        "block_document_id": _ID,
+    },
+    "additionalProperties": False,
+    "minProperties": 1,
+    "maxProperties": 1,
+}
+
+
+def take_references_only(definition: dict[str, Any], kind: type[Block]) -> None:
+    """Replace a block's fields in a JSON schema by a reference to a saved block.
+
+    Prefect validates parameters with this schema when a deployment is created. For updates and
+    flow runs, Prefect replaces the definition named by the title with `oneOf` this definition and
+    any object that has a `$ref`. A reference would then match both, which is an error. The title
+    therefore ends with a space, which forms do not show: no definition has such a name.
+
+    Args:
+        definition: The block's definition in the schema of a flow's parameters.
+        kind: The block's type.
+    """
+    description = definition.get("description")
+    definition.clear()
+    definition |= {
+        "title": f"{kind.__name__} ",
+        "type": "object",
+        # Prefect's run form lists the saved blocks of this type.
+        "block_type_slug": kind.get_block_type_slug(),
+        # A pattern, since tools take a property named $ref for a reference in the schema itself.
+        "patternProperties": {r"^\$ref$": {"anyOf": [_NAMES, _ID]}},
+        "additionalProperties": False,
+        # In place of `required`, which Prefect ignores when it validates a deployment.
+        "minProperties": 1,
+    }
+    if description is not None:
+        definition["description"] = description
