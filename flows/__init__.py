@@ -21,7 +21,8 @@ from flows.tasks import (
     resolve_client,
     rewrite_item,
 )
-from flows.verify import VerifyResult, verify
+from flows.verify import verify
+from flows.verify_result import VerifyResult
 
 __all__ = [
     "CheckResult",

@@ -20,10 +20,10 @@ from prefect.artifacts import (
 from prefect.client.orchestration import PrefectClient
 from rich.filesize import decimal
 
-from flows.markdown import link, plain, reasons, size, table
+from flows.markdown_text import link, plain, reasons, size, table
 from flows.pictures import pictures
 from flows.report import DownloadResult
-from flows.statistics import Row, Statistics
+from flows.run_statistics import Row, Statistics
 
 PROGRESS = "stac-asset-progress"
 SUMMARY = "stac-asset-summary"

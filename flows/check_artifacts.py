@@ -9,7 +9,7 @@ from prefect.client.orchestration import get_client
 
 from flows.artifacts import tried, write_failures, write_summary
 from flows.check_results import Checked, CheckResult
-from flows.markdown import link, reasons, size, table
+from flows.markdown_text import link, reasons, size, table
 from stac_asset.errors import NotFoundError, StacAssetError
 from stac_asset.redact import redact_text
 

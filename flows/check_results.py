@@ -99,10 +99,15 @@ class CheckError(DownloadError):
     """Raised by a batch some of whose assets do not exist; it knows what was found of the others.
 
     Args:
-        found: What was found of the batch's assets.
+        found: What was found of the batch's assets. Or the text of such an error, which has no
+            findings.
     """
 
-    def __init__(self, found: Sequence[Checked]) -> None:
+    def __init__(self, found: Sequence[Checked] | str) -> None:
+        self.found: list[Checked] = []
+        if isinstance(found, str):
+            super().__init__(found)
+            return
         super().__init__([one.error for one in found if one.error is not None], total=len(found))
         self.args = (found,)
         self.found = list(found)

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from contextlib import aclosing
-from typing import Any
 
-from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.runtime import task_run
 from prefect.states import Completed
-from prefect.utilities.annotations import opaque
 
 from flows.check_results import Checked, CheckError, answered, unanswered
 from flows.credentials import TaskCredentials
+from flows.names import checks_name
 from flows.options import DownloadOptions
 from flows.retries import is_last_attempt, may_pass, retry_condition
-from flows.session import Session, current_session
-from flows.states import WARNED, stopped_state
+from flows.session import Session, in_session
+from flows.states import WARNED
+from flows.stoppable import stoppable_task
 from stac_asset.clients.base import Stat
 from stac_asset.pool import bounded
 from stac_asset.survey import survey
 from stac_asset.types import Transfer
 
 
-def _name() -> str:
-    transfers: Any = task_run.parameters["transfers"]
-    transfers = transfers.unwrap() if isinstance(transfers, opaque) else transfers
-    return f"check {len(transfers)} assets"
-
-
-@task(
-    task_run_name=_name,
+@stoppable_task(
+    task_run_name=checks_name,
     cache_policy=NO_CACHE,
     persist_result=False,
     retry_condition_fn=retry_condition,
@@ -58,12 +49,12 @@ async def check_assets_exist(
     Raises:
         CheckError: Assets do not exist, or cannot be asked for.
     """
-    options = options or DownloadOptions()
-    config = options.config()
-    limit = min(options.max_concurrent_downloads, config.max_connections_per_host)
-    found: dict[int, Checked] = {}
-    places = options.max_concurrent_downloads
-    async with current_session(config, places, credentials) as session:
+    wanted = options or DownloadOptions()
+
+    async def check(session: Session) -> State[list[Checked]]:
+        config = session.config
+        limit = min(wanted.max_concurrent_downloads, config.max_connections_per_host)
+        found: dict[int, Checked] = {}
 
         async def ask(entry: tuple[int, Transfer]) -> None:
             number, transfer = entry
@@ -71,18 +62,18 @@ async def check_assets_exist(
             if one.error is not None and config.fail_fast:
                 raise one.error
 
-        try:
-            async with aclosing(bounded(ask, list(enumerate(transfers)), limit)) as asking:
-                async for _ in asking:
-                    pass
-        except asyncio.CancelledError:
-            if session.stopping:
-                return stopped_state(session.config.fail_fast)
-            raise
-    results = [found[number] for number in range(len(transfers))]
+        async with aclosing(bounded(ask, list(enumerate(transfers)), limit)) as asking:
+            async for _ in asking:
+                pass
+        return _state([found[number] for number in range(len(transfers))], config.warn)
+
+    return await in_session(check, wanted, credentials)
+
+
+def _state(results: list[Checked], warn: bool) -> State[list[Checked]]:
     errors = [one.error for one in results if one.error is not None]
     again = any(may_pass(error) for error in errors) and not is_last_attempt()
-    if errors and (again or not config.warn):
+    if errors and (again or not warn):
         raise CheckError(results)
     if errors:
         return Completed(name=WARNED, message=str(CheckError(results)), data=results)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from functools import wraps
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, get_type_hints
 
 from prefect import Flow, State
 from prefect.blocks.core import Block
 from prefect.client.schemas.objects import StateType
 from prefect.exceptions import CancelledRun, ParameterTypeError
+from prefect.types.entrypoint import EntrypointType
 
 from blocks.references import is_reference, load_reference, name_of, reference_to
 from blocks.union import check_holds
 from flows.parameters import CREDENTIALS, bound, check_size, stored, validated
+from flows.pickling import PickledByName, is_in_package
 from stac_asset.errors import ConfigError
 
 _P = ParamSpec("_P")
@@ -22,14 +25,44 @@ _R = TypeVar("_R")
 PERSISTED: dict[str, Any] = {"persist_result": True, "result_serializer": "pickle"}
 """Who starts a deployment of a flow has its result, or its error, too.
 
-Not as JSON: Prefect reads a model that it wrote so back as a dict, and errors not at all.
+Not as JSON: Prefect reads a model that it wrote so back as a dict, and errors from
+their text alone.
 """
 
 
-class CredentialFlow(Flow[_P, _R], Generic[_P, _R]):
+def _by_module_path(method: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Return a method that deploys a flow, with the module path as its default entrypoint.
+
+    Prefect's default is the path of the flow's file, relative to the current folder. A worker does
+    not find that file.
+    """
+
+    @wraps(method)
+    def deploy(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        (flow, *_) = args
+        assert isinstance(flow, Flow)
+        if is_in_package(flow.fn):
+            kwargs.setdefault("entrypoint_type", EntrypointType.MODULE_PATH)
+        return method(*args, **kwargs)
+
+    return deploy
+
+
+class CredentialFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
     """A flow whose runs show which blocks they were given, and nothing of what the blocks hold."""
 
+    to_deployment = _by_module_path(Flow.to_deployment)
+    ato_deployment = _by_module_path(Flow.ato_deployment)
+    serve = _by_module_path(Flow.serve)
+    deploy = _by_module_path(Flow.deploy)
+    adeploy = _by_module_path(Flow.adeploy)
+
     if not TYPE_CHECKING:  # Callers keep the types of the function.
+
+        def __init__(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+            # A copy of the function by value has no names to resolve annotations with.
+            fn.__annotations__ = get_type_hints(fn, include_extras=True)
+            super().__init__(fn, *args, **kwargs)
 
         def __call__(
             self,
@@ -80,12 +113,6 @@ class CredentialFlow(Flow[_P, _R], Generic[_P, _R]):
         if CREDENTIALS in shown:
             shown[CREDENTIALS] = _shown(shown[CREDENTIALS])
         return super().serialize_parameters(shown)
-
-    def with_options(self, *args: Any, **kwargs: Any) -> CredentialFlow[_P, _R]:
-        """Returns this flow with other options. The arguments are those of `Flow.with_options`."""
-        changed = super().with_options(*args, **kwargs)
-        changed.__class__ = type(self)
-        return changed  # type: ignore[return-value]
 
 
 def credential_flow(**options: Any) -> Callable[[Callable[_P, _R]], CredentialFlow[_P, _R]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.filesize import decimal
 
 from flows.footprints import Outline
-from flows.statistics import Statistics, Throughput
+from flows.run_statistics import Statistics, Throughput
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

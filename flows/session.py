@@ -10,21 +10,27 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any, TypeVar
+
+from prefect import State
 
 from flows.credentials import Holder, TaskCredentials, listed, open_clients
 from flows.limits import RunLimits, run_limits
 from flows.logs import send_library_logs
+from flows.options import DownloadOptions
 from flows.slots import place_in_batch
-from flows.stopping import stopped_with_run
+from flows.stopping import RunWatch, failing_with_run, unless_stopping
 from stac_asset import Config
 from stac_asset.clients import Clients
 from stac_asset.transfer import Engine
 from stac_asset.types import Outcome, Transfer
+
+_R = TypeVar("_R")
 
 
 @dataclass(slots=True)
@@ -44,9 +50,6 @@ class Session:
     """What the clients have their credentials from."""
 
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
-
-    is_of_one_task: bool = False
-    """Whether it is that of a task that the flow did not await in its own loop."""
 
     stopping: bool = False
     """Whether the run is being stopped, by its own failure or through Prefect's API."""
@@ -115,30 +118,63 @@ async def _sparing_the_collector() -> AsyncIterator[None]:
         gc.unfreeze()
 
 
-@asynccontextmanager
-async def current_session(
-    config: Config, max_concurrent_downloads: int, credentials: TaskCredentials = None
-) -> AsyncIterator[Session]:
-    """Yields the session of the run around, or opens one where there is none to share.
+async def in_session(
+    work: Callable[[Session], Coroutine[Any, Any, _R]],
+    options: DownloadOptions,
+    credentials: TaskCredentials = None,
+    stops_others: bool = False,
+) -> _R | State[Any]:
+    """Returns the result of the work of a task, or the state Cancelled if its run stops it.
+
+    The session is that of the flow around, if that awaits the task in its own loop, or else one of
+    its own.
 
     Args:
-        config: The configuration that is wanted.
-        max_concurrent_downloads: How many assets may be in work at once.
+        work: The work, which gets the session.
+        options: The options of the task.
         credentials: Those that are wanted; None for those of the run around.
+        stops_others: Whether the other tasks of the run stop if this one fails, with `fail_fast`.
+
+    Raises:
+        ConfigError: Credentials are not saved, or not complete.
     """
-    session = _current.get()
+    config, limit = options.config(), options.max_concurrent_downloads
+    around = _current.get()
     if (
-        session is not None
-        and session.loop is asyncio.get_running_loop()
-        and session.config == config
-        and (credentials is None or session.credentials == listed(credentials))
+        around is not None
+        and _is_of_this_loop(around)
+        and around.config == config
+        and (credentials is None or around.credentials == listed(credentials))
     ):
-        yield session
-    else:
-        send_library_logs()
-        async with (
-            open_session(config, max_concurrent_downloads, credentials) as own,
-            stopped_with_run(own, session),
-        ):
-            own.is_of_one_task = True
-            yield own
+        return await unless_stopping(work(around), around, config.fail_fast)
+    send_library_logs()
+    watch = RunWatch.of_task(around, config.fail_fast)
+    stopped = await watch.stopped()
+    if stopped is not None:
+        return stopped
+    async with (
+        failing_with_run(stops_others and config.fail_fast),
+        open_session(config, limit, credentials) as own,
+    ):
+        return await watch.until_stopped(work(own), own)
+
+
+async def stopped_with_run(
+    work: Callable[[], Coroutine[Any, Any, _R]], fail_fast: bool
+) -> _R | State[Any]:
+    """Returns the result of work that needs no session, or the state Cancelled.
+
+    Args:
+        work: The work.
+        fail_fast: Whether the first failure stops the run.
+    """
+    around = _current.get()
+    if around is not None and _is_of_this_loop(around):
+        return await unless_stopping(work(), around, fail_fast)
+    watch = RunWatch.of_task(around, fail_fast)
+    stopped = await watch.stopped()
+    return await watch.until_stopped(work()) if stopped is None else stopped
+
+
+def _is_of_this_loop(session: Session) -> bool:
+    return session.loop is asyncio.get_running_loop()

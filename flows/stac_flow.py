@@ -10,6 +10,7 @@ import pystac
 from prefect.runtime import flow_run
 
 from flows.credential_flow import PERSISTED, CredentialFlow
+from flows.names import name_of
 from stac_asset.redact import redact_href
 from stac_asset.rewrite import document_of
 
@@ -74,7 +75,7 @@ def run_name(verb: str) -> Callable[[], str]:
         last = redact_href(source).rstrip("/").rpartition("/")[2]
         shown = _id(source) if is_text(source) else last
         directory = flow_run.parameters.get("directory")
-        return f"{verb} {shown or source}" + (f" to {directory}" if directory else "")
+        return name_of(f"{verb} {shown or 'a source'}" + (f" to {directory}" if directory else ""))
 
     return name
 

@@ -32,10 +32,15 @@ class BatchError(DownloadError):
     """Raised by a batch some of whose assets failed; it knows what became of the others.
 
     Args:
-        outcomes: What became of the batch's assets.
+        outcomes: What became of the batch's assets. Or the text of such an error, which has no
+            outcomes.
     """
 
-    def __init__(self, outcomes: Sequence[Outcome]) -> None:
+    def __init__(self, outcomes: Sequence[Outcome] | str) -> None:
+        self.outcomes: list[Outcome] = []
+        if isinstance(outcomes, str):
+            super().__init__(outcomes)
+            return
         errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
         super().__init__(errors, total=len(outcomes))
         self.args = (outcomes,)

@@ -7,27 +7,24 @@ themselves decide what is fetched.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from prefect import get_run_logger, task
+from prefect import get_run_logger
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
-from prefect.runtime import task_run
-from prefect.utilities.annotations import opaque
 
 from flows.credentials import TaskCredentials, missing_credential
+from flows.names import check_name, client_name, download_name, downloads_name, rewrite_name
 from flows.options import DownloadOptions
 from flows.retries import is_last_attempt, may_pass, retry_condition
-from flows.session import Session, current_session
+from flows.session import Session, in_session, stopped_with_run
 from flows.slots import slots_of
-from flows.states import asset_state, batch_state, check_state, stopped_state
-from flows.stopping import failing_with_run
+from flows.states import BatchError, asset_state, batch_state, check_state
+from flows.stoppable import stoppable_task
 from stac_asset.clients import Request, Stat
 from stac_asset.clients.named import NamedClient
 from stac_asset.document import write_document
@@ -44,27 +41,7 @@ _finished: dict[UUID, dict[Transfer, Outcome]] = {}
 """What a batch's earlier attempts finished, by its task run: a retry does not do it again."""
 
 
-@asynccontextmanager
-async def _session(
-    options: DownloadOptions, credentials: TaskCredentials
-) -> AsyncIterator[Session]:
-    limit = options.max_concurrent_downloads
-    async with current_session(options.config(), limit, credentials) as session:
-        yield session
-
-
-def _failing(session: Session) -> AbstractAsyncContextManager[None]:
-    return failing_with_run(session.is_of_one_task and session.config.fail_fast)
-
-
-def _batch_name() -> str:
-    transfers: Any = task_run.parameters["transfers"]
-    transfers = transfers.unwrap() if isinstance(transfers, opaque) else transfers
-    more = f" and {len(transfers) - 1} more" if len(transfers) > 1 else ""
-    return f"{transfers[0].owner_id}/{transfers[0].key}{more}" if transfers else "nothing"
-
-
-@task(task_run_name="client for {href}", cache_policy=NO_CACHE, persist_result=False)
+@stoppable_task(task_run_name=client_name, cache_policy=NO_CACHE, persist_result=False)
 async def resolve_client(
     href: str,
     options: DownloadOptions | None = None,
@@ -73,7 +50,8 @@ async def resolve_client(
 ) -> str:
     """Returns the name of the client that claims an href, and makes sure that it can be used.
 
-    The log says which block's credentials are used for it, if any are.
+    The log says which block's credentials are used for it, if any are. If the flow run is stopped,
+    the task run ends Cancelled.
 
     Args:
         href: An absolute href.
@@ -85,7 +63,8 @@ async def resolve_client(
         SchemeError: No client claims it.
         MissingCredentialError: A credential is missing; the message names the block that is wanted.
     """
-    async with _session(options or DownloadOptions(), credentials) as session:
+
+    async def resolve(session: Session) -> str:
         try:
             client = await session.clients.get_client(href)
             await client.check(Request(parse_href(href), storage=storage))
@@ -96,9 +75,11 @@ async def resolve_client(
             get_run_logger().info("%s is served by %s", shown, client.credentials)
         return client.name
 
+    return await in_session(resolve, options or DownloadOptions(), credentials)  # type: ignore[return-value] # or Cancelled
 
-@task(
-    task_run_name="check {key}",
+
+@stoppable_task(
+    task_run_name=check_name,
     cache_policy=NO_CACHE,
     persist_result=False,
     retry_condition_fn=retry_condition,
@@ -126,25 +107,24 @@ async def check_asset_exists(
     Raises:
         StacAssetError: It does not exist, or cannot be had.
     """
-    async with _session(options or DownloadOptions(), credentials) as session:
+
+    async def check(session: Session) -> State[Stat | StacAssetError]:
         try:
             client = await session.clients.get_client(href)
             request = Request(parse_href(href), storage=storage)
             async for attempt in retrying(session.config):
                 with attempt:
                     found = await client.stat(request)
-        except asyncio.CancelledError:
-            if session.stopping:
-                return stopped_state(session.config.fail_fast)
-            raise
         except StacAssetError as error:
             again = may_pass(error) and not is_last_attempt()
             return check_state(error, session.config.warn and not again)
-    return check_state(found, session.config.warn)
+        return check_state(found, session.config.warn)
+
+    return await in_session(check, options or DownloadOptions(), credentials)
 
 
-@task(
-    task_run_name="{transfer.owner_id}/{transfer.key}",
+@stoppable_task(
+    task_run_name=download_name,
     cache_policy=NO_CACHE,
     persist_result=False,
     retry_condition_fn=retry_condition,
@@ -168,21 +148,19 @@ async def download_asset(
     Raises:
         StacAssetError: Why it could not be downloaded.
     """
-    options = options or DownloadOptions()
-    async with _session(options, credentials) as session, _failing(session):
-        try:
-            async with slots_of([transfer], options):
-                outcome = await session.download(transfer)
-        except asyncio.CancelledError:
-            if session.stopping:
-                return stopped_state(session.config.fail_fast)
-            raise
+    wanted = options or DownloadOptions()
+
+    async def download(session: Session) -> State[Outcome]:
+        async with slots_of([transfer], wanted):
+            outcome = await session.download(transfer)
         again = isinstance(outcome, Failed) and may_pass(outcome.error) and not is_last_attempt()
         return asset_state(outcome, session.config.warn and not again)
 
+    return await in_session(download, wanted, credentials, stops_others=True)
 
-@task(
-    task_run_name=_batch_name,
+
+@stoppable_task(
+    task_run_name=downloads_name,
     cache_policy=NO_CACHE,
     persist_result=False,
     retry_condition_fn=retry_condition,
@@ -211,24 +189,20 @@ async def download_assets(
     context = TaskRunContext.get()
     run_id = context.task_run.id if context is not None else None
     done = _finished.pop(run_id, {}) if run_id is not None else {}
-    options = options or DownloadOptions()
-    async with _session(options, credentials) as session, _failing(session):
+    wanted = options or DownloadOptions()
+
+    async def download(session: Session) -> State[list[Outcome]]:
         waiting = [transfer for transfer in transfers if transfer not in done]
-        try:
-            limit = session.max_concurrent_downloads
-            async with (
-                slots_of(waiting, options),
-                aclosing(bounded(session.download, waiting, limit)) as outcomes,
-            ):
-                async for outcome in outcomes:
-                    if isinstance(outcome, Failed) and session.config.fail_fast:
-                        raise outcome.error
-                    assert outcome.transfer is not None, "the engine says of which transfer"
-                    done[outcome.transfer] = outcome
-        except asyncio.CancelledError:
-            if session.stopping:
-                return stopped_state(session.config.fail_fast)
-            raise
+        limit = session.max_concurrent_downloads
+        async with (
+            slots_of(waiting, wanted),
+            aclosing(bounded(session.download, waiting, limit)) as outcomes,
+        ):
+            async for outcome in outcomes:
+                if isinstance(outcome, Failed) and session.config.fail_fast:
+                    raise outcome.error
+                assert outcome.transfer is not None, "the engine says of which transfer"
+                done[outcome.transfer] = outcome
         found = [done[transfer] for transfer in transfers]
         failed = [outcome for outcome in found if isinstance(outcome, Failed)]
         again = any(may_pass(outcome.error) for outcome in failed) and not is_last_attempt()
@@ -240,8 +214,10 @@ async def download_assets(
             }
         return batch_state(found, session.config.warn and not again)
 
+    return await in_session(download, wanted, credentials, stops_others=True)
 
-@task(task_run_name="rewrite {item.id}", cache_policy=NO_CACHE, persist_result=False)
+
+@stoppable_task(task_run_name=rewrite_name, cache_policy=NO_CACHE, persist_result=False)
 async def rewrite_item(
     item: Owner,
     outcomes: list[Outcome],
@@ -251,9 +227,12 @@ async def rewrite_item(
 ) -> Path:
     """Writes the item as it is now: whose assets are the files that were downloaded.
 
+    If the flow run is stopped, the task run ends Cancelled.
+
     Args:
         item: The source item, or collection; it is not changed.
-        outcomes: What became of its assets.
+        outcomes: What became of its assets. An error, as `allow_failure` gives it in place of an
+            outcome, is that of an asset that failed.
         document: Where the new document goes.
         options: How it was downloaded.
         keep_non_downloaded: Whether assets stay that were not wanted.
@@ -262,9 +241,23 @@ async def rewrite_item(
         Where the new document is.
     """
     config = (options or DownloadOptions()).config()
-    new: Owner = rewrite(  # type: ignore[type-var] # an item stays an item
-        item, outcomes, config, document, keep_non_downloaded
-    )
-    data = json_bytes(document_of(new))
-    await write_document(document, data, document.parent, config.make_directory)
-    return document
+
+    async def write() -> Path:
+        new: Owner = rewrite(  # type: ignore[type-var] # an item stays an item
+            item, _without_errors(outcomes), config, document, keep_non_downloaded
+        )
+        data = json_bytes(document_of(new))
+        await write_document(document, data, document.parent, config.make_directory)
+        return document
+
+    return await stopped_with_run(write, config.fail_fast)  # type: ignore[return-value] # or Cancelled
+
+
+def _without_errors(outcomes: Any) -> list[Outcome]:
+    found = outcomes.outcomes if isinstance(outcomes, BatchError) else outcomes
+    return [
+        Failed(one.owner or "", one.key, one)
+        if isinstance(one, StacAssetError) and one.key is not None
+        else one
+        for one in found
+    ]

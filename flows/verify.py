@@ -8,19 +8,21 @@ from contextlib import aclosing
 from typing import Annotated, Any
 
 from prefect import get_run_logger
+from prefect.runtime import flow_run
 from prefect.states import Completed
-from pydantic import BaseModel, ConfigDict
 
 from flows.credential_flow import credential_flow
 from flows.credentials import Credentials, missing_credential
 from flows.execute import Unit, download_units
 from flows.form import titled
 from flows.logs import send_library_logs
+from flows.names import name_of
 from flows.options import DownloadOptions, Granularity
 from flows.resolve import Hosts
 from flows.rows import Rows
 from flows.session import open_session
 from flows.states import COMPLETED_WITH_WARNINGS
+from flows.verify_result import VerifyResult
 from stac_asset.errors import MissingCredentialError
 from stac_asset.inventory import Inventory, take_inventory
 from stac_asset.pool import bounded
@@ -39,58 +41,11 @@ _SHOWN = 100
 """How many paths of a kind a result names."""
 
 
-class VerifyResult(BaseModel):
-    """What a verification found: small, and JSON-able."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    directory: str
-    """The absolute path of the directory."""
-
-    documents: int
-    """How many STAC documents it holds."""
-
-    verified: int
-    """How many files have the checksum that their assets say."""
-
-    unverifiable: int
-    """How many are there, and have no checksum to be verified by."""
-
-    missing: int
-    """How many are not there."""
-
-    wrong: int
-    """How many are not what their assets say."""
-
-    refused: int
-    """How many assets were not looked at, since they lie outside of the directory."""
-
-    elsewhere: int
-    """How many assets have a URL, and were not downloaded."""
-
-    repaired: int
-    """How many of the good files were downloaded again."""
-
-    bytes: int
-    """Bytes of the good files."""
-
-    bad: list[dict[str, Any]]
-    """The rows of the first hundred that are missing, wrong or refused."""
-
-    unreadable: list[str]
-    """The first hundred documents that cannot be read."""
-
-    leftovers: list[str]
-    """The first hundred part files of downloads that did not come to their end."""
-
-    report: str | None
-    """The full report, if one was wanted: newline-delimited JSON, a row an asset."""
-
-    seconds: float
-    """Wall time of the run."""
+def _run_name() -> str:
+    return name_of(f"verify {flow_run.parameters['directory']}")
 
 
-@credential_flow(name="verify", flow_run_name="verify {directory}")
+@credential_flow(name="verify", flow_run_name=_run_name)
 async def verify(
     directory: Annotated[str, titled("Directory")],
     repair: Annotated[bool, titled("Repair")] = False,

@@ -20,8 +20,8 @@ from flows.artifacts import Progress, tried, write_artifacts
 from flows.events import Events
 from flows.options import DownloadOptions
 from flows.report import DownloadResult
+from flows.run_statistics import Sight, Statistics
 from flows.session import Session
-from flows.statistics import Sight, Statistics
 from flows.warned import Warned
 from stac_asset.plan import Owner
 from stac_asset.types import Failed, Outcome, Transfer

@@ -36,12 +36,18 @@ One root, and each error is also the standard one where that is true:
     └── DownloadError                        what went wrong in a whole run
 
 `DownloadWarning` is a warning, not an error. No message holds the query of an href.
+
+Serializers that keep only the text of an error, as Prefect's for JSON, make it again by
+`type(error)(str(error))`. Each class accepts its own text as its only argument: the copy has the
+same text, and the numbers that the text states.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
 
 from aiohttp import ClientResponseError, RequestInfo
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -49,8 +55,33 @@ from yarl import URL
 
 from stac_asset.redact import redact_href, redact_text
 
+_P = ParamSpec("_P")
+
 _SHOWN = 10
 """How many errors the text of a `DownloadError` names."""
+
+_COUNTS = re.compile(r"(\d+)(?: of (\d+))? (?:assets? failed|files are missing or wrong)$")
+"""The end of the first line of a `DownloadError` or a `VerifyError`."""
+
+_CONTENT_TYPES = re.compile(r"content type '(.*)' where the asset says '(.*)': set ")
+_STATUS = re.compile(r"(?:^|: )(\d{3})(?: [^:]*?)? for \S")
+
+
+def _or_its_text(init: Callable[_P, None]) -> Callable[_P, None]:
+    """Return the `__init__` of an error that accepts the error's text too, with `_read`.
+
+    The signature stays the documented one.
+    """
+
+    @wraps(init)
+    def either(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        error, *given = args
+        if isinstance(error, ContentTypeError) and len(given) == 1 and not kwargs:
+            error._read(str(given[0]))
+        else:
+            init(*args, **kwargs)
+
+    return either
 
 
 class StacAssetError(Exception):
@@ -106,18 +137,21 @@ class AssetOverwriteError(StacAssetError):
     """Raised when an asset would be overwritten during download.
 
     Args:
-        hrefs: The hrefs, or descriptions of the assets, that would share one file.
+        hrefs: The hrefs, or descriptions of the assets, that would share one file; or the text of
+            such an error.
         path: The file that they would share.
     """
 
-    def __init__(self, hrefs: list[str], path: str | None = None) -> None:
+    def __init__(self, hrefs: list[str] | str, path: str | None = None) -> None:
         super().__init__(hrefs, path)
-        self.hrefs = hrefs
+        self.hrefs = [] if isinstance(hrefs, str) else hrefs
         self.path = path
 
     @property
     def message(self) -> str:
         """Which assets would share which file, and what to do."""
+        if isinstance(self.args[0], str):
+            return self.args[0]
         file = f"the file {self.path}" if self.path else "one file"
         return (
             f"{' and '.join(redact_text(href) for href in self.hrefs)} would share {file}: "
@@ -153,14 +187,22 @@ class ContentTypeError(StacAssetError):
         expected: The media type that the asset names.
     """
 
+    @_or_its_text
     def __init__(self, actual: str, expected: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(actual, expected, *args)
         self.actual = actual
         self.expected = expected
 
+    def _read(self, text: str) -> None:
+        StacAssetError.__init__(self, text)
+        found = _CONTENT_TYPES.search(text)
+        self.actual, self.expected = found.groups() if found else ("", "")
+
     @property
     def message(self) -> str:
         """Both types, and what to do if the source is right."""
+        if len(self.args) == 1:
+            return super().message
         return (
             f"the source says content type '{self.actual}' where the asset says "
             f"'{self.expected}': set http_check_content_type=False if that is fine"
@@ -245,7 +287,7 @@ class ResponseError(TransferError, ClientResponseError):
     It holds no header, and no query of the href: these may be secrets.
 
     Args:
-        status: The HTTP status.
+        status: The HTTP status; or the text of such an error.
         reason: The server's word for it.
         href: What was asked for.
         retry_after: Seconds that the server asked to wait.
@@ -259,19 +301,24 @@ class ResponseError(TransferError, ClientResponseError):
 
     def __init__(
         self,
-        status: int,
-        reason: str,
-        href: str,
+        status: int | str,
+        reason: str = "",
+        href: str = "",
         retry_after: float | None = None,
         hint: str = "",
     ) -> None:
         shown = redact_href(href)
+        args: tuple[Any, ...] = (status, reason, shown, retry_after, hint)
+        if isinstance(status, str):
+            args = (status,)
+            found = _STATUS.search(status)
+            status = int(found[1]) if found else 0
         url = URL(shown.removesuffix("?…"), encoded=True)
         headers: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
         ClientResponseError.__init__(
             self, RequestInfo(url, "GET", headers, url), (), status=status, message=reason
         )
-        self.args = (status, reason, shown, retry_after, hint)
+        self.args = args
         self.retry_after = retry_after
         self.transient = status in self._TRANSIENT or (status >= 500 and status not in self._UNABLE)
 
@@ -281,6 +328,8 @@ class ResponseError(TransferError, ClientResponseError):
     @property
     def message(self) -> str:
         """The status and the href, and what may be done."""
+        if len(self.args) == 1:
+            return str(self.args[0])
         status, reason, href, _, hint = self.args
         return f"{status} {reason} for {href}{': ' if hint else ''}{hint}".replace("  ", " ")
 
@@ -325,40 +374,57 @@ class DownloadError(StacAssetError):
     """A collection of exceptions encountered while downloading.
 
     Args:
-        exceptions: Every error of the run; the text names the first ten.
+        exceptions: Every error of the run; the text names the first ten. Or the text of such an
+            error: `exceptions` then has a `StacAssetError` for each one that the text names.
         total: How many assets there were in all, if known.
+
+    Attributes:
+        count: How many assets failed.
     """
 
     def __init__(
-        self, exceptions: Sequence[Exception], *args: Any, total: int | None = None, **kwargs: Any
+        self,
+        exceptions: Sequence[Exception] | str,
+        *args: Any,
+        total: int | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(exceptions, *args)
-        self.exceptions = list(exceptions)
         self.total = total
+        if isinstance(exceptions, str):
+            self.count, self.total, named = _counted(exceptions)
+            self.exceptions: list[Exception] = [StacAssetError(text) for text in named]
+        else:
+            self.exceptions = list(exceptions)
+            self.count = len(self.exceptions)
 
     @property
     def message(self) -> str:
         """How many assets failed, and the first ten errors, a line each."""
+        if isinstance(self.args[0], str):
+            return self.args[0]
         of = f" of {self.total}" if self.total else ""
-        count = len(self.exceptions)
-        lines = [f"{count}{of} asset{'' if (self.total or count) == 1 else 's'} failed"]
-        lines += [f"- {error}" for error in self.exceptions[:_SHOWN]]
-        if count > _SHOWN:
-            lines.append(f"- and {count - _SHOWN} more")
-        return "\n".join(lines)
+        first = f"{self.count}{of} asset{'' if (self.total or self.count) == 1 else 's'} failed"
+        return _listed(first, self.exceptions, self.count)
 
 
 class VerifyError(StacAssetError):
     """Raised when files of a directory are missing, or are not what their documents say.
 
     Args:
-        problems: What is wrong with the first of them, at least with the first ten.
+        problems: What is wrong with the first of them, at least with the first ten; or the text of
+            such an error.
         count: How many they are.
         total: How many files there should be.
     """
 
-    def __init__(self, problems: Sequence[str], count: int, total: int) -> None:
-        super().__init__(list(problems), count, total)
+    def __init__(self, problems: Sequence[str] | str, count: int = 0, total: int = 0) -> None:
+        if isinstance(problems, str):
+            super().__init__(problems)
+            count, of, problems = _counted(problems)
+            total = of or 0
+        else:
+            super().__init__(list(problems), count, total)
         self.problems = list(problems)
         self.count = count
         self.total = total
@@ -366,11 +432,28 @@ class VerifyError(StacAssetError):
     @property
     def message(self) -> str:
         """How many files are bad, and the first ten, a line each."""
-        lines = [f"{self.count} of {self.total} files are missing or wrong"]
-        lines += [f"- {problem}" for problem in self.problems[:_SHOWN]]
-        if self.count > _SHOWN:
-            lines.append(f"- and {self.count - _SHOWN} more")
-        return "\n".join(lines)
+        if isinstance(self.args[0], str):
+            return self.args[0]
+        first = f"{self.count} of {self.total} files are missing or wrong"
+        return _listed(first, self.problems, self.count)
+
+
+def _listed(first: str, problems: Sequence[object], count: int) -> str:
+    """Returns a line, the first ten problems, and how many more there are."""
+    lines = [first, *(f"- {problem}" for problem in problems[:_SHOWN])]
+    if count > _SHOWN:
+        lines.append(f"- and {count - _SHOWN} more")
+    return "\n".join(lines)
+
+
+def _counted(text: str) -> tuple[int, int | None, list[str]]:
+    """Returns the number of problems, their total, and the named problems of a listed text."""
+    first, *problems = text.split("\n- ")
+    counts = _COUNTS.search(first)
+    if counts is None:
+        return 0, None, []
+    count, total = int(counts[1]), counts[2]
+    return count, int(total) if total else None, problems[: min(count, _SHOWN)]
 
 
 class DownloadWarning(Warning):

@@ -42,13 +42,14 @@ class RequestFailedError(Exception):
     a middleware, and some of ours are that.
 
     Args:
-        error: What went wrong at the last attempt.
+        reason: What went wrong at the last attempt.
+        transient: Whether a later request may succeed.
     """
 
-    def __init__(self, error: StacAssetError) -> None:
-        super().__init__(error.message)
-        self.reason = error.message
-        self.transient = is_transient(error)
+    def __init__(self, reason: str, transient: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.transient = transient
 
 
 async def grant_from_config(config: Config) -> Grant:
@@ -152,7 +153,7 @@ class _Retried:
                     response = await _answer(request, handler)
             return response
         except StacAssetError as error:
-            failure = RequestFailedError(error)
+            failure = RequestFailedError(error.message, is_transient(error))
         raise failure
 
 

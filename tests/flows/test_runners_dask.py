@@ -12,25 +12,44 @@ from typing import Any
 
 import pytest
 from distributed import LocalCluster
+from prefect_dask import DaskTaskRunner
 
 from flows.runners import WorkerError
 from stac_asset import DownloadError
 from stac_asset.testing import Origin, Stall, WrongType
 from tests.flows import cluster_contract as contract
+from tests.flows import stopping_contract
 from tests.flows.reading import read_back, read_logs, states
 from tests.flows.running import documented, until
 from tests.flows.test_states import OPTIONS, make_items
+from tests.server_logs import ServerLog, checked_log
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[LocalCluster]:
-    with LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address=None,
-        host="127.0.0.1",
-    ) as running:
+def cluster_log(tmp_path_factory: pytest.TempPathFactory) -> ServerLog:
+    """The output of all workers. A test that provokes errors in it announces them here."""
+    return ServerLog(tmp_path_factory.mktemp("cluster") / "workers.log")
+
+
+@pytest.fixture(scope="module")
+def cluster(cluster_log: ServerLog) -> Iterator[LocalCluster]:
+    # Each worker runs it when it starts, and so do those that replace a killed one.
+    to_the_log = (
+        "import os\n"
+        f"log = os.open({str(cluster_log.path)!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND)\n"
+        "os.dup2(log, 1), os.dup2(log, 2)\n"
+    )
+    with (
+        checked_log(cluster_log),
+        LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            host="127.0.0.1",
+            preload=[to_the_log],
+        ) as running,
+    ):
         yield running
 
 
@@ -47,23 +66,38 @@ def working(cluster: LocalCluster) -> list[int]:
 
 
 async def test_batches_run_on_the_cluster_and_their_logs_are_the_runs(
-    origin: Origin, tmp_path: Path, download: Any
+    origin: Origin, tmp_path: Path, download: Any, cluster_log: ServerLog
 ) -> None:
     href = make_items(origin, 60, "a", "b", "c", "d")
     document = json.loads(origin.content("/items.json"))
     document["features"][7]["assets"]["b"]["type"] = "image/tiff; application=geotiff"
     origin.put("/items.json", json.dumps(document).encode())
     origin.fault("/7/b.tif", WrongType("text/plain"), times=0)
-    state = await contract.batches_run(download, origin, href, tmp_path)
+    state = await contract.batches_run(download, cluster_log, origin, href, tmp_path)
     (log,) = await read_logs(state, "stac_asset.validate", 1)
     assert "text/plain" in log.message
     assert log.task_run_id is not None
 
 
 async def test_fail_fast_stops_what_runs_and_what_waits(
-    origin: Origin, tmp_path: Path, download: Any
+    origin: Origin, tmp_path: Path, download: Any, cluster_log: ServerLog
 ) -> None:
-    await contract.fail_fast_stops(download, origin, tmp_path)
+    await contract.fail_fast_stops(download, cluster_log, origin, tmp_path)
+
+
+async def test_stopped_runs_cancel_what_waits(
+    origin: Origin, tmp_path: Path, cluster: LocalCluster
+) -> None:
+    for stops in (
+        stopping_contract.cancelled_run_stops_all_tasks,
+        stopping_contract.fail_fast_cancels_those_that_begin_later,
+        stopping_contract.hook_runs_what_it_submits_and_the_rest_stops,
+    ):
+        directory = tmp_path / stops.__name__
+        directory.mkdir()
+        origin.heal()
+        origin.forget()
+        await stops(DaskTaskRunner(address=cluster.scheduler_address), origin, directory)
 
 
 async def test_killed_workers_batch_is_continued_by_another(
@@ -73,9 +107,14 @@ async def test_killed_workers_batch_is_continued_by_another(
 
 
 async def test_cancelled_run_stops_its_workers_and_a_new_run_continues(
-    origin: Origin, tmp_path: Path, download: Any, cluster: LocalCluster
+    origin: Origin,
+    tmp_path: Path,
+    download: Any,
+    cluster: LocalCluster,
+    cluster_log: ServerLog,
 ) -> None:
     href = contract.hold_in_the_middle(origin)
+    cluster_log.provoke(r"'item-0/a and 5 more' - Finished in state Cancelled\('the flow run was")
     running = asyncio.ensure_future(
         download(href, str(tmp_path), OPTIONS, granularity="batch", return_state=True)
     )

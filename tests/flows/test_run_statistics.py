@@ -10,7 +10,7 @@ import pytest
 
 from flows.artifacts import progress
 from flows.footprints import outlines
-from flows.statistics import FAILURES, FOOTPRINTS, TOP, Sight, Statistics, Throughput
+from flows.run_statistics import FAILURES, FOOTPRINTS, TOP, Sight, Statistics, Throughput
 from stac_asset.errors import TransferError
 from stac_asset.types import Candidate, Downloaded, Failed, Transfer
 

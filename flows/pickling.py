@@ -1,0 +1,80 @@
+"""Flows and tasks that pickle by name, as functions and classes do.
+
+Prefect sends flows and tasks to other processes by cloudpickle. In a module, the name of a flow's
+function is bound to the flow, so cloudpickle would send a copy of the function: without the names
+that only its annotations use, and with a copy of the module's state.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from copy import copy, deepcopy
+from typing import TYPE_CHECKING, Any, Self
+
+
+class PickledByName:
+    """A flow or a task that pickles as the attribute of its module, by pickle and cloudpickle.
+
+    A copy made by `with_options` pickles as that attribute and the options that differ. A flow or
+    task that is not an attribute of a module in a package pickles by value, as Prefect's own do:
+    that of a script, of a notebook, or of a file that Prefect loads by its path.
+    """
+
+    if TYPE_CHECKING:
+        fn: Callable[..., Any]
+
+    def with_options(self, *args: Any, **kwargs: Any) -> Self:
+        """Return this flow or task with other options.
+
+        The arguments are those of `Flow.with_options` or `Task.with_options`.
+        """
+        # Prefect makes a plain Flow or Task.
+        return self._like(super().with_options(*args, **kwargs))  # type: ignore[misc]
+
+    def __copy__(self) -> Self:
+        return self._like(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        new = memo[id(self)] = copy(self)
+        vars(new).update(deepcopy(vars(self), memo))
+        return new
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        original = self._original()
+        if original is None:
+            return super().__reduce_ex__(protocol)
+        if original is self:
+            return self.fn.__name__  # Pickle takes a string as the name of a module's attribute.
+        kept = vars(original)
+        changed = {
+            name: value
+            for name, value in vars(self).items()
+            if name not in kept or kept[name] is not value
+        }
+        return copy, (original,), changed
+
+    def _like(self, other: object) -> Self:
+        """Return a new object of this class with the attributes of another one."""
+        new = object.__new__(type(self))
+        vars(new).update(vars(other))
+        return new
+
+    def _original(self) -> PickledByName | None:
+        """Return the attribute of a module in a package that has this function, if there is one."""
+        if not is_in_package(self.fn):
+            return None
+        found = getattr(sys.modules.get(self.fn.__module__), self.fn.__name__, None)
+        return found if isinstance(found, PickledByName) and found.fn is self.fn else None
+
+
+def is_in_package(function: Callable[..., Any]) -> bool:
+    """Return whether the module of a function is part of a package.
+
+    Such a module has the same name in each process. Prefect gives a file that it loads by its path
+    a name without a package.
+
+    Args:
+        function: The function.
+    """
+    return "." in function.__module__

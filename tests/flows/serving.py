@@ -1,0 +1,32 @@
+"""Serves flows as scripts do, each script in a process of its own, which share their imports.
+
+    python -m tests.flows.serving SCRIPT…
+
+Each script runs as `python SCRIPT` would run it.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import signal
+import sys
+import time
+
+import prefect
+
+import flows
+
+__all__ = ["flows", "prefect"]
+
+if __name__ == "__main__":
+    scripts = sys.argv[1:]
+    for script in scripts:
+        if os.fork() == 0:
+            sys.argv = [script]
+            runpy.run_path(script, run_name="__main__")
+            os._exit(0)
+        time.sleep(0.5)  # A server with SQLite refuses what too many register at the same time.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # The served flows end first.
+    for _ in scripts:
+        os.wait()

@@ -1,0 +1,179 @@
+"""What a stopped flow run does to its tasks, on any task runner with two places."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pystac
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+from prefect.states import Cancelling
+
+import flows
+from stac_asset.errors import ResponseError
+from stac_asset.plan import Planner
+from stac_asset.testing import Origin, Stall, Status
+from stac_asset.types import Candidate, Transfer
+from tests.flows.reading import message, read_back, states
+from tests.flows.running import files, transfers, until
+from tests.flows.test_states import with_options
+from tests.make_item import item_document, make_item
+
+# What stalls is silent until the test ends it.
+OPTIONS = with_options(max_connections_per_host=100, max_concurrent_downloads=100)
+
+
+def arguments(origin: Origin, directory: Path) -> dict[str, dict[str, Any]]:
+    """Returns arguments for each task, by their names."""
+    planned = transfers(origin, directory, 2)
+    item = pystac.Item.from_dict(item_document(origin, "k0"))
+    return {
+        "download_asset": {"transfer": planned[0], "options": OPTIONS},
+        "download_assets": {"transfers": planned, "options": OPTIONS},
+        "check_asset_exists": {"key": "k0", "href": planned[0].href, "options": OPTIONS},
+        "check_assets_exist": {"transfers": planned, "options": OPTIONS},
+        "resolve_client": {"href": planned[0].href, "options": OPTIONS},
+        "rewrite_item": {"item": item, "outcomes": [], "document": directory / "item.json"},
+    }
+
+
+async def cancelled_run_stops_all_tasks(runner: Any, origin: Origin, directory: Path) -> None:
+    """Cancels a run of which two tasks work, and all tasks wait. None is seen as failed.
+
+    Args:
+        runner: The task runner, with two places.
+        origin: The origin.
+        directory: Where the files go.
+    """
+    data, marks = directory / "data", directory / "marks"
+    marks.mkdir()
+    given = arguments(origin, data)
+    origin.fault("/stalled/*", Stall(after=100), times=0)
+    busy = [
+        Transfer(
+            "item 'i'",
+            f"stalled{number}",
+            (Candidate(origin.href(f"/stalled/{number}"), str(data / f"stalled{number}")),),
+            str(data),
+        )
+        for number in range(2)
+    ]
+
+    def failed(task: Any, run: Any, state: Any) -> None:
+        (marks / f"failed {run.name}").touch()
+
+    @flow(task_runner=runner)
+    def own() -> None:
+        context = FlowRunContext.get()
+        assert context is not None
+        assert context.flow_run is not None
+        first = flows.download_asset.with_options(on_failure=[failed])
+        submitted = [first.submit(one, OPTIONS) for one in busy]
+        for name, values in given.items():
+            task = getattr(flows, name).with_options(on_failure=[failed])
+            submitted.append(task.submit(**values))
+        (marks / "run.part").write_text(str(context.flow_run.id))
+        (marks / "run.part").rename(marks / "run")
+        for future in submitted:
+            future.wait()
+
+    running = asyncio.ensure_future(asyncio.to_thread(own, return_state=True))
+    await until(lambda: (marks / "run").exists() and origin.in_flight == 2)
+    async with get_client() as client:
+        run_id = UUID((marks / "run").read_text())
+        await client.set_flow_run_state(run_id, Cancelling(), force=True)
+    await until(running.done)
+    state = running.result()
+    state.state_details.flow_run_id = run_id
+    _, task_runs = await read_back(state, 2 + len(given))
+    assert [run.state.name for run in task_runs if run.state] == ["Cancelled"] * len(task_runs)
+    assert {run.state.message for run in task_runs if run.state} == {"the flow run was stopped"}
+    assert [path.name for path in marks.iterdir()] == ["run"]
+    assert files(data) == []
+    assert not origin.gets("/0.tif")
+
+
+async def fail_fast_cancels_those_that_begin_later(
+    runner: Any, origin: Origin, directory: Path
+) -> None:
+    """Fails in the second of six assets, while the first one is at work, and four wait.
+
+    Args:
+        runner: The task runner, with two places.
+        origin: The origin.
+        directory: Where the files go.
+    """
+    href = make_item(origin, *(f"k{number}" for number in range(6)))
+    origin.fault("/k0.tif", Stall(after=100), times=0)
+    origin.fault("/k1.tif", Status(503), times=0)
+    options = with_options(fail_fast=True, http_max_attempts=1_000_000, retry_wait_max=0.1)
+    download = flows.download_item.with_options(task_runner=runner)
+    running = asyncio.ensure_future(
+        download(href, str(directory), options, granularity="asset", return_state=True)
+    )
+    await until(lambda: origin.gets("/k0.tif") and origin.gets("/k1.tif"))
+    origin.fault("/k1.tif", Status(404), times=0)  # The later one counts.
+    await until(running.done)
+    state: State[Any] = running.result()
+    _, task_runs = await read_back(state, 7)
+    assert isinstance(await state.aresult(raise_on_failure=False), ResponseError)
+    found = states(task_runs)
+    assert found.pop(f"client for {origin.url}/") == ("Completed", "COMPLETED")
+    assert found.pop("the-item/k1") == ("Failed", "FAILED")
+    assert Counter(found.values()) == {("Cancelled", "CANCELLED"): 5}
+    assert "another asset failed first" in message(task_runs, "the-item/k5")
+    assert {one.path for one in origin.gets("/k*")} == {"/k0.tif", "/k1.tif"}
+    assert files(directory) == []
+
+
+async def hook_runs_what_it_submits_and_the_rest_stops(
+    runner: Any, origin: Origin, directory: Path
+) -> None:
+    """Fails a run whose tasks work and wait, and whose hook submits all tasks.
+
+    Args:
+        runner: The task runner, with two places.
+        origin: The origin.
+        directory: Where the files go.
+    """
+    data, marks = directory / "data", directory / "marks"
+    marks.mkdir()
+    given = arguments(origin, data)
+    origin.fault("/k*.tif", Stall(after=100), times=0)
+    document = item_document(origin, *(f"k{number}" for number in range(4)))
+    left = list(Planner(data, OPTIONS.config()).assets(pystac.Item.from_dict(document)))
+
+    def submit_all(flow: Any, run: Any, state: Any) -> None:
+        futures = [getattr(flows, name).submit(**values) for name, values in given.items()]
+        for future in futures:
+            future.wait()
+        (marks / "hook").write_text(" ".join(str(one.state.type.value) for one in futures))
+
+    @flow(task_runner=runner, on_failure=[submit_all])
+    def own() -> None:
+        submitted = [flows.download_asset.submit(one, OPTIONS) for one in left]  # type: ignore[arg-type]
+        while not (marks / "raise").exists():
+            time.sleep(0.05)
+        # Dask drops tasks whose futures are gone.
+        raise ValueError(f"the flow fails before its {len(submitted)} tasks")
+
+    running = asyncio.ensure_future(asyncio.to_thread(own, return_state=True))
+    await until(lambda: origin.in_flight == 2)
+    (marks / "raise").touch()
+    await until(running.done)
+    state: State[Any] = running.result()
+    assert (marks / "hook").read_text().split() == ["COMPLETED"] * len(given)
+    _, task_runs = await read_back(state, len(left) + len(given))
+    found = states(task_runs)
+    stopped = [found.pop(f"the-item/k{number}") for number in range(4)]
+    assert stopped == [("Cancelled", "CANCELLED")] * 4
+    assert len(found) == len(given)
+    assert {kind for _, kind in found.values()} == {"COMPLETED"}
+    assert {one.path for one in origin.gets("/k*")} == {"/k0.tif", "/k1.tif"}
