@@ -1,4 +1,7 @@
-"""The commands: `python -m deployments up`, `down`, `deploy`, `serve`, `check`, `automate`."""
+"""The commands: `python -m deployments up`, `down`, `deploy`, `serve`, `check`, `automate`.
+
+`check` reads `prefect.yaml`; `check --server` verifies that a Prefect server makes scheduled runs.
+"""
 
 from __future__ import annotations
 
@@ -92,8 +95,9 @@ def deploy(file: Path | None) -> None:
     from deployments.register import register_blocks, register_deployments
 
     async def run() -> None:
-        names = await register_deployments(file or FILE)
-        click.echo("\n".join([*await register_blocks(), *names]))
+        click.echo("\n".join(await register_blocks()))
+        async for name in register_deployments(file or FILE):
+            click.echo(name)
 
     with asking_prefect():
         asyncio.run(run())
@@ -118,12 +122,43 @@ def serve(file: Path | None) -> None:
 
 @app.command()
 @_file
-def check(file: Path | None) -> None:
-    """Say whether prefect.yaml is right, and what it deploys."""
+@click.option(
+    "--server",
+    is_flag=True,
+    help="Check the Prefect server instead: that it makes scheduled runs.",
+)
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=1),
+    help="With --server: seconds to wait for a scheduled run, by default 90.",
+)
+def check(file: Path | None, server: bool, wait: float | None) -> None:
+    """Check that prefect.yaml is right, and list what it deploys; or check the server."""
+    if server:
+        _check_server(wait)
+        return
     from deployments.listing import FILE, read_deployments
 
     for one in read_deployments(file or FILE):
         click.echo(f"{one.name}: {one.description}")
+
+
+def _check_server(wait: float | None) -> None:
+    from blocks.reach import asking_prefect
+    from deployments.schedules import PATIENCE, checking_schedules
+
+    patience = wait or PATIENCE
+
+    async def run() -> str:
+        async with checking_schedules() as checking:
+            click.echo(
+                f"waiting for {checking.server} to make a scheduled run, at most {patience:.0f} s",
+                err=True,
+            )
+            return await checking.wait(patience)
+
+    with asking_prefect():
+        click.echo(asyncio.run(run()))
 
 
 @app.command()

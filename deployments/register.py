@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 
 from prefect.blocks.core import Block
@@ -16,16 +19,19 @@ from prefect.client.schemas.filters import (
     WorkerFilter,
     WorkerFilterStatus,
 )
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import StateType, Worker
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.deployments.runner import DeploymentApplyError
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Cancelling
 from prefect.workers.process import ProcessWorker
 
 import blocks
 from deployments.catalog import deployments
 from stac_asset.errors import ConfigError
+
+_REFUSED = {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}
+"""Statuses of requests whose content the server refuses."""
 
 
 async def register_blocks() -> list[str]:
@@ -38,14 +44,19 @@ async def register_blocks() -> list[str]:
     return sorted(slugs)
 
 
-async def register_deployments(file: Path) -> list[str]:
-    """Registers the deployments of a `prefect.yaml` for workers; returns 'flow name/name' of each.
+async def register_deployments(file: Path) -> AsyncIterator[str]:
+    """Register the deployments of a `prefect.yaml` for workers.
 
     Args:
         file: The file.
 
+    Yields:
+        'flow name/deployment name' of each deployment, when it is registered.
+
     Raises:
-        ConfigError: The file is wrong, a work pool of it does not exist, or Prefect refuses one.
+        ConfigError: The file is wrong, a work pool of it does not exist, or Prefect refuses some
+            deployments. The message has a line for each refused deployment; all others are
+            registered.
     """
     made = deployments(file, pool=True)
     async with get_client() as client:
@@ -56,13 +67,32 @@ async def register_deployments(file: Path) -> list[str]:
                 raise ConfigError(
                     f"there is no work pool '{pool}': start a worker of it first, which makes it"
                 ) from None
+    refused = []
     for deployment in made:
         try:
             await deployment.aapply()
-        except DeploymentApplyError as error:
-            reason = " ".join(str(error).split())
-            raise ConfigError(f"deployment '{deployment.name}' is refused: {reason}") from None
-    return [f"{deployment.flow_name}/{deployment.name}" for deployment in made]
+        except (DeploymentApplyError, PrefectHTTPStatusError) as error:
+            refused.append(f"deployment '{deployment.name}' is refused: {_reason(error)}")
+        else:
+            yield f"{deployment.flow_name}/{deployment.name}"
+    if refused:
+        raise ConfigError("\n".join(refused))
+
+
+def _reason(error: DeploymentApplyError | PrefectHTTPStatusError) -> str:
+    """Return why the server refused a deployment, without the request that its answer repeats.
+
+    Raises:
+        PrefectHTTPStatusError: The server failed, or refused the client rather than its request.
+    """
+    cause = error.__cause__ if isinstance(error, DeploymentApplyError) else error
+    if not isinstance(cause, PrefectHTTPStatusError):
+        return " ".join(str(error).split())
+    if cause.response.status_code not in _REFUSED:
+        raise cause
+    answer = cause.response.json()
+    found = answer.get("detail") or "; ".join(one["msg"] for one in answer["exception_detail"])
+    return " ".join(str(found).split()).removeprefix("Value error, ")
 
 
 async def make_process_pool(name: str, directory: Path) -> None:
@@ -89,8 +119,8 @@ async def make_process_pool(name: str, directory: Path) -> None:
         raise ConfigError(f"work pool '{name}' is for {found.type} workers, and not for processes")
 
 
-async def has_worker(pool: str) -> bool:
-    """Returns whether a worker of a work pool has said lately that it is there.
+async def online_workers(pool: str) -> list[Worker]:
+    """Return the workers of a work pool that have sent a heartbeat lately.
 
     Args:
         pool: The name of the work pool.
@@ -98,7 +128,18 @@ async def has_worker(pool: str) -> bool:
     online = WorkerFilter(status=WorkerFilterStatus(any_=["ONLINE"]))
     async with get_client() as client:
         # Both said, as the client sends nulls otherwise, which some versions of FastAPI refuse.
-        return bool(await client.read_workers_for_work_pool(pool, online, offset=0, limit=1))
+        return await client.read_workers_for_work_pool(pool, online, offset=0, limit=200)
+
+
+async def has_worker(pool: str, since: datetime) -> bool:
+    """Return whether a worker of a work pool has sent a heartbeat since a time.
+
+    Args:
+        pool: The name of the work pool.
+        since: The time. A worker that was killed stays online for a minute and a half.
+    """
+    found = await online_workers(pool)
+    return any(one.last_heartbeat_time and one.last_heartbeat_time >= since for one in found)
 
 
 async def cancel_runs(patience: float) -> list[str]:

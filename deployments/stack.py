@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from deployments.listing import read_deployments
+from deployments.orphans import end_orphaned_processes, end_orphaned_runs
 from deployments.processes import Background, StackError
 from deployments.register import (
     cancel_runs,
@@ -28,12 +30,15 @@ from deployments.register import (
     register_blocks,
     register_deployments,
 )
+from deployments.schedules import PATIENCE, checking_schedules
 from stac_asset.errors import ConfigError
 
 _DATABASES = {"postgresql+asyncpg", "sqlite+aiosqlite"}
 
 _NOTE = "stack.json"
 """The file that says how the server was started."""
+
+_WORKER = "worker-"
 
 _STARTING = 300.0
 """Seconds that a server or a worker gets to start: it may have a database to migrate."""
@@ -87,17 +92,21 @@ class Stack:
         return self.folder / "data"
 
     @property
+    def _home(self) -> Path:
+        return self.folder / "prefect"
+
+    @property
     def _server(self) -> Background:
         return Background("server", self.folder)
 
     def _worker(self, pool: str) -> Background:
-        return Background(f"worker-{pool}", self.folder)
+        return Background(f"{_WORKER}{pool}", self.folder)
 
     def environment(self) -> dict[str, str]:
         """Returns the environment variables of its processes."""
         own = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
         own |= {
-            "PREFECT_HOME": str(self.folder / "prefect"),
+            "PREFECT_HOME": str(self._home),
             "PREFECT_API_URL": f"{self.url}/api",
             # On another port than 4200, the UI has to be told where its server is.
             "PREFECT_UI_API_URL": f"{self.url}/api",
@@ -122,8 +131,10 @@ class Stack:
             file: The `prefect.yaml` with the deployments.
 
         Raises:
-            ConfigError: The file is wrong, or for containers; nothing was started.
+            ConfigError: The file is wrong, or for containers, and nothing was started. Or the
+                server refuses some deployments, and all else runs.
             StackError: The port is taken, or a process did not start.
+            ScheduleError: All of it runs, but the server makes no scheduled runs.
         """
         listed = read_deployments(file)
         for one in listed:
@@ -146,30 +157,66 @@ class Stack:
             for pool in pools:
                 await make_process_pool(pool, self.data)
                 yield f"work pool    {pool}; relative directories are within {self.data}"
-            for name in await register_deployments(file):
-                yield f"deployment   {name}"
-            for pool in pools:
-                worker = self._worker(pool)
-                start = ("worker", "start", "--type", "process", "--pool", pool, "--name", pool)
-                worker.start([sys.executable, "-m", "prefect", *start], self.environment())
-                await self._until(partial(has_worker, pool), worker)
-                yield f"worker       of {pool}, log in {worker.log}"
+            refused: ConfigError | None = None
+            async with checking_schedules() as checking:
+                try:
+                    async for name in register_deployments(file):
+                        yield f"deployment   {name}"
+                except ConfigError as error:
+                    refused = error
+                for pool in pools:
+                    for line in await self._start_worker(pool):
+                        yield line
+                yield f"schedules    waiting for a scheduled run, at most {PATIENCE:.0f} s"
+                yield f"schedules    {await checking.wait(PATIENCE)}"
+            if refused is not None:
+                raise refused
+
+    async def _start_worker(self, pool: str) -> list[str]:
+        """Start the worker of a pool, unless it runs, and return what to print."""
+        worker = self._worker(pool)
+        lines = []
+        since = datetime.fromtimestamp(0, UTC)
+        if worker.pid() is None:
+            lines = await self._end_orphans(pool)
+            since = datetime.now(UTC)
+            start = ("worker", "start", "--type", "process", "--pool", pool, "--name", pool)
+            worker.start([sys.executable, "-m", "prefect", *start], self.environment())
+        await self._until(partial(has_worker, pool, since), worker)
+        return [*lines, f"worker       of {pool}, log in {worker.log}"]
+
+    async def _end_orphans(self, pool: str) -> list[str]:
+        """End the runs that the worker of a pool left when it was killed."""
+        end_orphaned_processes(self._home, pool)
+        if self._server.pid() is None:
+            return []
+        runs = await end_orphaned_runs(pool)
+        return [f"run '{name}' crashed with its worker: the next one continues" for name in runs]
 
     async def down(self) -> AsyncIterator[str]:
         """Ends what `up` started, and yields what it ended."""
-        workers = [Background(lock.stem, self.folder) for lock in self.folder.glob("worker-*.pid")]
-        workers = [worker for worker in workers if worker.pid() is not None]
-        if workers and self._server.pid() is not None:
-            # Otherwise the server would believe for ever that they are running.
-            try:
-                with self._settings():
+        locks = sorted(self.folder.glob(f"{_WORKER}*.pid"))
+        workers = {
+            lock.stem.removeprefix(_WORKER): Background(lock.stem, self.folder) for lock in locks
+        }
+        # Otherwise the server would believe for ever that runs are running.
+        try:
+            with self._settings():
+                for pool, worker in workers.items():
+                    if worker.pid() is None:
+                        for line in await self._end_orphans(pool):
+                            yield line
+                has_workers = any(worker.pid() is not None for worker in workers.values())
+                if has_workers and self._server.pid() is not None:
                     for name in await cancel_runs(_ENDING):
                         yield f"run '{name}' was cancelled: the next one goes on from there"
-            except StackError as error:
-                yield f"no run was cancelled: {error}"
-        for process in (*workers, self._server):
+        except StackError as error:
+            yield f"no run was cancelled: {error}"
+        for process in (*workers.values(), self._server):
             if process.stop(_ENDING):
                 yield f"{process.name} has ended"
+        for pool in workers:
+            end_orphaned_processes(self._home, pool)
 
     def _start_server(self) -> None:
         note = self.folder / _NOTE

@@ -6,10 +6,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.server_logs import ServerLog, checked_log, troubles
 from tests.servers import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -19,23 +20,31 @@ def deployments(*arguments: str, **environment: str) -> subprocess.CompletedProc
     """Runs `python -m deployments`, which is what `make up` and `make down` run."""
     others = ("PREFECT_", "PORT", "DATABASE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
-    return subprocess.run(
-        [sys.executable, "-m", "deployments", *arguments],
-        cwd=ROOT,
-        env={**kept, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return _checked([sys.executable, "-m", "deployments", *arguments], env={**kept, **environment})
+
+
+def _checked(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Runs a command that logs no error and prints no traceback, even where it fails."""
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert troubles(done.stdout + "\n" + done.stderr) == []
+    return done
 
 
 @dataclass(frozen=True)
 class Running:
-    """What runs."""
+    """What runs.
+
+    Attributes:
+        folder: Where everything of it is.
+        port: Where its server listens.
+        printed: What `up` printed.
+        logs: Its logs by the names of their files, where tests announce the errors they provoke.
+    """
 
     folder: Path
     port: int
     printed: str
+    logs: dict[str, ServerLog]
 
     @property
     def url(self) -> str:
@@ -44,13 +53,9 @@ class Running:
     def prefect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs Prefect's own command line against this server."""
         environment = {"PREFECT_API_URL": f"{self.url}/api", "PREFECT_HOME": str(self.folder)}
-        return subprocess.run(
+        return _checked(
             [sys.executable, "-m", "prefect", "--no-prompt", *arguments],
-            cwd=ROOT,
             env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
         )
 
     def processes(self) -> list[int]:
@@ -68,17 +73,30 @@ class Running:
 
 
 @contextmanager
-def running_stack(folder: Path, **environment: str) -> Iterator[Running]:
-    """Starts everything, and ends it.
+def running_stack(
+    folder: Path, *provoked: str, file: Path = ROOT / "prefect.yaml", **environment: str
+) -> Iterator[Running]:
+    """Starts everything, ends it, and checks the logs of the server and the workers.
 
     Args:
         folder: Where everything of it is.
+        provoked: Regular expressions for the errors that the test expects in the logs.
+        file: The `prefect.yaml`.
         environment: More environment variables.
     """
     port = free_port()
-    try:
-        done = deployments("up", "--folder", str(folder), PORT=str(port), **environment)
-        assert done.returncode == 0, done.stdout + done.stderr
-        yield Running(folder, port, done.stdout)
-    finally:
-        deployments("down", "--folder", str(folder))
+    up = ("up", "--folder", str(folder), "--file", str(file))
+    with ExitStack() as checks:
+        try:
+            done = deployments(*up, PORT=str(port), **environment)
+            assert done.returncode == 0, done.stdout + done.stderr
+            logs = {
+                path.name: checks.enter_context(checked_log(path, *provoked))
+                for path in folder.glob("*.log")
+            }
+            yield Running(folder, port, done.stdout, logs)
+            later = set(folder.glob("*.log")) - {log.path for log in logs.values()}
+        finally:
+            deployments("down", "--folder", str(folder))
+        for path in later:
+            checks.enter_context(checked_log(path, *provoked))

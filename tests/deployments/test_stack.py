@@ -22,6 +22,7 @@ from stac_asset.testing import Origin, Stall
 from tests.deployments.postgres import PASSWORD, programs, running_postgres
 from tests.deployments.stacks import ROOT, Running, deployments, running_stack
 from tests.make_item import item_document, make_item
+from tests.server_logs import cancelled_run, checked_log, troubles
 
 RUN = "download-item/download-item"
 COLLECTION = "download-item-collection"
@@ -180,6 +181,9 @@ def test_credentials_by_reference(stack: Running, origin: Origin, tmp_path: Path
     text = (ROOT / "prefect.yaml").read_text()
     text = text.replace("# credentials: *earthdata", "credentials: *earthdata")
     text = text.replace("earthdata-credentials/mine", "http-credentials/mine")
+    # The server has none of these yet.
+    text = text.replace("  - name: ", "  - name: new-")
+    assert not any(one["name"].startswith("new-") for one in ask(stack, "/deployments/filter"))
     file.write_text(text)
     server = {"PREFECT_API_URL": f"{stack.url}/api", "PREFECT_HOME": str(tmp_path)}
     done = deployments("deploy", "--file", str(file), **server)
@@ -188,7 +192,11 @@ def test_credentials_by_reference(stack: Running, origin: Origin, tmp_path: Path
     source = origin.put("/items.json", b'{"type": "FeatureCollection", "features": []}')
     mirror = {"source": source, "search": {}, "directory": str(tmp_path / "mirror")}
     # This is why no block is named where nobody has saved one.
-    failed = ended(stack, start(stack, "sync/sync", **mirror).json()["id"])
+    stack.logs["worker-stac-asset.log"].provoke(
+        "prefect.engine - .*Validation of flow parameters failed with error: "
+        "(ConfigError: )?block 'http-credentials/mine' is not saved"
+    )
+    failed = ended(stack, start(stack, "sync/new-sync", **mirror).json()["id"])
     assert failed["state"]["type"] == "FAILED"
     assert "block 'http-credentials/mine' is not saved" in failed["state"]["message"]
     save = (
@@ -204,13 +212,16 @@ def test_credentials_by_reference(stack: Running, origin: Origin, tmp_path: Path
         check=False,
     )
     assert saved.returncode == 0, saved.stderr
-    accepted = start(stack, "sync/sync", **mirror)
+    accepted = start(stack, "sync/new-sync", **mirror)
     assert accepted.is_success, accepted.text
     run = ended(stack, accepted.json()["id"])
     assert run["state"]["type"] == "COMPLETED", run["state"]
-    kept = json.dumps([run, read_deployment(stack, "sync/sync")])
+    kept = json.dumps([run, read_deployment(stack, "sync/new-sync")])
     assert kept.count('{"$ref": {"block_document_slug": "http-credentials/mine"}}') == 2
     assert "s3same" not in kept
+    for one in ask(stack, "/deployments/filter"):
+        if one["name"].startswith("new-"):
+            assert httpx.delete(f"{stack.url}/api/deployments/{one['id']}", timeout=60).is_success
 
 
 def test_run_in_a_container_finds_its_flow(stack: Running, origin: Origin, tmp_path: Path) -> None:
@@ -241,7 +252,10 @@ def test_run_in_a_container_finds_its_flow(stack: Running, origin: Origin, tmp_p
     assert command == "{{ command }}"  # empty, and so it is Prefect's own:
     execute = [sys.executable, "-m", "prefect", "flow-run", "execute", run_id]
     environment = {**os.environ, **server}
-    subprocess.run(execute, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    executed = subprocess.run(
+        execute, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True
+    )
+    assert troubles(f"{executed.stdout}\n{executed.stderr}") == []
     assert ended(stack, run_id)["state"]["type"] == "COMPLETED"
     assert (data / "the-item.json").is_file()
 
@@ -256,32 +270,32 @@ def test_deployments_are_served_without_a_worker(
     for one in ask(stack, "/deployments/filter"):
         assert httpx.delete(f"{stack.url}/api/deployments/{one['id']}", timeout=60).is_success
     (folder := tmp_path / "served").mkdir()
-    with (tmp_path / "log").open("wb") as log:
-        serving = subprocess.Popen(
-            [sys.executable, "-m", "deployments", "serve"],
-            cwd=folder,
-            env=environment | quick,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        for _ in range(600):
-            assert serving.poll() is None, (tmp_path / "log").read_text()
-            if len(ask(stack, "/deployments/filter")) == 5:
-                break
-            time.sleep(0.2)
-        assert read_deployment(stack, RUN)["work_pool_name"] is None
-        started = start(stack, RUN, source=make_item(origin, "a"), directory="relative")
-        run = ended(stack, started.json()["id"])
-        assert run["state"]["type"] == "COMPLETED", run["state"]
-        assert (folder / "relative" / "the-item.json").is_file()
-        serving.send_signal(signal.SIGINT)  # As Ctrl-C does.
-        assert serving.wait(120) == 0
-        assert "Traceback" not in (tmp_path / "log").read_text()
-    finally:
-        serving.kill()
-        serving.wait(60)
-        assert deployments("deploy", **server).returncode == 0
+    with checked_log(tmp_path / "log") as log:
+        with log.path.open("wb") as output:
+            serving = subprocess.Popen(
+                [sys.executable, "-m", "deployments", "serve"],
+                cwd=folder,
+                env=environment | quick,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            for _ in range(600):
+                assert serving.poll() is None, log.path.read_text()
+                if len(ask(stack, "/deployments/filter")) == 5:
+                    break
+                time.sleep(0.2)
+            assert read_deployment(stack, RUN)["work_pool_name"] is None
+            started = start(stack, RUN, source=make_item(origin, "a"), directory="relative")
+            run = ended(stack, started.json()["id"])
+            assert run["state"]["type"] == "COMPLETED", run["state"]
+            assert (folder / "relative" / "the-item.json").is_file()
+            serving.send_signal(signal.SIGINT)  # As Ctrl-C does.
+            assert serving.wait(120) == 0
+        finally:
+            serving.kill()
+            serving.wait(60)
+            assert deployments("deploy", **server).returncode == 0
 
 
 def test_automation_runs_a_deployment_for_each_item(
@@ -341,6 +355,9 @@ def test_down_ends_what_is_at_work_and_leaves_nothing(stack: Running, origin: Or
             break
         time.sleep(0.2)
     assert len(stack.processes()) > 2
+    stack.logs["worker-stac-asset.log"].provoke(
+        *cancelled_run("download item.json to stalled", "the-item/a")
+    )
     done = deployments("down", "--folder", str(stack.folder))
     assert done.returncode == 0, done.stderr
     assert re.search(r"run '.* to stalled' was cancelled", done.stdout), done.stdout

@@ -1,0 +1,175 @@
+"""`check --server` and `up` with servers that make no scheduled runs, or cannot be asked."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import deployments.stack as stack_module
+from deployments.schedules import ScheduleError
+from deployments.stack import Stack
+from tests.deployments.scheduling import until
+from tests.deployments.stacks import ROOT
+from tests.deployments.stacks import deployments as run_deployments
+from tests.server_logs import checked_log
+from tests.servers import free_port
+
+LOGIN = "admin:s3cret"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the server's database."""
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="module")
+def server(home: Path) -> Iterator[str]:
+    """The API of a server that asks for a login and makes no scheduled runs."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    command = [sys.executable, "-m", "prefect", "server", "start", "--no-services"]
+    others = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    own = settings(url, home) | {
+        "PREFECT_SERVER_API_AUTH_STRING": LOGIN,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    }
+    with checked_log(home / "log"), (home / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            env=others | own,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            until(lambda: answers(url), "answer of the server")
+            yield url
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", timeout=300).is_success
+    except httpx.TransportError:
+        return False
+
+
+def ask(url: str, path: str, **body: Any) -> Any:
+    response = httpx.post(f"{url}{path}", json=body, auth=("admin", "s3cret"), timeout=300)
+    assert response.is_success, response.text
+    return response.json()
+
+
+def settings(url: str, home: Path) -> dict[str, str]:
+    return {"PREFECT_API_URL": url, "PREFECT_API_AUTH_STRING": LOGIN, "PREFECT_HOME": str(home)}
+
+
+def is_empty(url: str) -> bool:
+    return not any(ask(url, f"/{kind}/filter") for kind in ("flows", "deployments", "flow_runs"))
+
+
+def test_server_without_scheduler_is_named_with_its_version(server: str, tmp_path: Path) -> None:
+    environment = settings(server, tmp_path)
+    done = run_deployments("check", "--server", "--wait", "8", **environment)
+    version = httpx.get(f"{server}/admin/version", auth=("admin", "s3cret"), timeout=300).json()
+    assert (done.returncode, done.stdout) == (1, "")
+    waiting, sentence = done.stderr.splitlines()
+    assert waiting == f"waiting for {server} to make a scheduled run, at most 8 s"
+    assert sentence.startswith(
+        f"error: the server at {server} (Prefect {version}) made no scheduled run within 8 s: "
+    )
+    assert is_empty(server)
+
+
+def test_interrupted_check_leaves_nothing(server: str, tmp_path: Path) -> None:
+    checking = subprocess.Popen(
+        [sys.executable, "-m", "deployments", "check", "--server"],
+        cwd=ROOT,
+        env={**os.environ, **settings(server, tmp_path)},
+        stderr=subprocess.PIPE,
+    )
+    try:
+        (found,) = until(lambda: ask(server, "/deployments/filter"), "deployment of the check")
+        (schedule,) = found["schedules"]
+        assert schedule["active"]
+        assert found["work_pool_name"] is None
+        first = datetime.fromisoformat(schedule["schedule"]["anchor_date"])
+        assert first > datetime.now(UTC) + timedelta(days=20)
+        checking.send_signal(signal.SIGINT)
+        _, printed = checking.communicate(timeout=300)
+    finally:
+        checking.kill()
+        checking.wait(60)
+    assert checking.returncode == 130
+    assert b"Traceback" not in printed
+    assert is_empty(server)
+
+
+def test_next_check_deletes_what_a_killed_one_left(server: str, home: Path, tmp_path: Path) -> None:
+    left = ask(server, "/flows/", name="check-of-schedules-killed")
+    recent = ask(server, "/flows/", name="check-of-schedules-at-work")
+    with closing(sqlite3.connect(home / "prefect.db", timeout=60)) as database, database:
+        created = "UPDATE flow SET created = '2026-01-01 00:00:00.000000' WHERE name = ?"
+        assert database.execute(created, (left["name"],)).rowcount == 1
+    done = run_deployments("check", "--server", "--wait", "1", **settings(server, tmp_path))
+    assert done.returncode == 1
+    assert [one["id"] for one in ask(server, "/flows/filter")] == [recent["id"]]
+
+
+def test_refused_login_is_one_sentence(server: str, tmp_path: Path) -> None:
+    key = {"PREFECT_API_KEY": "pnu_wrong", "PREFECT_HOME": str(tmp_path)}
+    done = run_deployments("check", "--server", PREFECT_API_URL=server, **key)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"error: Prefect's API {server} answers 401 Unauthorized: look at PREFECT_API_URL, and "
+        "PREFECT_API_KEY or PREFECT_API_AUTH_STRING\n"
+    )
+
+
+def test_check_needs_a_server_that_is_set(tmp_path: Path) -> None:
+    done = run_deployments("check", "--server", PREFECT_HOME=str(tmp_path / "home"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "error: no Prefect server is set: set PREFECT_API_URL, such as http://127.0.0.1:4200/api\n"
+    )
+    assert not (tmp_path / "home" / "prefect.db").exists()
+
+
+# Whoever starts processes in the background does not wait for them.
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+async def test_up_fails_in_the_end_where_no_scheduled_runs_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED", "false")
+    monkeypatch.setattr(stack_module, "PATIENCE", 6.0)
+    stack = Stack(tmp_path, free_port())
+    lines = []
+
+    async def up() -> None:
+        async for line in stack.up(ROOT / "prefect.yaml"):
+            lines.append(line)
+
+    with checked_log(tmp_path / "server.log"), checked_log(tmp_path / "worker-stac-asset.log"):
+        try:
+            with pytest.raises(ScheduleError) as raised:
+                await up()
+        finally:
+            ended = [line async for line in stack.down()]
+    assert lines[-2].startswith("worker       of stac-asset, ")
+    assert lines[-1] == "schedules    waiting for a scheduled run, at most 6 s"
+    assert str(raised.value).startswith(f"the server at {stack.url}/api (Prefect ")
+    assert ") made no scheduled run within 6 s: its scheduler " in str(raised.value)
+    assert ended == ["worker-stac-asset has ended", "server has ended"]
