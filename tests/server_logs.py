@@ -22,6 +22,11 @@ HARMLESS = {
         "SQLite has one writer, and another one was at work. The worker connects again and sends "
         "the next heartbeat."
     ),
+    r"\| prefect\.\w+Observer - The \w+ websocket failed with an exception\. Switching to polling "
+    r"mode until it reconnects\..*keepalive ping timeout; no close frame received$": (
+        "A server on a busy machine answered the websocket too late. The worker asks the server "
+        "again and again until the websocket is connected."
+    ),
 }
 """Regular expressions for errors of Prefect that have no consequence, each with the reason."""
 

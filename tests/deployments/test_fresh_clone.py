@@ -72,7 +72,7 @@ def test_fresh_clone_completes_a_scheduled_run(origin: Origin, tmp_path: Path) -
     logs = folder / ".up"
     with checked_log(logs / "server.log"), checked_log(logs / "worker-stac-asset.log"):
         try:
-            stack = Running(logs, port, make("up"))
+            stack = Running(logs, port, make("up"), {})
             assert f"the server at {stack.url}/api (Prefect " in stack.printed
             mirror.mirrored("item")
             mirror.completed(stack.url)

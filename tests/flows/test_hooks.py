@@ -22,6 +22,7 @@ from tests.flows.deploying import deploy, ended
 from tests.flows.stopping_contract import arguments
 from tests.flows.test_states import OPTIONS, with_options
 from tests.make_item import make_item
+from tests.server_logs import ServerLog, cancelled_run
 
 
 class Hook:
@@ -152,11 +153,12 @@ async def waiting(href: str, directory: str) -> None:
 
 
 async def test_hook_of_a_cancelled_deployment_run(
-    origin: Origin, tmp_path: Path, pool: str
+    origin: Origin, tmp_path: Path, pool: str, worker_log: ServerLog
 ) -> None:
     name = await deploy(waiting, pool)
     parameters = {"href": origin.href("/a.tif"), "directory": str(tmp_path)}
     run: Any = await run_deployment(name, parameters=parameters, timeout=0)
+    worker_log.provoke(*cancelled_run(run.name, "none"))
     while not (tmp_path / "begun").exists():
         await asyncio.sleep(0.1)
     async with get_client() as client:

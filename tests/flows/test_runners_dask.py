@@ -86,8 +86,13 @@ async def test_fail_fast_stops_what_runs_and_what_waits(
 
 
 async def test_stopped_runs_cancel_what_waits(
-    origin: Origin, tmp_path: Path, cluster: LocalCluster
+    origin: Origin, tmp_path: Path, cluster: LocalCluster, cluster_log: ServerLog
 ) -> None:
+    cluster_log.provoke(
+        r"Task run '[^']+' - Finished in state Cancelled\(",
+        "Task run 'the-item/k1' - Task run failed with exception: ResponseNotFoundError",
+        "Task run 'the-item/k1' - Finished in state Failed.* ResponseNotFoundError",
+    )
     for stops in (
         stopping_contract.cancelled_run_stops_all_tasks,
         stopping_contract.fail_fast_cancels_those_that_begin_later,
