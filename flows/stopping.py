@@ -1,14 +1,14 @@
 """Stops the tasks of a flow run that is being stopped, wherever they run.
 
 A flow cancels the tasks that it awaits itself. Those that it has submitted to a task runner are in
-threads, processes or on other machines, which have one thing in common: Prefect's API. So the flow
-run is labelled there, and each of these tasks reads its flow run before it begins and then
-again and again. That needs no shared disk, and a run that is cancelled, or has failed or crashed
-in the meantime, stops its tasks in the same way.
+threads, processes or on other machines, and all of them reach Prefect's API. The flow run gets a
+label there. Each submitted task reads its flow run before the task begins, and repeatedly
+afterwards. No shared disk is needed. A flow run that was cancelled, failed or crashed stops its
+tasks in the same way.
 
-A task run belongs to the flow run that called or submitted it while that ran. What a hook of the
-flow calls or submits, when the run has ended, is wanted: it is not stopped. The state in the
-context of the task run tells the two apart. That is the state that the flow's process knew when
+A task run belongs to a flow run that called or submitted the task run before the flow run ended.
+Task runs that a hook of the flow starts after the end of the flow run are not stopped. The state in
+the context of the task run tells the two apart. That is the state that the flow's process knew when
 the task run was called or submitted (see `flows.stoppable`), so no clocks are compared. Hooks that
 Prefect calls outside of the run's context (on_cancellation, on_crashed) have no flow run at all.
 The hooks of a task are called while the flow run goes on, so their tasks belong to it.
@@ -46,7 +46,7 @@ _POLL = 0.2
 """Seconds between two looks at the session of the flow, where it is in this process."""
 
 _LOOK = 3.0
-"""Seconds between two looks at the flow run."""
+"""Seconds between two requests for the state of the flow run."""
 
 _ENDED = {StateType.CANCELLING, StateType.CANCELLED, StateType.FAILED, StateType.CRASHED}
 
@@ -60,9 +60,9 @@ class Stoppable(Protocol):
 
 
 async def stop_submitted() -> None:
-    """Tells the tasks that the flow run around has submitted that they are to stop.
+    """Stop the tasks that the current flow run has submitted, by a label of the flow run.
 
-    The caller has an error to raise, so a failure to tell them is only logged.
+    The caller has an error to raise, so a failed request is only logged.
     """
     try:
         async with get_client() as client:
