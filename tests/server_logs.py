@@ -22,10 +22,10 @@ HARMLESS = {
         "SQLite has one writer, and another one was at work. The worker connects again and sends "
         "the next heartbeat."
     ),
-    r"\| prefect\.\w+Observer - The \w+ websocket failed with an exception\. Switching to polling "
-    r"mode until it reconnects\..*keepalive ping timeout; no close frame received$": (
-        "A server on a busy machine answered the websocket too late. The worker asks the server "
-        "again and again until the websocket is connected."
+    r"\| (?:prefect\.\S+|asyncio) - .*prefect.*websockets\.exceptions\.ConnectionClosedError: "
+    r"[^\n]*1011 \(internal error\) keepalive ping timeout;[^\n]*\Z": (
+        "A busy machine answered the ping of a websocket too late. The clients of Prefect, of "
+        "workers, runners and events, connect again."
     ),
 }
 """Regular expressions for errors of Prefect that have no consequence, each with the reason."""

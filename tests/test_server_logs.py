@@ -119,6 +119,27 @@ def test_traceback_of_no_logger_is_a_record_by_itself(before: str) -> None:
     assert troubles(before + TRACEBACK, patterns) == [TRACEBACK.rstrip()]
 
 
+LATE_PING = """websockets.exceptions.ConnectionClosedError: sent 1011 (internal error) keepalive \
+ping timeout; no close frame received
+"""
+
+
+@pytest.mark.parametrize(
+    ("first_line", "is_harmless"),
+    [
+        ("06:25:53.275 | ERROR   | asyncio - Task exception was never retrieved", True),
+        ("06:25:53.275 | ERROR   | prefect.FlowRunCancellingObserver - The events websocket", True),
+        ("06:25:53.275 | ERROR   | Flow run 'gray-fox' - Finished in state Failed()", False),
+    ],
+)
+def test_late_ping_of_a_websocket_is_harmless_where_prefect_connects_again(
+    first_line: str, is_harmless: bool
+) -> None:
+    of_prefect = TRACEBACK.replace("ValueError: 1\n", LATE_PING)
+    record = f'{first_line}\n  File "site-packages/prefect/workers/_protocol.py"\n{of_prefect}'
+    assert troubles(INFO + record + INFO) == ([] if is_harmless else [record.rstrip()])
+
+
 def test_error_of_the_scheduler_is_never_harmless() -> None:
     for harmless in HARMLESS:
         assert troubles(NO_SCHEDULED_RUNS, [harmless])
