@@ -14,13 +14,10 @@ import pytest
 _LOCKED = r"\(sqlite3\.OperationalError\) database is locked\n"
 
 HARMLESS = {
-    rf"\| docket\.dependencies - ↩ .*{_LOCKED}": (
-        "SQLite has one writer, and another one was at work. A background task that logs as "
-        "`docket.dependencies` runs again; one that has failed for good logs as `docket.worker`."
-    ),
-    rf"worker_channel - Worker channel heartbeat persistence failed: .*{_LOCKED}": (
-        "SQLite has one writer, and another one was at work. The worker connects again and sends "
-        "the next heartbeat."
+    rf"\| (?:docket\.dependencies|worker_channel|prefect\.server\.[\w.]+) - .*{_LOCKED}": (
+        "SQLite has one writer, and another one was at work. The server runs the task again or "
+        "answers with an error that its clients retry. A background task that has failed for good "
+        "logs as `docket.worker`."
     ),
     r"\| (?:prefect\.\S+|asyncio) - .*prefect.*websockets\.exceptions\.ConnectionClosedError: "
     r"[^\n]*1011 \(internal error\) keepalive ping timeout;[^\n]*\Z": (
