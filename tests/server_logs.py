@@ -14,7 +14,7 @@ import pytest
 _LOCKED = r"\(sqlite3\.OperationalError\) database is locked\n"
 
 HARMLESS = {
-    rf"\| (?:docket\.dependencies|worker_channel|prefect\.server\.[\w.]+) - .*{_LOCKED}": (
+    rf"\| (?:docket\.dependencies|worker_channel|prefect\.server[\w.]*) - .*{_LOCKED}": (
         "SQLite has one writer, and another one was at work. The server runs the task again or "
         "answers with an error that its clients retry. A background task that has failed for good "
         "logs as `docket.worker`."

@@ -26,6 +26,7 @@ QUICK = {"PREFECT_WORKER_QUERY_SECONDS": "1"}
 
 # A server that is killed takes the requests of its worker and of the runs with it.
 SERVER_KILLED = (
+    "All connection attempts failed",
     "ConnectError",
     "ConnectionRefusedError",
     "ReadError",

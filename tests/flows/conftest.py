@@ -6,15 +6,14 @@ import gc
 import inspect
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
 
 from tests.flows.deploying import running_worker
-from tests.server_logs import ServerLog, checked_log, output_to
+from tests.prefect_server import prefect_server as running_server
+from tests.server_logs import ServerLog
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -53,15 +52,7 @@ def prefect_server(
 ) -> Iterator[None]:
     """A temporary server with a database of its own, which calls nobody."""
     storage = {PREFECT_LOCAL_STORAGE_PATH: tmp_path_factory.mktemp("results")}
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        temporary_settings(storage),
-        checked_log(server_log),
-        ExitStack() as server,
-    ):
-        patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-        with output_to(server_log.path):
-            server.enter_context(prefect_test_harness(server_startup_timeout=600))
+    with temporary_settings(storage), running_server(server_log):
         yield
 
 

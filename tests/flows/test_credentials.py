@@ -6,11 +6,9 @@ import asyncio
 import json
 import os
 import pickle
-import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,6 @@ from prefect.deployments.runner import DeploymentApplyError
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import (
     PREFECT_LOCAL_STORAGE_PATH,
-    PREFECT_SERVER_DATABASE_CONNECTION_URL,
     get_current_settings,
 )
 from prefect.states import Cancelled
@@ -43,6 +40,7 @@ from tests.flows.deploying import ROOT, deploy
 from tests.flows.reading import read_back, states
 from tests.make_collection import collection_document
 from tests.make_item import item_document, make_item
+from tests.prefect_server import stored_rows
 
 NAMES = (
     "chain users paying signed planetary bearer basic oauth2 passwords aws minio".split()  # noqa: SIM905
@@ -267,10 +265,9 @@ async def test_secrets_are_nowhere(
 ) -> None:
     assert made.found_in(runs.direct.encode()) == []
     assert "DEBUG" in runs.direct
-    database = Path(PREFECT_SERVER_DATABASE_CONNECTION_URL.value().partition("///")[2])
-    searched = sorted(database.parent.glob(f"{database.name}*"))
-    assert searched
-    assert rows_with_secrets(database, made) == set()
+    rows = await stored_rows()
+    assert rows
+    assert {table for table, row in rows if made.found_in(row.encode())} == set()
     storage = PREFECT_LOCAL_STORAGE_PATH.value()
     results = [path for path in storage.rglob("*") if path.is_file()]
     assert results
@@ -278,23 +275,8 @@ async def test_secrets_are_nowhere(
     assert any(b"DEBUG" in log.read_bytes() for log in logs)
     documents = [path for path in runs.folder.rglob("*.json*")]
     assert documents
-    for path in [*searched, *results, *logs, *documents]:
+    for path in [*results, *logs, *documents]:
         assert made.found_in(path.read_bytes()) == [], path
-
-
-def rows_with_secrets(database: Path, made: World) -> set[tuple[str, str]]:
-    """Returns the tables and columns that hold a secret."""
-    found = set()
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        for (table,) in tables.fetchall():
-            rows = connection.execute(f'SELECT * FROM "{table}"')
-            columns = [column[0] for column in rows.description]
-            for row in rows:
-                for column, value in zip(columns, row, strict=True):
-                    if made.found_in(str(value).encode()):
-                        found.add((table, column))
-    return found
 
 
 async def test_inspecting_a_block_shows_no_secret(runs: Runs, made: World) -> None:
