@@ -1,6 +1,6 @@
-"""A real Prefect server with PostgreSQL, for tests whose runs, workers and served flows share it.
+"""A real Prefect server with PostgreSQL, which test runs, workers and served flows share.
 
-SQLite has one writer. On a busy machine, the requests of several workers fail there.
+SQLite allows one writer at a time. On a busy machine, requests of several workers fail there.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.servers import free_port
 
 @contextmanager
 def prefect_server(log: ServerLog) -> Iterator[None]:
-    """Runs a server, and lets Prefect use it in this process and in those that it starts.
+    """Runs a server, and makes it the Prefect API of this process and its child processes.
 
     Args:
         log: The log of the server.
@@ -43,7 +43,7 @@ def prefect_server(log: ServerLog) -> Iterator[None]:
             _temporary_global_settings_context(get_settings_context()),
         ):
             yield
-            # What is left would be sent to a server that has ended.
+            # Prefect would send the remaining logs and events after the server has ended.
             APILogWorker.instance().drain()
             EventsWorker.drain_all()
 

@@ -150,25 +150,6 @@ def cancelled_run(flow_run: str, task_run: str) -> tuple[str, ...]:
     )
 
 
-@contextmanager
-def output_to(log: Path) -> Iterator[None]:
-    """Sends the output of processes that start in this context to a file.
-
-    Args:
-        log: The file.
-    """
-    kept = [(number, os.dup(number)) for number in (1, 2)]
-    with log.open("ab") as file:
-        try:
-            for number, _ in kept:
-                os.dup2(file.fileno(), number)
-            yield
-        finally:
-            for number, copy in kept:
-                os.dup2(copy, number)
-                os.close(copy)
-
-
 def _unexpected(text: bytes, provoked: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
     """Returns the records with errors that are neither provoked nor harmless, and their offsets."""
     expected = [(start, re.compile(pattern, re.S)) for start, pattern in provoked]

@@ -36,7 +36,7 @@ TASKS = (
     "rewrite_item",
 )
 _AT_ONCE = asyncio.Semaphore(3)
-"""How many runs work at the same time: a server with SQLite has one writer."""
+"""Limits how many runs work at the same time, since the tests need only two cores."""
 
 
 COMPLETED: list[str] = []

@@ -26,7 +26,7 @@ if __name__ == "__main__":
             sys.argv = [script]
             runpy.run_path(script, run_name="__main__")
             os._exit(0)
-        time.sleep(0.5)  # A server with SQLite refuses what too many register at the same time.
+        time.sleep(0.5)  # Started at the same time, the scripts would keep both cores busy.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # The served flows end first.
     for _ in scripts:
         os.wait()

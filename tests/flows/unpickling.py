@@ -16,7 +16,7 @@ import flows
 from tests.flows.elsewhere import COMPLETED
 
 _AT_ONCE = asyncio.Semaphore(4)
-"""How many run at the same time: a server with SQLite has one writer."""
+"""Limits how many run at the same time, since the tests need only two cores."""
 
 
 async def _ran(file: Path) -> dict[str, Any]:
