@@ -13,7 +13,7 @@ import sys
 from collections import deque
 from typing import cast
 
-from stac_asset.loops import new_runner
+from stac_asset.concurrency import new_runner
 
 _AHEAD = 512 * 1024
 """Bytes that wait in the proxy, at most."""

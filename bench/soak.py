@@ -30,7 +30,7 @@ from stac_asset import (
     Message,
     download_item_collection,
 )
-from stac_asset.loops import new_runner
+from stac_asset.concurrency import new_runner
 from stac_asset.testing import OriginProcess, Received
 
 FAULT_RATE = 0.05

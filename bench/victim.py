@@ -17,7 +17,7 @@ from typing import Any
 import pystac
 
 from stac_asset import Config, Message, OpenUrl, download_item_collection
-from stac_asset.loops import new_runner
+from stac_asset.concurrency import new_runner
 
 RUN_HEADER = "x-run"
 """The request header that says which run a request belongs to."""

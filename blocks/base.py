@@ -16,7 +16,7 @@ from pydantic_core import CoreSchema
 from blocks.parameter_schema import take_references_only
 from blocks.references import load_now, name_of, reference_to
 from stac_asset import Client, Config
-from stac_asset.clients.named import NamedClient
+from stac_asset.clients.named_credentials import NamedClient
 
 REPOSITORY = "https://github.com/prefect-stac-asset/prefect-stac-asset"
 """Where this project is. Prefect's client takes logos and documents from http(s) only."""

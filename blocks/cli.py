@@ -10,17 +10,17 @@ from prefect.blocks.core import Block
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 
-from blocks.aws import AWS_BLOCKS
-from blocks.reach import asking_prefect
+from blocks.prefect_api import asking_prefect
+from blocks.prefect_aws import AWS_BLOCKS
 from blocks.references import BlockReference, name_of
-from blocks.union import OUR_BLOCKS, client_of
+from blocks.registry import OUR_BLOCKS, client_of
 from stac_asset import Config
+from stac_asset.cli.tables import print_table
 from stac_asset.clients import Request
+from stac_asset.concurrency import new_runner
 from stac_asset.errors import ConfigError
 from stac_asset.hrefs import parse_href
-from stac_asset.loops import new_runner
 from stac_asset.redact import redact_href
-from stac_asset.tables import print_table
 
 _T = TypeVar("_T")
 _PAGE = 200

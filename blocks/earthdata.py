@@ -9,8 +9,8 @@ from pydantic import Field, SecretStr, model_validator
 from blocks.base import DOCUMENTATION, ProviderCredentials, logo
 from blocks.fields import HostList, check_login, revealed
 from stac_asset import Client, Config, EarthdataClient
-from stac_asset.clients.earthdata import HOSTS
-from stac_asset.clients.earthdata_login import LOGIN_URL
+from stac_asset.clients.earthdata.client import HOSTS
+from stac_asset.clients.earthdata.login import LOGIN_URL
 
 
 class EarthdataCredentials(ProviderCredentials):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr
 
-from stac_asset.hosts import Hosts
+from stac_asset.host_patterns import Hosts
 
 
 def _checked(hosts: list[str]) -> list[str]:

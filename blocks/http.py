@@ -11,9 +11,9 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from blocks.base import DOCUMENTATION, ProviderCredentials, logo
 from blocks.fields import HostList, check_login, revealed
 from stac_asset import Client, Config, HttpClient
-from stac_asset.clients.credentials import HostHeaders, basic
-from stac_asset.clients.session import session_from_config
-from stac_asset.hosts import Hosts
+from stac_asset.clients.http.credentials import HostHeaders, basic
+from stac_asset.clients.http.session import session_from_config
+from stac_asset.host_patterns import Hosts
 
 
 class HttpCredentials(ProviderCredentials):

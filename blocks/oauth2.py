@@ -11,8 +11,8 @@ from pydantic import Field, SecretStr, model_validator
 from blocks.base import DOCUMENTATION, ProviderCredentials, logo
 from blocks.fields import HostList, revealed
 from stac_asset import Client, Config, ConfigError, HttpClient
-from stac_asset.clients.oauth2 import OAuth2Bearer
-from stac_asset.clients.session import session_from_config
+from stac_asset.clients.http.oauth2 import OAuth2Bearer
+from stac_asset.clients.http.session import session_from_config
 
 Grant = Literal[
     "client_credentials",

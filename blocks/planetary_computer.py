@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr
 from blocks.base import DOCUMENTATION, ProviderCredentials, logo
 from blocks.fields import HostList, revealed
 from stac_asset import Client, Config, PlanetaryComputerClient
-from stac_asset.clients.session import session_from_config
+from stac_asset.clients.http.session import session_from_config
 
 
 class PlanetaryComputerCredentials(ProviderCredentials):

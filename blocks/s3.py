@@ -11,8 +11,8 @@ from yarl import URL
 from blocks.base import DOCUMENTATION, ProviderCredentials, logo
 from blocks.fields import revealed
 from stac_asset import Client, Config, S3Client
-from stac_asset.clients.s3_identity import S3Identity, S3Place
-from stac_asset.clients.s3_objects import endpoint_of
+from stac_asset.clients.s3.identity import S3Identity, S3Place
+from stac_asset.clients.s3.objects import endpoint_of
 
 
 class S3Credentials(ProviderCredentials):

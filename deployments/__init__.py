@@ -1,5 +1,5 @@
 """What runs when: the deployments of `prefect.yaml`, for those who want them in Python."""
 
-from deployments.catalog import deployments
+from deployments.runner_deployments import deployments
 
 __all__ = ["deployments"]

@@ -60,8 +60,8 @@ def app() -> None:
 )
 def up(file: Path | None, folder: Path, port: int, database: str | None) -> None:
     """Start a server, a work pool and its worker, with all deployments, in the background."""
-    from deployments.listing import FILE
-    from deployments.stack import Stack
+    from deployments.local_stack import Stack
+    from deployments.prefect_yaml import FILE
 
     stack = Stack(folder.absolute(), port, database or None)
 
@@ -77,7 +77,7 @@ def up(file: Path | None, folder: Path, port: int, database: str | None) -> None
 @_folder
 def down(folder: Path) -> None:
     """End what `up` started."""
-    from deployments.stack import Stack
+    from deployments.local_stack import Stack
 
     async def run() -> None:
         lines = [line async for line in Stack.of(folder.absolute()).down()]
@@ -90,9 +90,9 @@ def down(folder: Path) -> None:
 @_file
 def deploy(file: Path | None) -> None:
     """Register blocks and deployments at the server that Prefect is set to, for its workers."""
-    from blocks.reach import asking_prefect
-    from deployments.listing import FILE
-    from deployments.register import register_blocks, register_deployments
+    from blocks.prefect_api import asking_prefect
+    from deployments.prefect_yaml import FILE
+    from deployments.registration import register_blocks, register_deployments
 
     async def run() -> None:
         click.echo("\n".join(await register_blocks()))
@@ -109,10 +109,10 @@ def serve(file: Path | None) -> None:
     """Run the deployments from this process, without work pool and worker, until Ctrl-C."""
     import prefect
 
-    from blocks.reach import asking_prefect
-    from deployments.catalog import deployments
-    from deployments.listing import FILE
-    from deployments.register import register_blocks
+    from blocks.prefect_api import asking_prefect
+    from deployments.prefect_yaml import FILE
+    from deployments.registration import register_blocks
+    from deployments.runner_deployments import deployments
 
     serving = deployments(file or FILE)
     with asking_prefect():
@@ -137,14 +137,14 @@ def check(file: Path | None, server: bool, wait: float | None) -> None:
     if server:
         _check_server(wait)
         return
-    from deployments.listing import FILE, read_deployments
+    from deployments.prefect_yaml import FILE, read_deployments
 
     for one in read_deployments(file or FILE):
         click.echo(f"{one.name}: {one.description}")
 
 
 def _check_server(wait: float | None) -> None:
-    from blocks.reach import asking_prefect
+    from blocks.prefect_api import asking_prefect
     from deployments.schedules import PATIENCE, checking_schedules
 
     patience = wait or PATIENCE
@@ -166,7 +166,7 @@ def _check_server(wait: float | None) -> None:
 @click.option("--collection", help="The id of the only collection whose items count.")
 def automate(deployment: str, collection: str | None) -> None:
     """Run a deployment ('flow name/deployment name') for each item that a flow has downloaded."""
-    from blocks.reach import asking_prefect
+    from blocks.prefect_api import asking_prefect
     from deployments.automations import run_for_each_item
 
     with asking_prefect():

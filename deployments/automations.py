@@ -15,7 +15,7 @@ from prefect.events.actions import RunDeployment
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
 
-from flows.events import ITEM_DOWNLOADED
+from flows.reporting.events import ITEM_DOWNLOADED
 from stac_asset.errors import ConfigError
 
 PARAMETERS = {

@@ -12,15 +12,15 @@ from prefect import Flow
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
-from blocks.aws import AWS_BLOCKS
+from blocks.prefect_aws import AWS_BLOCKS
 from blocks.references import BlockReference, of_parameter
-from blocks.union import OUR_BLOCKS
-from flows.credential_flow import CredentialFlow
-from flows.options import FlowOptions
-from flows.parameters import CREDENTIALS
-from flows.sync_search import Search
+from blocks.registry import OUR_BLOCKS
+from flows.mirror.search import Search
+from flows.parameters.flow import CredentialFlow
+from flows.parameters.options import FlowOptions
+from flows.parameters.validation import CREDENTIALS
 from stac_asset.errors import ConfigError
-from stac_asset.mirror.limits import Limits
+from stac_asset.mirror.run_limits import Limits
 
 REASONS = {"extra_forbidden": "there is no such key", "missing": "this key is missing"}
 """What is said of errors that pydantic calls something else."""

@@ -19,7 +19,7 @@ from prefect import flow
 
 import stac_asset
 from flows import DownloadOptions, download_asset, rewrite_item
-from stac_asset.plan import Planner
+from stac_asset.plan.planner import Planner
 from stac_asset.types import Transfer
 
 

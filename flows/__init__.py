@@ -4,25 +4,21 @@ The tasks are thin adapters over the library `stac_asset`; each is useful by its
 one's own.
 """
 
-from flows.check_results import CheckResult
-from flows.check_tasks import check_assets_exist
-from flows.checks import check_assets
-from flows.item import download_collection, download_item
-from flows.items import download_item_collection
-from flows.options import DownloadOptions
-from flows.report import DownloadResult
-from flows.sync import sync
-from flows.sync_result import SyncResult
-from flows.sync_search import Search
-from flows.tasks import (
-    check_asset_exists,
-    download_asset,
-    download_assets,
-    resolve_client,
-    rewrite_item,
-)
-from flows.verify import verify
-from flows.verify_result import VerifyResult
+from flows.check.flow import check_assets
+from flows.check.result import CheckResult
+from flows.download.item import download_collection, download_item
+from flows.download.item_collection import download_item_collection
+from flows.mirror.flow import sync
+from flows.mirror.result import SyncResult
+from flows.mirror.search import Search
+from flows.parameters.options import DownloadOptions
+from flows.reporting.result import DownloadResult
+from flows.tasks.check import check_asset_exists, check_assets_exist
+from flows.tasks.clients import resolve_client
+from flows.tasks.download import download_asset, download_assets
+from flows.tasks.rewrite import rewrite_item
+from flows.verification.flow import verify
+from flows.verification.result import VerifyResult
 
 __all__ = [
     "CheckResult",

@@ -10,8 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stac_asset import blocking, validate
-    from stac_asset.api import (
+    from stac_asset.api.assets import (
+        assert_asset_exists,
+        asset_exists,
+        download_asset,
+        download_file,
+        open_href,
+        read_href,
+    )
+    from stac_asset.api.collections import (
         download_collection,
         download_item,
         download_item_collection,
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
         plan_item,
         plan_item_collection,
     )
+    from stac_asset.api.dry_run import Plan, PlannedAsset
     from stac_asset.clients import (
         Client,
         EarthdataClient,
@@ -29,7 +37,6 @@ if TYPE_CHECKING:
         get_client_classes,
     )
     from stac_asset.config import Config
-    from stac_asset.dry_run import Plan, PlannedAsset
     from stac_asset.errors import (
         AssetOverwriteError,
         CannotIncludeAndExclude,
@@ -49,14 +56,6 @@ if TYPE_CHECKING:
         SkipAssetDownload,
         StartAssetDownload,
         WriteChunk,
-    )
-    from stac_asset.read import (
-        assert_asset_exists,
-        asset_exists,
-        download_asset,
-        download_file,
-        open_href,
-        read_href,
     )
     from stac_asset.strategy import ErrorStrategy, FileNameStrategy
 

@@ -13,9 +13,10 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from stac_asset import api, read
+from stac_asset.api import assets as read
+from stac_asset.api import collections as api
+from stac_asset.concurrency import new_runner
 from stac_asset.errors import RunningLoopError
-from stac_asset.loops import new_runner
 
 __all__ = [
     "assert_asset_exists",

@@ -9,7 +9,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from stac_asset.errors import CannotIncludeAndExclude, ConfigError
-from stac_asset.hosts import Hosts
+from stac_asset.host_patterns import Hosts
 from stac_asset.strategy import ErrorStrategy, FileNameStrategy
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from bench.servers import free_port
-from stac_asset.items import read_items
+from stac_asset.stac.item_files import read_items
 from stac_asset.testing import Origin
 
 COLLECTION = "sentinel-2-l2a"

@@ -16,7 +16,7 @@ import pystac
 import pytest
 from click.testing import CliRunner
 
-from stac_asset.cli import app
+from stac_asset.cli.app import app
 from stac_asset.testing import Delay, Origin, Stall, Status
 from tests.make_collection import collection_document
 from tests.make_item import item_document, make_item

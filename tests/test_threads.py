@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from stac_asset.digest import FollowingDigest
-from stac_asset.files import PartFile
-from stac_asset.hashing import Hashing
+from stac_asset.concurrency import in_thread
+from stac_asset.destinations.local.digest import FollowingDigest
+from stac_asset.destinations.local.part_file import PartFile
 from stac_asset.integrity import Multihash
-from stac_asset.threads import Offload, Writes, in_thread
+from stac_asset.transfer.hashing import Hashing
+from stac_asset.transfer.offload import Offload, Writes
 
 MIB = 1024 * 1024
 

@@ -15,13 +15,14 @@ import pytest
 from stac_asset import Config, download_item, download_item_collection
 from stac_asset.clients import Clients
 from stac_asset.errors import SourceError
-from stac_asset.inventory import Inventory, take_inventory
-from stac_asset.repair import Repair, Unrepairable, after_repair, plan_repairs, repair_config
-from stac_asset.source import load_stac
+from stac_asset.stac.parse import load_stac
 from stac_asset.testing import Origin
-from stac_asset.transfer import Engine
+from stac_asset.transfer.engine import Engine
 from stac_asset.types import Downloaded
-from stac_asset.verdicts import (
+from stac_asset.verify.check import check_all
+from stac_asset.verify.inventory import Inventory, take_inventory
+from stac_asset.verify.repair import Repair, Unrepairable, after_repair, plan_repairs, repair_config
+from stac_asset.verify.results import (
     Bad,
     Elsewhere,
     Missing,
@@ -32,7 +33,6 @@ from stac_asset.verdicts import (
     Verified,
     Wrong,
 )
-from stac_asset.verify import check_all
 from tests.make_item import item_document, make_item
 
 

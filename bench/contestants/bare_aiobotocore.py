@@ -9,7 +9,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
 from bench.contestants.pairs import Pairs, run, split
-from stac_asset.loops import new_runner
+from stac_asset.concurrency import new_runner
 
 _AT_ONCE = 32
 

@@ -7,7 +7,7 @@ import asyncio
 import aiohttp
 
 from bench.contestants.pairs import Pairs, run
-from stac_asset.loops import new_runner
+from stac_asset.concurrency import new_runner
 
 _AT_ONCE = 32
 

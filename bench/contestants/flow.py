@@ -8,7 +8,7 @@ import sys
 import time
 
 import flows
-from stac_asset.loops import new_runner
+from stac_asset.concurrency import new_runner
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pystac
 
 from stac_asset import Config, blocking
-from stac_asset.run import Run
+from stac_asset.api.run import Run
 
 
 def main() -> None:

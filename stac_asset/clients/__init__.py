@@ -1,12 +1,13 @@
 """Clients: what claims hrefs and opens them, one module a provider."""
 
-from stac_asset.clients.base import Client, RangeClient, Request, Response, Stat
-from stac_asset.clients.earthdata import EarthdataClient
+from stac_asset.clients.base import Client, RangeClient
+from stac_asset.clients.earthdata.client import EarthdataClient
 from stac_asset.clients.filesystem import FilesystemClient
-from stac_asset.clients.http import HttpClient
-from stac_asset.clients.planetary_computer import PlanetaryComputerClient
-from stac_asset.clients.routes import Clients, get_client_classes
-from stac_asset.clients.s3 import S3Client
+from stac_asset.clients.http.client import HttpClient
+from stac_asset.clients.planetary_computer.client import PlanetaryComputerClient
+from stac_asset.clients.registry import Clients, get_client_classes
+from stac_asset.clients.s3.client import S3Client
+from stac_asset.transfer.interface import Request, Response, Stat
 
 __all__ = [
     "Client",

@@ -9,80 +9,33 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+)
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from yarl import URL
 
+from stac_asset.clients.route_table import route
 from stac_asset.config import Config
-from stac_asset.errors import RangeError
+from stac_asset.errors import NotFoundError, RangeError
 from stac_asset.hrefs import parse_href
 from stac_asset.messages import OpenUrl
 from stac_asset.redact import redact_href
-from stac_asset.types import MessageQueue, PathLikeObject, Storage
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the engine wants of a client."""
-
-    url: URL = field(repr=False)
-    """The url; it may be signed, so it is not shown."""
-
-    content_type: str | None = None
-    """The media type that the asset says."""
-
-    offset: int = 0
-    """The first byte wanted."""
-
-    validator: str | None = None
-    """The version that the bytes before the offset are of; another one has to start over."""
-
-    storage: Storage | None = None
-    """What the item says of the object store."""
-
-    end: int | None = None
-    """The first byte not wanted, if the file is fetched in pieces; the validator is known then."""
-
-    watched: bool = False
-    """Whether whoever asks ends the response itself when it is silent for too long."""
-
-
-@dataclass(slots=True)
-class Response:
-    """What a client gives for a request."""
-
-    chunks: AsyncIterator[bytes]
-    """The bytes, as the source stores them: never decompressed."""
-
-    offset: int = 0
-    """The position of the first of these bytes: the request's offset, or 0 to start over."""
-
-    size: int | None = None
-    """Bytes of the whole file, if the source says."""
-
-    validator: str | None = None
-    """What the source calls this version, if a range can be asked of it later."""
-
-    ranges: bool = False
-    """Whether other ranges can be asked for at the same time, by requests with an `end`."""
-
-    end: int | None = None
-    """The first byte that will not come, where the source says that it sends only a part."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stat:
-    """What a source says of a file without sending it."""
-
-    size: int | None = None
-    """Bytes, if the source says."""
-
-    content_type: str | None = None
-    """The media type, if the source says."""
+from stac_asset.transfer.engine import Engine
+from stac_asset.transfer.interface import Request, Response, Stat
+from stac_asset.types import (
+    Candidate,
+    Failed,
+    MessageQueue,
+    PathLikeObject,
+    Storage,
+    Transfer,
+)
 
 
 class Client(ABC):
@@ -120,8 +73,6 @@ class Client(ABC):
         Args:
             url: An absolute url, or a relative one without scheme for a local path.
         """
-        from stac_asset.clients.routes import route
-
         return bool(self.name) and route(url) == self.name
 
     async def secrets(self, url: URL) -> dict[str, str]:
@@ -198,6 +149,34 @@ class Client(ABC):
                 break
             return Stat(size=response.size)
 
+    async def probe(
+        self, href: str, content_type: str | None = None, storage: Storage | None = None
+    ) -> Stat:
+        """Return what the source reports about a file, without downloading it.
+
+        This is the only existence check of the library, the command line, the tasks and the flows.
+        It calls `assert_href_exists` or `href_exists` if a subclass overrides one of them, and
+        `stat` otherwise.
+
+        Args:
+            href: The href of the file.
+            content_type: The media type to expect, if any.
+            storage: The storage extension's fields of the asset, if any.
+
+        Raises:
+            StacAssetError: The file does not exist, or the source cannot be asked.
+        """
+        kind = type(self)
+        if kind.assert_href_exists is not Client.assert_href_exists:
+            await self.assert_href_exists(href)
+        elif kind.href_exists is not Client.href_exists:
+            if not await self.href_exists(href):
+                name = self.name or kind.__name__
+                raise NotFoundError(f"{redact_href(href)} does not exist, says the client '{name}'")
+        else:
+            return await self.stat(Request(parse_href(href), content_type, storage=storage))
+        return Stat()
+
     async def open_href(
         self,
         href: str,
@@ -246,9 +225,6 @@ class Client(ABC):
             messages: An optional queue to use for progress reporting
             stream: If False, the whole file is read before its first bytes are written
         """
-        # The engine knows clients by this class alone; only this method knows the engine.
-        from stac_asset.transfer import download_with
-
         await download_with(
             self, href, Path(path), clean, content_type, messages=messages, stream=stream
         )
@@ -362,3 +338,48 @@ class RangeClient(Client):
                 return
             async for chunk in response.chunks:
                 yield chunk
+
+
+@dataclass(frozen=True, slots=True)
+class _OneClient:
+    """The clients of a run that uses one client for every URL."""
+
+    client: Client
+
+    async def client_of(self, url: URL) -> Client:
+        return self.client
+
+
+async def download_with(
+    client: Client,
+    href: str,
+    path: Path,
+    clean: bool,
+    content_type: str | None,
+    messages: MessageQueue | None = None,
+    stream: bool | None = None,
+) -> None:
+    """Downloads one href with one client, replacing what is there.
+
+    Args:
+        client: The client, whatever it claims; it stays open.
+        href: What to download.
+        path: Where to.
+        clean: Whether a part file is removed after an error.
+        content_type: The media type to expect.
+        messages: Where progress is reported.
+        stream: If False, the file is read whole before its first byte is written.
+
+    Raises:
+        TransferError: It did not arrive.
+    """
+    path = Path(path).absolute()
+    config = (client.made_from or Config()).copy()
+    config.overwrite, config.clean = True, clean
+    engine = Engine(_OneClient(client), config, messages, stream=stream)
+    transfer = Transfer(
+        "", path.name, (Candidate(href, str(path)),), str(path.parent), content_type=content_type
+    )
+    outcome = await engine.download(transfer)
+    if isinstance(outcome, Failed):
+        raise outcome.error

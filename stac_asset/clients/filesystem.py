@@ -11,10 +11,11 @@ from typing import BinaryIO
 
 from yarl import URL
 
-from stac_asset.clients.base import RangeClient, Request, Response, Stat
+from stac_asset.clients.base import RangeClient
 from stac_asset.errors import AccessError, NotFoundError, SchemeError, TransferError
 from stac_asset.hrefs import local_path
 from stac_asset.redact import redact_href
+from stac_asset.transfer.interface import Request, Response, Stat
 
 _BLOCK = 1024 * 1024
 

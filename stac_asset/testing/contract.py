@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 
-from stac_asset.clients.base import RangeClient, Request
+from stac_asset.clients.base import RangeClient
 from stac_asset.errors import ContentTypeError
 from stac_asset.hrefs import parse_href
 from stac_asset.messages import Message, OpenUrl
@@ -26,6 +26,7 @@ from stac_asset.testing.under_test import (
     settle,
     temporary_folder,
 )
+from stac_asset.transfer.interface import Request
 
 _SMALL = b"the bytes that stood here before"
 _LARGE = 3 * 1024 * 1024 + 17

@@ -12,10 +12,11 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from stac_asset.clients.base import Client, Request
+from stac_asset.clients.base import Client
 from stac_asset.errors import StacAssetError
 from stac_asset.messages import Message
 from stac_asset.redact import redact_text
+from stac_asset.transfer.interface import Request
 
 
 class ClientUnderTest:

@@ -29,9 +29,9 @@ from blocks import (
     S3Credentials,
 )
 from blocks.base import DOCUMENTATION, REPOSITORY
-from blocks.union import OUR_BLOCKS, client_of
+from blocks.registry import OUR_BLOCKS, client_of
 from stac_asset import Config, ConfigError
-from stac_asset.cli import app
+from stac_asset.cli.app import app
 from stac_asset.clients import Request
 from stac_asset.errors import CredentialError, MissingCredentialError
 from stac_asset.hrefs import parse_href

@@ -20,8 +20,8 @@ from pydantic import create_model
 import blocks
 import flows
 from blocks import HttpCredentials
-from blocks.aws import AWS_BLOCKS
-from blocks.union import OUR_BLOCKS
+from blocks.prefect_aws import AWS_BLOCKS
+from blocks.registry import OUR_BLOCKS
 
 FLOWS: list[Flow[..., Any]] = [
     flows.check_assets,

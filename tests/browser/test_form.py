@@ -22,7 +22,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect, sync_playwright
 from prefect.blocks.core import Block
 
-from blocks.union import OUR_BLOCKS
+from blocks.registry import OUR_BLOCKS
 from stac_asset.testing import Origin
 from tests.deployments.stacks import ROOT, Running, running_stack
 from tests.make_item import make_item

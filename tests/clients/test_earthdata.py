@@ -27,7 +27,7 @@ from stac_asset.errors import (
     StacAssetError,
 )
 from stac_asset.testing import ClientContract, LoginPage, Truncate
-from stac_asset.transfer import Engine
+from stac_asset.transfer.engine import Engine
 from stac_asset.types import Candidate, Downloaded, Transfer
 from tests.chains import chain_of
 from tests.clients.earthdata_like import (

@@ -36,7 +36,7 @@ from stac_asset.errors import (
     StalledError,
     TransferError,
 )
-from stac_asset.source import read_stac
+from stac_asset.stac.read import read_stac
 from stac_asset.testing import Delay, NoHead, Origin, Slow, Status
 from tests.chains import described
 from tests.clients.loopback import speaking

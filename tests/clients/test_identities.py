@@ -10,9 +10,9 @@ import pytest
 
 from stac_asset import Config, EarthdataClient, HttpClient, S3Client
 from stac_asset.clients import Client, Request
-from stac_asset.clients.named import NamedClient
-from stac_asset.clients.s3_identity import S3Identity
-from stac_asset.clients.session import session_from_config
+from stac_asset.clients.http.session import session_from_config
+from stac_asset.clients.named_credentials import NamedClient
+from stac_asset.clients.s3.identity import S3Identity
 from stac_asset.errors import (
     ConfigError,
     CredentialError,

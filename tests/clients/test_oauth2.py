@@ -21,7 +21,7 @@ from stac_asset import Config, HttpClient
 from stac_asset.clients import Clients
 from stac_asset.errors import ConfigError, ResponseForbiddenError, StacAssetError, TokenError
 from stac_asset.testing import Origin, Redirect
-from stac_asset.transfer import Engine
+from stac_asset.transfer.engine import Engine
 from stac_asset.types import Candidate, Downloaded, Failed, Transfer
 from tests.chains import chain_of
 from tests.clients.loopback import catching, reroute, served, session

@@ -19,7 +19,6 @@ from yarl import URL
 
 from stac_asset import Config, PlanetaryComputerClient
 from stac_asset.clients import Client, Clients
-from stac_asset.clients.base import Request
 from stac_asset.errors import (
     ConfigError,
     NotFoundError,
@@ -28,7 +27,8 @@ from stac_asset.errors import (
     TransferError,
 )
 from stac_asset.testing import ClientContract, Origin, Reset, Truncate
-from stac_asset.transfer import Engine
+from stac_asset.transfer.engine import Engine
+from stac_asset.transfer.interface import Request
 from stac_asset.types import Candidate, Downloaded, Failed, Transfer
 from tests.chains import chain_of
 from tests.clients.azurite import ACCOUNT, Azurite, TokenEndpoint, container_sas

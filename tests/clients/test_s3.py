@@ -39,7 +39,7 @@ from stac_asset.errors import (
     UnexpectedError,
 )
 from stac_asset.hrefs import parse_href
-from stac_asset.storage import storage_of
+from stac_asset.plan.storage_extension import storage_of
 from stac_asset.testing import (
     Changed,
     ClientContract,

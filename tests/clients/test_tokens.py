@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from stac_asset.clients.tokens import Token, TokenKeeper
+from stac_asset.clients.http.tokens import Token, TokenKeeper
 from stac_asset.errors import TokenError
 
 

@@ -13,12 +13,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import deployments.stack as stack_module
 import httpx
 import pytest
 
-import deployments.stack as stack_module
+from deployments.local_stack import Stack
 from deployments.schedules import ScheduleError
-from deployments.stack import Stack
 from tests.deployments.scheduling import until
 from tests.deployments.stacks import ROOT
 from tests.deployments.stacks import deployments as run_deployments

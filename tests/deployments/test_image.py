@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.listing import read_deployments
+from deployments.prefect_yaml import read_deployments
 from tests.deployments.stacks import ROOT
 
 TEXT = (ROOT / "Dockerfile").read_text()

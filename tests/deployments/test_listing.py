@@ -8,8 +8,8 @@ import pytest
 from prefect import Flow
 
 from deployments import deployments
-from deployments.listing import FILE, read_deployments
-from deployments.stack import Stack
+from deployments.local_stack import Stack
+from deployments.prefect_yaml import FILE, read_deployments
 from stac_asset.errors import ConfigError
 from tests.deployments import stacks
 

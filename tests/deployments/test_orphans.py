@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.orphans import _linux, _others, end_orphaned_processes
+from deployments.orphaned_runs import _linux, _others, end_orphaned_processes
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import prefect
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from deployments.orphans import end_orphaned_runs
+from deployments.orphaned_runs import end_orphaned_runs
 from stac_asset.testing import Origin, Stall
 from tests.deployments.postgres import programs, running_postgres
 from tests.deployments.scheduling import EVERY_TEN_SECONDS, INTERVAL, ScheduledMirror, ask, until

@@ -11,9 +11,9 @@ from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools import ValidationError, validate
 from pydantic import ValidationError as ModelError
 
-from deployments.listing import Deployment, read_deployments
+from deployments.prefect_yaml import Deployment, read_deployments
 from flows import DownloadOptions
-from flows.form import COMMON, DESCRIPTIONS, GROUPS
+from flows.parameters.form import COMMON, DESCRIPTIONS, GROUPS
 
 LISTED = read_deployments()
 

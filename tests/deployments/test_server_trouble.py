@@ -9,8 +9,8 @@ import pytest
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from deployments.__main__ import main
-from deployments.processes import Background
-from deployments.stack import Stack
+from deployments.background import Background
+from deployments.local_stack import Stack
 from stac_asset.testing import Origin
 from tests.servers import free_port
 

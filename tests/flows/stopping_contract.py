@@ -18,7 +18,7 @@ from prefect.states import Cancelling
 
 import flows
 from stac_asset.errors import ResponseError
-from stac_asset.plan import Planner
+from stac_asset.plan.planner import Planner
 from stac_asset.testing import Origin, Stall, Status
 from stac_asset.types import Candidate, Transfer
 from tests.flows.reading import message, read_back, states

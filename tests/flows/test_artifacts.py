@@ -17,7 +17,7 @@ from prefect.client.orchestration import get_client
 
 import flows
 from flows import DownloadOptions
-from flows.artifacts import FAILURES, PROGRESS, SUMMARY
+from flows.reporting.artifacts import FAILURES, PROGRESS, SUMMARY
 from stac_asset.testing import Origin, Slow, Status, Truncate
 from tests.flows.reading import read_artifacts
 from tests.make_item import item_document

@@ -16,7 +16,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
 from blocks import HttpCredentials, S3Credentials
-from stac_asset.cli import app
+from stac_asset.cli.app import app
 from stac_asset.errors import StacAssetError
 from stac_asset.testing import Origin
 from tests.flows.deploying import ROOT

@@ -13,8 +13,8 @@ import flows
 from flows import CheckResult, DownloadOptions
 from stac_asset import Config, DownloadError
 from stac_asset.errors import HrefError, ResponseError, SourceError
-from stac_asset.plan import Planner
-from stac_asset.source import stac_of
+from stac_asset.plan.planner import Planner
+from stac_asset.stac.parse import stac_of
 from stac_asset.testing import Delay, Origin, Status
 from stac_asset.types import Transfer
 from tests.flows.reading import message, read_back, states

@@ -31,7 +31,7 @@ import blocks
 import flows
 from blocks.references import BlockReference
 from flows import DownloadOptions, DownloadResult
-from flows.credentials import references
+from flows.parameters.credentials import references
 from stac_asset.errors import ConfigError, MissingCredentialError
 from stac_asset.testing import Origin
 from tests.blocks.world import BUCKET, SECRETS, World, world

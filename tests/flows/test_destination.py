@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import State
 
 import flows
 from flows import DownloadOptions
-from flows.destination import checked_directory
+from flows.parameters.destination import checked_directory
 from stac_asset import Config
 from stac_asset.errors import DestinationError
 from stac_asset.testing import Origin

@@ -19,8 +19,8 @@ from stac_asset.errors import (
     SourceError,
     StacAssetError,
 )
-from stac_asset.plan import Planner
-from stac_asset.source import stac_of
+from stac_asset.plan.planner import Planner
+from stac_asset.stac.parse import stac_of
 from stac_asset.testing import Delay, Origin, Status
 from stac_asset.types import Downloaded, Transfer
 from tests.flows.reading import read_back, states

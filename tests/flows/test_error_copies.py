@@ -21,8 +21,8 @@ import deployments
 import flows
 import stac_asset
 from flows import DownloadOptions
-from flows.check_results import Checked, CheckError
-from flows.states import BatchError
+from flows.execution.states import BatchError
+from flows.tasks.check_outcomes import Checked, CheckError
 from stac_asset.errors import (
     AssetOverwriteError,
     ContentTypeError,

@@ -12,8 +12,8 @@ from prefect.assets import Asset
 
 import flows
 from flows import DownloadOptions
-from flows.events import ITEM_DOWNLOADED, ITEM_FAILED, RUN_COMPLETED
-from flows.lineage import MATERIALIZED, REFERENCED, asset_key
+from flows.reporting.events import ITEM_DOWNLOADED, ITEM_FAILED, RUN_COMPLETED
+from flows.reporting.lineage import MATERIALIZED, REFERENCED, asset_key
 from stac_asset.testing import Origin, Truncate
 from tests.flows.reading import read_artifacts, read_events
 from tests.make_item import item_document, make_item

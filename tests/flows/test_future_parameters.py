@@ -19,7 +19,7 @@ from prefect.utilities.annotations import opaque, quote
 import blocks
 import flows
 from blocks import HttpCredentials
-from flows.names import name_of
+from flows.execution.run_names import name_of
 from stac_asset.testing import Origin
 from stac_asset.types import Storage
 from tests.flows.reading import read_back, states

@@ -26,8 +26,9 @@ from pydantic import ValidationError
 
 import flows
 from flows import DownloadOptions
-from flows.limits import Places
-from flows.tasks import check_asset_exists, download_asset
+from flows.execution.process_limits import Places
+from flows.tasks.check import check_asset_exists
+from flows.tasks.download import download_asset
 from stac_asset.errors import ConfigError
 from stac_asset.testing import Origin, Stall
 from stac_asset.types import Downloaded, Skipped

@@ -14,8 +14,8 @@ from prefect.logging.handlers import APILogHandler
 
 import flows
 from flows import DownloadOptions
-from flows.logs import LIBRARY, send_library_logs
-from flows.options import Granularity
+from flows.execution.library_logs import LIBRARY, send_library_logs
+from flows.parameters.options import Granularity
 from stac_asset.testing import Origin
 from tests.flows.reading import read_logs
 from tests.make_item import item_document, make_item

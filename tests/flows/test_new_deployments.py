@@ -29,7 +29,7 @@ import blocks
 import flows
 from blocks import HttpCredentials
 from blocks.references import is_reference
-from blocks.union import OUR_BLOCKS
+from blocks.registry import OUR_BLOCKS
 from stac_asset.testing import Origin
 from tests.blocks.test_parameter_schema import FLOWS, KINDS, SECRET, forms, given_to_own, own
 from tests.flows.deploying import ROOT, deploy

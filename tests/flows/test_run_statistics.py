@@ -8,9 +8,9 @@ from typing import Any
 import pystac
 import pytest
 
-from flows.artifacts import progress
-from flows.footprints import outlines
-from flows.run_statistics import FAILURES, FOOTPRINTS, TOP, Sight, Statistics, Throughput
+from flows.reporting.artifacts import progress
+from flows.reporting.footprints import outlines
+from flows.reporting.statistics import FAILURES, FOOTPRINTS, TOP, Sight, Statistics, Throughput
 from stac_asset.errors import TransferError
 from stac_asset.types import Candidate, Downloaded, Failed, Transfer
 

@@ -17,8 +17,8 @@ from prefect.task_runners import ThreadPoolTaskRunner
 import flows
 from blocks import EarthdataCredentials
 from flows import download_asset, download_assets
-from flows.runners import Runner
-from flows.session import open_session
+from flows.execution.runner import Runner
+from flows.execution.session import open_session
 from stac_asset import Config
 from stac_asset.errors import ConfigError, ResponseError
 from stac_asset.testing import Origin, Stall, Status

@@ -16,8 +16,8 @@ import flows
 from flows import DownloadOptions
 from stac_asset import AssetOverwriteError, ConfigError, UnsafePathError
 from stac_asset.errors import DownloadError, SourceError
-from stac_asset.items import read_items
-from stac_asset.source import stac_of
+from stac_asset.stac.item_files import read_items
+from stac_asset.stac.parse import stac_of
 from stac_asset.testing import Origin, Stall
 from tests.flows.reading import read_back, states
 from tests.flows.running import until

@@ -12,8 +12,8 @@ from prefect.client.schemas.objects import State
 
 import flows
 from flows import DownloadOptions, DownloadResult
-from flows.options import Granularity
-from flows.states import BatchError
+from flows.execution.states import BatchError
+from flows.parameters.options import Granularity
 from stac_asset import DownloadError
 from stac_asset.errors import LocalHrefError, ResponseError
 from stac_asset.testing import Origin, Stall, Status, Truncate
@@ -273,8 +273,8 @@ async def test_retried_batch_does_not_fetch_again_what_it_finished(
 async def test_batch_error_says_what_became_of_the_others(origin: Origin, tmp_path: Path) -> None:
     from prefect import flow
 
-    from stac_asset.plan import Planner
-    from stac_asset.source import stac_of
+    from stac_asset.plan.planner import Planner
+    from stac_asset.stac.parse import stac_of
 
     origin.remove("/b.tif")
     item = stac_of(item_document(origin, "a", "b"), origin.href("/item.json"), "item")

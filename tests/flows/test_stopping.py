@@ -15,7 +15,7 @@ from prefect.context import FlowRunContext
 from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 
 import flows
-from flows.stopping import STOPPING, RunWatch
+from flows.execution.stopping import STOPPING, RunWatch
 from stac_asset.testing import Origin, Stall
 from tests.flows import stopping_contract as contract
 from tests.flows.reading import read_back

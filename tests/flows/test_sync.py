@@ -23,11 +23,11 @@ from pystac.validation import JsonSchemaSTACValidator
 import flows
 from blocks import HttpCredentials
 from flows import DownloadOptions, Search, SyncResult
-from flows.artifacts import SUMMARY
-from flows.events import ITEM_DOWNLOADED, RUN_COMPLETED
-from flows.sync_result import PLAN
+from flows.mirror.result import PLAN
+from flows.reporting.artifacts import SUMMARY
+from flows.reporting.events import ITEM_DOWNLOADED, RUN_COMPLETED
 from stac_asset.errors import ConfigError, DownloadError, SourceError
-from stac_asset.items import read_items
+from stac_asset.stac.item_files import read_items
 from stac_asset.testing import Origin, Stall
 from tests.flows.reading import read_artifacts, read_back, read_events
 from tests.flows.running import until

@@ -13,15 +13,15 @@ import pystac
 
 from stac_asset import Config
 from stac_asset.clients import Clients
-from stac_asset.mirror.criteria import Criteria
-from stac_asset.mirror.limits import Limits
-from stac_asset.mirror.mirror import Mirror
-from stac_asset.mirror.night import Reason
-from stac_asset.mirror.removal import OnRemoved
-from stac_asset.mirror.source import open_source
-from stac_asset.mirror.window import rfc3339
+from stac_asset.mirror.changes import Reason
+from stac_asset.mirror.output.removal import OnRemoved
+from stac_asset.mirror.run import Mirror
+from stac_asset.mirror.run_limits import Limits
+from stac_asset.mirror.search.criteria import Criteria
+from stac_asset.mirror.search.window import rfc3339
+from stac_asset.mirror.sources.open import open_source
 from stac_asset.testing import Origin
-from stac_asset.transfer import Engine
+from stac_asset.transfer.engine import Engine
 from stac_asset.types import Failed, Transfer
 
 NOW = datetime(2026, 6, 10, tzinfo=UTC)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from stac_asset.errors import ConfigError, SourceError
-from stac_asset.mirror.criteria import Criteria
+from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.testing import Origin, Redirect, Status, Truncate
 from tests.mirror.nights import CONFIG, CONFORMS, check_catalog, item_of, put_api, run
 

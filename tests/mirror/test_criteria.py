@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stac_asset.errors import ConfigError
-from stac_asset.mirror.criteria import Criteria
+from stac_asset.mirror.search.criteria import Criteria
 
 POLYGON = {"type": "Polygon", "coordinates": [[[9, 49], [11, 49], [11, 51], [9, 51], [9, 49]]]}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stac_asset.mirror.criteria import Criteria
-from stac_asset.mirror.limits import Limits
+from stac_asset.mirror.run_limits import Limits
+from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.testing import Origin
 from tests.mirror.nights import NOW, check_catalog, item_of, put_api, put_items, run
 

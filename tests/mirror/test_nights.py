@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from stac_asset.errors import ConfigError
-from stac_asset.items import read_items
-from stac_asset.mirror.criteria import Criteria
-from stac_asset.mirror.limits import Limits
-from stac_asset.mirror.state import read_state
+from stac_asset.mirror.run_limits import Limits
+from stac_asset.mirror.search.criteria import Criteria
+from stac_asset.mirror.state.index import read_state
+from stac_asset.stac.item_files import read_items
 from stac_asset.testing import Origin
 from tests.mirror.nights import (
     CONFIG,

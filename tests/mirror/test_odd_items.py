@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from stac_asset.items import read_items
-from stac_asset.mirror.criteria import Criteria
-from stac_asset.mirror.extent import bbox_of
-from stac_asset.mirror.state import read_state
+from stac_asset.mirror.search.criteria import Criteria
+from stac_asset.mirror.search.extent import bbox_of
+from stac_asset.mirror.state.index import read_state
+from stac_asset.stac.item_files import read_items
 from stac_asset.testing import Origin
 from tests.mirror.nights import check_catalog, documents, item_of, put_api, put_items, run
 

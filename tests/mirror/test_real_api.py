@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stac_asset.mirror.criteria import Criteria
+from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.testing import Origin
 from tests.mirror.nights import check_catalog, run
 from tests.stac_api import COLLECTION, Api, on_origin, real_items, stac_api

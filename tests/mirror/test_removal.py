@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from stac_asset.mirror.criteria import Criteria
-from stac_asset.mirror.removal import OnRemoved
+from stac_asset.mirror.output.removal import OnRemoved
+from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.testing import Origin
 from tests.mirror.nights import (
     NOW,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stac_asset.errors import ConfigError, SourceError
-from stac_asset.mirror.criteria import Criteria
+from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.testing import Origin
 from tests.mirror.nights import (
     CONFIG,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stac_asset.mirror.version import Version, version_of
+from stac_asset.mirror.state.version import Version, version_of
 
 ITEM: dict[str, Any] = {
     "id": "a",

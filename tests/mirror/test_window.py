@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stac_asset.errors import ConfigError
-from stac_asset.mirror.window import Window, moment, window
+from stac_asset.mirror.search.window import Window, moment, window
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 

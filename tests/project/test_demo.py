@@ -13,7 +13,7 @@ from pathlib import Path
 import pystac
 import pytest
 
-from stac_asset.source import load_stac
+from stac_asset.stac.parse import load_stac
 from stac_asset.testing import Origin
 from tests.server_logs import checked_log
 

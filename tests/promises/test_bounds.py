@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from stac_asset import Config, DownloadError, download_item
+from stac_asset.destinations.local.part_file import PartFile
 from stac_asset.errors import RangeError, SizeError
-from stac_asset.files import PartFile
-from stac_asset.source import stac_of
+from stac_asset.stac.parse import stac_of
 from stac_asset.testing import Origin, Truncate
 from tests.make_item import item_document
 from tests.promises.raw_origin import Asked, chunk, head, serving

@@ -34,7 +34,7 @@ from stac_asset import (
     read_href,
 )
 from stac_asset.clients import Clients
-from stac_asset.source import load_stac, stac_of
+from stac_asset.stac.parse import load_stac, stac_of
 from stac_asset.testing import Delay, Origin, Status
 from tests.make_collection import collection_document
 from tests.make_item import item_document

@@ -24,11 +24,11 @@ from stac_asset import (
     download_item_collection,
     plan_item_collection,
 )
+from stac_asset.destinations.local.containment import Fence
+from stac_asset.destinations.local.part_names import part_paths
 from stac_asset.errors import DestinationError
-from stac_asset.fence import Fence
-from stac_asset.files import part_paths
-from stac_asset.names import safe_name
-from stac_asset.source import load_stac, stac_of
+from stac_asset.plan.file_names import safe_name
+from stac_asset.stac.parse import load_stac, stac_of
 from stac_asset.testing import Origin
 from tests.make_collection import collection_document
 from tests.make_item import item_document

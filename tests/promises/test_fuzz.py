@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from stac_asset import Config, ErrorStrategy, FileNameStrategy, HttpClient
-from stac_asset.clients.base import Request, Response
-from stac_asset.clients.routes import route
+from stac_asset.api.run import Run
+from stac_asset.clients.route_table import route
 from stac_asset.errors import (
     AssetOverwriteError,
     ConfigError,
@@ -34,13 +34,15 @@ from stac_asset.errors import (
 )
 from stac_asset.hrefs import absolute_href, is_local, local_path, parse_href
 from stac_asset.integrity import Multihash, new_hash
-from stac_asset.names import FolderTemplate, asset_file_name, safe_name
-from stac_asset.plan import Owner, Planner
+from stac_asset.plan.file_names import FolderTemplate, asset_file_name, safe_name
+from stac_asset.plan.planner import Owner, Planner
+from stac_asset.plan.work import Work
 from stac_asset.redact import redact_href, redact_text
-from stac_asset.rewrite import document_of, json_bytes, rewrite, rewrite_collection
-from stac_asset.run import Run, Work
-from stac_asset.source import Stac, load_stac, stac_of
+from stac_asset.rewrite.rewriter import rewrite, rewrite_collection
+from stac_asset.rewrite.serialize import document_of, json_bytes
+from stac_asset.stac.parse import Stac, load_stac, stac_of
 from stac_asset.testing import Origin, Status
+from stac_asset.transfer.interface import Request, Response
 from stac_asset.types import Downloaded, Failed, Outcome, Skipped, Transfer, outcome_row
 from tests.make_collection import collection_document
 from tests.make_item import item_document

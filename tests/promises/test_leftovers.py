@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from stac_asset import Config, DownloadError, download_item
-from stac_asset.files import part_paths
-from stac_asset.source import stac_of
+from stac_asset.destinations.local.part_names import part_paths
+from stac_asset.stac.parse import stac_of
 from stac_asset.testing import Origin, Truncate
 from tests.make_item import item_document
 

@@ -27,7 +27,8 @@ from stac_asset.errors import (
     SourceError,
     StacAssetError,
 )
-from stac_asset.source import Stac, load_stac, read_stac, stac_of
+from stac_asset.stac.parse import Stac, load_stac, stac_of
+from stac_asset.stac.read import read_stac
 from stac_asset.testing import Origin, Redirect
 from tests.make_item import item_document
 

@@ -33,10 +33,10 @@ from stac_asset.errors import (
     SchemeError,
     StacAssetError,
 )
-from stac_asset.plan import Planner
-from stac_asset.source import stac_of
+from stac_asset.plan.planner import Planner
+from stac_asset.stac.parse import stac_of
 from stac_asset.testing import Origin, Status
-from stac_asset.transfer import Engine
+from stac_asset.transfer.engine import Engine
 from stac_asset.types import Downloaded, Failed, Outcome, Skipped, Transfer, outcome_row
 from tests.make_collection import collection_document
 from tests.make_item import item_document

@@ -10,10 +10,10 @@ import pytest
 from yarl import URL
 
 from stac_asset import Config, HttpClient, download_file
-from stac_asset.clients.extents import Extent
-from stac_asset.clients.s3_objects import extent_of
+from stac_asset.clients.content_range import Extent
+from stac_asset.clients.s3.objects import extent_of
+from stac_asset.destinations.local.part_file import PartFile
 from stac_asset.errors import RangeError, TransferError, TruncatedError
-from stac_asset.files import PartFile
 from tests.promises.raw_origin import Answer, Asked, chunk, head, serving
 
 MIB = 1024 * 1024

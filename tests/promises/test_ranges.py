@@ -14,11 +14,10 @@ from bench.catalog import Asset, Catalog
 from bench.crash import ALLOWED, running
 from bench.victim import RUN_HEADER
 from stac_asset import Config, ConfigError, DownloadError, download_file, download_item
+from stac_asset.destinations.local.part_file import PartFile
+from stac_asset.destinations.local.part_names import part_paths
 from stac_asset.errors import ChecksumError, NotFoundError
-from stac_asset.files import PartFile, part_paths
-from stac_asset.quotas import connections_per_file
-from stac_asset.ranges import Pace
-from stac_asset.source import stac_of
+from stac_asset.stac.parse import stac_of
 from stac_asset.testing import (
     Changed,
     Fault,
@@ -32,6 +31,7 @@ from stac_asset.testing import (
     Truncate,
     WrongRange,
 )
+from stac_asset.transfer.parallel import Pace, connections_per_file
 from tests.make_item import item_document
 
 MIB = 1024 * 1024

@@ -13,12 +13,14 @@ import pytest
 from pystac.validation import JsonSchemaSTACValidator
 
 from stac_asset import Config, ErrorStrategy, download_collection, download_item
+from stac_asset.api.run import Run
 from stac_asset.errors import NotFoundError
-from stac_asset.items import read_items
-from stac_asset.plan import Owner
-from stac_asset.rewrite import document_of, json_bytes, rewrite, rewrite_collection
-from stac_asset.run import Run, Work
-from stac_asset.source import Stac, load_stac, stac_of
+from stac_asset.plan.planner import Owner
+from stac_asset.plan.work import Work
+from stac_asset.rewrite.rewriter import rewrite, rewrite_collection
+from stac_asset.rewrite.serialize import document_of, json_bytes
+from stac_asset.stac.item_files import read_items
+from stac_asset.stac.parse import Stac, load_stac, stac_of
 from stac_asset.types import Downloaded, Failed, Outcome, Transfer
 
 KINDS = {

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from stac_asset import Config, download_file
+from stac_asset.destinations.local.part_names import part_paths
 from stac_asset.errors import NotFoundError, ResponseError, ResponseForbiddenError, TruncatedError
-from stac_asset.files import part_paths
 from stac_asset.testing import Origin, Status, Truncate
 from tests.promises.raw_origin import Asked, RawOrigin, head, serving
 

@@ -20,8 +20,7 @@ from stac_asset.errors import (
     StalledError,
     TruncatedError,
 )
-from stac_asset.retry import retrying
-from stac_asset.source import stac_of
+from stac_asset.stac.parse import stac_of
 from stac_asset.testing import (
     Chunked,
     Delay,
@@ -35,6 +34,7 @@ from stac_asset.testing import (
     Truncate,
     WrongLength,
 )
+from stac_asset.transfer.retry import retrying
 from tests.make_item import item_document
 
 TRANSIENT: list[Fault] = [

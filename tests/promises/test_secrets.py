@@ -22,7 +22,8 @@ import pytest
 from stac_asset import Config, HttpClient, Message, download_item
 from stac_asset.clients import Clients
 from stac_asset.redact import redact_href, redact_text, unsigned_href
-from stac_asset.source import read_stac, stac_of
+from stac_asset.stac.parse import stac_of
+from stac_asset.stac.read import read_stac
 from stac_asset.testing import (
     Fault,
     Origin,
@@ -33,7 +34,7 @@ from stac_asset.testing import (
     Truncate,
     WrongType,
 )
-from stac_asset.transfer import Engine
+from stac_asset.transfer.engine import Engine
 from stac_asset.types import Outcome, outcome_row
 from tests.chains import described
 from tests.make_item import item_document
@@ -142,7 +143,7 @@ async def test_run_leaves_no_secret_behind(
 async def test_values_of_a_run_show_no_secret(
     origin: Origin, tmp_path: Path, config: Config
 ) -> None:
-    from stac_asset.plan import Planner
+    from stac_asset.plan.planner import Planner
 
     config = secret_config(config)
     planned = list(Planner(tmp_path, config).assets(signed_item(origin, "a", "b")))

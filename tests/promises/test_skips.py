@@ -9,8 +9,8 @@ import pystac
 import pytest
 
 from stac_asset import Config, download_item
-from stac_asset.files import part_paths
-from stac_asset.source import stac_of
+from stac_asset.destinations.local.part_names import part_paths
+from stac_asset.stac.parse import stac_of
 from stac_asset.testing import Origin
 from tests.make_item import item_document
 

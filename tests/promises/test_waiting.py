@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from stac_asset import Config, download_item
-from stac_asset.document import write_document
-from stac_asset.files import part_paths
-from stac_asset.source import stac_of
+from stac_asset.destinations.local.documents import write_document
+from stac_asset.destinations.local.part_names import part_paths
+from stac_asset.stac.parse import stac_of
 from stac_asset.testing import Origin
 from tests.make_item import item_document
 

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from stac_asset import Config, DownloadError, download_file, download_item
-from stac_asset.document import write_document, write_document_blocking
+from stac_asset.destinations.local.documents import write_document, write_document_blocking
+from stac_asset.destinations.local.part_file import PartFile
+from stac_asset.destinations.local.part_names import part_paths
 from stac_asset.errors import ChecksumError, DestinationError, SizeError, StacAssetError
-from stac_asset.files import PartFile, part_paths
-from stac_asset.source import stac_of
+from stac_asset.stac.parse import stac_of
 from stac_asset.testing import Fault, LoginPage, Origin, Reset, Stall, Status, Truncate
 from tests.make_item import item_document
 
@@ -295,7 +296,7 @@ async def test_login_page_in_place_of_a_file_is_no_file(
 
 
 def test_part_file_is_ours_alone(tmp_path: Path) -> None:
-    from stac_asset.locks import BusyError
+    from stac_asset.destinations.local.lock import BusyError
 
     with PartFile(tmp_path / "a.tif", tmp_path, "source"), pytest.raises(BusyError):
         PartFile(tmp_path / "a.tif", tmp_path, "source")

@@ -1,0 +1,67 @@
+"""The blocks of prefect-aws, taken wherever `S3Credentials` is: people have them saved already.
+
+They come with the extra `aws`. Of their parameters for boto3's clients, the endpoint is used.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from prefect.blocks.core import Block
+from yarl import URL
+
+from blocks.references import name_of
+from stac_asset import Client, Config, ConfigError, S3Client
+from stac_asset.clients.named_credentials import NamedClient
+from stac_asset.clients.s3.identity import S3Identity
+
+AWS_BLOCKS: tuple[type[Block], ...]
+"""`AwsCredentials` and `MinIOCredentials`, where prefect-aws is installed."""
+
+try:
+    from prefect_aws.credentials import AwsCredentials, MinIOCredentials
+except ImportError:
+    AWS_BLOCKS = ()
+else:
+    AWS_BLOCKS = (AwsCredentials, MinIOCredentials)
+
+
+async def aws_client(block: Any, config: Config) -> Client:
+    """Returns a client that the credentials of a block of prefect-aws are used by.
+
+    Args:
+        block: One of `AWS_BLOCKS`.
+        config: How to make requests. Its endpoint is used where the block has none.
+
+    Raises:
+        ConfigError: The credentials are not complete, or MinIO's endpoint is not known.
+    """
+    endpoint = block.aws_client_parameters.endpoint_url or config.s3_endpoint_url
+    if block.get_block_type_slug() == AWS_BLOCKS[1].get_block_type_slug():
+        if endpoint is None:
+            raise ConfigError(
+                f"{name_of(block)} does not say where MinIO is: give it an endpoint URL, among "
+                "its client parameters"
+            )
+        identity = S3Identity(
+            access_key_id=block.minio_root_user,
+            secret_access_key=block.minio_root_password.get_secret_value(),
+        )
+    else:
+        secret = block.aws_secret_access_key
+        identity = S3Identity(
+            access_key_id=block.aws_access_key_id,
+            secret_access_key=secret.get_secret_value() if secret else None,
+            session_token=block.aws_session_token,
+            profile_name=block.profile_name,
+            role_arn=block.assume_role_arn,
+            role_options=block.assume_role_kwargs.get_params_override(),
+        )
+    config = dataclasses.replace(
+        config,
+        s3_region_name=block.region_name or config.s3_region_name,
+        s3_endpoint_url=endpoint,
+    )
+    host = URL(endpoint).host_port_subcomponent if endpoint else None
+    return NamedClient(await S3Client.from_config(config, identity), name_of(block), host)

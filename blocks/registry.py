@@ -1,0 +1,87 @@
+"""Any block that holds credentials, ours or those of prefect-aws, and the client of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from prefect.blocks.core import Block
+from pydantic import GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from blocks.base import ProviderCredentials
+from blocks.earthdata import EarthdataCredentials
+from blocks.http import HttpCredentials
+from blocks.oauth2 import OAuth2Credentials
+from blocks.parameter_schema import take_references_only
+from blocks.planetary_computer import PlanetaryComputerCredentials
+from blocks.prefect_aws import AWS_BLOCKS, aws_client
+from blocks.s3 import S3Credentials
+from stac_asset import Client, Config, ConfigError
+
+OUR_BLOCKS: tuple[type[ProviderCredentials], ...] = (
+    EarthdataCredentials,
+    S3Credentials,
+    PlanetaryComputerCredentials,
+    HttpCredentials,
+    OAuth2Credentials,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _SavedOnly:
+    """Annotation of a block of prefect-aws, as a parameter that takes references only."""
+
+    kind: type[Block]
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        take_references_only(handler.resolve_ref_schema(schema), self.kind)
+        return schema
+
+
+if TYPE_CHECKING:
+    AnyCredentials: TypeAlias = Block
+else:
+    # One by one, so that Prefect's forms have a list of saved blocks for each.
+    AnyCredentials = reduce(
+        or_, (*OUR_BLOCKS, *(Annotated[kind, _SavedOnly(kind)] for kind in AWS_BLOCKS))
+    )
+
+
+def check_holds(block: Any) -> None:
+    """Makes sure that a block holds credentials that we know.
+
+    Args:
+        block: The block.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    kinds = (*OUR_BLOCKS, *AWS_BLOCKS)
+    if not isinstance(block, kinds):
+        raise ConfigError(
+            f"a {type(block).__name__} holds no credentials: use one of "
+            f"{', '.join(kind.__name__ for kind in kinds)}"
+        )
+
+
+async def client_of(block: Any, config: Config) -> Client:
+    """Returns the client that the credentials of a block are used by.
+
+    Args:
+        block: The block.
+        config: How to make requests.
+
+    Raises:
+        ConfigError: It holds no credentials that we know, or they are not complete.
+    """
+    check_holds(block)
+    if isinstance(block, ProviderCredentials):
+        return await block.client(config)
+    return await aws_client(block, config)

@@ -1,0 +1,50 @@
+"""The deployments of `prefect.yaml` as values that can be served, or registered for a worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.deployments.runner import RunnerDeployment
+from prefect.types.entrypoint import EntrypointType
+
+from deployments.prefect_yaml import FILE, Deployment, read_deployments
+
+
+def deployments(file: Path = FILE, *, pool: bool = False) -> list[RunnerDeployment]:
+    """Returns the deployments that a `prefect.yaml` lists.
+
+    Args:
+        file: The file.
+        pool: Whether they are for the workers of their work pools; otherwise for serving.
+
+    Raises:
+        ConfigError: The file cannot be read, or says what it may not.
+    """
+    return [_deployment(listed, pool) for listed in read_deployments(file)]
+
+
+def _deployment(listed: Deployment, pool: bool) -> RunnerDeployment:
+    limit = listed.concurrency_limit
+    return RunnerDeployment.from_flow(
+        listed.flow(),
+        name=listed.name,
+        description=listed.description,
+        tags=listed.tags,
+        parameters=listed.parameters,
+        schedules=[
+            DeploymentScheduleCreate(
+                schedule=one.value(), active=one.active, parameters=one.parameters, slug=one.slug
+            )
+            for one in listed.schedules
+        ],
+        concurrency_limit=ConcurrencyLimitConfig(
+            limit=limit.limit,
+            collision_strategy=ConcurrencyLimitStrategy(limit.collision_strategy),
+        ),
+        work_pool_name=listed.work_pool.name if pool else None,
+        job_variables=listed.work_pool.job_variables if pool else None,
+        # A module, not a path: a path would put flows/ itself on sys.path.
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )

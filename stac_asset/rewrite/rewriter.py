@@ -1,0 +1,167 @@
+"""Makes new STAC objects that say where their assets are now: pure, the caller's stay as they are.
+
+A rewritten object has the hrefs of the files that were downloaded, a `derived_from` link to its
+source, and absolute hrefs in all that still points elsewhere.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from copy import deepcopy
+from pathlib import Path
+from typing import TypeVar
+
+import pystac
+
+from stac_asset.config import Config
+from stac_asset.errors import HrefError
+from stac_asset.hrefs import absolute_href, is_absolute, relative_href
+from stac_asset.redact import unsigned_href
+from stac_asset.rewrite.serialize import _bounded_depth
+from stac_asset.strategy import ErrorStrategy
+from stac_asset.types import Downloaded, Failed, Outcome, Skipped
+
+_FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
+
+_Owner = TypeVar("_Owner", pystac.Item, pystac.Collection)
+
+
+def rewrite(
+    owner: _Owner,
+    outcomes: Iterable[Outcome],
+    config: Config,
+    document: Path | None = None,
+    keep_non_downloaded: bool = False,
+) -> _Owner:
+    """Returns a new object for one whose assets were downloaded.
+
+    Args:
+        owner: The item or collection; it is not changed.
+        outcomes: What became of its assets.
+        config: Says what becomes of assets that failed, and whether checksums are written.
+        document: The absolute path that the new object will have, if it is going to be saved.
+            Asset hrefs are relative to it; without one they are absolute paths.
+        keep_non_downloaded: Whether assets stay, with their source hrefs, that were not wanted.
+
+    Raises:
+        SourceError: The object is nested too deeply.
+    """
+    base = owner.get_self_href()
+    with _bounded_depth(f"'{owner.id}'"):
+        new: _Owner = _detached(owner, base)
+    by_key = {_key(outcome): outcome for outcome in outcomes}
+    for key, asset in list(new.assets.items()):
+        outcome = by_key.get(key)
+        failed = isinstance(outcome, Failed)
+        if (outcome is None and not keep_non_downloaded) or (
+            failed and config.error_strategy is ErrorStrategy.DELETE
+        ):
+            del new.assets[key]
+        elif outcome is None or isinstance(outcome, Failed):
+            _make_absolute(asset, base)
+        else:
+            path = outcome.candidate.path
+            _make_absolute(asset, base)
+            asset.href = relative_href(Path(path), document) if document else path
+            if config.write_checksums:
+                describe(asset, outcome)
+                _add_file_extension(new)
+    if base is not None:
+        new.add_link(pystac.Link(rel=pystac.RelType.DERIVED_FROM, target=unsigned_href(base)))
+    if document is not None:
+        link = pystac.Link(pystac.RelType.SELF, str(document), pystac.MediaType.JSON)
+        link.target = str(document)  # Which the constructor takes for a path of Windows.
+        new.add_link(link)
+    return new
+
+
+def rewrite_collection(
+    items: pystac.ItemCollection, rewritten: Iterable[pystac.Item]
+) -> pystac.ItemCollection:
+    """Returns a new item collection of rewritten items.
+
+    Args:
+        items: The source, for its other fields.
+        rewritten: Its items.
+    """
+    return pystac.ItemCollection(
+        list(rewritten), extra_fields=deepcopy(items.extra_fields), clone_items=False
+    )
+
+
+def _detached(owner: _Owner, base: str | None) -> _Owner:
+    """Returns a copy whose links are plain, absolute hrefs, so that it drags no catalog along."""
+    links = [link for link in owner.links if link.rel != pystac.RelType.SELF]
+    new = _clone(owner)
+    for link in links:
+        # Not link.href, which fetches the root catalog to find out how to write it.
+        try:
+            href = absolute_href(link.get_target_str(), base)
+        except (HrefError, AttributeError):  # The target is neither an href nor a STAC object.
+            continue
+        fields = deepcopy(link.extra_fields)
+        new.add_link(pystac.Link(link.rel, href, link.media_type, link.title, fields))
+    return new
+
+
+def _clone(owner: _Owner) -> _Owner:
+    """Returns a copy without links.
+
+    pystac's own clone fails on those that lead nowhere, and fetches a collection's parent.
+    """
+    bare = owner.__class__.__new__(owner.__class__)
+    vars(bare).update(vars(owner))
+    bare.links = []
+    bare.assets = {key: _with_href(asset) for key, asset in owner.assets.items()}
+    clone: _Owner = bare.clone()
+    clone.clear_links()
+    if isinstance(clone, pystac.Collection):
+        clone.summaries.maxcount = sys.maxsize  # pystac does not write lists of more values.
+    return clone
+
+
+def _with_href(asset: pystac.Asset) -> pystac.Asset:
+    href: object = asset.href
+    if isinstance(href, str):
+        return asset
+    texts = (asset.title, asset.description, asset.media_type)
+    return pystac.Asset("", *texts, asset.roles, asset.extra_fields)
+
+
+def _make_absolute(asset: pystac.Asset, base: str | None) -> None:
+    with suppress(HrefError):  # Where there is nothing to resolve it against, it stays.
+        asset.href = absolute_href(asset.href, base)
+    alternates = asset.extra_fields.get("alternate")
+    if not isinstance(alternates, Mapping):
+        return
+    for alternate in alternates.values():
+        href = alternate.get("href") if isinstance(alternate, dict) else None
+        if base is not None and isinstance(href, str) and not is_absolute(href):
+            with suppress(HrefError):
+                alternate["href"] = absolute_href(href, base)
+
+
+def describe(asset: pystac.Asset, outcome: Downloaded | Skipped) -> None:
+    """Writes `file:size` and `file:checksum` of what was downloaded to a rewritten asset.
+
+    Args:
+        asset: The asset, which is changed.
+        outcome: What became of it.
+    """
+    asset.extra_fields["file:size"] = outcome.size
+    if outcome.checksum is not None:
+        asset.extra_fields["file:checksum"] = outcome.checksum
+    elif isinstance(outcome, Downloaded):
+        asset.extra_fields.pop("file:checksum", None)
+
+
+def _add_file_extension(owner: pystac.Item | pystac.Collection) -> None:
+    known = owner.stac_extensions if isinstance(owner.stac_extensions, list) else []
+    if not any("/file/v" in str(uri) for uri in known):
+        owner.stac_extensions = [*known, _FILE_EXTENSION]
+
+
+def _key(outcome: Outcome) -> str:
+    return outcome.key if isinstance(outcome, Failed) else outcome.transfer.key
