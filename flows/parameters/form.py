@@ -122,41 +122,6 @@ GROUPS = {
 }
 """The groups by their names, in their order."""
 
-DESCRIPTIONS = {
-    "include": "The keys of the assets to download, such as visual; where there are none, all.",
-    "exclude": "The keys of the assets to leave out. Not together with 'Only these assets'.",
-    "alternate_assets": (
-        "Where an asset has alternate addresses with these keys, such as s3, they are tried first, "
-        "in this order."
-    ),
-    "overwrite": "Otherwise a file that is there, and still good, is kept.",
-    "verify_existing": (
-        "size: by its size; checksum: by reading all of it; none: a file that is there is good."
-    ),
-    "write_checksums": (
-        "Say in the new documents what was downloaded, so that it can be verified later."
-    ),
-    "warn": "A run some of whose assets failed is then Completed, and its log says which.",
-    "fail_fast": "Otherwise all other assets are downloaded before the run fails.",
-    "file_name_strategy": "FILE_NAME: as at the source. KEY: the key, with the same ending.",
-    "s3_max_attempts": "How often an object is tried in all, when what goes wrong may pass.",
-    "s3_region_name": "The region of buckets whose documents do not say it.",
-    "s3_requester_pays": "Whether you agree to pay for what you download.",
-    "error_strategy": "KEEP: where it is at the source. DELETE: nothing, it is taken off.",
-    "http_check_content_type": (
-        "Otherwise an asset that is not of the media type that its document says is a warning."
-    ),
-    "make_directory": "Otherwise a directory that does not exist is an error.",
-    "clean": (
-        "After an error that stays, remove the part of a file that was received. What a later run "
-        "can continue is kept in any case."
-    ),
-    "allow_local_hrefs": "Otherwise only documents may that are such files themselves.",
-    "http_headers_hosts": "In the same form as the hosts that get an OAuth2 token.",
-    "client_override": "Its name, such as http or s3, where addresses do not say how to read them.",
-}
-"""What the form says of options whose own descriptions are for those who write code."""
-
 _REST = "rare"
 """The group of options that nobody has put anywhere."""
 
@@ -180,8 +145,6 @@ class Form(BaseModel):
         schema = handler(core_schema)
         found = handler.resolve_ref_schema(schema)
         fields: dict[str, Any] = found["properties"]
-        for name, description in DESCRIPTIONS.items():
-            fields[name] = fields[name] | {"description": description}
         shown = {name: fields[name] | {"title": title} for name, title in COMMON.items()}
         grouped = {name for group in GROUPS.values() for name in group.titles} | COMMON.keys()
         for name, group in GROUPS.items():

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, create_model
 
 from flows.parameters.form import Form
 from stac_asset import Config
-from stac_asset.config import adapter
+from stac_asset.config_fields import field_descriptions
 
 Granularity: TypeAlias = Literal["auto", "asset", "batch"]
 """What a task run is: an asset, a batch of whole items, or what fits the amount of work."""
@@ -82,9 +82,8 @@ def _is_enum(kind: Any) -> bool:
 
 def _derived_fields() -> dict[str, Any]:
     hints = get_type_hints(Config)
-    # Made here and not in the first run: until Python 3.11.8, reading docstrings from the source
-    # can fail while another thread, such as Prefect's, parses something as well.
-    described = adapter().json_schema()["properties"]
+    # Read at import: until Python 3.11.8, parsing source code can fail while another thread parses.
+    descriptions = field_descriptions()
     fields: dict[str, Any] = {}
     for field in dataclasses.fields(Config):
         if not field.repr:
@@ -93,7 +92,7 @@ def _derived_fields() -> dict[str, Any]:
         if _is_enum(kind):
             # A form shows names; the numbers of the enumeration say nothing to a person.
             kind, default = Literal[tuple(kind.__members__)], field.default.name
-        description = described[field.name]["description"]
+        description = descriptions.get(field.name)
         if field.default_factory is not dataclasses.MISSING:
             info = Field(default_factory=field.default_factory, description=description)
         else:

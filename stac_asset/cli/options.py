@@ -1,4 +1,4 @@
-"""The options of the command line that say what `Config` says."""
+"""The command-line options that set fields of `Config`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 import click
 
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
+from stac_asset.config_fields import field_descriptions
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_Decorator = Callable[[_F], _F]
 
 
 def _header(
@@ -25,48 +27,41 @@ def _header(
     return headers
 
 
-_OPTIONS: list[Callable[[_F], _F]] = [
-    click.option(
-        "-i", "--include", multiple=True, metavar="KEY", help="Only this asset; may be repeated."
-    ),
-    click.option(
-        "-x", "--exclude", multiple=True, metavar="KEY", help="Not this asset; may be repeated."
-    ),
-    click.option(
-        "-a",
-        "--alternate-assets",
-        multiple=True,
-        metavar="KEY",
-        help="Prefer this alternate; may be repeated, in the order of preference.",
-    ),
-    click.option(
+def _option(field: str, *flags: str, **settings: Any) -> _Decorator[_F]:
+    """Return the option of a field, whose help is the first paragraph of the field's docstring."""
+    summary = field_descriptions().get(field, "").partition("\n\n")[0]
+    if settings.get("multiple"):
+        summary += " May be repeated."
+    return click.option(*flags, field, help=summary, **settings)
+
+
+def _switch(field: str, *flags: str) -> _Decorator[_F]:
+    name = field.replace("_", "-")
+    return _option(field, *flags, f"--{name}/--no-{name}", default=None)
+
+
+_OPTIONS: list[_Decorator[Any]] = [
+    _option("include", "-i", "--include", multiple=True, metavar="KEY"),
+    _option("exclude", "-x", "--exclude", multiple=True, metavar="KEY"),
+    _option("alternate_assets", "-a", "--alternate-assets", multiple=True, metavar="KEY"),
+    _option(
+        "file_name_strategy",
         "-f",
         "--file-name-strategy",
         type=click.Choice(["FILE_NAME", "KEY"], case_sensitive=False),
-        help="Name files after their hrefs or after their assets' keys.",
     ),
-    click.option("-o", "--overwrite/--no-overwrite", default=None, help="Replace what is there."),
-    click.option(
-        "--verify-existing",
-        type=click.Choice(["size", "checksum", "none"]),
-        help="How hard to look at a file that is there before it is skipped.",
+    _switch("overwrite", "-o"),
+    _option(
+        "verify_existing", "--verify-existing", type=click.Choice(["size", "checksum", "none"])
     ),
-    click.option(
-        "--write-checksums/--no-write-checksums",
-        default=None,
-        help="Write file:checksum and file:size to the document.",
-    ),
-    click.option(
+    _switch("write_checksums"),
+    _option(
+        "error_strategy",
         "--error-strategy",
         type=click.Choice(["KEEP", "DELETE"], case_sensitive=False),
-        help="Keep assets that failed on the document, or delete them from it.",
     ),
-    click.option(
-        "--fail-fast/--no-fail-fast", default=None, help="Stop at the first asset that fails."
-    ),
-    click.option(
-        "-w", "--warn/--no-warn", default=None, help="Warn of assets that fail, and exit with 0."
-    ),
+    _switch("fail_fast"),
+    _switch("warn", "-w"),
     click.option(
         "-n",
         "--max-concurrent-downloads",
@@ -74,88 +69,58 @@ _OPTIONS: list[Callable[[_F], _F]] = [
         default=DEFAULT_MAX_CONCURRENT_DOWNLOADS,
         show_default=True,
         metavar="N",
-        help="How many assets are in work at once.",
+        help="Maximum number of assets downloaded at the same time.",
     ),
-    click.option(
+    _option(
+        "http_headers",
         "-H",
         "--header",
-        "http_headers",
         multiple=True,
         callback=_header,
         metavar="'NAME: VALUE'",
-        help="Send this header with each HTTP request; may be repeated.",
     ),
-    click.option(
-        "--header-host",
-        "http_headers_hosts",
-        multiple=True,
-        metavar="HOST",
-        help="Send these headers to this host only; may be repeated.",
-    ),
-    click.option(
+    _option("http_headers_hosts", "--header-host", multiple=True, metavar="HOST"),
+    _option(
+        "http_client_timeout",
         "--http-client-timeout",
         type=click.FloatRange(min=0, min_open=True),
         metavar="SECONDS",
-        help="How long one attempt at a file may take.",
     ),
-    click.option(
-        "--http-max-attempts",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="How often a file is tried in all.",
-    ),
-    click.option(
-        "--http-check-content-type/--no-http-check-content-type",
-        default=None,
-        help="Fail on a content type that the asset does not say, or only warn.",
-    ),
-    click.option("--s3-region-name", metavar="REGION", help="The region of S3 buckets."),
-    click.option("--s3-endpoint-url", metavar="URL", help="An S3-compatible service."),
-    click.option(
-        "--s3-requester-pays/--no-s3-requester-pays",
-        default=None,
-        help="Pay for what is downloaded from requester-pays buckets.",
-    ),
-    click.option(
+    _option("http_max_attempts", "--http-max-attempts", type=click.IntRange(min=1), metavar="N"),
+    _switch("http_check_content_type"),
+    _option("s3_region_name", "--s3-region-name", metavar="REGION"),
+    _option("s3_endpoint_url", "--s3-endpoint-url", metavar="URL"),
+    _switch("s3_requester_pays"),
+    _option(
+        "s3_retry_mode",
         "--s3-retry-mode",
         type=click.Choice(["adaptive", "standard", "legacy"]),
-        help="How S3 requests are retried.",
     ),
-    click.option(
-        "--s3-max-attempts",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="How often an S3 request is tried.",
-    ),
-    click.option(
-        "--client",
-        "client_override",
-        metavar="NAME",
-        help="Use this client for every href, whatever the href says.",
-    ),
-    click.option(
-        "--allow-local-hrefs/--no-allow-local-hrefs",
-        default=None,
-        help="Whether the document may name files of this machine.",
-    ),
+    _option("s3_max_attempts", "--s3-max-attempts", type=click.IntRange(min=1), metavar="N"),
+    _option("client_override", "--client", metavar="NAME"),
+    _switch("allow_local_hrefs"),
 ]
 
 
 def config_options(command: _F) -> _F:
-    """Gives a command the options, by the names of `Config` and in the order of this module."""
+    """Add the options to a command, in the order of this module.
+
+    Args:
+        command: The function of the command. Its parameters have the names of `Config`'s fields.
+    """
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
 def read_config(options: Mapping[str, Any]) -> Config:
-    """Returns the configuration that options, the environment and `.env` make, in this order.
+    """Return the configuration from options, the environment and `.env`, in this order.
 
     Args:
-        options: The options by the names of `Config`; those that were not given are None or empty.
+        options: The options by the names of `Config`'s fields. Unset options are None or empty.
 
     Raises:
-        ConfigError: It contradicts itself, or a variable cannot be read.
+        ConfigError: The configuration is contradictory, or a variable has an invalid value.
     """
     given = {
         name: list(value) if isinstance(value, tuple) else value

@@ -87,7 +87,5 @@ async def _stat(client: Source, transfer: Transfer, candidate: Candidate, config
     async for attempt in retrying(config, _ATTEMPTS):
         with attempt, mapped_errors(candidate.href):
             async with asyncio.timeout(config.http_client_timeout):
-                return await client.probe(
-                    candidate.href, transfer.content_type, candidate.storage
-                )
+                return await client.probe(candidate.href, transfer.content_type, candidate.storage)
     raise AssertionError("the last attempt returns or raises")

@@ -1,0 +1,218 @@
+"""The options of a download, with their types, defaults and descriptions.
+
+The docstring of a field is its only description. The settings, the command line, the run form and
+the reference show it.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from dataclasses import dataclass, field
+from functools import cache
+from textwrap import dedent
+from typing import Literal
+
+from stac_asset.strategy import ErrorStrategy, FileNameStrategy
+
+DEFAULT_S3_REGION_NAME = "us-west-2"
+DEFAULT_S3_RETRY_MODE = "adaptive"
+DEFAULT_S3_MAX_ATTEMPTS = 10
+DEFAULT_HTTP_MAX_ATTEMPTS = 10
+
+
+@dataclass
+class ConfigFields:
+    """The fields of `Config`. Secrets have no repr."""
+
+    alternate_assets: list[str] = field(default_factory=list)
+    """Keys of alternate hrefs to try first, such as `s3`, in order of preference.
+
+    The asset's own href is tried last.
+    """
+
+    file_name_strategy: FileNameStrategy = FileNameStrategy.FILE_NAME
+    """How files are named: FILE_NAME keeps the name in the href, KEY uses the asset key."""
+
+    warn: bool = False
+    """Warn about failed assets instead of raising an error or failing the run."""
+
+    fail_fast: bool = False
+    """Stop at the first failed asset.
+
+    By default, all other assets are downloaded first. Mutually exclusive with `warn`.
+    """
+
+    error_strategy: ErrorStrategy = ErrorStrategy.DELETE
+    """What the document keeps of a failed asset: KEEP its source href, or DELETE the asset."""
+
+    exclude: list[str] = field(default_factory=list)
+    """Keys of assets to leave out.
+
+    Mutually exclusive with `include`.
+    """
+
+    include: list[str] = field(default_factory=list)
+    """Keys of the only assets to download, such as `visual`. Empty means all assets.
+
+    Mutually exclusive with `exclude`.
+    """
+
+    make_directory: bool = True
+    """Create the destination directory if it does not exist. Otherwise raise an error."""
+
+    clean: bool = True
+    """Remove the part file after an error that a retry cannot fix.
+
+    A part file that a later run can resume is always kept. This includes errors 401 and 403,
+    because the next run may have another signature.
+    """
+
+    overwrite: bool = False
+    """Download files again that already exist."""
+
+    earthdata_token: str | None = field(default=None, repr=False)
+    """NASA Earthdata bearer token."""
+
+    s3_region_name: str = DEFAULT_S3_REGION_NAME
+    """Region of S3 buckets whose items do not declare one."""
+
+    s3_requester_pays: bool = False
+    """Agree to pay for downloads from requester-pays buckets."""
+
+    s3_retry_mode: str = DEFAULT_S3_RETRY_MODE
+    """Retry mode of S3 requests: adaptive, standard or legacy."""
+
+    s3_max_attempts: int = DEFAULT_S3_MAX_ATTEMPTS
+    """Maximum number of attempts for each S3 object."""
+
+    s3_endpoint_url: str | None = None
+    """URL of an S3-compatible service to use instead of AWS."""
+
+    client_override: str | None = None
+    """Name of the client to use for every href, such as `http` or `s3`."""
+
+    http_check_content_type: bool = True
+    """Fail if the content type differs from the media type of the asset. Otherwise warn."""
+
+    http_client_timeout: float | None = None
+    """Maximum duration, in seconds, of one attempt to download a file. Default: no limit.
+
+    Time spent waiting for a connection slot does not count.
+    """
+
+    http_read_timeout: float = 60.0
+    """Maximum time, in seconds, without received bytes. The attempt is then retried."""
+
+    http_max_attempts: int = DEFAULT_HTTP_MAX_ATTEMPTS
+    """Maximum number of attempts for each file. Only transient errors are retried."""
+
+    http_headers: dict[str, str] = field(default_factory=dict, repr=False)
+    """Headers to send with each plain HTTP request. They may hold secrets.
+
+    They are sent to `http_headers_hosts`. If that list is empty, they are sent to the origin of
+    each href, but not to another origin after a redirect.
+    """
+
+    http_headers_hosts: list[str] = field(default_factory=list)
+    """The only hosts that receive `http_headers`, in the format of `oauth2_hosts`."""
+
+    retry_wait: float = 0.5
+    """Maximum wait, in seconds, before the first retry. It doubles with each further retry."""
+
+    retry_wait_max: float = 60.0
+    """Maximum wait, in seconds, before any retry. It also limits `Retry-After`."""
+
+    max_connections_per_host: int = 32
+    """Maximum number of simultaneous connections to one host."""
+
+    max_connections_per_file: int | None = None
+    """Maximum number of simultaneous connections for one file of 32 MiB or more.
+
+    Default: 16, and 1 for hosts known to allow few connections, such as the Copernicus Data Space.
+    They count towards `max_connections_per_host`. Further connections are opened only if the
+    server supports byte ranges of one version and the first connection is slow.
+    """
+
+    verify_existing: Literal["size", "checksum", "none"] = "size"
+    """How to check an existing file before it is skipped.
+
+    `size` compares its size, `checksum` reads the whole file, and `none` accepts any file.
+    """
+
+    write_checksums: bool = False
+    """Write `file:checksum` and `file:size` of downloaded files into the document."""
+
+    allow_local_hrefs: bool | None = None
+    """Allow items to reference files on this machine. By default only local items may."""
+
+    sas_token_endpoint: str = "https://planetarycomputer.microsoft.com/api/sas/v1/token"
+    """Endpoint that issues SAS tokens for the Planetary Computer."""
+
+    pc_subscription_key: str | None = field(default=None, repr=False)
+    """Planetary Computer subscription key, which raises rate limits."""
+
+    oauth2_grant: str | None = None
+    """OAuth2 grant that obtains a bearer token for plain HTTP requests.
+
+    One of authorization_code, client_credentials, device_code and
+    resource_owner_password_credentials.
+    """
+
+    oauth2_hosts: list[str] = field(default_factory=list)
+    """Hosts that receive the OAuth2 bearer token. Required with `oauth2_grant`.
+
+    Each entry is `example.com`, or `*.example.com` for all subdomains, with a port if it is not
+    the default. Only https is used, unless the entry starts with `http://`.
+    """
+
+    oauth2_token_url: str | None = None
+    """OAuth2 token endpoint."""
+
+    oauth2_authorization_url: str | None = None
+    """OAuth2 authorization endpoint of the authorization code grant."""
+
+    oauth2_device_authorization_url: str | None = None
+    """OAuth2 device authorization endpoint of the device code grant."""
+
+    oauth2_client_id: str | None = None
+    """OAuth2 client id."""
+
+    oauth2_client_secret: str | None = field(default=None, repr=False)
+    """OAuth2 client secret of the client credentials grant."""
+
+    oauth2_pkce: bool = True
+    """Use PKCE with the authorization code and device code grants."""
+
+    oauth2_username: str | None = field(default=None, repr=False)
+    """User name of the resource owner password credentials grant."""
+
+    oauth2_password: str | None = field(default=None, repr=False)
+    """Password of the resource owner password credentials grant."""
+
+    oauth2_extra: dict[str, str] = field(default_factory=dict, repr=False)
+    """Additional fields of the token request, such as a scope."""
+
+
+@cache
+def field_descriptions() -> dict[str, str]:
+    """Return the docstring of each field, by name.
+
+    Python keeps no docstrings of fields, so they are read from the source code. Without source
+    code, the result is empty.
+    """
+    try:
+        [parsed] = ast.parse(dedent(inspect.getsource(ConfigFields))).body
+    except OSError:
+        return {}
+    assert isinstance(parsed, ast.ClassDef)
+    descriptions = {}
+    for declared, following in zip(parsed.body, parsed.body[1:], strict=False):
+        if (
+            isinstance(declared, ast.AnnAssign)
+            and isinstance(declared.target, ast.Name)
+            and isinstance(following, ast.Expr)
+            and isinstance(following.value, ast.Constant)
+        ):
+            descriptions[declared.target.id] = inspect.cleandoc(str(following.value.value))
+    return descriptions

@@ -1,0 +1,155 @@
+"""Reads the fields of `Config` from environment variables and `.env` files.
+
+The order of precedence is:
+
+1. arguments of `Settings.load` and `Config.from_env`
+2. environment variables: `STAC_ASSET_` and the field's name, such as `STAC_ASSET_S3_REGION_NAME`
+3. the file `.env` in the working directory, with the same names
+4. the defaults of `Config`
+
+`EARTHDATA_PAT` is used if `STAC_ASSET_EARTHDATA_TOKEN` is not set. Empty and unknown variables are
+ignored. Lists are comma-separated (`STAC_ASSET_INCLUDE=B04,B08`) or JSON, dictionaries are JSON,
+and enumerations are written as names (`KEY`, `delete`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any, Self, get_origin, get_type_hints
+
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    create_model,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from stac_asset.config_fields import ConfigFields, field_descriptions
+from stac_asset.errors import ConfigError
+
+PREFIX = "STAC_ASSET_"
+"""What the names of our environment variables begin with."""
+
+_ALIASES = {"earthdata_token": (f"{PREFIX}EARTHDATA_TOKEN", "EARTHDATA_PAT")}
+"""Fields that have other variables beside their own, the preferred one first."""
+
+
+def _list(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return _json(value)
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _json(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        # Without the text, which may hold a secret.
+        raise ValueError("it should be valid JSON") from None
+
+
+def _member(kind: type[Enum]) -> BeforeValidator:
+    def member(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return kind[value.strip().upper()]
+        except KeyError:
+            raise ValueError(f"it should be one of {', '.join(kind.__members__)}") from None
+
+    return BeforeValidator(member)
+
+
+def _readable(hint: Any) -> Any:
+    """Returns a type that also takes what an environment variable can say of it."""
+    if get_origin(hint) is list:
+        return Annotated[hint, NoDecode, BeforeValidator(_list)]
+    if get_origin(hint) is dict:
+        return Annotated[hint, NoDecode, BeforeValidator(_json)]
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return Annotated[hint, _member(hint)]
+    return hint
+
+
+def _fields() -> dict[str, Any]:
+    """Return the fields of `Config` in the form of pydantic's `create_model`."""
+    hints = get_type_hints(ConfigFields)
+    descriptions = field_descriptions()
+    fields: dict[str, Any] = {}
+    for field in dataclasses.fields(ConfigFields):
+        options: dict[str, Any] = {
+            "description": descriptions.get(field.name),
+            "repr": field.repr,
+        }
+        if field.default_factory is not dataclasses.MISSING:
+            options["default_factory"] = field.default_factory
+        else:
+            options["default"] = field.default
+        if field.name in _ALIASES:
+            options["validation_alias"] = AliasChoices(*_ALIASES[field.name])
+        fields[field.name] = (_readable(hints[field.name]), Field(**options))
+    return fields
+
+
+if TYPE_CHECKING:
+    _Fields = BaseSettings
+else:
+    _Fields = create_model("_Fields", __base__=BaseSettings, **_fields())
+
+
+class EnvironmentFields(_Fields):
+    """The fields of `Config`, read from the environment when an instance is created."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the environment.
+
+        Args:
+            overrides: Fields by name, which have precedence over the environment.
+
+        Raises:
+            ConfigError: A variable or an override has an invalid value, or an override is not a
+                field.
+        """
+        for name in overrides:
+            if name not in cls.model_fields:
+                raise ConfigError(f"there is no configuration field '{name}'")
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            raise ConfigError(_sentence(error, overrides)) from None
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+            raise ConfigError(f"the file .env cannot be read: {reason}") from None
+
+    def values(self) -> dict[str, Any]:
+        """Return the values of all fields by name."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(ConfigFields)}
+
+
+def _sentence(error: ValidationError, overrides: dict[str, Any]) -> str:
+    """Returns what is wrong with the first field that is, without its value."""
+    first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+    name = str(first["loc"][0])
+    reason = first["msg"].removeprefix("Value error, ")
+    if name not in overrides and not name.startswith(PREFIX):
+        name = f"{PREFIX}{name}"
+    return f"{name if name in overrides else name.upper()} is not valid: {reason}"
