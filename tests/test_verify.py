@@ -14,6 +14,7 @@ import pytest
 
 from stac_asset import Config, download_item, download_item_collection
 from stac_asset.clients import Clients
+from stac_asset.destinations import LocalDestinations
 from stac_asset.errors import SourceError
 from stac_asset.stac.parse import load_stac
 from stac_asset.testing import Origin
@@ -83,7 +84,7 @@ async def repair(
             if isinstance(one, Unrepairable):
                 errors[one.path] = one.error
             else:
-                outcome = await Engine(clients, changed).download(one.transfer)
+                outcome = await Engine(clients, changed, LocalDestinations()).download(one.transfer)
                 if not isinstance(outcome, Downloaded):
                     errors[one.transfer.path] = outcome.error  # type: ignore[union-attr]
     return {one.asset.key: after_repair(one, inventory, errors) for one in bad}, planned

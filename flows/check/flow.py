@@ -28,7 +28,7 @@ from flows.parameters.credentials import Credentials
 from flows.parameters.form import titled
 from flows.parameters.options import DownloadOptions, Granularity
 from flows.parameters.stac_flow import run_name, stac_flow
-from flows.reporting.report_file import Rows
+from flows.reporting.report_file import open_rows, report_location
 from flows.reporting.warnings import Warned
 from stac_asset import Config
 from stac_asset.errors import DownloadError, SourceError
@@ -85,15 +85,15 @@ async def check_assets(
             units = _units(owners, config)
             work = ask_units(units, total, granularity, options, session)
             async with told(result, planned):
-                with Rows(report) as rows:
+                with open_rows(report) as write_row:
                     async with aclosing(work) as done:
                         async for found in done:
                             result.add(found)
-                            rows.add(found.row())
+                            write_row(found.row())
                             if found.error is not None:
                                 errors.append(found.error)
                                 warned.add(found.owner, found.key, found.error)
-                    result.report = rows.finish()
+                result.report = report_location(report)
                 warned.finish(result.report)
                 result.seconds = round(time.monotonic() - started, 3)
     get_run_logger().info("%s", result.summary())

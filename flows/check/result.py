@@ -6,7 +6,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from flows.tasks.check_outcomes import _SHOWN, Checked
+from flows.tasks.check_outcomes import Checked
+
+_MAX_SHOWN = 100
+"""Maximum number of missing assets that a result names."""
 
 
 class CheckResult(BaseModel):
@@ -55,7 +58,7 @@ class CheckResult(BaseModel):
             return
         self.missing += found.exists is False
         self.unknown += found.exists is None
-        if len(self.first_missing) < _SHOWN:
+        if len(self.first_missing) < _MAX_SHOWN:
             self.first_missing.append(found.row())
 
     def summary(self) -> str:

@@ -21,7 +21,7 @@ from flows.parameters.form import titled
 from flows.parameters.options import DownloadOptions, Granularity
 from flows.parameters.stac_flow import run_name, stac_flow
 from flows.reporting.monitor import Watch
-from flows.reporting.report_file import Report
+from flows.reporting.report_file import open_report
 from flows.reporting.result import DownloadResult, report_path
 from flows.tasks.rewrite import rewrite_item
 from stac_asset.errors import NoAssetsError, SourceError
@@ -142,7 +142,7 @@ async def _download(
     ahead.add(unit)
     # The directory is there by then, and whatever lies in it may be made.
     inside = options.model_copy(update={"make_directory": True})
-    with Report(report_file, planner.directory) as report:
+    with open_report(report_file, planner.directory) as report:
         async with Watch(session, ahead.amount, options) as watch:
             await ahead.begin([unit])
             async for _, outcomes in ahead.download([unit]):

@@ -12,7 +12,7 @@ from typing import Annotated
 import pystac
 from prefect import get_run_logger
 
-from flows.download.items_file import ItemsFile
+from flows.download.items_file import ItemsFile, open_items_file
 from flows.execution.library_logs import send_library_logs
 from flows.execution.session import open_session
 from flows.execution.states import flow_state
@@ -25,7 +25,7 @@ from flows.parameters.form import titled
 from flows.parameters.options import DownloadOptions, Granularity
 from flows.parameters.stac_flow import run_name, stac_flow
 from flows.reporting.monitor import Watch
-from flows.reporting.report_file import Report
+from flows.reporting.report_file import Report, open_report
 from flows.reporting.result import DownloadResult, report_path
 from stac_asset import Config
 from stac_asset.plan.file_names import FolderTemplate
@@ -95,7 +95,7 @@ async def download_item_collection(
                 return kept or _units(items, Planner(place, config), folders)
 
             watch = Watch(session, ahead.amount, options)
-            with Report(report, place) as rows, ItemsFile(document, place) as written:
+            with open_report(report, place) as rows, open_items_file(document, place) as written:
                 return await _download(units, ahead, watch, config, written, rows)
 
 

@@ -1,37 +1,64 @@
-"""TODO."""
+"""The item collection that a run writes item by item."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flows.reporting.report_file import OutputFile
+from flows.reporting.report_file import open_output
+from stac_asset.destinations.local.part_file import PartFile
 from stac_asset.rewrite.serialize import json_bytes
 
 
-class ItemsFile(OutputFile):
-    """A JSON item collection that is written item by item, in the order of their numbers."""
+@dataclass(slots=True)
+class ItemsFile:
+    """A JSON item collection that is written in the order of its items.
 
-    def __init__(self, path: Path, directory: Path) -> None:
-        super().__init__(path, directory)
-        self._early: dict[int, bytes] = {}
-        self._next = 0
+    Create one with `open_items_file`.
+    """
+
+    path: Path
+    """The absolute path of the item collection."""
+
+    file: PartFile
+    """The open file."""
+
+    _early: dict[int, bytes] = field(default_factory=dict)
+    _next: int = 0
 
     def add(self, number: int, item: dict[str, Any]) -> None:
-        """Writes an item, or keeps it until those before it have come.
+        """Write an item, or keep it until all items before it are written.
 
         Args:
-            number: Its place in the collection, from 0.
-            item: Its document.
+            number: The position of the item in the collection, from 0.
+            item: The document of the item.
         """
         self._early[number] = json_bytes(item, indent=None)
         while self._next in self._early:
             start = b",\n" if self._next else b'{"type": "FeatureCollection", "features": [\n'
-            self.write(start + self._early.pop(self._next))
+            self.file.append(start + self._early.pop(self._next))
             self._next += 1
 
     def finish(self) -> None:
-        """Gives the file its name."""
+        """Complete the file."""
         start = b"" if self._next else b'{"type": "FeatureCollection", "features": ['
-        self.write(start + b"\n]}\n")
-        self.commit()
+        self.file.append(start + b"\n]}\n")
+        self.file.commit()
+
+
+@contextmanager
+def open_items_file(path: Path, directory: Path) -> Iterator[ItemsFile]:
+    """Open an item collection for writing. Without `finish`, the previous file stays.
+
+    Args:
+        path: The absolute path of the item collection.
+        directory: The directory that it cannot leave.
+
+    Raises:
+        DestinationError: Another run is writing the file, or it cannot be created.
+    """
+    with open_output(path, directory) as file:
+        yield ItemsFile(path, file)

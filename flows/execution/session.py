@@ -27,6 +27,7 @@ from flows.parameters.credentials import Holder, TaskCredentials, listed, open_c
 from flows.parameters.options import DownloadOptions
 from stac_asset import Config
 from stac_asset.clients import Clients
+from stac_asset.destinations import LocalDestinations
 from stac_asset.transfer.engine import Engine
 from stac_asset.types import Outcome, Transfer
 
@@ -92,7 +93,12 @@ async def open_session(
         session = Session(
             config=config,
             clients=clients,
-            engine=Engine(clients, config, hosts=partial(place_in_batch, limits)),
+            engine=Engine(
+                clients,
+                config,
+                LocalDestinations(config.make_directory),
+                hosts=partial(place_in_batch, limits),
+            ),
             max_concurrent_downloads=max_concurrent_downloads,
             limits=limits,
             credentials=listed(credentials),

@@ -26,7 +26,7 @@ from flows.parameters.form import titled
 from flows.parameters.options import DownloadOptions, Granularity
 from flows.parameters.stac_flow import is_text, run_name, stac_flow
 from flows.reporting.monitor import Watch
-from flows.reporting.report_file import Report
+from flows.reporting.report_file import Report, open_report
 from flows.reporting.result import DownloadResult
 from stac_asset.errors import ConfigError, SourceError
 from stac_asset.mirror.output.removal import OnRemoved
@@ -117,7 +117,7 @@ async def sync(
                 state: SyncResult = await run.show()
                 return state
             # The report is locked as long as it is written, and so is the mirror.
-            with Report(mirror.directory / REPORT, mirror.directory) as report:
+            with open_report(mirror.directory / REPORT, mirror.directory) as report:
                 state = await run.carry_out(report)
                 return state
 

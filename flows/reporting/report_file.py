@@ -1,88 +1,108 @@
-"""What a run writes while it goes on: the rewritten items, and the rows of the report."""
+"""The report of a run: newline-delimited JSON with one row per asset."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, TypeAlias
 
 from flows.parameters.destination import make_directory
 from flows.reporting.result import DownloadResult
-from stac_asset.destinations.local.lock import BusyError
+from stac_asset.destinations import BusyError
+from stac_asset.destinations.local.documents import new_file
 from stac_asset.destinations.local.part_file import PartFile
 from stac_asset.errors import DestinationError
 from stac_asset.types import Downloaded, Failed, Outcome, Skipped, outcome_row
 
+WriteRow: TypeAlias = Callable[[Mapping[str, Any]], None]
+"""Writes a row of JSON-able values."""
 
-class OutputFile:
-    """A file that grows while a run goes on, and has its name when it is whole.
 
-    Used as a context manager; left before its `commit`, it leaves nothing behind.
+@contextmanager
+def open_output(path: Path, directory: Path) -> Iterator[PartFile]:
+    """Open a file that grows during a run. Without a commit, the previous file stays.
 
     Args:
-        path: Where it goes.
-        directory: The directory that it may not leave.
+        path: The absolute path of the file.
+        directory: The directory that it cannot leave.
+
+    Raises:
+        DestinationError: Another run is writing the file, or it cannot be created.
     """
-
-    def __init__(self, path: Path, directory: Path) -> None:
-        self.path = path
-        self.directory = directory
-
-    def write(self, data: bytes) -> None:
-        """Writes the next bytes.
-
-        Args:
-            data: What follows.
-        """
-        self._part.write(data)
-
-    def commit(self) -> None:
-        """Gives the file its name."""
-        self._part.commit()
-
-    def __enter__(self) -> Self:
+    with ExitStack() as stack:
         try:
-            self._part = PartFile(self.path, self.directory, "output")
+            file = stack.enter_context(new_file(path, directory))
         except BusyError:
-            # Not waited for: it lasts as long as that run, and may be of this very process.
+            # Waiting could take as long as that run, which may be in this process.
             raise DestinationError(
-                f"cannot write {self.path}: another run is writing it; let that come to its end, "
+                f"cannot write {path}: another run is writing it; let that come to its end, "
                 "or give this one a directory of its own"
             ) from None
-        self._part.start(0, None, None)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._part.__exit__(kind, error, trace)
+        yield file
 
 
-class Report(OutputFile):
-    """The report of a run: newline-delimited JSON, a row an asset, and the sums of all rows."""
+def report_location(path: str | None) -> str | None:
+    """Return the absolute path of a report of `open_rows`, if there is one.
 
-    def __init__(self, path: Path, directory: Path) -> None:
-        super().__init__(path, directory)
-        self.errors: list[Exception] = []
-        self.total = self._downloaded = self._skipped = self._bytes = 0
+    Args:
+        path: The path of the report, as the caller gave it.
+    """
+    return str(Path(path).absolute()) if path is not None else None
 
-    def __enter__(self) -> Self:
-        make_directory(self.directory)
-        return super().__enter__()
+
+@contextmanager
+def open_rows(path: str | None) -> Iterator[WriteRow]:
+    """Open a report of any rows. It is complete when the context ends without an error.
+
+    Args:
+        path: The path of the report. If None, the rows are dropped.
+
+    Raises:
+        DestinationError: Another run is writing the file, or it cannot be created.
+    """
+    if path is None:
+        yield lambda row: None
+        return
+    place = Path(path).absolute()
+    with open_output(place, place.parent) as file:
+        yield lambda row: file.append(json.dumps(row).encode() + b"\n")
+        file.commit()
+
+
+@dataclass(slots=True)
+class Report:
+    """The report of a run and its sums. Create one with `open_report`."""
+
+    path: Path
+    """The absolute path of the report."""
+
+    directory: Path
+    """The directory of the run."""
+
+    file: PartFile
+    """The open file."""
+
+    errors: list[Exception] = field(default_factory=list)
+    """The errors of failed assets."""
+
+    total: int = 0
+    """Number of rows."""
+
+    _downloaded: int = 0
+    _skipped: int = 0
+    _bytes: int = 0
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
-        """Writes rows.
+        """Write the rows of assets.
 
         Args:
-            outcomes: What became of some assets.
+            outcomes: The outcomes of the assets.
         """
         for outcome in outcomes:
-            self.write(json.dumps(outcome_row(outcome)).encode() + b"\n")
+            self.file.append(json.dumps(outcome_row(outcome)).encode() + b"\n")
             self.total += 1
             if isinstance(outcome, Failed):
                 self.errors.append(outcome.error)
@@ -92,13 +112,13 @@ class Report(OutputFile):
                 self._bytes += outcome.size
 
     def finish(self, document: Path, seconds: float) -> DownloadResult:
-        """Gives the report its name, and returns the result of the run.
+        """Complete the report and return the result of the run.
 
         Args:
-            document: The rewritten STAC document.
-            seconds: How long the run took.
+            document: The path of the rewritten STAC document.
+            seconds: The duration of the run.
         """
-        self.commit()
+        self.file.commit()
         return DownloadResult(
             directory=str(self.directory),
             document=str(document),
@@ -111,43 +131,17 @@ class Report(OutputFile):
         )
 
 
-class Rows:
-    """A file of rows; use it as a context manager, and `finish` it.
+@contextmanager
+def open_report(path: Path, directory: Path) -> Iterator[Report]:
+    """Open the report of a run, and create the directory of the run.
 
     Args:
-        path: Where it goes; if None, nothing is written.
+        path: The absolute path of the report.
+        directory: The directory of the run.
+
+    Raises:
+        DestinationError: Another run is writing the report, or it cannot be created.
     """
-
-    def __init__(self, path: str | None) -> None:
-        place = Path(path).absolute() if path else None
-        self._file = OutputFile(place, place.parent) if place else None
-
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Writes a row.
-
-        Args:
-            row: JSON-able values.
-        """
-        if self._file is not None:
-            self._file.write(json.dumps(row).encode() + b"\n")
-
-    def finish(self) -> str | None:
-        """Gives the file its name, and returns its path, if there is one."""
-        if self._file is None:
-            return None
-        self._file.commit()
-        return str(self._file.path)
-
-    def __enter__(self) -> Self:
-        if self._file is not None:
-            self._file.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._file is not None:
-            self._file.__exit__(kind, error, trace)
+    make_directory(directory)
+    with open_output(path, directory) as file:
+        yield Report(path, directory, file)

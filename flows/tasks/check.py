@@ -20,14 +20,11 @@ from flows.execution.stoppable import stoppable_task
 from flows.parameters.credentials import TaskCredentials
 from flows.parameters.options import DownloadOptions
 from flows.tasks.check_outcomes import Checked, CheckError, answered, unanswered
-from stac_asset.clients import Request, Stat
 from stac_asset.concurrency import bounded
 from stac_asset.errors import StacAssetError
-from stac_asset.hrefs import parse_href
 from stac_asset.transfer.interface import Stat
-from stac_asset.transfer.probe import survey
-from stac_asset.transfer.retry import retrying
-from stac_asset.types import Storage, Transfer
+from stac_asset.transfer.probe import probe
+from stac_asset.types import Candidate, Storage, Transfer
 
 
 @stoppable_task(
@@ -90,10 +87,10 @@ def _state(results: list[Checked], warn: bool) -> State[list[Checked]]:
 async def _ask(transfer: Transfer, session: Session) -> Checked:
     # It is there whatever its content type, which is for a download to judge.
     asked = dataclasses.replace(transfer, content_type=None)
-    [finding] = await survey([asked], session.clients, session.config)
-    if finding.error is not None:
-        return unanswered(transfer, finding.error)
-    return answered(transfer, finding.candidate, finding.stat or Stat())
+    result = await probe(asked, session.clients, session.config)
+    if result.error is not None:
+        return unanswered(transfer, result.error)
+    return answered(transfer, result.candidate, result.stat or Stat())
 
 
 @stoppable_task(
@@ -125,17 +122,13 @@ async def check_asset_exists(
     Raises:
         StacAssetError: It does not exist, or cannot be had.
     """
+    transfer = Transfer("", key, (Candidate(href, "", storage),), "")
 
     async def check(session: Session) -> State[Stat | StacAssetError]:
-        try:
-            client = await session.clients.get_client(href)
-            request = Request(parse_href(href), storage=storage)
-            async for attempt in retrying(session.config):
-                with attempt:
-                    found = await client.stat(request)
-        except StacAssetError as error:
-            again = may_pass(error) and not is_last_attempt()
-            return check_state(error, session.config.warn and not again)
-        return check_state(found, session.config.warn)
+        result = await probe(transfer, session.clients, session.config)
+        if result.error is None:
+            return check_state(result.stat or Stat(), session.config.warn)
+        again = may_pass(result.error) and not is_last_attempt()
+        return check_state(result.error, session.config.warn and not again)
 
     return await in_session(check, options or DownloadOptions(), credentials)

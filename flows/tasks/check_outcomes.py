@@ -11,9 +11,6 @@ from stac_asset.redact import redact_href
 from stac_asset.transfer.interface import Stat
 from stac_asset.types import Candidate, Failed, Transfer
 
-_SHOWN = 100
-"""How many missing assets a result names."""
-
 
 @dataclass(frozen=True, slots=True)
 class Checked:

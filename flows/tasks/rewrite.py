@@ -13,7 +13,7 @@ from flows.execution.session import stopped_with_run
 from flows.execution.stoppable import stoppable_task
 from flows.parameters.options import DownloadOptions
 from flows.tasks.download import _without_errors
-from stac_asset.destinations.local.documents import write_document
+from stac_asset.destinations import LocalDestination
 from stac_asset.plan.planner import Owner
 from stac_asset.rewrite.rewriter import rewrite
 from stac_asset.rewrite.serialize import document_of, json_bytes
@@ -50,7 +50,8 @@ async def rewrite_item(
             item, _without_errors(outcomes), config, document, keep_non_downloaded
         )
         data = json_bytes(document_of(new))
-        await write_document(document, data, document.parent, config.make_directory)
+        destination = LocalDestination(document.parent, config.make_directory)
+        await destination.write(document.name, data)
         return document
 
     return await stopped_with_run(write, config.fail_fast)  # type: ignore[return-value] # or Cancelled

@@ -21,7 +21,7 @@ from flows.parameters.credentials import Credentials, missing_credential
 from flows.parameters.flow import credential_flow
 from flows.parameters.form import titled
 from flows.parameters.options import DownloadOptions, Granularity
-from flows.reporting.report_file import Rows
+from flows.reporting.report_file import open_rows, report_location
 from flows.verification.result import VerifyResult
 from stac_asset.concurrency import bounded, in_thread
 from stac_asset.errors import MissingCredentialError
@@ -83,19 +83,18 @@ async def verify(
     options.config()  # Contradictions are heard of first.
     inventory = await in_thread(take_inventory, directory)
     summary, bad = Summary(inventory.unreadable), list[Bad]()
-    with Rows(report) as rows:
+    with open_rows(report) as write_row:
         async with aclosing(check_all(inventory)) as verdicts:
             async for verdict in verdicts:
                 if repair and isinstance(verdict, Missing | Wrong | Refused):
                     bad.append(verdict)
                 else:
-                    rows.add(summary.add(verdict))
+                    write_row(summary.add(verdict))
         if bad:
             get_run_logger().info("%d files are to be repaired", len(bad))
             mended = await _repair(bad, inventory, options, granularity, credentials)
             for verdict, repaired in mended:
-                rows.add(summary.add(verdict, repaired))
-        written = rows.finish()
+                write_row(summary.add(verdict, repaired))
     result = VerifyResult(
         directory=str(inventory.directory),
         documents=len(inventory.documents),
@@ -105,7 +104,7 @@ async def verify(
         bad=summary.first,
         unreadable=[found.path for found in inventory.unreadable[:_SHOWN]],
         leftovers=list(inventory.leftovers[:_SHOWN]),
-        report=written,
+        report=report_location(report),
         seconds=round(time.monotonic() - started, 3),
     )
     if inventory.leftovers:

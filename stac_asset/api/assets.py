@@ -13,6 +13,7 @@ import pystac
 from stac_asset.clients.base import Client
 from stac_asset.clients.registry import Clients
 from stac_asset.config import Config
+from stac_asset.destinations import LocalDestinations
 from stac_asset.error_mapping import mapped_errors
 from stac_asset.errors import ConfigError
 from stac_asset.hrefs import parse_href
@@ -21,7 +22,7 @@ from stac_asset.rewrite.rewriter import describe
 from stac_asset.stac.read import read_bytes
 from stac_asset.transfer.engine import Engine
 from stac_asset.transfer.interface import Request
-from stac_asset.transfer.probe import survey
+from stac_asset.transfer.probe import probe
 from stac_asset.types import Candidate, Failed, MessageQueue, PathLikeObject, Transfer
 
 
@@ -55,11 +56,16 @@ async def download_asset(
     """
     config.validate()
     transfer = _transfer(key, asset, Path(path), config)
+    destinations = LocalDestinations(config.make_directory)
     if clients is not None:
-        outcome = await Engine(clients, config, messages, stream=stream).download(transfer)
+        outcome = await Engine(clients, config, destinations, messages, stream=stream).download(
+            transfer
+        )
     else:
         async with Clients(config) as own:
-            outcome = await Engine(own, config, messages, stream=stream).download(transfer)
+            outcome = await Engine(own, config, destinations, messages, stream=stream).download(
+                transfer
+            )
     if isinstance(outcome, Failed):
         raise outcome.error
     new = asset.clone()
@@ -95,8 +101,11 @@ async def download_file(
     config.overwrite = True
     path = Path(destination).absolute()
     transfer = Transfer("", path.name, (Candidate(href, str(path)),), str(path.parent))
+    destinations = LocalDestinations(config.make_directory)
     async with Clients(config, clients) as own:
-        outcome = await Engine(own, config, messages, stream=stream).download(transfer)
+        outcome = await Engine(own, config, destinations, messages, stream=stream).download(
+            transfer
+        )
     if isinstance(outcome, Failed):
         raise outcome.error
 
@@ -121,9 +130,9 @@ async def assert_asset_exists(
     # It is there whatever its content type, which is for a download to judge.
     transfer = dataclasses.replace(_transfer("", asset, Path("asset"), config), content_type=None)
     async with Clients(config, clients) as own:
-        [finding] = await survey([transfer], own, config)
-    if finding.error is not None:
-        raise finding.error
+        result = await probe(transfer, own, config)
+    if result.error is not None:
+        raise result.error
 
 
 async def asset_exists(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pystac
 
-from stac_asset.api.dry_run import Plan, look_ahead
+from stac_asset.api.dry_run import Plan, dry_run
 from stac_asset.api.run import Run
 from stac_asset.clients.base import Client
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
@@ -50,7 +50,7 @@ async def download_item(
     """
     run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
     work = run.plan_item(item, file_name, infer_file_name)
-    return await run.one(item, work, keep_non_downloaded)
+    return await run.download(item, work, keep_non_downloaded)
 
 
 async def download_collection(
@@ -91,7 +91,7 @@ async def download_collection(
     """
     run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
     work = run.plan_collection(collection, file_name)
-    return await run.one(collection, work, keep_non_downloaded)
+    return await run.download(collection, work, keep_non_downloaded)
 
 
 async def download_item_collection(
@@ -132,7 +132,7 @@ async def download_item_collection(
     """
     run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
     work = run.plan_item_collection(item_collection, file_name, path_template)
-    return await run.many(item_collection, work, keep_non_downloaded)
+    return await run.download_collection(item_collection, work, keep_non_downloaded)
 
 
 async def plan_item(
@@ -161,7 +161,7 @@ async def plan_item(
         AssetOverwriteError: Two assets would share a file.
     """
     run = Run(directory, config, clients=clients)
-    return await look_ahead(
+    return await dry_run(
         run, run.plan_item(item, file_name, infer_file_name), max_concurrent_downloads
     )
 
@@ -189,9 +189,7 @@ async def plan_collection(
         AssetOverwriteError: Two assets would share a file.
     """
     run = Run(directory, config, clients=clients)
-    return await look_ahead(
-        run, run.plan_collection(collection, file_name), max_concurrent_downloads
-    )
+    return await dry_run(run, run.plan_collection(collection, file_name), max_concurrent_downloads)
 
 
 async def plan_item_collection(
@@ -220,4 +218,4 @@ async def plan_item_collection(
     """
     run = Run(directory, config, clients=clients)
     work = run.plan_item_collection(item_collection, file_name, path_template)
-    return await look_ahead(run, work, max_concurrent_downloads)
+    return await dry_run(run, work, max_concurrent_downloads)

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from stac_asset.api.run import Run
-from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
-from stac_asset.destinations.local.containment import Fence
+from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS
 from stac_asset.errors import NotFoundError, StacAssetError, TransferError
-from stac_asset.plan.work import Work
+from stac_asset.plan.work import PlannedRun
 from stac_asset.redact import redact_href
 from stac_asset.transfer.existing import find_existing
-from stac_asset.transfer.probe import Finding, survey
+from stac_asset.transfer.probe import ProbeResult, probe_all
 from stac_asset.types import Failed, Transfer
 
 Action: TypeAlias = Literal["download", "skip", "fail"]
@@ -116,91 +115,94 @@ class Plan:
         )
 
 
-async def look_ahead(run: Run, work: Work, limit: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS) -> Plan:
-    """Returns what a run would do.
+async def dry_run(
+    run: Run, planned: PlannedRun, limit: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS
+) -> Plan:
+    """Return what a run would do.
 
     Args:
-        run: The run, which does nothing.
-        work: What it has planned.
-        limit: How many sources are asked at once, at most.
+        run: The run, which is not started.
+        planned: The plan of the run.
+        limit: Maximum number of sources to ask at the same time.
     """
-    settled: dict[int, PlannedAsset] = {}
-    open_ones: list[tuple[int, Transfer]] = []
-    for index, entry in enumerate(work):
-        if row := await _settled(entry, run.config):
-            settled[index] = row
+    rows: dict[int, PlannedAsset] = {}
+    unknown: list[tuple[int, Transfer]] = []
+    for index, entry in enumerate(planned):
+        if row := await _row_without_probe(entry, run):
+            rows[index] = row
         elif isinstance(entry, Transfer):
-            open_ones.append((index, entry))
-    transfers = [transfer for _, transfer in open_ones]
+            unknown.append((index, entry))
+    transfers = [transfer for _, transfer in unknown]
     async with run.open_clients() as clients:
-        findings = await survey(transfers, clients, run.config, limit, trust_sizes=True)
-    for (index, transfer), finding in zip(open_ones, findings, strict=True):
-        settled[index] = _row(transfer, finding)
+        results = await probe_all(transfers, clients, run.config, limit, trust_sizes=True)
+    for (index, transfer), result in zip(unknown, results, strict=True):
+        rows[index] = await _probed_row(transfer, result, run)
     return Plan(
         directory=str(run.directory),
-        document=str(work.document) if work.document else None,
-        rows=tuple(row for _, row in sorted(settled.items())),
+        document=str(planned.document) if planned.document else None,
+        rows=tuple(row for _, row in sorted(rows.items())),
         free=_free_bytes(run.directory),
     )
 
 
-async def _settled(entry: Transfer | Failed, config: Config) -> PlannedAsset | None:
-    """Returns the row of an asset for which no source has to be asked, or None."""
+async def _row_without_probe(entry: Transfer | Failed, run: Run) -> PlannedAsset | None:
+    """Return the row of an asset that cannot be downloaded or exists already, or None."""
     if isinstance(entry, Failed):
         return PlannedAsset(entry.owner, entry.key, "fail", note=_reason(entry.error))
     try:
-        skipped = await find_existing(entry, config, tidy=False)
+        destination = run.destinations.destination_of(entry.directory)
+        skipped = await find_existing(entry, run.config, destination, clean_up=False)
     except StacAssetError as error:
         return PlannedAsset(entry.owner, entry.key, "fail", path=entry.path, note=_reason(error))
-    if skipped is not None:
-        found = skipped.candidate
-        return PlannedAsset(
-            owner=entry.owner,
-            key=entry.key,
-            action="skip",
-            href=redact_href(found.href),
-            path=found.path,
-            size=skipped.size,
-            note="its file is there",
-        )
-    return None
+    if skipped is None:
+        return None
+    return PlannedAsset(
+        owner=entry.owner,
+        key=entry.key,
+        action="skip",
+        href=redact_href(skipped.candidate.href),
+        path=skipped.candidate.path,
+        size=skipped.size,
+        note="its file is there",
+    )
 
 
-def _row(transfer: Transfer, finding: Finding) -> PlannedAsset:
+async def _probed_row(transfer: Transfer, result: ProbeResult, run: Run) -> PlannedAsset:
     size = transfer.size
-    if size is None and finding.stat is not None:
-        size = finding.stat.size
-    action, note = _verdict(transfer, finding)
+    if size is None and result.stat is not None:
+        size = result.stat.size
+    action, note = await _action(transfer, result, run)
     if action == "download" and size is None and note is None:
         note = "its source does not say how large it is"
     return PlannedAsset(
         owner=transfer.owner,
         key=transfer.key,
         action=action,
-        href=redact_href(finding.candidate.href),
-        client=finding.client,
-        path=finding.candidate.path,
+        href=redact_href(result.candidate.href),
+        client=result.client,
+        path=result.candidate.path,
         size=size,
         note=note,
     )
 
 
-def _verdict(transfer: Transfer, finding: Finding) -> tuple[Action, str | None]:
-    """Returns what would become of an asset that is not there yet, and why."""
+async def _action(transfer: Transfer, result: ProbeResult, run: Run) -> tuple[Action, str | None]:
+    """Return what would be done with an asset whose file does not exist yet, and why."""
+    destination = run.destinations.destination_of(transfer.directory)
     try:
-        Fence(transfer.directory).check(finding.candidate.path)
+        await destination.check(destination.key_of(result.candidate.path))
     except StacAssetError as error:
         return "fail", _reason(error)
-    match finding.error:
+    match result.error:
         case None:
             return "download", None
         case NotFoundError():
-            return "fail", f"missing: {finding.error.message}"
+            return "fail", f"missing: {result.error.message}"
         case TransferError():
-            # Some sources refuse the question and answer the download.
-            return "download", f"its source cannot be asked: {finding.error.message}"
+            # Some servers refuse the probe and allow the download.
+            return "download", f"its source cannot be asked: {result.error.message}"
         case _:
-            return "fail", finding.error.message
+            return "fail", result.error.message
 
 
 def _reason(error: Exception) -> str:

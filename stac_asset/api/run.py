@@ -12,11 +12,11 @@ import pystac
 from stac_asset.clients.base import Client
 from stac_asset.clients.registry import Clients
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
-from stac_asset.destinations.local.documents import write_document
+from stac_asset.destinations import LocalDestinations
 from stac_asset.errors import DestinationError, DownloadError, DownloadWarning, NoAssetsError
 from stac_asset.plan.file_names import FolderTemplate
 from stac_asset.plan.planner import Planner, document_name, owner_name
-from stac_asset.plan.work import Work
+from stac_asset.plan.work import PlannedRun
 from stac_asset.rewrite.rewriter import rewrite, rewrite_collection
 from stac_asset.rewrite.serialize import document_of, json_bytes
 from stac_asset.transfer.engine import Engine
@@ -68,11 +68,19 @@ class Run:
         self.directory = self._planner.directory
         self._shared = isinstance(clients, Clients)
         self.clients = clients if isinstance(clients, Clients) else Clients(self.config, clients)
-        self._engine = Engine(self.clients, self.config, messages, max_concurrent_downloads, stream)
+        self.destinations = LocalDestinations(self.config.make_directory)
+        self._engine = Engine(
+            self.clients,
+            self.config,
+            self.destinations,
+            messages,
+            max_concurrent_downloads,
+            stream,
+        )
 
     def plan_item(
         self, item: pystac.Item, file_name: str | None = None, infer_file_name: bool = True
-    ) -> Work:
+    ) -> PlannedRun:
         """Plans an item. The arguments are those of `download_item`.
 
         Raises:
@@ -85,7 +93,7 @@ class Run:
             file_name = document_name(item)
         return self._plan_one(item, file_name)
 
-    def plan_collection(self, collection: pystac.Collection, file_name: str | None) -> Work:
+    def plan_collection(self, collection: pystac.Collection, file_name: str | None) -> PlannedRun:
         """Plans a collection's own assets. The arguments are those of `download_collection`.
 
         Raises:
@@ -99,7 +107,7 @@ class Run:
         file_name: str | None,
         path_template: str | None,
         source: str | None = None,
-    ) -> Work:
+    ) -> PlannedRun:
         """Plans an item collection. The arguments are those of `download_item_collection`.
 
         An item collection does not know where it was read from: who does says it as `source`.
@@ -113,22 +121,24 @@ class Run:
         planned = [list(self._planner.assets(item, folders.folder(item))) for item in items]
         return self._work(planned, document)
 
-    def _plan_one(self, owner: pystac.Item | pystac.Collection, file_name: str | None) -> Work:
+    def _plan_one(
+        self, owner: pystac.Item | pystac.Collection, file_name: str | None
+    ) -> PlannedRun:
         document = self._document(owner_name(owner), file_name, owner.get_self_href())
         return self._work([list(self._planner.assets(owner))], document)
 
     def _document(self, owner: str, file_name: str | None, source: str | None) -> Path | None:
         return self._planner.document(owner, file_name, source) if file_name else None
 
-    def _work(self, planned: list[list[Transfer | Failed]], document: Path | None) -> Work:
+    def _work(self, planned: list[list[Transfer | Failed]], document: Path | None) -> PlannedRun:
         if not self.config.make_directory and not self.directory.is_dir():
             raise DestinationError(
                 f"the directory {self.directory} does not exist: make it, or set "
                 "make_directory=True"
             )
-        return Work(planned, document)
+        return PlannedRun(planned, document)
 
-    async def one(self, owner: _Owner, work: Work, keep_non_downloaded: bool) -> _Owner:
+    async def download(self, owner: _Owner, work: PlannedRun, keep_non_downloaded: bool) -> _Owner:
         """Downloads what was planned of one item or collection, and writes its document.
 
         Args:
@@ -148,8 +158,8 @@ class Run:
         self._raise_or_warn()
         return new
 
-    async def many(
-        self, items: pystac.ItemCollection, work: Work, keep_non_downloaded: bool
+    async def download_collection(
+        self, items: pystac.ItemCollection, work: PlannedRun, keep_non_downloaded: bool
     ) -> pystac.ItemCollection:
         """Downloads what was planned of an item collection, and writes its document.
 
@@ -178,7 +188,7 @@ class Run:
         """Returns a context manager that closes in the end the clients that this run makes."""
         return nullcontext(self.clients) if self._shared else self.clients
 
-    async def _download(self, work: Work) -> list[list[Outcome]]:
+    async def _download(self, work: PlannedRun) -> list[list[Outcome]]:
         """Returns the outcomes of each item or collection."""
         # Items may share an id, so each keeps its own plan; a transfer's identity says whose it is.
         of_owner = {id(entry): n for n, entries in enumerate(work.planned) for entry in entries}
@@ -207,7 +217,8 @@ class Run:
         if path is None:
             return
         data = json_bytes(document_of(stac))
-        await write_document(path, data, self.directory, self.config.make_directory)
+        destination = self.destinations.destination_of(str(self.directory))
+        await destination.write(destination.key_of(str(path)), data)
 
     def _raise_or_warn(self) -> None:
         errors = [outcome.error for outcome in self.outcomes if isinstance(outcome, Failed)]

@@ -15,7 +15,7 @@ import click
 import pystac
 from rich.filesize import decimal
 
-from stac_asset.api.dry_run import look_ahead
+from stac_asset.api.dry_run import dry_run
 from stac_asset.api.run import Run
 from stac_asset.cli.progress import new_queue, show_progress
 from stac_asset.cli.tables import print_table, printable
@@ -30,11 +30,11 @@ from stac_asset.errors import (
     SourceError,
 )
 from stac_asset.plan.planner import Planner, owner_name
-from stac_asset.plan.work import Work
+from stac_asset.plan.work import PlannedRun
 from stac_asset.redact import redact_href
 from stac_asset.stac.parse import Stac, stac_of
 from stac_asset.stac.read import read_stac
-from stac_asset.transfer.probe import Finding, survey
+from stac_asset.transfer.probe import ProbeResult, probe_all
 from stac_asset.types import Downloaded, Failed, MessageQueue, Outcome, Skipped, Transfer
 
 _STDIN = "standard input"
@@ -96,11 +96,11 @@ async def download(source: str | bytes, directory: Path, config: Config, options
                 async with _bar(messages, sum(isinstance(entry, Transfer) for entry in work)):
                     match stac:
                         case pystac.ItemCollection():
-                            await run.many(stac, work, options.keep)
+                            await run.download_collection(stac, work, options.keep)
                         case pystac.Collection():
-                            await run.one(stac, work, options.keep)
+                            await run.download(stac, work, options.keep)
                         case _:
-                            await run.one(stac, work, options.keep)
+                            await run.download(stac, work, options.keep)
             except DownloadError:
                 failed = True
     if not options.quiet:
@@ -142,7 +142,7 @@ async def info(source: str | bytes, config: Config, limit: int) -> int:
         if not entries:
             raise NoAssetsError(f"'{_name(source)}' has no assets that are wanted")
         transfers = [entry for *_, entry in entries if isinstance(entry, Transfer)]
-        found = await survey(transfers, clients, config, limit)
+        found = await probe_all(transfers, clients, config, limit)
     findings = {id(transfer): finding for transfer, finding in zip(transfers, found, strict=True)}
     rows = [
         (owner_name(owner), key, *_cells(entry, asset.media_type, findings.get(id(entry))))
@@ -175,7 +175,7 @@ async def plan(
     async with Clients(config) as clients:
         stac = await _read(source, clients, config)
         run = Run(directory, config, clients=clients)
-        found = await look_ahead(run, _plan(run, stac, source, options), options.limit)
+        found = await dry_run(run, _plan(run, stac, source, options), options.limit)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2))
         return 0
@@ -200,7 +200,7 @@ async def _read(source: str | bytes, clients: Clients, config: Config) -> Stac:
     return stac_of(document, None, _STDIN)
 
 
-def _plan(run: Run, stac: Stac, source: str | bytes, options: Options) -> Work:
+def _plan(run: Run, stac: Stac, source: str | bytes, options: Options) -> PlannedRun:
     work = _work(run, stac, source, options)
     if run.config.include and not any(work.planned):
         keys = ", ".join(run.config.include)
@@ -208,7 +208,7 @@ def _plan(run: Run, stac: Stac, source: str | bytes, options: Options) -> Work:
     return work
 
 
-def _work(run: Run, stac: Stac, source: str | bytes, options: Options) -> Work:
+def _work(run: Run, stac: Stac, source: str | bytes, options: Options) -> PlannedRun:
     file_name = options.file_name or _DOCUMENTS.get(type(stac))
     if isinstance(stac, pystac.ItemCollection):
         href = source if isinstance(source, str) else None
@@ -247,7 +247,7 @@ def _counts(outcomes: list[Outcome], seconds: float) -> str:
 
 
 def _cells(
-    entry: Transfer | Failed, media_type: str | None, finding: Finding | None
+    entry: Transfer | Failed, media_type: str | None, finding: ProbeResult | None
 ) -> tuple[Any, ...]:
     """Returns client, exists, bytes, media type and note of one asset."""
     if finding is None or isinstance(entry, Failed):

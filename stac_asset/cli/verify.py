@@ -10,6 +10,7 @@ import click
 from stac_asset.cli.tables import printable
 from stac_asset.clients import Clients
 from stac_asset.config import Config
+from stac_asset.destinations import LocalDestinations
 from stac_asset.transfer.engine import Engine
 from stac_asset.types import Failed, Transfer
 from stac_asset.verify.check import check_all
@@ -69,7 +70,12 @@ async def _repair(
                 errors[planned.path] = planned.error
             else:
                 transfers.append(planned.transfer)
-        engine = Engine(clients, config, max_concurrent_downloads=limit)
+        engine = Engine(
+            clients,
+            config,
+            LocalDestinations(config.make_directory),
+            max_concurrent_downloads=limit,
+        )
         async with aclosing(engine.run(transfers)) as outcomes:
             async for outcome in outcomes:
                 if isinstance(outcome, Failed) and outcome.transfer is not None:

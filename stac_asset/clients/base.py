@@ -22,6 +22,7 @@ from yarl import URL
 
 from stac_asset.clients.route_table import route
 from stac_asset.config import Config
+from stac_asset.destinations import LocalDestinations
 from stac_asset.errors import NotFoundError, RangeError
 from stac_asset.hrefs import parse_href
 from stac_asset.messages import OpenUrl
@@ -376,7 +377,7 @@ async def download_with(
     path = Path(path).absolute()
     config = (client.made_from or Config()).copy()
     config.overwrite, config.clean = True, clean
-    engine = Engine(_OneClient(client), config, messages, stream=stream)
+    engine = Engine(_OneClient(client), config, LocalDestinations(), messages, stream=stream)
     transfer = Transfer(
         "", path.name, (Candidate(href, str(path)),), str(path.parent), content_type=content_type
     )

@@ -1,0 +1,25 @@
+"""Destinations of downloads: the interface that the engine uses, and one folder per kind."""
+
+from stac_asset.destinations.interface import (
+    BusyError,
+    Declared,
+    Destination,
+    Destinations,
+    Existing,
+    Upload,
+)
+from stac_asset.destinations.local import LocalDestination, LocalDestinations
+from stac_asset.destinations.missing_ranges import ByteRange, MissingRanges
+
+__all__ = [
+    "BusyError",
+    "ByteRange",
+    "Declared",
+    "Destination",
+    "Destinations",
+    "Existing",
+    "LocalDestination",
+    "LocalDestinations",
+    "MissingRanges",
+    "Upload",
+]

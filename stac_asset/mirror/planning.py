@@ -28,7 +28,7 @@ from stac_asset.mirror.state.layout import (
 )
 from stac_asset.plan.planner import Planner, owner_name
 from stac_asset.stac.parse import item_of
-from stac_asset.transfer.probe import survey
+from stac_asset.transfer.probe import probe_all
 from stac_asset.types import Failed, Transfer
 
 
@@ -156,7 +156,7 @@ async def bytes_of(prepared: Prepared, clients: Clients | None, config: Config) 
     """
     missing = prepared.missing
     unknown = [transfer for transfer in missing if transfer.size is None]
-    findings = await survey(unknown, clients, config) if unknown and clients else []
+    findings = await probe_all(unknown, clients, config) if unknown and clients else []
     asked = [found.stat.size for found in findings if found.stat is not None]
     return sum(transfer.size or 0 for transfer in missing) + sum(size or 0 for size in asked)
 

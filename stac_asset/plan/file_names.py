@@ -17,13 +17,13 @@ from urllib.parse import unquote
 import pystac
 from pystac.layout import LayoutTemplate
 
+from stac_asset.destinations.local.part_names import is_part_name
 from stac_asset.errors import ConfigError, UnsafePathError
 from stac_asset.hrefs import local_path
 from stac_asset.strategy import FileNameStrategy
 
 _NAME_MAX = 255
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_PART = re.compile(r"\..*\.part(\.json)?", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 
 
@@ -34,7 +34,7 @@ def safe_name(text: str) -> str:
         text: Any text, not empty.
     """
     name = _UNSAFE.sub(_encoded, text)
-    if not name.strip(".") or _PART.fullmatch(name):
+    if not name.strip(".") or is_part_name(name):
         name = name.replace(".", "%2E", 1 if name.strip(".") else -1)
     data = name.encode()
     if len(data) > _NAME_MAX:

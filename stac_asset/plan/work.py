@@ -10,7 +10,7 @@ from stac_asset.types import Failed, Transfer
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class PlannedRun:
     """What a run is going to do, decided before a byte moves."""
 
     planned: list[list[Transfer | Failed]]

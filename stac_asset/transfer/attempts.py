@@ -1,8 +1,7 @@
-"""Fetches one candidate into its part file: the attempts, and what ends each of them."""
+"""Downloads one candidate into an open upload: the attempts, and how each of them ends."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -11,28 +10,21 @@ from dataclasses import dataclass, field
 from yarl import URL
 
 from stac_asset.config import Config
-from stac_asset.destinations.local.part_file import PartFile
+from stac_asset.destinations.interface import Upload
 from stac_asset.error_mapping import mapped_errors
-from stac_asset.errors import (
-    AccessError,
-    ChecksumError,
-    DestinationError,
-    RangeError,
-    SizeError,
-)
-from stac_asset.transfer.hashing import Hashing
+from stac_asset.errors import AccessError, ChecksumError, DestinationError, RangeError, SizeError
 from stac_asset.transfer.interface import Request, Source
-from stac_asset.transfer.offload import Offload, Writes
-from stac_asset.transfer.parallel import Pace, Ranges, can_split, connections_per_file
+from stac_asset.transfer.parallel import ParallelFetch, connections_per_file
 from stac_asset.transfer.reporter import Reporter
-from stac_asset.transfer.retry import is_transient, wait_after
-from stac_asset.transfer.stall import Watch, Watchdog
+from stac_asset.transfer.retry import is_transient, retry
+from stac_asset.transfer.speed import SpeedProbe, can_split
+from stac_asset.transfer.stall import StallTimer, stall_timer
 from stac_asset.types import Candidate, Downloaded, Transfer
 
 
 @dataclass(slots=True)
-class Tally:
-    """What one transfer has cost so far, all its candidates together."""
+class TransferStats:
+    """What one transfer has cost so far, for all of its candidates."""
 
     started: float = field(default_factory=time.monotonic)
     attempts: int = 0
@@ -40,216 +32,200 @@ class Tally:
 
     @property
     def seconds(self) -> float:
-        """Wall time since the beginning."""
+        """Elapsed time since the start, in seconds."""
         return time.monotonic() - self.started
 
 
-class Means:
-    """What the transfers of a run share.
+@dataclass(slots=True)
+class TransferContext:
+    """What the transfers of a run share."""
 
-    Args:
-        config: The configuration of the run.
-        reporter: Is told how the transfers go on.
-        stream: If False, a file is read whole into memory before its first byte is written.
-        place_at: Gives the place of a connection at a host.
-    """
+    config: Config
+    """The configuration of the run."""
 
-    def __init__(
-        self,
-        config: Config,
-        reporter: Reporter,
-        stream: bool | None,
-        place_at: Callable[[str], AbstractAsyncContextManager[object]],
-    ) -> None:
-        self.config = config
-        self.reporter = reporter
-        self.stream = stream
-        self.place_at = place_at
-        self.watchdog = Watchdog(config.http_read_timeout, config.http_client_timeout)
-        self.writes = Writes()
-        self.commits = Offload()
+    reporter: Reporter
+    """Receives the progress of all transfers."""
+
+    stream: bool | None
+    """If False, a file is read into memory before its first byte is written."""
+
+    connection_slot: Callable[[str], AbstractAsyncContextManager[object]]
+    """Returns the slot of a connection to a host."""
 
 
 @dataclass(slots=True)
-class Fetch:
-    """The transfer of one candidate into an open part file."""
+class CandidateDownload:
+    """The download of one candidate into an open upload."""
 
-    part: PartFile
+    upload: Upload
     client: Source
     url: URL
     transfer: Transfer
     candidate: Candidate
-    means: Means
-    tally: Tally
-    _hashing: Hashing = field(init=False)
+    context: TransferContext
+    stats: TransferStats
     _received_before: int = field(init=False)
-    _refused: bool = False
-    """Whether the source has shown that it cannot send pieces, or not several at a time."""
+    _retries: bool = False
+    """Whether the last error is one that another attempt may fix."""
+    _single_connection: bool = False
+    """Whether the source failed to send ranges, or several of them at a time."""
 
     def __post_init__(self) -> None:
-        self._hashing = Hashing(self.part)
-        self._received_before = self.tally.received
+        self._received_before = self.stats.received
 
     async def run(self) -> Downloaded:
-        """Fetches, verifies and commits the file, in as many attempts as that may take.
+        """Download, verify and commit the file, with retries.
 
-        A part file that a later run can continue stays after an error, and so does one of which
-        nobody lets us have the rest: a signature may have expired, and the next run has another.
-        One that cannot be continued, because the error is final, is removed.
+        After an error, received bytes are kept if a later run can resume them. They are also kept
+        after an access error, because the next run may have another signature. They are removed
+        after any other permanent error.
 
         Raises:
-            StacAssetError: Why it could not be had.
+            StacAssetError: The file could not be downloaded.
         """
-        config = self.means.config
-        for attempt in range(1, config.http_max_attempts + 1):
-            self.tally.attempts += 1
-            try:
-                checksum = await self._attempt()
-                break
-            except Exception as error:
-                again = is_transient(error) or self._may_be_alone(error)
-                if config.clean and not again and not isinstance(error, AccessError):
-                    self.part.drop()
-                if not again or attempt == config.http_max_attempts:
-                    raise
-                wait = wait_after(config, attempt, error)
-            await asyncio.sleep(wait)
+        try:
+            checksum = await retry(self._attempt, self.context.config, self._is_retryable)
+        except Exception as error:
+            is_permanent = not self._retries and not isinstance(error, AccessError)
+            if self.context.config.clean and is_permanent:
+                await self.upload.discard()
+            raise
         return Downloaded(
             transfer=self.transfer,
             candidate=self.candidate,
-            size=self.part.offset,
-            received=self.tally.received,
-            seconds=self.tally.seconds,
-            attempts=self.tally.attempts,
+            size=self.upload.offset,
+            received=self.stats.received,
+            seconds=self.stats.seconds,
+            attempts=self.stats.attempts,
             checksum=checksum,
         )
 
-    def _may_be_alone(self, error: Exception) -> bool:
-        """Returns whether a source that answered before may answer to a single connection only."""
-        answered = self.tally.received > self._received_before
-        if self.part.pieces is None or self._connections() == 1 or not answered:
+    def _is_retryable(self, error: Exception) -> bool:
+        self._retries = is_transient(error) or self._may_need_single_connection(error)
+        return self._retries
+
+    def _may_need_single_connection(self, error: Exception) -> bool:
+        """Return whether a source that has sent bytes may only accept a single connection."""
+        has_answered = self.stats.received > self._received_before
+        if self.upload.missing is None or self._connections() == 1 or not has_answered:
             return False
         if isinstance(error, DestinationError | ChecksumError | SizeError):
             return False
-        self._refused = True
+        self._single_connection = True
         return True
 
     async def _attempt(self) -> str | None:
-        continued = self.part.offset
+        self.stats.attempts += 1
+        resumed = self.upload.offset
         try:
-            try:
-                await self._receive_all()
-            finally:
-                await self._hashing.pause()
-            await self._hashing.finish()
-            return await self.means.commits(self.part.commit)
+            await self._receive_all()
+            return await self.upload.commit()
         except RangeError:
-            self._refused = True
-            self.part.restart()
+            self._single_connection = True
+            await self.upload.restart()
             raise
         except (ChecksumError, SizeError) as error:
-            # What was here before may be what is wrong: one attempt from the start tells.
-            error.transient = continued > 0
-            self.part.restart()
+            # The resumed bytes may be the wrong ones. One attempt from the start decides.
+            error.transient = resumed > 0
+            await self.upload.restart()
             raise
 
     async def _receive_all(self) -> None:
-        if self.part.pieces is not None:
-            await self._receive_pieces()
+        if self.upload.missing is not None:
+            await self._receive_missing()
             return
-        before = self.part.offset
+        before = self.upload.offset
         await self._receive()
-        # Some sources send no more than so much at a time: an answer that brings us on is none
-        # that failed.
-        while self.part.stopped_short and self.part.offset > before:
-            before = self.part.offset
+        # Some servers limit the size of a response. As long as bytes arrive, ask for more.
+        while self.upload.stopped_short and self.upload.offset > before:
+            before = self.upload.offset
             await self._receive()
 
     async def _receive(self) -> None:
-        """Writes what the source sends, as long as it sends within its limits of time."""
-        ranges: Ranges | None = None
+        """Write one response, and continue over several connections if the first one is slow."""
+        parallel: ParallelFetch | None = None
+        config = self.context.config
+        limits = config.http_read_timeout, config.http_client_timeout
         try:
-            with (
-                mapped_errors(self.url),
-                self.means.watchdog.watch(self.candidate.href) as watch,
-            ):
-                async with self.client.fetch(self._request()) as response:
-                    self.part.start(
+            with mapped_errors(self.url):
+                async with (
+                    stall_timer(self.candidate.href, *limits) as timer,
+                    self.client.fetch(self._request()) as response,
+                ):
+                    await self.upload.begin(
                         response.offset, response.validator, response.size, response.end
                     )
-                    await self.means.reporter.opened(self.candidate, response.size)
-                    pace: Pace | None = None
-                    if self._connections() > 1 and can_split(response, self.part):
-                        pace = Pace(self.part, watch.heard)
-                    if await self._write_all(response.chunks, watch, pace):
+                    await self.context.reporter.opened(self.candidate, response.size)
+                    probe: SpeedProbe | None = None
+                    if self._connections() > 1 and can_split(response, self.upload):
+                        probe = SpeedProbe(self.upload, timer.last_received)
+                    if await self._write_all(response.chunks, timer, probe):
                         return
-                    self.part.split()
-                    ranges = self._ranges()
-                    await ranges.read_first(response, watch)
-            await ranges.finish()
+                    await self.upload.split()
+                    parallel = self._parallel()
+                    await parallel.read_first(response, timer)
+            await parallel.finish()
         finally:
-            if ranges is not None:
-                await ranges.close()
+            if parallel is not None:
+                await parallel.close()
 
-    async def _receive_pieces(self) -> None:
-        """Fetches what is missing of a file that has begun to arrive in pieces."""
-        ranges = self._ranges()
+    async def _receive_missing(self) -> None:
+        """Fetch the missing ranges of a file that was split before."""
+        parallel = self._parallel()
         try:
-            await ranges.finish()
+            await parallel.finish()
         finally:
-            await ranges.close()
+            await parallel.close()
 
     def _request(self) -> Request:
         return Request(
             url=self.url,
             content_type=self.transfer.content_type,
-            offset=self.part.offset,
-            validator=self.part.validator,
+            offset=self.upload.offset,
+            validator=self.upload.validator,
             storage=self.candidate.storage,
             watched=True,
         )
 
     def _connections(self) -> int:
-        if self._refused or self.means.stream is False:
+        if self._single_connection or self.context.stream is False:
             return 1
-        return connections_per_file(self.means.config, self.url.host)
+        return connections_per_file(self.context.config, self.url.host)
 
-    def _ranges(self) -> Ranges:
+    def _parallel(self) -> ParallelFetch:
         host = self.url.host or ""
-        return Ranges(
-            part=self.part,
+        return ParallelFetch(
+            upload=self.upload,
             client=self.client,
             request=self._request(),
             connections=self._connections(),
-            place_at=lambda: self.means.place_at(host),
-            watchdog=self.means.watchdog,
-            writes=self.means.writes,
-            wrote=self._wrote,
+            connection_slot=lambda: self.context.connection_slot(host),
+            config=self.context.config,
+            on_written=self._on_written,
         )
 
     async def _write_all(
-        self, chunks: AsyncIterator[bytes], watch: Watch, pace: Pace | None
+        self, chunks: AsyncIterator[bytes], timer: StallTimer, probe: SpeedProbe | None
     ) -> bool:
-        """Writes what comes, and returns whether that was all: else it has come slowly."""
-        if self.means.stream is False:
-            chunks = _at_once(chunks, self.part.room)
-        now, part = watch.loop.time, self.part
+        """Write chunks, and return False if they arrive too slowly for a single connection."""
+        if self.context.stream is False:
+            chunks = _joined(chunks, self.upload.room)
+        now, upload = timer.loop.time, self.upload
         async for chunk in chunks:
-            await self.means.writes(part.write, chunk)
-            self._wrote(len(chunk))
-            watch.heard = now()
-            if pace is not None and pace.is_slow(watch.heard):
+            await upload.write(chunk)
+            self._on_written(len(chunk))
+            timer.last_received = now()
+            if probe is not None and probe.is_slow(timer.last_received):
                 return False
         return True
 
-    def _wrote(self, size: int) -> None:
-        self.tally.received += size
-        self._hashing.go_on()
-        self.means.reporter.wrote(self.candidate, size)
+    def _on_written(self, size: int) -> None:
+        self.stats.received += size
+        self.context.reporter.wrote(self.candidate, size)
 
 
-async def _at_once(chunks: AsyncIterator[bytes], room: int) -> AsyncIterator[bytes]:
-    """Yields all chunks as one; of more than there may be, only enough for that to be seen."""
+async def _joined(chunks: AsyncIterator[bytes], room: int) -> AsyncIterator[bytes]:
+    """Yield all chunks as one. Stop early if they exceed the room, which the writer reports."""
     received: list[bytes] = []
     async for chunk in chunks:
         received.append(chunk)

@@ -1,7 +1,6 @@
-"""The engine: moves the bytes of planned transfers, and says what became of each.
+"""The engine: downloads planned transfers and returns an outcome for each.
 
-With `fetch`, which moves one file for it, it is all that awaits I/O for a download. It knows
-nothing of STAC.
+The engine knows nothing about STAC. It uses clients and destinations through their interfaces.
 """
 
 from __future__ import annotations
@@ -15,16 +14,13 @@ from yarl import URL
 
 from stac_asset.concurrency import bounded
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
-from stac_asset.destinations.local.containment import Fence
-from stac_asset.destinations.local.lock import BusyError, tidy_others, when_free
-from stac_asset.destinations.local.part_file import PartFile
+from stac_asset.destinations.interface import BusyError, Destination, Destinations, Upload
 from stac_asset.error_mapping import mapped
 from stac_asset.errors import StacAssetError
 from stac_asset.hrefs import parse_href
-from stac_asset.integrity import Multihash
 from stac_asset.redact import unsigned_href
-from stac_asset.transfer.attempts import Fetch, Means, Tally
-from stac_asset.transfer.existing import find_existing
+from stac_asset.transfer.attempts import CandidateDownload, TransferContext, TransferStats
+from stac_asset.transfer.existing import declared_by, find_existing, remove_other_leftovers
 from stac_asset.transfer.interface import Sources
 from stac_asset.transfer.reporter import Messenger, Reporter
 from stac_asset.types import (
@@ -33,7 +29,6 @@ from stac_asset.types import (
     Failed,
     MessageQueue,
     Outcome,
-    Skipped,
     Transfer,
 )
 
@@ -44,18 +39,19 @@ class Engine:
     Args:
         clients: The clients of the run.
         config: The configuration.
-        messages: Where progress is reported, if anywhere. A full queue loses chunks' messages
-            only.
-        max_concurrent_downloads: How many transfers are in work at once.
-        stream: If False, a file is read whole into memory before its first byte is written.
-        hosts: Gives the place of a file at a host; by default there are
-            `Config.max_connections_per_host`, and they are this engine's alone.
+        destinations: The destinations of the run.
+        messages: A queue for progress messages. A full queue loses only messages about chunks.
+        max_concurrent_downloads: Maximum number of transfers at the same time.
+        stream: If False, a file is read into memory before its first byte is written.
+        hosts: Returns the slot of a connection to a host. By default, this engine allows
+            `Config.max_connections_per_host` connections to each host.
     """
 
     def __init__(
         self,
         clients: Sources,
         config: Config,
+        destinations: Destinations,
         messages: MessageQueue | None = None,
         max_concurrent_downloads: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
         stream: bool | None = None,
@@ -63,33 +59,34 @@ class Engine:
     ) -> None:
         self._clients = clients
         self._config = config
+        self._destinations = destinations
         self._limit = max(1, max_concurrent_downloads)
-        self._hosts: dict[str, asyncio.Semaphore] = {}
-        self._place_at = hosts or self._own_place_at
+        self._semaphores: dict[str, asyncio.Semaphore] = {}
+        self._connection_slot = hosts or self._own_slot
         reporter = Reporter() if messages is None else Messenger(messages)
-        self._means = Means(config, reporter, stream, self._place_at)
-        self._fences: dict[str, Fence] = {}
+        self._context = TransferContext(config, reporter, stream, self._connection_slot)
 
     @property
     def reporter(self) -> Reporter:
-        """Is told how the transfers go on."""
-        return self._means.reporter
+        """Receives the progress of all transfers."""
+        return self._context.reporter
 
     @reporter.setter
     def reporter(self, reporter: Reporter) -> None:
-        self._means.reporter = reporter
+        self._context.reporter = reporter
 
     async def run(self, transfers: Iterable[Transfer]) -> AsyncGenerator[Outcome, None]:
-        """Downloads transfers, and yields what became of each as soon as that is known.
+        """Download transfers, and yield each outcome as soon as it is known.
 
-        The transfers are drawn as they can be worked on, so they may be many. With
-        `Config.fail_fast`, the first failure is the last outcome: what is in flight is cancelled.
+        Transfers are taken from the iterable when there is capacity, so it may be very long. With
+        `Config.fail_fast`, the first failure is the last outcome, and other transfers are
+        cancelled.
 
         Args:
-            transfers: What to download.
+            transfers: The planned transfers.
 
         Yields:
-            One outcome a transfer, in the order of their ends.
+            One outcome for each transfer, in the order of completion.
         """
         async with aclosing(bounded(self.download, transfers, self._limit)) as outcomes:
             async for outcome in outcomes:
@@ -98,21 +95,22 @@ class Engine:
                     return
 
     async def download(self, transfer: Transfer) -> Outcome:
-        """Downloads one transfer: from the first of its candidates that can be had.
+        """Download one transfer from the first of its candidates that is available.
 
         Args:
-            transfer: What to download.
+            transfer: The planned transfer.
 
         Returns:
-            What became of it; errors are outcomes, not raised.
+            The outcome. Errors are returned as `Failed`, not raised.
         """
-        tally = Tally()
+        stats = TransferStats()
         candidate = transfer.candidates[0]
         try:
-            if skipped := await self._existing(transfer):
+            destination = self._destinations.destination_of(transfer.directory)
+            if skipped := await find_existing(transfer, self._config, destination):
                 await self.reporter.skipped(transfer, skipped.candidate)
                 return skipped
-            return await self._first_of(transfer, tally)
+            return await self._download_first(transfer, destination, stats)
         except Exception as raised:
             error = mapped(raised, candidate.href)
             error.owner, error.key = transfer.owner, transfer.key
@@ -122,89 +120,81 @@ class Engine:
                 key=transfer.key,
                 error=error,
                 transfer=transfer,
-                attempts=tally.attempts,
-                received=tally.received,
-                seconds=tally.seconds,
+                attempts=stats.attempts,
+                received=stats.received,
+                seconds=stats.seconds,
             )
 
-    async def _first_of(self, transfer: Transfer, tally: Tally) -> Downloaded:
+    async def _download_first(
+        self, transfer: Transfer, destination: Destination, stats: TransferStats
+    ) -> Downloaded:
         first: StacAssetError | None = None
         for candidate in transfer.candidates:
             await self.reporter.started(transfer, candidate)
             try:
-                downloaded = await self._fetch(transfer, candidate, tally)
+                downloaded = await self._download(transfer, candidate, destination, stats)
             except Exception as error:
                 first = first or mapped(error, candidate.href)
                 continue
             await self.reporter.finished(transfer, candidate)
-            if len(transfer.candidates) > 1:
-                tidy_others(transfer, candidate, self._fence(transfer))
+            await remove_other_leftovers(transfer, candidate, destination)
             return downloaded
         assert first is not None, "a transfer has at least one candidate"
         raise first
 
-    async def _fetch(self, transfer: Transfer, candidate: Candidate, tally: Tally) -> Downloaded:
+    async def _download(
+        self,
+        transfer: Transfer,
+        candidate: Candidate,
+        destination: Destination,
+        stats: TransferStats,
+    ) -> Downloaded:
         url = parse_href(candidate.href)
         client = await self._clients.client_of(url)
+        open_upload = partial(
+            destination.open_upload,
+            destination.key_of(candidate.path),
+            _identity(candidate.href),
+            declared_by(transfer),
+            self._config.write_checksums,
+        )
 
-        async def into(part: PartFile) -> Downloaded:
-            if skipped := await self._existing(transfer):
-                # Another process finished it while we waited for its lock.
-                part.drop()
-                return Downloaded(transfer, candidate, skipped.size, 0, tally.seconds, 0)
-            fetch = Fetch(
-                part=part,
+        async def into(upload: Upload) -> Downloaded:
+            if skipped := await find_existing(transfer, self._config, destination):
+                # Another process completed the file while this one waited for the lock.
+                await upload.discard()
+                return Downloaded(transfer, candidate, skipped.size, 0, stats.seconds, 0)
+            download = CandidateDownload(
+                upload=upload,
                 client=client,
                 url=url,
                 transfer=transfer,
                 candidate=candidate,
-                means=self._means,
-                tally=tally,
+                context=self._context,
+                stats=stats,
             )
-            return await fetch.run()
+            return await download.run()
 
-        open_part = partial(self._part, transfer, candidate)
-        async with self._host(url):
-            with suppress(BusyError), open_part() as part:
-                return await into(part)
-        # Who waits for the lock of a file keeps no place at its host from others; who has a place
-        # waits for no lock.
-        with await when_free(open_part, candidate.path) as part:
-            async with self._host(url):
-                return await into(part)
+        async with self._slot_for(url):
+            with suppress(BusyError):
+                async with open_upload() as upload:
+                    return await into(upload)
+        # Do not hold a connection slot while waiting for a file lock.
+        async with open_upload(wait=True) as upload, self._slot_for(url):
+            return await into(upload)
 
-    def _part(self, transfer: Transfer, candidate: Candidate) -> PartFile:
-        return PartFile(
-            path=candidate.path,
-            directory=self._fence(transfer),
-            source=_identity(candidate.href),
-            make_directory=self._config.make_directory,
-            expected=Multihash.parse(transfer.checksum),
-            hashed=self._config.write_checksums,
-            stated=transfer.size,
-        )
+    def _slot_for(self, url: URL) -> AbstractAsyncContextManager[object]:
+        return self._connection_slot(url.host) if url.host else nullcontext()
 
-    def _host(self, url: URL) -> AbstractAsyncContextManager[object]:
-        return self._place_at(url.host) if url.host else nullcontext()
-
-    def _own_place_at(self, host: str) -> AbstractAsyncContextManager[object]:
+    def _own_slot(self, host: str) -> AbstractAsyncContextManager[object]:
         limit = self._config.max_connections_per_host
-        return self._hosts.setdefault(host, asyncio.Semaphore(limit))
-
-    async def _existing(self, transfer: Transfer) -> Skipped | None:
-        return await find_existing(transfer, self._config, fence=self._fence(transfer))
-
-    def _fence(self, transfer: Transfer) -> Fence:
-        fence = self._fences.get(transfer.directory)
-        if fence is None:
-            fence = self._fences[transfer.directory] = Fence(transfer.directory)
-        return fence
+        return self._semaphores.setdefault(host, asyncio.Semaphore(limit))
 
 
 def _identity(href: str) -> str:
-    """Returns what stays the same of an href when it is signed anew."""
+    """Return the part of an href that stays the same when it is signed again."""
     if "?" not in href and "@" not in href and "#" not in href:
-        return href  # As are most.
+        return href
     if href.lower().startswith(("http://", "https://")):
         return unsigned_href(href.partition("#")[0])
-    return href  # In an S3 key, and in a local path, these are characters like any other.
+    return href  # In S3 keys and local paths, these characters have no special meaning.

@@ -1,4 +1,4 @@
-"""Asks the sources of planned assets what they have, without fetching it."""
+"""Asks the sources of planned assets for existence, size and media type, without downloading."""
 
 from __future__ import annotations
 
@@ -13,79 +13,90 @@ from stac_asset.error_mapping import mapped, mapped_errors
 from stac_asset.errors import StacAssetError
 from stac_asset.hrefs import parse_href
 from stac_asset.transfer.interface import Source, Sources, Stat
-from stac_asset.transfer.retry import retrying
+from stac_asset.transfer.retry import retry
 from stac_asset.types import Candidate, Transfer
 
-_ATTEMPTS = 3
-"""How often a source is asked at most: who looks ahead would rather not know than wait."""
+_MAX_ATTEMPTS = 3
+"""Maximum number of attempts, because a user is waiting for the answer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What there is to know of one planned asset."""
+class ProbeResult:
+    """What is known about one planned asset."""
 
     candidate: Candidate
-    """The first of the candidates that can be had, or the preferred one where none can."""
+    """The first candidate that exists. If none does, the preferred one."""
 
     client: str | None
-    """The name of the client that is for it, if one is."""
+    """The name of the client that claims the candidate, if any."""
 
     stat: Stat | None = None
-    """What the source says; None where it was not asked, or did not say."""
+    """The answer of the source. None if it was not asked, or the probe failed."""
 
     error: StacAssetError | None = None
-    """Why the source does not say."""
+    """The error of the probe."""
 
 
-async def survey(
+async def probe_all(
     transfers: Sequence[Transfer],
     clients: Sources,
     config: Config,
     limit: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
     trust_sizes: bool = False,
-) -> list[Finding]:
-    """Returns what there is to know of each planned asset, in their order.
+) -> list[ProbeResult]:
+    """Return what the sources of planned assets report, in the order of the assets.
 
     Args:
-        transfers: What is planned.
+        transfers: The planned assets.
         clients: The clients of the run.
-        config: How often to ask, and how long.
-        limit: How many sources are asked at once, at most.
-        trust_sizes: Whether those are not asked at all whose asset says `file:size`.
+        config: Retries and timeouts.
+        limit: Maximum number of sources to ask at the same time.
+        trust_sizes: Do not ask the sources of assets that declare `file:size`.
     """
-    findings: dict[int, Finding] = {}
+    results: dict[int, ProbeResult] = {}
 
-    async def ask(index: int) -> None:
+    async def probe_one(index: int) -> None:
         transfer = transfers[index]
-        asked = transfer.size is None or not trust_sizes
-        findings[index] = await _find(transfer, clients, config, asked)
+        is_asked = transfer.size is None or not trust_sizes
+        results[index] = await probe(transfer, clients, config, is_asked)
 
     limit = max(1, min(limit, config.max_connections_per_host))
-    async with aclosing(bounded(ask, range(len(transfers)), limit)) as asking:
-        async for _ in asking:
+    async with aclosing(bounded(probe_one, range(len(transfers)), limit)) as probing:
+        async for _ in probing:
             pass
-    return [findings[index] for index in range(len(transfers))]
+    return [results[index] for index in range(len(transfers))]
 
 
-async def _find(transfer: Transfer, clients: Sources, config: Config, ask: bool) -> Finding:
-    first: Finding | None = None
+async def probe(
+    transfer: Transfer, clients: Sources, config: Config, is_asked: bool = True
+) -> ProbeResult:
+    """Return what the sources of a planned asset report.
+
+    Args:
+        transfer: The planned asset.
+        clients: The clients of the run.
+        config: Retries and timeouts.
+        is_asked: Whether to ask a source. Otherwise only the client is determined.
+    """
+    first: ProbeResult | None = None
     for candidate in transfer.candidates:
         name = None
         try:
             client = await clients.client_of(parse_href(candidate.href))
             name = client.name or type(client).__name__
-            stat = await _stat(client, transfer, candidate, config) if ask else None
+            stat = await _probe(client, transfer, candidate, config) if is_asked else None
         except Exception as error:
-            first = first or Finding(candidate, name, error=mapped(error, candidate.href))
+            first = first or ProbeResult(candidate, name, error=mapped(error, candidate.href))
         else:
-            return Finding(candidate, name, stat)
+            return ProbeResult(candidate, name, stat)
     assert first is not None, "a transfer has at least one candidate"
     return first
 
 
-async def _stat(client: Source, transfer: Transfer, candidate: Candidate, config: Config) -> Stat:
-    async for attempt in retrying(config, _ATTEMPTS):
-        with attempt, mapped_errors(candidate.href):
+async def _probe(client: Source, transfer: Transfer, candidate: Candidate, config: Config) -> Stat:
+    async def ask() -> Stat:
+        with mapped_errors(candidate.href):
             async with asyncio.timeout(config.http_client_timeout):
                 return await client.probe(candidate.href, transfer.content_type, candidate.storage)
-    raise AssertionError("the last attempt returns or raises")
+
+    return await retry(ask, config, max_attempts=_MAX_ATTEMPTS)

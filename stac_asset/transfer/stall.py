@@ -1,116 +1,98 @@
-"""Ends attempts that receive nothing for too long, or take too long in all.
-
-One timer watches all of them: a timer for each chunk would cost more than the chunk.
-"""
+"""Ends attempts that receive no bytes for too long, or take too long in total."""
 
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from stac_asset.errors import StalledError
 from stac_asset.redact import redact_href
 
-_CHECKS = 8
-"""How often the limit of silence is divided by the time between two looks."""
 
-_SELDOM = 1.0
-"""Seconds between two looks, at most."""
+class StallTimer:
+    """The timer of one attempt. The receiver of bytes sets `last_received` to the loop's time.
 
-
-class Watchdog:
-    """Watches the attempts of a run.
+    A new timer for each chunk would cost more than the chunk. So one timer looks at the time of the
+    last chunk, and sets itself again.
 
     Args:
-        patience: Seconds without a byte after which an attempt ends.
-        total: Seconds after which it ends in any case, if there is such a limit.
+        stall_timeout: Maximum time, in seconds, without received bytes.
+        total_timeout: Maximum duration, in seconds, of the attempt. None means no limit.
+        timeout: The timeout of the task, which this timer lets expire.
     """
 
-    def __init__(self, patience: float, total: float | None) -> None:
-        self.patience = patience
-        self.total = total
-        self._every = min(_SELDOM, min(patience, total or patience) / _CHECKS)
-        self._watches: set[Watch] = set()
-        self._timer: asyncio.TimerHandle | None = None
+    __slots__ = (
+        "_handle",
+        "_started",
+        "_timeout",
+        "last_received",
+        "loop",
+        "reason",
+        "stall_timeout",
+        "total_timeout",
+    )
 
-    def watch(self, href: str) -> Watch:
-        """Returns a context manager, inside of which an attempt is watched.
+    last_received: float
+    """When the last bytes arrived, by the loop's clock."""
 
-        Args:
-            href: What is fetched.
-        """
-        return Watch(self, href)
-
-    def add(self, watch: Watch) -> None:
-        """Begins to watch."""
-        self._watches.add(watch)
-        if self._timer is None:
-            self._timer = watch.loop.call_later(self._every, self._look, watch.loop)
-
-    def remove(self, watch: Watch) -> None:
-        """Looks away."""
-        self._watches.discard(watch)
-        if not self._watches and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
-        for watch in self._watches:
-            watch.look(now)
-        self._timer = loop.call_later(self._every, self._look, loop)
-
-
-class Watch:
-    """One attempt; whoever receives bytes says so by setting `heard` to the loop's time.
-
-    It ends its task's attempt as `asyncio.timeout` does, but without a timer of its own.
-    """
-
-    __slots__ = ("_cancelling", "_dog", "_href", "_since", "_task", "_why", "heard", "loop")
-
-    heard: float
-    """When the last byte came, by the loop's clock."""
-
-    def __init__(self, dog: Watchdog, href: str) -> None:
-        self._dog = dog
-        self._href = href
-        self._why = ""
-
-    def __enter__(self) -> Watch:
-        task = asyncio.current_task()
-        assert task is not None, "an attempt is a task's"
-        self._task, self._cancelling = task, task.cancelling()
-        self.loop = task.get_loop()
-        self.heard = self._since = self.loop.time()
-        self._dog.add(self)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+    def __init__(
+        self, stall_timeout: float, total_timeout: float | None, timeout: asyncio.Timeout
     ) -> None:
-        self._dog.remove(self)
-        if not self._why:
-            return
-        # Who else has cancelled the task wins.
-        if self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
-            raise StalledError(f"{redact_href(self._href)} {self._why}") from None
+        self.stall_timeout, self.total_timeout = stall_timeout, total_timeout
+        self.loop = asyncio.get_running_loop()
+        self.last_received = self._started = self.loop.time()
+        self.reason = ""
+        self._timeout = timeout
+        self._handle = self.loop.call_at(self._deadline(), self._check)
 
-    def look(self, now: float) -> None:
-        """Ends the attempt, if it is time.
+    def _deadline(self) -> float:
+        stalled = self.last_received + self.stall_timeout
+        if self.total_timeout is None:
+            return stalled
+        return min(stalled, self._started + self.total_timeout)
 
-        Args:
-            now: The loop's time.
-        """
-        dog = self._dog
-        if self._why:
+    def _check(self) -> None:
+        now = self.loop.time()
+        deadline = self._deadline()
+        if now < deadline:
+            self._handle = self.loop.call_at(deadline, self._check)
             return
-        if dog.total is not None and now - self._since >= dog.total:
-            self._why = f"took longer than {dog.total:g} seconds"
-        elif now - self.heard >= dog.patience:
-            self._why = f"sent nothing for {dog.patience:g} seconds"
-        if self._why:
-            self._task.cancel()
+        if self.total_timeout is not None and now - self._started >= self.total_timeout:
+            self.reason = f"took longer than {self.total_timeout:g} seconds"
+        else:
+            self.reason = f"sent nothing for {self.stall_timeout:g} seconds"
+        self._timeout.reschedule(now)
+
+    def cancel(self) -> None:
+        """Stop the timer."""
+        self._handle.cancel()
+
+
+@asynccontextmanager
+async def stall_timer(
+    href: str, stall_timeout: float, total_timeout: float | None
+) -> AsyncIterator[StallTimer]:
+    """Limit the time of an attempt.
+
+    Args:
+        href: The href of the file, for the message.
+        stall_timeout: Maximum time, in seconds, without received bytes.
+        total_timeout: Maximum duration, in seconds, of the attempt. None means no limit.
+
+    Raises:
+        StalledError: A limit was exceeded.
+    """
+    timeout = asyncio.timeout(None)
+    timer = None
+    try:
+        async with timeout:
+            timer = StallTimer(stall_timeout, total_timeout, timeout)
+            try:
+                yield timer
+            finally:
+                timer.cancel()
+    except TimeoutError:
+        if timer is None or not timer.reason:
+            raise
+        raise StalledError(f"{redact_href(href)} {timer.reason}") from None

@@ -8,17 +8,15 @@ an asset outside of the directory is not looked at; and no document is anybody's
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from stac_asset.destinations.local.part_names import is_part_name
 from stac_asset.errors import HrefError, SourceError, StacAssetError, UnsafePathError
 from stac_asset.redact import redact_href
 from stac_asset.verify.expected import StatedAsset, local_file, owners_of, stated
-
-_PART = re.compile(r"\..*\.part(\.json)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ def take_inventory(directory: str | os.PathLike[str]) -> Inventory:
     leftovers: list[str] = []
     claims: dict[Path, set[str]] = {}
     for path in _files(top, unreadable):
-        if _PART.fullmatch(path.name):
+        if is_part_name(path.name):
             leftovers.append(str(path))
         elif path.suffix.lower() == ".json":
             try:

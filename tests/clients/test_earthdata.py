@@ -18,6 +18,7 @@ from yarl import URL
 
 from stac_asset import Config, EarthdataClient
 from stac_asset.clients import Client, Clients
+from stac_asset.destinations import LocalDestinations
 from stac_asset.errors import (
     AccessError,
     ConfigError,
@@ -404,7 +405,7 @@ async def test_what_breaks_off_is_continued_behind_another_signature(
     href, path = earthdata.put("/a.tif", data), tmp_path / "a.tif"
     earthdata.storage.fault("/a.tif", Truncate(after=300_000))
     config = Config(retry_wait=0.01)
-    engine = Engine(Clients(config, [make()]), config)
+    engine = Engine(Clients(config, [make()]), config, LocalDestinations())
     transfer = Transfer("item 'a'", "a", (Candidate(href, str(path)),), str(tmp_path))
     outcome = await engine.download(transfer)
     assert isinstance(outcome, Downloaded), outcome

@@ -19,6 +19,7 @@ from aiohttp import web
 
 from stac_asset import Config, HttpClient
 from stac_asset.clients import Clients
+from stac_asset.destinations import LocalDestinations
 from stac_asset.errors import ConfigError, ResponseForbiddenError, StacAssetError, TokenError
 from stac_asset.testing import Origin, Redirect
 from stac_asset.transfer.engine import Engine
@@ -261,7 +262,7 @@ async def test_tokens_may_end_in_the_middle_of_a_run(
     server.says, server.life, server.delay = 2, 3, 0.12
     config = configure(CREDENTIALS)
     async with Clients(config) as clients:
-        engine = Engine(clients, config, max_concurrent_downloads=1)
+        engine = Engine(clients, config, LocalDestinations(), max_concurrent_downloads=1)
         outcomes = [each async for each in engine.run(transfers(server, tmp_path, 30))]
     assert len(outcomes) == 30
     assert all(isinstance(outcome, Downloaded) for outcome in outcomes)
@@ -393,7 +394,9 @@ async def test_a_refusal_is_one_sentence_and_not_tried_again(
     async with Clients(config) as clients:
         outcomes = [
             outcome
-            async for outcome in Engine(clients, config).run(transfers(server, tmp_path, 30))
+            async for outcome in Engine(clients, config, LocalDestinations()).run(
+                transfers(server, tmp_path, 30)
+            )
         ]
     errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
     assert len(errors) == 30

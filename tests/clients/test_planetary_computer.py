@@ -19,6 +19,7 @@ from yarl import URL
 
 from stac_asset import Config, PlanetaryComputerClient
 from stac_asset.clients import Client, Clients
+from stac_asset.destinations import LocalDestinations
 from stac_asset.errors import (
     ConfigError,
     NotFoundError,
@@ -404,7 +405,7 @@ async def test_a_refusal_of_the_endpoint_is_one_sentence(
 ) -> None:
     """It names the endpoint's host and the container, and is not tried again, by nobody."""
     client = make()
-    engine = Engine(Clients(Config(), [client]), Config())
+    engine = Engine(Clients(Config(), [client]), Config(), LocalDestinations())
     hrefs = [f"{azurite.url}/otheraccount/naip/{number}.tif" for number in range(30)]
     transfers = [transfer(href, tmp_path / f"{number}.tif") for number, href in enumerate(hrefs)]
     outcomes = [outcome async for outcome in engine.run(transfers)]
@@ -533,7 +534,7 @@ async def test_a_part_file_is_continued_by_a_differently_signed_url(
         config = Config(http_max_attempts=1)
         for expected in (Failed, Downloaded):
             client = make(blob_hosts=[proxy.url])
-            engine = Engine(Clients(config, [client]), config)
+            engine = Engine(Clients(config, [client]), config, LocalDestinations())
             outcome = await engine.download(transfer(href, path))
             assert isinstance(outcome, expected), outcome
         assert isinstance(outcome, Downloaded)

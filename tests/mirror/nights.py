@@ -13,6 +13,7 @@ import pystac
 
 from stac_asset import Config
 from stac_asset.clients import Clients
+from stac_asset.destinations import LocalDestinations
 from stac_asset.mirror.changes import Reason
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.run import Mirror
@@ -83,7 +84,7 @@ async def run(
             async for prepared in mirror.choose(limits):
                 taken[prepared.item.id] = Reason(prepared.wanted.reason).name
             await mirror.begin()
-            engine = Engine(clients, config)
+            engine = Engine(clients, config, LocalDestinations())
             for number, prepared in enumerate(mirror.prepared()):
                 if number == at_most:
                     return Ran(mirror, taken, failed, limits)

@@ -36,7 +36,7 @@ from stac_asset.hrefs import absolute_href, is_local, local_path, parse_href
 from stac_asset.integrity import Multihash, new_hash
 from stac_asset.plan.file_names import FolderTemplate, asset_file_name, safe_name
 from stac_asset.plan.planner import Owner, Planner
-from stac_asset.plan.work import Work
+from stac_asset.plan.work import PlannedRun
 from stac_asset.redact import redact_href, redact_text
 from stac_asset.rewrite.rewriter import rewrite, rewrite_collection
 from stac_asset.rewrite.serialize import document_of, json_bytes
@@ -232,7 +232,7 @@ def check_path(path: str) -> None:
         assert not re.fullmatch(r"\..*\.part(\.json)?", part, re.IGNORECASE)
 
 
-def check_plan(work: Work, owners: list[Owner], planner: Planner) -> None:
+def check_plan(work: PlannedRun, owners: list[Owner], planner: Planner) -> None:
     folded = set()
     for owner, planned in zip(owners, work.planned, strict=True):
         assert [entry.key for entry in planned] == [
@@ -303,7 +303,7 @@ def documented(call: Callable[[], _T], *kinds: type[Exception]) -> _T | None:
         return None
 
 
-def plan(run: Run, stac: Stac, file_name: str | None, template: str | None) -> Work:
+def plan(run: Run, stac: Stac, file_name: str | None, template: str | None) -> PlannedRun:
     if isinstance(stac, pystac.ItemCollection):
         return run.plan_item_collection(stac, file_name, template)
     if isinstance(stac, pystac.Collection):

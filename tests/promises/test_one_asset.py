@@ -25,6 +25,7 @@ from stac_asset import (
     errors,
 )
 from stac_asset.clients import Clients
+from stac_asset.destinations import LocalDestinations
 from stac_asset.errors import (
     ChecksumError,
     HrefError,
@@ -436,7 +437,7 @@ async def outcomes_of(origin: Origin, directory: Path, config: Config) -> list[O
     assert pickle.loads(pickle.dumps(planned[0])) == planned[0]
     found: list[Outcome] = [entry for entry in planned if isinstance(entry, Failed)]
     async with Clients(config) as clients:
-        engine = Engine(clients, config)
+        engine = Engine(clients, config, LocalDestinations())
         wanted = [entry for entry in planned if isinstance(entry, Transfer)]
         found += [outcome async for outcome in engine.run(wanted)]
     return found

@@ -16,7 +16,7 @@ from stac_asset import Config, ErrorStrategy, download_collection, download_item
 from stac_asset.api.run import Run
 from stac_asset.errors import NotFoundError
 from stac_asset.plan.planner import Owner
-from stac_asset.plan.work import Work
+from stac_asset.plan.work import PlannedRun
 from stac_asset.rewrite.rewriter import rewrite, rewrite_collection
 from stac_asset.rewrite.serialize import document_of, json_bytes
 from stac_asset.stac.item_files import read_items
@@ -58,7 +58,7 @@ def owners_of(stac: Stac) -> list[Owner]:
     return list(stac) if isinstance(stac, pystac.ItemCollection) else [stac]
 
 
-def plan(run: Run, stac: Stac) -> Work:
+def plan(run: Run, stac: Stac) -> PlannedRun:
     if isinstance(stac, pystac.ItemCollection):
         return run.plan_item_collection(stac, "item-collection.json", None)
     if isinstance(stac, pystac.Collection):

@@ -21,6 +21,7 @@ import pytest
 
 from stac_asset import Config, HttpClient, Message, download_item
 from stac_asset.clients import Clients
+from stac_asset.destinations import LocalDestinations
 from stac_asset.redact import redact_href, redact_text, unsigned_href
 from stac_asset.stac.parse import stac_of
 from stac_asset.stac.read import read_stac
@@ -150,7 +151,7 @@ async def test_values_of_a_run_show_no_secret(
     origin.remove("/b.tif")
     outcomes: list[Outcome] = []
     async with Clients(config) as clients:
-        engine = Engine(clients, config)
+        engine = Engine(clients, config, LocalDestinations())
         async for outcome in engine.run(planned):  # type: ignore[arg-type]
             outcomes.append(outcome)
         said = repr([clients.clients, clients, engine])

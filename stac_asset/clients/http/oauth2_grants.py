@@ -29,7 +29,7 @@ from stac_asset.clients.http.session import session_from_config
 from stac_asset.config import Config
 from stac_asset.error_mapping import mapped_errors
 from stac_asset.errors import ConfigError, ResponseError, StacAssetError, TokenError
-from stac_asset.transfer.retry import is_transient, retrying
+from stac_asset.transfer.retry import is_transient, retry
 
 Grant: TypeAlias = OAuth2Grant
 """How a token is obtained."""
@@ -147,11 +147,12 @@ class _Retried:
         self._config = config
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        async def attempt() -> ClientResponse:
+            with mapped_errors(request.url):
+                return await _answer(request, handler)
+
         try:
-            async for attempt in retrying(self._config):
-                with attempt, mapped_errors(request.url):
-                    response = await _answer(request, handler)
-            return response
+            return await retry(attempt, self._config)
         except StacAssetError as error:
             failure = RequestFailedError(error.message, is_transient(error))
         raise failure

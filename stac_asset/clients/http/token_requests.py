@@ -14,7 +14,7 @@ from stac_asset.clients.http.tokens import Token
 from stac_asset.config import Config
 from stac_asset.error_mapping import mapped_errors
 from stac_asset.errors import ResponseError, StacAssetError, TokenError, TransferError
-from stac_asset.transfer.retry import retrying
+from stac_asset.transfer.retry import retry
 
 
 async def requested_token(
@@ -31,11 +31,13 @@ async def requested_token(
     Raises:
         TokenError: It gives none.
     """
+
+    async def attempt() -> Token:
+        with mapped_errors(url):
+            return await ask()
+
     try:
-        async for attempt in retrying(config):
-            with attempt, mapped_errors(url):
-                token = await ask()
-        return token
+        return await retry(attempt, config)
     except TransferError as error:
         reason, transient = error.message, error.transient
     except StacAssetError as error:

@@ -1,85 +1,191 @@
-"""Keeps files inside of a directory, symlinks followed."""
+"""A directory that no file can leave.
+
+The directory is opened once. Every folder below it is opened relative to the descriptor of its
+parent, without following symlinks. So a folder that is replaced by a symlink during a run cannot
+lead outside. A symlink to a folder inside of the directory is resolved, and the folder is opened by
+its own path.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
-import time
-from pathlib import Path
-from types import TracebackType
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 from stac_asset.errors import DestinationError, UnsafePathError
 
-_REMEMBERED = 1.0
-"""Seconds for which a folder that was inside counts as inside."""
-
-_MOST = 1024
-"""Folders that are remembered at a time."""
+# With O_PATH, a folder can be opened without permission to list it. Only Linux has it.
+_FOLDER = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+_MAX_SYMLINKS = 40
 
 
-class Fence:
-    """A directory that no file may leave.
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """An open folder of a contained directory."""
 
-    Following the symlinks of a path costs a call to the system for each of its parts, and most
-    files of a run share their folders; so what was found of a folder is remembered for a moment.
+    fd: int
+    """Its descriptor."""
+
+    key: str
+    """Its key, with symlinks as given. Empty for the directory itself."""
+
+    def is_same(self, other: Folder) -> bool:
+        """Return whether two descriptors are of the same folder."""
+        return os.path.samestat(os.fstat(self.fd), os.fstat(other.fd))
+
+
+class ContainedDirectory:
+    """A directory, and the folders and files below it.
 
     Args:
-        directory: The directory.
+        path: Path of the directory, which does not need to exist. It may be a symlink itself.
+        make: Whether `open_folder` may create the directory. It may always create folders below.
     """
 
-    def __init__(self, directory: str | Path) -> None:
-        self.directory = os.fspath(directory)
-        self._inside: dict[str, float] = {}
-        self._root, self._looked = "", -_REMEMBERED
+    path: str
+    """The absolute path of the directory."""
 
-    def check(self, path: str) -> None:
-        """Checks that a file lies in the directory.
+    def __init__(self, path: str | os.PathLike[str], make: bool = True) -> None:
+        self.path = os.path.abspath(path)
+        self._make = make
+        self._root: int | None = None
+        self._real = ""
+
+    def key_of(self, path: str | os.PathLike[str]) -> str:
+        """Return the relative name of a file.
 
         Args:
-            path: The file, which need not exist.
+            path: The absolute path of the file.
 
         Raises:
-            UnsafePathError: It does not.
-            DestinationError: There is a directory of that name.
+            UnsafePathError: The path is outside of the directory, or names no file.
         """
-        parent, name = os.path.split(path)
-        now = time.monotonic()
-        if now - self._inside.get(parent, -_REMEMBERED) >= _REMEMBERED:
-            if now - self._looked >= _REMEMBERED:
-                self._root, self._looked = os.path.realpath(self.directory), now
-            root, real = self._root, os.path.realpath(parent)
-            if real != root and not real.startswith(root.rstrip(os.sep) + os.sep):
-                raise UnsafePathError(
-                    f"the file {path} would lie outside of the directory {self.directory}"
-                )
-            if len(self._inside) >= _MOST:
-                self._inside.clear()
-            self._inside[parent] = now
-        if name in ("", ".", ".."):
-            raise UnsafePathError(f"the path {path} names no file")
-        if os.path.isdir(path):
-            raise DestinationError(f"cannot write {path}: there is a directory of that name")
+        text = os.fspath(path)
+        base = self.path.rstrip(os.sep) + os.sep
+        key = text.removeprefix(base)
+        parts = key.split(os.sep)
+        if len(key) == len(text) or ".." in parts:
+            raise UnsafePathError(f"the file {text} would be outside of the directory {self.path}")
+        if parts[-1] in ("", "."):
+            raise UnsafePathError(f"the path {text} does not name a file")
+        return key
+
+    def path_of(self, key: str) -> str:
+        """Return the absolute path of a file, for messages and results.
+
+        Args:
+            key: The relative name of the file.
+        """
+        return os.path.join(self.path, key)
+
+    @contextmanager
+    def open_folder(self, key: str, make: bool = False) -> Iterator[Folder]:
+        """Open the folder of a file.
+
+        Args:
+            key: The relative name of the file.
+            make: Whether missing folders are created.
+
+        Raises:
+            UnsafePathError: A symlink on the way leads outside of the directory.
+            FileNotFoundError: The folder does not exist.
+            OSError: The folder cannot be opened or created.
+        """
+        parent = os.path.dirname(key)
+        fd = self._walk([part for part in parent.split(os.sep) if part not in ("", ".")], make)
+        try:
+            yield Folder(fd, parent)
+        finally:
+            os.close(fd)
+
+    def check_still_there(self, folder: Folder) -> None:
+        """Check that a folder was not moved or replaced since it was opened.
+
+        Args:
+            folder: The open folder.
+
+        Raises:
+            DestinationError: Its path leads to another folder now, or to none.
+        """
+        try:
+            with self.open_folder(os.path.join(folder.key, "file")) as now:
+                if now.is_same(folder):
+                    return
+        except OSError:
+            pass
+        path = self.path_of(folder.key)
+        raise DestinationError(
+            f"the folder {path} was moved or replaced during the download: run it again"
+        )
+
+    def _open_root(self, make: bool) -> int:
+        was_removed = self._root is not None and not os.fstat(self._root).st_nlink
+        if self._root is None or was_removed:
+            if make and self._make:
+                os.makedirs(self.path, exist_ok=True)
+            self._root = os.open(self.path, _FOLDER)
+            self._real = os.path.realpath(self.path)
+            weakref.finalize(self, os.close, self._root)
+        return self._root
+
+    def _walk(self, parts: list[str], make: bool) -> int:
+        """Return a new descriptor of the folder with these parts."""
+        root = self._open_root(make)
+        for _ in range(_MAX_SYMLINKS):
+            fd = os.dup(root)
+            for depth, name in enumerate(parts):
+                try:
+                    following = _open_child(fd, name, make)
+                except _SymlinkError:
+                    parts = self._resolved(parts[: depth + 1]) + parts[depth + 1 :]
+                    break
+                finally:
+                    os.close(fd)
+                fd = following
+            else:
+                return fd
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+    def _resolved(self, parts: list[str]) -> list[str]:
+        """Return the parts of the folder that a symlink leads to."""
+        link = os.path.join(self._real, *parts)
+        real = os.path.realpath(link)
+        base = self._real.rstrip(os.sep) + os.sep
+        if real == self._real:
+            return []
+        if not real.startswith(base):
+            path = os.path.join(self.path, *parts)
+            raise UnsafePathError(
+                f"the folder {path} leads outside of the directory {self.path}: remove the symlink"
+            )
+        return real.removeprefix(base).split(os.sep)
 
 
-class Writing:
-    """A context manager inside of which a file is written; it can be used again and again.
+class _SymlinkError(Exception):
+    """Raised where a folder is a symlink."""
 
-    Args:
-        path: The file, as it was asked for.
-    """
 
-    __slots__ = ("_path",)
+def _open_child(parent: int, name: str, make: bool) -> int:
+    try:
+        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
+    except FileNotFoundError:
+        if not make:
+            raise
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR) and _is_symlink(parent, name):
+            raise _SymlinkError from None
+        raise
+    with suppress(FileExistsError):  # Another thread or process was faster.
+        os.mkdir(name, dir_fd=parent)
+    return _open_child(parent, name, make=False)
 
-    def __init__(self, path: str) -> None:
-        self._path = path
 
-    def __enter__(self) -> None:
-        """Nothing is to be prepared."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        if isinstance(error, OSError) and not isinstance(error, DestinationError):
-            reason = error.strerror or type(error).__name__
-            raise DestinationError(f"cannot write {self._path}: {reason}") from error
-        if isinstance(error, ValueError) and not isinstance(error, UnsafePathError):
-            raise UnsafePathError(f"the path {self._path!r} cannot name a file") from error
+def _is_symlink(parent: int, name: str) -> bool:
+    try:
+        os.readlink(name, dir_fd=parent)
+    except OSError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""The digest of a file that grows: it follows the bytes that are there, block by block."""
+"""Digests of files: of a complete one, and of one that grows."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from pathlib import Path
 from stac_asset.integrity import Multihash, new_hash
 
 _BLOCK = 1024 * 1024
-_STRIDE = 32 * _BLOCK
-"""Bytes of one call, after which whoever waits for a thread can be let go."""
+_MAX_FOLLOWED = 32 * _BLOCK
+"""Maximum number of bytes that one call of `follow` reads, so that a thread can be released."""
 
 
 class FollowingDigest:
-    """A digest of the beginning of a file.
+    """The digest of the received prefix of a part file.
 
-    Bytes that are given to `update` are hashed at once, others are read from the file by `follow`,
-    which may run in a thread while more of them arrive.
+    `update` hashes bytes as they are written. `follow` reads other bytes from the file, and may run
+    in a thread while more bytes arrive.
 
     Args:
-        fd: The open file.
-        expected: The multihash to verify against; without one the digest is SHA2-256.
+        fd: The descriptor of the part file.
+        expected: The multihash whose algorithm is used. Without one, it is SHA2-256.
     """
 
     position: int
-    """How many bytes are in it."""
+    """Number of hashed bytes."""
 
     def __init__(self, fd: int, expected: Multihash | None) -> None:
         self._fd = fd
@@ -33,21 +33,24 @@ class FollowingDigest:
         self.position = 0
 
     def update(self, data: memoryview) -> None:
-        """Takes the next bytes.
+        """Hash the next bytes.
 
         Args:
-            data: What follows on `position`.
+            data: The bytes at `position`.
         """
         self._hash.update(data)
         self.position += len(data)
 
     def follow(self, end: int) -> None:
-        """Reads on in the file, some megabytes at most.
+        """Read and hash the next bytes of the file, up to 32 MiB.
 
         Args:
-            end: Where to stop.
+            end: The position to stop at.
+
+        Raises:
+            OSError: The file is shorter, or cannot be read.
         """
-        end = min(end, self.position + _STRIDE)
+        end = min(end, self.position + _MAX_FOLLOWED)
         while self.position < end:
             block = os.pread(self._fd, min(_BLOCK, end - self.position), self.position)
             if not block:
@@ -56,25 +59,22 @@ class FollowingDigest:
             self.position += len(block)
 
     def multihash(self) -> Multihash:
-        """Returns the digest of the bytes that are in it."""
+        """Return the multihash of the hashed bytes."""
         return Multihash(self._code, self._hash.digest())
 
 
-_BLOCK = 1024 * 1024
-
-
 def file_digest(
-    path: Path, expected: Multihash, stopped: Callable[[], bool] = lambda: False
+    path: Path | int, expected: Multihash, stopped: Callable[[], bool] = lambda: False
 ) -> bytes:
-    """Returns the digest of a file, by the algorithm of a multihash.
+    """Return the digest of a file.
 
     Args:
-        path: The file, which is read block by block.
-        expected: The multihash that it is to be compared with.
-        stopped: Asked between blocks whether nobody wants to know any more.
+        path: The path of the file, or its descriptor, which is closed.
+        expected: The multihash whose algorithm is used.
+        stopped: Called between blocks. If it returns True, the digest is incomplete.
     """
     _, running = new_hash(expected)
-    with path.open("rb") as file:
+    with open(path, "rb") as file:
         while not stopped() and (block := file.read(_BLOCK)):
             running.update(block)
     return running.digest()

@@ -1,55 +1,50 @@
-"""Writes a document whole or not at all."""
+"""Writes files that are created here, such as documents and reports."""
 
 from __future__ import annotations
 
 import os
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from stac_asset.concurrency import in_thread
-from stac_asset.destinations.local.lock import when_free
+from stac_asset.destinations.local.containment import ContainedDirectory
 from stac_asset.destinations.local.part_file import PartFile
 
 
-async def write_document(
-    path: Path, data: bytes, directory: Path, make_directory: bool = True
-) -> None:
-    """Writes a document whole or not at all, when nobody else is writing it.
+@contextmanager
+def new_file(path: Path, directory: Path, wait: bool = False) -> Iterator[PartFile]:
+    """Open an empty part file for content that is not resumed.
 
-    A cancellation prevents the write, or waits for it; it is never left to a thread.
-
-    Args:
-        path: Where it goes.
-        data: What it holds.
-        directory: The directory that it may not leave.
-        make_directory: Whether the directory may be made; the folders in it always may.
-
-    Raises:
-        UnsafePathError: The path leaves the directory.
-        DestinationError: It cannot be written.
-    """
-    open_part = partial(PartFile, path, directory, "document", make_directory)
-    with await when_free(open_part, os.fspath(path)) as part:
-        await in_thread(_fill, part, data)
-
-
-def write_document_blocking(path: Path, data: bytes, directory: Path) -> None:
-    """Does the same where no event loop is; it blocks while somebody else is writing it.
+    Call `append` and finally `commit`. Without a commit, the previous file stays.
 
     Args:
-        path: Where it goes.
-        data: What it holds.
-        directory: The directory that it may not leave; it is made if it is not there.
+        path: The absolute path of the file.
+        directory: The directory that the file cannot leave. It is created if it does not exist.
+        wait: Whether to block while another writer has the part file open.
 
     Raises:
-        UnsafePathError: The path leaves the directory.
+        BusyError: Another writer has the part file open, and `wait` is False.
+        UnsafePathError: The file would be outside of the directory.
+        DestinationError: The part file cannot be opened.
+    """
+    contained = ContainedDirectory(directory)
+    with PartFile.open(contained, contained.key_of(os.path.abspath(path)), wait) as part:
+        part.truncate()
+        yield part
+
+
+def write_document(path: Path, data: bytes, directory: Path) -> None:
+    """Replace a document as a whole. Block while another writer replaces it.
+
+    Args:
+        path: The absolute path of the document.
+        data: Its content.
+        directory: The directory that it cannot leave. It is created if it does not exist.
+
+    Raises:
+        UnsafePathError: The document would be outside of the directory.
         DestinationError: It cannot be written.
     """
-    with PartFile(path, directory, "document", wait=True) as part:
-        _fill(part, data)
-
-
-def _fill(part: PartFile, data: bytes) -> None:
-    part.start(0, None, len(data))
-    part.write(data)
-    part.commit()
+    with new_file(path, directory, wait=True) as file:
+        file.append(data)
+        file.commit()

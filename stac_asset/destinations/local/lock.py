@@ -1,149 +1,96 @@
-"""Opens a part file, and holds its lock: whoever has it is the only one to write there."""
+"""The lock of a part file, which makes its holder the only writer."""
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import fcntl
-import logging
 import os
-from collections.abc import Callable
 from contextlib import suppress
 
-from stac_asset.destinations.local.containment import Fence
-from stac_asset.destinations.local.part_file import PartFile
-from stac_asset.destinations.local.part_names import beside
-from stac_asset.errors import StacAssetError
-from stac_asset.types import Candidate, Transfer
+from stac_asset.destinations.interface import BusyError
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
-_LINKS = 8
-"""How many part files with further names are put aside, until somebody seems to make them."""
+_MAX_LINKS = 8
+"""Maximum number of hard-linked part files to unlink before giving up."""
 
 
-class BusyError(Exception):
-    """Raised when another process, or another asset, is writing the same file."""
-
-
-def open_locked(part: str, path: str, make_directory: bool, wait: bool) -> tuple[int, int]:
-    """Opens a part file with its lock, and returns its descriptor and how many bytes it holds.
+def open_locked(name: str, folder: int, wait: bool = False) -> tuple[int, int]:
+    """Open and lock a part file, and create it if it does not exist.
 
     Args:
-        part: Its path; it is made if it is not there.
-        path: The file that it becomes.
-        make_directory: Whether its folder may be made.
-        wait: Whether to block while somebody else has the lock.
+        name: The name of the part file.
+        folder: The descriptor of its folder.
+        wait: Whether to block while another writer holds the lock.
+
+    Returns:
+        The descriptor and the size in bytes of the part file.
 
     Raises:
-        BusyError: Somebody else has it.
-        OSError: It cannot be made.
+        BusyError: Another writer holds the lock.
+        OSError: The part file cannot be opened.
     """
     links = 0
     while True:
-        try:
-            fd = os.open(part, _FLAGS, 0o666)
-        except FileNotFoundError:
-            if not make_directory:
-                raise
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            fd = os.open(part, _FLAGS, 0o666)
+        fd = os.open(name, _FLAGS, 0o666, dir_fd=folder)
         try:
             _lock(fd, wait)
-        except BlockingIOError:
-            os.close(fd)
-            raise BusyError(path) from None
-        except OSError:
-            os.close(fd)
-            raise
-        try:
-            found = os.fstat(fd)
-            if found.st_ino == os.stat(part).st_ino:
-                if found.st_nlink <= 1:
-                    return fd, found.st_size
-                if links == _LINKS:
+            held = os.fstat(fd)
+            if _is_at(held, name, folder):
+                if held.st_nlink <= 1:
+                    return fd, held.st_size
+                if links == _MAX_LINKS:
                     raise OSError(errno.EMLINK, os.strerror(errno.EMLINK))
-                os.unlink(part)  # Its other name is a file that is none of ours.
+                os.unlink(name, dir_fd=folder)  # The other name may belong to another program.
                 links += 1
-        except FileNotFoundError:
-            pass
-        except OSError:
+        except BaseException:
             os.close(fd)
             raise
-        os.close(fd)  # Whoever had the lock has renamed this very file in the meantime.
+        os.close(fd)  # The previous holder of the lock has renamed or removed this file.
+
+
+def remove_unlocked(part: str, note: str, folder: int) -> None:
+    """Remove a part file and its note, unless another writer holds the lock.
+
+    Args:
+        part: The name of the part file.
+        note: The name of the resume note.
+        folder: The descriptor of their folder.
+
+    Raises:
+        OSError: They cannot be removed.
+    """
+    try:
+        fd = os.open(part, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=folder)
+    except FileNotFoundError:
+        _unlink(note, folder)
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _unlink(part, folder)
+        _unlink(note, folder)
+    finally:
+        os.close(fd)
 
 
 def _lock(fd: int, wait: bool) -> None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BusyError from None
     except OSError as error:
-        # Some network file systems know no locks; two writers are then the operator's care, as
-        # the documentation says.
+        # Some network file systems have no locks. The documentation asks for one writer there.
         if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
             raise
 
 
-def tidy_others(transfer: Transfer, candidate: Candidate, fence: Fence) -> None:
-    """Removes what was received from the other candidates of a transfer that is done.
-
-    Args:
-        transfer: The transfer.
-        candidate: The one whose file is there.
-        fence: The directory that nothing may leave.
-    """
-    for other in transfer.candidates:
-        if other.path != candidate.path:
-            with suppress(OSError, StacAssetError):  # What cannot be tidied harms nobody.
-                fence.check(other.path)
-                _tidy(other.path)
-
-
-def _tidy(path: str) -> None:
-    """Removes what a killed run left beside a finished file, unless it is somebody's just now."""
-    part, note = beside(path)
+def _is_at(held: os.stat_result, name: str, folder: int) -> bool:
     try:
-        fd = os.open(part, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        return os.path.samestat(held, os.stat(name, dir_fd=folder, follow_symlinks=False))
     except FileNotFoundError:
-        with suppress(FileNotFoundError):
-            os.unlink(note)
-        return
-    try:
-        with suppress(OSError):  # Somebody has the lock, or the file system knows none.
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.unlink(part)
-            os.unlink(note)
-    finally:
-        os.close(fd)
+        return False
 
 
-logger = logging.getLogger(__name__)
-
-
-_POLL = 0.2
-"""Seconds between two looks."""
-
-
-_SILENT = 5
-"""Looks until the wait is worth a line: most are over by then."""
-
-
-async def when_free(open_part: Callable[[], PartFile], path: str) -> PartFile:
-    """Returns a part file as soon as nobody else is writing it.
-
-    Args:
-        open_part: Opens it, and does not wait.
-        path: The file that it becomes.
-
-    Raises:
-        UnsafePathError: The path leaves its directory.
-        DestinationError: The file cannot be made.
-    """
-    looked = 0
-    while True:
-        try:
-            return open_part()
-        except BusyError:
-            looked += 1
-            if looked == _SILENT:
-                logger.warning("waiting for another run, or asset, that is writing %s", path)
-            await asyncio.sleep(_POLL)
+def _unlink(name: str, folder: int) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder)

@@ -1,355 +1,176 @@
-"""One destination file on the local disk: begun or continued, verified, committed or dropped.
+"""A part file: the bytes of a file until it is complete.
 
-Bytes go to a part file beside the target. Only a whole, verified and synced file gets the final
-name, by a rename; until then what stood there stays. A part file of more than 64 KiB has a note
-beside it that says what it is part of, so that a later attempt, of this process or another, can
-continue it. With `locks`, `notes`, `fence` and `digest` this is all that knows a local disk.
+The part file is in the folder of its file. Only a complete file gets the final name, by a rename
+after a sync. Until then, the previous file stays.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import sys
-from contextlib import suppress
-from pathlib import Path
-from typing import NoReturn
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
-from stac_asset.destinations.local.containment import Fence, Writing
-from stac_asset.destinations.local.digest import FollowingDigest
+from stac_asset.destinations.local.containment import ContainedDirectory, Folder
 from stac_asset.destinations.local.lock import open_locked
-from stac_asset.destinations.local.missing_ranges import Piece, Pieces
-from stac_asset.destinations.local.part_names import beside
-from stac_asset.destinations.local.resume_note import Note, NoteFile, read_note
-from stac_asset.errors import (
-    ChecksumError,
-    RangeError,
-    SizeError,
-    TruncatedError,
-)
-from stac_asset.integrity import Multihash
-
-_NOTE_FROM = 64 * 1024
-"""Bytes from which on a part file is worth a note; smaller ones are fetched again, and so are
-those up to twice as large that are whole, and are killed in the moment before they are renamed."""
-
-
-_ENDLESS = sys.maxsize
-"""Bytes of a file of which nobody says how many they are."""
+from stac_asset.destinations.local.os_errors import map_os_errors
+from stac_asset.destinations.local.part_names import part_names
+from stac_asset.destinations.local.resume_note import ResumeNote, ResumeNoteFile
+from stac_asset.errors import DestinationError
 
 
 class PartFile:
-    """A file while its bytes arrive; use it as a context manager.
+    """An open and locked part file. Create one with `open`."""
 
-    Args:
-        path: The final, absolute path.
-        directory: The directory that the file may not leave.
-        source: What the bytes come from; a part file of another source is not continued.
-        make_directory: Whether the directory may be made; the folders in it always may.
-        expected: The multihash that the file must have, if known.
-        hashed: Whether to compute a digest though there is nothing to compare it with.
-        stated: Bytes that the file must have by its asset's word, if that says.
-        wait: Whether to block while somebody else is writing this file.
+    path: str
+    """The absolute path of the file, for messages."""
 
-    Raises:
-        UnsafePathError: The path leaves the directory, by its parts or by a symlink.
-        BusyError: Somebody else is writing this file.
-        DestinationError: The file cannot be made.
-    """
+    fd: int
+    """The descriptor of the part file."""
 
-    offset: int
-    """How many bytes it holds."""
+    length: int
+    """Size of the part file in bytes, if it was written in order."""
 
-    validator: str | None
-    """What the source called the version that these bytes are of."""
-
-    pieces: Pieces | None
-    """What is missing, where the file arrives in pieces."""
+    note: ResumeNoteFile
+    """The resume note. The part file is kept after the context only if the note was written."""
 
     def __init__(
-        self,
-        path: Path | str,
-        directory: Path | str | Fence,
-        source: str,
-        make_directory: bool = True,
-        expected: Multihash | None = None,
-        hashed: bool = False,
-        stated: int | None = None,
-        wait: bool = False,
+        self, directory: ContainedDirectory, key: str, folder: Folder, fd: int, length: int
     ) -> None:
-        self._path = os.fspath(path)
-        self._source = source
-        self._part, note = beside(self._path)
-        self._note = NoteFile(note)
-        self._expected = expected
-        self._hashed = hashed or expected is not None
-        self._done = False
-        self._unnoted = 0
-        self._size: int | None = None
-        self._stated = stated
-        self._end = _ENDLESS if stated is None else stated
-        self._writing = Writing(self._path)
-        fence = directory if isinstance(directory, Fence) else Fence(directory)
-        with self._writing:
-            fence.check(self._path)
-            may_make = make_directory or os.path.isdir(fence.directory)
-            self._fd, self._found = open_locked(self._part, self._path, may_make, wait)
-        try:
-            with self._writing:
-                self._resume(note)
-            self._digest = self._new_digest()
-        except BaseException:
-            os.close(self._fd)
-            raise
+        self.path = directory.path_of(key)
+        self.fd, self.length = fd, length
+        self._directory, self._folder = directory, folder
+        self._name = os.path.basename(key)
+        self._part, note = part_names(self._name)
+        self.note = ResumeNoteFile(note, folder.fd)
+        self._ended = False
 
-    def _resume(self, path: str) -> None:
-        """Finds out how much of what is here can be used."""
-        self.offset, self.validator, self.pieces = 0, None, None
-        note = read_note(path) if self._found else None
-        if note is None or note.source != self._name_of_source():
-            if self._found:
-                os.ftruncate(self._fd, 0)
-            # One that a killed run left would say of the bytes to come what is not true.
-            self._note.remove()
-            return
-        size, whole = self._found, note.size
-        if self._stated is not None and whole not in (None, self._stated):
-            self.restart()
-            return
-        if note.pieces is not None:
-            if not note.pieces.fits(size):
-                self.restart()
-                return
-            note.pieces.doubt_the_last()
-            self.pieces, size = note.pieces, note.pieces.received
-        elif whole is not None and size > whole:
-            self.restart()
-            return
-        elif whole is None or size == whole:
-            # Nothing may be missing, but a range past the end is refused. One byte asked for
-            # again tells that the source still has this version.
-            size -= 1
-            os.ftruncate(self._fd, size)
-        self.offset, self.validator, self._size = size, note.validator, whole
-        self._note.written = True
-
-    def _name_of_source(self) -> str:
-        return hashlib.sha256(self._source.encode(errors="surrogatepass")).hexdigest()
-
-    def _new_digest(self) -> FollowingDigest | None:
-        return FollowingDigest(self._fd, self._expected) if self._hashed else None
-
-    def start(
-        self, offset: int, validator: str | None, size: int | None, end: int | None = None
-    ) -> None:
-        """Takes note of what the source is about to send.
+    @classmethod
+    @contextmanager
+    def open(
+        cls, directory: ContainedDirectory, key: str, wait: bool = False
+    ) -> Iterator[PartFile]:
+        """Open the part file of a file. It may hold bytes of an earlier run.
 
         Args:
-            offset: The position of the first byte that will come: 0 to start over, or the
-                end of what is here.
-            validator: What the source calls this version, if it can say.
-            size: Bytes of the whole file, if the source says.
-            end: The first byte that will not come, if the source says that it sends only a part.
+            directory: The directory that the file cannot leave.
+            key: The relative name of the file.
+            wait: Whether to block while another writer has the part file open.
 
         Raises:
-            RangeError: The bytes would not fit to what is here, or are a part of nobody knows what.
-            SizeError: The file has not the size that its asset says.
+            BusyError: Another writer has the part file open.
+            UnsafePathError: The folder of the file is outside of the directory.
+            DestinationError: The part file cannot be opened.
         """
-        if offset and (offset != self.offset or validator != self.validator):
-            self.restart()
-            raise RangeError(f"the source sent bytes from {offset} on, which were not asked for")
-        if offset and self._size is not None and size != self._size:
-            if size is not None:
-                self.restart()
-                raise RangeError(f"the file changed its size to {size} bytes while it was fetched")
-            size = self._size
-        if size is None and end is not None:
-            raise RangeError(f"the source sent bytes up to {end}, and does not say of how many")
-        if self._stated not in (None, size) and size is not None:
-            raise SizeError(f"the source has {size} bytes where file:size says {self._stated}")
-        if not offset and self.offset:
-            self.restart()
-        self.validator = validator
-        self._size = size
-        known = size if size is not None else self._stated
-        self._end = end if end is not None else _ENDLESS if known is None else known
+        path, name = directory.path_of(key), os.path.basename(key)
+        with ExitStack() as stack:
+            with map_os_errors(path):
+                folder = stack.enter_context(directory.open_folder(key, make=True))
+                check_not_folder(path, name, folder)
+                fd, length = open_locked(part_names(name)[0], folder.fd, wait)
+            part = cls(directory, key, folder, fd, length)
+            stack.callback(part._close)
+            yield part
 
-    def restart(self) -> None:
-        """Forgets what was received."""
-        with self._writing:
-            os.ftruncate(self._fd, 0)
-            self._note.remove()
-        self.offset, self.validator, self._size, self.pieces = 0, None, None, None
-        self._unnoted = 0
-        self._digest = self._new_digest()
-
-    def write(self, data: bytes) -> None:
-        """Writes the next bytes.
-
-        Args:
-            data: What follows on what is here.
-
-        Raises:
-            DestinationError: They cannot be written.
-            RangeError: They are more than the source announced.
-            SizeError: They are more than the file has by its asset's word.
-        """
-        if self.offset + len(data) > self._end:
-            self._refuse()
-        self.put(data, self.offset)
-        self.offset += len(data)
-        if not self._note.written and self.validator and self._is_worth_a_note():
-            with self._writing:
-                self._write_note()
-
-    def _refuse(self) -> NoReturn:
-        if self._size is None:
-            raise SizeError(f"the source has more bytes than the {self._stated} of file:size")
-        raise RangeError(f"the source sent more bytes than up to {self._end}, as it announced")
-
-    def _is_worth_a_note(self) -> bool:
-        whole = self.offset == self._size and self.offset <= 2 * _NOTE_FROM
-        return self.offset >= _NOTE_FROM and not whole
-
-    def split(self) -> None:
-        """Lets the rest of the file, whose size is known, arrive in pieces."""
-        assert self._size is not None, "who splits has looked"
-        self.pieces = Pieces(self._size, [Piece(self.offset, self._size)])
-        with self._writing:
-            self._write_note()
-
-    def put(self, data: bytes, position: int) -> None:
-        """Writes bytes somewhere, and leaves it to `advance` to take note of them.
+    def append(self, data: bytes) -> None:
+        """Write bytes after the existing ones.
 
         Args:
             data: The bytes.
-            position: Where the first of them belongs.
 
         Raises:
             DestinationError: They cannot be written.
         """
-        with self._writing:
-            size = len(data)
-            written = os.pwrite(self._fd, data, position)
-            while written < size:
-                written += os.pwrite(self._fd, memoryview(data)[written:], position + written)
-        digest = self._digest
-        if digest is not None and digest.position == position:
-            digest.update(memoryview(data))
+        self.write_at(data, self.length)
+        self.length += len(data)
 
-    def advance(self, piece: Piece, size: int) -> None:
-        """Takes note of bytes of a piece that were written.
-
-        The note follows by some chunks: a kill costs 64 KiB for each piece that is in work.
+    def write_at(self, data: bytes, position: int) -> None:
+        """Write bytes at a position.
 
         Args:
-            piece: One of those that are missing.
-            size: How many bytes.
+            data: The bytes.
+            position: The position of the first one.
 
         Raises:
-            DestinationError: The note cannot be written.
+            DestinationError: They cannot be written.
         """
-        assert self.pieces is not None, "there is a piece"
-        self.pieces.advance(piece, size)
-        self.offset += size
-        self._unnoted += size
-        if self._unnoted >= _NOTE_FROM * self.pieces.in_work:
-            with self._writing:
-                self._write_note()
+        with map_os_errors(self.path):
+            size = len(data)
+            written = os.pwrite(self.fd, data, position)
+            while written < size:
+                written += os.pwrite(self.fd, memoryview(data)[written:], position + written)
 
-    def _write_note(self) -> None:
-        self._unnoted = 0
-        self._note.write(Note(self._name_of_source(), self.validator, self._size, self.pieces))
+    def truncate(self, size: int = 0) -> None:
+        """Remove the bytes from a position on.
 
-    @property
-    def size(self) -> int | None:
-        """Bytes of the whole file, if the source said."""
-        return self._size
-
-    @property
-    def stopped_short(self) -> bool:
-        """Whether all has come that the source announced, and more can be asked for."""
-        return (
-            self.validator is not None
-            and self._size is not None
-            and self.offset == self._end < self._size
-        )
-
-    @property
-    def room(self) -> int:
-        """How many more bytes may come before the source is asked again."""
-        return self._end - self.offset
-
-    @property
-    def unhashed(self) -> int:
-        """How many bytes `hash_on` has to read, of those that have no gap before them."""
-        return self._prefix() - self._digest.position if self._digest is not None else 0
-
-    def hash_on(self) -> None:
-        """Hashes bytes that are here, some megabytes at most.
-
-        It may run in a thread while bytes are written, but not while anything else is done here.
+        Args:
+            size: The position. With 0, the resume note is removed as well.
 
         Raises:
-            DestinationError: They cannot be read.
+            DestinationError: The file cannot be truncated.
         """
-        if self._digest is not None:
-            with Writing(self._path):
-                self._digest.follow(self._prefix())
+        with map_os_errors(self.path):
+            os.ftruncate(self.fd, size)
+            self.length = size
+            if not size:
+                self.note.remove()
 
-    def _prefix(self) -> int:
-        return self.offset if self.pieces is None else self.pieces.prefix
+    def write_note(self, note: ResumeNote) -> None:
+        """Write the resume note, so that a later run can resume.
 
-    def commit(self) -> str | None:
-        """Verifies the file, syncs it, and gives it its final name.
-
-        Returns:
-            The file's multihash, if one was computed.
+        Args:
+            note: The note.
 
         Raises:
-            TruncatedError: Fewer bytes came than the source announced.
-            SizeError: The file has not the size that its asset says.
-            ChecksumError: The file has not the digest that its asset says.
-            DestinationError: It cannot be synced or renamed.
+            DestinationError: It cannot be written.
         """
-        if self._size is not None and self.offset != self._size:
-            raise TruncatedError(f"{self.offset} of {self._size} announced bytes arrived")
-        if self._stated not in (None, self.offset):
-            raise SizeError(
-                f"the source has {self.offset} bytes where file:size says {self._stated}"
-            )
-        while self.unhashed:
-            self.hash_on()
-        got = self._digest.multihash() if self._digest is not None else None
-        if got is not None and self._expected and not self._expected.matches(got.digest):
-            raise ChecksumError(
-                f"the bytes have the checksum {got} where file:checksum says {self._expected}"
-            )
-        with self._writing:
-            os.fsync(self._fd)
-            os.replace(self._part, self._path)
-            self._done = True
-            if self._note.written:
-                self._note.remove()
-        return str(got) if got is not None else None
+        with map_os_errors(self.path):
+            self.note.write(note)
 
-    def drop(self) -> None:
-        """Removes the part file."""
+    def commit(self) -> None:
+        """Sync the part file and give it the final name.
+
+        Raises:
+            DestinationError: It cannot be synced or renamed, or its folder was moved.
+        """
+        with map_os_errors(self.path):
+            os.fsync(self.fd)
+            self._directory.check_still_there(self._folder)
+            folder = self._folder.fd
+            os.replace(self._part, self._name, src_dir_fd=folder, dst_dir_fd=folder)
+            self._ended = True
+            if self.note.written:
+                self.note.remove()
+
+    def discard(self) -> None:
+        """Remove the part file and its resume note."""
+        self._unlink()
+        self.note.remove()
+        self._ended = True
+
+    def _close(self) -> None:
+        # Without a note, no later run can resume. After a commit, the name may be another writer's.
+        if not self.note.written and not self._ended:
+            self._unlink()
+        self.note.close()
+        os.close(self.fd)
+
+    def _unlink(self) -> None:
         with suppress(FileNotFoundError):
-            os.unlink(self._part)
-        self._note.remove()
-        self._done = True
+            os.unlink(self._part, dir_fd=self._folder.fd)
 
-    def __enter__(self) -> PartFile:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._unnoted and not self._done and self._note.written:
-            with suppress(OSError):  # The next run asks for a little more then.
-                self._write_note()
-        # A part file without a note helps nobody. After a commit the name is no longer ours.
-        if not self._note.written and not self._done:
-            with suppress(FileNotFoundError):
-                os.unlink(self._part)
-        self._note.close()
-        os.close(self._fd)
+def check_not_folder(path: str, name: str, folder: Folder) -> None:
+    """Check that no folder has the name of a file.
+
+    Args:
+        path: The path of the file, for the message.
+        name: Its name.
+        folder: Its folder.
+
+    Raises:
+        DestinationError: A folder has the name.
+    """
+    with suppress(FileNotFoundError):
+        if stat.S_ISDIR(os.stat(name, dir_fd=folder.fd).st_mode):
+            raise DestinationError(f"cannot write {path}: there is a directory of that name")

@@ -1,36 +1,45 @@
-"""TODO."""
+"""The names of part files and resume notes."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 _NAME_MAX = 255
-
-
 _SURE_TO_FIT = _NAME_MAX // 8
-"""Characters that fit into a name in any encoding, with what is put around them."""
+"""Number of characters that fit into a file name in any encoding."""
+
+_PATTERN = re.compile(r"\..*\.part(\.json)?", re.IGNORECASE)
+
+
+def part_names(name: str) -> tuple[str, str]:
+    """Return the names of the part file and the resume note of a file.
+
+    Args:
+        name: The name of the file, without its folder.
+    """
+    if len(name) > _SURE_TO_FIT and len(os.fsencode(name)) > _NAME_MAX - len("..part.json"):
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+    part = f".{name}.part"
+    return part, f"{part}.json"
 
 
 def part_paths(path: Path) -> tuple[Path, Path]:
-    """Returns the part file of a file, and the note beside it.
+    """Return the paths of the part file and the resume note of a file.
 
     Args:
-        path: The final path.
+        path: The path of the file.
     """
-    part, note = beside(os.fspath(path))
-    return Path(part), Path(note)
+    part, note = part_names(path.name)
+    return path.with_name(part), path.with_name(note)
 
 
-def beside(path: str) -> tuple[str, str]:
-    """Returns the same as `part_paths`, as text.
+def is_part_name(name: str) -> bool:
+    """Return whether a name is that of a part file or a resume note.
 
     Args:
-        path: The final path.
+        name: The name of a file, without its folder.
     """
-    folder, name = os.path.split(path)
-    if len(name) > _SURE_TO_FIT and len(os.fsencode(name)) > _NAME_MAX - len("..part.json"):
-        name = hashlib.sha256(os.fsencode(name)).hexdigest()
-    part = os.path.join(folder, f".{name}.part")
-    return part, f"{part}.json"
+    return _PATTERN.fullmatch(name) is not None

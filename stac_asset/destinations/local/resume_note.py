@@ -1,7 +1,7 @@
-"""The note beside a part file: what it is part of, and where there are gaps in it.
+"""The resume note beside a part file: its source, its version, and its missing byte ranges.
 
-It is written in place, by one call to the system each time, so that a kill leaves the one text or
-the other; what is no whole note counts as none.
+A note is written in place by one system call. So after a kill it holds the old or the new text. An
+invalid note is ignored.
 """
 
 from __future__ import annotations
@@ -12,90 +12,108 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from stac_asset.destinations.local.missing_ranges import Pieces
+from stac_asset.destinations.missing_ranges import MissingRanges
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """What a note says."""
+class ResumeNote:
+    """What a later upload must know to resume a part file."""
 
     source: str
-    """The digest of what the bytes come from."""
+    """Digest of the source's identity."""
 
-    validator: str | None
-    """What the source called the version that these bytes are of."""
+    validator: str
+    """The source's name for the version of the received bytes."""
 
     size: int | None
-    """Bytes of the whole file, if the source said."""
+    """Size of the complete file in bytes, if the source reported one."""
 
-    pieces: Pieces | None = None
-    """What is missing of a file that arrives in pieces; None where one byte follows the other."""
+    missing: MissingRanges | None = None
+    """Missing byte ranges. None if the bytes arrive in order."""
+
+    @classmethod
+    def parse(cls, data: bytes) -> ResumeNote | None:
+        """Return the note with this text, or None if the text is not a valid note.
+
+        Args:
+            data: The content of a note file, from any writer.
+        """
+        with suppress(ValueError, KeyError, TypeError):
+            fields = json.loads(data)
+            source, validator, size = fields["source"], fields["validator"], fields["size"]
+            missing = None
+            if fields.get("missing") is not None:
+                missing = MissingRanges.parse(size, fields["missing"])
+            if isinstance(source, str) and isinstance(validator, str):
+                return cls(source, validator, size, missing)
+        return None
+
+    def to_bytes(self) -> bytes:
+        """Return the text of the note."""
+        fields: dict[str, Any] = {
+            "source": self.source,
+            "validator": self.validator,
+            "size": self.size,
+        }
+        if self.missing is not None:
+            fields["missing"] = self.missing.spans()
+        return json.dumps(fields, separators=(",", ":")).encode()
 
 
-def read_note(path: str) -> Note | None:
-    """Returns what a note says, or None if there is none that can be used.
+class ResumeNoteFile:
+    """The file of a resume note.
 
     Args:
-        path: Where it is.
-    """
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        with open(path, "rb") as file:
-            said = json.load(file)
-        source, validator, size = said["source"], said["validator"], said["size"]
-        pieces = None
-        if said.get("missing") is not None:
-            pieces = Pieces.parse(size, said["missing"])
-        if isinstance(source, str) and isinstance(validator, str):
-            return Note(source, validator, size, pieces)
-    return None
-
-
-class NoteFile:
-    """The note of a part file that is being written.
-
-    Args:
-        path: Where it goes.
+        name: Its name.
+        folder: The descriptor of its folder, which stays open as long as this object is used.
     """
 
     written: bool = False
-    """Whether there is one."""
+    """Whether the file exists and belongs to the part file."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, name: str, folder: int) -> None:
+        self._name = name
+        self._folder = folder
         self._fd: int | None = None
         self._length = 0
 
-    def write(self, note: Note) -> None:
-        """Writes the note, or writes over it.
+    def read(self) -> ResumeNote | None:
+        """Return the note, or None if there is no valid one."""
+        try:
+            fd = os.open(
+                self._name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=self._folder
+            )
+        except OSError:
+            return None
+        with open(fd, "rb") as file, suppress(OSError):
+            return ResumeNote.parse(file.read())
+        return None
+
+    def write(self, note: ResumeNote) -> None:
+        """Write the note, or replace its text.
 
         Args:
-            note: What it says from now on.
+            note: The note.
         """
-        said: dict[str, Any] = {
-            "source": note.source,
-            "validator": note.validator,
-            "size": note.size,
-        }
-        if note.pieces is not None:
-            said["missing"] = note.pieces.spans()
-        data = json.dumps(said, separators=(",", ":")).encode()
+        data = note.to_bytes()
         if self._fd is None:
-            self.remove()  # It may be a symlink to elsewhere.
+            self.remove()  # The name may be a symlink.
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            self._fd = os.open(self._path, flags, 0o666)
+            self._fd = os.open(self._name, flags, 0o666, dir_fd=self._folder)
+        # Spaces cover the rest of a longer text. JSON ignores them.
         self._length = max(self._length, len(data))
         os.pwrite(self._fd, data.ljust(self._length), 0)
         self.written = True
 
     def remove(self) -> None:
-        """Removes it, if it is there."""
+        """Remove the file if it exists."""
         self.close()
         with suppress(FileNotFoundError):
-            os.unlink(self._path)
+            os.unlink(self._name, dir_fd=self._folder)
         self.written = False
 
     def close(self) -> None:
-        """Leaves it as it is."""
+        """Close the file and keep it."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None

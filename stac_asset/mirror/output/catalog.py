@@ -11,7 +11,7 @@ from typing import Any
 import pystac
 
 from stac_asset.config import Config
-from stac_asset.destinations.local.documents import write_document_blocking
+from stac_asset.destinations.local.documents import write_document
 from stac_asset.errors import ConfigError, SourceError
 from stac_asset.mirror.search.window import moment, rfc3339
 from stac_asset.mirror.source_item import Found
@@ -192,5 +192,5 @@ def _written(path: Path, document: dict[str, Any], directory: Path) -> bool:
     with suppress(OSError):
         if path.read_bytes() == data:
             return False
-    write_document_blocking(path, data, directory)
+    write_document(path, data, directory)
     return True

@@ -11,7 +11,7 @@ from typing import Any
 
 from stac_asset.config import Config
 from stac_asset.destinations.local.digest import file_digest
-from stac_asset.destinations.local.documents import write_document_blocking
+from stac_asset.destinations.local.documents import write_document
 from stac_asset.errors import SourceError
 from stac_asset.hrefs import relative_href
 from stac_asset.integrity import Multihash, new_hash
@@ -121,7 +121,7 @@ def _structure(path: Path, directory: Path, collection: str | None) -> list[dict
 
 
 def _write(document: dict[str, Any], path: Path, directory: Path) -> Row:
-    write_document_blocking(path, json_bytes(document), directory)
+    write_document(path, json_bytes(document), directory)
     row = row_of(document, path.relative_to(directory).as_posix(), stamp_of(path))
     assert row is not None, "the document has what makes a row"
     return row

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from stac_asset.destinations.local.part_file import PartFile
+from stac_asset.destinations.local.documents import new_file
 from stac_asset.hrefs import absolute_href, is_absolute, relative_href
 from stac_asset.mirror.search.window import moment
 from stac_asset.mirror.state.layout import INDEX, PARQUET
@@ -84,11 +84,10 @@ def write_parquet(directory: Path, rows: Iterable[Row]) -> None:
 
 
 def _move(scratch: Path, path: Path, directory: Path) -> None:
-    with PartFile(path, directory, "index", wait=True) as part, scratch.open("rb") as file:
-        part.start(0, None, scratch.stat().st_size)
+    with new_file(path, directory, wait=True) as index, scratch.open("rb") as file:
         while block := file.read(1024 * 1024):
-            part.write(block)
-        part.commit()
+            index.append(block)
+        index.commit()
 
 
 def _items(directory: Path, rows: Iterable[Row], index: Path) -> Iterator[dict[str, Any]]:

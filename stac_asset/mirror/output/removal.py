@@ -8,14 +8,15 @@ asked for each of them by its id. Those that it does not have any more have left
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from stac_asset.destinations.local.containment import Fence
-from stac_asset.destinations.local.part_names import part_paths
+from stac_asset.destinations.local.containment import ContainedDirectory, Folder
+from stac_asset.destinations.local.part_names import part_names
 from stac_asset.mirror.changes import Night
 from stac_asset.mirror.output.item_documents import mark_removed
 from stac_asset.mirror.search.criteria import Criteria
@@ -89,17 +90,20 @@ def delete(rows: Iterable[Row], directory: Path) -> None:
         rows: The items, to which nothing links any more.
         directory: The absolute path of the mirror.
     """
-    fence = Fence(directory)
+    contained = ContainedDirectory(directory)
     for row in rows:
         document = directory / row.document
-        fence.check(str(document))
-        for name, _ in row.files.values():
-            path = document.with_name(name)
-            for leftover in part_paths(path):
-                leftover.unlink(missing_ok=True)
-            path.unlink(missing_ok=True)
-        document.unlink(missing_ok=True)
+        with suppress(FileNotFoundError), contained.open_folder(row.document) as folder:
+            for name, _ in row.files.values():
+                for file in (*part_names(name), name):
+                    _unlink(file, folder)
+            _unlink(document.name, folder)
         with suppress(OSError):  # Something is in it that is not the mirror's.
             document.parent.rmdir()
             if row.key.collection is not None:
                 document.parent.parent.rmdir()
+
+
+def _unlink(name: str, folder: Folder) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder.fd)

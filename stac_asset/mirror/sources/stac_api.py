@@ -29,7 +29,7 @@ from stac_asset.mirror.source_item import Found, Key
 from stac_asset.mirror.sources.api_io import ApiIO
 from stac_asset.mirror.sources.paging import Paging, links_of
 from stac_asset.redact import redact_href
-from stac_asset.transfer.retry import retrying
+from stac_asset.transfer.retry import retry
 
 _PAGE = 500
 """Items of a page, where nobody says. What a server finds too many, it cuts."""
@@ -208,15 +208,16 @@ class Api:
         """
         try:
             client = await self._clients.get_client(self.href)
-            async for attempt in retrying(self._config):
-                with attempt:
-                    self._io.secrets = await client.secrets(URL(self.href))
-                    document = await in_thread(call)
+
+            async def attempt() -> dict[str, Any]:
+                self._io.secrets = await client.secrets(URL(self.href))
+                return await in_thread(call)
+
+            return await retry(attempt, self._config)
         except StacAssetError as error:
             raise SourceError(
                 f"the API '{redact_href(self.href)}' cannot be asked: {error}"
             ) from error
-        return document
 
     def _link(self, rel: str, path: str) -> str:
         for link in links_of(self._landing):

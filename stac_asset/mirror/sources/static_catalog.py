@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 from typing import Any
@@ -10,16 +9,14 @@ from typing import Any
 from stac_asset.clients.registry import Clients
 from stac_asset.concurrency import bounded
 from stac_asset.config import Config
-from stac_asset.error_mapping import mapped_errors
 from stac_asset.errors import ConfigError, HrefError, SourceError, StacAssetError
-from stac_asset.hrefs import absolute_href, is_local, parse_href
+from stac_asset.hrefs import absolute_href
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window
 from stac_asset.mirror.source_item import Found, Key
 from stac_asset.mirror.sources.local_filter import check_listed, is_found
 from stac_asset.redact import redact_href
-from stac_asset.transfer.interface import Request
-from stac_asset.transfer.retry import retrying
+from stac_asset.stac.read import read_object
 
 _AT_ONCE = 16
 """How many item documents are read at once."""
@@ -121,7 +118,10 @@ class StaticCatalog:
         while waiting:
             href = waiting.pop(0)
             try:
-                document = self._read_already.get(href) or (await self._read(href))[0]
+                document = (
+                    self._read_already.get(href)
+                    or (await read_object(href, self._clients, self._config))[0]
+                )
             except StacAssetError as error:
                 raise SourceError(f"'{redact_href(href)}' cannot be read: {error}") from error
             if document.get("type") == "Collection" and isinstance(document.get("id"), str):
@@ -143,27 +143,7 @@ class StaticCatalog:
 
     async def _item(self, href: str) -> Found | StacAssetError:
         try:
-            document, etag = await self._read(href)
+            document, etag = await read_object(href, self._clients, self._config)
         except StacAssetError as error:
             return SourceError(f"the item '{redact_href(href)}' cannot be read: {error}")
         return Found(document, href, etag)
-
-    async def _read(self, href: str) -> tuple[dict[str, Any], str | None]:
-        """Returns a document, and its ETag if it has one.
-
-        Raises:
-            StacAssetError: It cannot be read.
-        """
-        async for attempt in retrying(self._config):
-            with attempt, mapped_errors(href):
-                client = await self._clients.get_client(href)
-                async with client.fetch(Request(parse_href(href))) as response:
-                    data = b"".join([chunk async for chunk in response.chunks])
-                    etag = None if is_local(href) else response.validator
-        try:
-            document = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise SourceError(f"'{redact_href(href)}' is no JSON: {error}") from None
-        if not isinstance(document, dict):
-            raise SourceError(f"'{redact_href(href)}' is no JSON object")
-        return document, etag

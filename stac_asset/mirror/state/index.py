@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stac_asset.destinations.local.documents import write_document_blocking
+from stac_asset.destinations.local.documents import write_document
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.layout import BEGUN, INDEX, SEARCHES, document_name, document_of
 from stac_asset.mirror.state.row import Row, row_of
@@ -104,7 +104,7 @@ def write_searched(directory: Path, searched: Mapping[str, str]) -> None:
         directory: The directory of the mirror.
         searched: The moments, by the search's digest.
     """
-    write_document_blocking(directory / SEARCHES, json_bytes(dict(searched)), directory)
+    write_document(directory / SEARCHES, json_bytes(dict(searched)), directory)
 
 
 def write_begun(directory: Path, begun: Mapping[Key, Begun]) -> None:
@@ -143,7 +143,7 @@ def stamp_of(document: Path) -> tuple[int, int]:
 
 def _write_lines(path: Path, directory: Path, lines: Iterable[dict[str, Any]]) -> None:
     data = b"".join(json_bytes(line, indent=None) + b"\n" for line in lines)
-    write_document_blocking(path, data, directory)
+    write_document(path, data, directory)
 
 
 def _read_index(directory: Path) -> dict[str, Row]:

@@ -1,0 +1,214 @@
+"""What the engine asks of a destination: a directory, or later the prefix of an object store.
+
+A destination holds files under keys. A key is a relative name with `/` between its parts, such as
+`item-1/B04.tif`. Destinations implement these protocols. The engine imports no implementation.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from stac_asset.destinations.missing_ranges import ByteRange, MissingRanges
+from stac_asset.integrity import Multihash
+
+
+class BusyError(Exception):
+    """Raised when another process, or another asset, is writing the same file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The size and checksum that an item declares for a file."""
+
+    size: int | None = None
+    """Size in bytes, from `file:size`."""
+
+    checksum: Multihash | None = None
+    """Checksum, from `file:checksum`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A complete file in a destination."""
+
+    size: int
+    """Size in bytes."""
+
+
+class Upload(Protocol):
+    """A file while its bytes arrive. Its key keeps the previous file until `commit`."""
+
+    offset: int
+    """Number of received bytes."""
+
+    validator: str | None
+    """The source's name for the version of the received bytes, such as an ETag."""
+
+    missing: MissingRanges | None
+    """Missing byte ranges, once the file arrives in several of them."""
+
+    @property
+    def size(self) -> int | None:
+        """Size of the complete file in bytes, if the source reported one."""
+
+    @property
+    def room(self) -> int:
+        """Number of bytes that the current response may still send."""
+
+    @property
+    def stopped_short(self) -> bool:
+        """Whether the response ended before the end of the file, and more can be requested."""
+
+    async def begin(
+        self, offset: int, validator: str | None, size: int | None, end: int | None = None
+    ) -> None:
+        """Accept a response, or reject it if it does not fit the received bytes.
+
+        Args:
+            offset: Position of the first byte of the response. 0 discards the received bytes.
+            validator: The source's name for this version, if it reports one.
+            size: Size of the complete file in bytes, if the source reports one.
+            end: Position after the last byte of the response, if it is only a part of the file.
+
+        Raises:
+            RangeError: The response does not continue the received bytes.
+            SizeError: The size differs from the declared one.
+        """
+
+    async def write(self, data: bytes) -> None:
+        """Append bytes.
+
+        Args:
+            data: The bytes after the received ones.
+
+        Raises:
+            DestinationError: The bytes cannot be written.
+            RangeError: The response is longer than announced.
+            SizeError: The file is larger than declared.
+        """
+
+    async def split(self) -> None:
+        """Let the rest of the file arrive in several byte ranges. Its size must be known."""
+
+    async def put(self, target: ByteRange, data: bytes) -> None:
+        """Write bytes at the start of a missing range, and shorten the range.
+
+        Args:
+            target: One of the ranges in `missing`.
+            data: The bytes.
+
+        Raises:
+            DestinationError: The bytes cannot be written.
+        """
+
+    async def restart(self) -> None:
+        """Discard the received bytes."""
+
+    async def commit(self) -> str | None:
+        """Verify the file and make it the file of its key.
+
+        Returns:
+            The multihash of the file, if it was computed.
+
+        Raises:
+            TruncatedError: Bytes are missing.
+            SizeError: The size differs from the declared one.
+            ChecksumError: The checksum differs from the declared one.
+            DestinationError: The file cannot be completed.
+        """
+
+    async def discard(self) -> None:
+        """Discard the received bytes and end the upload. The previous file stays."""
+
+
+class Destination(Protocol):
+    """A place that holds files under keys. No file can be outside of it."""
+
+    def key_of(self, location: str) -> str:
+        """Return the key of a file.
+
+        Args:
+            location: The file as plans and reports name it, such as an absolute path.
+
+        Raises:
+            UnsafePathError: The location is outside of the destination, or names no file.
+        """
+
+    async def check(self, key: str) -> None:
+        """Check whether a key can be written, without writing.
+
+        Args:
+            key: The key.
+
+        Raises:
+            UnsafePathError: The key leads outside of the destination.
+            DestinationError: Something that is not a file has the key.
+        """
+
+    async def existing(
+        self, key: str, declared: Declared, how: Literal["size", "checksum", "none"]
+    ) -> Existing | None:
+        """Return the file of a key if it is complete and valid.
+
+        Args:
+            key: The key.
+            declared: The expected size and checksum.
+            how: What to compare: the size, also the checksum, or nothing.
+
+        Raises:
+            UnsafePathError: The key leads outside of the destination.
+            DestinationError: Something that is not a file has the key.
+        """
+
+    def open_upload(
+        self, key: str, source: str, declared: Declared, hashed: bool = False, wait: bool = False
+    ) -> AbstractAsyncContextManager[Upload]:
+        """Start or resume the upload of a file.
+
+        Leaving the context without a commit keeps the received bytes if a later upload from the
+        same source can resume it.
+
+        Args:
+            key: The key.
+            source: Identity of the source. Bytes from another source are not resumed.
+            declared: The expected size and checksum.
+            hashed: Compute a checksum even if none is declared.
+            wait: Wait while another upload of the key is open.
+
+        Raises:
+            BusyError: Another upload of the key is open, and `wait` is False.
+            UnsafePathError: The key leads outside of the destination.
+            DestinationError: The upload cannot be opened.
+        """
+
+    async def write(self, key: str, data: bytes) -> None:
+        """Replace a small file, such as a document, as a whole.
+
+        Args:
+            key: The key.
+            data: The content.
+
+        Raises:
+            UnsafePathError: The key leads outside of the destination.
+            DestinationError: The file cannot be written.
+        """
+
+    async def remove_leftovers(self, key: str) -> None:
+        """Remove what interrupted uploads left of a key. The file of the key stays.
+
+        Args:
+            key: The key.
+        """
+
+
+class Destinations(Protocol):
+    """The destinations of a run."""
+
+    def destination_of(self, directory: str) -> Destination:
+        """Return the destination that a plan names.
+
+        Args:
+            directory: An absolute path.
+        """

@@ -1,0 +1,96 @@
+"""Runs calls to the disk in the event loop while they are quick, and in threads otherwise.
+
+Starting a thread costs more than writing a small file to memory or to a fast disk. On a slow disk,
+the event loop must not wait. Disk speed cannot be queried, so it is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import resource
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from stac_asset.concurrency import ended, in_thread
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+_QUICK = 0.002
+"""Maximum duration, in seconds, of a call that counts as quick."""
+
+_MIN_IN_THREADS, _MAX_IN_THREADS = 64, 4096
+"""Number of calls in threads after two slow ones. It doubles each time, up to the maximum."""
+
+_LARGE = 128 * 1024
+"""Minimum size, in bytes, of a write that always runs in a thread."""
+
+_THREAD: int | None = getattr(resource, "RUSAGE_THREAD", None)  # Linux only.
+
+
+def _voluntary_waits() -> float:
+    """Return how often this thread waited for anything but a processor, or NaN if unknown."""
+    if _THREAD is None:
+        return math.nan  # Unequal to itself, so every long call counts as slow.
+    return resource.getrusage(_THREAD).ru_nvcsw
+
+
+class AdaptiveOffload:
+    """Runs calls of one kind in the event loop, or in threads after two slow calls in a row."""
+
+    def __init__(self) -> None:
+        self._in_threads = 0
+        self._slow = False
+        self._next_in_threads = _MIN_IN_THREADS
+
+    async def __call__(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Run a call.
+
+        Args:
+            call: The function.
+            args: Its positional arguments.
+            kwargs: Its named arguments.
+        """
+        if self._in_threads > 0:
+            self._in_threads -= 1
+            return await in_thread(call, *args, **kwargs)
+        # Reading the count costs as much as a quick call, so it is read only after a slow one.
+        waits = _voluntary_waits() if self._slow else math.nan
+        began = time.perf_counter()
+        try:
+            return call(*args, **kwargs)
+        finally:
+            took = time.perf_counter() - began
+            # A call that waited only for a processor would not be faster in a thread.
+            before, self._slow = self._slow, took > _QUICK and _voluntary_waits() != waits
+            if not self._slow:
+                self._next_in_threads = _MIN_IN_THREADS
+            elif before:
+                self._in_threads = self._next_in_threads
+                self._next_in_threads = min(_MAX_IN_THREADS, 2 * self._next_in_threads)
+
+
+class WriteScheduler:
+    """Runs the writes of a run: large ones in threads, so that other bytes can arrive meanwhile."""
+
+    def __init__(self) -> None:
+        self._small = AdaptiveOffload()
+
+    async def __call__(
+        self, write: Callable[[bytes, int], None], data: bytes, position: int
+    ) -> None:
+        """Run a write.
+
+        Args:
+            write: The function that writes.
+            data: The bytes.
+            position: Their position in the file.
+        """
+        if len(data) < _LARGE:
+            await self._small(write, data, position)
+        else:
+            call = partial(write, data, position)
+            await ended(asyncio.get_running_loop().run_in_executor(None, call))

@@ -1,0 +1,260 @@
+"""Uploads to the local file system: the implementation of the engine's `Upload`."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+
+from stac_asset.destinations.interface import Declared
+from stac_asset.destinations.local.digest import FollowingDigest
+from stac_asset.destinations.local.hashing import BackgroundHashing
+from stac_asset.destinations.local.offload import AdaptiveOffload, WriteScheduler
+from stac_asset.destinations.local.part_file import PartFile
+from stac_asset.destinations.local.resume import resume
+from stac_asset.destinations.local.resume_note import ResumeNote
+from stac_asset.destinations.missing_ranges import ByteRange, MissingRanges
+from stac_asset.destinations.upload_state import UploadState
+from stac_asset.errors import ChecksumError, DestinationError, RangeError
+
+_MIN_NOTED = 64 * 1024
+"""Minimum size, in bytes, of a part file that gets a resume note. Smaller downloads restart."""
+
+
+class LocalUpload:
+    """The upload of a file to a part file.
+
+    Args:
+        part: The open part file. Its bytes are resumed or removed.
+        source: Identity of the source.
+        declared: The expected size and checksum.
+        hashed: Compute a checksum even if none is declared.
+        writes: Runs the writes of all uploads of a run.
+        commits: Runs the commits of all uploads of a run.
+
+    Raises:
+        DestinationError: The bytes of an earlier run cannot be removed.
+    """
+
+    def __init__(
+        self,
+        part: PartFile,
+        source: str,
+        declared: Declared,
+        hashed: bool,
+        writes: WriteScheduler,
+        commits: AdaptiveOffload,
+    ) -> None:
+        self._part = part
+        self._source = hashlib.sha256(source.encode(errors="surrogatepass")).hexdigest()
+        self._declared = declared
+        self._hashed = hashed or declared.checksum is not None
+        self._writes, self._commits = writes, commits
+        self._unnoted = 0
+        self._state = UploadState(declared.size)
+        self._resume()
+        self._hashing = self._new_hashing()
+
+    def _resume(self) -> None:
+        found = self._part.length
+        note = self._part.note.read() if found else None
+        usable = resume(note, self._source, found, self._declared.size)
+        if usable is None:
+            if found:
+                self._part.truncate()
+            # A note of an earlier run does not describe the new bytes.
+            self._part.note.remove()
+            return
+        if usable.truncate:
+            self._part.truncate(usable.offset)
+        self._state.offset, self._state.validator = usable.offset, usable.validator
+        self._state.size, self._state.missing = usable.size, usable.missing
+        self._part.note.written = True
+
+    def _new_hashing(self) -> BackgroundHashing | None:
+        if not self._hashed:
+            return None
+        digest = FollowingDigest(self._part.fd, self._declared.checksum)
+        return BackgroundHashing(digest, self._part.path, lambda: self._state.prefix)
+
+    @property
+    def offset(self) -> int:
+        """Number of received bytes."""
+        return self._state.offset
+
+    @offset.setter
+    def offset(self, offset: int) -> None:
+        self._state.offset = offset
+
+    @property
+    def validator(self) -> str | None:
+        """The source's name for the version of the received bytes."""
+        return self._state.validator
+
+    @property
+    def missing(self) -> MissingRanges | None:
+        """Missing byte ranges, once the file arrives in several of them."""
+        return self._state.missing
+
+    @property
+    def size(self) -> int | None:
+        """Size of the complete file in bytes, if the source reported one."""
+        return self._state.size
+
+    @property
+    def room(self) -> int:
+        """Number of bytes that the current response may still send."""
+        return self._state.room
+
+    @property
+    def stopped_short(self) -> bool:
+        """Whether the response ended before the end of the file, and more can be requested."""
+        return self._state.stopped_short
+
+    async def begin(
+        self, offset: int, validator: str | None, size: int | None, end: int | None = None
+    ) -> None:
+        """Accept a response, or reject it if it does not fit the received bytes.
+
+        Args:
+            offset: Position of the first byte of the response. 0 discards the received bytes.
+            validator: The source's name for this version, if it reports one.
+            size: Size of the complete file in bytes, if the source reports one.
+            end: Position after the last byte of the response, if it is only a part of the file.
+
+        Raises:
+            RangeError: The response does not continue the received bytes.
+            SizeError: The size differs from the declared one.
+        """
+        try:
+            self._state.check_continues(offset, validator, size)
+        except RangeError:
+            await self.restart()
+            raise
+        if not offset and self._state.offset:
+            await self.restart()
+        self._state.accept(offset, validator, size, end)
+
+    async def write(self, data: bytes) -> None:
+        """Append bytes.
+
+        Args:
+            data: The bytes after the received ones.
+
+        Raises:
+            DestinationError: The bytes cannot be written.
+            RangeError: The response is longer than announced.
+            SizeError: The file is larger than declared.
+        """
+        state = self._state
+        if len(data) > state.end - state.offset:
+            state.check_room(len(data))
+        await self._writes(self._write_at, data, state.offset)
+        state.offset += len(data)
+        if state.validator and not self._part.note.written and self._is_worth_a_note():
+            self._write_note()
+        if self._hashing is not None:
+            self._hashing.proceed()
+
+    def _write_at(self, data: bytes, position: int) -> None:
+        self._part.write_at(data, position)
+        hashing = self._hashing
+        if hashing is not None and hashing.digest.position == position:
+            hashing.digest.update(memoryview(data))
+
+    def _is_worth_a_note(self) -> bool:
+        # A complete file of this size is renamed before a note would help.
+        offset = self._state.offset
+        is_small_and_complete = offset == self._state.size and offset <= 2 * _MIN_NOTED
+        return offset >= _MIN_NOTED and not is_small_and_complete
+
+    async def split(self) -> None:
+        """Let the rest of the file arrive in several byte ranges. Its size must be known."""
+        size = self._state.size
+        assert size is not None, "a file of unknown size cannot be split"
+        self._state.missing = MissingRanges(size, [ByteRange(self._state.offset, size)])
+        self._write_note()
+
+    async def put(self, target: ByteRange, data: bytes) -> None:
+        """Write bytes at the start of a missing range, and shorten the range.
+
+        Args:
+            target: One of the ranges in `missing`.
+            data: The bytes.
+
+        Raises:
+            DestinationError: The bytes cannot be written.
+        """
+        missing = self._state.missing
+        assert missing is not None, "the target is one of the missing ranges"
+        await self._writes(self._write_at, data, target.position)
+        missing.advance(target, len(data))
+        self._state.offset += len(data)
+        self._unnoted += len(data)
+        # After a kill, up to 64 KiB of each range in progress are downloaded again.
+        if self._unnoted >= _MIN_NOTED * missing.taken:
+            self._write_note()
+        if self._hashing is not None:
+            self._hashing.proceed()
+
+    def _write_note(self) -> None:
+        self._unnoted = 0
+        state = self._state
+        assert state.validator is not None, "only versions with a name can be resumed"
+        self._part.write_note(ResumeNote(self._source, state.validator, state.size, state.missing))
+
+    async def restart(self) -> None:
+        """Discard the received bytes."""
+        await self._pause()
+        self._part.truncate()
+        self._state = UploadState(self._declared.size)
+        self._unnoted = 0
+        self._hashing = self._new_hashing()
+
+    async def commit(self) -> str | None:
+        """Verify the file and make it the file of its key.
+
+        Returns:
+            The multihash of the file, if it was computed.
+
+        Raises:
+            TruncatedError: Bytes are missing.
+            SizeError: The size differs from the declared one.
+            ChecksumError: The checksum differs from the declared one.
+            DestinationError: The file cannot be completed.
+        """
+        self._state.check_complete()
+        if self._hashing is not None:
+            await self._hashing.finish()
+        return await self._commits(self._verify_and_commit)
+
+    def _verify_and_commit(self) -> str | None:
+        computed = None
+        if self._hashing is not None:
+            while self._hashing.unhashed:
+                self._hashing.follow()
+            computed = self._hashing.digest.multihash()
+        expected = self._declared.checksum
+        if computed is not None and expected and not expected.matches(computed.digest):
+            raise ChecksumError(
+                f"the bytes have the checksum {computed} where file:checksum says {expected}"
+            )
+        self._part.commit()
+        return str(computed) if computed is not None else None
+
+    async def discard(self) -> None:
+        """Discard the received bytes and end the upload. The previous file stays."""
+        await self._pause()
+        self._part.discard()
+
+    async def close(self) -> None:
+        """Wait for the thread that hashes, and record the received ranges for a later run."""
+        try:
+            await self._pause()
+        finally:
+            if self._unnoted and self._part.note.written:
+                with suppress(DestinationError):  # The next run downloads a few bytes again.
+                    self._write_note()
+
+    async def _pause(self) -> None:
+        if self._hashing is not None:
+            await self._hashing.pause()

@@ -1,0 +1,70 @@
+"""Decides whether a file arrives faster over several connections."""
+
+from __future__ import annotations
+
+from itertools import chain, repeat
+
+from stac_asset.destinations.interface import Upload
+from stac_asset.transfer.interface import Response
+
+MIB = 1024 * 1024
+
+_MIN_MISSING = 32 * MIB
+"""Minimum number of missing bytes for more than one connection."""
+
+_INTERVALS = ((0.02, 40_000_000), (0.25, 150_000_000))
+"""Measured intervals: their length in seconds, and the speed in bytes per second that is fast
+enough for one connection. The last interval is repeated. At higher speeds, the processor is the
+limit."""
+
+
+def can_split(response: Response, upload: Upload) -> bool:
+    """Return whether a file can arrive in several ranges, and is large enough.
+
+    Args:
+        response: The response of its source.
+        upload: The upload, which has accepted the response.
+    """
+    return is_large(upload) and response.ranges and response.validator is not None
+
+
+def is_large(upload: Upload) -> bool:
+    """Return whether enough bytes are missing for more than one connection.
+
+    Args:
+        upload: The upload.
+    """
+    return upload.size is not None and upload.size - upload.offset >= _MIN_MISSING
+
+
+class SpeedProbe:
+    """Measures the speed of the first connection of a file.
+
+    Args:
+        upload: The upload that the connection writes to.
+        now: The current time of the event loop, in seconds.
+    """
+
+    __slots__ = ("_before", "_fast", "_intervals", "_since", "_until", "_upload")
+
+    def __init__(self, upload: Upload, now: float) -> None:
+        self._upload = upload
+        self._intervals = chain(_INTERVALS, repeat(_INTERVALS[-1]))
+        self._start_interval(now)
+
+    def _start_interval(self, now: float) -> None:
+        seconds, self._fast = next(self._intervals)
+        self._since, self._until, self._before = now, now + seconds, self._upload.offset
+
+    def is_slow(self, now: float) -> bool:
+        """Return whether an interval ended in which the connection was slow.
+
+        Args:
+            now: The current time of the event loop, in seconds.
+        """
+        if now < self._until:
+            return False
+        upload, enough = self._upload, self._fast * (now - self._since)
+        is_slow = upload.offset - self._before < enough and is_large(upload)
+        self._start_interval(now)
+        return is_slow
