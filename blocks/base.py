@@ -16,7 +16,6 @@ from pydantic_core import CoreSchema
 from blocks.parameter_schema import take_references_only
 from blocks.references import load_now, name_of, reference_to
 from stac_asset import Client, Config
-from stac_asset.clients.named_credentials import NamedClient
 
 REPOSITORY = "https://github.com/prefect-stac-asset/prefect-stac-asset"
 """Where this project is. Prefect's client takes logos and documents from http(s) only."""
@@ -89,9 +88,10 @@ class ProviderCredentials(CredentialsBlock, ABC):
             ConfigError: The credentials are not complete.
         """
         config = (config or Config()).copy()
-        named = NamedClient(await self._client(config), name_of(self), self._endpoint())
-        named.made_from = config
-        return named
+        client = await self._client(config)
+        client.made_from = config
+        client.credentials, client.credentials_host = name_of(self), self._endpoint()
+        return client
 
     def get_client(self, config: Config | None = None) -> Coroutine[Any, Any, Client]:
         """Returns what `client` does: it is what Prefect calls it.

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr
 
-from stac_asset.host_patterns import Hosts
+from stac_asset.host_patterns import HostPatterns
 
 
 def _checked(hosts: list[str]) -> list[str]:
-    Hosts(hosts)
+    HostPatterns(hosts)
     return hosts
 
 

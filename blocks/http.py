@@ -13,7 +13,7 @@ from blocks.fields import HostList, check_login, revealed
 from stac_asset import Client, Config, HttpClient
 from stac_asset.clients.http.credentials import HostHeaders, basic
 from stac_asset.clients.http.session import session_from_config
-from stac_asset.host_patterns import Hosts
+from stac_asset.host_patterns import HostPatterns
 
 
 class HttpCredentials(ProviderCredentials):
@@ -87,6 +87,6 @@ class HttpCredentials(ProviderCredentials):
         return HttpClient(
             session_from_config(config),
             config.http_check_content_type,
-            HostHeaders(self._sent(), Hosts(self.hosts)),
+            HostHeaders(self._sent(), HostPatterns(self.hosts)),
             self.hosts,
         )

@@ -13,7 +13,6 @@ from yarl import URL
 
 from blocks.references import name_of
 from stac_asset import Client, Config, ConfigError, S3Client
-from stac_asset.clients.named_credentials import NamedClient
 from stac_asset.clients.s3.identity import S3Identity
 
 AWS_BLOCKS: tuple[type[Block], ...]
@@ -64,4 +63,6 @@ async def aws_client(block: Any, config: Config) -> Client:
         s3_endpoint_url=endpoint,
     )
     host = URL(endpoint).host_port_subcomponent if endpoint else None
-    return NamedClient(await S3Client.from_config(config, identity), name_of(block), host)
+    client = await S3Client.from_config(config, identity)
+    client.credentials, client.credentials_host = name_of(block), host
+    return client

@@ -16,11 +16,11 @@ from blocks.prefect_aws import AWS_BLOCKS
 from blocks.references import BlockReference, of_parameter
 from blocks.registry import OUR_BLOCKS
 from flows.mirror.search import Search
-from flows.parameters.flow import CredentialFlow
+from flows.parameters.flow import AssetFlow
 from flows.parameters.options import FlowOptions
 from flows.parameters.validation import CREDENTIALS
 from stac_asset.errors import ConfigError
-from stac_asset.mirror.run_limits import Limits
+from stac_asset.mirror.run_limits import RunSizeLimits
 
 REASONS = {"extra_forbidden": "there is no such key", "missing": "this key is missing"}
 """What is said of errors that pydantic calls something else."""
@@ -54,7 +54,7 @@ def check_parameters(flow: Flow[..., Any], given: Mapping[str, Any], where: str)
             )
     # What a flow gets has been JSON: a day that YAML reads as a date, say, is text there.
     sent = to_jsonable_python(dict(given))
-    ours = isinstance(flow, CredentialFlow)
+    ours = isinstance(flow, AssetFlow)
     if ours and CREDENTIALS in sent:
         _check_credentials(sent.pop(CREDENTIALS), f"{where}.{CREDENTIALS}")
     try:
@@ -70,7 +70,7 @@ def check_parameters(flow: Flow[..., Any], given: Mapping[str, Any], where: str)
             _check(value, hints.get(name, Any), path)
     if ours:
         try:
-            Limits(**{name: sent[name] for name in _LIMITS if name in sent})
+            RunSizeLimits(**{name: sent[name] for name in _LIMITS if name in sent})
         except ConfigError as error:
             raise ValueError(f"{where}: {error}") from None
 

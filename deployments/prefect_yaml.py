@@ -91,7 +91,7 @@ class Schedule(_Strict):
         )
 
 
-class Limit(_Strict):
+class ConcurrencyLimit(_Strict):
     """How many runs of a deployment there may be at once, and what becomes of one more."""
 
     limit: int = Field(ge=1)
@@ -114,7 +114,7 @@ class Deployment(_Strict):
     tags: list[str] = Field(default_factory=list)
     parameters: dict[str, Any] = Field(default_factory=dict)
     schedules: list[Schedule] = Field(default_factory=list)
-    concurrency_limit: Limit
+    concurrency_limit: ConcurrencyLimit
     work_pool: Pool
 
     @model_validator(mode="after")

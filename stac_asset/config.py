@@ -14,7 +14,7 @@ from stac_asset.config_fields import (
     ConfigFields,
 )
 from stac_asset.errors import CannotIncludeAndExclude, ConfigError
-from stac_asset.host_patterns import Hosts
+from stac_asset.host_patterns import HostPatterns
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -88,7 +88,7 @@ class Config(ConfigFields):
             )
         for name in ("http_headers_hosts", "oauth2_hosts"):
             try:
-                Hosts(getattr(self, name))
+                HostPatterns(getattr(self, name))
             except ConfigError as error:
                 raise ConfigError(f"{name}: {error}") from None
         self._check_oauth2()

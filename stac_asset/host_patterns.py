@@ -70,7 +70,7 @@ class HostPattern:
         return label if label and label != host else None
 
 
-class Hosts:
+class HostPatterns:
     """The hosts that something is for: `url in hosts`.
 
     Args:

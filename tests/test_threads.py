@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from stac_asset.concurrency import in_thread
+from stac_asset.destinations import Declared, LocalDestination
 from stac_asset.destinations.local.digest import FollowingDigest
-from stac_asset.destinations.local.part_file import PartFile
+from stac_asset.destinations.local.hashing import BackgroundHashing
+from stac_asset.destinations.local.offload import AdaptiveOffload, WriteScheduler
 from stac_asset.integrity import Multihash
-from stac_asset.transfer.hashing import Hashing
-from stac_asset.transfer.offload import Offload, Writes
 
 MIB = 1024 * 1024
 
@@ -26,7 +26,7 @@ def slow() -> int:
 
 
 async def test_after_two_slow_calls_the_next_ones_leave_the_loop() -> None:
-    offload, here = Offload(), threading.get_ident()
+    offload, here = AdaptiveOffload(), threading.get_ident()
     assert [await offload(slow), await offload(slow)] == [here, here]
     found = {await offload(threading.get_ident) for _ in range(64)}
     assert here not in found
@@ -38,14 +38,14 @@ async def test_after_two_slow_calls_the_next_ones_leave_the_loop() -> None:
 
 
 async def test_error_of_a_call_is_the_caller_s() -> None:
-    offload = Offload()
+    offload = AdaptiveOffload()
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
             await offload(lambda: [slow(), 1 // 0])
 
 
 async def test_large_writes_leave_the_loop() -> None:
-    writes, here = Writes(), threading.get_ident()
+    writes, here = WriteScheduler(), threading.get_ident()
     found: list[tuple[int, int, bool]] = []
 
     def write(data: bytes, position: int) -> None:
@@ -76,25 +76,31 @@ async def test_cancellation_waits_for_the_call_in_the_thread() -> None:
     assert ended.is_set()
 
 
-def part_of(path: Path, expected: Multihash) -> PartFile:
-    return PartFile(path, path.parent, "source", expected=expected)
-
-
-async def test_continued_part_file_is_hashed_in_a_thread(tmp_path: Path) -> None:
+async def test_resumed_part_file_is_hashed_in_a_thread(tmp_path: Path) -> None:
     data = bytes(range(256)) * (4 * 4096)
     expected = Multihash(0x12, hashlib.sha256(data + b"!").digest())
-    with part_of(tmp_path / "a.tif", expected) as part:
-        part.start(0, '"one"', len(data) + 1)
-        part.write(data)
-    with part_of(tmp_path / "a.tif", expected) as part:
-        assert part.offset == part.unhashed == len(data)
-        hashing = Hashing(part)
-        await hashing.finish()
+    destination = LocalDestination(tmp_path)
+    declared = Declared(checksum=expected)
+    async with destination.open_upload("a.tif", "source", declared) as upload:
+        await upload.begin(0, '"one"', len(data) + 1)
+        await upload.write(data)
+    async with destination.open_upload("a.tif", "source", declared) as upload:
+        assert upload.offset == len(data)
+        await upload.begin(upload.offset, '"one"', len(data) + 1)
+        await upload.write(b"!")
+        assert await upload.commit() == str(expected)
+
+
+async def test_background_hashing_leaves_only_a_few_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(bytes(4 * MIB))
+    with path.open("rb") as file:
+        digest = FollowingDigest(file.fileno(), None)
+        hashing = BackgroundHashing(digest, str(path), lambda: 4 * MIB)
+        assert hashing.unhashed == 4 * MIB
+        hashing.proceed()
         await hashing.pause()
-        assert part.unhashed <= MIB
-        part.start(part.offset, '"one"', len(data) + 1)
-        part.write(b"!")
-        assert part.commit() == str(expected)
+        assert hashing.unhashed == 0
 
 
 def test_digest_notices_that_its_file_became_shorter(tmp_path: Path) -> None:

@@ -25,14 +25,14 @@ from stac_asset.verify.inventory import Inventory, take_inventory
 from stac_asset.verify.repair import Repair, Unrepairable, after_repair, plan_repairs, repair_config
 from stac_asset.verify.results import (
     Bad,
-    Elsewhere,
+    Corrupt,
     Missing,
-    Refused,
+    NotLocal,
+    OutOfBounds,
     Summary,
     Unverifiable,
     Verdict,
     Verified,
-    Wrong,
 )
 from tests.make_item import item_document, make_item
 
@@ -75,7 +75,7 @@ async def repair(
     """Repairs a directory, and returns what is found of what was bad, and what was planned."""
     inventory = take_inventory(directory)
     found = [one async for one in check_all(inventory)]
-    bad: list[Bad] = [one for one in found if isinstance(one, Missing | Wrong | Refused)]
+    bad: list[Bad] = [one for one in found if isinstance(one, Missing | Corrupt | OutOfBounds)]
     changed = repair_config(config)
     errors: dict[str, Exception] = {}
     async with Clients(changed) as clients:
@@ -116,7 +116,7 @@ async def test_bad_files_say_why(origin: Origin, config: Config, tmp_path: Path)
     assert isinstance(found["a"], Missing)
     for key, words in {"b": "has 10 bytes where", "c": "has the checksum", "d": "no file"}.items():
         verdict = found[key]
-        assert isinstance(verdict, Wrong)
+        assert isinstance(verdict, Corrupt)
         assert words in verdict.reason
     summary = Summary()
     for verdict in found.values():
@@ -145,7 +145,7 @@ async def test_a_checksum_that_is_no_multihash_cannot_be_verified(tmp_path: Path
     plant(tmp_path / "item.json", {"a": fields, "b": fields | {"file:size": 4}})
     found = await verdicts(take_inventory(tmp_path))
     assert isinstance(found["a"], Unverifiable)
-    assert isinstance(found["b"], Wrong)
+    assert isinstance(found["b"], Corrupt)
 
 
 async def test_item_collections_with_absolute_hrefs_in_folders(
@@ -194,7 +194,7 @@ def test_no_document_and_no_directory(tmp_path: Path) -> None:
 async def test_what_is_elsewhere_is_counted_and_not_bad(tmp_path: Path) -> None:
     plant(tmp_path / "item.json", {"a": {"href": "https://example.com/a.tif"}})
     found = await verdicts(take_inventory(tmp_path))
-    assert isinstance(found["a"], Elsewhere)
+    assert isinstance(found["a"], NotLocal)
 
 
 async def test_files_outside_are_neither_read_nor_repaired(
@@ -227,7 +227,7 @@ async def test_files_outside_are_neither_read_nor_repaired(
     inventory = take_inventory(directory)
     assert [found.path for found in inventory.unreadable] == [str(directory / "more.json")]
     after, planned = await repair(directory, config)
-    assert {key: type(one) for key, one in after.items()} == dict.fromkeys(assets, Refused)
+    assert {key: type(one) for key, one in after.items()} == dict.fromkeys(assets, OutOfBounds)
     assert planned == []
     assert secret.read_bytes() == b"secret"
     assert origin.requests == []
@@ -263,7 +263,7 @@ async def test_a_source_that_changed_repairs_nothing(
     (tmp_path / "a.tif").write_bytes(b"ruin")
     origin.put("/a.tif", b"another version")
     after, _ = await repair(tmp_path, config)
-    assert isinstance(after["a"], Wrong)
+    assert isinstance(after["a"], Corrupt)
     assert "cannot be repaired: the source has 15 bytes where file:size" in after["a"].reason
     assert (tmp_path / "a.tif").read_bytes() == b"ruin"
 
@@ -329,7 +329,7 @@ async def test_an_asset_that_is_a_document_itself_is_data(
     inventory = take_inventory(tmp_path)
     assert {path.name for path in inventory.documents} == {"metadata.json", "the-item.json"}
     after, _ = await repair(tmp_path, config)
-    assert isinstance(after["item"], Refused)
+    assert isinstance(after["item"], OutOfBounds)
     assert "is a document" in after["item"].reason
     assert json.loads((tmp_path / "the-item.json").read_text()) == document
 
@@ -346,7 +346,7 @@ async def test_a_document_cannot_have_anothers_good_file_overwritten(
     plant(tmp_path / "planted.json", {"a": {"href": "./a.tif", "file:size": 4}}, source)
     after, planned = await repair(tmp_path, config)
     assert [type(one) for one in planned] == [Unrepairable]
-    assert isinstance(after["a"], Wrong)
+    assert isinstance(after["a"], Corrupt)
     assert "another asset has the same file" in after["a"].reason
     assert (tmp_path / "a.tif").read_bytes() == good
 
@@ -370,7 +370,7 @@ async def test_a_pipe_is_no_file_and_nobody_waits_for_it(config: Config, tmp_pat
     plant(tmp_path / "item.json", {"a": {"href": "./a.tif"}})
     inventory = take_inventory(tmp_path)
     assert [found.reason for found in inventory.unreadable] == ["it is no file"]
-    assert isinstance((await verdicts(inventory))["a"], Wrong)
+    assert isinstance((await verdicts(inventory))["a"], Corrupt)
 
 
 async def test_large_item_collections_are_read_as_a_stream(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from prefect.client.orchestration import get_client
 
 from flows.check.result import CheckResult
-from flows.reporting.artifacts import tried, write_failures, write_summary
+from flows.reporting.artifacts import log_failure, write_failures, write_summary
 from flows.reporting.markdown import link, reasons, size, table
 from flows.tasks.check_outcomes import Checked
 from stac_asset.errors import NotFoundError, StacAssetError
@@ -16,7 +16,7 @@ from stac_asset.redact import redact_text
 
 
 @asynccontextmanager
-async def told(result: CheckResult, total: int) -> AsyncIterator[None]:
+async def artifacts_written(result: CheckResult, total: int) -> AsyncIterator[None]:
     """Writes what has been found in the end, also where an error ends the check.
 
     Args:
@@ -30,9 +30,9 @@ async def told(result: CheckResult, total: int) -> AsyncIterator[None]:
             # With `fail_fast`, the asset whose error this is was never counted.
             exists = False if isinstance(error, NotFoundError) else None
             result.add(Checked(error.owner or "", error.key, None, exists, error=error))
-        await tried(_write(result, total, error))
+        await log_failure(_write(result, total, error))
         raise
-    await tried(_write(result, total, None))
+    await log_failure(_write(result, total, None))
 
 
 async def _write(result: CheckResult, total: int, error: Exception | None) -> None:

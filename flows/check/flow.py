@@ -15,21 +15,22 @@ import pystac
 from prefect import get_run_logger
 from prefect.states import Completed
 
-from flows.check.artifacts import told
+from flows.check.artifacts import artifacts_written
 from flows.check.result import CheckResult
 from flows.execution.library_logs import send_library_logs
+from flows.execution.run_names import run_name
 from flows.execution.session import open_session
 from flows.execution.states import COMPLETED_WITH_WARNINGS
-from flows.orchestration.clients import Hosts
+from flows.orchestration.clients import RequiredClients
 from flows.orchestration.existence import ask_units
 from flows.orchestration.sources import ItemSource, open_items, options_for
 from flows.orchestration.units import Unit
 from flows.parameters.credentials import Credentials
+from flows.parameters.flow import asset_flow
 from flows.parameters.form import titled
 from flows.parameters.options import DownloadOptions, Granularity
-from flows.parameters.stac_flow import run_name, stac_flow
 from flows.reporting.report_file import open_rows, report_location
-from flows.reporting.warnings import Warned
+from flows.reporting.warnings import WarningLog
 from stac_asset import Config
 from stac_asset.errors import DownloadError, SourceError
 from stac_asset.plan.planner import Owner, Planner
@@ -39,7 +40,7 @@ _OF_ITEMS = {".ndjson", ".jsonl", ".geojsonl", ".geojsonseq", ".parquet", ".geop
 """The suffixes of item collections that are not one JSON document."""
 
 
-@stac_flow(name="check-assets", flow_run_name=run_name("check"))
+@asset_flow(name="check-assets", flow_run_name=run_name("check"))
 async def check_assets(
     source: str,
     options: DownloadOptions | None = None,
@@ -71,12 +72,12 @@ async def check_assets(
     options = options_for(source, options)
     config = options.config()
     send_library_logs()
-    result, errors, warned = CheckResult(), list[Exception](), Warned(config.warn)
+    result, errors, warned = CheckResult(), list[Exception](), WarningLog(config.warn)
     limit = options.max_concurrent_downloads
     with tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch:
         async with open_session(config, limit, credentials) as session:
             owners = _owners(await open_items(source, session, Path(scratch)))
-            total, planned, hosts = 0, 0, Hosts(session.clients)
+            total, planned, hosts = 0, 0, RequiredClients(session.clients)
             for unit in _units(owners, config):
                 total += len(unit.transfers)
                 planned += len(unit.planned)
@@ -84,7 +85,7 @@ async def check_assets(
             await hosts.resolve(options)
             units = _units(owners, config)
             work = ask_units(units, total, granularity, options, session)
-            async with told(result, planned):
+            async with artifacts_written(result, planned):
                 with open_rows(report) as write_row:
                     async with aclosing(work) as done:
                         async for found in done:

@@ -10,17 +10,18 @@ import pystac
 from prefect import get_run_logger
 
 from flows.execution.library_logs import send_library_logs
+from flows.execution.run_names import run_name
 from flows.execution.session import Session, open_session
 from flows.execution.states import flow_state
-from flows.orchestration.preparation import Ahead
+from flows.orchestration.preparation import RunPreparation
 from flows.orchestration.sources import options_for, read_one
-from flows.orchestration.units import Unit, whole
+from flows.orchestration.units import Unit, as_opaque
 from flows.parameters.credentials import Credentials
 from flows.parameters.destination import checked_directory
+from flows.parameters.flow import asset_flow
 from flows.parameters.form import titled
 from flows.parameters.options import DownloadOptions, Granularity
-from flows.parameters.stac_flow import run_name, stac_flow
-from flows.reporting.monitor import Watch
+from flows.reporting.monitor import RunMonitor
 from flows.reporting.report_file import open_report
 from flows.reporting.result import DownloadResult, report_path
 from flows.tasks.rewrite import rewrite_item
@@ -31,7 +32,7 @@ from stac_asset.redact import redact_href
 _Owner = TypeVar("_Owner", bound=Owner)
 
 
-@stac_flow(name="download-item", flow_run_name=run_name("download"))
+@asset_flow(name="download-item", flow_run_name=run_name("download"))
 async def download_item(
     source: Annotated[str, titled("Item")],
     directory: Annotated[str, titled("Directory")],
@@ -73,7 +74,7 @@ async def download_item(
         return await _download(item, document_name(item), place, options, granularity, session)
 
 
-@stac_flow(name="download-collection", flow_run_name=run_name("download"))
+@asset_flow(name="download-collection", flow_run_name=run_name("download"))
 async def download_collection(
     source: Annotated[str, titled("Collection")],
     directory: Annotated[str, titled("Directory")],
@@ -138,16 +139,16 @@ async def _download(
     document = planner.document(owner_name(owner), file_name, owner.get_self_href())
     report_file = planner.document("the report", report_path(Path(file_name)).name)
     unit = Unit(0, owner, tuple(planner.assets(owner)))
-    ahead = Ahead(options, granularity, session)
+    ahead = RunPreparation(options, granularity, session)
     ahead.add(unit)
     # The directory is there by then, and whatever lies in it may be made.
     inside = options.model_copy(update={"make_directory": True})
     with open_report(report_file, planner.directory) as report:
-        async with Watch(session, ahead.amount, options) as watch:
+        async with RunMonitor(session, ahead.amount, options) as watch:
             await ahead.begin([unit])
             async for _, outcomes in ahead.download([unit]):
                 report.add(outcomes)
-                await rewrite_item(whole(owner), whole(outcomes), document, inside)
+                await rewrite_item(as_opaque(owner), as_opaque(outcomes), document, inside)
                 await watch.add(owner, outcomes, document)
             result = report.finish(document, time.monotonic() - started)
             await watch.finish(result)

@@ -14,17 +14,18 @@ from prefect import get_run_logger
 
 from flows.download.items_file import ItemsFile, open_items_file
 from flows.execution.library_logs import send_library_logs
+from flows.execution.run_names import run_name
 from flows.execution.session import open_session
 from flows.execution.states import flow_state
-from flows.orchestration.preparation import Ahead
+from flows.orchestration.preparation import RunPreparation
 from flows.orchestration.sources import open_items, options_for
 from flows.orchestration.units import Unit
 from flows.parameters.credentials import Credentials
 from flows.parameters.destination import checked_directory
+from flows.parameters.flow import asset_flow
 from flows.parameters.form import titled
 from flows.parameters.options import DownloadOptions, Granularity
-from flows.parameters.stac_flow import run_name, stac_flow
-from flows.reporting.monitor import Watch
+from flows.reporting.monitor import RunMonitor
 from flows.reporting.report_file import Report, open_report
 from flows.reporting.result import DownloadResult, report_path
 from stac_asset import Config
@@ -37,7 +38,7 @@ _KEPT = 10_000
 """Items and assets up to which they stay in memory; those of a larger run are read again."""
 
 
-@stac_flow(name="download-item-collection", flow_run_name=run_name("download"))
+@asset_flow(name="download-item-collection", flow_run_name=run_name("download"))
 async def download_item_collection(
     source: Annotated[str, titled("Items")],
     directory: Annotated[str, titled("Directory")],
@@ -88,18 +89,18 @@ async def download_item_collection(
             document = planner.document("the item collection", file_name, items.base)
             report = planner.document("the report", report_path(Path(file_name)).name)
             # Once through all items before a byte moves: collisions, hosts, and how many there are.
-            ahead = Ahead(options, granularity, session)
+            ahead = RunPreparation(options, granularity, session)
             kept = _look_through(_units(items, planner, folders), ahead)
 
             def units() -> Iterable[Unit]:
                 return kept or _units(items, Planner(place, config), folders)
 
-            watch = Watch(session, ahead.amount, options)
+            watch = RunMonitor(session, ahead.amount, options)
             with open_report(report, place) as rows, open_items_file(document, place) as written:
                 return await _download(units, ahead, watch, config, written, rows)
 
 
-def _look_through(units: Iterable[Unit], ahead: Ahead) -> list[Unit]:
+def _look_through(units: Iterable[Unit], ahead: RunPreparation) -> list[Unit]:
     """Returns all units, unless there are too many to keep."""
     kept: list[Unit] = []
     for unit in units:
@@ -118,8 +119,8 @@ def _units(
 
 async def _download(
     units: Callable[[], Iterable[Unit]],
-    ahead: Ahead,
-    watch: Watch,
+    ahead: RunPreparation,
+    watch: RunMonitor,
     config: Config,
     items: ItemsFile,
     report: Report,

@@ -22,7 +22,7 @@ from prefect.concurrency.asyncio import concurrency
 from prefect.context import TaskRunContext
 from prefect.exceptions import ObjectNotFound
 
-from flows.execution.process_limits import Places, RunLimits
+from flows.execution.process_limits import CrossLoopSemaphore, ProcessLimits
 from flows.parameters.options import LIMIT_PREFIX, DownloadOptions
 from stac_asset.errors import ConfigError, HrefError
 from stac_asset.hrefs import parse_href
@@ -35,7 +35,7 @@ _caps: ContextVar[Mapping[str, asyncio.Semaphore]] = ContextVar("caps", default=
 """By host, a place for each slot that the batch around holds."""
 
 
-def place_in_batch(limits: RunLimits, host: str) -> AbstractAsyncContextManager[None]:
+def place_in_batch(limits: ProcessLimits, host: str) -> AbstractAsyncContextManager[None]:
     """Waits for a place at a host: of those that the batch around has slots for, then of the run's.
 
     Args:
@@ -47,7 +47,7 @@ def place_in_batch(limits: RunLimits, host: str) -> AbstractAsyncContextManager[
 
 
 @asynccontextmanager
-async def _both(cap: asyncio.Semaphore, places: Places) -> AsyncIterator[None]:
+async def _both(cap: asyncio.Semaphore, places: CrossLoopSemaphore) -> AsyncIterator[None]:
     async with cap, places:
         yield
 

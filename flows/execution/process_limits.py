@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 from prefect.runtime import flow_run
 
 
-class Places:
+class CrossLoopSemaphore:
     """A number of places that are taken from any event loop of any thread, first come first served.
 
     An `asyncio.Semaphore` belongs to one loop, and a `threading.Semaphore` blocks it.
@@ -77,7 +77,7 @@ def _give(turn: asyncio.Future[None]) -> None:
         turn.set_result(None)
 
 
-class RunLimits:
+class ProcessLimits:
     """The places of a run in this process.
 
     Args:
@@ -85,30 +85,30 @@ class RunLimits:
         max_connections_per_host: How many of them may be fetched from the same host.
     """
 
-    places: Places
+    places: CrossLoopSemaphore
     """A place for each asset in work."""
 
     def __init__(self, max_concurrent_downloads: int, max_connections_per_host: int) -> None:
-        self.places = Places(max_concurrent_downloads)
+        self.places = CrossLoopSemaphore(max_concurrent_downloads)
         self._per_host = max_connections_per_host
-        self._hosts: dict[str, Places] = {}
+        self._hosts: dict[str, CrossLoopSemaphore] = {}
 
-    def host(self, host: str) -> Places:
+    def host(self, host: str) -> CrossLoopSemaphore:
         """Returns the places at a host.
 
         Args:
             host: Its name; of an object store, the bucket's.
         """
-        return self._hosts.setdefault(host, Places(self._per_host))
+        return self._hosts.setdefault(host, CrossLoopSemaphore(self._per_host))
 
 
 _Key: TypeAlias = tuple[str, int, int]
 
-_runs: WeakValueDictionary[_Key, RunLimits] = WeakValueDictionary()
+_runs: WeakValueDictionary[_Key, ProcessLimits] = WeakValueDictionary()
 _lock = threading.Lock()
 
 
-def run_limits(max_concurrent_downloads: int, max_connections_per_host: int) -> RunLimits:
+def run_limits(max_concurrent_downloads: int, max_connections_per_host: int) -> ProcessLimits:
     """Returns the limits of the flow run around; outside of one, limits of their own.
 
     Args:
@@ -117,10 +117,10 @@ def run_limits(max_concurrent_downloads: int, max_connections_per_host: int) -> 
     """
     run_id = flow_run.id
     if not run_id:
-        return RunLimits(max_concurrent_downloads, max_connections_per_host)
+        return ProcessLimits(max_concurrent_downloads, max_connections_per_host)
     key = (run_id, max_concurrent_downloads, max_connections_per_host)
     with _lock:
         limits = _runs.get(key)
         if limits is None:
-            limits = _runs[key] = RunLimits(max_concurrent_downloads, max_connections_per_host)
+            limits = _runs[key] = ProcessLimits(max_concurrent_downloads, max_connections_per_host)
         return limits

@@ -7,11 +7,14 @@ has the query of an href, more than 200 characters, or characters that a databas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pystac
+from prefect.runtime import flow_run
 
+from flows.parameters.source import is_text
 from stac_asset.redact import redact_href, redact_text
 from stac_asset.types import Transfer
 
@@ -105,3 +108,29 @@ def _transfers(parameters: dict[str, Any]) -> Sequence[Transfer] | None:
 
 def _asset(transfer: Transfer, longest: int = _LONGEST) -> str:
     return name_of(f"{transfer.owner_id}/{transfer.key}", longest)
+
+
+def run_name(verb: str) -> Callable[[], str]:
+    """Returns what names the runs of a flow: 'download item.json to /data'.
+
+    Args:
+        verb: What the flow does.
+    """
+
+    def name() -> str:
+        source = str(flow_run.parameters.get("source", ""))
+        last = redact_href(source).rstrip("/").rpartition("/")[2]
+        shown = _id(source) if is_text(source) else last
+        directory = flow_run.parameters.get("directory")
+        return name_of(f"{verb} {shown or 'a source'}" + (f" to {directory}" if directory else ""))
+
+    return name
+
+
+def _id(text: str) -> str:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return "?"
+    found = document.get("id") or document.get("type") if isinstance(document, dict) else None
+    return str(found)[:100]

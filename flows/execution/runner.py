@@ -32,7 +32,7 @@ from stac_asset.types import Failed, Outcome, Transfer
 
 _R = TypeVar("_R")
 
-AHEAD = 64
+MAX_SUBMITTED = 64
 """How many tasks are submitted at once: so many places of a cluster does a run keep busy, and so
 much of its work does it hold in memory."""
 

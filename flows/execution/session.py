@@ -21,7 +21,7 @@ from prefect import State
 
 from flows.execution.global_limits import place_in_batch
 from flows.execution.library_logs import send_library_logs
-from flows.execution.process_limits import RunLimits, run_limits
+from flows.execution.process_limits import ProcessLimits, run_limits
 from flows.execution.stopping import RunWatch, failing_with_run, unless_stopping
 from flows.parameters.credentials import Holder, TaskCredentials, listed, open_clients
 from flows.parameters.options import DownloadOptions
@@ -44,7 +44,7 @@ class Session:
     max_concurrent_downloads: int
     """How many assets may be in work at once."""
 
-    limits: RunLimits
+    limits: ProcessLimits
     """What the run's tasks share in this process, also those in other loops."""
 
     credentials: tuple[Holder, ...] = ()

@@ -35,7 +35,7 @@ from prefect.runtime import flow_run
 
 from flows.execution.retries import is_last_attempt, may_pass
 from flows.execution.states import stopped_state
-from flows.parameters.flow import CredentialFlow
+from flows.parameters.flow import AssetFlow
 
 _R = TypeVar("_R")
 
@@ -120,7 +120,7 @@ def _running() -> FlowRunContext | None:
 
 def _is_ours() -> bool:
     context = _running()
-    return context is not None and isinstance(context.flow, CredentialFlow)
+    return context is not None and isinstance(context.flow, AssetFlow)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,25 +14,27 @@ from prefect import get_run_logger
 from prefect.states import Completed
 
 from flows.execution.library_logs import send_library_logs
+from flows.execution.run_names import run_name
 from flows.execution.session import Session, open_session
 from flows.execution.states import flow_state
-from flows.mirror.result import Counts, Plan, SyncResult
+from flows.mirror.result import Counts, SyncPlan, SyncResult
 from flows.mirror.search import Search
-from flows.orchestration.preparation import Ahead
+from flows.orchestration.preparation import RunPreparation
 from flows.orchestration.units import Unit
 from flows.parameters.credentials import Credentials
 from flows.parameters.destination import checked_directory
+from flows.parameters.flow import asset_flow
 from flows.parameters.form import titled
 from flows.parameters.options import DownloadOptions, Granularity
-from flows.parameters.stac_flow import is_text, run_name, stac_flow
-from flows.reporting.monitor import Watch
+from flows.parameters.source import is_text
+from flows.reporting.monitor import RunMonitor
 from flows.reporting.report_file import Report, open_report
 from flows.reporting.result import DownloadResult
 from stac_asset.errors import ConfigError, SourceError
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.planning import Prepared
 from stac_asset.mirror.run import Mirror
-from stac_asset.mirror.run_limits import Limits
+from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.sources.open import open_source
 from stac_asset.mirror.state.layout import CATALOG, REPORT
 from stac_asset.types import Failed
@@ -44,7 +46,7 @@ DRY_RUN = "DryRun"
 """The state of a run that only said what it would do."""
 
 
-@stac_flow(name="sync", flow_run_name=run_name("sync"))
+@asset_flow(name="sync", flow_run_name=run_name("sync"))
 async def sync(
     source: Annotated[str, titled("Source")],
     directory: Annotated[str, titled("Directory")],
@@ -93,7 +95,7 @@ async def sync(
     options = (options or DownloadOptions()).model_copy(update={"write_checksums": True})
     config = options.config()
     place = checked_directory(directory, config)
-    criteria, limits = search.criteria(), Limits(max_items, max_bytes)
+    criteria, limits = search.criteria(), RunSizeLimits(max_items, max_bytes)
     if is_text(source):
         raise SourceError("source must be the address of an API, a catalog or a file, and no JSON")
     if options.check_first:
@@ -131,7 +133,7 @@ class _Run:
         session: Session,
         options: DownloadOptions,
         granularity: Granularity,
-        limits: Limits,
+        limits: RunSizeLimits,
         on_removed: OnRemoved,
         started: float,
     ) -> None:
@@ -147,7 +149,7 @@ class _Run:
     async def show(self) -> Any:
         """Shows what there is to do, and does nothing."""
         await self._look()
-        plan = Plan()
+        plan = SyncPlan()
         async for prepared in self._mirror.choose(self._limits):
             self._counts.add(prepared)
             plan.add(prepared)
@@ -170,14 +172,14 @@ class _Run:
             DownloadError: Assets failed.
         """
         await self._look()
-        ahead = Ahead(self._options, self._granularity, self._session)
+        ahead = RunPreparation(self._options, self._granularity, self._session)
         async for prepared in self._mirror.choose(self._limits):
             self._counts.add(prepared)
             ahead.add(_unit(0, prepared))
         unread = [Failed("a document of the source", "", error) for error in self._mirror.errors]
         report.add(unread)
         self._counts.failed += len(unread)
-        async with Watch(self._session, ahead.amount, self._options) as watch:
+        async with RunMonitor(self._session, ahead.amount, self._options) as watch:
             await ahead.begin()
             await self._mirror.begin()
             watch.log(unread)
@@ -212,7 +214,7 @@ class _Run:
             if count:
                 get_run_logger().warning("%d items of the source %s", count, text)
 
-    async def _download(self, ahead: Ahead, watch: Watch, report: Report) -> None:
+    async def _download(self, ahead: RunPreparation, watch: RunMonitor, report: Report) -> None:
         under_way: dict[int, Prepared] = {}
 
         def units() -> Iterator[Unit]:

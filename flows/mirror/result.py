@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from prefect.artifacts import TableArtifact
 
 from flows.reporting.result import DownloadResult
-from stac_asset.mirror.changes import Night, Reason
+from stac_asset.mirror.changes import ChangeSet, Reason
 from stac_asset.mirror.planning import Prepared
-from stac_asset.mirror.run_limits import Limits
+from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.source_item import Key
 
 PLAN = "stac-asset-plan"
@@ -80,7 +80,12 @@ class Counts:
         self._reasons[prepared.wanted.reason] += 1
 
     def result(
-        self, base: DownloadResult, night: Night, limits: Limits, removed: int, dry_run: bool
+        self,
+        base: DownloadResult,
+        night: ChangeSet,
+        limits: RunSizeLimits,
+        removed: int,
+        dry_run: bool,
     ) -> SyncResult:
         """Returns the result of the run.
 
@@ -96,8 +101,8 @@ class Counts:
             **base.model_dump(),
             found=len(night.seen) + night.nameless,
             new=reasons[Reason.NEW],
-            changed=reasons[Reason.CHANGED] + reasons[Reason.BACK],
-            again=reasons[Reason.AGAIN] + reasons[Reason.LOST],
+            changed=reasons[Reason.CHANGED] + reasons[Reason.RESTORED],
+            again=reasons[Reason.RETRY] + reasons[Reason.FILES_MISSING],
             unchanged=night.unchanged,
             failed_items=self.failed,
             left=limits.left,
@@ -106,7 +111,7 @@ class Counts:
         )
 
 
-class Plan:
+class SyncPlan:
     """The table of what a run would do."""
 
     def __init__(self) -> None:

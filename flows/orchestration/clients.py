@@ -12,7 +12,6 @@ from flows.parameters.credentials import missing_credential
 from flows.parameters.options import DownloadOptions
 from flows.tasks.clients import resolve_client
 from stac_asset.clients import Client, Clients, Request
-from stac_asset.clients.named_credentials import NamedClient
 from stac_asset.errors import HrefError, MissingCredentialError, SchemeError, StacAssetError
 from stac_asset.hrefs import parse_href
 from stac_asset.types import Candidate, Storage, Transfer
@@ -20,7 +19,7 @@ from stac_asset.types import Candidate, Storage, Transfer
 _HOST = re.compile(r"https?://[^/?#]+/")
 
 
-class Hosts:
+class RequiredClients:
     """The hosts of a run, an href for each, and of each bucket one for each client of a part of it.
 
     Args:
@@ -107,7 +106,7 @@ class Hosts:
             except SchemeError:
                 continue  # As above.
         for client in self._clients.callers:
-            if isinstance(client, NamedClient) and client not in self._claimants:
+            if client.credentials is not None and client not in self._claimants:
                 get_run_logger().warning("%s serves none of the assets", client.credentials)
 
     async def _passed_over(self) -> dict[object, MissingCredentialError]:

@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 
 from flows.execution.retries import with_retries
-from flows.execution.runner import AHEAD, Runner
+from flows.execution.runner import MAX_SUBMITTED, Runner
 from flows.execution.session import Session
-from flows.orchestration.units import Unit, batches, is_batched, whole
+from flows.orchestration.units import Unit, as_opaque, batches, is_batched
 from flows.parameters.options import DownloadOptions, Granularity
 from flows.tasks.check import check_asset_exists, check_assets_exist
 from flows.tasks.check_outcomes import Checked, CheckError, answered, unanswered
@@ -76,7 +76,7 @@ async def ask_units(
         if isinstance(asset, Transfer):
             for candidate in asset.candidates:
                 try:
-                    asked = (asset.key, candidate.href, whole(options), candidate.storage)
+                    asked = (asset.key, candidate.href, as_opaque(options), candidate.storage)
                     stat = await runner.run(one, *asked)
                     if isinstance(stat, StacAssetError):
                         raise stat
@@ -92,7 +92,7 @@ async def ask_units(
         unplanned = _unless_fail_fast(failed, session)
         transfers = [asset for asset in planned if isinstance(asset, Transfer)]
         try:
-            return [*unplanned, *await runner.run(many, whole(transfers), whole(options))]
+            return [*unplanned, *await runner.run(many, as_opaque(transfers), as_opaque(options))]
         except CheckError as error:
             return [*unplanned, *error.found]
         except Exception:
@@ -102,9 +102,11 @@ async def ask_units(
     assets = (asset for unit in units for asset in unit.planned)
     work = (
         # One after the other, as each has as many requests under way as the run may have.
-        bounded(ask_many, batches(units, total), AHEAD if runner.submits else 1)
+        bounded(ask_many, batches(units, total), MAX_SUBMITTED if runner.submits else 1)
         if batched
-        else bounded(ask_one, assets, AHEAD if runner.submits else options.max_concurrent_downloads)
+        else bounded(
+            ask_one, assets, MAX_SUBMITTED if runner.submits else options.max_concurrent_downloads
+        )
     )
     async with aclosing(work) as done:
         async for found in done:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable
 
 from flows.execution.session import Session
-from flows.orchestration.clients import Hosts
+from flows.orchestration.clients import RequiredClients
 from flows.orchestration.existence import check_first
 from flows.orchestration.units import Unit, download_units
 from flows.parameters.options import DownloadOptions, Granularity
@@ -13,7 +13,7 @@ from flows.reporting.monitor import Amount
 from stac_asset.types import Failed, Outcome
 
 
-class Ahead:
+class RunPreparation:
     """What lies ahead of a run, gathered in memory that does not grow with it.
 
     Args:
@@ -35,7 +35,7 @@ class Ahead:
         self._options = options
         self._granularity = granularity
         self._session = session
-        self._hosts = Hosts(session.clients)
+        self._hosts = RequiredClients(session.clients)
         self._first: Exception | None = None
 
     def add(self, unit: Unit) -> None:

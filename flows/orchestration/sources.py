@@ -12,7 +12,7 @@ import pystac
 from flows.execution.session import Session
 from flows.parameters.credentials import missing_credential
 from flows.parameters.options import DownloadOptions
-from flows.parameters.stac_flow import is_text
+from flows.parameters.source import is_text
 from stac_asset.api.assets import download_file
 from stac_asset.errors import (
     ConfigError,

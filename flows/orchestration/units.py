@@ -13,7 +13,7 @@ from prefect.utilities.annotations import opaque
 
 from flows.execution.global_limits import existing_limits
 from flows.execution.retries import with_retries
-from flows.execution.runner import AHEAD, Runner, WorkerError, lost
+from flows.execution.runner import MAX_SUBMITTED, Runner, WorkerError, lost
 from flows.execution.session import Session
 from flows.execution.states import BatchError
 from flows.parameters.options import DownloadOptions, Granularity
@@ -129,7 +129,7 @@ async def _in_batches(
         transfers = [transfer for unit in group for transfer in unit.transfers]
         found: list[Outcome]
         try:
-            found = await runner.run(task, whole(transfers), whole(options))
+            found = await runner.run(task, as_opaque(transfers), as_opaque(options))
         except BatchError as error:
             found = error.outcomes
         except Exception as error:
@@ -140,7 +140,7 @@ async def _in_batches(
         rest = iter(found)
         return [(unit, _merged(unit, list(islice(rest, len(unit.transfers))))) for unit in group]
 
-    limit = AHEAD if runner.submits else _AT_ONCE
+    limit = MAX_SUBMITTED if runner.submits else _AT_ONCE
     async with aclosing(bounded(download, groups, limit)) as done:
         async for finished in done:
             for unit, outcomes in finished:
@@ -162,14 +162,14 @@ async def _one_by_one(
     async def download(entry: tuple[int, Transfer]) -> tuple[int, Outcome]:
         number, transfer = entry
         try:
-            return number, await runner.run(task, whole(transfer), whole(options))
+            return number, await runner.run(task, as_opaque(transfer), as_opaque(options))
         except Exception as error:
             if options.fail_fast or isinstance(error, CancelledRun):
                 await runner.stop()
                 raise
             return number, Failed(transfer.owner, transfer.key, error, transfer)
 
-    limit = AHEAD if runner.submits else options.max_concurrent_downloads
+    limit = MAX_SUBMITTED if runner.submits else options.max_concurrent_downloads
     async with aclosing(bounded(download, transfers(), limit)) as done:
         async for number, outcome in done:
             unit, outcomes = waiting[number]
@@ -185,7 +185,7 @@ def _merged(unit: Unit, outcomes: list[Outcome]) -> list[Outcome]:
     return [*(entry for entry in unit.planned if isinstance(entry, Failed)), *outcomes]
 
 
-def whole(value: _T) -> _T:
+def as_opaque(value: _T) -> _T:
     """Returns an argument wrapped, so that Prefect does not search it for futures.
 
     Args:

@@ -1,4 +1,7 @@
-"""A flow with a parameter `credentials`, of which Prefect's server gets to know names alone."""
+"""The class of the flows: it converts parameters so that Prefect stores neither objects nor secrets.
+
+A pystac object becomes its JSON text, and a block becomes a reference to it.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +19,17 @@ from prefect.types.entrypoint import EntrypointType
 from blocks.references import is_reference, load_reference, name_of, reference_to
 from blocks.registry import check_holds
 from flows.execution.pickling import PickledByName, is_in_package
+from flows.parameters.source import source_parameter
 from flows.parameters.validation import CREDENTIALS, bound, check_size, stored, validated
 from stac_asset.errors import ConfigError
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-PERSISTED: dict[str, Any] = {"persist_result": True, "result_serializer": "pickle"}
-"""Who starts a deployment of a flow has its result, or its error, too.
+_PERSISTED: dict[str, Any] = {"persist_result": True, "result_serializer": "pickle"}
+"""Options that make results and errors available to the caller of a deployment.
 
-Not as JSON: Prefect reads a model that it wrote so back as a dict, and errors from
-their text alone.
+JSON is not used: Prefect would read models back as dictionaries, and errors from their text.
 """
 
 
@@ -48,8 +51,8 @@ def _by_module_path(method: Callable[_P, _R]) -> Callable[_P, _R]:
     return deploy
 
 
-class CredentialFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
-    """A flow whose runs show which blocks they were given, and nothing of what the blocks hold."""
+class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
+    """A flow whose stored parameters name blocks, and hold nothing of their content."""
 
     to_deployment = _by_module_path(Flow.to_deployment)
     ato_deployment = _by_module_path(Flow.ato_deployment)
@@ -78,12 +81,14 @@ class CredentialFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
                 SourceError: The source is too large for a parameter.
                 ConfigError: Another parameter is.
             """
+            args = tuple(source_parameter(value) for value in args)
+            kwargs = {name: source_parameter(value) for name, value in kwargs.items()}
             check_size(self.serialize_parameters(bound(self.fn, args, kwargs)))
             run = super().__call__(*args, return_state=True, wait_for=wait_for, **kwargs)
             return run if return_state else _result(run)
 
     def validate_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Returns the parameters with blocks in place of references to them.
+        """Return the parameters with blocks in place of references.
 
         Args:
             parameters: The parameters of a run.
@@ -115,15 +120,15 @@ class CredentialFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
         return super().serialize_parameters(shown)
 
 
-def credential_flow(**options: Any) -> Callable[[Callable[_P, _R]], CredentialFlow[_P, _R]]:
-    """Makes flows of functions with a parameter `credentials`, whose results are persisted.
+def asset_flow(**options: Any) -> Callable[[Callable[_P, _R]], AssetFlow[_P, _R]]:
+    """Make a flow of a function with a parameter `credentials`. Its results are persisted.
 
     Args:
         options: The arguments of `prefect.flow`.
     """
 
-    def decorate(function: Callable[_P, _R]) -> CredentialFlow[_P, _R]:
-        return CredentialFlow(function, **PERSISTED, **options)
+    def decorate(function: Callable[_P, _R]) -> AssetFlow[_P, _R]:
+        return AssetFlow(function, **_PERSISTED, **options)
 
     return decorate
 

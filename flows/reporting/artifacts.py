@@ -23,7 +23,7 @@ from rich.filesize import decimal
 from flows.reporting.markdown import link, plain, reasons, size, table
 from flows.reporting.pictures import pictures
 from flows.reporting.result import DownloadResult
-from flows.reporting.statistics import Row, Statistics
+from flows.reporting.statistics import AssetRow, Statistics
 
 PROGRESS = "stac-asset-progress"
 SUMMARY = "stac-asset-summary"
@@ -142,7 +142,7 @@ async def write_failures(
     ).acreate(client)
 
 
-async def tried(call: Awaitable[None]) -> None:
+async def log_failure(call: Awaitable[None]) -> None:
     """Awaits what tells Prefect of a run, and logs why it could not: that fails no run.
 
     Args:
@@ -205,7 +205,7 @@ def _phrase(statistics: Statistics) -> str:
     return f"{there:,} of {max(there, statistics.total):,} assets are there"
 
 
-def _assets(rows: Sequence[Row]) -> str:
+def _assets(rows: Sequence[AssetRow]) -> str:
     return table(
         ("Asset", "Seconds", "Attempts", "Size"),
         [

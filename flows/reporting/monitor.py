@@ -18,11 +18,11 @@ from prefect.runtime import flow_run
 
 from flows.execution.session import Session
 from flows.parameters.options import DownloadOptions
-from flows.reporting.artifacts import Progress, tried, write_artifacts
+from flows.reporting.artifacts import Progress, log_failure, write_artifacts
 from flows.reporting.events import Events
 from flows.reporting.result import DownloadResult
-from flows.reporting.statistics import Sight, Statistics
-from flows.reporting.warnings import Warned
+from flows.reporting.statistics import Statistics, StatisticsReporter
+from flows.reporting.warnings import WarningLog
 from stac_asset.plan.planner import Owner
 from stac_asset.types import Failed, Outcome, Transfer
 
@@ -56,7 +56,7 @@ class Amount:
             self._bytes += size or 0
 
 
-class Watch:
+class RunMonitor:
     """Writes artifacts and sends events while it is entered.
 
     Args:
@@ -69,7 +69,7 @@ class Watch:
         self._session = session
         self._options = options
         self._statistics = Statistics(amount.assets, amount.bytes)
-        self._warned = Warned(session.config.warn)
+        self._warned = WarningLog(session.config.warn)
         self._is_finished = False
 
     async def add(
@@ -112,10 +112,10 @@ class Watch:
             self._client = await stack.enter_async_context(get_client())
             self._events = await stack.enter_async_context(Events(str(flow_run.id), self._options))
             self._progress = Progress(self._client, self._statistics)
-            await tried(self._progress.update())
-            self._following = asyncio.create_task(tried(self._progress.follow()))
+            await log_failure(self._progress.update())
+            self._following = asyncio.create_task(log_failure(self._progress.follow()))
             # The engine is the session's; what it reports goes nowhere until somebody watches.
-            self._session.engine.reporter = Sight(self._statistics)
+            self._session.engine.reporter = StatisticsReporter(self._statistics)
             self._stack = stack.pop_all()
         return self
 
@@ -141,5 +141,5 @@ class Watch:
 
     async def _write(self, result: DownloadResult | None) -> None:
         await self._stop_following()
-        await tried(self._progress.update())
-        await tried(write_artifacts(self._client, self._statistics, result))
+        await log_failure(self._progress.update())
+        await log_failure(write_artifacts(self._client, self._statistics, result))

@@ -29,7 +29,7 @@ _BUCKETS = 240
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Row:
+class AssetRow:
     """One asset among the slowest or the most retried."""
 
     seconds: float
@@ -38,7 +38,7 @@ class Row:
     size: int
 
 
-_Kept = TypeVar("_Kept", Row, tuple[int, Row])
+_Kept = TypeVar("_Kept", AssetRow, tuple[int, AssetRow])
 
 
 class Throughput:
@@ -95,8 +95,8 @@ class Statistics:
         self.throughput = Throughput()
         self._clock, self._started = clock, clock()
         self._ended = self._bytes = 0
-        self._slowest: list[Row] = []
-        self._retried: list[tuple[int, Row]] = []
+        self._slowest: list[AssetRow] = []
+        self._retried: list[tuple[int, AssetRow]] = []
         self._sampled = 0
         self._random = random.Random(0)
 
@@ -116,12 +116,12 @@ class Statistics:
         return self._bytes + max(0, self.moved - self.received)
 
     @property
-    def slowest(self) -> list[Row]:
+    def slowest(self) -> list[AssetRow]:
         """The assets that took longest, the slowest first."""
         return sorted(self._slowest, reverse=True)
 
     @property
-    def most_retried(self) -> list[Row]:
+    def most_retried(self) -> list[AssetRow]:
         """The assets that took most attempts, the most first."""
         return [row for _, row in sorted(self._retried, reverse=True)]
 
@@ -179,7 +179,7 @@ class Statistics:
     def _rank(self, outcome: Downloaded) -> None:
         transfer = outcome.transfer
         name = f"{transfer.owner_id}/{transfer.key}"
-        row = Row(outcome.seconds, outcome.attempts, name, outcome.size)
+        row = AssetRow(outcome.seconds, outcome.attempts, name, outcome.size)
         _keep(self._slowest, row)
         if outcome.attempts > 1:
             self.retried += 1
@@ -207,7 +207,7 @@ class Statistics:
             self.footprints[at] = found
 
 
-class Sight(Reporter):
+class StatisticsReporter(Reporter):
     """Lets statistics see how transfers go on.
 
     Args:

@@ -11,7 +11,7 @@ SHOWN = 20
 """How many assets have a line each: all of them are in the report."""
 
 
-class Warned:
+class WarningLog:
     """Counts the assets that failed, and logs the first ones.
 
     Args:

@@ -13,7 +13,6 @@ from flows.execution.stoppable import stoppable_task
 from flows.parameters.credentials import TaskCredentials, missing_credential
 from flows.parameters.options import DownloadOptions
 from stac_asset.clients import Request
-from stac_asset.clients.named_credentials import NamedClient
 from stac_asset.errors import MissingCredentialError
 from stac_asset.hrefs import parse_href
 from stac_asset.redact import redact_href
@@ -49,7 +48,7 @@ async def resolve_client(
             await client.check(Request(parse_href(href), storage=storage))
         except MissingCredentialError as error:
             raise missing_credential(href, error) from None
-        if isinstance(client, NamedClient):
+        if client.credentials is not None:
             shown = redact_href(href)
             get_run_logger().info("%s is served by %s", shown, client.credentials)
         return client.name

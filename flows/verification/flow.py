@@ -15,10 +15,10 @@ from flows.execution.library_logs import send_library_logs
 from flows.execution.run_names import name_of
 from flows.execution.session import open_session
 from flows.execution.states import COMPLETED_WITH_WARNINGS
-from flows.orchestration.clients import Hosts
+from flows.orchestration.clients import RequiredClients
 from flows.orchestration.units import Unit, download_units
 from flows.parameters.credentials import Credentials, missing_credential
-from flows.parameters.flow import credential_flow
+from flows.parameters.flow import asset_flow
 from flows.parameters.form import titled
 from flows.parameters.options import DownloadOptions, Granularity
 from flows.reporting.report_file import open_rows, report_location
@@ -29,7 +29,7 @@ from stac_asset.types import Failed
 from stac_asset.verify.check import FILES_AT_ONCE, check_all
 from stac_asset.verify.inventory import Inventory, take_inventory
 from stac_asset.verify.repair import Unrepairable, after_repair, plan_repairs, repair_config
-from stac_asset.verify.results import Bad, Missing, Refused, Summary, Verdict, Wrong, is_good
+from stac_asset.verify.results import Bad, Corrupt, Missing, OutOfBounds, Summary, Verdict, is_good
 
 REPAIRED = "Repaired"
 """The state of a verification that found bad files, and leaves none."""
@@ -44,7 +44,7 @@ def _run_name() -> str:
     return name_of(f"verify {flow_run.parameters['directory']}")
 
 
-@credential_flow(name="verify", flow_run_name=_run_name)
+@asset_flow(name="verify", flow_run_name=_run_name)
 async def verify(
     directory: Annotated[str, titled("Directory")],
     repair: Annotated[bool, titled("Repair")] = False,
@@ -86,7 +86,7 @@ async def verify(
     with open_rows(report) as write_row:
         async with aclosing(check_all(inventory)) as verdicts:
             async for verdict in verdicts:
-                if repair and isinstance(verdict, Missing | Wrong | Refused):
+                if repair and isinstance(verdict, Missing | Corrupt | OutOfBounds):
                     bad.append(verdict)
                 else:
                     write_row(summary.add(verdict))
@@ -134,7 +134,7 @@ async def _repair(
     units: list[Unit] = []
     limit = options.max_concurrent_downloads
     async with open_session(config, limit, credentials) as session:
-        hosts = Hosts(session.clients)
+        hosts = RequiredClients(session.clients)
         async for planned in plan_repairs(bad, inventory, session.clients, config):
             if isinstance(planned, Unrepairable):
                 _check_source(planned, bad)
@@ -167,7 +167,9 @@ def _check_source(planned: Unrepairable, bad: Sequence[Bad]) -> None:
         MissingCredentialError: It is.
     """
     if isinstance(planned.error.__cause__, MissingCredentialError):
-        found = (one for one in bad if not isinstance(one, Refused) and one.path == planned.path)
+        found = (
+            one for one in bad if not isinstance(one, OutOfBounds) and one.path == planned.path
+        )
         raise missing_credential(next(found).asset.source or "", planned.error.__cause__)
 
 

@@ -109,7 +109,7 @@ def download(
             _source(href),
             directory,
             read_config(options),
-            commands.Options(
+            commands.CommandOptions(
                 file_name, path_template, keep, stream, quiet, max_concurrent_downloads
             ),
         )
@@ -155,7 +155,7 @@ def plan(
     """
     from stac_asset.cli import commands
 
-    chosen = commands.Options(file_name, path_template, limit=max_concurrent_downloads)
+    chosen = commands.CommandOptions(file_name, path_template, limit=max_concurrent_downloads)
     return _run(commands.plan(_source(href), directory, read_config(options), chosen, as_json))
 
 

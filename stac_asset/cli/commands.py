@@ -46,7 +46,7 @@ _DOCUMENTS: dict[type, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class CommandOptions:
     """What the commands can be told that is not in `Config`."""
 
     file_name: str | None = None
@@ -68,7 +68,9 @@ class Options:
     """How many assets are in work at once."""
 
 
-async def download(source: str | bytes, directory: Path, config: Config, options: Options) -> int:
+async def download(
+    source: str | bytes, directory: Path, config: Config, options: CommandOptions
+) -> int:
     """Downloads what a document names, and prints where the rewritten document is.
 
     Args:
@@ -155,7 +157,7 @@ async def info(source: str | bytes, config: Config, limit: int) -> int:
 
 
 async def plan(
-    source: str | bytes, directory: Path, config: Config, options: Options, as_json: bool
+    source: str | bytes, directory: Path, config: Config, options: CommandOptions, as_json: bool
 ) -> int:
     """Prints what a download would do.
 
@@ -200,7 +202,7 @@ async def _read(source: str | bytes, clients: Clients, config: Config) -> Stac:
     return stac_of(document, None, _STDIN)
 
 
-def _plan(run: Run, stac: Stac, source: str | bytes, options: Options) -> PlannedRun:
+def _plan(run: Run, stac: Stac, source: str | bytes, options: CommandOptions) -> PlannedRun:
     work = _work(run, stac, source, options)
     if run.config.include and not any(work.planned):
         keys = ", ".join(run.config.include)
@@ -208,7 +210,7 @@ def _plan(run: Run, stac: Stac, source: str | bytes, options: Options) -> Planne
     return work
 
 
-def _work(run: Run, stac: Stac, source: str | bytes, options: Options) -> PlannedRun:
+def _work(run: Run, stac: Stac, source: str | bytes, options: CommandOptions) -> PlannedRun:
     file_name = options.file_name or _DOCUMENTS.get(type(stac))
     if isinstance(stac, pystac.ItemCollection):
         href = source if isinstance(source, str) else None
@@ -227,7 +229,7 @@ def _name(source: str | bytes) -> str:
     return redact_href(source) if isinstance(source, str) else _STDIN
 
 
-def _has_bar(options: Options) -> bool:
+def _has_bar(options: CommandOptions) -> bool:
     return not options.quiet and sys.stderr.isatty()
 
 

@@ -16,7 +16,7 @@ from stac_asset.types import Failed, Transfer
 from stac_asset.verify.check import check_all
 from stac_asset.verify.inventory import Inventory, take_inventory
 from stac_asset.verify.repair import Unrepairable, after_repair, plan_repairs, repair_config
-from stac_asset.verify.results import Bad, Missing, Refused, Summary, Wrong, is_good
+from stac_asset.verify.results import Bad, Corrupt, Missing, OutOfBounds, Summary, is_good
 
 
 async def verify(directory: Path, config: Config, repair: bool, limit: int) -> int:
@@ -38,7 +38,7 @@ async def verify(directory: Path, config: Config, repair: bool, limit: int) -> i
     summary, bad = Summary(inventory.unreadable), list[Bad]()
     async with aclosing(check_all(inventory)) as verdicts:
         async for verdict in verdicts:
-            if repair and isinstance(verdict, Missing | Wrong | Refused):
+            if repair and isinstance(verdict, Missing | Corrupt | OutOfBounds):
                 bad.append(verdict)
             else:
                 summary.add(verdict)

@@ -8,10 +8,11 @@ continue derives from `RangeClient` and writes `fetch` and `stat` instead.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
     asynccontextmanager,
+    contextmanager,
 )
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from yarl import URL
 from stac_asset.clients.route_table import route
 from stac_asset.config import Config
 from stac_asset.destinations import LocalDestinations
-from stac_asset.errors import NotFoundError, RangeError
+from stac_asset.errors import AccessError, CredentialError, NotFoundError, RangeError, TokenError
 from stac_asset.hrefs import parse_href
 from stac_asset.messages import OpenUrl
 from stac_asset.redact import redact_href
@@ -47,6 +48,12 @@ class Client(ABC):
 
     made_from: Config | None = None
     """The configuration that `from_config` was given: that of `download_href`."""
+
+    credentials: str | None = None
+    """Name of the credentials, such as `block 's3-credentials/mine'`. Access errors contain it."""
+
+    credentials_host: str | None = None
+    """Host that receives the credentials, if it is not the host of the hrefs."""
 
     @classmethod
     async def from_config(cls, config: Config) -> Self:
@@ -83,6 +90,29 @@ class Client(ABC):
             url: The url, whose origin is theirs alone.
         """
         return {}
+
+    @contextmanager
+    def naming_credentials(self, url: URL) -> Iterator[None]:
+        """Add the name of the credentials to access errors.
+
+        Args:
+            url: The URL of the request.
+
+        Raises:
+            CredentialError: The server rejects the credentials, or issues no token for them.
+        """
+        try:
+            yield
+        except AccessError as error:
+            if self.credentials is None or isinstance(error, CredentialError):
+                raise
+            host = self.credentials_host or url.host_port_subcomponent or url.raw_host
+            fails = "got no token for" if isinstance(error, TokenError) else "does not open"
+            named = CredentialError(f"{self.credentials} {fails} {host}: {error.message}")
+            named.transient, named.retry_after = error.transient, error.retry_after
+        else:
+            return
+        raise named
 
     @abstractmethod
     def open_url(

@@ -40,14 +40,17 @@ class Existing:
 class Upload(Protocol):
     """A file while its bytes arrive. Its key keeps the previous file until `commit`."""
 
-    offset: int
-    """Number of received bytes."""
+    @property
+    def offset(self) -> int:
+        """Number of received bytes."""
 
-    validator: str | None
-    """The source's name for the version of the received bytes, such as an ETag."""
+    @property
+    def validator(self) -> str | None:
+        """The source's name for the version of the received bytes, such as an ETag."""
 
-    missing: MissingRanges | None
-    """Missing byte ranges, once the file arrives in several of them."""
+    @property
+    def missing(self) -> MissingRanges | None:
+        """Missing byte ranges, once the file arrives in several of them."""
 
     @property
     def size(self) -> int | None:

@@ -15,7 +15,7 @@ from typing import IO
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.source_item import Found, Key
 from stac_asset.mirror.state.index import State
-from stac_asset.mirror.state.row import Row
+from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.state.version import Version, version_of
 
 
@@ -24,13 +24,13 @@ class Reason(StrEnum):
 
     NEW = "new"
     CHANGED = "changed"
-    AGAIN = "failed before"
-    LOST = "files missing"
-    BACK = "back in the source"
+    RETRY = "failed before"
+    FILES_MISSING = "files missing"
+    RESTORED = "back in the source"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedItem:
     """An item that is to be mirrored."""
 
     key: Key
@@ -41,7 +41,7 @@ class Wanted:
 
 
 @dataclass(slots=True)
-class Night:
+class ChangeSet:
     """What there is to do, as far as the source has been read.
 
     Args:
@@ -68,8 +68,8 @@ class Night:
     repeated: int = 0
     """How many the source gave more than once."""
 
-    _fresh: list[Wanted] = field(default_factory=list)
-    _again: list[Wanted] = field(default_factory=list)
+    _fresh: list[WantedItem] = field(default_factory=list)
+    _again: list[WantedItem] = field(default_factory=list)
 
     def add(self, found: Found) -> None:
         """Takes note of an item of the source.
@@ -90,15 +90,15 @@ class Night:
         if reason is None:
             self.unchanged += 1
             return
-        wanted = Wanted(key, reason, version, self._keep(found))
-        (self._again if reason is Reason.AGAIN else self._fresh).append(wanted)
+        wanted = WantedItem(key, reason, version, self._keep(found))
+        (self._again if reason is Reason.RETRY else self._fresh).append(wanted)
 
     @property
-    def wanted(self) -> list[Wanted]:
+    def wanted(self) -> list[WantedItem]:
         """What is to be mirrored: what failed before comes last, so that it holds nothing back."""
         return self._fresh + self._again
 
-    def document(self, wanted: Wanted) -> Found:
+    def document(self, wanted: WantedItem) -> Found:
         """Returns an item that is to be mirrored.
 
         Args:
@@ -136,16 +136,16 @@ class Night:
     def _reason(self, key: Key, version: Version) -> Reason | None:
         row = self.state.rows.get(key)
         if row is None:
-            return Reason.AGAIN if self._failed_before(key, version) else Reason.NEW
+            return Reason.RETRY if self._failed_before(key, version) else Reason.NEW
         if self._has_changed(row, version):
-            return Reason.AGAIN if self._failed_before(key, version) else Reason.CHANGED
+            return Reason.RETRY if self._failed_before(key, version) else Reason.CHANGED
         if row.removed:
-            return Reason.BACK
+            return Reason.RESTORED
         if row.failed:
-            return Reason.AGAIN
-        return Reason.LOST if row.lost else None
+            return Reason.RETRY
+        return Reason.FILES_MISSING if row.lost else None
 
-    def _has_changed(self, row: Row, version: Version) -> bool:
+    def _has_changed(self, row: IndexRow, version: Version) -> bool:
         gone = row.version.assets.keys() - version.assets.keys()
         return not version.is_of(row.version) or any(self.wants(key) for key in gone)
 

@@ -16,7 +16,7 @@ from stac_asset.clients.registry import Clients
 from stac_asset.config import Config
 from stac_asset.errors import AssetOverwriteError, StacAssetError
 from stac_asset.integrity import Multihash
-from stac_asset.mirror.changes import Night, Wanted
+from stac_asset.mirror.changes import ChangeSet, WantedItem
 from stac_asset.mirror.source_item import Found, Key
 from stac_asset.mirror.state.index import Begun
 from stac_asset.mirror.state.layout import (
@@ -36,7 +36,7 @@ from stac_asset.types import Failed, Transfer
 class Prepared:
     """An item of which is decided what to download."""
 
-    wanted: Wanted
+    wanted: WantedItem
     item: pystac.Item
     planned: tuple[Transfer | Failed, ...]
     document: Path | None
@@ -54,7 +54,11 @@ class Prepared:
 
 
 def prepare(
-    night: Night, wanted: Iterable[Wanted], directory: Path, config: Config, stay: Iterable[Key]
+    night: ChangeSet,
+    wanted: Iterable[WantedItem],
+    directory: Path,
+    config: Config,
+    stay: Iterable[Key],
 ) -> Iterator[Prepared]:
     """Yields items with what is to be downloaded of them.
 
@@ -84,7 +88,9 @@ def prepare(
         yield _prepared(night, entry, planner, collections)
 
 
-def _prepared(night: Night, wanted: Wanted, planner: Planner, collections: set[str]) -> Prepared:
+def _prepared(
+    night: ChangeSet, wanted: WantedItem, planner: Planner, collections: set[str]
+) -> Prepared:
     found, key = night.document(wanted), wanted.key
     try:
         item = item_of(found.document, found.base)
@@ -105,14 +111,14 @@ def _take_collection(planner: Planner, key: Key, collections: set[str]) -> None:
         collections.add(key.collection)
 
 
-def _checked(entry: Transfer | Failed, night: Night, wanted: Wanted) -> Transfer | Failed:
+def _checked(entry: Transfer | Failed, night: ChangeSet, wanted: WantedItem) -> Transfer | Failed:
     """Returns a transfer that does not take a file of another version for its own."""
     if isinstance(entry, Failed) or is_of_version(entry, night, wanted):
         return entry
     return dataclasses.replace(entry, overwrite=True)
 
 
-def is_of_version(transfer: Transfer, night: Night, wanted: Wanted) -> bool:
+def is_of_version(transfer: Transfer, night: ChangeSet, wanted: WantedItem) -> bool:
     """Returns whether the file of an asset, if it is there, is known to be of the wanted version.
 
     That the href is the same does not tell, where the source says that the item changed.
@@ -136,7 +142,7 @@ def is_of_version(transfer: Transfer, night: Night, wanted: Wanted) -> bool:
     return all(_changed_at(candidate.path) >= begun.since for candidate in transfer.candidates)
 
 
-def is_same_download(begun: Begun, wanted: Wanted) -> bool:
+def is_same_download(begun: Begun, wanted: WantedItem) -> bool:
     """Returns whether an earlier run began to download the very version that is wanted.
 
     Args:

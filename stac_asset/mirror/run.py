@@ -26,14 +26,14 @@ from stac_asset.clients.registry import Clients
 from stac_asset.concurrency import in_thread
 from stac_asset.config import Config
 from stac_asset.errors import SourceError, StacAssetError
-from stac_asset.mirror.changes import Night, Wanted
+from stac_asset.mirror.changes import ChangeSet, WantedItem
 from stac_asset.mirror.output import removal
 from stac_asset.mirror.output.catalog import check_directory, publish
 from stac_asset.mirror.output.item_documents import is_worth_writing, write_item
 from stac_asset.mirror.output.parquet import has_geoparquet, is_current, write_parquet
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.planning import Prepared, bytes_of, is_same_download, prepare
-from stac_asset.mirror.run_limits import Limits
+from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window, moment, rfc3339
 from stac_asset.mirror.source_item import Found, Key
@@ -67,7 +67,7 @@ class Mirror:
         kept: An empty file, open to be read and written, for what is to be downloaded.
     """
 
-    night: Night
+    night: ChangeSet
     """What there is to do, after `look`."""
 
     window: Window
@@ -93,8 +93,8 @@ class Mirror:
         self._name = unsigned_href(source.href).rstrip("/")
         self._search = criteria.digest(self._name)
         self._state = State()
-        self._chosen: list[Wanted] = []
-        self._limits = Limits()
+        self._chosen: list[WantedItem] = []
+        self._limits = RunSizeLimits()
         self._gone: list[Key] = []
         self._changed = False
         self._had: set[str] = set()
@@ -128,7 +128,7 @@ class Mirror:
         since = moment(self._state.searched.get(self._search))
         self.window = self._criteria.window(self._now, since)
         wants = Planner(self.directory, self._config).wants
-        self.night = Night(self._state, wants, self._kept)
+        self.night = ChangeSet(self._state, wants, self._kept)
         async for found in self._source.items(self._criteria, self.window):
             self.night.add(found)
         self.night.found = len(self.night.seen)
@@ -151,7 +151,7 @@ class Mirror:
         some = removal.suspects(self.night, self._criteria, self.window, self._name, marked)
         self._gone = await removal.gone(some, self._source)
 
-    async def choose(self, limits: Limits) -> AsyncIterator[Prepared]:
+    async def choose(self, limits: RunSizeLimits) -> AsyncIterator[Prepared]:
         """Yields the items that this run takes, as far as its limits go.
 
         Args:
@@ -272,7 +272,7 @@ class Mirror:
     def _note_failed(self, key: Key) -> None:
         self._state.begun[key] = dataclasses.replace(self._state.begun[key], failed=True)
 
-    def _prepare(self, wanted: Sequence[Wanted]) -> Iterator[Prepared]:
+    def _prepare(self, wanted: Sequence[WantedItem]) -> Iterator[Prepared]:
         return prepare(self.night, wanted, self.directory, self._config, self._state.rows)
 
     async def _collections(self) -> dict[str, Found]:

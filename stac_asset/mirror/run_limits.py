@@ -8,7 +8,7 @@ from stac_asset.errors import ConfigError
 
 
 @dataclass(slots=True)
-class Limits:
+class RunSizeLimits:
     """The limits of a run, and how much of them is used up.
 
     Args:

@@ -78,8 +78,9 @@ class Stat:
 class Source(Protocol):
     """A client, as the engine uses it."""
 
-    name: str
-    """The name of the client, for plans and messages."""
+    @property
+    def name(self) -> str:
+        """The name of the client, for plans and messages."""
 
     def fetch(self, request: Request) -> AbstractAsyncContextManager[Response]:
         """Open a file at the requested offset.

@@ -13,16 +13,16 @@ from stac_asset.concurrency import bounded
 from stac_asset.destinations.local.digest import file_digest
 from stac_asset.errors import StacAssetError
 from stac_asset.integrity import Multihash
-from stac_asset.verify.expected import StatedAsset
+from stac_asset.verify.expected import ExpectedAsset
 from stac_asset.verify.inventory import Inventory
 from stac_asset.verify.results import (
-    Elsewhere,
+    Corrupt,
     Missing,
-    Refused,
+    NotLocal,
+    OutOfBounds,
     Unverifiable,
     Verdict,
     Verified,
-    Wrong,
 )
 
 FILES_AT_ONCE = 8
@@ -30,7 +30,7 @@ FILES_AT_ONCE = 8
 
 
 def check(
-    asset: StatedAsset, inventory: Inventory, stopped: Callable[[], bool] = lambda: False
+    asset: ExpectedAsset, inventory: Inventory, stopped: Callable[[], bool] = lambda: False
 ) -> Verdict:
     """Returns what there is to find of one asset.
 
@@ -42,28 +42,28 @@ def check(
     try:
         path = inventory.file_of(asset)
     except StacAssetError as error:
-        return Refused(asset, error.message)
+        return OutOfBounds(asset, error.message)
     if path is None:
-        return Elsewhere(asset)
+        return NotLocal(asset)
     expected = Multihash.parse(asset.checksum)
     try:
         found = os.stat(path)
         if not stat.S_ISREG(found.st_mode):
-            return Wrong(asset, str(path), "what is there is no file")
+            return Corrupt(asset, str(path), "what is there is no file")
         if asset.size is not None and found.st_size != asset.size:
             reason = f"its file has {found.st_size} bytes where file:size says {asset.size}"
-            return Wrong(asset, str(path), reason)
+            return Corrupt(asset, str(path), reason)
         if expected is None:
             return Unverifiable(asset, str(path), found.st_size)
         digest = file_digest(path, expected, stopped)
     except (FileNotFoundError, NotADirectoryError):
         return Missing(asset, str(path))
     except OSError as error:
-        return Wrong(asset, str(path), f"its file cannot be read: {error.strerror}")
+        return Corrupt(asset, str(path), f"its file cannot be read: {error.strerror}")
     if not expected.matches(digest):
         got = Multihash(expected.code, digest)
         reason = f"its file has the checksum {got} where file:checksum says {expected}"
-        return Wrong(asset, str(path), reason)
+        return Corrupt(asset, str(path), reason)
     return Verified(asset, str(path), found.st_size)
 
 
@@ -81,7 +81,7 @@ async def check_all(
     """
     stop = threading.Event()
 
-    async def one(asset: StatedAsset) -> Verdict:
+    async def one(asset: ExpectedAsset) -> Verdict:
         reading = asyncio.ensure_future(asyncio.to_thread(check, asset, inventory, stop.is_set))
         try:
             return await asyncio.shield(reading)

@@ -22,7 +22,7 @@ _WHOLE = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class StatedAsset:
+class ExpectedAsset:
     """What a document says of one asset."""
 
     document: str
@@ -102,7 +102,7 @@ def _is_stac(document: Any) -> bool:
     return isinstance(assets, dict)
 
 
-def stated(document: Path, owners: Iterable[dict[str, Any]]) -> Iterator[StatedAsset]:
+def stated(document: Path, owners: Iterable[dict[str, Any]]) -> Iterator[ExpectedAsset]:
     """Yields what a document says of each asset.
 
     Args:
@@ -116,7 +116,7 @@ def stated(document: Path, owners: Iterable[dict[str, Any]]) -> Iterator[StatedA
         for key, asset in owner.get("assets", {}).items():
             fields = asset if isinstance(asset, dict) else {}
             size, checksum = fields.get("file:size"), fields.get("file:checksum")
-            yield StatedAsset(
+            yield ExpectedAsset(
                 document=str(document),
                 owner=f"{kind} '{name}'",
                 owner_id=name,
@@ -140,7 +140,7 @@ def _source(owner: Mapping[str, Any], document: Path) -> str | None:
     return None
 
 
-def local_file(asset: StatedAsset) -> Path | None:
+def local_file(asset: ExpectedAsset) -> Path | None:
     """Returns the file that an asset names, wherever that is, or None where its href is a URL.
 
     Args:

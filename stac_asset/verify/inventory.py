@@ -16,7 +16,7 @@ from pathlib import Path
 from stac_asset.destinations.local.part_names import is_part_name
 from stac_asset.errors import HrefError, SourceError, StacAssetError, UnsafePathError
 from stac_asset.redact import redact_href
-from stac_asset.verify.expected import StatedAsset, local_file, owners_of, stated
+from stac_asset.verify.expected import ExpectedAsset, local_file, owners_of, stated
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Inventory:
     _root: str
     _real_documents: frozenset[str]
 
-    def assets(self) -> Iterator[StatedAsset]:
+    def assets(self) -> Iterator[ExpectedAsset]:
         """Yields the assets of all documents, which are read one after the other.
 
         Raises:
@@ -55,7 +55,7 @@ class Inventory:
         for document in self.documents:
             yield from stated(document, owners_of(document) or ())
 
-    def file_of(self, asset: StatedAsset) -> Path | None:
+    def file_of(self, asset: ExpectedAsset) -> Path | None:
         """Returns the file of an asset, or None where that is on no disk of ours.
 
         Args:
@@ -150,7 +150,7 @@ def _told_apart(claims: Mapping[Path, set[str]]) -> tuple[tuple[Path, ...], set[
     return tuple(path for path in claims if _real(path) in documents), data - documents
 
 
-def _claimed(assets: Iterable[StatedAsset]) -> set[str]:
+def _claimed(assets: Iterable[ExpectedAsset]) -> set[str]:
     """Returns the JSON files among assets."""
     claimed = set()
     for asset in assets:

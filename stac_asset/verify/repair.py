@@ -28,9 +28,9 @@ from stac_asset.stac.parse import Stac
 from stac_asset.stac.read import read_stac
 from stac_asset.types import Failed, Transfer
 from stac_asset.verify.check import check
-from stac_asset.verify.expected import StatedAsset
+from stac_asset.verify.expected import ExpectedAsset
 from stac_asset.verify.inventory import Inventory
-from stac_asset.verify.results import Bad, Missing, Refused, Verdict, Wrong
+from stac_asset.verify.results import Bad, Corrupt, Missing, OutOfBounds, Verdict
 
 _SOURCES_AT_ONCE = 16
 """How many sources are read at the same time."""
@@ -84,12 +84,14 @@ async def plan_repairs(
     for verdict in contested:
         reason = "another asset has the same file, and says something else of it"
         yield Unrepairable(verdict.path, SourceError(reason))
-    by_source: dict[str | None, list[Missing | Wrong]] = {}
+    by_source: dict[str | None, list[Missing | Corrupt]] = {}
     for verdict in wanted:
         by_source.setdefault(verdict.asset.source, []).append(verdict)
     planner = Planner(inventory.directory, config)
 
-    async def plan(entry: tuple[str | None, list[Missing | Wrong]]) -> list[Repair | Unrepairable]:
+    async def plan(
+        entry: tuple[str | None, list[Missing | Corrupt]],
+    ) -> list[Repair | Unrepairable]:
         href, verdicts = entry
         try:
             source = await _read(href, clients, config)
@@ -113,7 +115,7 @@ def after_repair(bad: Bad, inventory: Inventory, errors: Mapping[str, Exception]
         errors: Why files could not be repaired, by their paths.
     """
     now = check(bad.asset, inventory)
-    if not isinstance(now, Missing | Wrong):
+    if not isinstance(now, Missing | Corrupt):
         return now
     error = errors.get(now.path)
     if error is not None:
@@ -124,7 +126,7 @@ def after_repair(bad: Bad, inventory: Inventory, errors: Mapping[str, Exception]
 
 def _told_apart(
     bad: Iterable[Bad], inventory: Inventory
-) -> tuple[list[Missing | Wrong], list[Missing | Wrong]]:
+) -> tuple[list[Missing | Corrupt], list[Missing | Corrupt]]:
     """Returns what to repair, a verdict a file, and that of which documents say different things.
 
     One may say so of a file that is another's, and good, to have it overwritten.
@@ -132,7 +134,7 @@ def _told_apart(
     by_file = {
         os.path.realpath(verdict.path): verdict
         for verdict in bad
-        if not isinstance(verdict, Refused)
+        if not isinstance(verdict, OutOfBounds)
     }
     contested = set()
     for asset in inventory.assets() if by_file else ():
@@ -145,7 +147,7 @@ def _told_apart(
     )
 
 
-def _file(asset: StatedAsset, inventory: Inventory) -> str | None:
+def _file(asset: ExpectedAsset, inventory: Inventory) -> str | None:
     try:
         path = inventory.file_of(asset)
     except StacAssetError:
@@ -153,7 +155,7 @@ def _file(asset: StatedAsset, inventory: Inventory) -> str | None:
     return os.path.realpath(path) if path is not None else None
 
 
-def _identity(asset: StatedAsset) -> tuple[object, ...]:
+def _identity(asset: ExpectedAsset) -> tuple[object, ...]:
     # With a checksum, it does not matter which source the bytes are from.
     source = asset.source if Multihash.parse(asset.checksum) is None else None
     return asset.owner, asset.key, source, asset.size, asset.checksum
@@ -172,7 +174,7 @@ async def _read(href: str | None, clients: Clients, config: Config) -> Stac:
     return await read_stac(href, clients, config)
 
 
-def _plan(verdict: Missing | Wrong, source: Stac, planner: Planner) -> Repair | Unrepairable:
+def _plan(verdict: Missing | Corrupt, source: Stac, planner: Planner) -> Repair | Unrepairable:
     asset = verdict.asset
     owners = [owner for owner in _owners(source) if str(owner.id) == asset.owner_id]
     owners = [owner for owner in owners if asset.key in owner.assets]

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from stac_asset.errors import VerifyError
 from stac_asset.redact import redact_href
-from stac_asset.verify.expected import StatedAsset
+from stac_asset.verify.expected import ExpectedAsset
 from stac_asset.verify.inventory import Unreadable
 
 _SHOWN = 100
@@ -23,7 +23,7 @@ _SHOWN = 100
 class Verified:
     """A file that has the checksum that its asset says, and the size if it says one."""
 
-    asset: StatedAsset
+    asset: ExpectedAsset
     path: str
     size: int
 
@@ -34,7 +34,7 @@ class Verified:
 class Unverifiable:
     """A file that is there, has the size that its asset may say, and no checksum to compare."""
 
-    asset: StatedAsset
+    asset: ExpectedAsset
     path: str
     size: int
 
@@ -42,10 +42,10 @@ class Unverifiable:
 
 
 @dataclass(frozen=True, slots=True)
-class Elsewhere:
+class NotLocal:
     """An asset that was not downloaded: its href is a URL."""
 
-    asset: StatedAsset
+    asset: ExpectedAsset
 
     state = "elsewhere"
 
@@ -54,7 +54,7 @@ class Elsewhere:
 class Missing:
     """A file that is not there."""
 
-    asset: StatedAsset
+    asset: ExpectedAsset
     path: str
     reason: str = "its file is missing"
 
@@ -62,10 +62,10 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
+class Corrupt:
     """A file that is not what its asset says, or cannot be read."""
 
-    asset: StatedAsset
+    asset: ExpectedAsset
     path: str
     reason: str
 
@@ -73,21 +73,21 @@ class Wrong:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class OutOfBounds:
     """An asset whose file was not looked at: it lies outside, or is no asset."""
 
-    asset: StatedAsset
+    asset: ExpectedAsset
     reason: str
 
     state = "refused"
 
 
-Good: TypeAlias = Verified | Unverifiable | Elsewhere
-Bad: TypeAlias = Missing | Wrong | Refused
+Good: TypeAlias = Verified | Unverifiable | NotLocal
+Bad: TypeAlias = Missing | Corrupt | OutOfBounds
 Verdict: TypeAlias = Good | Bad
 """What was found of one asset."""
 
-Row: TypeAlias = dict[str, str | int | bool | None]
+VerdictRow: TypeAlias = dict[str, str | int | bool | None]
 
 
 def is_good(verdict: Verdict) -> bool:
@@ -96,10 +96,10 @@ def is_good(verdict: Verdict) -> bool:
     Args:
         verdict: What was found of it.
     """
-    return isinstance(verdict, Verified | Unverifiable | Elsewhere)
+    return isinstance(verdict, Verified | Unverifiable | NotLocal)
 
 
-def verdict_row(verdict: Verdict, repaired: bool = False) -> Row:
+def verdict_row(verdict: Verdict, repaired: bool = False) -> VerdictRow:
     """Returns a verdict as a flat, JSON-able row: the row of the report.
 
     Args:
@@ -107,7 +107,7 @@ def verdict_row(verdict: Verdict, repaired: bool = False) -> Row:
         repaired: Whether it was downloaded again.
     """
     asset = verdict.asset
-    row: Row = {
+    row: VerdictRow = {
         "state": verdict.state,
         "owner": asset.owner,
         "key": asset.key,
@@ -118,9 +118,9 @@ def verdict_row(verdict: Verdict, repaired: bool = False) -> Row:
     match verdict:
         case Verified() | Unverifiable():
             row |= {"path": verdict.path, "bytes": verdict.size}
-        case Missing() | Wrong():
+        case Missing() | Corrupt():
             row |= {"path": verdict.path, "reason": verdict.reason}
-        case Refused():
+        case OutOfBounds():
             row |= {"reason": verdict.reason}
     return row
 
@@ -141,12 +141,12 @@ class Summary:
     bytes: int = 0
     """Bytes of the good files."""
 
-    first: list[Row] = field(default_factory=list)
+    first: list[VerdictRow] = field(default_factory=list)
     """The rows of the first bad ones."""
 
     _errors: list[str] = field(default_factory=list)
 
-    def add(self, verdict: Verdict, repaired: bool = False) -> Row:
+    def add(self, verdict: Verdict, repaired: bool = False) -> VerdictRow:
         """Adds what was found of an asset in the end, and returns its row.
 
         Args:
@@ -159,7 +159,7 @@ class Summary:
         match verdict:
             case Verified() | Unverifiable():
                 self.bytes += verdict.size
-            case Missing() | Wrong() | Refused():
+            case Missing() | Corrupt() | OutOfBounds():
                 if len(self.first) < _SHOWN:
                     asset = verdict.asset
                     self.first.append(row)

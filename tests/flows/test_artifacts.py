@@ -229,8 +229,8 @@ async def test_run_goes_on_without_artifacts(
     def fail(*_: object) -> None:
         raise RuntimeError("no picture")
 
-    monkeypatch.setattr("flows.artifacts.pictures", fail)
-    monkeypatch.setattr("flows.artifacts.PROGRESS", "Not A Key")
+    monkeypatch.setattr("flows.reporting.artifacts.pictures", fail)
+    monkeypatch.setattr("flows.reporting.artifacts.PROGRESS", "Not A Key")
     href = put_items(origin, 1)
     state = await flows.download_item_collection(href, str(tmp_path), OPTIONS, return_state=True)
     assert state.is_completed()

@@ -212,8 +212,8 @@ def test_flow_loaded_by_path_keeps_its_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine.py").write_text(
-        "from flows.credential_flow import credential_flow\n"
-        "@credential_flow()\n"
+        "from flows.parameters.flow import asset_flow\n"
+        "@asset_flow()\n"
         "def mine(credentials: None = None) -> None: ...\n"
     )
     monkeypatch.setattr(sys, "path", [*sys.path])

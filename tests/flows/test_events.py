@@ -150,8 +150,8 @@ async def test_run_goes_on_without_the_events_that_the_server_does_not_take(
     def refuse() -> None:
         raise ConnectionError("the server takes no events")
 
-    monkeypatch.setattr("flows.events.get_events_client", refuse)
-    monkeypatch.setattr("flows.events._WAITING", 1)
+    monkeypatch.setattr("flows.reporting.events.get_events_client", refuse)
+    monkeypatch.setattr("flows.reporting.events._WAITING", 1)
     href = put_items(origin, *(f"i{number}" for number in range(5)))
     state = await flows.download_item_collection(href, str(tmp_path), OPTIONS, return_state=True)
     assert state.is_completed()

@@ -26,7 +26,7 @@ from pydantic import ValidationError
 
 import flows
 from flows import DownloadOptions
-from flows.execution.process_limits import Places
+from flows.execution.process_limits import CrossLoopSemaphore
 from flows.tasks.check import check_asset_exists
 from flows.tasks.download import download_asset
 from stac_asset.errors import ConfigError
@@ -113,7 +113,7 @@ async def until_slots(taken: int) -> None:
 
 
 def test_places_are_shared_by_the_loops_of_many_threads() -> None:
-    places, inside, most, lock = Places(3), 0, 0, threading.Lock()
+    places, inside, most, lock = CrossLoopSemaphore(3), 0, 0, threading.Lock()
 
     async def visit() -> None:
         nonlocal inside, most
@@ -137,7 +137,7 @@ def test_places_are_shared_by_the_loops_of_many_threads() -> None:
 
 
 async def test_place_is_not_lost_to_one_who_was_cancelled() -> None:
-    places = Places(1)
+    places = CrossLoopSemaphore(1)
 
     async def visit() -> None:
         async with places:

@@ -10,7 +10,14 @@ import pytest
 
 from flows.reporting.artifacts import progress
 from flows.reporting.footprints import outlines
-from flows.reporting.statistics import FAILURES, FOOTPRINTS, TOP, Sight, Statistics, Throughput
+from flows.reporting.statistics import (
+    FAILURES,
+    FOOTPRINTS,
+    TOP,
+    Statistics,
+    StatisticsReporter,
+    Throughput,
+)
 from stac_asset.errors import TransferError
 from stac_asset.types import Candidate, Downloaded, Failed, Transfer
 
@@ -63,7 +70,7 @@ async def test_progress_is_by_bytes_where_all_sizes_are_known() -> None:
     transfer = make_transfer(0)
     for total_bytes, percent in ((40, 37.5), (None, 25.0)):
         statistics = Statistics(4, total_bytes)
-        sight = Sight(statistics)
+        sight = StatisticsReporter(statistics)
         for size in (10, 5):
             sight.wrote(transfer.candidates[0], size)
         outcome = Downloaded(transfer, transfer.candidates[0], 10, 10, 1.0)

@@ -67,7 +67,7 @@ async def test_assets_in_threads(origin: Origin, tmp_path: Path) -> None:
 async def test_few_tasks_are_submitted_ahead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flows.execute.AHEAD", 3)
+    monkeypatch.setattr("flows.orchestration.units.MAX_SUBMITTED", 3)
     with Origin(latency=0.1) as origin:
         make_items(origin, 12, "a")
         source = tmp_path / "items.json"

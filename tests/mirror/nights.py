@@ -17,7 +17,7 @@ from stac_asset.destinations import LocalDestinations
 from stac_asset.mirror.changes import Reason
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.run import Mirror
-from stac_asset.mirror.run_limits import Limits
+from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import rfc3339
 from stac_asset.mirror.sources.open import open_source
@@ -45,7 +45,7 @@ class Ran:
     failed: list[str]
     """The ids of those that failed."""
 
-    limits: Limits
+    limits: RunSizeLimits
 
     @property
     def gone(self) -> set[str]:
@@ -63,13 +63,13 @@ async def run(
     href: str,
     criteria: Criteria | None = None,
     on_removed: OnRemoved = "keep",
-    limits: Limits | None = None,
+    limits: RunSizeLimits | None = None,
     now: datetime = NOW,
     config: Config = CONFIG,
     at_most: int | None = None,
 ) -> Ran:
     """Runs a mirror once; `at_most` ends it after so many items, as if it had been killed."""
-    limits = limits or Limits()
+    limits = limits or RunSizeLimits()
     taken: dict[str, str] = {}
     failed = []
     with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryFile() as kept:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stac_asset.mirror.run_limits import Limits
+from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.testing import Origin
 from tests.mirror.nights import NOW, check_catalog, item_of, put_api, put_items, run
@@ -44,7 +44,7 @@ async def test_what_a_first_night_left_is_found_though_all_that_it_took_failed(
     names = ["item-0", "item-1", "item-2"]
     href = put_items(origin, [item_of(origin, name, day=9) for name in names])
     origin.remove("/item-0/data.tif")
-    first = await run(tmp_path, href, DAY, limits=Limits(1))
+    first = await run(tmp_path, href, DAY, limits=RunSizeLimits(1))
     assert (first.failed, first.limits.left) == (["item-0"], 2)
     origin.put("/item-0/data.tif", size=100)
     second = await run(tmp_path, href, DAY, now=WEEK_LATER)
@@ -57,7 +57,7 @@ async def test_what_a_first_night_left_is_found_though_it_was_killed(
 ) -> None:
     names = ["item-0", "item-1", "item-2"]
     href = put_items(origin, [item_of(origin, name, day=9) for name in names])
-    await run(tmp_path, href, DAY, limits=Limits(1), at_most=0)
+    await run(tmp_path, href, DAY, limits=RunSizeLimits(1), at_most=0)
     assert set((await run(tmp_path, href, DAY, now=WEEK_LATER)).taken) == set(names)
     check_catalog(tmp_path, set(names))
 

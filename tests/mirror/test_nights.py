@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from stac_asset.errors import ConfigError
-from stac_asset.mirror.run_limits import Limits
+from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.state.index import read_state
 from stac_asset.stac.item_files import read_items
@@ -162,7 +162,7 @@ async def test_item_that_failed_is_tried_again_and_holds_nothing_back(
         origin.put(path, size=100)
     # With a limit of one, what is new goes before what failed.
     put_api(origin, [*items, item_of(origin, "new")])
-    assert (await run(tmp_path, href, DAYS, limits=Limits(1))).taken == {"new": "NEW"}
+    assert (await run(tmp_path, href, DAYS, limits=RunSizeLimits(1))).taken == {"new": "NEW"}
     last = await run(tmp_path, href, DAYS)
     assert (last.taken, last.failed) == ({"item-0": "AGAIN", "item-2": "AGAIN"}, [])
     check_catalog(tmp_path, {f"item-{number}" for number in range(4)} | {"new"})
@@ -218,10 +218,10 @@ async def test_what_is_left_over_is_taken_next_time_though_the_window_moves(
     day = replace(DAYS, datetime="last 1 day", overlap="0 days")
     items = [item_of(origin, f"item-{number}", day=9) for number in range(3)]
     href = put_items(origin, items)
-    first = await run(tmp_path, href, day, limits=Limits(1))
+    first = await run(tmp_path, href, day, limits=RunSizeLimits(1))
     assert (len(first.taken), first.limits.left) == (1, 2)
     later = NOW + timedelta(days=5)
-    second = await run(tmp_path, href, day, limits=Limits(1), now=later)
+    second = await run(tmp_path, href, day, limits=RunSizeLimits(1), now=later)
     assert (len(second.taken), second.limits.left) == (1, 1)
     third = await run(tmp_path, href, day, now=later + timedelta(days=5))
     assert len(third.taken) == 1
@@ -235,16 +235,16 @@ async def test_bytes_at_most(origin: Origin, tmp_path: Path) -> None:
     items[0]["assets"]["data"]["file:size"] = 100
     items[1]["assets"]["data"]["href"] = origin.href("/large.tif?size=1000")
     href = put_api(origin, items)
-    first = await run(tmp_path, href, limits=Limits(max_bytes=250))
+    first = await run(tmp_path, href, limits=RunSizeLimits(max_bytes=250))
     assert set(first.taken) == {"item-0", "item-2"}
     assert (first.limits.bytes, first.limits.left, first.limits.too_large) == (200, 3, 1)
     # The source was asked for the sizes that items do not say, of as many as it takes.
     heads = [request.path for request in origin.heads()]
     assert heads == ["/large.tif", "/item-2/data.tif", "/item-3/data.tif"]
     assert sum(request.body_sent for request in origin.gets("*.tif")) == 200
-    second = await run(tmp_path, href, limits=Limits(max_bytes=250))
+    second = await run(tmp_path, href, limits=RunSizeLimits(max_bytes=250))
     assert set(second.taken) == {"item-3", "item-4"}
-    third = await run(tmp_path, href, limits=Limits(max_bytes=1000))
+    third = await run(tmp_path, href, limits=RunSizeLimits(max_bytes=1000))
     assert set(third.taken) == {"item-1"}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stac_asset import Config, DownloadError, download_item
-from stac_asset.destinations.local.part_file import PartFile
+from stac_asset.destinations import Declared, LocalDestination
 from stac_asset.errors import RangeError, SizeError
 from stac_asset.stac.parse import stac_of
 from stac_asset.testing import Origin, Truncate
@@ -107,10 +107,11 @@ async def test_part_of_a_file_of_another_size_is_not_continued(
     assert [get.range for get in origin.gets()] == [None, None]
 
 
-def test_client_that_gives_more_than_it_announced(tmp_path: Path) -> None:
-    with PartFile(tmp_path / "a.tif", tmp_path, "source") as part:
-        part.start(0, None, 4)
-        part.write(b"123")
+async def test_client_that_gives_more_than_it_announced(tmp_path: Path) -> None:
+    destination = LocalDestination(tmp_path)
+    async with destination.open_upload("a.tif", "source", Declared()) as upload:
+        await upload.begin(0, None, 4)
+        await upload.write(b"123")
         with pytest.raises(RangeError, match="more bytes"):
-            part.write(b"45")
+            await upload.write(b"45")
     assert list(tmp_path.iterdir()) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +23,17 @@ from stac_asset import (
     download_item_collection,
     plan_item_collection,
 )
-from stac_asset.destinations.local.containment import Fence
+from stac_asset.clients import Clients
+from stac_asset.destinations import LocalDestinations
+from stac_asset.destinations.local.containment import ContainedDirectory
 from stac_asset.destinations.local.part_names import part_paths
 from stac_asset.errors import DestinationError
 from stac_asset.plan.file_names import safe_name
 from stac_asset.stac.parse import load_stac, stac_of
-from stac_asset.testing import Origin
+from stac_asset.testing import Origin, Truncate
+from stac_asset.transfer.engine import Engine
+from stac_asset.transfer.reporter import Reporter
+from stac_asset.types import Candidate, Failed, Transfer
 from tests.make_collection import collection_document
 from tests.make_item import item_document
 
@@ -626,20 +630,87 @@ class TestSymlinks:
         assert self.file.read_bytes() == b"whatever"
 
 
-def test_symlink_that_appears_later_is_noticed(tmp_path: Path) -> None:
-    fence, outside = Fence(tmp_path / "in"), tmp_path / "out"
-    (tmp_path / "in" / "item").mkdir(parents=True)
+def test_folder_that_becomes_a_symlink_is_not_followed(tmp_path: Path) -> None:
+    directory, outside = tmp_path / "in", tmp_path / "out"
+    (directory / "item").mkdir(parents=True)
     outside.mkdir()
-    fence.check(str(tmp_path / "in" / "item" / "a.tif"))
-    (tmp_path / "in" / "item").rmdir()
-    (tmp_path / "in" / "item").symlink_to(outside)
-    time.sleep(1.1)  # For so long at most, what was found of a folder counts.
-    with pytest.raises(UnsafePathError):
-        fence.check(str(tmp_path / "in" / "item" / "a.tif"))
+    contained = ContainedDirectory(directory)
+    with contained.open_folder("item/a.tif") as folder:
+        (directory / "item").rename(tmp_path / "moved")
+        (directory / "item").symlink_to(outside)
+        os.close(os.open("b.tif", os.O_CREAT | os.O_WRONLY, dir_fd=folder.fd))
+        with pytest.raises(UnsafePathError, match="leads outside"):
+            contained.check_still_there(folder)
+        (directory / "item").unlink()
+        (directory / "item").mkdir()
+        with pytest.raises(DestinationError, match="moved or replaced"):
+            contained.check_still_there(folder)
+        (directory / "item").rmdir()
+        (directory / "item").symlink_to(outside)
+    with pytest.raises(UnsafePathError), contained.open_folder("item/a.tif"):
+        raise AssertionError("a folder outside was opened")
+    assert list(outside.iterdir()) == []
 
 
-def test_many_folders_are_not_remembered_for_ever(tmp_path: Path) -> None:
-    fence = Fence(tmp_path)
-    for number in range(2000):
-        fence.check(str(tmp_path / str(number) / "a.tif"))
-    assert len(fence._inside) <= 1024
+@pytest.mark.parametrize("swapped", ["item", "item/deep"])
+async def test_folder_that_is_swapped_during_a_download_leads_nowhere(
+    origin: Origin, tmp_path: Path, swapped: str
+) -> None:
+    """The swap happens while the first half of the file is on disk."""
+    directory, outside = tmp_path / "in", tmp_path / "out"
+    (outside / "deep").mkdir(parents=True)
+    href = origin.put("/a.tif", size=400_000)
+    origin.fault("/a.tif", Truncate(after=200_000))
+    path = directory / "item" / "deep" / "a.tif"
+    transfer = Transfer("", "a", (Candidate(href, str(path)),), str(directory))
+
+    class Swap(Reporter):
+        swaps = 0
+
+        def wrote(self, candidate: Candidate, size: int) -> None:
+            if not self.swaps:
+                self.swaps += 1
+                (directory / swapped).rename(tmp_path / "moved")
+                (directory / swapped).symlink_to(outside, target_is_directory=True)
+
+    config = Config(retry_wait=0.01)
+    async with Clients(config) as clients:
+        engine = Engine(clients, config, LocalDestinations())
+        engine.reporter = Swap()
+        outcome = await engine.download(transfer)
+    assert isinstance(outcome, Failed)
+    assert [path for path in outside.rglob("*") if path.is_file()] == []
+
+
+def test_symlink_within_the_directory_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "relative").symlink_to("real")
+    (tmp_path / "absolute").symlink_to(tmp_path / "real")
+    (tmp_path / "real" / "up").symlink_to("..")
+    contained = ContainedDirectory(tmp_path)
+    for key in ("relative/a", "absolute/a", "real/up/relative/a"):
+        with contained.open_folder(key) as folder, contained.open_folder("real/a") as real:
+            assert folder.is_same(real), key
+
+
+def test_symlink_to_itself_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with (
+        pytest.raises(OSError, match="symbolic links"),
+        ContainedDirectory(tmp_path).open_folder("loop/a"),
+    ):
+        raise AssertionError("a folder was opened")
+
+
+def test_descriptors_are_closed(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
+    (tmp_path / "item").mkdir()
+    contained = ContainedDirectory(tmp_path)
+    for _ in range(50):
+        with contained.open_folder("item/a.tif"):
+            pass
+        with pytest.raises(FileNotFoundError), contained.open_folder("none/a.tif"):
+            raise AssertionError("a folder was opened")
+    del contained
+    if before:
+        assert len(os.listdir("/proc/self/fd")) <= before

@@ -12,7 +12,7 @@ from yarl import URL
 from stac_asset import Config, HttpClient, download_file
 from stac_asset.clients.content_range import Extent
 from stac_asset.clients.s3.objects import extent_of
-from stac_asset.destinations.local.part_file import PartFile
+from stac_asset.destinations import Declared, LocalDestination
 from stac_asset.errors import RangeError, TransferError, TruncatedError
 from tests.promises.raw_origin import Answer, Asked, chunk, head, serving
 
@@ -197,13 +197,14 @@ def test_extent_says_where_a_part_ends() -> None:
     assert extent_of({"ContentLength": 4}, URL("s3://bucket/a.tif")) == (0, None, 4)
 
 
-def test_part_file_knows_when_to_ask_on(tmp_path: Path) -> None:
-    with PartFile(tmp_path / "a.tif", tmp_path, "source") as file:
-        file.start(0, VERSION, 9, end=4)
-        file.write(b"1234")
-        assert file.stopped_short
-        file.start(4, VERSION, None, end=9)
-        file.write(b"56789")
-        assert not file.stopped_short
-        file.commit()
+async def test_upload_knows_when_to_request_more(tmp_path: Path) -> None:
+    destination = LocalDestination(tmp_path)
+    async with destination.open_upload("a.tif", "source", Declared()) as upload:
+        await upload.begin(0, VERSION, 9, end=4)
+        await upload.write(b"1234")
+        assert upload.stopped_short
+        await upload.begin(4, VERSION, None, end=9)
+        await upload.write(b"56789")
+        assert not upload.stopped_short
+        await upload.commit()
     assert (tmp_path / "a.tif").read_bytes() == b"123456789"

@@ -14,7 +14,7 @@ from bench.catalog import Asset, Catalog
 from bench.crash import ALLOWED, running
 from bench.victim import RUN_HEADER
 from stac_asset import Config, ConfigError, DownloadError, download_file, download_item
-from stac_asset.destinations.local.part_file import PartFile
+from stac_asset.destinations import Declared, LocalDestination
 from stac_asset.destinations.local.part_names import part_paths
 from stac_asset.errors import ChecksumError, NotFoundError
 from stac_asset.stac.parse import stac_of
@@ -31,7 +31,8 @@ from stac_asset.testing import (
     Truncate,
     WrongRange,
 )
-from stac_asset.transfer.parallel import Pace, connections_per_file
+from stac_asset.transfer.parallel import connections_per_file
+from stac_asset.transfer.speed import SpeedProbe
 from tests.make_item import item_document
 
 MIB = 1024 * 1024
@@ -359,16 +360,17 @@ def test_less_than_one_connection_is_none() -> None:
         Config(max_connections_per_file=0).validate()
 
 
-def test_connection_that_is_fast_is_left_alone(tmp_path: Path) -> None:
-    with PartFile(tmp_path / "a.tif", tmp_path, "source") as part:
-        part.start(0, '"version"', 36 * MIB)
-        pace = Pace(part, 100.0)
-        part.write(bytes(2 * MIB))
+async def test_connection_that_is_fast_is_left_alone(tmp_path: Path) -> None:
+    destination = LocalDestination(tmp_path)
+    async with destination.open_upload("a.tif", "source", Declared()) as part:
+        await part.begin(0, '"version"', 36 * MIB)
+        pace = SpeedProbe(part, 100.0)
+        await part.write(bytes(2 * MIB))
         assert not pace.is_slow(100.02)  # 100 MB/s
-        part.write(bytes(MIB))
+        await part.write(bytes(MIB))
         assert not pace.is_slow(100.2)  # Too early to tell.
         assert pace.is_slow(100.3)  # 4 MB/s
-        part.write(bytes(MIB))
+        await part.write(bytes(MIB))
         assert pace.is_slow(101)  # 1 MB/s, and 32 MiB are missing.
-        part.write(bytes(1))
+        await part.write(bytes(1))
         assert not pace.is_slow(102)  # So little is missing that it is not worth it.

@@ -34,7 +34,7 @@ from stac_asset.testing import (
     Truncate,
     WrongLength,
 )
-from stac_asset.transfer.retry import retrying
+from stac_asset.transfer.retry import wait_after
 from tests.make_item import item_document
 
 TRANSIENT: list[Fault] = [
@@ -174,25 +174,10 @@ async def test_retry_after_is_capped_and_nonsense_ignored(
         await download_file(origin.href("/a.tif"), tmp_path / "a.tif", config)
 
 
-async def test_waits_grow_with_full_jitter_and_are_capped() -> None:
+def test_waits_grow_with_full_jitter_and_are_capped() -> None:
     config = Config(retry_wait=1.0, retry_wait_max=20.0, http_max_attempts=9)
-    waits: list[list[float]] = [[] for _ in range(8)]
-
-    async def fail() -> None:
-        raise TruncatedError("again")
-
-    for _ in range(200):
-        retries = retrying(config)
-        slept: list[float] = []
-
-        async def sleep(seconds: float, into: list[float] = slept) -> None:
-            into.append(seconds)
-
-        retries.sleep = sleep
-        with pytest.raises(TruncatedError):
-            await retries(fail)
-        for index, seconds in enumerate(slept):
-            waits[index].append(seconds)
+    error = TruncatedError("again")
+    waits = [[wait_after(config, attempt, error) for _ in range(200)] for attempt in range(1, 9)]
     for index, of_one in enumerate(waits):
         ceiling = min(20.0, 2.0**index)
         assert max(of_one) <= ceiling

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from stac_asset import Config, download_item
-from stac_asset.destinations.local.documents import write_document
+from stac_asset.destinations import LocalDestination
 from stac_asset.destinations.local.part_names import part_paths
 from stac_asset.stac.parse import stac_of
 from stac_asset.testing import Origin
@@ -83,7 +83,7 @@ async def test_document_is_written_when_its_lock_is_free(tmp_path: Path) -> None
     document = tmp_path / "item.json"
     async with asyncio.timeout(120):
         with held(document) as part:
-            running = asyncio.create_task(write_document(document, b"new", tmp_path))
+            running = asyncio.create_task(LocalDestination(tmp_path).write(document.name, b"new"))
             await asyncio.sleep(0)
             assert not running.done()
             part.unlink()  # As whoever has written it does.

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from stac_asset import Config, DownloadError, download_file, download_item
-from stac_asset.destinations.local.documents import write_document, write_document_blocking
-from stac_asset.destinations.local.part_file import PartFile
+from stac_asset.destinations import BusyError, Declared, LocalDestination
+from stac_asset.destinations.local.documents import write_document
 from stac_asset.destinations.local.part_names import part_paths
 from stac_asset.errors import ChecksumError, DestinationError, SizeError, StacAssetError
 from stac_asset.stac.parse import stac_of
@@ -133,10 +133,10 @@ async def test_document_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     part, _ = part_paths(document)
     part.mkdir()  # Nothing can be written under this name.
     with pytest.raises(DestinationError):
-        write_document_blocking(document, b"new", tmp_path)
+        write_document(document, b"new", tmp_path)
     assert document.read_bytes() == OLD
     part.rmdir()
-    write_document_blocking(document, b"new", tmp_path)
+    write_document(document, b"new", tmp_path)
     assert document.read_bytes() == b"new"
     assert names(tmp_path) == ["item.json"]
 
@@ -158,14 +158,15 @@ async def test_bytes_are_on_the_disk_before_the_name(
         assert os.fstat(fd).st_size == (3 if document else 20_000)
         fsync(fd)
 
-    def renamed(source: str, target: str) -> None:
-        asked.append(("renamed", os.stat(source).st_ino))
-        replace(source, target)
+    def renamed(source: str, target: str, **folders: int) -> None:
+        found = os.stat(source, dir_fd=folders["src_dir_fd"])
+        asked.append(("renamed", found.st_ino))
+        replace(source, target, **folders)
 
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(os, "replace", renamed)
     if document:
-        await write_document(tmp_path / "a", b"new", tmp_path)
+        await LocalDestination(tmp_path).write("a", b"new")
     else:
         await download_file(origin.put("/a.tif", size=20_000), tmp_path / "a", config)
     whole = (tmp_path / "a").stat().st_ino
@@ -295,11 +296,12 @@ async def test_login_page_in_place_of_a_file_is_no_file(
     assert not (tmp_path / "a.tif").exists()
 
 
-def test_part_file_is_ours_alone(tmp_path: Path) -> None:
-    from stac_asset.destinations.local.lock import BusyError
-
-    with PartFile(tmp_path / "a.tif", tmp_path, "source"), pytest.raises(BusyError):
-        PartFile(tmp_path / "a.tif", tmp_path, "source")
+async def test_part_file_is_ours_alone(tmp_path: Path) -> None:
+    destination = LocalDestination(tmp_path)
+    async with destination.open_upload("a.tif", "source", Declared()):
+        with pytest.raises(BusyError):
+            async with destination.open_upload("a.tif", "source", Declared()):
+                raise AssertionError("two uploads of one file are open")
     assert names(tmp_path) == []
 
 

@@ -17,7 +17,7 @@ from stac_asset.clients.http.credentials import Credential, HostHeaders
 from stac_asset.clients.http.session import session_from_config
 from stac_asset.config import Config
 from stac_asset.errors import LoginPageError, MissingCredentialError, ResponseError
-from stac_asset.host_patterns import Hosts
+from stac_asset.host_patterns import HostPatterns
 from stac_asset.transfer.interface import Request
 
 HOSTS = (
@@ -75,8 +75,8 @@ class EarthdataClient(HttpClient):
     ) -> None:
         super().__init__(session, check_content_type, credential)
         self._by_route = hosts is HOSTS
-        self._hosts = Hosts(hosts)
-        self._login_hosts = Hosts(login_hosts)
+        self._hosts = HostPatterns(hosts)
+        self._login_hosts = HostPatterns(login_hosts)
         if token:
             bearer: dict[str, str] = {hdrs.AUTHORIZATION: f"Bearer {token}"}
             self._credentials = HostHeaders(bearer, self._hosts)
@@ -117,7 +117,7 @@ class EarthdataClient(HttpClient):
         login = URL(login_url)
         if hosts is not HOSTS:
             hosts = (*hosts, str(login.origin()))
-        trusted = Hosts(hosts)
+        trusted = HostPatterns(hosts)
         token = (token or ("" if username else os.environ.get("EARTHDATA_PAT", ""))).strip()
         credential = None
         if not token:

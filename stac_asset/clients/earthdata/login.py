@@ -22,7 +22,7 @@ from stac_asset.clients.http.token_requests import answered, requested_token
 from stac_asset.clients.http.tokens import Token, TokenKeeper
 from stac_asset.config import Config
 from stac_asset.errors import ConfigError, TransferError
-from stac_asset.host_patterns import Hosts
+from stac_asset.host_patterns import HostPatterns
 
 LOGIN_URL = "https://urs.earthdata.nasa.gov"
 """Where users log in to Earthdata."""
@@ -45,7 +45,7 @@ class EarthdataLogin:
     """
 
     def __init__(
-        self, username: str, password: str, hosts: Hosts, login_url: str, config: Config
+        self, username: str, password: str, hosts: HostPatterns, login_url: str, config: Config
     ) -> None:
         self._login = {hdrs.AUTHORIZATION: basic(username, password)}
         self._hosts = hosts

@@ -27,7 +27,7 @@ from stac_asset.clients.http.session import (
 from stac_asset.config import Config
 from stac_asset.error_mapping import mapped_errors
 from stac_asset.errors import ResponseError, TransferError
-from stac_asset.host_patterns import Hosts
+from stac_asset.host_patterns import HostPatterns
 from stac_asset.redact import redact_href
 from stac_asset.transfer.interface import Request, Response, Stat
 
@@ -84,7 +84,7 @@ class HttpClient(RangeClient):
         self.check_content_type = check_content_type
         self._bare: ClientSession | None = None
         self._credentials: Credential = credential or Credentials()
-        self._claimed = None if hosts is None else Hosts(hosts)
+        self._claimed = None if hosts is None else HostPatterns(hosts)
 
     @classmethod
     async def from_config(cls, config: Config) -> Self:
@@ -130,7 +130,8 @@ class HttpClient(RangeClient):
         Args:
             url: The url, whose origin is theirs alone.
         """
-        return {**self.session.headers, **await self._credentials.headers(url)}
+        with self.naming_credentials(url):
+            return {**self.session.headers, **await self._credentials.headers(url)}
 
     async def prepare(self, url: URL) -> URL:
         """Returns the url to request in place of an href's; where a provider signs, it is signed.
@@ -151,15 +152,16 @@ class HttpClient(RangeClient):
             aiohttp.ClientResponseError: Raised if the response is not OK
             ContentTypeError: The response has not the content type that the asset says.
         """
-        with mapped_errors(request.url):
-            response = await self._open(request)
-        try:
-            offset, end, size = headers.extent(response)
-            chunks = _chunks(response, request.url)
-            ranges = headers.takes_ranges(response)
-            yield Response(chunks, offset, size, headers.validator(response), ranges, end)
-        finally:
-            response.close()
+        with self.naming_credentials(request.url):
+            with mapped_errors(request.url):
+                response = await self._open(request)
+            try:
+                offset, end, size = headers.extent(response)
+                chunks = _chunks(response, request.url)
+                ranges = headers.takes_ranges(response)
+                yield Response(chunks, offset, size, headers.validator(response), ranges, end)
+            finally:
+                response.close()
 
     async def _open(self, request: Request) -> ClientResponse:
         ask: dict[str, str] = dict(_IDENTITY)
@@ -187,7 +189,7 @@ class HttpClient(RangeClient):
         Args:
             request: What is meant.
         """
-        with mapped_errors(request.url):
+        with self.naming_credentials(request.url), mapped_errors(request.url):
             response = await self._request(hdrs.METH_HEAD, request.url, _IDENTITY)
             if response.status in _HEAD_REFUSED or _is_beside_the_file(response):
                 response.close()

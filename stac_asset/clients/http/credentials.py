@@ -15,7 +15,7 @@ from yarl import URL
 
 from stac_asset.config import Config
 from stac_asset.errors import ConfigError
-from stac_asset.host_patterns import Hosts
+from stac_asset.host_patterns import HostPatterns
 
 
 class Credential(Protocol):
@@ -51,7 +51,7 @@ class HostHeaders:
         hosts: The hosts that get them.
     """
 
-    def __init__(self, headers: Mapping[str, str], hosts: Hosts) -> None:
+    def __init__(self, headers: Mapping[str, str], hosts: HostPatterns) -> None:
         self._headers = dict(headers)
         self._hosts = hosts
 
@@ -124,7 +124,7 @@ async def credentials_from_config(config: Config) -> Credential:
     config.validate()
     found: list[Credential] = []
     if config.http_headers and config.http_headers_hosts:
-        found.append(HostHeaders(config.http_headers, Hosts(config.http_headers_hosts)))
+        found.append(HostHeaders(config.http_headers, HostPatterns(config.http_headers_hosts)))
     if config.oauth2_grant is not None:
         # It brings a web server along, which nobody else needs.
         from stac_asset.clients.http.oauth2 import OAuth2Bearer

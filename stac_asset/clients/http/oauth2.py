@@ -23,7 +23,7 @@ from stac_asset.clients.http.oauth2_grants import Grant, RequestFailedError, gra
 from stac_asset.clients.http.tokens import Token, TokenKeeper
 from stac_asset.config import Config
 from stac_asset.errors import TokenError
-from stac_asset.host_patterns import Hosts
+from stac_asset.host_patterns import HostPatterns
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class OAuth2Bearer:
         hosts: The hosts that get the token.
     """
 
-    def __init__(self, grant: Grant, hosts: Hosts) -> None:
+    def __init__(self, grant: Grant, hosts: HostPatterns) -> None:
         self._grant = grant
         self._hosts = hosts
         self._keeper = TokenKeeper(self._obtain)
@@ -59,7 +59,7 @@ class OAuth2Bearer:
         Raises:
             ConfigError: `oauth2_extra` has a field that another setting gives.
         """
-        return cls(await grant_from_config(config), Hosts(config.oauth2_hosts))
+        return cls(await grant_from_config(config), HostPatterns(config.oauth2_hosts))
 
     async def headers(self, url: URL) -> Mapping[str, str]:
         """Returns the token for one of the hosts, and nothing for another.

@@ -16,7 +16,12 @@ from yarl import URL
 
 from stac_asset import validate
 from stac_asset.clients.base import RangeClient
-from stac_asset.clients.s3.connections import Connections, Options, Patience, quieten_botocore
+from stac_asset.clients.s3.connections import (
+    AttemptLimit,
+    ConnectionOptions,
+    Connections,
+    quieten_botocore,
+)
 from stac_asset.clients.s3.errors import asked_how, mapped_errors
 from stac_asset.clients.s3.identity import S3Identity, S3Place
 from stac_asset.clients.s3.objects import (
@@ -123,7 +128,7 @@ class S3Client(RangeClient):
         self.check_content_type = check_content_type
         self.read_timeout = read_timeout
         self._connections = Connections()
-        self._patience = Patience()
+        self._patience = AttemptLimit()
 
     @classmethod
     async def from_config(
@@ -196,22 +201,23 @@ class S3Client(RangeClient):
             SchemeError: Raised if the url's scheme is not s3
             ContentTypeError: The object has not the content type that the asset says.
         """
-        found = await self._get(request)
-        body = found["Body"]
-        try:
-            validate.check_content_type(
-                found.get("ContentType"),
-                request.content_type,
-                self.check_content_type,
-                shown_href(request.url),
-            )
-            offset, end, size = extent_of(found, request.url)
-            chunks = _chunks(body, request.url)
-            # Pieces would go without the checksum that S3 has of the whole.
-            ranges = not any(name.startswith("Checksum") for name in found)
-            yield Response(chunks, offset, size, validator_of(found), ranges, end)
-        finally:
-            body.close()
+        with self.naming_credentials(request.url):
+            found = await self._get(request)
+            body = found["Body"]
+            try:
+                validate.check_content_type(
+                    found.get("ContentType"),
+                    request.content_type,
+                    self.check_content_type,
+                    shown_href(request.url),
+                )
+                offset, end, size = extent_of(found, request.url)
+                chunks = _chunks(body, request.url)
+                # Pieces would go without the checksum that S3 has of the whole.
+                ranges = not any(name.startswith("Checksum") for name in found)
+                yield Response(chunks, offset, size, validator_of(found), ranges, end)
+            finally:
+                body.close()
 
     async def _get(self, request: Request) -> dict[str, Any]:
         if not request.validator or not (request.offset or request.end):
@@ -243,13 +249,14 @@ class S3Client(RangeClient):
         Args:
             request: What is meant.
         """
-        try:
-            found = await self._call("head_object", request)
-        except (AccessError, ResponseError) as error:
-            if isinstance(error, ResponseError) and error.status not in _HEAD_REFUSED:
-                raise
-            return await self._stat_by_get(request)
-        return Stat(found.get("ContentLength"), found.get("ContentType"))
+        with self.naming_credentials(request.url):
+            try:
+                found = await self._call("head_object", request)
+            except (AccessError, ResponseError) as error:
+                if isinstance(error, ResponseError) and error.status not in _HEAD_REFUSED:
+                    raise
+                return await self._stat_by_get(request)
+            return Stat(found.get("ContentLength"), found.get("ContentType"))
 
     async def _stat_by_get(self, request: Request) -> Stat:
         try:
@@ -275,7 +282,7 @@ class S3Client(RangeClient):
                 )
             ask["RequestPayer"] = "requester"
         asked = asked_how(place, signs, request.storage, self.requester_pays)
-        options = Options(self.retry_mode, self.max_attempts, self.read_timeout)
+        options = ConnectionOptions(self.retry_mode, self.max_attempts, self.read_timeout)
         with self._patience.with_object(request.url), mapped_errors(shown, asked):
             where = replace(place, signed=signs)
             client = await self._connections.client(self.session, where, options)

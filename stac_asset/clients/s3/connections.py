@@ -35,7 +35,7 @@ _once: ContextVar[bool] = ContextVar("_once", default=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ConnectionOptions:
     """How requests are made, wherever they go."""
 
     retry_mode: str
@@ -70,7 +70,9 @@ class Connections:
                     self._signs = await session.get_credentials() is not None
         return self._signs
 
-    async def client(self, session: AioSession, place: Place, options: Options) -> BotocoreClient:
+    async def client(
+        self, session: AioSession, place: Place, options: ConnectionOptions
+    ) -> BotocoreClient:
         """Returns the client of a place.
 
         Args:
@@ -98,7 +100,7 @@ class Connections:
             await self._stack.aclose()
 
 
-class Patience:
+class AttemptLimit:
     """Remembers for which objects botocore has used up its attempts.
 
     The attempts of the engine are around botocore's. So that they add up and do not multiply,
@@ -129,7 +131,7 @@ class Patience:
 
 @asynccontextmanager
 async def _connect(
-    session: AioSession, place: Place, options: Options
+    session: AioSession, place: Place, options: ConnectionOptions
 ) -> AsyncIterator[BotocoreClient]:
     from aiobotocore.config import AioConfig
     from botocore import UNSIGNED

@@ -81,10 +81,6 @@ class LocalUpload:
         """Number of received bytes."""
         return self._state.offset
 
-    @offset.setter
-    def offset(self, offset: int) -> None:
-        self._state.offset = offset
-
     @property
     def validator(self) -> str | None:
         """The source's name for the version of the received bytes."""

@@ -16,7 +16,7 @@ from stac_asset.errors import ConfigError, SourceError
 from stac_asset.mirror.search.window import moment, rfc3339
 from stac_asset.mirror.source_item import Found
 from stac_asset.mirror.state.layout import CATALOG, COLLECTION, SOURCE, collection_folder
-from stac_asset.mirror.state.row import Row
+from stac_asset.mirror.state.row import IndexRow
 from stac_asset.redact import redact_href
 from stac_asset.rewrite.rewriter import rewrite
 from stac_asset.rewrite.serialize import document_of, json_bytes
@@ -31,7 +31,7 @@ _STAC = "1.1.0"
 
 def publish(
     directory: Path,
-    rows: Iterable[Row],
+    rows: Iterable[IndexRow],
     source: str,
     collections: Mapping[str, Found],
     before: Iterable[str] = (),
@@ -53,7 +53,7 @@ def publish(
     Raises:
         DestinationError: One cannot be written.
     """
-    by_collection: dict[str | None, list[Row]] = {}
+    by_collection: dict[str | None, list[IndexRow]] = {}
     for row in rows:
         by_collection.setdefault(row.key.collection, []).append(row)
     written = 0
@@ -102,7 +102,7 @@ def _catalog(path: Path, source: str) -> dict[str, Any]:
     }
 
 
-def _collection(name: str, path: Path, rows: list[Row], found: Found | None) -> dict[str, Any]:
+def _collection(name: str, path: Path, rows: list[IndexRow], found: Found | None) -> dict[str, Any]:
     document = _rewritten(found, name) if found is not None else None
     document = document or _existing(path, "Collection") or _made_up(name)
     links = document.get("links")
@@ -155,7 +155,7 @@ def _existing(path: Path, kind: str) -> dict[str, Any] | None:
     return document if is_kind and isinstance(document.get("id"), str) else None
 
 
-def _extent(rows: list[Row], stated: Any) -> dict[str, Any]:
+def _extent(rows: list[IndexRow], stated: Any) -> dict[str, Any]:
     """Returns where and when the items are that the mirror has."""
     boxes = [_flat(row.bbox) for row in rows if row.bbox is not None]
     extent: dict[str, Any] = dict(stated) if isinstance(stated, dict) else {}
@@ -178,7 +178,7 @@ def _flat(bbox: Sequence[float]) -> tuple[float, float, float, float]:
     return bbox[0], bbox[1], bbox[half], bbox[half + 1]
 
 
-def _item_links(rows: list[Row], folder: str) -> list[dict[str, Any]]:
+def _item_links(rows: list[IndexRow], folder: str) -> list[dict[str, Any]]:
     documents = sorted(row.document for row in rows)
     return [_link("item", f"./{document.removeprefix(folder)}", _GEOJSON) for document in documents]
 

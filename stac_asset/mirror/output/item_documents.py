@@ -27,7 +27,7 @@ from stac_asset.mirror.state.layout import (
     VERSION,
     collection_folder,
 )
-from stac_asset.mirror.state.row import Row, row_of
+from stac_asset.mirror.state.row import IndexRow, index_row
 from stac_asset.rewrite.rewriter import rewrite
 from stac_asset.rewrite.serialize import document_of, json_bytes
 from stac_asset.types import Failed, Outcome, Skipped
@@ -53,8 +53,8 @@ def write_item(
     config: Config,
     directory: Path,
     source: str,
-    before: Row | None,
-) -> Row:
+    before: IndexRow | None,
+) -> IndexRow:
     """Writes the document of an item, removes the files that it no longer has, and returns its row.
 
     Args:
@@ -85,7 +85,7 @@ def write_item(
     return row
 
 
-def mark_removed(row: Row, directory: Path, now: datetime) -> Row:
+def mark_removed(row: IndexRow, directory: Path, now: datetime) -> IndexRow:
     """Writes into an item's document that it has left the source, and returns its new row.
 
     Args:
@@ -120,9 +120,9 @@ def _structure(path: Path, directory: Path, collection: str | None) -> list[dict
     ]
 
 
-def _write(document: dict[str, Any], path: Path, directory: Path) -> Row:
+def _write(document: dict[str, Any], path: Path, directory: Path) -> IndexRow:
     write_document(path, json_bytes(document), directory)
-    row = row_of(document, path.relative_to(directory).as_posix(), stamp_of(path))
+    row = index_row(document, path.relative_to(directory).as_posix(), stamp_of(path))
     assert row is not None, "the document has what makes a row"
     return row
 
@@ -138,7 +138,7 @@ def _with_checksum(outcome: Outcome) -> Outcome:
 
 
 def _remove_files(
-    document: Path, before: Row | None, keep: set[str], failed: Iterable[str]
+    document: Path, before: IndexRow | None, keep: set[str], failed: Iterable[str]
 ) -> None:
     """Removes the files of assets that an item no longer has; those that failed are tried again."""
     if before is None:

@@ -13,7 +13,7 @@ from stac_asset.destinations.local.documents import new_file
 from stac_asset.hrefs import absolute_href, is_absolute, relative_href
 from stac_asset.mirror.search.window import moment
 from stac_asset.mirror.state.layout import INDEX, PARQUET
-from stac_asset.mirror.state.row import Row
+from stac_asset.mirror.state.row import IndexRow
 
 _AT_ONCE = 1000
 """How many items are held at once."""
@@ -48,7 +48,7 @@ def is_current(directory: Path) -> bool:
         return False
 
 
-def write_parquet(directory: Path, rows: Iterable[Row]) -> None:
+def write_parquet(directory: Path, rows: Iterable[IndexRow]) -> None:
     """Writes the index of all items that have a place; without any, there is none.
 
     Args:
@@ -90,7 +90,7 @@ def _move(scratch: Path, path: Path, directory: Path) -> None:
         index.commit()
 
 
-def _items(directory: Path, rows: Iterable[Row], index: Path) -> Iterator[dict[str, Any]]:
+def _items(directory: Path, rows: Iterable[IndexRow], index: Path) -> Iterator[dict[str, Any]]:
     for row in rows:
         path = directory / row.document
         document = json.loads(path.read_bytes())

@@ -17,20 +17,20 @@ from typing import Literal, TypeAlias
 
 from stac_asset.destinations.local.containment import ContainedDirectory, Folder
 from stac_asset.destinations.local.part_names import part_names
-from stac_asset.mirror.changes import Night
+from stac_asset.mirror.changes import ChangeSet
 from stac_asset.mirror.output.item_documents import mark_removed
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window, moment
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.sources.interface import Source
-from stac_asset.mirror.state.row import Row
+from stac_asset.mirror.state.row import IndexRow
 
 OnRemoved: TypeAlias = Literal["keep", "mark", "delete"]
 """What becomes of items that left the source."""
 
 
 def suspects(
-    night: Night, criteria: Criteria, window: Window, source: str, marked: bool
+    night: ChangeSet, criteria: Criteria, window: Window, source: str, marked: bool
 ) -> list[Key]:
     """Returns the items that a search should have found, and did not.
 
@@ -70,7 +70,7 @@ async def gone(keys: Iterable[Key], source: Source) -> list[Key]:
     return [key for key in keys if key not in there]
 
 
-def mark(rows: Iterable[Row], directory: Path, now: datetime) -> dict[Key, Row]:
+def mark(rows: Iterable[IndexRow], directory: Path, now: datetime) -> dict[Key, IndexRow]:
     """Marks items as removed, and returns their new rows.
 
     Args:
@@ -81,7 +81,7 @@ def mark(rows: Iterable[Row], directory: Path, now: datetime) -> dict[Key, Row]:
     return {row.key: mark_removed(row, directory, now) for row in rows}
 
 
-def delete(rows: Iterable[Row], directory: Path) -> None:
+def delete(rows: Iterable[IndexRow], directory: Path) -> None:
     """Deletes items with their files, and no other file.
 
     The document goes last, so that what a killed run left of an item is deleted by the next one.

@@ -9,7 +9,7 @@ from stac_asset.errors import ConfigError, StacAssetError
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window
 from stac_asset.mirror.source_item import Found, Key
-from stac_asset.mirror.sources.static_catalog import check_listed, is_found
+from stac_asset.mirror.sources.local_filter import check_listed, is_found
 from stac_asset.redact import redact_href
 from stac_asset.stac.item_files import read_items
 

@@ -17,7 +17,7 @@ from typing import Any
 from stac_asset.destinations.local.documents import write_document
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.layout import BEGUN, INDEX, SEARCHES, document_name, document_of
-from stac_asset.mirror.state.row import Row, row_of
+from stac_asset.mirror.state.row import IndexRow, index_row
 from stac_asset.mirror.state.version import Version
 from stac_asset.rewrite.serialize import json_bytes
 
@@ -43,7 +43,7 @@ class Begun:
 class State:
     """What is known of a mirror directory before a run."""
 
-    rows: dict[Key, Row] = field(default_factory=dict)
+    rows: dict[Key, IndexRow] = field(default_factory=dict)
     """The items that it has."""
 
     begun: dict[Key, Begun] = field(default_factory=dict)
@@ -86,7 +86,7 @@ def read_state(directory: Path) -> State:
     return state
 
 
-def write_index(directory: Path, rows: Iterable[Row]) -> None:
+def write_index(directory: Path, rows: Iterable[IndexRow]) -> None:
     """Writes the index of a mirror.
 
     Args:
@@ -146,11 +146,11 @@ def _write_lines(path: Path, directory: Path, lines: Iterable[dict[str, Any]]) -
     write_document(path, data, directory)
 
 
-def _read_index(directory: Path) -> dict[str, Row]:
-    rows: dict[str, Row] = {}
+def _read_index(directory: Path) -> dict[str, IndexRow]:
+    rows: dict[str, IndexRow] = {}
     for line in _lines(directory / INDEX):
         try:
-            row = Row.from_dict(line)
+            row = IndexRow.from_dict(line)
         except (KeyError, TypeError, ValueError, AttributeError):
             continue
         rows[row.document] = row
@@ -228,9 +228,9 @@ def _sizes(folder: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _read_row(document: Path, directory: Path, stamp: tuple[int, int]) -> Row | None:
+def _read_row(document: Path, directory: Path, stamp: tuple[int, int]) -> IndexRow | None:
     try:
         fields = json.loads(document.read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
-    return row_of(fields, document.relative_to(directory).as_posix(), stamp)
+    return index_row(fields, document.relative_to(directory).as_posix(), stamp)

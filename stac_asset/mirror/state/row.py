@@ -15,7 +15,7 @@ from stac_asset.mirror.state.version import Version
 
 
 @dataclass(slots=True)
-class Row:
+class IndexRow:
     """An item that a mirror has."""
 
     key: Key
@@ -63,7 +63,7 @@ class Row:
         return {name: value for name, value in fields.items() if value not in (None, (), False)}
 
     @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> Row:
+    def from_dict(cls, fields: Mapping[str, Any]) -> IndexRow:
         """Returns what stands in a row of the index.
 
         Args:
@@ -90,7 +90,7 @@ class Row:
         )
 
 
-def row_of(document: Any, path: str, stamp: tuple[int, int]) -> Row | None:
+def index_row(document: Any, path: str, stamp: tuple[int, int]) -> IndexRow | None:
     """Returns the row of an item's document, or None where it is none that a mirror wrote.
 
     Args:
@@ -109,7 +109,7 @@ def row_of(document: Any, path: str, stamp: tuple[int, int]) -> Row | None:
     collection, failed = document.get("collection"), mine[-1].get(FAILED, ())
     properties = document.get("properties")
     start, end = span_of(document)
-    return Row(
+    return IndexRow(
         key=Key(collection if isinstance(collection, str) else None, document["id"]),
         document=path,
         stamp=stamp,

@@ -1,0 +1,30 @@
+"""The parameter `source`: an href, JSON text, or a pystac object."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pystac
+
+from stac_asset.rewrite.serialize import document_of
+
+_STAC = (pystac.Item, pystac.Collection, pystac.ItemCollection)
+
+
+def source_parameter(value: Any) -> Any:
+    """Return a parameter with the JSON text of a pystac object in place of the object.
+
+    Args:
+        value: The value of a parameter.
+    """
+    return json.dumps(document_of(value)) if isinstance(value, _STAC) else value
+
+
+def is_text(source: str) -> bool:
+    """Return whether a source is JSON text. Otherwise it is an href.
+
+    Args:
+        source: An href or JSON text.
+    """
+    return source.lstrip()[:1] in ("{", "[")
