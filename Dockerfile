@@ -11,6 +11,7 @@ RUN python -m pip install --no-cache-dir --require-hashes --requirement requirem
 
 COPY pyproject.toml README.md LICENSE prefect.yaml ./
 COPY stac_asset ./stac_asset
+COPY prefect_stac_asset ./prefect_stac_asset
 COPY blocks ./blocks
 COPY flows ./flows
 COPY deployments ./deployments

@@ -38,11 +38,11 @@ ui: $(VENV)/run  ## Show the demo's flow runs in Prefect's UI, until Ctrl-C
 
 .PHONY: up
 up: $(VENV)/run  ## Start a server, a worker and all deployments; PORT=4200, DATABASE=postgresql+asyncpg://…
-	@$(BIN)/python -m deployments up
+	@$(BIN)/python -m prefect_stac_asset.deployments up
 
 .PHONY: down
 down: $(VENV)/run  ## End what make up started
-	@$(BIN)/python -m deployments down
+	@$(BIN)/python -m prefect_stac_asset.deployments down
 
 .PHONY: test
 test: $(VENV)/dev tests/node/node_modules  ## Run all tests; ARGS='-k name' for some

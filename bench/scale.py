@@ -146,7 +146,7 @@ def _run(source: str, directory: str) -> None:
     """Runs the flow in this process, and prints what came of it as JSON."""
     import asyncio
 
-    import flows
+    from prefect_stac_asset import flows
 
     started = time.monotonic()
     result = asyncio.run(flows.download_item_collection(source, os.path.join(directory, "out")))

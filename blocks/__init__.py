@@ -1,11 +1,11 @@
 """Credentials as Prefect blocks: a block is configuration only, and makes a client on request."""
 
-from blocks.earthdata import EarthdataCredentials
-from blocks.http import HttpCredentials
 from blocks.oauth2 import OAuth2Credentials
-from blocks.planetary_computer import PlanetaryComputerCredentials
-from blocks.references import BlockReference, ref
 from blocks.s3 import S3Credentials
+from prefect_stac_asset.blocks.earthdata import EarthdataCredentials
+from prefect_stac_asset.blocks.http import HttpCredentials
+from prefect_stac_asset.blocks.planetary_computer import PlanetaryComputerCredentials
+from prefect_stac_asset.blocks.references import BlockReference, ref
 
 __all__ = [
     "BlockReference",

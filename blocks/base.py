@@ -13,8 +13,8 @@ from pydantic import ConfigDict, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from blocks.parameter_schema import take_references_only
-from blocks.references import load_now, name_of, reference_to
+from prefect_stac_asset.blocks.parameter_schema import take_references_only
+from prefect_stac_asset.blocks.references import load_now, name_of, reference_to
 from stac_asset import Client, Config
 
 REPOSITORY = "https://github.com/prefect-stac-asset/prefect-stac-asset"

@@ -10,10 +10,10 @@ from prefect.blocks.core import Block
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 
-from blocks.prefect_api import asking_prefect
-from blocks.prefect_aws import AWS_BLOCKS
-from blocks.references import BlockReference, name_of
-from blocks.registry import OUR_BLOCKS, client_of
+from prefect_stac_asset.blocks.prefect_api import asking_prefect
+from prefect_stac_asset.blocks.prefect_aws import AWS_BLOCKS
+from prefect_stac_asset.blocks.references import BlockReference, name_of
+from prefect_stac_asset.blocks.registry import OUR_BLOCKS, client_of
 from stac_asset import Config
 from stac_asset.cli.tables import print_table
 from stac_asset.clients import Request

@@ -6,8 +6,8 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from blocks.base import DOCUMENTATION, ProviderCredentials, logo
-from blocks.fields import HostList, check_login, revealed
+from prefect_stac_asset.blocks.base import DOCUMENTATION, ProviderCredentials, logo
+from prefect_stac_asset.blocks.fields import HostList, check_login, revealed
 from stac_asset import Client, Config, EarthdataClient
 from stac_asset.clients.earthdata.client import HOSTS
 from stac_asset.clients.earthdata.login import LOGIN_URL
@@ -24,8 +24,8 @@ class EarthdataCredentials(ProviderCredentials):
         ```python
         import asyncio
 
-        from blocks import EarthdataCredentials
-        from flows import download_item
+        from prefect_stac_asset.blocks import EarthdataCredentials
+        from prefect_stac_asset.flows import download_item
 
         credentials = EarthdataCredentials.load("BLOCK_NAME")
         asyncio.run(download_item(href, "downloads", credentials=credentials))

@@ -8,8 +8,8 @@ from aiohttp import hdrs
 from prefect.types import SecretDict
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from blocks.base import DOCUMENTATION, ProviderCredentials, logo
-from blocks.fields import HostList, check_login, revealed
+from prefect_stac_asset.blocks.base import DOCUMENTATION, ProviderCredentials, logo
+from prefect_stac_asset.blocks.fields import HostList, check_login, revealed
 from stac_asset import Client, Config, HttpClient
 from stac_asset.clients.http.credentials import HostHeaders, basic
 from stac_asset.clients.http.session import session_from_config
@@ -24,8 +24,8 @@ class HttpCredentials(ProviderCredentials):
         ```python
         import asyncio
 
-        from blocks import HttpCredentials
-        from flows import download_item
+        from prefect_stac_asset.blocks import HttpCredentials
+        from prefect_stac_asset.flows import download_item
 
         credentials = HttpCredentials.load("BLOCK_NAME")
         asyncio.run(download_item(href, "downloads", credentials=credentials))

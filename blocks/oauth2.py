@@ -8,8 +8,8 @@ from typing import Literal, Self
 from prefect.types import SecretDict
 from pydantic import Field, SecretStr, model_validator
 
-from blocks.base import DOCUMENTATION, ProviderCredentials, logo
-from blocks.fields import HostList, revealed
+from prefect_stac_asset.blocks.base import DOCUMENTATION, ProviderCredentials, logo
+from prefect_stac_asset.blocks.fields import HostList, revealed
 from stac_asset import Client, Config, ConfigError, HttpClient
 from stac_asset.clients.http.oauth2 import OAuth2Bearer
 from stac_asset.clients.http.session import session_from_config
@@ -32,8 +32,8 @@ class OAuth2Credentials(ProviderCredentials):
         ```python
         import asyncio
 
-        from blocks import OAuth2Credentials
-        from flows import download_item
+        from prefect_stac_asset.blocks import OAuth2Credentials
+        from prefect_stac_asset.flows import download_item
 
         OAuth2Credentials(
             grant="resource_owner_password_credentials",

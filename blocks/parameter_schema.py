@@ -11,7 +11,7 @@ from typing import Any
 
 from prefect.blocks.core import Block
 
-from blocks.references import SLUG
+from prefect_stac_asset.blocks.references import SLUG
 
 _UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr
 
-from blocks.base import DOCUMENTATION, ProviderCredentials, logo
-from blocks.fields import HostList, revealed
+from prefect_stac_asset.blocks.base import DOCUMENTATION, ProviderCredentials, logo
+from prefect_stac_asset.blocks.fields import HostList, revealed
 from stac_asset import Client, Config, PlanetaryComputerClient
 from stac_asset.clients.http.session import session_from_config
 
@@ -21,8 +21,8 @@ class PlanetaryComputerCredentials(ProviderCredentials):
         ```python
         import asyncio
 
-        from blocks import PlanetaryComputerCredentials
-        from flows import download_item
+        from prefect_stac_asset.blocks import PlanetaryComputerCredentials
+        from prefect_stac_asset.flows import download_item
 
         credentials = PlanetaryComputerCredentials.load("BLOCK_NAME")
         asyncio.run(download_item(href, "downloads", credentials=credentials))

@@ -11,7 +11,7 @@ from typing import Any
 from prefect.blocks.core import Block
 from yarl import URL
 
-from blocks.references import name_of
+from prefect_stac_asset.blocks.references import name_of
 from stac_asset import Client, Config, ConfigError, S3Client
 from stac_asset.clients.s3.identity import S3Identity
 

@@ -12,14 +12,14 @@ from pydantic import GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from blocks.base import ProviderCredentials
-from blocks.earthdata import EarthdataCredentials
-from blocks.http import HttpCredentials
 from blocks.oauth2 import OAuth2Credentials
-from blocks.parameter_schema import take_references_only
-from blocks.planetary_computer import PlanetaryComputerCredentials
-from blocks.prefect_aws import AWS_BLOCKS, aws_client
 from blocks.s3 import S3Credentials
+from prefect_stac_asset.blocks.base import ProviderCredentials
+from prefect_stac_asset.blocks.earthdata import EarthdataCredentials
+from prefect_stac_asset.blocks.http import HttpCredentials
+from prefect_stac_asset.blocks.parameter_schema import take_references_only
+from prefect_stac_asset.blocks.planetary_computer import PlanetaryComputerCredentials
+from prefect_stac_asset.blocks.prefect_aws import AWS_BLOCKS, aws_client
 from stac_asset import Client, Config, ConfigError
 
 OUR_BLOCKS: tuple[type[ProviderCredentials], ...] = (

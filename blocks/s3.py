@@ -8,8 +8,8 @@ from typing import Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from yarl import URL
 
-from blocks.base import DOCUMENTATION, ProviderCredentials, logo
-from blocks.fields import revealed
+from prefect_stac_asset.blocks.base import DOCUMENTATION, ProviderCredentials, logo
+from prefect_stac_asset.blocks.fields import revealed
 from stac_asset import Client, Config, S3Client
 from stac_asset.clients.s3.identity import S3Identity, S3Place
 from stac_asset.clients.s3.objects import endpoint_of
@@ -23,8 +23,8 @@ class S3Credentials(ProviderCredentials):
         ```python
         import asyncio
 
-        from blocks import S3Credentials
-        from flows import download_item
+        from prefect_stac_asset.blocks import S3Credentials
+        from prefect_stac_asset.flows import download_item
 
         credentials = S3Credentials.load("BLOCK_NAME")
         asyncio.run(download_item(href, "downloads", credentials=credentials))

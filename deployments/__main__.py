@@ -1,4 +1,4 @@
-"""The commands: `python -m deployments up`, `down`, `deploy`, `serve`, `check`, `automate`.
+"""The commands: `python -m prefect_stac_asset.deployments up`, `down`, `deploy`, `serve`, `check`, `automate`.
 
 `check` reads `prefect.yaml`; `check --server` verifies that a Prefect server makes scheduled runs.
 """
@@ -32,7 +32,7 @@ _folder = click.option(
 def main() -> None:
     """Runs the command line, and exits: with 1 after an error, which is one sentence."""
     try:
-        app.main(standalone_mode=False, prog_name="python -m deployments")
+        app.main(standalone_mode=False, prog_name="python -m prefect_stac_asset.deployments")
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:
@@ -60,8 +60,8 @@ def app() -> None:
 )
 def up(file: Path | None, folder: Path, port: int, database: str | None) -> None:
     """Start a server, a work pool and its worker, with all deployments, in the background."""
-    from deployments.local_stack import Stack
-    from deployments.prefect_yaml import FILE
+    from prefect_stac_asset.deployments.local_stack import Stack
+    from prefect_stac_asset.deployments.prefect_yaml import FILE
 
     stack = Stack(folder.absolute(), port, database or None)
 
@@ -77,7 +77,7 @@ def up(file: Path | None, folder: Path, port: int, database: str | None) -> None
 @_folder
 def down(folder: Path) -> None:
     """End what `up` started."""
-    from deployments.local_stack import Stack
+    from prefect_stac_asset.deployments.local_stack import Stack
 
     async def run() -> None:
         lines = [line async for line in Stack.of(folder.absolute()).down()]
@@ -90,9 +90,9 @@ def down(folder: Path) -> None:
 @_file
 def deploy(file: Path | None) -> None:
     """Register blocks and deployments at the server that Prefect is set to, for its workers."""
-    from blocks.prefect_api import asking_prefect
-    from deployments.prefect_yaml import FILE
-    from deployments.registration import register_blocks, register_deployments
+    from prefect_stac_asset.blocks.prefect_api import asking_prefect
+    from prefect_stac_asset.deployments.prefect_yaml import FILE
+    from prefect_stac_asset.deployments.registration import register_blocks, register_deployments
 
     async def run() -> None:
         click.echo("\n".join(await register_blocks()))
@@ -109,10 +109,10 @@ def serve(file: Path | None) -> None:
     """Run the deployments from this process, without work pool and worker, until Ctrl-C."""
     import prefect
 
-    from blocks.prefect_api import asking_prefect
-    from deployments.prefect_yaml import FILE
-    from deployments.registration import register_blocks
-    from deployments.runner_deployments import deployments
+    from prefect_stac_asset.blocks.prefect_api import asking_prefect
+    from prefect_stac_asset.deployments.prefect_yaml import FILE
+    from prefect_stac_asset.deployments.registration import register_blocks
+    from prefect_stac_asset.deployments.runner_deployments import deployments
 
     serving = deployments(file or FILE)
     with asking_prefect():
@@ -137,15 +137,15 @@ def check(file: Path | None, server: bool, wait: float | None) -> None:
     if server:
         _check_server(wait)
         return
-    from deployments.prefect_yaml import FILE, read_deployments
+    from prefect_stac_asset.deployments.prefect_yaml import FILE, read_deployments
 
     for one in read_deployments(file or FILE):
         click.echo(f"{one.name}: {one.description}")
 
 
 def _check_server(wait: float | None) -> None:
-    from blocks.prefect_api import asking_prefect
-    from deployments.schedules import PATIENCE, checking_schedules
+    from prefect_stac_asset.blocks.prefect_api import asking_prefect
+    from prefect_stac_asset.deployments.schedules import PATIENCE, checking_schedules
 
     patience = wait or PATIENCE
 
@@ -166,8 +166,8 @@ def _check_server(wait: float | None) -> None:
 @click.option("--collection", help="The id of the only collection whose items count.")
 def automate(deployment: str, collection: str | None) -> None:
     """Run a deployment ('flow name/deployment name') for each item that a flow has downloaded."""
-    from blocks.prefect_api import asking_prefect
-    from deployments.automations import run_for_each_item
+    from prefect_stac_asset.blocks.prefect_api import asking_prefect
+    from prefect_stac_asset.deployments.automations import run_for_each_item
 
     with asking_prefect():
         click.echo(asyncio.run(run_for_each_item(deployment, collection)))

@@ -15,7 +15,7 @@ from prefect.events.actions import RunDeployment
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
 
-from flows.reporting.events import ITEM_DOWNLOADED
+from prefect_stac_asset.flows.reporting.events import ITEM_DOWNLOADED
 from stac_asset.errors import ConfigError
 
 PARAMETERS = {

@@ -20,17 +20,17 @@ from prefect.settings import PREFECT_API_KEY, PREFECT_API_URL, temporary_setting
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from deployments.background import Background, StackError
-from deployments.orphaned_runs import end_orphaned_processes, end_orphaned_runs
-from deployments.prefect_yaml import read_deployments
-from deployments.registration import (
+from prefect_stac_asset.deployments.background import Background, StackError
+from prefect_stac_asset.deployments.orphaned_runs import end_orphaned_processes, end_orphaned_runs
+from prefect_stac_asset.deployments.prefect_yaml import read_deployments
+from prefect_stac_asset.deployments.registration import (
     cancel_runs,
     has_worker,
     make_process_pool,
     register_blocks,
     register_deployments,
 )
-from deployments.schedules import PATIENCE, checking_schedules
+from prefect_stac_asset.deployments.schedules import PATIENCE, checking_schedules
 from stac_asset.errors import ConfigError
 
 _DATABASES = {"postgresql+asyncpg", "sqlite+aiosqlite"}

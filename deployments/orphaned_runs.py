@@ -27,7 +27,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 from prefect.states import Cancelled, Crashed
 
-from deployments.registration import online_workers
+from prefect_stac_asset.deployments.registration import online_workers
 
 AT_WORK = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 """The states of runs that hold a slot of their deployment's concurrency limit."""

@@ -12,13 +12,13 @@ from prefect import Flow
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
-from blocks.prefect_aws import AWS_BLOCKS
-from blocks.references import BlockReference, of_parameter
-from blocks.registry import OUR_BLOCKS
-from flows.mirror.search import Search
-from flows.parameters.flow import AssetFlow
-from flows.parameters.options import FlowOptions
-from flows.parameters.validation import CREDENTIALS
+from prefect_stac_asset.blocks.prefect_aws import AWS_BLOCKS
+from prefect_stac_asset.blocks.references import BlockReference, of_parameter
+from prefect_stac_asset.blocks.registry import OUR_BLOCKS
+from prefect_stac_asset.flows.mirror.search import Search
+from prefect_stac_asset.flows.parameters.flow import AssetFlow
+from prefect_stac_asset.flows.parameters.options import FlowOptions
+from prefect_stac_asset.flows.parameters.validation import CREDENTIALS
 from stac_asset.errors import ConfigError
 from stac_asset.mirror.run_limits import RunSizeLimits
 

@@ -24,11 +24,11 @@ from pydantic import (
     model_validator,
 )
 
-from deployments.parameters import REASONS, check_parameters
+from prefect_stac_asset.deployments.parameters import REASONS, check_parameters
 from stac_asset.errors import ConfigError
 
 _PACKAGED = Path(__file__).with_name("prefect.yaml")
-FILE = _PACKAGED if _PACKAGED.exists() else Path(__file__).parents[1] / "prefect.yaml"
+FILE = _PACKAGED if _PACKAGED.exists() else Path(__file__).resolve().parents[1] / "prefect.yaml"
 """The file that comes with the package: beside it in a wheel, above it in the repository."""
 
 
@@ -136,7 +136,7 @@ class Deployment(_Strict):
         if not isinstance(found, Flow):
             raise ValueError(
                 f"entrypoint: '{self.entrypoint}' is no flow in a module, such as "
-                "'flows.item.download_item'"
+                "'prefect_stac_asset.flows.download.item.download_item'"
             )
         return found
 

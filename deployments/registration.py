@@ -26,8 +26,8 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Cancelling
 from prefect.workers.process import ProcessWorker
 
-import blocks
-from deployments.runner_deployments import deployments
+from prefect_stac_asset import blocks
+from prefect_stac_asset.deployments.runner_deployments import deployments
 from stac_asset.errors import ConfigError
 
 _REFUSED = {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}

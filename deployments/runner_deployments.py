@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLi
 from prefect.deployments.runner import RunnerDeployment
 from prefect.types.entrypoint import EntrypointType
 
-from deployments.prefect_yaml import FILE, Deployment, read_deployments
+from prefect_stac_asset.deployments.prefect_yaml import FILE, Deployment, read_deployments
 
 
 def deployments(file: Path = FILE, *, pool: bool = False) -> list[RunnerDeployment]:

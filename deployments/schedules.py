@@ -123,7 +123,7 @@ async def checking_schedules() -> AsyncIterator[ScheduleCheck]:
             deployment = await client.create_deployment(
                 flow,
                 "check",
-                description="Temporary: `python -m deployments` checks that runs are scheduled.",
+                description="Temporary: `python -m prefect_stac_asset.deployments` checks that runs are scheduled.",
                 schedules=[
                     DeploymentScheduleCreate(
                         schedule=IntervalSchedule(

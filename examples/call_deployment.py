@@ -15,7 +15,7 @@ import sys
 from prefect import flow
 from prefect.deployments import arun_deployment
 
-import flows
+from prefect_stac_asset import flows
 
 DEPLOYMENT = "download-item-collection/download-item-collection"
 

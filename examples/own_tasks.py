@@ -18,7 +18,7 @@ import pystac
 from prefect import flow
 
 import stac_asset
-from flows import DownloadOptions, download_asset, rewrite_item
+from prefect_stac_asset.flows import DownloadOptions, download_asset, rewrite_item
 from stac_asset.plan.planner import Planner
 from stac_asset.types import Transfer
 

@@ -25,7 +25,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import State, StateType
 from prefect.client.schemas.sorting import TaskRunSort
 
-import flows
+from prefect_stac_asset import flows
 
 
 async def run(directory: Path, hrefs: list[str]) -> int:

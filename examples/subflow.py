@@ -13,7 +13,7 @@ import sys
 
 from prefect import flow, task
 
-import flows
+from prefect_stac_asset import flows
 
 
 @task

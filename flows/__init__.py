@@ -4,21 +4,21 @@ The tasks are thin adapters over the library `stac_asset`; each is useful by its
 one's own.
 """
 
-from flows.check.flow import check_assets
-from flows.check.result import CheckResult
-from flows.download.item import download_collection, download_item
-from flows.download.item_collection import download_item_collection
-from flows.mirror.flow import sync
-from flows.mirror.result import SyncResult
-from flows.mirror.search import Search
-from flows.parameters.options import DownloadOptions
-from flows.reporting.result import DownloadResult
-from flows.tasks.check import check_asset_exists, check_assets_exist
-from flows.tasks.clients import resolve_client
-from flows.tasks.download import download_asset, download_assets
-from flows.tasks.rewrite import rewrite_item
-from flows.verification.flow import verify
-from flows.verification.result import VerifyResult
+from prefect_stac_asset.flows.check.flow import check_assets
+from prefect_stac_asset.flows.check.result import CheckResult
+from prefect_stac_asset.flows.download.item import download_collection, download_item
+from prefect_stac_asset.flows.download.item_collection import download_item_collection
+from prefect_stac_asset.flows.mirror.flow import sync
+from prefect_stac_asset.flows.mirror.result import SyncResult
+from prefect_stac_asset.flows.mirror.search import Search
+from prefect_stac_asset.flows.parameters.options import DownloadOptions
+from prefect_stac_asset.flows.reporting.result import DownloadResult
+from prefect_stac_asset.flows.tasks.check import check_asset_exists, check_assets_exist
+from prefect_stac_asset.flows.tasks.clients import resolve_client
+from prefect_stac_asset.flows.tasks.download import download_asset, download_assets
+from prefect_stac_asset.flows.tasks.rewrite import rewrite_item
+from prefect_stac_asset.flows.verification.flow import verify
+from prefect_stac_asset.flows.verification.result import VerifyResult
 
 __all__ = [
     "CheckResult",

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-import flows
+from prefect_stac_asset import flows
 from stac_asset.concurrency import new_runner
 
 

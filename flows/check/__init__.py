@@ -1,0 +1,1 @@
+"""The flow `check_assets`, its result and its artifacts."""

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 
 from prefect.client.orchestration import get_client
 
-from flows.check.result import CheckResult
-from flows.reporting.artifacts import log_failure, write_failures, write_summary
-from flows.reporting.markdown import link, reasons, size, table
-from flows.tasks.check_outcomes import Checked
+from prefect_stac_asset.flows.check.result import CheckResult
+from prefect_stac_asset.flows.reporting.artifacts import log_failure, write_failures, write_summary
+from prefect_stac_asset.flows.reporting.markdown import link, reasons, size, table
+from prefect_stac_asset.flows.tasks.check_outcomes import Checked
 from stac_asset.errors import NotFoundError, StacAssetError
 from stac_asset.redact import redact_text
 

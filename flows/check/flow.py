@@ -15,22 +15,22 @@ import pystac
 from prefect import get_run_logger
 from prefect.states import Completed
 
-from flows.check.artifacts import artifacts_written
-from flows.check.result import CheckResult
-from flows.execution.library_logs import send_library_logs
-from flows.execution.run_names import run_name
-from flows.execution.session import open_session
-from flows.execution.states import COMPLETED_WITH_WARNINGS
-from flows.orchestration.clients import RequiredClients
-from flows.orchestration.existence import ask_units
-from flows.orchestration.sources import ItemSource, open_items, options_for
-from flows.orchestration.units import Unit
-from flows.parameters.credentials import Credentials
-from flows.parameters.flow import asset_flow
-from flows.parameters.form import titled
-from flows.parameters.options import DownloadOptions, Granularity
-from flows.reporting.report_file import open_rows, report_location
-from flows.reporting.warnings import WarningLog
+from prefect_stac_asset.flows.check.artifacts import artifacts_written
+from prefect_stac_asset.flows.check.result import CheckResult
+from prefect_stac_asset.flows.execution.library_logs import send_library_logs
+from prefect_stac_asset.flows.execution.run_names import run_name
+from prefect_stac_asset.flows.execution.session import open_session
+from prefect_stac_asset.flows.execution.states import COMPLETED_WITH_WARNINGS
+from prefect_stac_asset.flows.orchestration.clients import RequiredClients
+from prefect_stac_asset.flows.orchestration.existence import ask_units
+from prefect_stac_asset.flows.orchestration.sources import ItemSource, open_items, options_for
+from prefect_stac_asset.flows.orchestration.units import Unit
+from prefect_stac_asset.flows.parameters.credentials import Credentials
+from prefect_stac_asset.flows.parameters.flow import asset_flow
+from prefect_stac_asset.flows.parameters.form import titled
+from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
+from prefect_stac_asset.flows.reporting.report_file import open_rows, report_location
+from prefect_stac_asset.flows.reporting.warnings import WarningLog
 from stac_asset import Config
 from stac_asset.errors import DownloadError, SourceError
 from stac_asset.plan.planner import Owner, Planner

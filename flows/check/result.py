@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from flows.tasks.check_outcomes import Checked
+from prefect_stac_asset.flows.tasks.check_outcomes import Checked
 
 _MAX_SHOWN = 100
 """Maximum number of missing assets that a result names."""

@@ -9,22 +9,22 @@ from typing import Annotated, TypeVar
 import pystac
 from prefect import get_run_logger
 
-from flows.execution.library_logs import send_library_logs
-from flows.execution.run_names import run_name
-from flows.execution.session import Session, open_session
-from flows.execution.states import flow_state
-from flows.orchestration.preparation import RunPreparation
-from flows.orchestration.sources import options_for, read_one
-from flows.orchestration.units import Unit, as_opaque
-from flows.parameters.credentials import Credentials
-from flows.parameters.destination import checked_directory
-from flows.parameters.flow import asset_flow
-from flows.parameters.form import titled
-from flows.parameters.options import DownloadOptions, Granularity
-from flows.reporting.monitor import RunMonitor
-from flows.reporting.report_file import open_report
-from flows.reporting.result import DownloadResult, report_path
-from flows.tasks.rewrite import rewrite_item
+from prefect_stac_asset.flows.execution.library_logs import send_library_logs
+from prefect_stac_asset.flows.execution.run_names import run_name
+from prefect_stac_asset.flows.execution.session import Session, open_session
+from prefect_stac_asset.flows.execution.states import flow_state
+from prefect_stac_asset.flows.orchestration.preparation import RunPreparation
+from prefect_stac_asset.flows.orchestration.sources import options_for, read_one
+from prefect_stac_asset.flows.orchestration.units import Unit, as_opaque
+from prefect_stac_asset.flows.parameters.credentials import Credentials
+from prefect_stac_asset.flows.parameters.destination import checked_directory
+from prefect_stac_asset.flows.parameters.flow import asset_flow
+from prefect_stac_asset.flows.parameters.form import titled
+from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
+from prefect_stac_asset.flows.reporting.monitor import RunMonitor
+from prefect_stac_asset.flows.reporting.report_file import open_report
+from prefect_stac_asset.flows.reporting.result import DownloadResult, report_path
+from prefect_stac_asset.flows.tasks.rewrite import rewrite_item
 from stac_asset.errors import NoAssetsError, SourceError
 from stac_asset.plan.planner import Owner, Planner, document_name, owner_name
 from stac_asset.redact import redact_href

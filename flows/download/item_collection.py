@@ -12,22 +12,22 @@ from typing import Annotated
 import pystac
 from prefect import get_run_logger
 
-from flows.download.items_file import ItemsFile, open_items_file
-from flows.execution.library_logs import send_library_logs
-from flows.execution.run_names import run_name
-from flows.execution.session import open_session
-from flows.execution.states import flow_state
-from flows.orchestration.preparation import RunPreparation
-from flows.orchestration.sources import open_items, options_for
-from flows.orchestration.units import Unit
-from flows.parameters.credentials import Credentials
-from flows.parameters.destination import checked_directory
-from flows.parameters.flow import asset_flow
-from flows.parameters.form import titled
-from flows.parameters.options import DownloadOptions, Granularity
-from flows.reporting.monitor import RunMonitor
-from flows.reporting.report_file import Report, open_report
-from flows.reporting.result import DownloadResult, report_path
+from prefect_stac_asset.flows.download.items_file import ItemsFile, open_items_file
+from prefect_stac_asset.flows.execution.library_logs import send_library_logs
+from prefect_stac_asset.flows.execution.run_names import run_name
+from prefect_stac_asset.flows.execution.session import open_session
+from prefect_stac_asset.flows.execution.states import flow_state
+from prefect_stac_asset.flows.orchestration.preparation import RunPreparation
+from prefect_stac_asset.flows.orchestration.sources import open_items, options_for
+from prefect_stac_asset.flows.orchestration.units import Unit
+from prefect_stac_asset.flows.parameters.credentials import Credentials
+from prefect_stac_asset.flows.parameters.destination import checked_directory
+from prefect_stac_asset.flows.parameters.flow import asset_flow
+from prefect_stac_asset.flows.parameters.form import titled
+from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
+from prefect_stac_asset.flows.reporting.monitor import RunMonitor
+from prefect_stac_asset.flows.reporting.report_file import Report, open_report
+from prefect_stac_asset.flows.reporting.result import DownloadResult, report_path
 from stac_asset import Config
 from stac_asset.plan.file_names import FolderTemplate
 from stac_asset.plan.planner import Planner

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flows.reporting.report_file import open_output
+from prefect_stac_asset.flows.reporting.report_file import open_output
 from stac_asset.destinations.local.part_file import PartFile
 from stac_asset.rewrite.serialize import json_bytes
 

@@ -1,0 +1,1 @@
+"""Internal: task runners, sessions, limits, retries, states, and stopping of runs."""

@@ -22,8 +22,8 @@ from prefect.concurrency.asyncio import concurrency
 from prefect.context import TaskRunContext
 from prefect.exceptions import ObjectNotFound
 
-from flows.execution.process_limits import CrossLoopSemaphore, ProcessLimits
-from flows.parameters.options import LIMIT_PREFIX, DownloadOptions
+from prefect_stac_asset.flows.execution.process_limits import CrossLoopSemaphore, ProcessLimits
+from prefect_stac_asset.flows.parameters.options import LIMIT_PREFIX, DownloadOptions
 from stac_asset.errors import ConfigError, HrefError
 from stac_asset.hrefs import parse_href
 from stac_asset.types import Transfer

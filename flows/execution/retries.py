@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.tasks import exponential_backoff
 
-from flows.parameters.options import DownloadOptions
+from prefect_stac_asset.flows.parameters.options import DownloadOptions
 from stac_asset.errors import DownloadError
 from stac_asset.transfer.retry import is_transient
 

@@ -14,7 +14,7 @@ from typing import Any
 import pystac
 from prefect.runtime import flow_run
 
-from flows.parameters.source import is_text
+from prefect_stac_asset.flows.parameters.source import is_text
 from stac_asset.redact import redact_href, redact_text
 from stac_asset.types import Transfer
 

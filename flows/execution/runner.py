@@ -23,9 +23,9 @@ from prefect.states import Crashed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import opaque
 
-from flows.execution.session import Session
-from flows.execution.stopping import stop_submitted
-from flows.parameters.credentials import TaskCredentials, references
+from prefect_stac_asset.flows.execution.session import Session
+from prefect_stac_asset.flows.execution.stopping import stop_submitted
+from prefect_stac_asset.flows.parameters.credentials import TaskCredentials, references
 from stac_asset.concurrency import in_thread
 from stac_asset.errors import StacAssetError
 from stac_asset.types import Failed, Outcome, Transfer

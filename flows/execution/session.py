@@ -19,12 +19,17 @@ from typing import Any, TypeVar
 
 from prefect import State
 
-from flows.execution.global_limits import place_in_batch
-from flows.execution.library_logs import send_library_logs
-from flows.execution.process_limits import ProcessLimits, run_limits
-from flows.execution.stopping import RunWatch, failing_with_run, unless_stopping
-from flows.parameters.credentials import Holder, TaskCredentials, listed, open_clients
-from flows.parameters.options import DownloadOptions
+from prefect_stac_asset.flows.execution.global_limits import place_in_batch
+from prefect_stac_asset.flows.execution.library_logs import send_library_logs
+from prefect_stac_asset.flows.execution.process_limits import ProcessLimits, run_limits
+from prefect_stac_asset.flows.execution.stopping import RunWatch, failing_with_run, unless_stopping
+from prefect_stac_asset.flows.parameters.credentials import (
+    Holder,
+    TaskCredentials,
+    listed,
+    open_clients,
+)
+from prefect_stac_asset.flows.parameters.options import DownloadOptions
 from stac_asset import Config
 from stac_asset.clients import Clients
 from stac_asset.destinations import LocalDestinations

@@ -1,6 +1,6 @@
 """The class of the tasks: a task that a flow run stops, but that hooks may run after its end.
 
-`flows.stopping` states the rule, and needs the state that the flow run had when a task run was
+`prefect_stac_asset.flows.execution.stopping` states the rule, and needs the state that the flow run had when a task run was
 called or submitted. A process gets that state with the task. A thread shares the object of the
 flow run with the flow, whose state changes while the task run waits. So a task that is submitted
 gets a copy.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 from prefect import Task
 from prefect.context import FlowRunContext
 
-from flows.execution.pickling import PickledByName
+from prefect_stac_asset.flows.execution.pickling import PickledByName
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")

@@ -9,7 +9,7 @@ tasks in the same way.
 A task run belongs to a flow run that called or submitted the task run before the flow run ended.
 Task runs that a hook of the flow starts after the end of the flow run are not stopped. The state in
 the context of the task run tells the two apart. That is the state that the flow's process knew when
-the task run was called or submitted (see `flows.stoppable`), so no clocks are compared. Hooks that
+the task run was called or submitted (see `prefect_stac_asset.flows.execution.stoppable`), so no clocks are compared. Hooks that
 Prefect calls outside of the run's context (on_cancellation, on_crashed) have no flow run at all.
 The hooks of a task are called while the flow run goes on, so their tasks belong to it.
 
@@ -33,9 +33,9 @@ from prefect.client.schemas.objects import StateType
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
-from flows.execution.retries import is_last_attempt, may_pass
-from flows.execution.states import stopped_state
-from flows.parameters.flow import AssetFlow
+from prefect_stac_asset.flows.execution.retries import is_last_attempt, may_pass
+from prefect_stac_asset.flows.execution.states import stopped_state
+from prefect_stac_asset.flows.parameters.flow import AssetFlow
 
 _R = TypeVar("_R")
 

@@ -1,0 +1,1 @@
+"""The flow `sync`, its search and its result."""

@@ -13,23 +13,23 @@ from typing import Annotated, Any
 from prefect import get_run_logger
 from prefect.states import Completed
 
-from flows.execution.library_logs import send_library_logs
-from flows.execution.run_names import run_name
-from flows.execution.session import Session, open_session
-from flows.execution.states import flow_state
-from flows.mirror.result import Counts, SyncPlan, SyncResult
-from flows.mirror.search import Search
-from flows.orchestration.preparation import RunPreparation
-from flows.orchestration.units import Unit
-from flows.parameters.credentials import Credentials
-from flows.parameters.destination import checked_directory
-from flows.parameters.flow import asset_flow
-from flows.parameters.form import titled
-from flows.parameters.options import DownloadOptions, Granularity
-from flows.parameters.source import is_text
-from flows.reporting.monitor import RunMonitor
-from flows.reporting.report_file import Report, open_report
-from flows.reporting.result import DownloadResult
+from prefect_stac_asset.flows.execution.library_logs import send_library_logs
+from prefect_stac_asset.flows.execution.run_names import run_name
+from prefect_stac_asset.flows.execution.session import Session, open_session
+from prefect_stac_asset.flows.execution.states import flow_state
+from prefect_stac_asset.flows.mirror.result import Counts, SyncPlan, SyncResult
+from prefect_stac_asset.flows.mirror.search import Search
+from prefect_stac_asset.flows.orchestration.preparation import RunPreparation
+from prefect_stac_asset.flows.orchestration.units import Unit
+from prefect_stac_asset.flows.parameters.credentials import Credentials
+from prefect_stac_asset.flows.parameters.destination import checked_directory
+from prefect_stac_asset.flows.parameters.flow import asset_flow
+from prefect_stac_asset.flows.parameters.form import titled
+from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
+from prefect_stac_asset.flows.parameters.source import is_text
+from prefect_stac_asset.flows.reporting.monitor import RunMonitor
+from prefect_stac_asset.flows.reporting.report_file import Report, open_report
+from prefect_stac_asset.flows.reporting.result import DownloadResult
 from stac_asset.errors import ConfigError, SourceError
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.planning import Prepared

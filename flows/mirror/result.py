@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from prefect.artifacts import TableArtifact
 
-from flows.reporting.result import DownloadResult
+from prefect_stac_asset.flows.reporting.result import DownloadResult
 from stac_asset.mirror.changes import ChangeSet, Reason
 from stac_asset.mirror.planning import Prepared
 from stac_asset.mirror.run_limits import RunSizeLimits

@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from flows.parameters.form import Group, folded, in_order, unfolded
+from prefect_stac_asset.flows.parameters.form import Group, folded, in_order, unfolded
 from stac_asset.mirror.search.criteria import Criteria
 
 _RARE = Group(

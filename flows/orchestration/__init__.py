@@ -1,0 +1,1 @@
+"""Internal: the steps of a flow between its parameters and its tasks."""

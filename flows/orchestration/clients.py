@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from prefect import get_run_logger
 from yarl import URL
 
-from flows.parameters.credentials import missing_credential
-from flows.parameters.options import DownloadOptions
-from flows.tasks.clients import resolve_client
+from prefect_stac_asset.flows.parameters.credentials import missing_credential
+from prefect_stac_asset.flows.parameters.options import DownloadOptions
+from prefect_stac_asset.flows.tasks.clients import resolve_client
 from stac_asset.clients import Client, Clients, Request
 from stac_asset.errors import HrefError, MissingCredentialError, SchemeError, StacAssetError
 from stac_asset.hrefs import parse_href

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 
-from flows.execution.retries import with_retries
-from flows.execution.runner import MAX_SUBMITTED, Runner
-from flows.execution.session import Session
-from flows.orchestration.units import Unit, as_opaque, batches, is_batched
-from flows.parameters.options import DownloadOptions, Granularity
-from flows.tasks.check import check_asset_exists, check_assets_exist
-from flows.tasks.check_outcomes import Checked, CheckError, answered, unanswered
+from prefect_stac_asset.flows.execution.retries import with_retries
+from prefect_stac_asset.flows.execution.runner import MAX_SUBMITTED, Runner
+from prefect_stac_asset.flows.execution.session import Session
+from prefect_stac_asset.flows.orchestration.units import Unit, as_opaque, batches, is_batched
+from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
+from prefect_stac_asset.flows.tasks.check import check_asset_exists, check_assets_exist
+from prefect_stac_asset.flows.tasks.check_outcomes import Checked, CheckError, answered, unanswered
 from stac_asset.concurrency import bounded
 from stac_asset.error_mapping import mapped
 from stac_asset.errors import DownloadError, StacAssetError

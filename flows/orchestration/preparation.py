@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
 
-from flows.execution.session import Session
-from flows.orchestration.clients import RequiredClients
-from flows.orchestration.existence import check_first
-from flows.orchestration.units import Unit, download_units
-from flows.parameters.options import DownloadOptions, Granularity
-from flows.reporting.monitor import Amount
+from prefect_stac_asset.flows.execution.session import Session
+from prefect_stac_asset.flows.orchestration.clients import RequiredClients
+from prefect_stac_asset.flows.orchestration.existence import check_first
+from prefect_stac_asset.flows.orchestration.units import Unit, download_units
+from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
+from prefect_stac_asset.flows.reporting.monitor import Amount
 from stac_asset.types import Failed, Outcome
 
 

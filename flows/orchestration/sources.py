@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 
 import pystac
 
-from flows.execution.session import Session
-from flows.parameters.credentials import missing_credential
-from flows.parameters.options import DownloadOptions
-from flows.parameters.source import is_text
+from prefect_stac_asset.flows.execution.session import Session
+from prefect_stac_asset.flows.parameters.credentials import missing_credential
+from prefect_stac_asset.flows.parameters.options import DownloadOptions
+from prefect_stac_asset.flows.parameters.source import is_text
 from stac_asset.api.assets import download_file
 from stac_asset.errors import (
     ConfigError,

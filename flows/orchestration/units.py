@@ -11,13 +11,13 @@ from typing import TypeVar
 from prefect.exceptions import CancelledRun
 from prefect.utilities.annotations import opaque
 
-from flows.execution.global_limits import existing_limits
-from flows.execution.retries import with_retries
-from flows.execution.runner import MAX_SUBMITTED, Runner, WorkerError, lost
-from flows.execution.session import Session
-from flows.execution.states import BatchError
-from flows.parameters.options import DownloadOptions, Granularity
-from flows.tasks.download import download_asset, download_assets
+from prefect_stac_asset.flows.execution.global_limits import existing_limits
+from prefect_stac_asset.flows.execution.retries import with_retries
+from prefect_stac_asset.flows.execution.runner import MAX_SUBMITTED, Runner, WorkerError, lost
+from prefect_stac_asset.flows.execution.session import Session
+from prefect_stac_asset.flows.execution.states import BatchError
+from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
+from prefect_stac_asset.flows.tasks.download import download_asset, download_assets
 from stac_asset.concurrency import bounded
 from stac_asset.plan.planner import Owner
 from stac_asset.types import Failed, Outcome, Transfer

@@ -1,0 +1,1 @@
+"""Internal: parameters of flows, their validation, run form, and stored values."""

@@ -5,7 +5,7 @@
 - `BlockReference` (of `blocks`) is a saved block by name: frozen, picklable, without a secret.
 - `references(credentials)` makes the tuple of references of what goes to another process.
 - `open_clients(credentials, config)` makes the clients, and closes them; `open_session` and
-  `current_session` of `flows.session` take `credentials` and do that for the run.
+  `current_session` of `prefect_stac_asset.flows.execution.session` take `credentials` and do that for the run.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any, TypeAlias
 
 from prefect.blocks.core import Block
 
-from blocks import EarthdataCredentials, S3Credentials
-from blocks.references import BlockReference, of_parameter, reference_to
-from blocks.registry import AnyCredentials, client_of
+from prefect_stac_asset.blocks import EarthdataCredentials, S3Credentials
+from prefect_stac_asset.blocks.references import BlockReference, of_parameter, reference_to
+from prefect_stac_asset.blocks.registry import AnyCredentials, client_of
 from stac_asset import Client, Config
 from stac_asset.errors import MissingCredentialError
 from stac_asset.hrefs import parse_href

@@ -16,11 +16,17 @@ from prefect.client.schemas.objects import StateType
 from prefect.exceptions import CancelledRun, ParameterTypeError
 from prefect.types.entrypoint import EntrypointType
 
-from blocks.references import is_reference, load_reference, name_of, reference_to
-from blocks.registry import check_holds
-from flows.execution.pickling import PickledByName, is_in_package
-from flows.parameters.source import source_parameter
-from flows.parameters.validation import CREDENTIALS, bound, check_size, stored, validated
+from prefect_stac_asset.blocks.references import is_reference, load_reference, name_of, reference_to
+from prefect_stac_asset.blocks.registry import check_holds
+from prefect_stac_asset.flows.execution.pickling import PickledByName, is_in_package
+from prefect_stac_asset.flows.parameters.source import source_parameter
+from prefect_stac_asset.flows.parameters.validation import (
+    CREDENTIALS,
+    bound,
+    check_size,
+    stored,
+    validated,
+)
 from stac_asset.errors import ConfigError
 
 _P = ParamSpec("_P")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_type_h
 
 from pydantic import ConfigDict, Field, create_model
 
-from flows.parameters.form import Form
+from prefect_stac_asset.flows.parameters.form import Form
 from stac_asset import Config
 from stac_asset.config_fields import field_descriptions
 

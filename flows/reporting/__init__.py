@@ -1,0 +1,1 @@
+"""Internal: artifacts, events, lineage, statistics and report files of runs."""

@@ -20,10 +20,10 @@ from prefect.artifacts import (
 from prefect.client.orchestration import PrefectClient
 from rich.filesize import decimal
 
-from flows.reporting.markdown import link, plain, reasons, size, table
-from flows.reporting.pictures import pictures
-from flows.reporting.result import DownloadResult
-from flows.reporting.statistics import AssetRow, Statistics
+from prefect_stac_asset.flows.reporting.markdown import link, plain, reasons, size, table
+from prefect_stac_asset.flows.reporting.pictures import pictures
+from prefect_stac_asset.flows.reporting.result import DownloadResult
+from prefect_stac_asset.flows.reporting.statistics import AssetRow, Statistics
 
 PROGRESS = "stac-asset-progress"
 SUMMARY = "stac-asset-summary"

@@ -17,9 +17,9 @@ from prefect import get_run_logger
 from prefect.events import Event
 from prefect.events.clients import get_events_client
 
-from flows.parameters.options import DownloadOptions
-from flows.reporting.lineage import lineage
-from flows.reporting.result import DownloadResult
+from prefect_stac_asset.flows.parameters.options import DownloadOptions
+from prefect_stac_asset.flows.reporting.lineage import lineage
+from prefect_stac_asset.flows.reporting.result import DownloadResult
 from stac_asset.plan.planner import Owner
 from stac_asset.redact import redact_href, redact_text
 from stac_asset.types import Downloaded, Failed, Outcome

@@ -16,13 +16,13 @@ import anyio
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
-from flows.execution.session import Session
-from flows.parameters.options import DownloadOptions
-from flows.reporting.artifacts import Progress, log_failure, write_artifacts
-from flows.reporting.events import Events
-from flows.reporting.result import DownloadResult
-from flows.reporting.statistics import Statistics, StatisticsReporter
-from flows.reporting.warnings import WarningLog
+from prefect_stac_asset.flows.execution.session import Session
+from prefect_stac_asset.flows.parameters.options import DownloadOptions
+from prefect_stac_asset.flows.reporting.artifacts import Progress, log_failure, write_artifacts
+from prefect_stac_asset.flows.reporting.events import Events
+from prefect_stac_asset.flows.reporting.result import DownloadResult
+from prefect_stac_asset.flows.reporting.statistics import Statistics, StatisticsReporter
+from prefect_stac_asset.flows.reporting.warnings import WarningLog
 from stac_asset.plan.planner import Owner
 from stac_asset.types import Failed, Outcome, Transfer
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
 
-from flows.reporting.footprints import Outline
-from flows.reporting.statistics import Statistics, Throughput
+from prefect_stac_asset.flows.reporting.footprints import Outline
+from prefect_stac_asset.flows.reporting.statistics import Statistics, Throughput
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from flows.parameters.destination import make_directory
-from flows.reporting.result import DownloadResult
+from prefect_stac_asset.flows.parameters.destination import make_directory
+from prefect_stac_asset.flows.reporting.result import DownloadResult
 from stac_asset.destinations import BusyError
 from stac_asset.destinations.local.documents import new_file
 from stac_asset.destinations.local.part_file import PartFile

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from flows.reporting.footprints import Outline, outlines
+from prefect_stac_asset.flows.reporting.footprints import Outline, outlines
 from stac_asset.errors import DownloadError, StacAssetError
 from stac_asset.plan.planner import Owner
 from stac_asset.redact import redact_href, redact_text

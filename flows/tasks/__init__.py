@@ -1,0 +1,19 @@
+"""The Prefect tasks: thin adapters from the library to task runs and their states.
+
+Tasks take plain values, so that any task runner can send them. Nothing is cached, because a cached
+result does not prove that a file still exists. The files decide what is downloaded.
+"""
+
+from prefect_stac_asset.flows.tasks.check import check_asset_exists, check_assets_exist
+from prefect_stac_asset.flows.tasks.clients import resolve_client
+from prefect_stac_asset.flows.tasks.download import download_asset, download_assets
+from prefect_stac_asset.flows.tasks.rewrite import rewrite_item
+
+__all__ = [
+    "check_asset_exists",
+    "check_assets_exist",
+    "download_asset",
+    "download_assets",
+    "resolve_client",
+    "rewrite_item",
+]

@@ -9,17 +9,17 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows.execution.retries import is_last_attempt, may_pass, retry_condition
-from flows.execution.run_names import (
+from prefect_stac_asset.flows.execution.retries import is_last_attempt, may_pass, retry_condition
+from prefect_stac_asset.flows.execution.run_names import (
     check_name,
     checks_name,
 )
-from flows.execution.session import Session, in_session
-from flows.execution.states import WARNED, check_state
-from flows.execution.stoppable import stoppable_task
-from flows.parameters.credentials import TaskCredentials
-from flows.parameters.options import DownloadOptions
-from flows.tasks.check_outcomes import Checked, CheckError, answered, unanswered
+from prefect_stac_asset.flows.execution.session import Session, in_session
+from prefect_stac_asset.flows.execution.states import WARNED, check_state
+from prefect_stac_asset.flows.execution.stoppable import stoppable_task
+from prefect_stac_asset.flows.parameters.credentials import TaskCredentials
+from prefect_stac_asset.flows.parameters.options import DownloadOptions
+from prefect_stac_asset.flows.tasks.check_outcomes import Checked, CheckError, answered, unanswered
 from stac_asset.concurrency import bounded
 from stac_asset.errors import StacAssetError
 from stac_asset.transfer.interface import Stat

@@ -5,13 +5,13 @@ from __future__ import annotations
 from prefect import get_run_logger
 from prefect.cache_policies import NO_CACHE
 
-from flows.execution.run_names import (
+from prefect_stac_asset.flows.execution.run_names import (
     client_name,
 )
-from flows.execution.session import Session, in_session
-from flows.execution.stoppable import stoppable_task
-from flows.parameters.credentials import TaskCredentials, missing_credential
-from flows.parameters.options import DownloadOptions
+from prefect_stac_asset.flows.execution.session import Session, in_session
+from prefect_stac_asset.flows.execution.stoppable import stoppable_task
+from prefect_stac_asset.flows.parameters.credentials import TaskCredentials, missing_credential
+from prefect_stac_asset.flows.parameters.options import DownloadOptions
 from stac_asset.clients import Request
 from stac_asset.errors import MissingCredentialError
 from stac_asset.hrefs import parse_href

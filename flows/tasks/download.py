@@ -15,17 +15,17 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
 
-from flows.execution.global_limits import slots_of
-from flows.execution.retries import is_last_attempt, may_pass, retry_condition
-from flows.execution.run_names import (
+from prefect_stac_asset.flows.execution.global_limits import slots_of
+from prefect_stac_asset.flows.execution.retries import is_last_attempt, may_pass, retry_condition
+from prefect_stac_asset.flows.execution.run_names import (
     download_name,
     downloads_name,
 )
-from flows.execution.session import Session, in_session
-from flows.execution.states import BatchError, asset_state, batch_state
-from flows.execution.stoppable import stoppable_task
-from flows.parameters.credentials import TaskCredentials
-from flows.parameters.options import DownloadOptions
+from prefect_stac_asset.flows.execution.session import Session, in_session
+from prefect_stac_asset.flows.execution.states import BatchError, asset_state, batch_state
+from prefect_stac_asset.flows.execution.stoppable import stoppable_task
+from prefect_stac_asset.flows.parameters.credentials import TaskCredentials
+from prefect_stac_asset.flows.parameters.options import DownloadOptions
 from stac_asset.concurrency import bounded
 from stac_asset.errors import StacAssetError
 from stac_asset.types import Failed, Outcome, Transfer

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from prefect.cache_policies import NO_CACHE
 
-from flows.execution.run_names import (
+from prefect_stac_asset.flows.execution.run_names import (
     rewrite_name,
 )
-from flows.execution.session import stopped_with_run
-from flows.execution.stoppable import stoppable_task
-from flows.parameters.options import DownloadOptions
-from flows.tasks.download import _without_errors
+from prefect_stac_asset.flows.execution.session import stopped_with_run
+from prefect_stac_asset.flows.execution.stoppable import stoppable_task
+from prefect_stac_asset.flows.parameters.options import DownloadOptions
+from prefect_stac_asset.flows.tasks.download import _without_errors
 from stac_asset.destinations import LocalDestination
 from stac_asset.plan.planner import Owner
 from stac_asset.rewrite.rewriter import rewrite

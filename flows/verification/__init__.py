@@ -1,0 +1,1 @@
+"""The flow `verify` and its result."""

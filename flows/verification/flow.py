@@ -11,18 +11,18 @@ from prefect import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from flows.execution.library_logs import send_library_logs
-from flows.execution.run_names import name_of
-from flows.execution.session import open_session
-from flows.execution.states import COMPLETED_WITH_WARNINGS
-from flows.orchestration.clients import RequiredClients
-from flows.orchestration.units import Unit, download_units
-from flows.parameters.credentials import Credentials, missing_credential
-from flows.parameters.flow import asset_flow
-from flows.parameters.form import titled
-from flows.parameters.options import DownloadOptions, Granularity
-from flows.reporting.report_file import open_rows, report_location
-from flows.verification.result import VerifyResult
+from prefect_stac_asset.flows.execution.library_logs import send_library_logs
+from prefect_stac_asset.flows.execution.run_names import name_of
+from prefect_stac_asset.flows.execution.session import open_session
+from prefect_stac_asset.flows.execution.states import COMPLETED_WITH_WARNINGS
+from prefect_stac_asset.flows.orchestration.clients import RequiredClients
+from prefect_stac_asset.flows.orchestration.units import Unit, download_units
+from prefect_stac_asset.flows.parameters.credentials import Credentials, missing_credential
+from prefect_stac_asset.flows.parameters.flow import asset_flow
+from prefect_stac_asset.flows.parameters.form import titled
+from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
+from prefect_stac_asset.flows.reporting.report_file import open_rows, report_location
+from prefect_stac_asset.flows.verification.result import VerifyResult
 from stac_asset.concurrency import bounded, in_thread
 from stac_asset.errors import MissingCredentialError
 from stac_asset.types import Failed

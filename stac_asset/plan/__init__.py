@@ -1,0 +1,7 @@
+"""Plans which assets become which files. Pure: no module here performs I/O."""
+
+from stac_asset.plan.file_names import FolderTemplate, safe_name
+from stac_asset.plan.planner import Owner, Planner
+from stac_asset.plan.work import PlannedRun
+
+__all__ = ["FolderTemplate", "Owner", "PlannedRun", "Planner", "safe_name"]

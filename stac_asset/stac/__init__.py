@@ -1,0 +1,16 @@
+"""Reads and parses STAC documents."""
+
+from stac_asset.stac.item_files import read_items
+from stac_asset.stac.parse import Stac, item_of, load_stac, stac_of
+from stac_asset.stac.read import read_bytes, read_object, read_stac
+
+__all__ = [
+    "Stac",
+    "item_of",
+    "load_stac",
+    "read_bytes",
+    "read_items",
+    "read_object",
+    "read_stac",
+    "stac_of",
+]

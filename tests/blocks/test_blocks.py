@@ -20,16 +20,16 @@ from prefect.testing.standard_test_suites import BlockStandardTestSuite
 from prefect.types import SecretDict
 from pydantic import SecretStr, ValidationError
 
-import blocks
-from blocks import (
+from prefect_stac_asset import blocks
+from prefect_stac_asset.blocks import (
     EarthdataCredentials,
     HttpCredentials,
     OAuth2Credentials,
     PlanetaryComputerCredentials,
     S3Credentials,
 )
-from blocks.base import DOCUMENTATION, REPOSITORY
-from blocks.registry import OUR_BLOCKS, client_of
+from prefect_stac_asset.blocks.base import DOCUMENTATION, REPOSITORY
+from prefect_stac_asset.blocks.registry import OUR_BLOCKS, client_of
 from stac_asset import Config, ConfigError
 from stac_asset.cli.app import app
 from stac_asset.clients import Request
@@ -323,8 +323,8 @@ def test_everything_works_without_prefect_aws() -> None:
     code = (
         "import sys\n"
         "sys.modules['prefect_aws'] = None\n"
-        "import flows\n"
-        "from blocks.union import AnyCredentials\n"
+        "from prefect_stac_asset import flows\n"
+        "from prefect_stac_asset.blocks.registry import AnyCredentials\n"
         "print(AnyCredentials)\n"
     )
     done = subprocess.run(

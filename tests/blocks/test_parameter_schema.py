@@ -17,11 +17,10 @@ from prefect.blocks.core import Block
 from prefect.utilities.schema_tools import ValidationError, validate
 from pydantic import create_model
 
-import blocks
-import flows
-from blocks import HttpCredentials
-from blocks.prefect_aws import AWS_BLOCKS
-from blocks.registry import OUR_BLOCKS
+from prefect_stac_asset import blocks, flows
+from prefect_stac_asset.blocks import HttpCredentials
+from prefect_stac_asset.blocks.prefect_aws import AWS_BLOCKS
+from prefect_stac_asset.blocks.registry import OUR_BLOCKS
 
 FLOWS: list[Flow[..., Any]] = [
     flows.check_assets,

@@ -19,7 +19,7 @@ from aiohttp import web
 from prefect.blocks.core import Block
 from prefect_aws.client_parameters import AwsClientParameters
 
-from blocks import (
+from prefect_stac_asset.blocks import (
     EarthdataCredentials,
     HttpCredentials,
     OAuth2Credentials,

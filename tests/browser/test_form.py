@@ -22,7 +22,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect, sync_playwright
 from prefect.blocks.core import Block
 
-from blocks.registry import OUR_BLOCKS
+from prefect_stac_asset.blocks.registry import OUR_BLOCKS
 from stac_asset.testing import Origin
 from tests.deployments.stacks import ROOT, Running, running_stack
 from tests.make_item import make_item
@@ -82,7 +82,7 @@ def page(stack: Running, called: set[str]) -> Iterator[Page]:
 def save_credentials(stack: Running, name: str, host: str) -> None:
     """Saves a block with a token for a host."""
     save = (
-        "from blocks import HttpCredentials\n"
+        "from prefect_stac_asset.blocks import HttpCredentials\n"
         f"HttpCredentials(hosts=['{host}'], token='s3same').save('{name}', overwrite=True)"
     )
     environment = {**os.environ, "PREFECT_API_URL": f"{stack.url}/api"}

@@ -16,7 +16,7 @@ import pytest
 from aiohttp import ClientResponse
 from yarl import URL
 
-from blocks import HttpCredentials
+from prefect_stac_asset.blocks import HttpCredentials
 from stac_asset import (
     Config,
     EarthdataClient,

@@ -17,10 +17,13 @@ ROOT = Path(__file__).parents[2]
 
 
 def deployments(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs `python -m deployments`, which is what `make up` and `make down` run."""
+    """Runs `python -m prefect_stac_asset.deployments`, which is what `make up` and `make down` run."""
     others = ("PREFECT_", "PORT", "DATABASE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
-    return _checked([sys.executable, "-m", "deployments", *arguments], env={**kept, **environment})
+    return _checked(
+        [sys.executable, "-m", "prefect_stac_asset.deployments", *arguments],
+        env={**kept, **environment},
+    )
 
 
 def _checked(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -13,12 +13,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import deployments.stack as stack_module
 import httpx
 import pytest
 
-from deployments.local_stack import Stack
-from deployments.schedules import ScheduleError
+import prefect_stac_asset.deployments.local_stack as stack_module
+from prefect_stac_asset.deployments.local_stack import Stack
+from prefect_stac_asset.deployments.schedules import ScheduleError
 from tests.deployments.scheduling import until
 from tests.deployments.stacks import ROOT
 from tests.deployments.stacks import deployments as run_deployments
@@ -96,7 +96,7 @@ def test_server_without_scheduler_is_named_with_its_version(server: str, tmp_pat
 
 def test_interrupted_check_leaves_nothing(server: str, tmp_path: Path) -> None:
     checking = subprocess.Popen(
-        [sys.executable, "-m", "deployments", "check", "--server"],
+        [sys.executable, "-m", "prefect_stac_asset.deployments", "check", "--server"],
         cwd=ROOT,
         env={**os.environ, **settings(server, tmp_path)},
         stderr=subprocess.PIPE,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.prefect_yaml import read_deployments
+from prefect_stac_asset.deployments.prefect_yaml import read_deployments
 from tests.deployments.stacks import ROOT
 
 TEXT = (ROOT / "Dockerfile").read_text()
@@ -47,7 +47,7 @@ def test_what_is_copied_is_enough_to_install(context: Path) -> None:
     # The packages come from the installed copy, and with them the list of deployments.
     code = (
         f"import sys; sys.path.insert(0, {str(target)!r})\n"
-        "from deployments.listing import FILE, read_deployments\n"
+        "from prefect_stac_asset.deployments.prefect_yaml import FILE, read_deployments\n"
         "print(FILE)\n"
         "print(*(one.name for one in read_deployments()))"
     )

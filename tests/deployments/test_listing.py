@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from prefect import Flow
 
-from deployments import deployments
-from deployments.local_stack import Stack
-from deployments.prefect_yaml import FILE, read_deployments
+from prefect_stac_asset.deployments import deployments
+from prefect_stac_asset.deployments.local_stack import Stack
+from prefect_stac_asset.deployments.prefect_yaml import FILE, read_deployments
 from stac_asset.errors import ConfigError
 from tests.deployments import stacks
 
@@ -19,7 +19,7 @@ pull: []
 deployments:
   - name: nightly
     description: Verifies.
-    entrypoint: flows.verify.verify
+    entrypoint: prefect_stac_asset.flows.verification.flow.verify
     parameters: {directory: /data}
     concurrency_limit: {limit: 1, collision_strategy: CANCEL_NEW}
     work_pool: {name: pool}
@@ -119,14 +119,14 @@ WRONG = {
         "'folder' is no parameter of 'verify', which has directory, ",
     ),
     "an entrypoint that is a path": (
-        "flows.verify.verify",
+        "prefect_stac_asset.flows.verification.flow.verify",
         "flows/verify.py:verify",
         "entrypoint: 'flows/verify.py:verify' is no flow in a module",
     ),
     "an entrypoint that does not exist": (
-        "flows.verify.verify",
-        "flows.verify.check",
-        "entrypoint: 'flows.verify.check' cannot be had",
+        "prefect_stac_asset.flows.verification.flow.verify",
+        "prefect_stac_asset.flows.verification.flow.check",
+        "entrypoint: 'prefect_stac_asset.flows.verification.flow.check' cannot be had",
     ),
     "no pull": ("pull: []\n", "", "pull: this key is missing"),
     "pull steps": ("pull: []", "pull: [{}]", "pull: must be empty"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.orphaned_runs import _linux, _others, end_orphaned_processes
+from prefect_stac_asset.deployments.orphaned_runs import _linux, _others, end_orphaned_processes
 
 
 @pytest.fixture

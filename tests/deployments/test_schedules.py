@@ -15,7 +15,7 @@ import prefect
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from deployments.orphaned_runs import end_orphaned_runs
+from prefect_stac_asset.deployments.orphaned_runs import end_orphaned_runs
 from stac_asset.testing import Origin, Stall
 from tests.deployments.postgres import programs, running_postgres
 from tests.deployments.scheduling import EVERY_TEN_SECONDS, INTERVAL, ScheduledMirror, ask, until
@@ -200,7 +200,7 @@ def test_served_deployment_runs_by_schedule(
     server = {"PREFECT_API_URL": f"{stack.url}/api", "PREFECT_HOME": str(tmp_path / "home")}
     with checked_log(log, *SERVE_INTERRUPTED), log.open("wb") as output:
         serving = subprocess.Popen(
-            [sys.executable, "-m", "deployments", "serve", "--file", str(file)],
+            [sys.executable, "-m", "prefect_stac_asset.deployments", "serve", "--file", str(file)],
             cwd=tmp_path,
             env={
                 **os.environ,

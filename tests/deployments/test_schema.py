@@ -11,9 +11,9 @@ from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools import ValidationError, validate
 from pydantic import ValidationError as ModelError
 
-from deployments.prefect_yaml import Deployment, read_deployments
-from flows import DownloadOptions
-from flows.parameters.form import COMMON, DESCRIPTIONS, GROUPS
+from prefect_stac_asset.deployments.prefect_yaml import Deployment, read_deployments
+from prefect_stac_asset.flows import DownloadOptions
+from prefect_stac_asset.flows.parameters.form import COMMON, DESCRIPTIONS, GROUPS
 
 LISTED = read_deployments()
 

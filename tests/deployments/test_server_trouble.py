@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
-from deployments.__main__ import main
-from deployments.background import Background
-from deployments.local_stack import Stack
+from prefect_stac_asset.deployments.__main__ import main
+from prefect_stac_asset.deployments.background import Background
+from prefect_stac_asset.deployments.local_stack import Stack
 from stac_asset.testing import Origin
 from tests.servers import free_port
 

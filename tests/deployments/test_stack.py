@@ -90,7 +90,10 @@ def test_makefile_runs_these_commands() -> None:
         done = subprocess.run(
             ["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True
         )
-        assert done.stdout.splitlines()[-1] == f".venv/bin/python -m deployments {target}"
+        assert (
+            done.stdout.splitlines()[-1]
+            == f".venv/bin/python -m prefect_stac_asset.deployments {target}"
+        )
 
 
 def test_data_are_in_postgres_and_its_password_is_nowhere(stack: Running) -> None:
@@ -166,7 +169,7 @@ def test_prefect_deploy_reads_the_file_as_we_do(stack: Running, name: str) -> No
     theirs = read_deployment(stack, full)
     assert theirs["updated"] != ours["updated"]
     assert settled(theirs) == settled(ours)
-    assert ours["entrypoint"] == f"flows.{name}.{name}"
+    assert ours["entrypoint"] == f"prefect_stac_asset.flows.{name}.{name}"
     assert not ours["pull_steps"]
     assert not theirs["pull_steps"]
     assert ours["path"] is None
@@ -200,7 +203,7 @@ def test_credentials_by_reference(stack: Running, origin: Origin, tmp_path: Path
     assert failed["state"]["type"] == "FAILED"
     assert "block 'http-credentials/mine' is not saved" in failed["state"]["message"]
     save = (
-        "from blocks import HttpCredentials\n"
+        "from prefect_stac_asset.blocks import HttpCredentials\n"
         f"HttpCredentials(hosts=['{origin.url}'], token='s3same').save('mine')"
     )
     saved = subprocess.run(
@@ -273,7 +276,7 @@ def test_deployments_are_served_without_a_worker(
     with checked_log(tmp_path / "log") as log:
         with log.path.open("wb") as output:
             serving = subprocess.Popen(
-                [sys.executable, "-m", "deployments", "serve"],
+                [sys.executable, "-m", "prefect_stac_asset.deployments", "serve"],
                 cwd=folder,
                 env=environment | quick,
                 stdout=output,

@@ -18,8 +18,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.settings import get_current_settings
 
-import blocks
-import flows
+from prefect_stac_asset import blocks, flows
 from tests.blocks.world import World
 from tests.flows.deploying import ROOT, deploy
 
@@ -32,7 +31,7 @@ OPTIONS = {
 }
 _DIRECT = """
 import asyncio, json, sys
-import flows
+from prefect_stac_asset import flows
 from prefect.blocks.core import Block
 
 async def main():

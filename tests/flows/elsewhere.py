@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 
-from flows import DownloadOptions
+from prefect_stac_asset.flows import DownloadOptions
 from stac_asset.types import Candidate, Downloaded, Transfer
 from tests.make_collection import collection_document
 from tests.make_item import item_document

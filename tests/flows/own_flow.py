@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow
 from pydantic import BaseModel
 
-from blocks import HttpCredentials
+from prefect_stac_asset.blocks import HttpCredentials
 
 
 class Job(BaseModel):

@@ -15,7 +15,7 @@ import time
 
 import prefect
 
-import flows
+from prefect_stac_asset import flows
 
 __all__ = ["flows", "prefect"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect.task_worker import serve
 
-import flows
+from prefect_stac_asset import flows
 from tests.flows.elsewhere import TASKS
 
 if __name__ == "__main__":

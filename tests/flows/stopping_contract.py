@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.states import Cancelling
 
-import flows
+from prefect_stac_asset import flows
 from stac_asset.errors import ResponseError
 from stac_asset.plan.planner import Planner
 from stac_asset.testing import Origin, Stall, Status

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from prefect.client.orchestration import get_client
 
-import flows
-from flows import DownloadOptions
-from flows.reporting.artifacts import FAILURES, PROGRESS, SUMMARY
+from prefect_stac_asset import flows
+from prefect_stac_asset.flows import DownloadOptions
+from prefect_stac_asset.flows.reporting.artifacts import FAILURES, PROGRESS, SUMMARY
 from stac_asset.testing import Origin, Slow, Status, Truncate
 from tests.flows.reading import read_artifacts
 from tests.make_item import item_document
@@ -229,8 +229,8 @@ async def test_run_goes_on_without_artifacts(
     def fail(*_: object) -> None:
         raise RuntimeError("no picture")
 
-    monkeypatch.setattr("flows.reporting.artifacts.pictures", fail)
-    monkeypatch.setattr("flows.reporting.artifacts.PROGRESS", "Not A Key")
+    monkeypatch.setattr("prefect_stac_asset.flows.reporting.artifacts.pictures", fail)
+    monkeypatch.setattr("prefect_stac_asset.flows.reporting.artifacts.PROGRESS", "Not A Key")
     href = put_items(origin, 1)
     state = await flows.download_item_collection(href, str(tmp_path), OPTIONS, return_state=True)
     assert state.is_completed()

@@ -15,7 +15,7 @@ from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
-from blocks import HttpCredentials, S3Credentials
+from prefect_stac_asset.blocks import HttpCredentials, S3Credentials
 from stac_asset.cli.app import app
 from stac_asset.errors import StacAssetError
 from stac_asset.testing import Origin
@@ -51,7 +51,7 @@ async def run(*arguments: str) -> Done:
 
 
 async def test_types_are_registered_by_prefects_command() -> None:
-    done = await run("-m", "prefect", "block", "register", "-m", "blocks")
+    done = await run("-m", "prefect", "block", "register", "-m", "prefect_stac_asset.blocks")
     assert done.code == 0, done.errors
     async with get_client() as client:
         for slug in ("earthdata", "s3", "planetary-computer", "http", "oauth2"):

@@ -9,8 +9,8 @@ import pystac
 import pytest
 from prefect import flow
 
-import flows
-from flows import CheckResult, DownloadOptions
+from prefect_stac_asset import flows
+from prefect_stac_asset.flows import CheckResult, DownloadOptions
 from stac_asset import Config, DownloadError
 from stac_asset.errors import HrefError, ResponseError, SourceError
 from stac_asset.plan.planner import Planner

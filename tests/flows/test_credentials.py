@@ -27,11 +27,10 @@ from prefect.settings import (
 from prefect.states import Cancelled
 from prefect.task_runners import ThreadPoolTaskRunner
 
-import blocks
-import flows
-from blocks.references import BlockReference
-from flows import DownloadOptions, DownloadResult
-from flows.parameters.credentials import references
+from prefect_stac_asset import blocks, flows
+from prefect_stac_asset.blocks.references import BlockReference
+from prefect_stac_asset.flows import DownloadOptions, DownloadResult
+from prefect_stac_asset.flows.parameters.credentials import references
 from stac_asset.errors import ConfigError, MissingCredentialError
 from stac_asset.testing import Origin
 from tests.blocks.world import BUCKET, SECRETS, World, world

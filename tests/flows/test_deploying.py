@@ -20,7 +20,7 @@ from prefect.runner import Runner
 from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
 
-import flows
+from prefect_stac_asset import flows
 from tests.flows.deploying import ROOT, existing
 from tests.flows.elsewhere import FLOWS, flow_parameters, make_sources, run_of, wrote
 
@@ -29,7 +29,7 @@ import sys
 
 from prefect import flow
 
-import flows
+from prefect_stac_asset import flows
 
 pool, checkout, own, *names = sys.argv[1:]
 options = {"work_pool_name": pool, "print_next_steps": False, "ignore_warnings": True}
@@ -48,8 +48,8 @@ from pathlib import Path
 
 from prefect import flow
 
-import flows
-from flows import {", ".join(FLOWS)}
+from prefect_stac_asset import flows
+from prefect_stac_asset.flows import {", ".join(FLOWS)}
 
 @flow
 async def mine(source: str, directory: str):
@@ -149,7 +149,7 @@ async def test_result_of_a_flow_deployed_by_its_file_loads_here(runs: Runs, name
     _, run = runs[f"{getattr(flows, name).name}/our-file"]
     assert run.state is not None
     result: Any = await run.state.aresult()
-    assert type(result).__module__.startswith("flows.")
+    assert type(result).__module__.startswith("prefect_stac_asset.flows.")
     assert isinstance(result, getattr(flows, type(result).__name__))
 
 
@@ -205,14 +205,16 @@ async def test_runner_stores_the_entrypoint_type_that_is_given(prefect_server: N
         flows.verify, name="given", entrypoint_type=EntrypointType.MODULE_PATH
     )
     async with get_client() as client:
-        assert (await client.read_deployment(given)).entrypoint == "flows.verify.verify"
+        assert (
+            await client.read_deployment(given)
+        ).entrypoint == "prefect_stac_asset.flows.verification.flow.verify"
 
 
 def test_flow_loaded_by_path_keeps_its_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine.py").write_text(
-        "from flows.parameters.flow import asset_flow\n"
+        "from prefect_stac_asset.flows.parameters.flow import asset_flow\n"
         "@asset_flow()\n"
         "def mine(credentials: None = None) -> None: ...\n"
     )

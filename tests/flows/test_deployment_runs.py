@@ -13,8 +13,8 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments import run_deployment
 from prefect.states import Cancelling
 
-import flows
-from flows import DownloadResult, VerifyResult
+from prefect_stac_asset import flows
+from prefect_stac_asset.flows import DownloadResult, VerifyResult
 from stac_asset.errors import DownloadError, NotFoundError
 from stac_asset.testing import Origin, Stall
 from tests.flows.deploying import deploy, ended

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from prefect.client.schemas.objects import State
 
-import flows
-from flows import DownloadOptions
-from flows.parameters.destination import checked_directory
+from prefect_stac_asset import flows
+from prefect_stac_asset.flows import DownloadOptions
+from prefect_stac_asset.flows.parameters.destination import checked_directory
 from stac_asset import Config
 from stac_asset.errors import DestinationError
 from stac_asset.testing import Origin

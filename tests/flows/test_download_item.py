@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from prefect import flow
 
-import flows
-from flows import DownloadOptions
+from prefect_stac_asset import flows
+from prefect_stac_asset.flows import DownloadOptions
 from stac_asset import DownloadError
 from stac_asset.errors import (
     NoAssetsError,

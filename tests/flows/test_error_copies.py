@@ -16,13 +16,12 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.serializers import CompressedJSONSerializer, JSONSerializer
 
-import blocks
 import deployments
-import flows
 import stac_asset
-from flows import DownloadOptions
-from flows.execution.states import BatchError
-from flows.tasks.check_outcomes import Checked, CheckError
+from prefect_stac_asset import blocks, flows
+from prefect_stac_asset.flows import DownloadOptions
+from prefect_stac_asset.flows.execution.states import BatchError
+from prefect_stac_asset.flows.tasks.check_outcomes import Checked, CheckError
 from stac_asset.errors import (
     AssetOverwriteError,
     ContentTypeError,

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prefect.assets import Asset
 
-import flows
-from flows import DownloadOptions
-from flows.reporting.events import ITEM_DOWNLOADED, ITEM_FAILED, RUN_COMPLETED
-from flows.reporting.lineage import MATERIALIZED, REFERENCED, asset_key
+from prefect_stac_asset import flows
+from prefect_stac_asset.flows import DownloadOptions
+from prefect_stac_asset.flows.reporting.events import ITEM_DOWNLOADED, ITEM_FAILED, RUN_COMPLETED
+from prefect_stac_asset.flows.reporting.lineage import MATERIALIZED, REFERENCED, asset_key
 from stac_asset.testing import Origin, Truncate
 from tests.flows.reading import read_artifacts, read_events
 from tests.make_item import item_document, make_item
@@ -150,8 +150,8 @@ async def test_run_goes_on_without_the_events_that_the_server_does_not_take(
     def refuse() -> None:
         raise ConnectionError("the server takes no events")
 
-    monkeypatch.setattr("flows.reporting.events.get_events_client", refuse)
-    monkeypatch.setattr("flows.reporting.events._WAITING", 1)
+    monkeypatch.setattr("prefect_stac_asset.flows.reporting.events.get_events_client", refuse)
+    monkeypatch.setattr("prefect_stac_asset.flows.reporting.events._WAITING", 1)
     href = put_items(origin, *(f"i{number}" for number in range(5)))
     state = await flows.download_item_collection(href, str(tmp_path), OPTIONS, return_state=True)
     assert state.is_completed()

@@ -10,10 +10,10 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
 from prefect.client.schemas.sorting import FlowRunSort
 
-import flows
 from examples.call_deployment import list_items
 from examples.own_tasks import download_thumbnails
 from examples.subflow import measure_item
+from prefect_stac_asset import flows
 from stac_asset.errors import DownloadError
 from stac_asset.testing import Origin
 from tests.flows.deploying import deploy

@@ -16,10 +16,9 @@ from prefect import allow_failure, flow, task, unmapped
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.utilities.annotations import opaque, quote
 
-import blocks
-import flows
-from blocks import HttpCredentials
-from flows.execution.run_names import name_of
+from prefect_stac_asset import blocks, flows
+from prefect_stac_asset.blocks import HttpCredentials
+from prefect_stac_asset.flows.execution.run_names import name_of
 from stac_asset.testing import Origin
 from stac_asset.types import Storage
 from tests.flows.reading import read_back, states

@@ -15,7 +15,7 @@ from prefect.deployments import run_deployment
 from prefect.states import Cancelling
 from prefect.task_runners import ThreadPoolTaskRunner
 
-import flows
+from prefect_stac_asset import flows
 from stac_asset.testing import Origin
 from stac_asset.types import Candidate, Transfer
 from tests.flows.deploying import deploy, ended

@@ -24,11 +24,11 @@ from prefect.settings import PREFECT_API_URL
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import ValidationError
 
-import flows
-from flows import DownloadOptions
-from flows.execution.process_limits import CrossLoopSemaphore
-from flows.tasks.check import check_asset_exists
-from flows.tasks.download import download_asset
+from prefect_stac_asset import flows
+from prefect_stac_asset.flows import DownloadOptions
+from prefect_stac_asset.flows.execution.process_limits import CrossLoopSemaphore
+from prefect_stac_asset.flows.tasks.check import check_asset_exists
+from prefect_stac_asset.flows.tasks.download import download_asset
 from stac_asset.errors import ConfigError
 from stac_asset.testing import Origin, Stall
 from stac_asset.types import Downloaded, Skipped

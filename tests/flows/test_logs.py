@@ -12,10 +12,10 @@ import pytest
 from prefect.client.schemas.objects import State
 from prefect.logging.handlers import APILogHandler
 
-import flows
-from flows import DownloadOptions
-from flows.execution.library_logs import LIBRARY, send_library_logs
-from flows.parameters.options import Granularity
+from prefect_stac_asset import flows
+from prefect_stac_asset.flows import DownloadOptions
+from prefect_stac_asset.flows.execution.library_logs import LIBRARY, send_library_logs
+from prefect_stac_asset.flows.parameters.options import Granularity
 from stac_asset.testing import Origin
 from tests.flows.reading import read_logs
 from tests.make_item import item_document, make_item

@@ -25,11 +25,10 @@ from prefect.schedules import Interval
 from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
 
-import blocks
-import flows
-from blocks import HttpCredentials
-from blocks.references import is_reference
-from blocks.registry import OUR_BLOCKS
+from prefect_stac_asset import blocks, flows
+from prefect_stac_asset.blocks import HttpCredentials
+from prefect_stac_asset.blocks.references import is_reference
+from prefect_stac_asset.blocks.registry import OUR_BLOCKS
 from stac_asset.testing import Origin
 from tests.blocks.test_parameter_schema import FLOWS, KINDS, SECRET, forms, given_to_own, own
 from tests.flows.deploying import ROOT, deploy
@@ -289,7 +288,9 @@ async def test_deploy_registers_all_deployments_that_are_not_refused(
     old = await hosts_of.to_deployment(f"{prefix}-old", entrypoint_type=EntrypointType.MODULE_PATH)  # type: ignore[misc]
     await old.aapply()  # So that its update is refused.
     (file := tmp_path / "prefect.yaml").write_text(yaml.safe_dump(document))
-    done = run_python("-m", "deployments", "deploy", "--file", str(file), folder=tmp_path)
+    done = run_python(
+        "-m", "prefect_stac_asset.deployments", "deploy", "--file", str(file), folder=tmp_path
+    )
     assert done.returncode == 1, done.stderr
     created, updated, with_fields = done.stderr.splitlines()
     printed = done.stdout.splitlines()
@@ -327,7 +328,7 @@ async def test_deploy_of_a_flow_takes_references(pool: str) -> None:
 
 
 _SERVED = """
-import blocks, flows
+from prefect_stac_asset import blocks, flows
 parameters = {"directory": "data", "credentials": [blocks.ref("http-credentials/mine")]}
 flows.verify.serve(name="%s", parameters=parameters)
 """

@@ -20,9 +20,8 @@ from prefect.exceptions import CancelledRun, ParameterTypeError, PrefectHTTPStat
 from prefect.settings import get_current_settings
 from prefect.states import Cancelling
 
-import blocks
-import flows
-from flows import DownloadOptions
+from prefect_stac_asset import blocks, flows
+from prefect_stac_asset.flows import DownloadOptions
 from stac_asset.errors import ConfigError, DownloadError, SourceError
 from stac_asset.testing import Origin, Stall, Status
 from tests.flows.deploying import ROOT
@@ -123,7 +122,7 @@ async def test_the_largest_source_is_accepted_and_a_larger_one_refused_in_a_sent
 
 _CALLS = """
 import asyncio, json, sys, traceback
-import flows
+from prefect_stac_asset import flows
 
 async def main():
     for name, parameters in json.load(sys.stdin):

@@ -21,7 +21,7 @@ from prefect.flow_engine import run_flow_in_subprocess
 from prefect.settings import get_current_settings
 from prefect.task_runners import ThreadPoolTaskRunner
 
-import flows
+from prefect_stac_asset import flows
 from tests.flows.deploying import ROOT
 from tests.flows.elsewhere import (
     FLOWS,

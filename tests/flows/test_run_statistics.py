@@ -8,9 +8,9 @@ from typing import Any
 import pystac
 import pytest
 
-from flows.reporting.artifacts import progress
-from flows.reporting.footprints import outlines
-from flows.reporting.statistics import (
+from prefect_stac_asset.flows.reporting.artifacts import progress
+from prefect_stac_asset.flows.reporting.footprints import outlines
+from prefect_stac_asset.flows.reporting.statistics import (
     FAILURES,
     FOOTPRINTS,
     TOP,

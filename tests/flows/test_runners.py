@@ -14,11 +14,11 @@ from prefect.context import FlowRunContext, serialize_context
 from prefect.states import Cancelling
 from prefect.task_runners import ThreadPoolTaskRunner
 
-import flows
-from blocks import EarthdataCredentials
-from flows import download_asset, download_assets
-from flows.execution.runner import Runner
-from flows.execution.session import open_session
+from prefect_stac_asset import flows
+from prefect_stac_asset.blocks import EarthdataCredentials
+from prefect_stac_asset.flows import download_asset, download_assets
+from prefect_stac_asset.flows.execution.runner import Runner
+from prefect_stac_asset.flows.execution.session import open_session
 from stac_asset import Config
 from stac_asset.errors import ConfigError, ResponseError
 from stac_asset.testing import Origin, Stall, Status
@@ -67,7 +67,7 @@ async def test_assets_in_threads(origin: Origin, tmp_path: Path) -> None:
 async def test_few_tasks_are_submitted_ahead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flows.orchestration.units.MAX_SUBMITTED", 3)
+    monkeypatch.setattr("prefect_stac_asset.flows.orchestration.units.MAX_SUBMITTED", 3)
     with Origin(latency=0.1) as origin:
         make_items(origin, 12, "a")
         source = tmp_path / "items.json"

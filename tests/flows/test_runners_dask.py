@@ -14,7 +14,7 @@ import pytest
 from distributed import LocalCluster
 from prefect_dask import DaskTaskRunner
 
-from flows.execution.runner import WorkerError
+from prefect_stac_asset.flows.execution.runner import WorkerError
 from stac_asset import DownloadError
 from stac_asset.testing import Origin, Stall, WrongType
 from tests.flows import cluster_contract as contract

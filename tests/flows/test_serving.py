@@ -19,7 +19,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import get_current_settings
 
-import flows
+from prefect_stac_asset import flows
 from tests.flows.deploying import ROOT, existing, running_worker
 from tests.flows.elsewhere import FLOWS, flow_parameters, make_sources, registered, run_of, wrote
 from tests.server_logs import checked_log
@@ -49,7 +49,7 @@ class Variant:
 
     def script(self) -> str:
         """Returns the script that serves it, as Prefect's documentation writes such scripts."""
-        imports = "from flows import download_item"
+        imports = "from prefect_stac_asset.flows import download_item"
         call = "download_item(source, directory)"
         return "\n".join(
             [
@@ -62,7 +62,7 @@ class Variant:
                 f"{'async ' if self.is_async else ''}def mine(source: str, directory: str):",
                 f"    {imports if self.imports_inside else ''}",
                 f"    {f'await {call}' if self.is_async else f'asyncio.run({call})'}",
-                "    import flows",
+                "    from prefect_stac_asset import flows",
                 "    Path(directory, 'library').write_text(flows.__file__)",
                 "if __name__ == '__main__':",
                 "    mine.serve(name='nightly', cron='0 2 * * *')",
@@ -118,7 +118,7 @@ def write_scripts(folder: Path) -> dict[str, list[Path]]:
         schedule = ", cron='0 2 * * *'" if number % 2 else ""
         script = folder / f"serve_{name}.py"
         script.write_text(
-            f"from flows import {name}\n"
+            f"from prefect_stac_asset.flows import {name}\n"
             "if __name__ == '__main__':\n"
             f"    {name}.serve(name='served'{schedule})\n"
         )

@@ -12,8 +12,8 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.task_runners import ThreadPoolTaskRunner
 
-import flows
-from flows import DownloadOptions
+from prefect_stac_asset import flows
+from prefect_stac_asset.flows import DownloadOptions
 from stac_asset import AssetOverwriteError, ConfigError, UnsafePathError
 from stac_asset.errors import DownloadError, SourceError
 from stac_asset.stac.item_files import read_items

@@ -10,10 +10,10 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 
-import flows
-from flows import DownloadOptions, DownloadResult
-from flows.execution.states import BatchError
-from flows.parameters.options import Granularity
+from prefect_stac_asset import flows
+from prefect_stac_asset.flows import DownloadOptions, DownloadResult
+from prefect_stac_asset.flows.execution.states import BatchError
+from prefect_stac_asset.flows.parameters.options import Granularity
 from stac_asset import DownloadError
 from stac_asset.errors import LocalHrefError, ResponseError
 from stac_asset.testing import Origin, Stall, Status, Truncate

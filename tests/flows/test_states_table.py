@@ -16,8 +16,8 @@ from typing import Any
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import TaskRun
 
-import flows
-from flows import DownloadOptions
+from prefect_stac_asset import flows
+from prefect_stac_asset.flows import DownloadOptions
 from stac_asset.testing import Origin, Stall, Status
 from tests.flows.reading import read_back
 from tests.make_item import make_item

@@ -14,8 +14,8 @@ from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
 from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 
-import flows
-from flows.execution.stopping import STOPPING, RunWatch
+from prefect_stac_asset import flows
+from prefect_stac_asset.flows.execution.stopping import STOPPING, RunWatch
 from stac_asset.testing import Origin, Stall
 from tests.flows import stopping_contract as contract
 from tests.flows.reading import read_back

@@ -20,12 +20,12 @@ from prefect.settings import PREFECT_API_URL
 from prefect.utilities.callables import parameter_schema
 from pystac.validation import JsonSchemaSTACValidator
 
-import flows
-from blocks import HttpCredentials
-from flows import DownloadOptions, Search, SyncResult
-from flows.mirror.result import PLAN
-from flows.reporting.artifacts import SUMMARY
-from flows.reporting.events import ITEM_DOWNLOADED, RUN_COMPLETED
+from prefect_stac_asset import flows
+from prefect_stac_asset.blocks import HttpCredentials
+from prefect_stac_asset.flows import DownloadOptions, Search, SyncResult
+from prefect_stac_asset.flows.mirror.result import PLAN
+from prefect_stac_asset.flows.reporting.artifacts import SUMMARY
+from prefect_stac_asset.flows.reporting.events import ITEM_DOWNLOADED, RUN_COMPLETED
 from stac_asset.errors import ConfigError, DownloadError, SourceError
 from stac_asset.stac.item_files import read_items
 from stac_asset.testing import Origin, Stall

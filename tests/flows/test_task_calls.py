@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import State
 from prefect.settings import get_current_settings
 from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 
-import flows
+from prefect_stac_asset import flows
 from tests.flows.deploying import ROOT
 from tests.flows.elsewhere import TASKS, did, make_sources, task_parameters
 from tests.server_logs import checked_log

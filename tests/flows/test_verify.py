@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from prefect.client.schemas.objects import State
 
-import flows
-from flows import DownloadOptions, VerifyResult
+from prefect_stac_asset import flows
+from prefect_stac_asset.flows import DownloadOptions, VerifyResult
 from stac_asset import ConfigError
 from stac_asset.errors import ResponseNotFoundError, SourceError, VerifyError
 from stac_asset.testing import Origin

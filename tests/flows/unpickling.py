@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import flows
+from prefect_stac_asset import flows
 from tests.flows.elsewhere import COMPLETED
 
 _AT_ONCE = asyncio.Semaphore(4)

@@ -1,0 +1,6 @@
+"""The S3 client, its connections, and AWS identities."""
+
+from stac_asset.clients.s3.client import S3Client
+from stac_asset.clients.s3.identity import S3Identity
+
+__all__ = ["S3Client", "S3Identity"]

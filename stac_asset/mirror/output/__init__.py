@@ -1,0 +1,1 @@
+"""Internal: writes the catalog, documents and index of a mirror, and removes items."""
