@@ -1,11 +1,11 @@
-# An image for runs in containers, and for workers elsewhere: docs/deployments.md says how.
+# Image for flow runs in containers, and for workers on other machines. See docs/deployments.md.
 #
 #     docker build --tag prefect-stac-asset .
 FROM python:3.13-slim
 
 WORKDIR /opt/prefect-stac-asset
 
-# The packages first: they change less often than the code, and stay in a layer of their own.
+# Dependencies change less often than the code and have a cached layer of their own.
 COPY requirements.lock ./
 RUN python -m pip install --no-cache-dir --require-hashes --requirement requirements.lock
 
@@ -17,8 +17,8 @@ COPY flows ./flows
 COPY deployments ./deployments
 RUN python -m pip install --no-cache-dir --no-deps --no-build-isolation .
 
-# Nothing needs root. What runs download goes to the volume, by absolute paths: the folder of a run
-# ends with it.
+# Runs do not need root. Set the parameter `directory` to an absolute path in the volume: the working
+# directory of a run is deleted when the run ends.
 RUN useradd --create-home --uid 1000 stac && install --directory --owner stac /srv/stac
 USER stac
 VOLUME /srv/stac
@@ -26,6 +26,6 @@ WORKDIR /srv/stac
 ENV PREFECT_SERVER_ANALYTICS_ENABLED=false \
     PYTHONUNBUFFERED=1
 
-# A work pool for containers says its own command. By default, the container is a worker, which
-# needs PREFECT_API_URL, and runs flows as processes.
+# By default, the container is a worker that runs flows as processes. It requires PREFECT_API_URL.
+# Work pools for containers replace this command.
 CMD ["prefect", "worker", "start", "--type", "process", "--pool", "stac-asset"]

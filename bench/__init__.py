@@ -1,1 +1,1 @@
-"""Measurements of the library, and the tools that torture it: `python -m bench.crash`."""
+"""Benchmarks, and stress tests such as `python -m bench.crash`."""

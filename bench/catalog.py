@@ -1,4 +1,4 @@
-"""A catalog of which every byte is known: its document, and the check of what was downloaded."""
+"""A generated catalog with known content, and the verification of downloads of this catalog."""
 
 from __future__ import annotations
 
@@ -23,35 +23,43 @@ DOCUMENT = "item-collection.json"
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One asset, and what it has to become."""
+    """An asset, and the expected file."""
 
     item: str
-    """The id of its item."""
+    """Id of the item."""
     key: str
-    """Its key."""
+    """Key of the asset in the item."""
     size: int
-    """Bytes."""
+    """Size in bytes."""
     described: bool
-    """Whether its item says size and checksum."""
+    """Whether the item declares size and checksum."""
 
     @property
     def path(self) -> str:
-        """Its path on the origin, which is also that of its file below the directory."""
+        """Path on the origin, and path of the file relative to the directory."""
         return f"/{self.item}/{self.key}.tif"
 
     def file(self, directory: Path) -> Path:
-        """Returns the path of its file."""
+        """Return the path of the downloaded file.
+
+        Args:
+            directory: The destination of the download.
+        """
         return directory / self.path.removeprefix("/")
 
     def digest(self) -> str:
-        """Returns the SHA-256 that its file must have, in hexadecimal."""
+        """Return the expected SHA-256 of the file, in hexadecimal."""
         digest = hashlib.sha256()
         for block in content_iter(self.path, self.size):
             digest.update(block)
         return digest.hexdigest()
 
     def is_whole(self, directory: Path) -> bool:
-        """Returns whether its file is there and has the right SHA-256."""
+        """Return whether the file exists and has the expected SHA-256.
+
+        Args:
+            directory: The destination of the download.
+        """
         try:
             with self.file(directory).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest() == self.digest()
@@ -61,21 +69,20 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """An item collection whose assets an origin serves."""
+    """An item collection with assets that an origin serves."""
 
     assets: tuple[Asset, ...]
 
     @classmethod
     def drawn(cls, items: int, assets: int, smallest: int, largest: int, seed: int = 0) -> Catalog:
-        """Returns a catalog with sizes from a logarithmic distribution: many small, few large.
+        """Return a catalog with sizes from a logarithmic distribution: many small, few large.
 
         Args:
-            items: The number of items.
-            assets: The number of assets of each of them. Every second one says its size and
-                checksum.
-            smallest: Bytes.
-            largest: Bytes.
-            seed: Another seed draws other sizes.
+            items: Number of items.
+            assets: Number of assets of each item. Every second asset declares size and checksum.
+            smallest: Minimum size of an asset in bytes.
+            largest: Maximum size of an asset in bytes.
+            seed: Seed of the random sizes.
         """
         chance = random.Random(seed)
         low, high = math.log(smallest), math.log(largest)
@@ -94,14 +101,14 @@ class Catalog:
 
     @property
     def size(self) -> int:
-        """Bytes of all assets."""
+        """Total size of all assets in bytes."""
         return sum(asset.size for asset in self.assets)
 
     def document(self, href: Callable[[str], str]) -> dict[str, Any]:
-        """Returns the item collection.
+        """Return the item collection.
 
         Args:
-            href: Makes the href of a path, with a query, on the origin.
+            href: Returns the href of a path and query on the origin.
         """
         items: dict[str, dict[str, Any]] = {}
         for asset in self.assets:
@@ -125,18 +132,30 @@ class Catalog:
         return {"type": "FeatureCollection", "features": list(items.values())}
 
     def wrong(self, directory: Path) -> list[str]:
-        """Returns the files that are missing or have not the right bytes."""
+        """Return the files that are missing or have other content.
+
+        Args:
+            directory: The destination of the download.
+        """
         return [asset.path for asset in self.assets if not asset.is_whole(directory)]
 
     def leftovers(self, directory: Path) -> list[str]:
-        """Returns the files below a directory that should not be there."""
+        """Return unexpected files, such as part files.
+
+        Args:
+            directory: The destination of the download.
+        """
         expected = {os.fspath(asset.file(directory)) for asset in self.assets}
         expected.add(os.fspath(directory / DOCUMENT))
         found = (file for file in directory.rglob("*") if not file.is_dir())
         return sorted(os.fspath(file) for file in found if os.fspath(file) not in expected)
 
     def document_errors(self, directory: Path) -> Iterator[str]:
-        """Yields what is wrong with the rewritten document; nothing, if it is valid."""
+        """Yield the errors of the rewritten document.
+
+        Args:
+            directory: The destination of the download.
+        """
         try:
             written = json.loads((directory / DOCUMENT).read_bytes())
             items = list(pystac.ItemCollection.from_dict(written))
@@ -149,29 +168,34 @@ class Catalog:
         for asset in self.assets:
             href = hrefs.pop((asset.item, asset.key), None)
             if href != os.fspath(asset.file(directory)):
-                yield f"{DOCUMENT}: {asset.path} is at {href}"
+                yield f"{DOCUMENT}: {asset.path} has the href {href}"
         for owner, key in hrefs:
-            yield f"{DOCUMENT}: nobody asked for {owner}/{key}"
+            yield f"{DOCUMENT}: unexpected asset {owner}/{key}"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a killed run has left on the disk."""
+    """The files that a killed run left on the disk."""
 
     finished: frozenset[str]
-    """The paths of the assets whose file has its final name."""
+    """Paths of the assets with a complete file."""
     received: int
-    """Bytes in files and in part files."""
+    """Number of bytes in files and part files."""
     parts: int
-    """Part files."""
+    """Number of part files."""
     unnamed: int
-    """Part files that have all their bytes: the run was killed before the rename."""
+    """Number of complete part files: the run was killed before the rename."""
     stale: int
-    """Notes beside finished files: the run was killed after the rename."""
+    """Number of resume notes of complete files: the run was killed after the rename."""
 
     @classmethod
     def of(cls, catalog: Catalog, directory: Path) -> Found:
-        """Looks at the files of all assets."""
+        """Return the state of the files of all assets.
+
+        Args:
+            catalog: The catalog.
+            directory: The destination of the download.
+        """
         finished: set[str] = set()
         received = parts = unnamed = stale = 0
         for asset in catalog.assets:

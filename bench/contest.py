@@ -1,4 +1,4 @@
-"""What a row of the table is: contestants that do the same work, and what ours has to reach."""
+"""A row of the results table: contestants that do the same work, and the goals of this library."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from bench.measure import Figures, measure
 from bench.work import Work
 
 OURS = "ours"
-"""What this library is called among the contestants."""
+"""Name of this library among the contestants."""
 
 MB = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A command that does the work, once a turn."""
+    """A command that does the work once per turn."""
 
     name: str
     command: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=dict)
     objects: int = 1
-    """How many files it downloads, where contestants are compared by that."""
+    """Number of files that the command downloads, to compare the time per file."""
 
     work: Work | None = None
-    """What it has to have downloaded, if that can be checked."""
+    """The expected files, if the download can be verified."""
 
     directory: Path | None = None
-    """What it writes to: removed after each turn."""
+    """The output folder, which is removed after each turn."""
 
     turns: int | None = None
-    """In how many turns it takes part, if not in all."""
+    """Number of turns of this contestant. Default: all turns."""
 
     def run(self) -> Figures:
-        """Does the work once, and returns what it took.
+        """Do the work once, and return the measured figures.
 
         Raises:
-            BenchError: It failed, or the files are not what they should be.
+            BenchError: The command failed, or the files have other content.
         """
         try:
             figures = measure(self.command, self.environment)
@@ -56,7 +56,7 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True)
 class Median:
-    """The medians of a contestant's turns."""
+    """The medians over the turns of a contestant."""
 
     seconds: float
     """Wall time of the work."""
@@ -68,7 +68,7 @@ class Median:
     """Processor time of the process."""
 
     memory: int
-    """Peak bytes of the process."""
+    """Peak memory of the process in bytes."""
 
     turns: int
     objects: int
@@ -80,7 +80,12 @@ class Median:
 
     @classmethod
     def of(cls, turns: list[Figures], objects: int) -> Median:
-        """Returns the medians of some turns, at least one."""
+        """Return the medians of turns.
+
+        Args:
+            turns: The figures of at least one turn.
+            objects: Number of files that a turn downloads.
+        """
         seconds = [turn.seconds for turn in turns]
         return cls(
             seconds=median(seconds),
@@ -95,11 +100,11 @@ class Median:
 
     @property
     def each(self) -> float:
-        """Seconds an object."""
+        """Seconds per object."""
         return self.seconds / self.objects
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the medians as a JSON object."""
+        """Return the medians as a JSON object."""
         return asdict(self)
 
 
@@ -108,69 +113,73 @@ Medians: TypeAlias = Mapping[str, Median]
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A figure that has to stay below a bound."""
+    """A figure with an upper bound."""
 
     text: str
-    """What the figure is, as the beginning of a sentence."""
+    """Name of the figure, for the table."""
 
     figure: Callable[[Medians], float]
     bound: float
     unit: str = ""
 
     def reached(self, medians: Medians) -> bool:
-        """Returns whether the figure is at most the bound."""
+        """Return whether the figure is at most the bound.
+
+        Args:
+            medians: The medians of all contestants, by name.
+        """
         return self.figure(medians) <= self.bound
 
 
 def ratio(other: str, bound: float, name: str = OURS) -> Goal:
-    """Returns the goal to need at most so much of another contestant's time an object.
+    """Return a goal for the time per object, relative to another contestant.
 
     Args:
-        other: The other contestant.
-        bound: The ratio to stay below.
-        name: Which one is compared with it.
+        other: Name of the other contestant.
+        bound: Maximum ratio of the two times.
+        name: Name of the contestant to compare with the other.
     """
-    return Goal(f"time, of {other}'s", lambda all: all[name].each / all[other].each, bound)
+    return Goal(f"time relative to {other}", lambda all: all[name].each / all[other].each, bound)
 
 
 def seconds(bound: float, name: str = OURS) -> Goal:
-    """Returns the goal to need at most so many seconds.
+    """Return a goal for the time.
 
     Args:
-        bound: Seconds.
-        name: Who.
+        bound: Maximum number of seconds.
+        name: Name of the contestant.
     """
     return Goal("seconds", lambda all: all[name].seconds, bound, " s")
 
 
 def memory(bound: float, name: str = OURS) -> Goal:
-    """Returns the goal to need at most so much memory.
+    """Return a goal for the peak memory.
 
     Args:
-        bound: Megabytes, of 1,000,000 bytes.
-        name: Who.
+        bound: Maximum number of megabytes (1,000,000 bytes).
+        name: Name of the contestant.
     """
     return Goal("peak memory", lambda all: all[name].memory / MB, bound, " MB")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of the table."""
+    """A row of the results table."""
 
     name: str
     title: str
     turns: int
     contestants: Callable[[], AbstractContextManager[list[Contestant]]]
-    """Makes the work, starts the servers, and says who takes part."""
+    """Context that prepares the work, starts the servers, and returns the contestants."""
 
     goals: tuple[Goal, ...]
 
     def measured(self, turns: int, report: Callable[[str], None]) -> dict[str, Median]:
-        """Lets everybody do the work turn by turn, and returns the medians.
+        """Run all contestants turn by turn, and return the medians.
 
         Args:
-            turns: How many turns there are.
-            report: Told what each turn took.
+            turns: Number of turns.
+            report: Called with a line about each turn.
         """
         figures: dict[str, list[Figures]] = {}
         with self.contestants() as contestants:
@@ -192,7 +201,10 @@ class Row:
 
 
 def _rotated(contestants: list[Contestant], turn: int) -> Iterator[Contestant]:
-    """Yields all of them, another one first in each turn, so that nobody always comes after cp."""
+    """Yield all contestants, in each turn starting with another contestant.
+
+    Otherwise, the same contestant would always run after cp, with a warm file cache.
+    """
     start = turn % len(contestants)
     yield from contestants[start:]
     yield from contestants[:start]

@@ -1,10 +1,10 @@
-"""Kills a download with SIGKILL again and again, and looks at what that cost and left.
+"""Kill a download with SIGKILL repeatedly, and count repeated bytes, broken files and leftovers.
 
     python -m bench.crash --kills 100
 
-300 assets come from an origin with a limited rate for each connection. A run is killed at a random
-moment after its first response, and the next one takes its place; after the last kill, one run is
-let finish. The exit code is 1 if a promise is broken.
+An origin serves 300 assets with a limited rate for each connection. Each run is killed at a random
+moment after its first response, and the next run resumes. After the last kill, a run completes the
+download. The exit code is 1 if a guarantee is broken.
 """
 
 from __future__ import annotations
@@ -28,69 +28,69 @@ from bench.victim import RUN_HEADER
 from stac_asset.testing import OriginProcess, Received
 
 ALLOWED = 128 * 1024
-"""Bytes that may be sent in vain for each open connection and kill."""
+"""Number of bytes that may be sent repeatedly for each open connection and kill."""
 
 ASSETS = Catalog.drawn(items=30, assets=10, smallest=16 * 1024, largest=2 * 1024 * 1024)
 RATE = 384 * 1024
-"""Bytes a second of one connection."""
+"""Maximum bytes per second of a connection."""
 CONCURRENCY = 24
 _ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(slots=True)
 class Figures:
-    """What the kills cost and left."""
+    """The figures of a sequence of kills."""
 
     kills: int = 0
     runs: int = 0
     assets: int = 0
     needed: int = 0
-    """Bytes of all assets."""
+    """Total size of all assets in bytes."""
     sent: int = 0
-    """Body bytes that the origin sent."""
+    """Number of body bytes that the origin sent."""
     connections: int = 0
-    """Connections that were in the middle of a transfer when a run was killed, over all kills."""
+    """Number of connections with a transfer in progress at a kill, over all kills."""
     broken: int = 0
-    """Transfers that were killed, over all kills."""
+    """Number of killed transfers, over all kills."""
     worst: float = 0.0
-    """The most bytes in vain for one asset and kill of it."""
+    """Maximum number of repeated bytes per asset and kill of that asset."""
     parts: int = 0
-    """Part files that the kills left, over all kills."""
+    """Number of part files after kills, over all kills."""
     unnamed: int = 0
-    """Those of them that were whole, and only had not got their name yet."""
+    """Number of complete part files: the run was killed before the rename."""
     stale: int = 0
-    """Notes that the kills left beside finished files."""
+    """Number of resume notes of complete files, over all kills."""
     refetched: list[str] = field(default_factory=list)
-    """Assets that were asked for again though their file was there."""
+    """Assets that were requested again although the file was complete."""
     wrong: list[str] = field(default_factory=list)
-    """Assets whose file is missing or has not the right SHA-256."""
+    """Assets with a missing file or a wrong SHA-256."""
     leftovers: list[str] = field(default_factory=list)
-    """Files that should not be there."""
+    """Unexpected files."""
     errors: list[str] = field(default_factory=list)
-    """What else went wrong."""
+    """Other errors."""
     seconds: float = 0.0
 
     @property
     def excess(self) -> int:
-        """Bytes that were sent in vain."""
+        """Number of bytes that were sent repeatedly."""
         return self.sent - self.needed
 
     @property
     def allowed(self) -> int:
-        """Bytes that may be sent in vain."""
+        """Number of bytes that may be sent repeatedly."""
         return ALLOWED * self.connections
 
     def problems(self) -> Iterator[str]:
-        """Yields the promises that are broken."""
+        """Yield the broken guarantees."""
         if self.excess > self.allowed:
-            yield f"{self.excess:,} bytes were sent in vain, {self.allowed:,} are allowed"
-        yield from (f"fetched again: {path}" for path in self.refetched)
+            yield f"{self.excess:,} bytes were sent repeatedly, {self.allowed:,} are allowed"
+        yield from (f"requested again: {path}" for path in self.refetched)
         yield from (f"missing or wrong: {path}" for path in self.wrong)
-        yield from (f"left over: {path}" for path in self.leftovers)
+        yield from (f"unexpected file: {path}" for path in self.leftovers)
         yield from self.errors
 
     def rows(self) -> Iterator[tuple[str, str]]:
-        """Yields the figures by name."""
+        """Yield the figures by name."""
         yield "kills", f"{self.kills:,}"
         yield "runs", f"{self.runs:,}"
         yield "assets", f"{self.assets:,}"
@@ -102,10 +102,10 @@ class Figures:
         each = self.excess / max(1, self.connections)
         yield "excess per connection and kill", f"{each:,.0f}"
         yield "  allowed", f"{ALLOWED:,}"
-        yield "  the most for one asset", f"{self.worst:,.0f}"
+        yield "  maximum for an asset", f"{self.worst:,.0f}"
         yield "part files found after kills", f"{self.parts:,}"
-        yield "  whole, but for the rename", f"{self.unnamed:,}"
-        yield "notes found beside finished files", f"{self.stale:,}"
+        yield "  complete, not renamed", f"{self.unnamed:,}"
+        yield "resume notes of complete files", f"{self.stale:,}"
         yield "refetched assets", f"{len(self.refetched):,}"
         yield "missing or wrong files", f"{len(self.wrong):,}"
         yield "leftovers", f"{len(self.leftovers):,}"
@@ -114,12 +114,12 @@ class Figures:
 
 @contextmanager
 def running(document: Path, directory: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """Runs `bench.victim` in a process of its own, which does not outlive the context.
+    """Run `bench.victim` in a separate process, and kill the process at the end of the context.
 
     Args:
-        document: The item collection to download.
-        directory: Where to.
-        options: Further arguments.
+        document: Path of the item collection to download.
+        directory: The destination.
+        options: Further command-line arguments.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.victim", str(document), str(directory), *options],
@@ -135,13 +135,13 @@ def running(document: Path, directory: Path, *options: str) -> Iterator[subproce
 
 
 def crash(kills: int, seed: int = 0, catalog: Catalog = ASSETS, rate: float = RATE) -> Figures:
-    """Downloads a catalog through so many kills, and returns what came of it.
+    """Download a catalog, interrupted by kills, and return the figures.
 
     Args:
-        kills: How many runs are killed before one is let finish.
-        seed: Another seed draws other moments.
-        catalog: What is downloaded.
-        rate: Bytes a second of each of the origin's connections.
+        kills: Number of runs to kill before the last run.
+        seed: Seed of the random moments.
+        catalog: The catalog to download.
+        rate: Maximum bytes per second of each connection.
     """
     began = time.monotonic()
     figures = Figures(assets=len(catalog.assets), needed=catalog.size)
@@ -173,19 +173,19 @@ def _kill_runs(
     catalog: Catalog,
     rate: float,
 ) -> list[Found]:
-    """Returns what each killed run has left."""
+    """Kill runs, and return the files that each run left."""
     chance = random.Random(seed)
     found: list[Found] = []
     received = 0
     for run in range(kills):
-        # The lives are such that what is left lasts for all kills that are left, and one run more.
+        # Spread the remaining bytes over the remaining kills and the last run.
         share = (catalog.size - received) / (CONCURRENCY * rate) / (kills - run + 1)
-        life = chance.uniform(0, 1.8 * share)
+        lifetime = chance.uniform(0, 1.8 * share)
         options = ("--run", str(run), "--concurrency", str(CONCURRENCY))
         with running(document, directory, *options) as victim:
             assert victim.stdout is not None
             if victim.stdout.readline() == "begun\n":
-                time.sleep(life)
+                time.sleep(lifetime)
             if victim.poll() is not None:
                 figures.errors.append(
                     f"run {run} ended with code {victim.returncode} before it was killed"
@@ -199,7 +199,7 @@ def _kill_runs(
 
 
 def _account(figures: Figures, gets: list[Received], found: list[Found], catalog: Catalog) -> None:
-    """Draws the figures from the origin's log, and from what each killed run had left."""
+    """Compute the figures from the log of the origin and the files after each kill."""
     sent: Counter[str] = Counter()
     broken: set[tuple[int, str]] = set()
     connections: set[tuple[int, str]] = set()
@@ -223,15 +223,17 @@ def _account(figures: Figures, gets: list[Received], found: list[Found], catalog
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the figures and returns the exit code.
+    """Print the figures, and return the exit code.
 
     Args:
-        arguments: The command line; None is the process's own.
+        arguments: The command line. Default: the arguments of this process.
     """
     parser = argparse.ArgumentParser(prog="python -m bench.crash", description=__doc__)
-    parser.add_argument("--kills", type=int, default=100, help="how many runs are killed")
-    parser.add_argument("--seed", type=int, default=0, help="another seed draws other moments")
-    parser.add_argument("--rate", type=float, default=RATE, help="bytes a second of a connection")
+    parser.add_argument("--kills", type=int, default=100, help="number of runs to kill")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random moments")
+    parser.add_argument(
+        "--rate", type=float, default=RATE, help="maximum bytes per second of a connection"
+    )
     options = parser.parse_args(arguments)
     figures = crash(options.kills, options.seed, rate=options.rate)
     problems = list(figures.problems())

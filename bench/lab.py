@@ -1,4 +1,4 @@
-"""Where the measurements happen: a folder in memory, the servers, and the peers' environment."""
+"""The environment of a measurement: a folder in memory, and the commands of the contestants."""
 
 from __future__ import annotations
 
@@ -19,43 +19,52 @@ from bench.servers import KEY, SECRET, program_path
 from bench.work import Work
 
 BUILD = ROOT / "build" / "bench"
-"""What is kept from one run to the next: the peer's environment, and the results."""
+"""Folder that is kept between runs: the virtual environment of the peer, and the results."""
 
 PEER = "stac-asset"
-AT_ONCE = 32
-"""Connections of everybody who can be told a number."""
+CONCURRENCY = 32
+"""Number of connections of every contestant with such an option."""
 
 _MEMORY = Path("/dev/shm")
 
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """A folder for one row, and the commands of its contestants."""
+    """A folder for a row, and the commands of the contestants."""
 
     folder: Path
 
     def made(self, count: int, size: int) -> Work:
-        """Makes so many files of a size, in a folder that can be served as a bucket."""
+        """Create files in a folder that can be served as a bucket.
+
+        Args:
+            count: Number of files.
+            size: Size of each file in bytes.
+        """
         return Work.made(self.folder / "served" / "bucket", count, size)
 
     @property
     def served(self) -> Path:
-        """The folder that servers have as their root."""
+        """Root folder of the servers."""
         return self.folder / "served"
 
     def out(self, name: str) -> Path:
-        """Returns where a contestant writes to."""
+        """Return the output folder of a contestant.
+
+        Args:
+            name: The name of the contestant.
+        """
         return self.folder / "out" / name.replace(" ", "-")
 
     def ours(
         self, document: Path, work: Work | None, name: str = OURS, **config: Any
     ) -> Contestant:
-        """Returns this library.
+        """Return this library as a contestant.
 
         Args:
-            document: The item collection.
-            work: What it is to download.
-            name: What it is called.
+            document: Path of the item collection.
+            work: The expected files.
+            name: Name of the contestant.
             config: Fields of `Config`.
         """
         out = self.out(name)
@@ -72,7 +81,14 @@ class Lab:
     def peer(
         self, document: Path, work: Work, turns: int | None = None, **config: Any
     ) -> Contestant:
-        """Returns the package `stac-asset` of PyPI; the arguments are as for `ours`."""
+        """Return the PyPI package `stac-asset` as a contestant.
+
+        Args:
+            document: Path of the item collection.
+            work: The expected files.
+            turns: Number of turns. Default: all turns.
+            config: Fields of the `Config` of that package.
+        """
         out = self.out(PEER)
         script = str(ROOT / "bench" / "contestants" / "stac_asset_pypi.py")
         return Contestant(
@@ -88,14 +104,14 @@ class Lab:
     def script(
         self, name: str, module: str, pairs: Path, work: Work, endpoint: str = ""
     ) -> Contestant:
-        """Returns a contestant of ours that reads a list of URLs and files.
+        """Return a module of `bench.contestants` that reads a list of URLs and files.
 
         Args:
-            name: What it is called.
-            module: Its module in `bench.contestants`.
-            pairs: The list.
-            work: What it is to download.
-            endpoint: The S3 endpoint, if it needs one.
+            name: Name of the contestant.
+            module: Name of the module.
+            pairs: Path of the list.
+            work: The expected files.
+            endpoint: The S3 endpoint, for S3 URLs.
         """
         out = self.out(name)
         command = (sys.executable, "-m", f"bench.contestants.{module}", str(pairs), str(out))
@@ -109,25 +125,43 @@ class Lab:
         work: Work,
         environment: dict[str, str] | None = None,
     ) -> Contestant:
-        """Returns a program; `OUT` among its arguments is the folder to write to."""
+        """Return a program as a contestant.
+
+        Args:
+            name: Name of the contestant.
+            command: The program and the arguments. `OUT` stands for the output folder.
+            work: The expected files.
+            environment: Further environment variables.
+        """
         out = self.out(name)
         path = program_path(command[0])
         arguments = tuple(part.replace("OUT", str(out)) for part in command[1:])
         return Contestant(name, (path, *arguments), environment or {}, len(work.names), work, out)
 
     def curl(self, work: Work, base: str) -> Contestant:
-        """Returns curl, with all URLs in one command."""
+        """Return curl, with all URLs in a single command.
+
+        Args:
+            work: The files.
+            base: URL of the folder of the files.
+        """
         config = self.folder / "curl.txt"
         lines = [
             f'url = "{base}/{name}"\noutput = "{self.out("curl") / name}"\n' for name in work.names
         ]
         config.write_text("".join(lines))
         options = ("--silent", "--fail", "--create-dirs", "--config", str(config))
-        parallel = ("--parallel", "--parallel-immediate", "--parallel-max", str(AT_ONCE))
+        parallel = ("--parallel", "--parallel-immediate", "--parallel-max", str(CONCURRENCY))
         return self.program("curl", "curl", *parallel, *options, work=work)
 
     def aria2(self, work: Work, base: str, *options: str) -> Contestant:
-        """Returns aria2, with all URLs in one list."""
+        """Return aria2, with all URLs in a single list.
+
+        Args:
+            work: The files.
+            base: URL of the folder of the files.
+            options: Further options of aria2.
+        """
         listed = self.folder / "aria2.txt"
         lines = [f"{base}/{name}\n  out={name}\n" for name in work.names]
         listed.write_text("".join(lines))
@@ -136,13 +170,17 @@ class Lab:
         return self.program("aria2", *command, work=work)
 
     def copy(self, work: Work) -> Contestant:
-        """Returns cp, which is as good as it gets."""
+        """Return cp, the lower bound of the time.
+
+        Args:
+            work: The files.
+        """
         return self.program("cp", "cp", "-r", str(work.folder), "OUT", work=work)
 
 
 @contextmanager
 def lab() -> Iterator[Lab]:
-    """Gives a lab whose files are in memory, if this machine has such a place."""
+    """Create a lab. The files are in memory if the machine has `/dev/shm`."""
     place = str(_MEMORY) if _MEMORY.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="bench-", dir=place) as folder:
         Path(folder, "out").mkdir()
@@ -150,10 +188,10 @@ def lab() -> Iterator[Lab]:
 
 
 def peer_python() -> Path:
-    """Returns the Python of the environment that holds the PyPI package, made when first wanted.
+    """Return the Python of the peer's virtual environment, which the first call creates.
 
     Raises:
-        BenchError: It cannot be made.
+        BenchError: The environment cannot be created.
     """
     python = BUILD / "peer" / "bin" / "python"
     stamp = BUILD / "peer" / "installed"
@@ -164,13 +202,15 @@ def peer_python() -> Path:
             install = [str(python), "-m", "pip", "install", "--quiet", "stac-asset[cli]==0.4.8"]
             subprocess.run(install, check=True)
         except subprocess.CalledProcessError as error:
-            raise BenchError(f"the peer's environment cannot be made: {error}") from None
+            raise BenchError(
+                f"cannot create the virtual environment of the peer: {error}"
+            ) from None
         stamp.touch()
     return python
 
 
 def aws_environment() -> dict[str, str]:
-    """Returns what AWS's libraries find the S3 server's key in."""
+    """Return the environment variables with the credentials of the S3 server."""
     return {
         "AWS_ACCESS_KEY_ID": KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET,

@@ -1,4 +1,4 @@
-"""Measures one command: wall time, processor time, peak memory."""
+"""Measurement of a command: wall time, processor time and peak memory."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ _STOPWATCH = Path(__file__).with_name("stopwatch.py")
 
 
 class BenchError(Exception):
-    """What keeps a measurement from being one."""
+    """Raised when a measurement fails."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a command took."""
+    """The figures of a command."""
 
     seconds: float
-    """Wall time of the work: as a Python contestant says, or of the whole process."""
+    """Wall time of the work, as reported by the command, or else of the process."""
 
     process_seconds: float
-    """Wall time of the whole process: the start of the interpreter and all imports included."""
+    """Wall time of the process, including the start of the interpreter and imports."""
 
     cpu_seconds: float
-    """Processor time of the whole process, in user and kernel mode."""
+    """Processor time of the process, in user and kernel mode."""
 
     memory: int
-    """Peak bytes."""
+    """Peak memory in bytes."""
 
 
 def measure(command: Sequence[str], environment: dict[str, str] | None = None) -> Figures:
-    """Runs a command and returns what it took.
+    """Run a command, and return the measured figures.
 
     Args:
-        command: The program and its arguments. If its last line is a JSON object with `seconds`,
-            that is the time of the work.
+        command: The program and the arguments. If the last line of the output is a JSON object
+            with `seconds`, this is the time of the work.
         environment: Further environment variables.
 
     Raises:
-        BenchError: It failed.
+        BenchError: The command failed.
     """
     with tempfile.TemporaryDirectory(prefix="stopwatch-") as scratch:
         taken = Path(scratch, "figures")
@@ -59,13 +59,15 @@ def measure(command: Sequence[str], environment: dict[str, str] | None = None) -
             check=False,
         )
         if done.returncode != 0:
-            said = (done.stderr or done.stdout)[-2000:]
-            raise BenchError(f"{' '.join(command[:6])} … ended with {done.returncode}:\n{said}")
+            output = (done.stderr or done.stdout)[-2000:]
+            raise BenchError(f"{' '.join(command[:6])} … ended with {done.returncode}:\n{output}")
         process_seconds, cpu_seconds, memory = map(float, taken.read_text().split())
-    return Figures(_said(done.stdout) or process_seconds, process_seconds, cpu_seconds, int(memory))
+    return Figures(
+        _reported_seconds(done.stdout) or process_seconds, process_seconds, cpu_seconds, int(memory)
+    )
 
 
-def _said(output: str) -> float | None:
+def _reported_seconds(output: str) -> float | None:
     lines = output.splitlines()
     try:
         return float(json.loads(lines[-1])["seconds"])

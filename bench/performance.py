@@ -1,4 +1,4 @@
-"""Writes the figures into docs/performance.md, and the plot beside it."""
+"""Writer of the tables and the plot of docs/performance.md."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 
 def write_document(results: Results) -> None:
-    """Puts the tables between the marks of the document, and draws the plot.
+    """Write the tables between the markers of the document, and draw the plot.
 
     Args:
-        results: What was measured.
+        results: The results.
     """
     before, _, rest = _DOCUMENT.read_text().partition(_BEGIN)
     _, _, after = rest.partition(_END)
@@ -45,7 +45,7 @@ def _draw(results: Results) -> None:
         bars = axis.barh(names, values, color=colors)
         axis.bar_label(bars, fmt="%.3g", padding=2, fontsize=7)
         axis.set_title(row.title, fontsize=9, loc="left")
-        axis.set_xlabel(f"{unit} a file" if next(iter(medians.values())).objects > 1 else unit)
+        axis.set_xlabel(f"{unit} per file" if next(iter(medians.values())).objects > 1 else unit)
         axis.xaxis.label.set_fontsize(7)
         axis.tick_params(labelsize=7)
         axis.margins(x=0.15)

@@ -1,4 +1,4 @@
-"""What was measured, kept as JSON, and as a table."""
+"""The results, as JSON and as Markdown tables."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _FILE = BUILD / "results.json"
 
 @dataclass(slots=True)
 class Results:
-    """The medians of each row that was measured."""
+    """The medians of each measured row."""
 
     rows: dict[str, dict[str, Median]] = field(default_factory=dict)
     machine: str = ""
 
     @classmethod
     def load(cls) -> Results:
-        """Returns the results of earlier runs."""
+        """Return the results of earlier runs."""
         if not _FILE.exists():
             return cls()
         saved = json.loads(_FILE.read_bytes())
@@ -35,7 +35,7 @@ class Results:
         return cls(rows, saved["machine"])
 
     def save(self) -> None:
-        """Keeps the results for later runs."""
+        """Save the results for later runs."""
         rows = {
             row: {name: figures.to_dict() for name, figures in medians.items()}
             for row, medians in self.rows.items()
@@ -44,23 +44,28 @@ class Results:
         _FILE.write_text(json.dumps({"machine": self.machine, "rows": rows}, indent=2))
 
     def add(self, row: Row, medians: dict[str, Median]) -> None:
-        """Adds a row, or replaces it."""
+        """Add a row, or replace an earlier result.
+
+        Args:
+            row: The row.
+            medians: The medians of the contestants, by name.
+        """
         self.rows[row.name] = medians
         cores = os.cpu_count()
         self.machine = f"{platform.system()}, {cores} cores, Python {platform.python_version()}"
 
     def measured(self) -> Iterator[tuple[Row, dict[str, Median]]]:
-        """Yields the rows that there are figures of."""
+        """Yield the measured rows."""
         for row in ROWS:
             if row.name in self.rows:
                 yield row, self.rows[row.name]
 
     def table(self) -> str:
-        """Returns the goals and the figures of all rows, as Markdown."""
+        """Return the goals and the figures of all rows, as Markdown."""
         return "\n".join([*self._goals(), "", *self._figures()])
 
     def _goals(self) -> Iterator[str]:
-        yield "| work | figure | to reach | measured | |"
+        yield "| work | figure | goal | measured | |"
         yield "|---|---|---|---|---|"
         for row, medians in self.measured():
             for goal in row.goals:
@@ -71,15 +76,15 @@ class Results:
                 )
 
     def _figures(self) -> Iterator[str]:
-        yield "| work | who | median | fastest to slowest | processor | peak memory |"
+        yield "| work | program | median | fastest to slowest | processor | peak memory |"
         yield "|---|---|---|---|---|---|"
         for row, medians in self.measured():
-            for name, it in medians.items():
-                each = f" ({1000 * it.each:.2f} ms each)" if it.objects > 1 else ""
+            for name, taken in medians.items():
+                each = f" ({1000 * taken.each:.2f} ms each)" if taken.objects > 1 else ""
                 yield (
-                    f"| {row.title} | {name} | {it.seconds:.2f} s{each} "
-                    f"| {it.fastest:.2f} to {it.slowest:.2f} s | {it.cpu_seconds:.2f} s "
-                    f"| {it.memory / MB:.0f} MB |"
+                    f"| {row.title} | {name} | {taken.seconds:.2f} s{each} "
+                    f"| {taken.fastest:.2f} to {taken.slowest:.2f} s | {taken.cpu_seconds:.2f} s "
+                    f"| {taken.memory / MB:.0f} MB |"
                 )
 
 

@@ -1,4 +1,4 @@
-"""The rows of the table: what is measured, against whom, and what has to be reached."""
+"""The rows of the results table: work, contestants and goals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench.contest import OURS, Contestant, Goal, Row, memory, ratio, seconds
-from bench.lab import AT_ONCE, PEER, Lab, aws_environment, lab, peer_python
+from bench.lab import CONCURRENCY, PEER, Lab, aws_environment, lab, peer_python
 from bench.measure import measure
 from bench.servers import far_away, free_port, nginx, prefect_server, program_path, rclone_s3
 from bench.work import Work, item_collection
@@ -36,7 +36,7 @@ def _http(count: int, size: int) -> Iterator[list[Contestant]]:
                 here.peer(document, work),
                 here.script("obstore", "obstore_get", pairs, work),
                 here.script("bare aiohttp", "bare_aiohttp", pairs, work),
-                here.aria2(work, base, f"--max-concurrent-downloads={AT_ONCE}", "--split=1"),
+                here.aria2(work, base, f"--max-concurrent-downloads={CONCURRENCY}", "--split=1"),
                 here.curl(work, base),
                 here.copy(work),
             ]
@@ -63,7 +63,7 @@ def _s3_small() -> Iterator[list[Contestant]]:
 
 
 def _s5cmd(here: Lab, work: Work, endpoint: str) -> Contestant:
-    to = ("--endpoint-url", endpoint, "--numworkers", str(AT_ONCE), "--log", "error")
+    to = ("--endpoint-url", endpoint, "--numworkers", str(CONCURRENCY), "--log", "error")
     return here.program(
         "s5cmd", "s5cmd", *to, "cp", "s3://bucket/*", "OUT/", work=work,
         environment=aws_environment(),
@@ -80,7 +80,13 @@ def _rclone(here: Lab, work: Work, endpoint: str) -> Contestant:
         "RCLONE_CONFIG_PEER_SECRET_ACCESS_KEY": keys["AWS_SECRET_ACCESS_KEY"],
         "RCLONE_CONFIG": "/dev/null",
     }
-    options = ("--transfers", str(AT_ONCE), "--no-traverse", "--fast-list", "--use-server-modtime")
+    options = (
+        "--transfers",
+        str(CONCURRENCY),
+        "--no-traverse",
+        "--fast-list",
+        "--use-server-modtime",
+    )
     return here.program(
         "rclone", "rclone", "copy", *options, "peer:bucket", "OUT", work=work,
         environment=environment,
@@ -111,7 +117,7 @@ def _distant() -> Iterator[list[Contestant]]:
             document = work.document(base, here.folder / "items.json")
             yield [
                 here.ours(document, work),
-                here.aria2(work, base, f"--max-concurrent-downloads={AT_ONCE}", "--split=1"),
+                here.aria2(work, base, f"--max-concurrent-downloads={CONCURRENCY}", "--split=1"),
                 here.curl(work, base),
             ]
 
@@ -120,7 +126,7 @@ def _distant() -> Iterator[list[Contestant]]:
 def _rerun() -> Iterator[list[Contestant]]:
     with lab() as here:
         work = here.made(10_000, 4 * KIB)
-        port = free_port()  # Nobody listens there: a single request would fail the run.
+        port = free_port()  # No server listens on this port, so any request fails the run.
         document = work.document(f"http://127.0.0.1:{port}/bucket", here.folder / "items.json")
         found = []
         for contestant in (here.ours(document, None), here.peer(document, work)):
@@ -182,7 +188,7 @@ def _both(*arguments: str) -> Iterator[list[Contestant]]:
 
 
 def _warm(contestants: list[Contestant]) -> list[Contestant]:
-    """Lets everybody's modules be compiled, once."""
+    """Run each contestant once, so that all modules are compiled, and return the contestants."""
     cached = [replace(each, environment={"PYTHONDONTWRITEBYTECODE": ""}) for each in contestants]
     for contestant in cached:
         measure(contestant.command, contestant.environment)
@@ -209,7 +215,7 @@ def _flow() -> Iterator[list[Contestant]]:
 
 
 _OVERHEAD = Goal(
-    "time, less that of one asset, of the library's",
+    "time without that of one asset, relative to the library",
     lambda all: (all[FLOW].seconds - all[EMPTY].seconds) / all[LIBRARY].seconds,
     1.25,
 )
@@ -245,19 +251,19 @@ ROWS = (
     ),
     Row(
         "ranges",
-        "one file of 512 MiB, 20 MB/s a connection",
+        "one file of 512 MiB, 20 MB/s per connection",
         3,
         _slow_connections,
         (ratio(ONE_CONNECTION, 1 / 6), ratio("aria2", 1.0)),
     ),
     Row(
         "distant",
-        "2,000 files of 16 KiB, 50 ms away",
+        "2,000 files of 16 KiB, 50 ms round trip",
         5,
         _distant,
         (ratio("aria2", 1.0), ratio("curl", 1.0)),
     ),
-    Row("rerun", "rerun over 10,000 files that are all there", 5, _rerun, (seconds(2.0),)),
+    Row("rerun", "rerun over 10,000 existing files", 5, _rerun, (seconds(2.0),)),
     Row(
         "verified",
         "4 files of 512 MiB, checksums verified",

@@ -1,9 +1,10 @@
-"""Runs the flow `download-item-collection` over very many assets, and counts what that costs.
+"""Run the flow `download-item-collection` over many assets, and measure the costs.
 
     python -m bench.scale --assets 100000
 
-A Prefect server of its own, a loopback origin, and the flow in a process of its own. Prints the
-task runs, the growth of the server's database, and the time and peak memory of the flow's process.
+The command starts a Prefect server, a local origin, and the flow in a separate process. It prints
+the number of task runs, the growth of the server's database, and the time and peak memory of the
+flow process.
 """
 
 from __future__ import annotations
@@ -34,35 +35,35 @@ from bench.table import print_table
 from stac_asset.testing import OriginProcess
 
 PER_ITEM = 25
-"""Assets of each item, about as many as a Sentinel-2 scene has."""
+"""Number of assets of each item, about as many as in a Sentinel-2 scene."""
 
 _SIZE = 4096
-_PATIENCE = 300
-"""Seconds for the server to write down what has happened."""
+_SERVER_TIMEOUT = 300
+"""Seconds until the server must have stored all events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a run over many assets cost."""
+    """The figures of a run."""
 
     assets: int
     downloaded: int
     task_runs: int
     database: int
-    """Bytes by which the server's database grew."""
+    """Growth of the server's database in bytes."""
     events: int
-    """Events of items in it."""
+    """Number of item events in the database."""
     seconds: float
     """Wall time of the flow, without imports."""
     memory: int
-    """Peak resident bytes of the flow's process."""
+    """Peak resident memory of the flow process in bytes."""
 
 
 def measure(assets: int) -> Figures:
-    """Runs the flow once, and returns what it cost.
+    """Run the flow once, and return the figures.
 
     Args:
-        assets: How many assets; a multiple of `PER_ITEM`.
+        assets: Number of assets, a multiple of `PER_ITEM`.
     """
     with (
         tempfile.TemporaryDirectory(prefix="scale-") as folder,
@@ -81,18 +82,18 @@ def measure(assets: int) -> Figures:
             stdout=subprocess.PIPE,
             check=True,
         )
-        told = json.loads(child.stdout)
-        _settled(database)
+        reported = json.loads(child.stdout)
+        _wait_until_stored(database)
         return Figures(
             assets=assets,
-            downloaded=told["downloaded"],
+            downloaded=reported["downloaded"],
             task_runs=_count(database, "select count(*) from task_run"),
             database=_bytes(database) - before,
             events=_count(
                 database, "select count(*) from events where event like 'stac_asset.item.%'"
             ),
-            seconds=told["seconds"],
-            memory=told["memory"],
+            seconds=reported["seconds"],
+            memory=reported["memory"],
         )
 
 
@@ -129,21 +130,21 @@ def _bytes(database: str) -> int:
     return _count(database, "pragma page_count") * _count(database, "pragma page_size")
 
 
-def _settled(database: str) -> None:
-    """Waits until the end of the run and of each task run is in the database."""
-    deadline = time.monotonic() + _PATIENCE
+def _wait_until_stored(database: str) -> None:
+    """Wait until the database contains the end of the run and of each task run."""
+    deadline = time.monotonic() + _SERVER_TIMEOUT
     ended = "select count(*) from events where event = 'stac_asset.run.completed'"
     going = "select count(*) from task_run where state_type in ('PENDING', 'RUNNING')"
     last = -1
     while not _count(database, ended) or _count(database, going) or _bytes(database) != last:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"the server was not done after {_PATIENCE} s")
+            raise TimeoutError(f"the server did not store all events within {_SERVER_TIMEOUT} s")
         last = _bytes(database)
         time.sleep(2)
 
 
 def _run(source: str, directory: str) -> None:
-    """Runs the flow in this process, and prints what came of it as JSON."""
+    """Run the flow in this process, and print the result as JSON."""
     import asyncio
 
     from prefect_stac_asset import flows
@@ -157,8 +158,14 @@ def _run(source: str, directory: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs what the command line says."""
-    parser = argparse.ArgumentParser(description="Runs the flow over very many assets.")
+    """Run the command.
+
+    Args:
+        arguments: The command line. Default: the arguments of this process.
+    """
+    parser = argparse.ArgumentParser(
+        description="Run the flow over many assets, and measure the costs."
+    )
     parser.add_argument("--assets", type=int, default=100_000)
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--source", help=argparse.SUPPRESS)
@@ -174,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = [
         ("assets", f"{figures.downloaded:,} of {figures.assets:,} downloaded"),
         ("task runs", f"{figures.task_runs:,}"),
-        ("database", f"{figures.database / 1e6:.2f} MB, {figures.events:,} events of items in it"),
+        ("database", f"{figures.database / 1e6:.2f} MB, {figures.events:,} item events"),
         ("time", f"{figures.seconds:.1f} s"),
         ("peak memory", f"{figures.memory / 1e6:.0f} MB"),
     ]

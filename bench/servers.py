@@ -1,4 +1,4 @@
-"""The servers of the measurements: nginx for HTTP, rclone for S3, each a context manager."""
+"""The servers of the measurements as context managers: nginx, rclone (S3), Prefect, and a proxy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.measure import ROOT, BenchError
 
 KEY, SECRET = "bench", "benchmark-secret"
-"""What the S3 server's requests are signed with."""
+"""Access key and secret key of the S3 server."""
 
 _NGINX = """
 worker_processes 1;
@@ -48,10 +48,10 @@ http {{
 
 @contextmanager
 def nginx(folder: Path) -> Iterator[str]:
-    """Serves a folder over HTTP; gives the URL of its root.
+    """Serve a folder over HTTP, and yield the URL of the root.
 
     Args:
-        folder: What is served.
+        folder: The folder.
     """
     program = program_path("nginx")
     port = free_port()
@@ -67,13 +67,13 @@ def nginx(folder: Path) -> Iterator[str]:
 def rclone_s3(
     folder: Path, key: str = KEY, secret: str = SECRET, changes: bool = False
 ) -> Iterator[str]:
-    """Serves the folders of a folder as buckets, to signed requests only; gives the endpoint.
+    """Serve subfolders as S3 buckets, to signed requests only, and yield the endpoint.
 
     Args:
-        folder: What is served.
+        folder: The folder that contains the buckets.
         key: The access key of the only user.
         secret: The secret key.
-        changes: Whether files come and go meanwhile: then each request reads their folder.
+        changes: Whether files change while the server runs. Then folders are not cached.
     """
     port = free_port()
     command = [program_path("rclone"), "serve", "s3", "--addr", f"127.0.0.1:{port}"]
@@ -86,12 +86,12 @@ def rclone_s3(
 
 @contextmanager
 def far_away(origin: str, milliseconds: float, rate: float = 0.0) -> Iterator[str]:
-    """Puts a distance before an HTTP origin; gives the URL at which it is then.
+    """Add latency and a rate limit to an HTTP server, and yield the new URL.
 
     Args:
-        origin: The URL of its root.
+        origin: The root URL of the server.
         milliseconds: The time of a round trip.
-        rate: Bytes per second that a connection gives, at most; 0 is no limit.
+        rate: Maximum bytes per second of a connection. 0 means no limit.
     """
     port, target = free_port(), origin.rpartition(":")[2]
     command = [sys.executable, "-m", "bench.distance", str(port), target, str(milliseconds)]
@@ -102,10 +102,10 @@ def far_away(origin: str, milliseconds: float, rate: float = 0.0) -> Iterator[st
 
 @contextmanager
 def prefect_server(home: Path) -> Iterator[dict[str, str]]:
-    """Runs a Prefect server; gives the environment in which flows use it.
+    """Run a Prefect server, and yield the environment variables that make flows use this server.
 
     Args:
-        home: Where it keeps its database.
+        home: The folder of the database.
     """
     port = free_port()
     environment = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
@@ -116,10 +116,13 @@ def prefect_server(home: Path) -> Iterator[dict[str, str]]:
 
 
 def program_path(name: str) -> str:
-    """Returns the path of a program, from our environment or the system.
+    """Return the path of a program in the virtual environment or the system.
+
+    Args:
+        name: The name of the program.
 
     Raises:
-        BenchError: It is not installed.
+        BenchError: The program is not installed.
     """
     beside = Path(sys.executable).with_name(name)
     path = (
@@ -131,19 +134,19 @@ def program_path(name: str) -> str:
 
 
 def free_port() -> int:
-    """Returns a port of this machine that nobody listens on now.
+    """Return a free port of this machine.
 
-    The server that is to have it may need many seconds to start, or start again later. So it is
-    none of those that the system gives to connections and to who asks for any port.
+    The server may start many seconds later, or restart. Therefore the port is outside of the range
+    that the system assigns to connections and to requests for any free port.
 
     Raises:
-        BenchError: There is none.
+        BenchError: No free port was found.
     """
     for port in random.sample(range(20_000, 30_000), 100):
         with closing(socket.socket()) as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-    raise BenchError("there is no free port")
+    raise BenchError("no free port found between 20000 and 30000")
 
 
 @contextmanager
@@ -174,4 +177,4 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise BenchError(f"{process.args!r} does not listen")
+    raise BenchError(f"{process.args!r} does not listen on port {port}")

@@ -1,9 +1,9 @@
-"""Downloads very many small assets from an origin that fails often, and watches the memory.
+"""Download many small assets from an origin that fails often, and measure the memory.
 
     python -m bench.soak
 
-20,000 assets; one request of twenty meets a fault (503, 429, reset, truncation). The exit code is 1
-if an asset is lost or wrong, or if the memory grows.
+The origin serves 20,000 assets and injects a fault (503, 429, reset, truncation) into one request
+of twenty. The exit code is 1 if an asset is missing or wrong, or if the memory grows.
 """
 
 from __future__ import annotations
@@ -35,10 +35,9 @@ from stac_asset.testing import OriginProcess, Received
 
 FAULT_RATE = 0.05
 GROWTH = 8 * 1024 * 1024
-"""Bytes that the memory may grow from the first quarter of the assets to the last asset.
+"""Maximum growth of memory in bytes, from the first quarter of the assets to the last asset.
 
-An outcome is kept of each asset, for the rewritten document: that is not nothing, but no more than
-some hundred bytes an asset.
+The run keeps an outcome of some hundred bytes for each asset, for the rewritten document.
 """
 _ITEM = 100
 _MIB = 1024 * 1024
@@ -46,49 +45,49 @@ _MIB = 1024 * 1024
 
 @dataclass(slots=True)
 class Figures:
-    """What came of a soak."""
+    """The figures of a download."""
 
     assets: int = 0
     needed: int = 0
-    """Bytes of all assets."""
+    """Total size of all assets in bytes."""
     sent: int = 0
-    """Body bytes that the origin sent."""
+    """Number of body bytes that the origin sent."""
     faults: int = 0
-    """Requests that did not get what they asked for."""
+    """Number of requests that failed or were truncated."""
     retries: int = 0
-    """Requests beyond the first of each asset."""
+    """Number of requests after the first request of each asset."""
     wrong: list[str] = field(default_factory=list)
-    """Assets whose file is missing or has not the right SHA-256."""
+    """Assets with a missing file or a wrong SHA-256."""
     leftovers: list[str] = field(default_factory=list)
-    """Files that should not be there."""
+    """Unexpected files."""
     errors: list[str] = field(default_factory=list)
-    """What else went wrong."""
+    """Other errors."""
     seconds: float = 0.0
     """Wall time of the download."""
     memory: dict[int, int] = field(default_factory=dict)
-    """Resident bytes when so many percent of the assets were finished; 0 is before the first."""
+    """Resident memory in bytes, by percentage of finished assets. 0 is before the first asset."""
     peak: int = 0
-    """The most resident bytes of the process, the rewritten document included."""
+    """Peak resident memory of the process in bytes, including the rewritten document."""
 
     @property
     def growth(self) -> int:
-        """Bytes by which the memory grew after the first quarter of the assets."""
+        """Growth of memory in bytes after the first quarter of the assets."""
         return self.memory.get(100, 0) - self.memory.get(25, 0)
 
     def problems(self) -> Iterator[str]:
-        """Yields the promises that are broken."""
+        """Yield the broken guarantees."""
         if self.growth > GROWTH:
             yield f"the memory grew by {self.growth:,} bytes after the first quarter"
         yield from (f"missing or wrong: {path}" for path in self.wrong)
-        yield from (f"left over: {path}" for path in self.leftovers)
+        yield from (f"unexpected file: {path}" for path in self.leftovers)
         yield from self.errors
 
     def rows(self) -> Iterator[tuple[str, str]]:
-        """Yields the figures by name."""
+        """Yield the figures by name."""
         yield "assets", f"{self.assets:,}"
         yield "bytes needed", f"{self.needed:,}"
         yield "bytes sent", f"{self.sent:,}  ({self.sent / self.needed:.3f} times)"
-        yield "faults met", f"{self.faults:,}"
+        yield "faults", f"{self.faults:,}"
         yield "retries", f"{self.retries:,}"
         yield "missing or wrong files", f"{len(self.wrong):,}"
         yield "leftovers", f"{len(self.leftovers):,}"
@@ -99,16 +98,16 @@ class Figures:
         yield "growth after the first quarter", f"{self.growth / _MIB:.1f} MiB"
         yield "  allowed", f"{GROWTH / _MIB:.1f} MiB"
         yield "  for each asset", f"{self.growth / (0.75 * self.assets):,.0f} bytes"
-        yield "peak, the document included", f"{self.peak / _MIB:.1f} MiB"
+        yield "peak, including the document", f"{self.peak / _MIB:.1f} MiB"
 
 
 def soak(assets: int, seed: int = 0, fault_rate: float = FAULT_RATE) -> Figures:
-    """Downloads so many assets, and returns what came of it.
+    """Download assets, and return the figures.
 
     Args:
-        assets: How many, in items of 100.
-        seed: Another seed draws other sizes and faults.
-        fault_rate: The share of requests that meet a fault.
+        assets: Number of assets, rounded up to items of 100.
+        seed: Seed of the random sizes and faults.
+        fault_rate: Share of requests that get a fault.
     """
     catalog = Catalog.drawn(-(-assets // _ITEM), _ITEM, smallest=512, largest=96 * 1024, seed=seed)
     figures = Figures(assets=len(catalog.assets), needed=catalog.size)
@@ -143,7 +142,7 @@ async def _download(figures: Figures, items: pystac.ItemCollection, directory: P
 
 
 async def _watch(figures: Figures, messages: asyncio.Queue[Message]) -> None:
-    """Measures the memory at 0%, each tenth and each quarter of the assets."""
+    """Measure the memory at 0%, at each tenth and at each quarter of the assets."""
     due = {figures.assets * percent // 100: percent for percent in (0, *range(10, 101, 10), 25, 75)}
     ended = 0
     while True:
@@ -165,7 +164,7 @@ def _account(figures: Figures, gets: list[Received], catalog: Catalog) -> None:
 
 
 def _resident() -> int:
-    """Returns the resident bytes of this process; where there is no /proc, the most there were."""
+    """Return the resident memory of this process in bytes, or the peak on systems without /proc."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
@@ -179,14 +178,19 @@ def _peak() -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the figures and returns the exit code.
+    """Print the figures, and return the exit code.
 
     Args:
-        arguments: The command line; None is the process's own.
+        arguments: The command line. Default: the arguments of this process.
     """
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
-    parser.add_argument("--assets", type=int, default=20_000, help="how many, rounded up to 100")
-    parser.add_argument("--seed", type=int, default=0, help="another seed draws other faults")
+    parser.add_argument(
+        "--assets",
+        type=int,
+        default=20_000,
+        help="number of assets, rounded up to a multiple of 100",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random faults")
     options = parser.parse_args(arguments)
     figures = soak(options.assets, options.seed)
     problems = list(figures.problems())

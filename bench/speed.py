@@ -1,11 +1,11 @@
-"""Measures the library and its peers on the same work, and draws up the table of it.
+"""Measure the library and comparable programs on the same work, and write the results table.
 
-    python -m bench.speed                       all rows, docs/performance.md and its plot
-    python -m bench.speed http-small --turns 1  one row, once; prints the table, and writes nothing
+    python -m bench.speed                       all rows; writes docs/performance.md and the plot
+    python -m bench.speed http-small --turns 1  one row, one turn; prints the table only
 
-Contestants take turns in one run. build/bench keeps the results of earlier runs for the rows that
-are not measured anew; `--write` writes the document whatever was measured, `--only-write` measures
-nothing.
+Contestants take turns. build/bench keeps the results of earlier runs, which are used for rows that
+are not measured again. `--write` writes the document also after a partial measurement.
+`--only-write` writes the document without measuring.
 """
 
 from __future__ import annotations
@@ -22,27 +22,33 @@ from bench.rows import ROWS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measures, and returns the exit code: 1 if a measurement failed.
+    """Measure, and return the exit code: 1 if a measurement failed.
 
     Args:
-        arguments: The command line; None is the process's own.
+        arguments: The command line. Default: the arguments of this process.
     """
     parser = argparse.ArgumentParser(prog="python -m bench.speed", description=__doc__)
     names = [row.name for row in ROWS]
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"some of {', '.join(names)}")
-    parser.add_argument("--turns", type=int, help="how often everybody does the work")
-    parser.add_argument("--write", action="store_true", help="write the document in any case")
-    parser.add_argument("--only-write", action="store_true", help="write it, and measure nothing")
+    parser.add_argument(
+        "rows", nargs="*", metavar="ROW", help=f"rows to measure: {', '.join(names)}"
+    )
+    parser.add_argument("--turns", type=int, help="number of turns of each program")
+    parser.add_argument(
+        "--write", action="store_true", help="write the document also after a partial measurement"
+    )
+    parser.add_argument(
+        "--only-write", action="store_true", help="write the document without measuring"
+    )
     options = parser.parse_args(arguments)
     unknown = set(options.rows) - set(names)
     if unknown:
-        parser.error(f"there is no row {', '.join(sorted(unknown))}")
+        parser.error(f"unknown row: {', '.join(sorted(unknown))}")
     results = Results.load()
     began = time.monotonic()
     try:
         for row in ROWS if not options.only_write else ():
             if not options.rows or row.name in options.rows:
-                results.add(row, row.measured(options.turns or row.turns, _say))
+                results.add(row, row.measured(options.turns or row.turns, _print))
                 results.save()
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -54,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, flush=True)
 
 

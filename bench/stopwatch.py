@@ -1,7 +1,7 @@
-"""Runs a command, and prints what it took: `python -S -E bench/stopwatch.py FIGURES COMMAND …`.
+"""Run and measure a command: `python -S -E bench/stopwatch.py FIGURES COMMAND …`.
 
-The peak memory of a process begins with that of whoever started it, so the one that starts it has
-to be small: this one imports next to nothing.
+The peak memory of a process starts with the memory of its parent process. Therefore this script
+imports only a few modules.
 """
 
 import os
@@ -11,7 +11,7 @@ import time
 
 
 def main() -> None:
-    """Writes seconds, processor seconds and peak bytes to a file, and exits as the command did."""
+    """Write seconds, processor seconds and peak bytes to FIGURES, and exit like the command."""
     figures, *command = sys.argv[1:]
     began = time.perf_counter()
     child = os.posix_spawnp(command[0], command, os.environ)

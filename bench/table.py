@@ -1,4 +1,4 @@
-"""Prints figures."""
+"""Print figures as a table."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import os
 import platform
 from collections.abc import Iterable
 
-_SHOWN = 20
+_MAX_PROBLEMS = 20
 
 
 def print_table(rows: Iterable[tuple[str, str]], problems: list[str]) -> None:
-    """Prints figures by name, where they were taken, and what is wrong.
+    """Print figures by name, the machine, and the broken guarantees.
 
     Args:
         rows: Names and figures.
-        problems: The promises that are broken.
+        problems: The broken guarantees.
     """
     cores, python = os.cpu_count(), platform.python_version()
     rows = [*rows, ("machine", f"{platform.system()}, {cores} cores, Python {python}")]
     width = max(len(name) for name, _ in rows)
     for name, figure in rows:
         print(f"{name:<{width}}  {figure}")
-    for problem in problems[:_SHOWN]:
+    for problem in problems[:_MAX_PROBLEMS]:
         print(f"BROKEN: {problem}")
-    if len(problems) > _SHOWN:
-        print(f"BROKEN: and {len(problems) - _SHOWN} more")
+    if len(problems) > _MAX_PROBLEMS:
+        print(f"BROKEN: and {len(problems) - _MAX_PROBLEMS} more")
     if not problems:
-        print("All promises hold.")
+        print("All guarantees hold.")

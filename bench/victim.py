@@ -1,6 +1,6 @@
-"""The run that is killed: `download_item_collection` in a process of its own.
+"""The run that `bench.crash` kills: `download_item_collection` in a separate process.
 
-It prints a line as soon as its first response has come.
+The process prints a line when the first response arrives.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from stac_asset import Config, Message, OpenUrl, download_item_collection
 from stac_asset.concurrency import new_runner
 
 RUN_HEADER = "x-run"
-"""The request header that says which run a request belongs to."""
+"""The request header with the number of the run."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Downloads an item collection.
+    """Download an item collection.
 
     Args:
-        arguments: The command line; None is the process's own.
+        arguments: The command line. Default: the arguments of this process.
     """
     parser = argparse.ArgumentParser(prog="python -m bench.victim", description=__doc__)
     parser.add_argument("document", type=Path)
     parser.add_argument("directory", type=Path)
-    parser.add_argument("--run", default="0", help="what its requests say in their header")
+    parser.add_argument("--run", default="0", help="number of the run, sent in a request header")
     parser.add_argument("--concurrency", type=int, default=24)
     parser.add_argument(
         "--die-at",
         nargs="+",
         default=[],
         metavar="EVENT",
-        help="audit events that have to come in this order; it is killed before the last of them",
+        help="audit events in order; the process kills itself before the last event",
     )
     options = parser.parse_args(arguments)
     items = pystac.ItemCollection.from_file(str(options.document))
@@ -53,14 +53,14 @@ async def _download(
     items: pystac.ItemCollection, directory: Path, config: Config, concurrency: int
 ) -> None:
     messages: asyncio.Queue[Message] = asyncio.Queue()
-    telling = asyncio.create_task(_tell(messages))
+    reporting = asyncio.create_task(_report_start(messages))
     await download_item_collection(
         items, directory, config=config, messages=messages, max_concurrent_downloads=concurrency
     )
-    telling.cancel()
+    reporting.cancel()
 
 
-async def _tell(messages: asyncio.Queue[Message]) -> None:
+async def _report_start(messages: asyncio.Queue[Message]) -> None:
     begun = False
     while True:
         if isinstance(await messages.get(), OpenUrl) and not begun:
@@ -69,11 +69,11 @@ async def _tell(messages: asyncio.Queue[Message]) -> None:
 
 
 def _die_at(events: Sequence[str]) -> None:
-    """Kills this process at a moment that chance would hardly hit."""
+    """Kill this process at a moment that random kills would rarely hit."""
     left = list(events)
     if not left:
         return
-    sys.dont_write_bytecode = True  # the import system renames files too
+    sys.dont_write_bytecode = True  # The import system renames files too.
 
     def watch(event: str, _: tuple[Any, ...]) -> None:
         if left and event == left[0]:

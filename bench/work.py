@@ -1,4 +1,4 @@
-"""Makes what is downloaded, and checks that it was: files in memory, and documents of them."""
+"""The files to download, the documents, and the verification of a download."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _PER_ITEM = 10
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Files of one size, all of them different, as assets of items."""
+    """Files of the same size with different content, as assets of items."""
 
     folder: Path
-    """Where they are; an item's files are in a folder of its id."""
+    """The folder. The files of an item are in a subfolder named after the item id."""
 
     names: tuple[str, ...]
-    """Their paths below the folder."""
+    """Paths of the files, relative to the folder."""
 
     size: int
-    """Bytes of each."""
+    """Size of each file in bytes."""
 
     @classmethod
     def made(cls, folder: Path, count: int, size: int) -> Work:
-        """Makes the files.
+        """Create the files.
 
         Args:
-            folder: Where.
-            count: How many.
-            size: Bytes of each.
+            folder: The folder.
+            count: Number of files.
+            size: Size of each file in bytes.
         """
         names = tuple(f"item-{n // _PER_ITEM:05}/{n % _PER_ITEM:02}.tif" for n in range(count))
         for name in names:
@@ -50,15 +50,15 @@ class Work:
         return cls(folder, names, size)
 
     def document(self, base: str, path: Path, checksums: bool = False) -> Path:
-        """Writes the item collection of the files.
+        """Write the item collection of the files.
 
         Args:
-            base: What an asset's href is the file's path below.
-            path: Where to write it.
-            checksums: Whether assets say size and checksum.
+            base: URL of the folder, without a trailing slash.
+            path: Path of the document.
+            checksums: Whether assets declare size and checksum.
 
         Returns:
-            The same path.
+            The path of the document.
         """
         path.write_text(json.dumps(item_collection(self._assets(base, checksums))))
         return path
@@ -73,41 +73,41 @@ class Work:
             yield name.partition("/")[0], fields
 
     def pairs(self, base: str, path: Path) -> Path:
-        """Writes a line for each file: its URL, a tab, and its path below the destination.
+        """Write a list with a line per file: the URL, a tab, and the relative path.
 
         Args:
-            base: What a URL is the file's path below.
-            path: Where to write them.
+            base: URL of the folder, without a trailing slash.
+            path: Path of the list.
 
         Returns:
-            The same path.
+            The path of the list.
         """
         path.write_text("".join(f"{base}/{name}\t{name}\n" for name in self.names))
         return path
 
     def check(self, directory: Path) -> None:
-        """Compares what was downloaded with what there is, byte by byte.
+        """Compare the downloaded files with the originals, byte by byte.
 
         Args:
-            directory: Where it was downloaded to.
+            directory: The destination of the download.
 
         Raises:
             BenchError: A file is missing or has other bytes.
         """
         for name in self.names:
             if not _same(self.folder / name, directory / name):
-                raise BenchError(f"{directory / name} is not what was to be downloaded")
+                raise BenchError(f"{directory / name} is missing or differs from the original")
 
     def remove(self) -> None:
-        """Removes the files."""
+        """Remove the files."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def item_collection(assets: Iterator[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
-    """Returns an item collection.
+    """Return an item collection.
 
     Args:
-        assets: An item's id and an asset's fields, one after the other.
+        assets: Pairs of an item id and the fields of an asset.
     """
     items: dict[str, dict[str, Any]] = {}
     for owner, fields in assets:

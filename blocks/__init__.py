@@ -1,11 +1,11 @@
-"""Credentials as Prefect blocks: a block is configuration only, and makes a client on request."""
+"""Prefect blocks for credentials. A block is configuration and creates a client on request."""
 
-from blocks.oauth2 import OAuth2Credentials
-from blocks.s3 import S3Credentials
 from prefect_stac_asset.blocks.earthdata import EarthdataCredentials
 from prefect_stac_asset.blocks.http import HttpCredentials
+from prefect_stac_asset.blocks.oauth2 import OAuth2Credentials
 from prefect_stac_asset.blocks.planetary_computer import PlanetaryComputerCredentials
 from prefect_stac_asset.blocks.references import BlockReference, ref
+from prefect_stac_asset.blocks.s3 import S3Credentials
 
 __all__ = [
     "BlockReference",

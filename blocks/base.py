@@ -1,4 +1,4 @@
-"""What all our blocks are: configuration, of which a client of the library is made on request."""
+"""Base class of the credential blocks. A block is configuration and creates a client on request."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from prefect_stac_asset.blocks.references import load_now, name_of, reference_to
 from stac_asset import Client, Config
 
 REPOSITORY = "https://github.com/prefect-stac-asset/prefect-stac-asset"
-"""Where this project is. Prefect's client takes logos and documents from http(s) only."""
+"""URL of the repository. Prefect accepts only http(s) URLs for logos and documentation."""
 
 DOCUMENTATION = f"{REPOSITORY}/blob/main/docs/credentials.md"
 
-_of_block_itself: ContextVar[bool] = ContextVar("_of_block_itself", default=False)
-"""Whether the JSON schema of a block type is generated, rather than one that a block is part of."""
+_is_block_schema: ContextVar[bool] = ContextVar("_is_block_schema", default=False)
+"""Whether the JSON schema of a block type is generated, and not that of a flow parameter."""
 
 _LOGOS = f"{REPOSITORY}/raw/main/blocks/logos"
 
 
 def logo(name: str) -> str:
-    """Returns where a logo is.
+    """Return the URL of a logo.
 
     Args:
-        name: The name of a file in `blocks/logos`, without its suffix.
+        name: The name of a file in `blocks/logos`, without the suffix.
     """
     return f"{_LOGOS}/{name}.png"
 
 
 class ProviderCredentials(CredentialsBlock, ABC):
-    """Credentials of one provider of data.
+    """Credentials of a data provider.
 
-    A block that is saved pickles as a reference to itself, and one that is not doesn't pickle: so
-    no secret leaves a process that way.
+    A saved block is pickled as a reference to the block. An unsaved block cannot be pickled.
+    Pickles therefore contain no secrets.
     """
 
     model_config = ConfigDict(
         extra="forbid",
-        # What is wrong with a field is said without what it holds.
+        # Validation errors must not contain secrets.
         hide_input_in_errors=True,
         json_schema_extra=schema_extra,
     )
@@ -59,33 +59,35 @@ class ProviderCredentials(CredentialsBlock, ABC):
             args: The arguments of `Block.model_json_schema`.
             kwargs: The same.
         """
-        before = _of_block_itself.set(True)
+        before = _is_block_schema.set(True)
         try:
             return super().model_json_schema(*args, **kwargs)
         finally:
-            _of_block_itself.reset(before)
+            _is_block_schema.reset(before)
 
     @classmethod
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /
     ) -> JsonSchemaValue:
-        """Return the schema of the block: as a part of another schema, a reference only."""
+        """Return the schema of the block. In the schema of a parameter, only allow a reference."""
         schema = super().__get_pydantic_json_schema__(core_schema, handler)
-        if not _of_block_itself.get():
+        if not _is_block_schema.get():
             take_references_only(handler.resolve_ref_schema(schema), cls)
         return schema
 
     async def client(self, config: Config | None = None) -> Client:
-        """Returns a client that these credentials are used by, and whose `claims` say for what.
+        """Return a client that uses these credentials.
+
+        The method `claims` of the client tells for which URLs the credentials are used.
 
         Args:
-            config: How to make requests; its own credentials are not used.
+            config: Options for requests. Credentials in the config are not used.
 
         Returns:
-            The client, which is the caller's to close.
+            The client. The caller has to close it.
 
         Raises:
-            ConfigError: The credentials are not complete.
+            ConfigError: The credentials are incomplete.
         """
         config = (config or Config()).copy()
         client = await self._client(config)
@@ -94,19 +96,21 @@ class ProviderCredentials(CredentialsBlock, ABC):
         return client
 
     def get_client(self, config: Config | None = None) -> Coroutine[Any, Any, Client]:
-        """Returns what `client` does: it is what Prefect calls it.
+        """Return a client that uses these credentials, like `client`.
+
+        Prefect's `CredentialsBlock` requires a method of this name.
 
         Args:
-            config: How to make requests.
+            config: Options for requests.
         """
         return self.client(config)
 
     @abstractmethod
     async def _client(self, config: Config) -> Client:
-        """Makes the client."""
+        """Create the client."""
 
     def _endpoint(self) -> str | None:
-        """Returns the host that the credentials are shown to, where hrefs do not name it."""
+        """Return the host that receives the credentials, if URLs do not contain the host."""
         return None
 
     def __reduce__(self) -> tuple[Callable[[str], Block], tuple[str]]:

@@ -1,4 +1,4 @@
-"""The command `stac-asset blocks`: which blocks are saved, and whether one opens an href."""
+"""Command `stac-asset blocks`: list saved credential blocks, and check a block against an href."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from prefect.blocks.core import Block
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 
-from prefect_stac_asset.blocks.prefect_api import asking_prefect
+from prefect_stac_asset.blocks.prefect_api import map_prefect_errors
 from prefect_stac_asset.blocks.prefect_aws import AWS_BLOCKS
 from prefect_stac_asset.blocks.references import BlockReference, name_of
 from prefect_stac_asset.blocks.registry import OUR_BLOCKS, client_of
@@ -24,26 +24,27 @@ from stac_asset.redact import redact_href
 
 _T = TypeVar("_T")
 _PAGE = 200
-"""How many blocks Prefect's server gives at once."""
+"""Maximum number of blocks per response of Prefect's server."""
 
 
 @click.group(invoke_without_command=True)
 @click.pass_context
 def app(context: click.Context) -> None:
-    """Show the types of blocks that hold credentials, and which are saved."""
+    """List the types of credential blocks and the saved blocks of each type."""
     if context.invoked_subcommand is None:
         print_table(("type", "saved"), _run(_rows()))
 
 
 @app.command()
 @click.argument("name")
-@click.option("--href", required=True, help="What to open with it.")
+@click.option("--href", required=True, help="URL or path to open with the block.")
 def check(name: str, href: str) -> None:
-    """Try whether the saved block NAME opens an href. Downloads nothing.
+    """Check that the saved block NAME can open an href. No file is downloaded.
 
-    NAME is <type-slug>/<name>, or the name alone where no two types have it.
+    NAME is <type-slug>/<name>. The name alone is enough if only one block type has a block of that
+    name.
     """
-    click.echo(_run(_checked(name, href)))
+    click.echo(_run(_check(name, href)))
 
 
 async def _rows() -> list[tuple[str, str | None]]:
@@ -56,7 +57,7 @@ async def _rows() -> list[tuple[str, str | None]]:
 
 
 async def _saved(client: PrefectClient, kind: type[Block]) -> list[str]:
-    """Returns the names of the blocks of a type; none where the type is not registered."""
+    """Return the names of the saved blocks of a type. An unregistered type has no blocks."""
     names: list[str] = []
     while True:
         try:
@@ -73,23 +74,25 @@ async def _saved(client: PrefectClient, kind: type[Block]) -> list[str]:
             return sorted(names)
 
 
-async def _checked(name: str, href: str) -> str:
-    """Returns what a block finds where an href leads.
+async def _check(name: str, href: str) -> str:
+    """Open an href with a block, and return a sentence with the size of the file.
 
     Raises:
-        ConfigError: There is no such block, or it is not for the href.
-        StacAssetError: It does not open it.
+        ConfigError: The block does not exist or does not apply to the href.
+        StacAssetError: The href cannot be opened with the block.
     """
     block = await (await _reference(name)).load()
     url, shown = parse_href(href), redact_href(href)
     async with await client_of(block, Config()) as client:
         if not client.claims(url):
-            raise ConfigError(f"{name_of(block)} is not for {shown}: look at its hosts or buckets")
+            raise ConfigError(
+                f"{name_of(block)} does not apply to {shown}. Check its `hosts` or `buckets`."
+            )
         request = Request(url)
         await client.check(request)
         found = await client.stat(request)
     size = f"{found.size:,} bytes" if found.size is not None else "of unknown size"
-    return f"{name_of(block)} opens {shown} ({size})"
+    return f"{name_of(block)} can open {shown} ({size})"
 
 
 async def _reference(name: str) -> BlockReference:
@@ -102,12 +105,12 @@ async def _reference(name: str) -> BlockReference:
             if name in await _saved(client, kind)
         ]
     if not slugs:
-        raise ConfigError(f"no block '{name}' is saved: look at `stac-asset blocks`")
+        raise ConfigError(f"Block '{name}' is not saved. Run `stac-asset blocks` to list blocks.")
     if len(slugs) > 1:
-        raise ConfigError(f"'{name}' may be {' or '.join(slugs)}: say which")
+        raise ConfigError(f"Block name '{name}' is ambiguous. Set NAME to {' or '.join(slugs)}.")
     return BlockReference(slugs[0])
 
 
 def _run(command: Coroutine[Any, Any, _T]) -> _T:
-    with asking_prefect(), new_runner() as runner:
+    with map_prefect_errors(), new_runner() as runner:
         return runner.run(command)

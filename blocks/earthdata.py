@@ -1,4 +1,4 @@
-"""NASA's Earthdata: a token, or the user that a token is given to."""
+"""Block for NASA's Earthdata: a token, or a user name and password."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from stac_asset.clients.earthdata.login import LOGIN_URL
 
 
 class EarthdataCredentials(ProviderCredentials):
-    """Logs in to NASA's Earthdata, by a token or by a user's name and password.
+    """Log in to NASA's Earthdata with a token, or with a user name and password.
 
-    A block without either takes the token from the environment variable EARTHDATA_PAT, or else the
-    login that `.netrc` has for the login host, where the flow runs.
+    A block without credentials uses the token in the environment variable EARTHDATA_PAT, or else
+    the entry for the login host in `.netrc`, on the machine that runs the flow.
 
     Example:
         Download an item of the LP DAAC:
@@ -40,29 +40,30 @@ class EarthdataCredentials(ProviderCredentials):
     token: SecretStr | None = Field(
         default=None,
         title="Token",
-        description="A personal access token, as the profile page of the login host makes it.",
+        description="Personal access token, created on the profile page of the login host.",
     )
     username: SecretStr | None = Field(
         default=None,
         title="User name",
-        description="The user's name, if there is no token: the login host gives one for it.",
+        description="User name, if no token is set. The login host then issues a token.",
     )
     password: SecretStr | None = Field(
-        default=None, title="Password", description="The user's password."
+        default=None, title="Password", description="Password of the user."
     )
     hosts: HostList = Field(
         default=list(HOSTS),
         title="Hosts",
         description=(
-            "The hosts that get the token, besides the login host: example.com, or *.example.com "
-            "for all below it, over https unless http:// stands before it."
+            "Hosts that receive the token, in addition to the login host: example.com, or "
+            "*.example.com for all subdomains. Only https is used, unless a host starts with "
+            "http://."
         ),
         min_length=1,
     )
     login_url: str = Field(
         default=LOGIN_URL,
         title="Login URL",
-        description="Where users log in; only this host gets the user's name and password.",
+        description="URL of the login host. Only this host receives the user name and password.",
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What fields of several blocks have in common."""
+"""Field types and validation shared by several credential blocks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ def _checked(hosts: list[str]) -> list[str]:
 
 
 HostList = Annotated[list[str], AfterValidator(_checked)]
-"""Hosts that a secret is for: `example.com`, or `*.example.com` for all below it."""
+"""Hosts that may receive a secret: `example.com`, or `*.example.com` for all subdomains."""
 
 
 def revealed(secret: SecretStr | None) -> str | None:
-    """Returns a secret without the white space that may have come with it, or None for no secret.
+    """Return the value of a secret without surrounding white space.
 
     Args:
         secret: The field of a block.
+
+    Returns:
+        The value, or None if the secret is missing or empty.
     """
     return (secret.get_secret_value().strip() or None) if secret is not None else None
 
@@ -30,17 +33,17 @@ def revealed(secret: SecretStr | None) -> str | None:
 def check_login(
     token: SecretStr | None, username: SecretStr | None, password: SecretStr | None
 ) -> None:
-    """Makes sure that there is a token or a user, and not half of one.
+    """Check that a login is either a token or a user name with a password.
 
     Args:
-        token: The token, if there is one.
-        username: The user's name, if there is one.
-        password: The user's password, if there is one.
+        token: The token, if set.
+        username: The user name, if set.
+        password: The password, if set.
 
     Raises:
-        ValueError: There are both, or half of a user.
+        ValueError: Both a token and a user name are set, or only one of user name and password.
     """
     if revealed(token) and revealed(username):
-        raise ValueError("a token and a user contradict each other: give one of them")
+        raise ValueError("`token` and `username` are both set. Set only one of them.")
     if bool(revealed(username)) != bool(revealed(password)):
-        raise ValueError("a user has a name and a password: give both, or neither")
+        raise ValueError("Only one of `username` and `password` is set. Set both or neither.")

@@ -1,4 +1,4 @@
-"""Any HTTP server: a bearer token, a name and a password, or headers, for the hosts named."""
+"""Block for HTTP servers: a bearer token, a user name and password, or headers, for given hosts."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from stac_asset.host_patterns import HostPatterns
 
 
 class HttpCredentials(ProviderCredentials):
-    """Sends a bearer token, a user's name and password, or headers to some hosts, and to no others.
+    """Send a bearer token, a user name and password, or headers to the given hosts only.
 
     Example:
-        Download an item from a server that wants a token:
+        Download an item from a server that requires a token:
         ```python
         import asyncio
 
@@ -40,24 +40,24 @@ class HttpCredentials(ProviderCredentials):
     hosts: HostList = Field(
         title="Hosts",
         description=(
-            "The only hosts that these credentials may go to: example.com, or *.example.com for "
-            "all below it, over https unless http:// stands before it."
+            "Hosts that receive these credentials: example.com, or *.example.com for all "
+            "subdomains. Only https is used, unless a host starts with http://."
         ),
         min_length=1,
     )
     token: SecretStr | None = Field(
-        default=None, title="Bearer token", description="A token, sent as `Authorization: Bearer`."
+        default=None, title="Bearer token", description="Token to send as `Authorization: Bearer`."
     )
     username: SecretStr | None = Field(
-        default=None, title="User name", description="The name for basic authentication."
+        default=None, title="User name", description="User name for basic authentication."
     )
     password: SecretStr | None = Field(
-        default=None, title="Password", description="The password for basic authentication."
+        default=None, title="Password", description="Password for basic authentication."
     )
     headers: SecretDict | None = Field(
         default=None,
         title="Headers",
-        description='Headers to send as they are, such as {"X-API-Key": "…"}.',
+        description='Headers to send, such as {"X-API-Key": "…"}.',
     )
 
     @field_validator("headers")
@@ -65,14 +65,17 @@ class HttpCredentials(ProviderCredentials):
     def _are_headers(cls, headers: SecretDict | None) -> SecretDict | None:
         for value in headers.get_secret_value().values() if headers else ():
             if not isinstance(value, str):
-                raise ValueError("each header has a text for its value")
+                raise ValueError("Header values must be strings.")
         return headers
 
     @model_validator(mode="after")
     def _is_one_way(self) -> Self:
         check_login(self.token, self.username, self.password)
         if not self._sent():
-            raise ValueError("there is nothing to send: give a token, a user, or headers")
+            raise ValueError(
+                "The block has no credentials. Set `token`, `username` and `password`, or "
+                "`headers`."
+            )
         return self
 
     def _sent(self) -> dict[str, str]:

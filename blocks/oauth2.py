@@ -1,4 +1,4 @@
-"""Servers that want a token of OAuth2, such as those of the Copernicus Data Space."""
+"""Block for servers that require an OAuth2 token, such as the Copernicus Data Space."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Grant = Literal[
 
 
 class OAuth2Credentials(ProviderCredentials):
-    """Obtains a token by one of the grants of OAuth2, and renews it for as long as a run takes.
+    """Obtain a token by an OAuth2 grant, and refresh the token during a run.
 
-    Of the grants, `authorization_code` and `device_code` need a person beside the flow.
+    The grants `authorization_code` and `device_code` require a person to log in during the run.
 
     Example:
-        Save the credentials of the Copernicus Data Space once, and download with them:
+        Save the credentials of the Copernicus Data Space once, and use them for downloads:
         ```python
         import asyncio
 
@@ -57,43 +57,41 @@ class OAuth2Credentials(ProviderCredentials):
     _logo_url = logo("oauth2")  # type: ignore[assignment]
     _documentation_url = DOCUMENTATION  # type: ignore[assignment]
 
-    grant: Grant = Field(title="Grant", description="How a token is obtained.")
-    token_url: str = Field(title="Token URL", description="The token endpoint.")
+    grant: Grant = Field(title="Grant", description="OAuth2 grant to obtain a token.")
+    token_url: str = Field(title="Token URL", description="URL of the token endpoint.")
     hosts: HostList = Field(
         title="Hosts",
         description=(
-            "The only hosts that the token may go to: example.com, or *.example.com for all below "
-            "it, over https unless http:// stands before it."
+            "Hosts that receive the token: example.com, or *.example.com for all subdomains. Only "
+            "https is used, unless a host starts with http://."
         ),
         min_length=1,
     )
-    client_id: str | None = Field(default=None, title="Client id", description="The client's id.")
+    client_id: str | None = Field(default=None, title="Client id", description="Id of the client.")
     client_secret: SecretStr | None = Field(
-        default=None, title="Client secret", description="The client's secret, if it has one."
+        default=None, title="Client secret", description="Secret of the client, if required."
     )
     username: SecretStr | None = Field(
-        default=None, title="User name", description="The user's name, for the password grant."
+        default=None, title="User name", description="User name for the password grant."
     )
     password: SecretStr | None = Field(
-        default=None, title="Password", description="The user's password, for the password grant."
+        default=None, title="Password", description="Password for the password grant."
     )
-    scopes: list[str] = Field(
-        default=[], title="Scopes", description="The scopes that are asked for."
-    )
+    scopes: list[str] = Field(default=[], title="Scopes", description="Scopes to request.")
     authorization_url: str | None = Field(
         default=None,
         title="Authorization URL",
-        description="The authorization endpoint, for the authorization code grant.",
+        description="URL of the authorization endpoint, for the authorization code grant.",
     )
     device_authorization_url: str | None = Field(
         default=None,
         title="Device authorization URL",
-        description="The device authorization endpoint, for the device code grant.",
+        description="URL of the device authorization endpoint, for the device code grant.",
     )
     extra: SecretDict | None = Field(
         default=None,
-        title="Further fields",
-        description='Further fields of the token request, such as {"audience": "…"}.',
+        title="Additional fields",
+        description='Additional fields of the token request, such as {"audience": "…"}.',
     )
 
     @model_validator(mode="after")
@@ -101,7 +99,7 @@ class OAuth2Credentials(ProviderCredentials):
         try:
             self._configured(Config()).validate()
         except ConfigError as error:
-            # Without `from`, which would hang a text with the fields' values on it.
+            # Raised outside of `except`: the context would show the values of the fields.
             reason = str(error).replace("oauth2_", "")
         else:
             return self

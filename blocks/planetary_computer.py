@@ -1,4 +1,4 @@
-"""Microsoft's Planetary Computer: a subscription key, and the endpoint that signs hrefs."""
+"""Block for Microsoft's Planetary Computer: a subscription key and the token endpoint."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from stac_asset.clients.http.session import session_from_config
 
 
 class PlanetaryComputerCredentials(ProviderCredentials):
-    """Signs hrefs of Azure blob storage, with a subscription key that raises the limits.
+    """Sign URLs of Azure blob storage, with a subscription key for higher rate limits.
 
-    The Planetary Computer signs hrefs for everybody; this block is for who has a key, or an
-    endpoint of their own.
+    The Planetary Computer also signs URLs without a key. This block is only required for a key, for
+    another token endpoint or for additional blob hosts.
 
     Example:
         Download an item of the Planetary Computer:
@@ -37,19 +37,20 @@ class PlanetaryComputerCredentials(ProviderCredentials):
     subscription_key: SecretStr | None = Field(
         default=None,
         title="Subscription key",
-        description="A key that raises the token endpoint's limits; nobody else gets it.",
+        description="Key for higher rate limits. Only the token endpoint receives the key.",
     )
     token_endpoint: str = Field(
         default=Config.sas_token_endpoint,
         title="Token endpoint",
-        description="Where SAS tokens come from; account and container follow in the path.",
+        description="URL that issues SAS tokens. Account and container are appended to the path.",
     )
     blob_hosts: HostList = Field(
         default=[],
         title="Blob hosts",
         description=(
-            "More hosts of blob storage whose hrefs are signed, besides *.blob.core.windows.net: "
-            "what stands for the star is the account, or else the first part of the path."
+            "Additional hosts of blob storage, besides *.blob.core.windows.net. The part of the "
+            "host that matches * is the account. Without *, the first part of the path is the "
+            "account."
         ),
     )
 

@@ -1,4 +1,4 @@
-"""Says in one sentence why Prefect's API cannot be asked, for commands that ask it."""
+"""Error messages for commands that call Prefect's API."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from stac_asset.redact import redact_href
 
 
 @contextmanager
-def asking_prefect() -> Iterator[None]:
-    """Maps what Prefect's client raises.
+def map_prefect_errors() -> Iterator[None]:
+    """Map errors of Prefect's client to a `ConfigError` with a short message.
 
     Raises:
-        ConfigError: Prefect's API cannot be reached, or refuses.
+        ConfigError: Prefect's API is unreachable or returned an error.
     """
     try:
         yield
         return
     except httpx.HTTPStatusError as error:
         answer = f"{error.response.status_code} {error.response.reason_phrase}".strip()
-        reason = f"answers {answer}"
-        keys = error.response.status_code in (401, 403)
+        reason = f"returned {answer}"
+        is_refused = error.response.status_code in (401, 403)
     except httpx.HTTPError as error:
-        reason, keys = f"cannot be reached ({str(error) or type(error).__name__})", False
+        reason, is_refused = f"is unreachable ({str(error) or type(error).__name__})", False
     except (json.JSONDecodeError, UnicodeDecodeError):
-        reason, keys = "answers with no JSON", False
-    settings = ", and PREFECT_API_KEY or PREFECT_API_AUTH_STRING" if keys else ""
+        reason, is_refused = "did not return JSON", False
+    settings = " and `PREFECT_API_KEY` or `PREFECT_API_AUTH_STRING`" if is_refused else ""
     raise ConfigError(
-        f"Prefect's API {redact_href(PREFECT_API_URL.value() or '')} {reason}: look at "
-        f"PREFECT_API_URL{settings}"
+        f"Prefect's API {redact_href(PREFECT_API_URL.value() or '')} {reason}. Check "
+        f"`PREFECT_API_URL`{settings}."
     )

@@ -1,6 +1,6 @@
-"""The blocks of prefect-aws, taken wherever `S3Credentials` is: people have them saved already.
+"""Blocks of prefect-aws, which are accepted wherever `S3Credentials` is.
 
-They come with the extra `aws`. Of their parameters for boto3's clients, the endpoint is used.
+The blocks require the extra `aws`. Of their client parameters, only the endpoint URL is used.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from stac_asset import Client, Config, ConfigError, S3Client
 from stac_asset.clients.s3.identity import S3Identity
 
 AWS_BLOCKS: tuple[type[Block], ...]
-"""`AwsCredentials` and `MinIOCredentials`, where prefect-aws is installed."""
+"""`AwsCredentials` and `MinIOCredentials`, or empty if prefect-aws is not installed."""
 
 try:
     from prefect_aws.credentials import AwsCredentials, MinIOCredentials
@@ -27,21 +27,21 @@ else:
 
 
 async def aws_client(block: Any, config: Config) -> Client:
-    """Returns a client that the credentials of a block of prefect-aws are used by.
+    """Return a client that uses the credentials of a block of prefect-aws.
 
     Args:
-        block: One of `AWS_BLOCKS`.
-        config: How to make requests. Its endpoint is used where the block has none.
+        block: A block of one of the types in `AWS_BLOCKS`.
+        config: Options for requests. `s3_endpoint_url` is used if the block has no endpoint.
 
     Raises:
-        ConfigError: The credentials are not complete, or MinIO's endpoint is not known.
+        ConfigError: The credentials are incomplete, or a MinIO block has no endpoint.
     """
     endpoint = block.aws_client_parameters.endpoint_url or config.s3_endpoint_url
     if block.get_block_type_slug() == AWS_BLOCKS[1].get_block_type_slug():
         if endpoint is None:
             raise ConfigError(
-                f"{name_of(block)} does not say where MinIO is: give it an endpoint URL, among "
-                "its client parameters"
+                f"{name_of(block)} has no endpoint of MinIO. Set `endpoint_url` in its "
+                "`aws_client_parameters`."
             )
         identity = S3Identity(
             access_key_id=block.minio_root_user,

@@ -1,4 +1,4 @@
-"""Refers to saved blocks by name, where the block itself would carry its secrets along."""
+"""References to saved blocks by name, which contain no secrets."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SLUG = re.compile(r"[a-z0-9-]+/[^/%&><]+")
 
 @dataclass(frozen=True, slots=True)
 class BlockReference:
-    """A saved block, by its type and name: it can be pickled, logged and stored.
+    """Reference to a saved block by type and name. References can be pickled, logged and stored.
 
     Raises:
-        ConfigError: It is not of the form `<type-slug>/<name>`.
+        ConfigError: The slug does not have the form `<type-slug>/<name>`.
     """
 
     slug: str
@@ -29,71 +29,71 @@ class BlockReference:
     def __post_init__(self) -> None:
         if not isinstance(self.slug, str) or not SLUG.fullmatch(self.slug):
             raise ConfigError(
-                f"'{self.slug}' refers to no block: write <type-slug>/<name>, such as "
-                "s3-credentials/mine"
+                f"'{self.slug}' is not a block reference. Use <type-slug>/<name>, such as "
+                "s3-credentials/mine."
             )
 
     def parameter(self) -> dict[str, Any]:
-        """Returns the reference as a flow parameter, which stays a reference where it is stored."""
+        """Return the reference as a flow parameter. Prefect stores the reference, not the block."""
         return {"$ref": {"block_document_slug": self.slug}}
 
     async def load(self) -> Block:
-        """Returns the block, as it is saved now.
+        """Load the block from Prefect's API.
 
         Raises:
-            ConfigError: There is no such block, or it cannot be loaded.
+            ConfigError: The block does not exist or cannot be loaded.
         """
         try:
             return await Block.aload(self.slug)
         except (ValueError, RuntimeError) as error:
-            raise _unloaded(self.slug, error) from None
+            raise _load_error(self.slug, error) from None
 
 
 def is_reference(value: Any) -> bool:
-    """Returns whether a flow parameter refers to a saved block, by its slug or by its id.
+    """Return whether a flow parameter is a reference to a saved block, by slug or by id.
 
     Args:
-        value: The parameter. Beside what `ref` makes, the forms of Prefect's UI are references.
+        value: The parameter, as `ref` or Prefect's UI creates it.
     """
     return _name_in(value) is not None
 
 
 def of_parameter(value: Any) -> BlockReference:
-    """Returns the reference that a flow parameter is.
+    """Parse a flow parameter that refers to a saved block.
 
     Args:
-        value: What `ref` made.
+        value: The parameter, as `ref` creates it.
 
     Raises:
-        ConfigError: It is none, or names no slug.
+        ConfigError: The parameter is not a reference by slug.
     """
     name = _name_in(value)
     if name is None:
         raise ConfigError(
-            f"a {type(value).__name__} refers to no block: use BlockReference or ref of blocks, "
-            "with <type-slug>/<name>"
+            f"A {type(value).__name__} is not a block reference. Use `BlockReference` or `ref` "
+            "with <type-slug>/<name>."
         )
     return BlockReference(name)
 
 
 def load_reference(value: dict[str, Any]) -> Block:
-    """Returns the block that a flow parameter refers to, from code that awaits nothing.
+    """Load the block that a flow parameter refers to, from synchronous code.
 
     Args:
         value: The parameter, which is a reference.
 
     Raises:
-        ConfigError: There is no such block, or it cannot be loaded.
+        ConfigError: The block does not exist or cannot be loaded.
     """
     try:
         found: Block = Block.load_from_ref(value["$ref"], _sync=True)  # type: ignore[call-arg, assignment]
     except (ValueError, RuntimeError) as error:
-        raise _unloaded(_name_in(value) or "", error) from None
+        raise _load_error(_name_in(value) or "", error) from None
     return found
 
 
 def _name_in(value: Any) -> str | None:
-    """Returns the slug or the id in a flow parameter, or None where it refers to nothing."""
+    """Return the slug or id in a flow parameter, if the parameter is a reference."""
     if not isinstance(value, dict) or value.keys() != {"$ref"}:
         return None
     found = value["$ref"]
@@ -108,25 +108,25 @@ def _name_in(value: Any) -> str | None:
         return None
 
 
-def _unloaded(name: str, error: Exception) -> ConfigError:
+def _load_error(name: str, error: Exception) -> ConfigError:
     reason = "is not saved" if isinstance(error, ValueError) else "cannot be loaded"
-    return ConfigError(f"block '{name}' {reason}: look at `stac-asset blocks`")
+    return ConfigError(f"Block '{name}' {reason}. Run `stac-asset blocks` to list blocks.")
 
 
 def ref(slug: str) -> dict[str, Any]:
-    """Returns a reference to a saved block, as the parameter of a deployment run.
+    """Return a reference to a saved block, as the parameter of a flow run or a deployment.
 
     Args:
         slug: `<type-slug>/<name>`, such as `s3-credentials/mine`.
 
     Raises:
-        ConfigError: It is not of that form.
+        ConfigError: The slug does not have the form `<type-slug>/<name>`.
     """
     return BlockReference(slug).parameter()
 
 
 def name_of(block: Block) -> str:
-    """Returns what a block is called in logs and errors.
+    """Return the name of a block for logs and errors.
 
     Args:
         block: The block, saved or not.
@@ -137,26 +137,26 @@ def name_of(block: Block) -> str:
 
 
 def reference_to(block: Block) -> BlockReference:
-    """Returns a reference to a block.
+    """Return a reference to a saved block.
 
     Args:
         block: The block.
 
     Raises:
-        ConfigError: It is not saved.
+        ConfigError: The block is not saved.
     """
     name = block._block_document_name
     if not name or block._is_anonymous:
         kind = type(block).__name__
         raise ConfigError(
-            f"this {kind} block has no name to refer to it by: save the block first, with "
-            f'`await block.save("NAME")` or `prefect block create {block.get_block_type_slug()}`'
+            f"The {kind} block is not saved and cannot be referenced. Save the block with "
+            f'`await block.save("NAME")` or `prefect block create {block.get_block_type_slug()}`.'
         )
     return BlockReference(f"{block.get_block_type_slug()}/{name}")
 
 
 def load_now(slug: str) -> Block:
-    """Returns a saved block, from code without an event loop of its own.
+    """Load a saved block from synchronous code. Pickles of blocks call this function.
 
     Args:
         slug: `<type-slug>/<name>`.

@@ -1,4 +1,4 @@
-"""Any block that holds credentials, ours or those of prefect-aws, and the client of each."""
+"""All types of credential blocks, of this package and of prefect-aws, and the client of each."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pydantic import GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from blocks.oauth2 import OAuth2Credentials
-from blocks.s3 import S3Credentials
 from prefect_stac_asset.blocks.base import ProviderCredentials
 from prefect_stac_asset.blocks.earthdata import EarthdataCredentials
 from prefect_stac_asset.blocks.http import HttpCredentials
+from prefect_stac_asset.blocks.oauth2 import OAuth2Credentials
 from prefect_stac_asset.blocks.parameter_schema import take_references_only
 from prefect_stac_asset.blocks.planetary_computer import PlanetaryComputerCredentials
 from prefect_stac_asset.blocks.prefect_aws import AWS_BLOCKS, aws_client
+from prefect_stac_asset.blocks.s3 import S3Credentials
 from stac_asset import Client, Config, ConfigError
 
 OUR_BLOCKS: tuple[type[ProviderCredentials], ...] = (
@@ -33,7 +33,7 @@ OUR_BLOCKS: tuple[type[ProviderCredentials], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class _SavedOnly:
-    """Annotation of a block of prefect-aws, as a parameter that takes references only."""
+    """Annotation for a block of prefect-aws as a parameter that only accepts references."""
 
     kind: type[Block]
 
@@ -48,38 +48,38 @@ class _SavedOnly:
 if TYPE_CHECKING:
     AnyCredentials: TypeAlias = Block
 else:
-    # One by one, so that Prefect's forms have a list of saved blocks for each.
+    # A union of the types, so that Prefect's forms list the saved blocks of each type.
     AnyCredentials = reduce(
         or_, (*OUR_BLOCKS, *(Annotated[kind, _SavedOnly(kind)] for kind in AWS_BLOCKS))
     )
 
 
 def check_holds(block: Any) -> None:
-    """Makes sure that a block holds credentials that we know.
+    """Check that a block is of a supported type.
 
     Args:
         block: The block.
 
     Raises:
-        ConfigError: It does not.
+        ConfigError: The type of the block is not supported.
     """
     kinds = (*OUR_BLOCKS, *AWS_BLOCKS)
     if not isinstance(block, kinds):
         raise ConfigError(
-            f"a {type(block).__name__} holds no credentials: use one of "
-            f"{', '.join(kind.__name__ for kind in kinds)}"
+            f"{type(block).__name__} is not a supported credential block. Use one of "
+            f"{', '.join(kind.__name__ for kind in kinds)}."
         )
 
 
 async def client_of(block: Any, config: Config) -> Client:
-    """Returns the client that the credentials of a block are used by.
+    """Return a client that uses the credentials of a block.
 
     Args:
         block: The block.
-        config: How to make requests.
+        config: Options for requests.
 
     Raises:
-        ConfigError: It holds no credentials that we know, or they are not complete.
+        ConfigError: The type of the block is not supported, or the credentials are incomplete.
     """
     check_holds(block)
     if isinstance(block, ProviderCredentials):

@@ -1,4 +1,4 @@
-"""S3, and services that speak its language: who signs the requests, and for which buckets."""
+"""Block for S3 and compatible services: credentials, endpoint and buckets."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from yarl import URL
 from prefect_stac_asset.blocks.base import DOCUMENTATION, ProviderCredentials, logo
 from prefect_stac_asset.blocks.fields import revealed
 from stac_asset import Client, Config, S3Client
-from stac_asset.clients.s3.identity import S3Identity, S3Place
+from stac_asset.clients.s3.identity import BucketPrefix, S3Identity
 from stac_asset.clients.s3.objects import endpoint_of
 
 
 class S3Credentials(ProviderCredentials):
-    """Signs requests to S3 with keys, a profile or an assumed role, for the buckets named.
+    """Sign requests to S3 with access keys, a profile or an assumed role, for given buckets.
 
     Example:
-        Download an item from a bucket whose requesters pay:
+        Download an item from a bucket with requester pays:
         ```python
         import asyncio
 
@@ -37,57 +37,57 @@ class S3Credentials(ProviderCredentials):
     _documentation_url = DOCUMENTATION  # type: ignore[assignment]
 
     access_key_id: SecretStr | None = Field(
-        default=None, title="Access key id", description="The id of an access key."
+        default=None, title="Access key id", description="Id of the access key."
     )
     secret_access_key: SecretStr | None = Field(
-        default=None, title="Secret access key", description="The secret of that access key."
+        default=None, title="Secret access key", description="Secret of the access key."
     )
     session_token: SecretStr | None = Field(
         default=None,
         title="Session token",
-        description="The session token, where the access key is a temporary one.",
+        description="Session token, if the access key is temporary.",
     )
     profile_name: str | None = Field(
         default=None,
         title="Profile",
-        description="A profile of the AWS configuration files of the machine where a flow runs.",
+        description="Profile in the AWS configuration files of the machine that runs the flow.",
     )
     role_arn: str | None = Field(
         default=None,
         title="Role to assume",
-        description="The ARN of a role to assume with the keys or the profile.",
+        description="ARN of a role to assume with the access key or the profile.",
     )
     external_id: SecretStr | None = Field(
         default=None,
         title="External id",
-        description="What the role's owner wants to hear, if anything.",
+        description="External ID required by the role's trust policy, if any.",
     )
     sts_endpoint_url: str | None = Field(
         default=None,
         title="STS endpoint URL",
-        description="Where the role is assumed, if that is not AWS.",
+        description="URL of the service that assumes the role, if it is not AWS.",
     )
     region_name: str | None = Field(
         default=None,
         title="Region",
-        description="The region of buckets of which an item does not say one.",
+        description="Region of buckets whose region is not declared by an item.",
     )
     endpoint_url: str | None = Field(
         default=None,
         title="Endpoint URL",
-        description="The URL of a service that speaks S3, if that is not AWS.",
+        description="URL of an S3-compatible service, if it is not AWS.",
     )
     requester_pays: bool = Field(
         default=False,
         title="Requester pays",
-        description="Whether to pay for what is read from buckets whose requesters pay.",
+        description="Accept the charges for requests to buckets with requester pays.",
     )
     buckets: list[str] = Field(
         default=[],
         title="Buckets",
         description=(
-            "What these credentials are for: buckets, or prefixes in them (bucket/prefix); empty "
-            "for all of S3."
+            "Buckets, or prefixes in buckets (bucket/prefix), for which these credentials are "
+            "used. By default all buckets."
         ),
     )
 
@@ -95,14 +95,14 @@ class S3Credentials(ProviderCredentials):
     @classmethod
     def _are_buckets(cls, buckets: list[str]) -> list[str]:
         for bucket in buckets:
-            S3Place.parse(bucket)
+            BucketPrefix.parse(bucket)
         return buckets
 
     @field_validator("endpoint_url", "sts_endpoint_url")
     @classmethod
     def _is_url(cls, url: str | None) -> str | None:
         if url and endpoint_of(url) is None:
-            raise ValueError("it is no http(s) URL, or has a user in it")
+            raise ValueError("The value must be an http(s) URL without a user name or password.")
         return url or None
 
     @model_validator(mode="after")

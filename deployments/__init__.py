@@ -1,4 +1,4 @@
-"""What runs when: the deployments of `prefect.yaml`, for those who want them in Python."""
+"""Deployments of the flows, as listed in `prefect.yaml`, and commands to run deployments."""
 
 from prefect_stac_asset.deployments.runner_deployments import deployments
 

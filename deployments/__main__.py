@@ -1,6 +1,15 @@
-"""The commands: `python -m prefect_stac_asset.deployments up`, `down`, `deploy`, `serve`, `check`, `automate`.
+"""Command line `python -m prefect_stac_asset.deployments`.
 
-`check` reads `prefect.yaml`; `check --server` verifies that a Prefect server makes scheduled runs.
+| command | action |
+|---|---|
+| `up`, `down` | start and stop a local Prefect server with worker and deployments |
+| `deploy` | register the deployments with a Prefect server |
+| `serve` | run the deployments in this process |
+| `check` | validate `prefect.yaml`, or check that a server creates scheduled runs |
+| `automate` | run a deployment for each downloaded item |
+
+Commands import Prefect and modules that need Prefect when they run, so that `--help` and usage
+errors do not wait for the seconds that these imports take.
 """
 
 from __future__ import annotations
@@ -18,19 +27,19 @@ _FOLDER = Path(".up")
 _file = click.option(
     "--file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A prefect.yaml; by default the one of this project.",
+    help="Path of a prefect.yaml. By default the file of this package.",
 )
 _folder = click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
     default=_FOLDER,
     show_default=True,
-    help="Where the server's database, logs, downloads and process ids are.",
+    help="Folder for the server's database, logs, downloads and process ids.",
 )
 
 
 def main() -> None:
-    """Runs the command line, and exits: with 1 after an error, which is one sentence."""
+    """Run the command line. Exit with status 1 after an error, and with 130 after Ctrl-C."""
     try:
         app.main(standalone_mode=False, prog_name="python -m prefect_stac_asset.deployments")
     except click.exceptions.Abort:
@@ -51,15 +60,22 @@ def app() -> None:
 @app.command()
 @_file
 @_folder
-@click.option("--port", type=int, default=4200, envvar="PORT", show_default=True)
+@click.option(
+    "--port",
+    type=int,
+    default=4200,
+    envvar="PORT",
+    show_default=True,
+    help="Port of the server on the loopback interface.",
+)
 @click.option(
     "--database",
     envvar="DATABASE",
-    help="Where Prefect keeps its data, as postgresql+asyncpg://…; by default SQLite. "
-    "Better given by the variable DATABASE: a command line is for everybody to see.",
+    help="URL of Prefect's database, such as postgresql+asyncpg://…. By default SQLite. "
+    "Set the environment variable DATABASE instead, as command lines are visible to all users.",
 )
 def up(file: Path | None, folder: Path, port: int, database: str | None) -> None:
-    """Start a server, a work pool and its worker, with all deployments, in the background."""
+    """Start a server, workers and all deployments in the background."""
     from prefect_stac_asset.deployments.local_stack import Stack
     from prefect_stac_asset.deployments.prefect_yaml import FILE
 
@@ -70,18 +86,21 @@ def up(file: Path | None, folder: Path, port: int, database: str | None) -> None
             click.echo(line)
 
     asyncio.run(run())
-    click.echo(f"\nOpen {stack.url} and start runs from Deployments; `make down` ends all of it.")
+    click.echo(
+        f"\nOpen {stack.url} and start runs from the page Deployments. `make down` stops all "
+        "processes."
+    )
 
 
 @app.command()
 @_folder
 def down(folder: Path) -> None:
-    """End what `up` started."""
+    """Cancel runs, and stop the processes that `up` started."""
     from prefect_stac_asset.deployments.local_stack import Stack
 
     async def run() -> None:
         lines = [line async for line in Stack.of(folder.absolute()).down()]
-        click.echo("\n".join(lines) if lines else "nothing runs")
+        click.echo("\n".join(lines) if lines else "Nothing is running.")
 
     asyncio.run(run())
 
@@ -89,8 +108,11 @@ def down(folder: Path) -> None:
 @app.command()
 @_file
 def deploy(file: Path | None) -> None:
-    """Register blocks and deployments at the server that Prefect is set to, for its workers."""
-    from prefect_stac_asset.blocks.prefect_api import asking_prefect
+    """Register block types and deployments with a Prefect server.
+
+    PREFECT_API_URL selects the server. Workers of the work pools run the deployments.
+    """
+    from prefect_stac_asset.blocks.prefect_api import map_prefect_errors
     from prefect_stac_asset.deployments.prefect_yaml import FILE
     from prefect_stac_asset.deployments.registration import register_blocks, register_deployments
 
@@ -99,23 +121,26 @@ def deploy(file: Path | None) -> None:
         async for name in register_deployments(file or FILE):
             click.echo(name)
 
-    with asking_prefect():
+    with map_prefect_errors():
         asyncio.run(run())
 
 
 @app.command()
 @_file
 def serve(file: Path | None) -> None:
-    """Run the deployments from this process, without work pool and worker, until Ctrl-C."""
+    """Run the deployments in this process until Ctrl-C.
+
+    No work pool and no worker is required.
+    """
     import prefect
 
-    from prefect_stac_asset.blocks.prefect_api import asking_prefect
+    from prefect_stac_asset.blocks.prefect_api import map_prefect_errors
     from prefect_stac_asset.deployments.prefect_yaml import FILE
     from prefect_stac_asset.deployments.registration import register_blocks
     from prefect_stac_asset.deployments.runner_deployments import deployments
 
     serving = deployments(file or FILE)
-    with asking_prefect():
+    with map_prefect_errors():
         asyncio.run(register_blocks())
         prefect.serve(*serving)
 
@@ -125,51 +150,57 @@ def serve(file: Path | None) -> None:
 @click.option(
     "--server",
     is_flag=True,
-    help="Check the Prefect server instead: that it makes scheduled runs.",
+    help="Check instead that the Prefect server creates scheduled runs.",
 )
 @click.option(
     "--wait",
     type=click.FloatRange(min=1),
-    help="With --server: seconds to wait for a scheduled run, by default 90.",
+    help="Maximum number of seconds to wait for a scheduled run, with --server. By default 90.",
 )
 def check(file: Path | None, server: bool, wait: float | None) -> None:
-    """Check that prefect.yaml is right, and list what it deploys; or check the server."""
+    """Validate prefect.yaml, or check the Prefect server.
+
+    Without --server, print the name and description of each deployment.
+    """
     if server:
         _check_server(wait)
         return
     from prefect_stac_asset.deployments.prefect_yaml import FILE, read_deployments
 
-    for one in read_deployments(file or FILE):
-        click.echo(f"{one.name}: {one.description}")
+    for deployment in read_deployments(file or FILE):
+        click.echo(f"{deployment.name}: {deployment.description}")
 
 
 def _check_server(wait: float | None) -> None:
-    from prefect_stac_asset.blocks.prefect_api import asking_prefect
-    from prefect_stac_asset.deployments.schedules import PATIENCE, checking_schedules
+    from prefect_stac_asset.blocks.prefect_api import map_prefect_errors
+    from prefect_stac_asset.deployments.schedules import RUN_TIMEOUT, check_schedules
 
-    patience = wait or PATIENCE
+    timeout = wait or RUN_TIMEOUT
 
     async def run() -> str:
-        async with checking_schedules() as checking:
+        async with check_schedules() as schedule_check:
             click.echo(
-                f"waiting for {checking.server} to make a scheduled run, at most {patience:.0f} s",
+                f"waiting for a scheduled run of {schedule_check.server}, at most {timeout:.0f} s",
                 err=True,
             )
-            return await checking.wait(patience)
+            return await schedule_check.wait(timeout)
 
-    with asking_prefect():
+    with map_prefect_errors():
         click.echo(asyncio.run(run()))
 
 
 @app.command()
 @click.argument("deployment")
-@click.option("--collection", help="The id of the only collection whose items count.")
+@click.option("--collection", help="Id of a collection. Items of other collections are ignored.")
 def automate(deployment: str, collection: str | None) -> None:
-    """Run a deployment ('flow name/deployment name') for each item that a flow has downloaded."""
-    from prefect_stac_asset.blocks.prefect_api import asking_prefect
+    """Run DEPLOYMENT for each item that a flow downloads.
+
+    DEPLOYMENT is 'flow name/deployment name'.
+    """
+    from prefect_stac_asset.blocks.prefect_api import map_prefect_errors
     from prefect_stac_asset.deployments.automations import run_for_each_item
 
-    with asking_prefect():
+    with map_prefect_errors():
         click.echo(asyncio.run(run_for_each_item(deployment, collection)))
 
 

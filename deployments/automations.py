@@ -1,6 +1,6 @@
-"""Starts a deployment whenever an item has landed: a Prefect automation on the events of flows.
+"""Create a Prefect automation that runs a deployment for each downloaded item.
 
-The deployment gets the parameters `item_id` and `path`, the file of the item's first asset.
+The deployment receives the parameters `item_id` and `path`, the path of the item's first asset.
 """
 
 from __future__ import annotations
@@ -18,31 +18,32 @@ from prefect.exceptions import ObjectNotFound
 from prefect_stac_asset.flows.reporting.events import ITEM_DOWNLOADED
 from stac_asset.errors import ConfigError
 
-PARAMETERS = {
+_PARAMETERS = {
     "item_id": "{{ event.payload.id }}",
     "path": "{{ event.payload.assets[0].path }}",
 }
-"""The deployment's parameters, as templates; `docs/events.md` says what an event holds."""
+"""Parameters of the deployment, as Jinja templates. `docs/events.md` documents the events."""
 
 
 async def run_for_each_item(deployment: str, collection: str | None = None) -> UUID:
-    """Makes the automation, or changes the one that was made before; returns its id.
+    """Create or update the automation, and return the id of the automation.
 
     Args:
-        deployment: What to run, as 'flow name/deployment name'.
-        collection: The id of the only collection whose items count, if not all do.
+        deployment: The deployment to run, as 'flow name/deployment name'.
+        collection: The id of a collection. Items of other collections are then ignored.
 
     Raises:
-        ConfigError: There is no such deployment.
+        ConfigError: The deployment does not exist.
     """
     async with get_client() as client:
         try:
             found = await client.read_deployment_by_name(deployment)
-        except (json.JSONDecodeError, UnicodeDecodeError):  # It is no server of Prefect's.
-            raise
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            raise  # Both are a ValueError: the server is not a Prefect server.
         except (ObjectNotFound, ValueError):
             raise ConfigError(
-                f"there is no deployment '{deployment}': write 'flow name/deployment name'"
+                f"Deployment '{deployment}' does not exist. Set DEPLOYMENT to "
+                "'flow name/deployment name'."
             ) from None
         automation = _automation(deployment, found.id, collection)
         for old in await client.read_automations_by_name(automation.name):
@@ -53,7 +54,7 @@ async def run_for_each_item(deployment: str, collection: str | None = None) -> U
 
 def _automation(deployment: str, deployment_id: UUID, collection: str | None) -> AutomationCore:
     match = {"prefect.resource.id": "stac-asset.item.*"}
-    name = f"{deployment} for each item that lands"
+    name = f"{deployment} for each downloaded item"
     if collection is not None:
         match["stac-asset.collection"] = collection
         name += f" in {collection}"
@@ -72,7 +73,7 @@ def _automation(deployment: str, deployment_id: UUID, collection: str | None) ->
                 deployment_id=deployment_id,
                 parameters={
                     name: {"__prefect_kind": "jinja", "template": template}
-                    for name, template in PARAMETERS.items()
+                    for name, template in _PARAMETERS.items()
                 },
             )
         ],

@@ -1,7 +1,8 @@
-"""Processes in the background, which are found again, and ended, by another command later.
+"""Background processes that later commands can find and stop.
 
-Each holds a lock on a file of its own for as long as it lives, and the file says its process id.
-So nobody takes a stranger for it that has got the same id since, as after a restart of the machine.
+Each process holds a lock on a file with its process id until the process ends. An unlocked file
+means that the process has ended, even if another process has the same id, for example after a
+restart of the machine.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from stac_asset.errors import StacAssetError
 
 
 class StackError(StacAssetError):
-    """A process in the background does not do what it is there for."""
+    """A background process cannot be started or does not work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """A process in the background, whether it runs or not.
+    """A background process, running or not.
 
     Args:
-        name: What to call it.
-        folder: Where its files are: one that it locks, and one with what it printed.
+        name: The name of the process.
+        folder: The folder of its lock file and its log file.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Background:
 
     @property
     def log(self) -> Path:
-        """The file with what it prints."""
+        """The path of the log file, with the output of the process."""
         return self.folder / f"{self.name}.log"
 
     @property
@@ -44,11 +45,11 @@ class Background:
         return self.folder / f"{self.name}.pid"
 
     def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Starts it, unless it runs already.
+        """Start the process unless the process is running.
 
         Args:
-            command: Program and arguments.
-            environment: All of its environment variables.
+            command: The program and its arguments.
+            environment: The environment variables. No other variables are passed on.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         file = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
@@ -65,9 +66,9 @@ class Background:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    # It inherits the lock, and keeps it until it ends.
+                    # The process inherits the lock and holds it until it ends.
                     pass_fds=[file],
-                    # Ctrl-C in the terminal is not meant for it.
+                    # Ctrl-C in the terminal must not reach the process.
                     start_new_session=True,
                 )
             os.ftruncate(file, 0)
@@ -76,7 +77,7 @@ class Background:
             os.close(file)
 
     def pid(self) -> int | None:
-        """Returns its process id; None if it does not run."""
+        """Return the process id, if the process is running."""
         try:
             file = os.open(self._lock, os.O_RDWR)
         except FileNotFoundError:
@@ -84,23 +85,23 @@ class Background:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            # Empty for the moment in which another command starts it.
+            # The file is empty while another command starts the process.
             return int(os.read(file, 20) or 0) or None
         finally:
             os.close(file)
         return None
 
-    def stop(self, patience: float) -> bool:
-        """Ends it, and returns whether it ran.
+    def stop(self, timeout: float) -> bool:
+        """Stop the process, and return whether the process was running.
 
         Args:
-            patience: Seconds that it gets to end by itself before it is killed.
+            timeout: Seconds between SIGTERM and SIGKILL.
         """
         pid = self.pid()
         if pid is None:
             return False
         os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while self.pid() == pid:
             if time.monotonic() > deadline:
                 os.killpg(pid, signal.SIGKILL)
@@ -108,7 +109,7 @@ class Background:
             time.sleep(0.1)
         return True
 
-    def last_words(self) -> str:
-        """Returns the last line that it printed."""
+    def last_log_line(self) -> str:
+        """Return the last line of the log file that is not empty."""
         lines = self.log.read_text(errors="replace").split("\n") if self.log.exists() else []
-        return next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "no output")

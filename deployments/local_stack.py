@@ -1,4 +1,4 @@
-"""All of it on one machine: a Prefect server, a work pool with its worker, and the deployments."""
+"""Run a Prefect server, workers and all deployments on this machine (`make up`, `make down`)."""
 
 from __future__ import annotations
 
@@ -30,37 +30,37 @@ from prefect_stac_asset.deployments.registration import (
     register_blocks,
     register_deployments,
 )
-from prefect_stac_asset.deployments.schedules import PATIENCE, checking_schedules
+from prefect_stac_asset.deployments.schedules import RUN_TIMEOUT, check_schedules
 from stac_asset.errors import ConfigError
 
 _DATABASES = {"postgresql+asyncpg", "sqlite+aiosqlite"}
 
-_NOTE = "stack.json"
-"""The file that says how the server was started."""
+_STATE_FILE = "stack.json"
+"""Name of the file with the port and the database of the running server."""
 
-_WORKER = "worker-"
+_WORKER_PREFIX = "worker-"
 
-_STARTING = 300.0
-"""Seconds that a server or a worker gets to start: it may have a database to migrate."""
+_START_TIMEOUT = 300.0
+"""Maximum number of seconds to start a worker, or a server that may migrate a database."""
 
-_ENDING = 60.0
-"""Seconds that one gets to end by itself."""
+_STOP_TIMEOUT = 60.0
+"""Maximum number of seconds for runs and processes to end. Remaining processes are killed."""
 
-_NOT_OURS = {"PREFECT_API_KEY", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH"}
-"""Variables that would lead our processes to another server."""
+_EXCLUDED_VARIABLES = {"PREFECT_API_KEY", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH"}
+"""Environment variables that would connect the processes to another server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """What `make up` starts.
+    """A local Prefect server with workers, as started by `make up`.
 
     Args:
-        folder: Where everything of it is: database, downloads, logs, process ids.
-        port: Where its server listens, on loopback.
-        database: The URL of a database; None is SQLite in the folder.
+        folder: The folder for database, downloads, logs and process ids.
+        port: The port of the server on the loopback interface.
+        database: The URL of the database. None selects SQLite in the folder.
 
     Raises:
-        ConfigError: That is no database which Prefect knows.
+        ConfigError: Prefect does not support the database.
     """
 
     folder: Path
@@ -69,26 +69,26 @@ class Stack:
 
     @classmethod
     def of(cls, folder: Path) -> Stack:
-        """Returns what was started last with a folder.
+        """Return the stack that was last started with a folder.
 
         Args:
             folder: The folder.
         """
-        note = folder / _NOTE
-        return cls(folder, json.loads(note.read_text())["port"] if note.exists() else 0)
+        state = folder / _STATE_FILE
+        return cls(folder, json.loads(state.read_text())["port"] if state.exists() else 0)
 
     def __post_init__(self) -> None:
         if self.database is not None:
-            _shown(self.database)
+            _without_password(self.database)
 
     @property
     def url(self) -> str:
-        """Where the UI is."""
+        """The URL of Prefect's UI."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def data(self) -> Path:
-        """The working directory of its runs."""
+        """The working directory of flow runs."""
         return self.folder / "data"
 
     @property
@@ -100,48 +100,54 @@ class Stack:
         return Background("server", self.folder)
 
     def _worker(self, pool: str) -> Background:
-        return Background(f"{_WORKER}{pool}", self.folder)
+        return Background(f"{_WORKER_PREFIX}{pool}", self.folder)
 
     def environment(self) -> dict[str, str]:
-        """Returns the environment variables of its processes."""
-        own = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
-        own |= {
+        """Return the environment variables of the processes."""
+        variables = {
+            name: value for name, value in os.environ.items() if name not in _EXCLUDED_VARIABLES
+        }
+        variables |= {
             "PREFECT_HOME": str(self._home),
             "PREFECT_API_URL": f"{self.url}/api",
-            # On another port than 4200, the UI has to be told where its server is.
+            # By default, the UI expects the server on port 4200.
             "PREFECT_UI_API_URL": f"{self.url}/api",
-            # The server calls nobody, and its pages tell nobody what is done with them.
+            # No telemetry of the server and the UI.
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
             "DO_NOT_TRACK": "1",
-            # In memory, which is the default, they are lost with the server; and then the places of
-            # runs that were at work are taken for ever.
+            # The default is in memory. If the server is then killed, its leases are lost, and the
+            # concurrency slots of running flow runs are never released.
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
                 "prefect.server.concurrency.lease_storage.filesystem"
             ),
         }
         if self.database is not None:
-            own["PREFECT_API_DATABASE_CONNECTION_URL"] = self.database
-        return own
+            variables["PREFECT_API_DATABASE_CONNECTION_URL"] = self.database
+        return variables
 
     async def up(self, file: Path) -> AsyncIterator[str]:
-        """Starts what does not run yet, and registers everything; yields what it did.
+        """Start processes that are not running, and register blocks, work pools and deployments.
 
         Args:
             file: The `prefect.yaml` with the deployments.
 
+        Yields:
+            A line to print for each completed step.
+
         Raises:
-            ConfigError: The file is wrong, or for containers, and nothing was started. Or the
-                server refuses some deployments, and all else runs.
-            StackError: The port is taken, or a process did not start.
-            ScheduleError: All of it runs, but the server makes no scheduled runs.
+            ConfigError: The file is invalid or has deployments for containers; no process was
+                started. Or the server refused some deployments; everything else is running.
+            StackError: The port is already in use, or a process did not start.
+            ScheduleError: Everything is running, but the server creates no scheduled runs.
         """
         listed = read_deployments(file)
-        for one in listed:
-            if "image" in one.work_pool.job_variables:
+        for deployment in listed:
+            if "image" in deployment.work_pool.job_variables:
                 raise ConfigError(
-                    f"deployments.{one.name}.work_pool is for containers, and `make up` starts "
-                    "processes: use another pool, or `prefect deploy` and a worker for containers"
+                    f"deployments.{deployment.name}.work_pool is for containers, but `make up` "
+                    "starts workers for processes. Use another pool, or use `prefect deploy` and a "
+                    "worker for containers."
                 )
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.data.mkdir(exist_ok=True)
@@ -149,16 +155,16 @@ class Stack:
         self._start_server()
         if is_new:
             yield "starting     a server, which may take a minute"
-        await self._until(self._healthy, self._server)
+        await self._wait_until(self._is_healthy, self._server)
         yield f"server       {self.url}, log in {self._server.log}"
         with self._settings():
             yield f"blocks       {', '.join(await register_blocks())}"
-            pools = sorted({one.work_pool.name for one in listed})
+            pools = sorted({deployment.work_pool.name for deployment in listed})
             for pool in pools:
                 await make_process_pool(pool, self.data)
-                yield f"work pool    {pool}; relative directories are within {self.data}"
+                yield f"work pool    {pool}, working directory {self.data}"
             refused: ConfigError | None = None
-            async with checking_schedules() as checking:
+            async with check_schedules() as schedule_check:
                 try:
                     async for name in register_deployments(file):
                         yield f"deployment   {name}"
@@ -167,13 +173,13 @@ class Stack:
                 for pool in pools:
                     for line in await self._start_worker(pool):
                         yield line
-                yield f"schedules    waiting for a scheduled run, at most {PATIENCE:.0f} s"
-                yield f"schedules    {await checking.wait(PATIENCE)}"
+                yield f"schedules    waiting for a scheduled run, at most {RUN_TIMEOUT:.0f} s"
+                yield f"schedules    {await schedule_check.wait(RUN_TIMEOUT)}"
             if refused is not None:
                 raise refused
 
     async def _start_worker(self, pool: str) -> list[str]:
-        """Start the worker of a pool, unless it runs, and return what to print."""
+        """Start the worker of a pool unless the worker is running, and return lines to print."""
         worker = self._worker(pool)
         lines = []
         since = datetime.fromtimestamp(0, UTC)
@@ -182,24 +188,32 @@ class Stack:
             since = datetime.now(UTC)
             start = ("worker", "start", "--type", "process", "--pool", pool, "--name", pool)
             worker.start([sys.executable, "-m", "prefect", *start], self.environment())
-        await self._until(partial(has_worker, pool, since), worker)
-        return [*lines, f"worker       of {pool}, log in {worker.log}"]
+        await self._wait_until(partial(has_worker, pool, since), worker)
+        return [*lines, f"worker       of pool {pool}, log in {worker.log}"]
 
     async def _end_orphans(self, pool: str) -> list[str]:
-        """End the runs that the worker of a pool left when it was killed."""
+        """End the flow runs that a killed worker of a pool left, and return lines to print."""
         end_orphaned_processes(self._home, pool)
         if self._server.pid() is None:
             return []
         runs = await end_orphaned_runs(pool)
-        return [f"run '{name}' crashed with its worker: the next one continues" for name in runs]
+        return [
+            f"run '{name}' was set to Crashed: its worker was killed; the next run resumes"
+            for name in runs
+        ]
 
     async def down(self) -> AsyncIterator[str]:
-        """Ends what `up` started, and yields what it ended."""
-        locks = sorted(self.folder.glob(f"{_WORKER}*.pid"))
+        """Cancel flow runs, and stop the processes that `up` started.
+
+        Yields:
+            A line to print for each cancelled run and each stopped process.
+        """
+        locks = sorted(self.folder.glob(f"{_WORKER_PREFIX}*.pid"))
         workers = {
-            lock.stem.removeprefix(_WORKER): Background(lock.stem, self.folder) for lock in locks
+            lock.stem.removeprefix(_WORKER_PREFIX): Background(lock.stem, self.folder)
+            for lock in locks
         }
-        # Otherwise the server would believe for ever that runs are running.
+        # Runs that are not cancelled would stay Running on the server after their worker stopped.
         try:
             with self._settings():
                 for pool, worker in workers.items():
@@ -208,25 +222,25 @@ class Stack:
                             yield line
                 has_workers = any(worker.pid() is not None for worker in workers.values())
                 if has_workers and self._server.pid() is not None:
-                    for name in await cancel_runs(_ENDING):
-                        yield f"run '{name}' was cancelled: the next one goes on from there"
+                    for name in await cancel_runs(_STOP_TIMEOUT):
+                        yield f"run '{name}' was cancelled; the next run resumes"
         except StackError as error:
             yield f"no run was cancelled: {error}"
         for process in (*workers.values(), self._server):
-            if process.stop(_ENDING):
-                yield f"{process.name} has ended"
+            if process.stop(_STOP_TIMEOUT):
+                yield f"{process.name} was stopped"
         for pool in workers:
             end_orphaned_processes(self._home, pool)
 
     def _start_server(self) -> None:
-        note = self.folder / _NOTE
-        wanted = {"port": self.port, "database": _shown(self.database)}
+        state_file = self.folder / _STATE_FILE
+        state = {"port": self.port, "database": _without_password(self.database)}
         if self._server.pid() is not None:
-            running = json.loads(note.read_text())
-            if running != wanted:
+            running = json.loads(state_file.read_text())
+            if running != state:
                 raise StackError(
-                    f"a server runs already, on port {running['port']} with {running['database']}: "
-                    "end it first, with `make down`"
+                    f"A server is already running on port {running['port']} with "
+                    f"{running['database']}. Stop it with `make down` first."
                 )
             return
         with closing(socket.socket()) as probe:
@@ -235,29 +249,32 @@ class Stack:
                 probe.bind(("127.0.0.1", self.port))
             except OSError as error:
                 raise StackError(
-                    f"port {self.port} cannot be had ({error.strerror}): set PORT to another one"
+                    f"Cannot listen on port {self.port} ({error.strerror}). Choose another port "
+                    "with PORT=4300."
                 ) from None
-        note.write_text(json.dumps(wanted))
+        state_file.write_text(json.dumps(state))
         start = ("server", "start", "--host", "127.0.0.1", "--port", str(self.port))
         self._server.start([sys.executable, "-m", "prefect", *start], self.environment())
 
-    async def _healthy(self) -> bool:
+    async def _is_healthy(self) -> bool:
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
             try:
                 return (await client.get(f"{self.url}/api/health")).is_success
             except httpx.HTTPError:
                 return False
 
-    async def _until(self, ready: Callable[[], Awaitable[bool]], process: Background) -> None:
-        deadline = time.monotonic() + _STARTING
+    async def _wait_until(self, ready: Callable[[], Awaitable[bool]], process: Background) -> None:
+        deadline = time.monotonic() + _START_TIMEOUT
         while not await ready():
             if process.pid() is None:
                 raise StackError(
-                    f"the {process.name} has ended: {process.last_words()} (more in {process.log})"
+                    f"{process.name} stopped unexpectedly: {process.last_log_line()}. See "
+                    f"{process.log}."
                 )
             if time.monotonic() > deadline:
                 raise StackError(
-                    f"the {process.name} is not ready after {_STARTING:.0f} s: see {process.log}"
+                    f"{process.name} did not start within {_START_TIMEOUT:.0f} s. "
+                    f"See {process.log}."
                 )
             await asyncio.sleep(0.2)
 
@@ -270,25 +287,27 @@ class Stack:
             except httpx.HTTPError as error:
                 reason = str(error).partition("\n")[0] or type(error).__name__
                 raise StackError(
-                    f"the server does not do what it is asked ({reason}): see {self._server.log}"
+                    f"Prefect server returned an error ({reason}). See {self._server.log}."
                 ) from None
 
 
-def _shown(database: str | None) -> str:
-    """Returns a database without its password.
+def _without_password(database: str | None) -> str:
+    """Return the URL of a database without the password.
 
     Raises:
-        ConfigError: It is none that Prefect knows.
+        ConfigError: Prefect does not support the database.
     """
     if database is None:
         return "SQLite"
     try:
         url = make_url(database)
     except (ArgumentError, ValueError):
-        raise ConfigError("DATABASE is no URL of a database") from None
+        raise ConfigError(
+            "DATABASE is not a database URL. Use postgresql+asyncpg://user:password@host:port/name."
+        ) from None
     if url.drivername not in _DATABASES:
         raise ConfigError(
-            f"DATABASE begins with '{url.drivername}', and Prefect needs "
-            "postgresql+asyncpg://user:password@host:port/name"
+            f"DATABASE starts with '{url.drivername}', which Prefect does not support. Use "
+            "postgresql+asyncpg://user:password@host:port/name."
         )
     return url.render_as_string(hide_password=True)

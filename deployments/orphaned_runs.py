@@ -1,9 +1,9 @@
-"""End the flow runs that a killed worker left.
+"""End flow runs that a killed worker left.
 
-A worker that is killed cannot report what becomes of its runs. For the server they are Running, and
-each keeps its slot of the concurrency limit until its lease expires, five minutes later. Processes
-of such runs that are still alive cannot be cancelled, and crash when they write their next log
-line.
+A killed worker cannot report the final state of its flow runs. On the server, these runs stay
+Running. Each run keeps its slot of the concurrency limit until its lease expires, five minutes
+later. Processes of these runs that are still alive cannot be cancelled, and crash when they write
+their next log line.
 """
 
 from __future__ import annotations
@@ -18,27 +18,21 @@ from pathlib import Path
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
     WorkPoolFilter,
     WorkPoolFilterName,
 )
 from prefect.client.schemas.objects import StateType
 from prefect.states import Cancelled, Crashed
 
-from prefect_stac_asset.deployments.registration import online_workers
-
-AT_WORK = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
-"""The states of runs that hold a slot of their deployment's concurrency limit."""
+from prefect_stac_asset.deployments.registration import ACTIVE_RUNS, online_workers
 
 
 def end_orphaned_processes(home: Path, worker: str) -> None:
-    """Kill the processes of flow runs that a worker left.
+    """Kill the flow run processes of a worker that is not running.
 
     Args:
         home: The `PREFECT_HOME` of the worker.
-        worker: The name of the worker, which does not run.
+        worker: The name of the worker.
     """
     marks = {f"PREFECT_HOME={home}", f"PREFECT__WORKER_NAME={worker}"}
     while found := [pid for pid, variables in _flow_run_processes() if marks <= variables]:
@@ -49,18 +43,19 @@ def end_orphaned_processes(home: Path, worker: str) -> None:
 
 
 async def end_orphaned_runs(pool: str) -> list[str]:
-    """Set the runs that a killed worker left to Crashed, and return their names.
+    """Set the active flow runs of a killed worker to Crashed, and return the names of the runs.
+
+    Runs that were being cancelled are set to Cancelled.
 
     Args:
         pool: The name of the work pool. While another worker of the pool is online, no run is
-            ended, since the server does not know which worker a run belongs to.
+            changed, because the server does not know which worker a run belongs to.
     """
-    at_work = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=AT_WORK)))
-    only = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool]))
+    of_pool = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool]))
     if any(worker.name != pool for worker in await online_workers(pool)):
         return []
     async with get_client() as client:
-        runs = await client.read_flow_runs(flow_run_filter=at_work, work_pool_filter=only)
+        runs = await client.read_flow_runs(flow_run_filter=ACTIVE_RUNS, work_pool_filter=of_pool)
         for run in runs:
             final = Cancelled if run.state_type is StateType.CANCELLING else Crashed
             await client.set_flow_run_state(run.id, final(message="The worker was killed."))
@@ -69,19 +64,19 @@ async def end_orphaned_runs(pool: str) -> list[str]:
 
 def _flow_run_processes() -> Iterator[tuple[int, set[str]]]:
     """Yield the process id and the environment variables of each flow run on this machine."""
-    for pid, variables in _linux() if Path("/proc/self/environ").exists() else _others():
-        if any(one.startswith("PREFECT__FLOW_RUN_ID=") for one in variables):
+    for pid, variables in _from_proc() if Path("/proc/self/environ").exists() else _from_ps():
+        if any(variable.startswith("PREFECT__FLOW_RUN_ID=") for variable in variables):
             yield pid, variables
 
 
-def _linux() -> Iterator[tuple[int, set[str]]]:
+def _from_proc() -> Iterator[tuple[int, set[str]]]:
     for folder in Path("/proc").glob("[0-9]*"):
-        # The process has just ended, or belongs to another user.
+        # Ignore processes that have just ended or belong to another user.
         with suppress(OSError):
             yield int(folder.name), set(os.fsdecode((folder / "environ").read_bytes()).split("\0"))
 
 
-def _others() -> Iterator[tuple[int, set[str]]]:
+def _from_ps() -> Iterator[tuple[int, set[str]]]:
     listed = subprocess.run(
         ["ps", "axeww", "-o", "pid=,command="], capture_output=True, text=True, check=True
     )

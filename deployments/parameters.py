@@ -1,6 +1,7 @@
-"""Checks the parameters that a deployment is given, by the types of its flow and what these say.
+"""Validate the parameters of a deployment against the types of the flow.
 
-Prefect looks at them when a run begins, and a run by schedule begins at night.
+Prefect validates parameters only when a run starts. Errors in the parameters of a scheduled
+deployment would then be noticed hours later.
 """
 
 from __future__ import annotations
@@ -22,61 +23,63 @@ from prefect_stac_asset.flows.parameters.validation import CREDENTIALS
 from stac_asset.errors import ConfigError
 from stac_asset.mirror.run_limits import RunSizeLimits
 
-REASONS = {"extra_forbidden": "there is no such key", "missing": "this key is missing"}
-"""What is said of errors that pydantic calls something else."""
+ERROR_TEXTS = {"extra_forbidden": "unknown key", "missing": "required key is missing"}
+"""Texts that replace pydantic's messages, by pydantic's error type."""
 
-_LIMITS = ("max_items", "max_bytes")
+_RUN_LIMITS = ("max_items", "max_bytes")
 _EXAMPLE = str(BlockReference("earthdata-credentials/mine").parameter()).replace("'", "")
 
 
 def check_parameters(flow: Flow[..., Any], given: Mapping[str, Any], where: str) -> None:
-    """Checks parameters that a deployment, or a schedule of it, is given.
+    """Check the parameters of a deployment or of a schedule.
 
     Args:
         flow: The flow of the deployment.
-        given: The parameters, of which others may be left to each run.
-        where: The key under which they stand.
+        given: The parameters. Required parameters may be missing: each run can set them.
+        where: The key of the parameters in `prefect.yaml`.
 
     Raises:
-        ValueError: One of them is nothing that the flow takes; the text names it, and is no secret.
+        ValueError: A parameter has a value that the flow does not accept. The message names the
+            parameter and contains no secrets.
     """
     known = flow.parameters.properties
     for name, value in given.items():
         if name not in known:
             raise ValueError(
-                f"{where}: '{name}' is no parameter of '{flow.name}', which has {', '.join(known)}"
+                f"{where}: flow '{flow.name}' has no parameter '{name}'. Use one of "
+                f"{', '.join(known)}."
             )
         path = next(_templates(value, f"{where}.{name}"), None)
         if path is not None:
             raise ValueError(
-                f"{path}: '{{{{' is no way, since Prefect stores what that resolves to in plain "
-                f"text: refer to a saved block, as {_EXAMPLE}"
+                f"{path}: templates ('{{{{') are not allowed in parameters, because Prefect stores "
+                f"the resolved value in plain text. Refer to a saved block: {_EXAMPLE}."
             )
-    # What a flow gets has been JSON: a day that YAML reads as a date, say, is text there.
+    # Flows receive JSON values. A day, for example, is a date in YAML and a string in JSON.
     sent = to_jsonable_python(dict(given))
-    ours = isinstance(flow, AssetFlow)
-    if ours and CREDENTIALS in sent:
+    is_asset_flow = isinstance(flow, AssetFlow)
+    if is_asset_flow and CREDENTIALS in sent:
         _check_credentials(sent.pop(CREDENTIALS), f"{where}.{CREDENTIALS}")
     try:
         hints = get_type_hints(flow.fn, include_extras=True)
-    except NameError:  # Somebody else's flow, whose types are there for a type checker alone.
-        hints = {}
+    except NameError:
+        hints = {}  # The annotations of a custom flow may only be valid for type checkers.
     for name, value in sent.items():
         path = f"{where}.{name}"
         references = list(_references(value, path))
         for at, reference in references:
             _slug(reference, at)
-        if not references:  # The server checks the type of a parameter that has some.
+        if not references:  # The server validates parameters with references.
             _check(value, hints.get(name, Any), path)
-    if ours:
+    if is_asset_flow:
         try:
-            RunSizeLimits(**{name: sent[name] for name in _LIMITS if name in sent})
+            RunSizeLimits(**{name: sent[name] for name in _RUN_LIMITS if name in sent})
         except ConfigError as error:
             raise ValueError(f"{where}: {error}") from None
 
 
 def _templates(value: Any, path: str) -> Iterator[str]:
-    """Yields where a value has templates."""
+    """Yield the paths of templates in a value."""
     if isinstance(value, str) and "{{" in value:
         yield path
     elif isinstance(value, Mapping):
@@ -88,13 +91,15 @@ def _templates(value: Any, path: str) -> Iterator[str]:
 
 
 def _check_credentials(value: Any, path: str) -> None:
-    for one in value if isinstance(value, list) else [value]:
-        if one is None:
+    for block in value if isinstance(value, list) else [value]:
+        if block is None:
             continue
-        slug = _slug(one, path)
+        slug = _slug(block, path)
         kinds = [kind.get_block_type_slug() for kind in (*OUR_BLOCKS, *AWS_BLOCKS)]
         if slug.partition("/")[0] not in kinds:
-            raise ValueError(f"{path}: '{slug}' is none of {', '.join(kinds)}")
+            raise ValueError(
+                f"{path}: block '{slug}' is not a credential block. Use one of {', '.join(kinds)}."
+            )
 
 
 def _slug(value: Any, path: str) -> str:
@@ -102,13 +107,13 @@ def _slug(value: Any, path: str) -> str:
         return of_parameter(value).slug
     except ConfigError:
         raise ValueError(
-            f"{path}: this refers to no saved block by its name, and so it would be stored in "
-            f"plain text: write {_EXAMPLE}"
+            f"{path}: the value is not a reference to a saved block by name, and Prefect would "
+            f"store the credentials in plain text. Use {_EXAMPLE}."
         ) from None
 
 
 def _references(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield where a value has references to saved blocks, and the references."""
+    """Yield the paths of references to saved blocks in a value, and the references."""
     if isinstance(value, dict):
         if "$ref" in value:
             yield path, value
@@ -124,11 +129,11 @@ def _check(value: Any, kind: Any, path: str) -> None:
         taken = TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        reason = REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
+        reason = ERROR_TEXTS.get(first["type"], first["msg"].removeprefix("Value error, "))
         raise ValueError(f"{_within(value, first['loc'], path)}: {reason}") from None
     try:
         if isinstance(taken, Search):
-            path = path.removesuffix(".search")  # Which the error says itself.
+            path = path.removesuffix(".search")  # The error message starts with "search".
             taken.criteria()
         elif isinstance(taken, FlowOptions):
             taken.config()
@@ -137,7 +142,7 @@ def _check(value: Any, kind: Any, path: str) -> None:
 
 
 def _within(value: Any, loc: tuple[int | str, ...], path: str) -> str:
-    """Returns where an error is, without the names of the types that pydantic tried."""
+    """Return the path of an error, without the type names that pydantic inserts for unions."""
     for part in loc:
         if isinstance(value, list) and isinstance(part, int):
             value, path = value[part], f"{path}[{part}]"

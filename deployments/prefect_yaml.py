@@ -1,7 +1,7 @@
-"""What `prefect.yaml` says, read strictly: Prefect ignores keys that it does not know.
+"""Read and validate `prefect.yaml`.
 
-Whatever is wrong with the file is one sentence that names the field, and is said before anything
-is deployed, served or started.
+Prefect ignores unknown keys, and validates parameters only when a run starts. This module reports
+an error in one sentence with the name of the field, before anything is deployed, served or started.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from pydantic import (
     model_validator,
 )
 
-from prefect_stac_asset.deployments.parameters import REASONS, check_parameters
+from prefect_stac_asset.deployments.parameters import ERROR_TEXTS, check_parameters
 from stac_asset.errors import ConfigError
 
 _PACKAGED = Path(__file__).with_name("prefect.yaml")
 FILE = _PACKAGED if _PACKAGED.exists() else Path(__file__).resolve().parents[1] / "prefect.yaml"
-"""The file that comes with the package: beside it in a wheel, above it in the repository."""
+"""The `prefect.yaml` of this package: in this folder in a wheel, else in the folder above."""
 
 
 def _cron(text: str) -> str:
@@ -37,7 +37,8 @@ def _cron(text: str) -> str:
         CronSchedule(cron=text)
     except ValidationError:
         raise ValueError(
-            f"'{text}' is no cron expression, such as '0 2 * * *' for 2 o'clock every night"
+            f"'{text}' is not a cron expression. Use for example '0 2 * * *' for every night at "
+            "2:00."
         ) from None
     return text
 
@@ -46,14 +47,16 @@ def _timezone(text: str) -> str:
     try:
         CronSchedule(cron="0 0 * * *", timezone=text)
     except ValidationError:
-        raise ValueError(f"'{text}' is no time zone, such as 'Europe/Berlin' or 'UTC'") from None
+        raise ValueError(
+            f"'{text}' is not a time zone. Use for example 'Europe/Berlin' or 'UTC'."
+        ) from None
     return text
 
 
 def _interval(value: object) -> object:
     if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
         return timedelta(seconds=value)
-    raise ValueError(f"{value!r} is no number of seconds")
+    raise ValueError(f"{value!r} is not a positive number of seconds.")
 
 
 class _Strict(BaseModel):
@@ -61,11 +64,11 @@ class _Strict(BaseModel):
 
 
 class Schedule(_Strict):
-    """When a deployment runs by itself: `cron`, or `interval`."""
+    """A schedule of a deployment: either `cron`, or `interval` in seconds."""
 
     cron: Annotated[str, AfterValidator(_cron)] | None = None
     interval: Annotated[timedelta, BeforeValidator(_interval)] | None = None
-    # When the first of all intervals began: without it, each registration would be that.
+    # Start of the first interval. Without it, intervals would start at each registration.
     anchor_date: datetime | None = None
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
     active: bool = True
@@ -75,13 +78,16 @@ class Schedule(_Strict):
     @model_validator(mode="after")
     def _either(self) -> Schedule:
         if (self.cron is None) == (self.interval is None):
-            raise ValueError("either cron or interval says when")
+            raise ValueError("A schedule needs one time. Set either `cron` or `interval`.")
         if (self.interval is None) != (self.anchor_date is None):
-            raise ValueError("anchor_date goes with interval, such as '2026-01-01T00:00:00Z'")
+            raise ValueError(
+                "`interval` and `anchor_date` belong together. Set both, for example "
+                "`anchor_date: '2026-01-01T00:00:00Z'`."
+            )
         return self
 
     def value(self) -> CronSchedule | IntervalSchedule:
-        """Returns the schedule as Prefect's own value."""
+        """Return the schedule as a value of Prefect."""
         if self.cron is not None:
             return CronSchedule(cron=self.cron, timezone=self.timezone)
         assert self.interval is not None
@@ -92,21 +98,21 @@ class Schedule(_Strict):
 
 
 class ConcurrencyLimit(_Strict):
-    """How many runs of a deployment there may be at once, and what becomes of one more."""
+    """Maximum number of concurrent runs of a deployment, and the action for further runs."""
 
     limit: int = Field(ge=1)
     collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"]
 
 
 class Pool(_Strict):
-    """The work pool whose workers run a deployment."""
+    """Name and job variables of the work pool for a deployment."""
 
     name: str
     job_variables: dict[str, Any] = Field(default_factory=dict)
 
 
 class Deployment(_Strict):
-    """One deployment."""
+    """A deployment with the keys that this package supports."""
 
     name: str
     description: str
@@ -121,78 +127,81 @@ class Deployment(_Strict):
     def _right_parameters(self) -> Deployment:
         flow = self.flow()
         check_parameters(flow, self.parameters, "parameters")
-        for number, one in enumerate(self.schedules):
-            check_parameters(flow, one.parameters, f"schedules[{number}].parameters")
+        for number, schedule in enumerate(self.schedules):
+            check_parameters(flow, schedule.parameters, f"schedules[{number}].parameters")
         return self
 
     def flow(self) -> Flow[..., Any]:
-        """Returns the flow that the entrypoint names."""
+        """Import the flow that the entrypoint names."""
         try:
             found = None if ":" in self.entrypoint else import_object(self.entrypoint)
         except ValueError:
             found = None
         except (ImportError, AttributeError) as error:
-            raise ValueError(f"entrypoint: '{self.entrypoint}' cannot be had: {error}") from None
+            raise ValueError(
+                f"entrypoint: '{self.entrypoint}' cannot be imported: {error}."
+            ) from None
         if not isinstance(found, Flow):
             raise ValueError(
-                f"entrypoint: '{self.entrypoint}' is no flow in a module, such as "
-                "'prefect_stac_asset.flows.download.item.download_item'"
+                f"entrypoint: '{self.entrypoint}' is not a flow in a module. Use for example "
+                "'prefect_stac_asset.flows.download_item'."
             )
         return found
 
 
 class _File(_Strict):
     name: str
-    # Nothing but a place for YAML anchors; Prefect does not look at it.
+    # A place for YAML anchors, which Prefect ignores.
     definitions: dict[str, Any] = Field(default_factory=dict)
-    # Empty: the flows are installed wherever a worker is.
+    # Required and empty: without this key, Prefect adds a pull step to the deployments.
     pull: list[Any] = Field(max_length=0)
     deployments: list[Deployment] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _distinct(self) -> _File:
-        names = [one.name for one in self.deployments]
+        names = [deployment.name for deployment in self.deployments]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"deployments: two have the name '{name}'")
+                raise ValueError(f"deployments: several deployments have the name '{name}'.")
         return self
 
 
 def read_deployments(file: Path = FILE) -> list[Deployment]:
-    """Returns the deployments that a file lists.
+    """Return the deployments that a file lists.
 
     Args:
-        file: A `prefect.yaml`.
+        file: The path of a `prefect.yaml`.
 
     Raises:
-        ConfigError: The file cannot be read, or says what it may not.
+        ConfigError: The file cannot be read or is invalid.
     """
     try:
         document = yaml.safe_load(file.read_text())
     except OSError as error:
-        raise ConfigError(f"'{file}' cannot be read: {error.strerror}") from None
+        raise ConfigError(f"Cannot read '{file}': {error.strerror}.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
-        raise ConfigError(f"'{file}' is no YAML: {reason}") from None
+        raise ConfigError(f"'{file}' is not valid YAML: {reason}.") from None
     try:
         return _File.model_validate(document).deployments
     except ValidationError as error:
-        wrong = error.errors(include_url=False, include_input=False)
-        # A key that is misspelt is unknown, and another one is missing: the first says more.
-        first = min(wrong, key=lambda one: one["type"] != "extra_forbidden")
-        reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
+        errors = error.errors(include_url=False, include_input=False)
+        # For a misspelt key there are two errors: an unknown key, which helps more, and a missing
+        # key.
+        first = min(errors, key=lambda one: one["type"] != "extra_forbidden")
+        reason = _ERROR_TEXTS.get(first["type"], first["msg"].removeprefix("Value error, "))
         where = _field(first["loc"], document)
         raise ConfigError(f"{file.name}: {where + ': ' if where else ''}{reason}") from None
 
 
-_REASONS = {
-    **REASONS,
-    "too_long": "must be empty ([]), since the flows are installed wherever a worker is",
+_ERROR_TEXTS = {
+    **ERROR_TEXTS,
+    "too_long": "must be empty ([]), because the flows are installed with each worker",
 }
 
 
 def _field(loc: tuple[int | str, ...], document: Any) -> str:
-    """Returns where an error is, each deployment by its name: 'deployments.sync.schedules[0]'."""
+    """Return the path of an error with deployments by name: 'deployments.sync.schedules[0]'."""
     path = ""
     for part in loc:
         try:

@@ -1,4 +1,4 @@
-"""What is asked of a Prefect server: to know blocks, pools and deployments, and to end runs."""
+"""Calls to a Prefect server: register blocks, work pools and deployments, and cancel runs."""
 
 from __future__ import annotations
 
@@ -31,11 +31,20 @@ from prefect_stac_asset.deployments.runner_deployments import deployments
 from stac_asset.errors import ConfigError
 
 _REFUSED = {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}
-"""Statuses of requests whose content the server refuses."""
+"""Statuses of responses to requests with invalid content."""
+
+ACTIVE_RUNS = FlowRunFilter(
+    state=FlowRunFilterState(
+        type=FlowRunFilterStateType(
+            any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+        )
+    )
+)
+"""Filter for flow runs that hold a slot of the deployment's concurrency limit."""
 
 
 async def register_blocks() -> list[str]:
-    """Registers the types of our credentials, so that forms can offer them; returns their slugs."""
+    """Register the types of credential blocks, and return the slugs of the types."""
     slugs = []
     for kind in vars(blocks).values():
         if isinstance(kind, type) and issubclass(kind, Block) and kind is not Block:
@@ -48,14 +57,14 @@ async def register_deployments(file: Path) -> AsyncIterator[str]:
     """Register the deployments of a `prefect.yaml` for workers.
 
     Args:
-        file: The file.
+        file: The path of the file.
 
     Yields:
-        'flow name/deployment name' of each deployment, when it is registered.
+        'flow name/deployment name' of each registered deployment.
 
     Raises:
-        ConfigError: The file is wrong, a work pool of it does not exist, or Prefect refuses some
-            deployments. The message has a line for each refused deployment; all others are
+        ConfigError: The file is invalid, a work pool in it does not exist, or Prefect refuses some
+            deployments. The message has a line for each refused deployment. All others are
             registered.
     """
     made = deployments(file, pool=True)
@@ -65,14 +74,15 @@ async def register_deployments(file: Path) -> AsyncIterator[str]:
                 await client.read_work_pool(pool)
             except ObjectNotFound:
                 raise ConfigError(
-                    f"there is no work pool '{pool}': start a worker of it first, which makes it"
+                    f"Work pool '{pool}' does not exist. Start a worker for the pool first, which "
+                    "creates the pool."
                 ) from None
     refused = []
     for deployment in made:
         try:
             await deployment.aapply()
         except (DeploymentApplyError, PrefectHTTPStatusError) as error:
-            refused.append(f"deployment '{deployment.name}' is refused: {_reason(error)}")
+            refused.append(f"Prefect refused deployment '{deployment.name}': {_reason(error)}")
         else:
             yield f"{deployment.flow_name}/{deployment.name}"
     if refused:
@@ -80,10 +90,10 @@ async def register_deployments(file: Path) -> AsyncIterator[str]:
 
 
 def _reason(error: DeploymentApplyError | PrefectHTTPStatusError) -> str:
-    """Return why the server refused a deployment, without the request that its answer repeats.
+    """Return the server's reason to refuse a deployment, without the content of the request.
 
     Raises:
-        PrefectHTTPStatusError: The server failed, or refused the client rather than its request.
+        PrefectHTTPStatusError: The server failed, or denied access.
     """
     cause = error.__cause__ if isinstance(error, DeploymentApplyError) else error
     if not isinstance(cause, PrefectHTTPStatusError):
@@ -91,19 +101,21 @@ def _reason(error: DeploymentApplyError | PrefectHTTPStatusError) -> str:
     if cause.response.status_code not in _REFUSED:
         raise cause
     answer = cause.response.json()
-    found = answer.get("detail") or "; ".join(one["msg"] for one in answer["exception_detail"])
-    return " ".join(str(found).split()).removeprefix("Value error, ")
+    details = answer.get("detail") or "; ".join(
+        detail["msg"] for detail in answer["exception_detail"]
+    )
+    return " ".join(str(details).split()).removeprefix("Value error, ")
 
 
 async def make_process_pool(name: str, directory: Path) -> None:
-    """Makes a work pool, unless there is one of that name.
+    """Create a work pool for processes, unless a pool of that name exists.
 
     Args:
-        name: What to call it.
-        directory: The working directory of its runs: relative paths are within it.
+        name: The name of the pool.
+        directory: The working directory of runs in a new pool.
 
     Raises:
-        ConfigError: There is one, and it is not for processes.
+        ConfigError: A pool of that name exists and is not for processes.
     """
     async with get_client() as client:
         try:
@@ -116,18 +128,21 @@ async def make_process_pool(name: str, directory: Path) -> None:
             )
             return
     if found.type != "process":
-        raise ConfigError(f"work pool '{name}' is for {found.type} workers, and not for processes")
+        raise ConfigError(
+            f"Work pool '{name}' is of type '{found.type}', but `make up` needs type 'process'. "
+            "Set `work_pool.name` to another pool."
+        )
 
 
 async def online_workers(pool: str) -> list[Worker]:
-    """Return the workers of a work pool that have sent a heartbeat lately.
+    """Return the workers of a work pool that recently sent a heartbeat.
 
     Args:
         pool: The name of the work pool.
     """
     online = WorkerFilter(status=WorkerFilterStatus(any_=["ONLINE"]))
     async with get_client() as client:
-        # Both said, as the client sends nulls otherwise, which some versions of FastAPI refuse.
+        # Without offset and limit the client sends nulls, which some versions of FastAPI refuse.
         return await client.read_workers_for_work_pool(pool, online, offset=0, limit=200)
 
 
@@ -136,33 +151,30 @@ async def has_worker(pool: str, since: datetime) -> bool:
 
     Args:
         pool: The name of the work pool.
-        since: The time. A worker that was killed stays online for a minute and a half.
+        since: The time. A killed worker stays online for 90 seconds.
     """
-    found = await online_workers(pool)
-    return any(one.last_heartbeat_time and one.last_heartbeat_time >= since for one in found)
+    workers = await online_workers(pool)
+    return any(
+        worker.last_heartbeat_time and worker.last_heartbeat_time >= since for worker in workers
+    )
 
 
-async def cancel_runs(patience: float) -> list[str]:
-    """Cancels the runs that are at work, and returns the names of those that have ended.
+async def cancel_runs(timeout: float) -> list[str]:
+    """Cancel active flow runs, and return the names of the runs that ended in time.
 
     Args:
-        patience: Seconds that they get to end.
+        timeout: Maximum number of seconds to wait for all runs.
     """
-    at_work = FlowRunFilter(
-        state=FlowRunFilterState(
-            type=FlowRunFilterStateType(
-                any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
-            )
-        )
-    )
     ended = []
     async with get_client() as client:
         runs = await client.read_flow_runs(
-            flow_run_filter=at_work, sort=FlowRunSort.START_TIME_ASC, limit=200
+            flow_run_filter=ACTIVE_RUNS, sort=FlowRunSort.START_TIME_ASC, limit=200
         )
         for run in runs:
-            await client.set_flow_run_state(run.id, Cancelling(message="its worker is ended"))
-        deadline = time.monotonic() + patience
+            await client.set_flow_run_state(
+                run.id, Cancelling(message="The worker is being stopped.")
+            )
+        deadline = time.monotonic() + timeout
         for run in runs:
             while time.monotonic() < deadline:
                 state = (await client.read_flow_run(run.id)).state

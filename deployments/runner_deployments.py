@@ -1,4 +1,4 @@
-"""The deployments of `prefect.yaml` as values that can be served, or registered for a worker."""
+"""The deployments of `prefect.yaml` as Prefect's `RunnerDeployment`, to serve or to register."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from prefect_stac_asset.deployments.prefect_yaml import FILE, Deployment, read_d
 
 
 def deployments(file: Path = FILE, *, pool: bool = False) -> list[RunnerDeployment]:
-    """Returns the deployments that a `prefect.yaml` lists.
+    """Return the deployments that a `prefect.yaml` lists.
 
     Args:
-        file: The file.
-        pool: Whether they are for the workers of their work pools; otherwise for serving.
+        file: The path of the file.
+        pool: Whether workers of the work pools run the deployments. Otherwise the deployments are
+            for `prefect.serve`.
 
     Raises:
-        ConfigError: The file cannot be read, or says what it may not.
+        ConfigError: The file cannot be read or is invalid.
     """
     return [_deployment(listed, pool) for listed in read_deployments(file)]
 
 
 def _deployment(listed: Deployment, pool: bool) -> RunnerDeployment:
     limit = listed.concurrency_limit
-    return RunnerDeployment.from_flow(
+    deployment = RunnerDeployment.from_flow(
         listed.flow(),
         name=listed.name,
         description=listed.description,
@@ -45,6 +46,9 @@ def _deployment(listed: Deployment, pool: bool) -> RunnerDeployment:
         ),
         work_pool_name=listed.work_pool.name if pool else None,
         job_variables=listed.work_pool.job_variables if pool else None,
-        # A module, not a path: a path would put flows/ itself on sys.path.
+        # A file path would add the folder of the file to `sys.path` in each run.
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
+    # `from_flow` stores the module that defines the flow; `prefect deploy` stores the file's value.
+    deployment.entrypoint = listed.entrypoint
+    return deployment

@@ -1,8 +1,8 @@
-"""Verify that a Prefect server makes scheduled runs.
+"""Check that a Prefect server creates scheduled runs.
 
-A server whose scheduler fails, or is switched off, answers every request as usual; only the runs
-are missing. Runs that exist already prove nothing, since an earlier version of the server may have
-made them. The check therefore registers a deployment of its own and waits for the first run.
+A server whose scheduler fails or is disabled answers requests as usual, but creates no runs.
+Existing runs prove nothing, because an earlier version of the server may have created them. The
+check therefore registers a temporary deployment and waits for its first scheduled run.
 """
 
 from __future__ import annotations
@@ -32,37 +32,37 @@ from prefect.settings import PREFECT_API_URL
 from stac_asset.errors import ConfigError, StacAssetError
 from stac_asset.redact import redact_href
 
-PATIENCE = 90.0
-"""Seconds until a server counts as one that makes no scheduled runs.
+RUN_TIMEOUT = 90.0
+"""Seconds to wait for a scheduled run.
 
-Prefect looks for changed deployments every 5 s and for all deployments every 60 s.
+Prefect's scheduler processes changed deployments every 5 s and all deployments every 60 s.
 """
 
-_OLD = (
-    "servers of Prefect 3.8 and 3.9.0 make none with SQLAlchemy 2.1, so upgrade the server to "
-    "Prefect 3.9.1, or install 'sqlalchemy<2.1' in its environment"
+_OLD_VERSION = (
+    "Servers of Prefect 3.8 and 3.9.0 create no scheduled runs with SQLAlchemy 2.1. Upgrade the "
+    "server to Prefect 3.9.1, or install 'sqlalchemy<2.1' in its environment."
 )
-_OFF = (
-    "its scheduler fails, or is switched off by `--no-services` or "
-    "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED, so look at the log and the settings of the server"
+_SCHEDULER_OFF = (
+    "The scheduler fails, or is disabled by `--no-services` or "
+    "`PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED`. Check the log and the settings of the server."
 )
 
 _NAME = "check-of-schedules-"
 _FIRST_RUN = timedelta(days=30)
-_ABANDONED = timedelta(hours=1)
+_MAX_AGE = timedelta(hours=1)
 
 
 class ScheduleError(StacAssetError):
-    """A server makes no scheduled runs."""
+    """A Prefect server creates no scheduled runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleCheck:
-    """A check that is under way: its deployment is registered.
+    """A check in progress with a registered temporary deployment.
 
     Args:
         server: The URL of the server.
-        version: The version of Prefect that the server runs.
+        version: The version of Prefect on the server.
         client: A client of the server.
         deployment: The id of the deployment.
     """
@@ -72,39 +72,40 @@ class ScheduleCheck:
     client: PrefectClient
     deployment: UUID
 
-    async def wait(self, patience: float) -> str:
+    async def wait(self, timeout: float) -> str:
         """Wait for the first run of the deployment, and return a sentence with the result.
 
         Args:
-            patience: Maximum number of seconds to wait.
+            timeout: Maximum number of seconds to wait.
 
         Raises:
-            ScheduleError: The server made no run.
+            ScheduleError: The server created no run.
         """
         name = f"the server at {self.server} (Prefect {self.version})"
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while not await self._has_run():
             if time.monotonic() > deadline:
-                cause = _OLD if self.version.startswith(("3.8.", "3.9.0")) else _OFF
+                is_old = self.version.startswith(("3.8.", "3.9.0"))
                 raise ScheduleError(
-                    f"{name} made no scheduled run within {patience:.0f} s: {cause}"
+                    f"{name} created no scheduled run within {timeout:.0f} s. "
+                    f"{_OLD_VERSION if is_old else _SCHEDULER_OFF}"
                 )
             await asyncio.sleep(0.5)
-        return f"{name} makes scheduled runs"
+        return f"{name} creates scheduled runs"
 
     async def _has_run(self) -> bool:
-        only = DeploymentFilter(id=DeploymentFilterId(any_=[self.deployment]))
+        own = DeploymentFilter(id=DeploymentFilterId(any_=[self.deployment]))
         try:
-            return bool(await self.client.read_flow_runs(deployment_filter=only, limit=1))
+            return bool(await self.client.read_flow_runs(deployment_filter=own, limit=1))
         except httpx.TimeoutException:  # A server on SQLite may be busy for a minute.
             return False
 
 
 @asynccontextmanager
-async def checking_schedules() -> AsyncIterator[ScheduleCheck]:
-    """Register a deployment with an active schedule at the server in use, and delete it in the end.
+async def check_schedules() -> AsyncIterator[ScheduleCheck]:
+    """Register a temporary deployment with an active schedule until the context ends.
 
-    The first run is a month ahead, and the deployment has no work pool, so no worker takes it.
+    The first run is a month ahead and the deployment has no work pool, so the run never starts.
 
     Raises:
         ConfigError: PREFECT_API_URL is not set.
@@ -112,7 +113,8 @@ async def checking_schedules() -> AsyncIterator[ScheduleCheck]:
     url = PREFECT_API_URL.value()
     if not url:
         raise ConfigError(
-            "no Prefect server is set: set PREFECT_API_URL, such as http://127.0.0.1:4200/api"
+            "No Prefect server is configured. Set `PREFECT_API_URL`, for example to "
+            "http://127.0.0.1:4200/api."
         )
     async with get_client() as client:
         is_cloud = client.server_type is ServerType.CLOUD
@@ -123,7 +125,10 @@ async def checking_schedules() -> AsyncIterator[ScheduleCheck]:
             deployment = await client.create_deployment(
                 flow,
                 "check",
-                description="Temporary: `python -m prefect_stac_asset.deployments` checks that runs are scheduled.",
+                description=(
+                    "Temporary deployment of `python -m prefect_stac_asset.deployments`, which "
+                    "checks that the server creates scheduled runs."
+                ),
                 schedules=[
                     DeploymentScheduleCreate(
                         schedule=IntervalSchedule(
@@ -135,14 +140,14 @@ async def checking_schedules() -> AsyncIterator[ScheduleCheck]:
             )
             yield ScheduleCheck(redact_href(url), version, client, deployment)
         finally:
-            # The deployment and its runs are deleted with the flow.
+            # Deletes the deployment and its runs, too.
             await client.delete_flow(flow)
 
 
 async def _delete_abandoned(client: PrefectClient) -> None:
-    """Delete the flows of checks whose process was killed."""
+    """Delete the flows that killed checks left."""
     found = await client.read_flows(flow_filter=FlowFilter(name=FlowFilterName(like_=_NAME)))
     for flow in found:
-        if flow.created is not None and flow.created < datetime.now(UTC) - _ABANDONED:
-            with suppress(ObjectNotFound):  # Another check has just deleted the same one.
+        if flow.created is not None and flow.created < datetime.now(UTC) - _MAX_AGE:
+            with suppress(ObjectNotFound):  # Another check has just deleted the flow.
                 await client.delete_flow(flow.id)

@@ -1,10 +1,10 @@
-"""A pipeline that has items downloaded by a deployment, on whichever machine its worker runs.
+"""A flow that runs a download deployment, on the machine of a worker, and uses the result.
 
     python examples/call_deployment.py HREF DIRECTORY [FLOW/DEPLOYMENT]
 
-`prefect deploy --all` makes the deployment, and a worker of its work pool has to run. The result
-comes back through Prefect's result storage, and the files through the directory: both have to be
-where the pipeline and the worker reach them.
+Create the deployment with `prefect deploy --all`, and run a worker for its work pool. This flow
+reads the result from Prefect's result storage and the files from DIRECTORY, so both must be
+accessible from this machine and from the worker.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ import sys
 from prefect import flow
 from prefect.deployments import arun_deployment
 
-from prefect_stac_asset import flows
+from prefect_stac_asset import DownloadOptions, DownloadResult
 
 DEPLOYMENT = "download-item-collection/download-item-collection"
 
 
 @flow
 async def list_items(href: str, directory: str, deployment: str = DEPLOYMENT) -> list[str]:
-    """Downloads the items of a collection, and returns their ids.
+    """Download the items of an item collection, and return the ids of the items.
 
     Args:
         href: The href of the item collection.
-        directory: Where everything goes.
-        deployment: What to run, as 'flow name/deployment name'.
+        directory: The destination.
+        deployment: The deployment, as 'flow name/deployment name'.
 
     Raises:
-        DownloadError: Assets could not be downloaded.
+        DownloadError: Some assets failed.
     """
-    options = flows.DownloadOptions(max_concurrent_downloads=8)
+    options = DownloadOptions(max_concurrent_downloads=8)
     run = await arun_deployment(
         deployment,
         parameters={
@@ -41,8 +41,8 @@ async def list_items(href: str, directory: str, deployment: str = DEPLOYMENT) ->
             "options": options.model_dump(mode="json", exclude_unset=True),
         },
     )
-    assert run.state is not None, "it is waited for"
-    result: flows.DownloadResult = await run.state.aresult()
+    assert run.state is not None, "arun_deployment waits for the end of the run"
+    result: DownloadResult = await run.state.aresult()
     return [item.id for item in result.items()]
 
 

@@ -1,10 +1,10 @@
-"""The demo: real items, an origin on loopback, the flow `download-item`, and what came of it.
+"""The demo of `make demo`: run the flow `download-item`, and print the results.
 
     python examples/demo.py [HREF]
 
-Without an href it takes the real items of `../shared/data`, where that folder is, and otherwise
-the items of `examples/data`, which `make_data.py` made. Pixels that do not exist offline are
-served by an origin on loopback, whose bytes depend on the path alone.
+Without an href, the demo downloads the real items in `../shared/data` if this folder exists, and
+otherwise the items in `examples/data`, which `make_data.py` created. An origin on this machine
+serves the assets. Assets of the real items have generated content of the real size.
 """
 
 from __future__ import annotations
@@ -31,18 +31,22 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def main(hrefs: list[str]) -> int:
-    """Runs the demo, and returns its exit code."""
+    """Run the demo, and return the exit code.
+
+    Args:
+        hrefs: The hrefs of the items. An empty list means the example items.
+    """
     with Origin() as origin:
         if hrefs:
             note = redact_href(hrefs[0])
         elif REAL.is_dir():
-            note = "two real items of ../shared/data; pixels from an origin on loopback"
+            note = "two real items of ../shared/data; a local server sends generated pixels"
             hrefs = [_relocated(origin), "../shared/data/simple-item-with-image.json"]
         else:
-            note = "the two items of examples/data, from an origin on loopback"
+            note = "the two items of examples/data from a local server"
             hrefs = _served(origin)
         console.print(f"Downloading {note}.")
-        console.print("Starting Prefect's embedded server, which takes some seconds ...\n")
+        console.print("Starting Prefect's embedded server. This takes some seconds ...\n")
         code = _run(hrefs, origin)
     return code
 
@@ -58,7 +62,7 @@ def _run(hrefs: list[str], origin: Origin) -> int:
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "DO_NOT_TRACK": "1",
     }
-    # Prefect's own lines, and what its server prints when it is stopped, go to a file.
+    # Write Prefect's log to a file, including the messages of its server at the end.
     with log.open("w") as errors:
         flow = subprocess.Popen(
             [sys.executable, "examples/run_flow.py", _short(HOME / "data"), *hrefs],
@@ -106,7 +110,7 @@ def _show(run: dict[str, Any], origin: Origin) -> None:
     served = [row for row in rows if row["href"].startswith(origin.url)]
     same = sum(_digest(row) == _served_digest(row, origin) for row in served)
     if served:
-        console.print(f"{same} of {len(served)} files are byte for byte what the origin served")
+        console.print(f"{same} of {len(served)} files are identical to the served files")
     console.print(f"The rewritten item: {_short(Path(run['document']))}\n")
 
 
@@ -120,9 +124,9 @@ def _served_digest(row: dict[str, Any], origin: Origin) -> bytes:
 
 
 def _relocated(origin: Origin) -> str:
-    """Returns the href of the first real Sentinel-2 item, its assets moved to the origin.
+    """Return the href of the first real Sentinel-2 item, with asset hrefs of the origin.
 
-    The sizes are the real ones. The checksums are of the bytes that the origin has instead.
+    The sizes are real. The checksums are those of the generated content.
     """
     items = json.loads((REAL / "sentinel-2-item-collection.json").read_text())
     item = items["features"][0]

@@ -1,9 +1,9 @@
-"""Makes the example items and their small GeoTIFFs, byte for byte the same each time.
+"""Create the example items and small GeoTIFFs. Every run creates identical files.
 
     python examples/make_data.py DIRECTORY
 
-The pictures are uncompressed single-band GeoTIFFs in EPSG:4326, written by hand after the TIFF 6.0
-and GeoTIFF 1.1 specifications, so that no imaging library is needed.
+The images are uncompressed single-band GeoTIFFs in EPSG:4326, written according to the TIFF 6.0 and
+GeoTIFF 1.1 specifications, without an imaging library.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from pathlib import Path
 from typing import Any
 
 SIZE = 64
-"""Pixels a side."""
+"""Width and height of an image in pixels."""
 
 PIXEL = 0.001
-"""Degrees a pixel."""
+"""Size of a pixel in degrees."""
 
 BANDS = ("red", "nir", "ndvi")
 
 
 def geotiff(values: bytes, west: float, north: float) -> bytes:
-    """Returns a GeoTIFF of SIZE x SIZE pixels of 8 bits.
+    """Return a GeoTIFF of SIZE x SIZE pixels with 8 bits per pixel.
 
     Args:
-        values: The pixels, row by row from the north.
+        values: The pixels, row by row, starting in the north.
         west: Longitude of the left edge, in degrees.
         north: Latitude of the upper edge, in degrees.
     """
     scale = struct.pack("<3d", PIXEL, PIXEL, 0.0)
     tiepoint = struct.pack("<6d", 0.0, 0.0, 0.0, west, north, 0.0)
-    # Version, then the keys: geographic model, pixels are areas, EPSG:4326.
+    # Version and number of keys, then the keys: geographic model, pixel is area, EPSG:4326.
     geokeys = struct.pack("<16H", 1, 1, 0, 3, 1024, 0, 1, 2, 1025, 0, 1, 1, 2048, 0, 1, 4326)
     tags = [
         (256, 3, 1, SIZE),
@@ -64,11 +64,11 @@ def geotiff(values: bytes, west: float, north: float) -> bytes:
 
 
 def pixels(band: str, seed: int) -> bytes:
-    """Returns the pixels of a band: hills whose shape depends on the band and the item.
+    """Return the pixels of a band, a pattern that depends on the band and the item.
 
     Args:
         band: One of BANDS.
-        seed: A number that differs from item to item.
+        seed: Number of the item.
     """
     step = BANDS.index(band) + 2
     rows = (
@@ -78,12 +78,12 @@ def pixels(band: str, seed: int) -> bytes:
 
 
 def item(name: str, number: int, assets: dict[str, bytes]) -> dict[str, Any]:
-    """Returns a STAC item with relative asset hrefs, sizes and checksums.
+    """Return a STAC item with relative asset hrefs, sizes and checksums.
 
     Args:
-        name: Its id.
-        number: How far east it lies, and which day of June 2026 it is of.
-        assets: The bytes of each band.
+        name: The id of the item.
+        number: Number of the item, which defines its longitude and its day in June 2026.
+        assets: The content of each band.
     """
     west, north = 8.0 + number * SIZE * PIXEL, 50.0
     east, south = west + SIZE * PIXEL, north - SIZE * PIXEL
@@ -112,11 +112,11 @@ def item(name: str, number: int, assets: dict[str, bytes]) -> dict[str, Any]:
 
 
 def make_data(directory: Path, count: int = 2) -> list[Path]:
-    """Writes the items and their pictures, and returns the paths of the items.
+    """Write the items and images, and return the paths of the items.
 
     Args:
-        directory: Where to.
-        count: How many items.
+        directory: The folder to write to.
+        count: Number of items.
     """
     directory.mkdir(parents=True, exist_ok=True)
     documents = []

@@ -1,9 +1,9 @@
-"""Runs the flow `download-item` over items, one after the other, and prints a JSON line for each.
+"""Run the flow `download-item` for each item in turn, and print a JSON line per run.
 
     python examples/run_flow.py DIRECTORY HREF...
 
-Prefect's embedded server keeps the runs in `PREFECT_HOME`. A run that fails ends this with its
-error on the last line, and exit code 1.
+Prefect's embedded server stores the runs in `PREFECT_HOME`. If a run fails, the script prints the
+error as the last line, and exits with code 1.
 """
 
 from __future__ import annotations
@@ -25,18 +25,23 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import State, StateType
 from prefect.client.schemas.sorting import TaskRunSort
 
-from prefect_stac_asset import flows
+from prefect_stac_asset import DownloadOptions, DownloadResult, download_item
 
 
 async def run(directory: Path, hrefs: list[str]) -> int:
-    """Runs the flow for each href, and returns the exit code."""
-    options = flows.DownloadOptions(check_first=True)
+    """Run the flow for each href, and return the exit code.
+
+    Args:
+        directory: The destination. Each item gets a subfolder.
+        hrefs: The hrefs of the items.
+    """
+    options = DownloadOptions(check_first=True)
     for href in hrefs:
         target = directory / Path(href).stem
-        state: State[flows.DownloadResult] = await flows.download_item(
+        state: State[DownloadResult] = await download_item(
             href, str(target), options, return_state=True
         )
-        await _recorded(state)
+        await _wait_until_recorded(state)
         found = await state.aresult(raise_on_failure=False)
         if isinstance(found, Exception):
             print(json.dumps({"error": str(found)}), flush=True)
@@ -46,11 +51,11 @@ async def run(directory: Path, hrefs: list[str]) -> int:
     return 0
 
 
-async def _recorded(state: State[flows.DownloadResult]) -> None:
-    """Waits until the server knows the end of every task run.
+async def _wait_until_recorded(state: State[DownloadResult]) -> None:
+    """Wait until the server has recorded the end of every task run.
 
-    Task runs reach it as events, a little later than they happen; the embedded server ends with
-    this process, and would lose the last of them.
+    Task runs reach the server as events with a short delay. The embedded server ends with this
+    process, so the last events would be lost.
     """
     run_id = state.state_details.flow_run_id
     assert run_id is not None

@@ -1,9 +1,9 @@
-"""A pipeline whose first step is the flow `download-item`, called as a subflow.
+"""A flow that calls the flow `download-item` as a subflow.
 
     python examples/subflow.py HREF DIRECTORY
 
-The subflow has a run of its own in Prefect's UI, below that of the pipeline. Where it fails, its
-error is raised here, and the pipeline fails with it.
+Prefect's UI shows the run of the subflow below the run of this flow. If the subflow fails, its
+error is raised here, and this flow fails too.
 """
 
 from __future__ import annotations
@@ -13,25 +13,30 @@ import sys
 
 from prefect import flow, task
 
-from prefect_stac_asset import flows
+from prefect_stac_asset import download_item
 
 
 @task
 def measure(key: str, path: str) -> tuple[str, int]:
-    """Stands for what a pipeline does with a file: returns the asset's key, and its bytes."""
+    """Return the key and the size of a file, as an example of processing.
+
+    Args:
+        key: The key of the asset.
+        path: The path of the downloaded file.
+    """
     with open(path, "rb") as file:
         return key, file.seek(0, 2)
 
 
 @flow
 async def measure_item(href: str, directory: str) -> dict[str, int]:
-    """Downloads an item, and returns the bytes of each of its assets.
+    """Download an item, and return the size of each asset in bytes.
 
     Args:
-        href: The item's href.
-        directory: Where the item and its assets go.
+        href: The href of the item.
+        directory: The destination of the item and the assets.
     """
-    result = await flows.download_item(href, directory)
+    result = await download_item(href, directory)
     item = result.item()
     paths = {key: asset.get_absolute_href() or "" for key, asset in item.assets.items()}
     return dict(measure.map(list(paths), list(paths.values())).result())

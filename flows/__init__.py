@@ -1,7 +1,7 @@
-"""Prefect flows that download STAC assets, and the tasks that they are made of.
+"""Prefect flows and tasks that download, check, verify and mirror STAC assets.
 
-The tasks are thin adapters over the library `stac_asset`; each is useful by itself in a flow of
-one's own.
+The tasks adapt functions of the library `stac_asset` to Prefect. Each task can also be used in your
+own flows.
 """
 
 from prefect_stac_asset.flows.check.flow import check_assets

@@ -1,4 +1,4 @@
-"""The public names of the package. They are imported on first use."""
+"""Public names of the package, which are imported on first use."""
 
 from . import blocks as blocks
 from . import deployments as deployments

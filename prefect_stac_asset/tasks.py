@@ -1,4 +1,4 @@
-"""The Prefect tasks of the flows, for use in other flows."""
+"""Prefect tasks of the flows, for use in other flows."""
 
 from prefect_stac_asset.flows.tasks import (
     check_asset_exists,

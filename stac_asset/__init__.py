@@ -1,10 +1,10 @@
 """Read and download STAC items, item collections, collections, and assets.
 
-Start with `download_item` and the other free functions. `Config` holds their options. Clients derive
-from `Client`.
+Start with `download_item` and the other functions. `Config` holds the options. `Client` is the base
+class of all clients.
 
-`__init__.pyi` lists the public names. They are imported on first use, so that importing the package
-is fast.
+`__init__.pyi` lists the public names. Each name is imported on first use, so that importing the
+package is fast.
 """
 
 import lazy_loader

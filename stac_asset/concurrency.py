@@ -1,4 +1,4 @@
-"""Awaits one call for each of many inputs, a bounded number at a time."""
+"""Concurrency helpers: bounded concurrency, the event loop runner, and calls in threads."""
 
 from __future__ import annotations
 
@@ -9,48 +9,51 @@ from typing import ParamSpec, TypeVar
 
 _A = TypeVar("_A")
 _R = TypeVar("_R")
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 async def bounded(
     call: Callable[[_A], Awaitable[_R]], inputs: Iterable[_A], limit: int
 ) -> AsyncGenerator[_R, None]:
-    """Yields the results of a call for each input, in the order of their ends.
+    """Yield the results of a call for each input, in order of completion.
 
-    There is one worker a place, not one an input, and inputs are drawn as they can be worked on:
-    there may be very many. Leaving the iteration early cancels what is under way, and returns
-    when it has ended; so does an exception of the call, which is raised here.
+    The number of tasks is `limit`, not the number of inputs, and inputs are consumed on demand.
+    There may therefore be very many inputs. If the caller stops the iteration, or if a call raises
+    an exception, all running calls are cancelled and awaited. The exception is raised to the
+    caller.
 
     Args:
-        call: What to await for each input.
-        inputs: The inputs; a list or tuple shorter than the limit starts no idle workers.
-        limit: How many calls are under way at once, at least 1.
+        call: The function to await for each input.
+        inputs: The inputs. For a list or tuple shorter than `limit`, fewer tasks are started.
+        limit: Maximum number of concurrent calls, at least 1.
 
     Yields:
-        What the calls return.
+        The results of the calls.
     """
     if isinstance(inputs, list | tuple):
         limit = min(limit, len(inputs))
-    waiting = iter(inputs)
-    # No queue: its every put and get would wake somebody up.
+    remaining = iter(inputs)
+    # An asyncio.Queue is slower: each put and each get wakes a waiting task.
     done: deque[tuple[_R] | Exception | None] = deque()
     arrived, room = asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
         try:
-            for value in waiting:
+            for value in remaining:
                 while len(done) > limit:
                     room.clear()
                     await room.wait()
                 done.append((await call(value),))
                 arrived.set()
-                if left:  # A call may end in good order although it was cancelled.
+                if stopped:  # A call may return normally although it was cancelled.
                     return
             done.append(None)
         except Exception as error:
             done.append(error)
         arrived.set()
 
-    left = False
+    stopped = False
     workers = [asyncio.create_task(work()) for _ in range(limit)]
     try:
         running = len(workers)
@@ -67,17 +70,17 @@ async def bounded(
             else:
                 yield result[0]
     finally:
-        left = True
+        stopped = True
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
 
 
 def new_runner() -> asyncio.Runner:
-    """Returns a runner on uvloop, and where that is not installed, on asyncio's own loop.
+    """Return an event loop runner that uses uvloop if installed, and asyncio's loop otherwise.
 
-    Used from the main thread, it turns Ctrl-C into a cancellation of what it runs, and raises
-    KeyboardInterrupt when that has cleaned up.
+    In the main thread, Ctrl-C cancels the running coroutine. The runner raises KeyboardInterrupt
+    after the coroutine has cleaned up.
     """
     return asyncio.Runner(loop_factory=_loop_factory())
 
@@ -90,28 +93,22 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-_P = ParamSpec("_P")
-
-
-_T = TypeVar("_T")
-
-
 async def in_thread(call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Runs a blocking call in a thread, and never leaves it running behind a cancellation.
+    """Run a blocking call in a thread. Cancellation takes effect after the call has returned.
 
     Args:
-        call: What to run.
-        args: Its arguments.
-        kwargs: Its named arguments.
+        call: The function to call.
+        args: Positional arguments.
+        kwargs: Keyword arguments.
     """
     return await ended(asyncio.ensure_future(asyncio.to_thread(call, *args, **kwargs)))
 
 
 async def ended(task: asyncio.Future[_T]) -> _T:
-    """Awaits what cannot be stopped, and is not left running behind a cancellation.
+    """Await a future that cannot be cancelled. Cancellation takes effect after the end.
 
     Args:
-        task: What runs in a thread.
+        task: The future of a call in a thread.
     """
     try:
         return await asyncio.shield(task)

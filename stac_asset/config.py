@@ -1,4 +1,7 @@
-"""The configuration of a download."""
+"""The configuration of a download, with validation.
+
+`stac_asset.config_fields` declares the fields.
+"""
 
 from __future__ import annotations
 
@@ -41,33 +44,33 @@ _GRANTS: dict[str, tuple[str, ...]] = {
         "oauth2_password",
     ),
 }
-"""The OAuth2 grants, each with the fields that it requires."""
+"""OAuth2 grants, with the required fields of each grant."""
 
 
 class Config(ConfigFields):
-    """Configuration for downloading items and their assets.
+    """Configuration of downloads.
 
-    The fields are those of `ConfigFields`. A contradictory configuration can be created. `validate`
-    raises its error, and so does every function that takes a configuration.
+    `ConfigFields` documents the fields. The constructor does not check them: `validate` does, and
+    all functions with a `config` argument call `validate`.
     """
 
-    # Checks the types of an instance again each time it is validated.
+    # Without this option, pydantic accepts instances without checking their fields.
     __pydantic_config__: ClassVar[dict[str, object]] = {"revalidate_instances": "always"}
 
     def validate(self) -> None:
-        """Validates this configuration.
+        """Validate this configuration.
 
         Raises:
-            CannotIncludeAndExclude: include and exclude are mutually exclusive
-            ConfigError: Any other contradiction, or a value that a field cannot have.
+            CannotIncludeAndExclude: `include` and `exclude` are both set.
+            ConfigError: Other fields contradict each other, or a value is invalid.
         """
         self._check_types()
         if self.include and self.exclude:
             raise CannotIncludeAndExclude(
-                "include and exclude are mutually exclusive: set one of them"
+                "include and exclude are mutually exclusive. Set only one of them."
             )
         if self.warn and self.fail_fast:
-            raise ConfigError("warn and fail_fast are mutually exclusive: set one of them")
+            raise ConfigError("warn and fail_fast are mutually exclusive. Set only one of them.")
         for name in ("s3_max_attempts", "http_max_attempts", "max_connections_per_host"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
@@ -116,7 +119,7 @@ class Config(ConfigFields):
             raise ConfigError(f"oauth2_grant '{self.oauth2_grant}' needs {', '.join(missing)} too")
 
     def copy(self) -> Config:
-        """Returns a deep copy of this config.
+        """Return a deep copy of this config.
 
         Returns:
             A deep copy of this config.
@@ -125,11 +128,11 @@ class Config(ConfigFields):
 
     @classmethod
     def from_env(cls, **overrides: Any) -> Config:
-        """Return a configuration from the environment and `.env`, read now.
+        """Return a configuration with the current values of the environment and `.env`.
 
         Args:
-            overrides: Fields by name, which have precedence over the environment. See
-                `stac_asset.settings.Settings` for the order of precedence.
+            overrides: Values of fields, which take precedence over the environment.
+                `stac_asset.environment` documents the order of precedence.
 
         Raises:
             ConfigError: A variable or an override has an invalid value.

@@ -1,7 +1,7 @@
-"""The options of a download, with their types, defaults and descriptions.
+"""The options of a download, with types, defaults and descriptions.
 
-The docstring of a field is its only description. The settings, the command line, the run form and
-the reference show it.
+Each option is described only here, in the docstring of the field. The settings, the command line,
+the run form and the reference show this description.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DEFAULT_HTTP_MAX_ATTEMPTS = 10
 
 @dataclass
 class ConfigFields:
-    """The fields of `Config`. Secrets have no repr."""
+    """The fields of `Config`. Secrets are not part of the repr."""
 
     alternate_assets: list[str] = field(default_factory=list)
     """Keys of alternate hrefs to try first, such as `s3`, in order of preference.
@@ -44,7 +44,7 @@ class ConfigFields:
     """
 
     error_strategy: ErrorStrategy = ErrorStrategy.DELETE
-    """What the document keeps of a failed asset: KEEP its source href, or DELETE the asset."""
+    """How to handle a failed asset in the document: KEEP the source href, or DELETE the asset."""
 
     exclude: list[str] = field(default_factory=list)
     """Keys of assets to leave out.
@@ -59,7 +59,7 @@ class ConfigFields:
     """
 
     make_directory: bool = True
-    """Create the destination directory if it does not exist. Otherwise raise an error."""
+    """Create a missing destination directory. Otherwise raise an error."""
 
     clean: bool = True
     """Remove the part file after an error that a retry cannot fix.
@@ -69,13 +69,13 @@ class ConfigFields:
     """
 
     overwrite: bool = False
-    """Download files again that already exist."""
+    """Download existing files again."""
 
     earthdata_token: str | None = field(default=None, repr=False)
     """NASA Earthdata bearer token."""
 
     s3_region_name: str = DEFAULT_S3_REGION_NAME
-    """Region of S3 buckets whose items do not declare one."""
+    """Region of S3 buckets, unless the item declares a region."""
 
     s3_requester_pays: bool = False
     """Agree to pay for downloads from requester-pays buckets."""
@@ -96,7 +96,7 @@ class ConfigFields:
     """Fail if the content type differs from the media type of the asset. Otherwise warn."""
 
     http_client_timeout: float | None = None
-    """Maximum duration, in seconds, of one attempt to download a file. Default: no limit.
+    """Maximum duration, in seconds, of each attempt to download a file. Default: no limit.
 
     Time spent waiting for a connection slot does not count.
     """
@@ -108,26 +108,26 @@ class ConfigFields:
     """Maximum number of attempts for each file. Only transient errors are retried."""
 
     http_headers: dict[str, str] = field(default_factory=dict, repr=False)
-    """Headers to send with each plain HTTP request. They may hold secrets.
+    """Headers to send with each plain HTTP request. The values may be secrets.
 
-    They are sent to `http_headers_hosts`. If that list is empty, they are sent to the origin of
-    each href, but not to another origin after a redirect.
+    The headers are sent to `http_headers_hosts`. If that list is empty, they are sent to the origin
+    of each href, but not to another origin after a redirect.
     """
 
     http_headers_hosts: list[str] = field(default_factory=list)
     """The only hosts that receive `http_headers`, in the format of `oauth2_hosts`."""
 
     retry_wait: float = 0.5
-    """Maximum wait, in seconds, before the first retry. It doubles with each further retry."""
+    """Maximum wait, in seconds, before the first retry. Doubled for each further retry."""
 
     retry_wait_max: float = 60.0
-    """Maximum wait, in seconds, before any retry. It also limits `Retry-After`."""
+    """Maximum wait, in seconds, before any retry. Also limits `Retry-After`."""
 
     max_connections_per_host: int = 32
-    """Maximum number of simultaneous connections to one host."""
+    """Maximum number of simultaneous connections per host."""
 
     max_connections_per_file: int | None = None
-    """Maximum number of simultaneous connections for one file of 32 MiB or more.
+    """Maximum number of simultaneous connections per file of 32 MiB or more.
 
     Default: 16, and 1 for hosts known to allow few connections, such as the Copernicus Data Space.
     They count towards `max_connections_per_host`. Further connections are opened only if the
@@ -135,7 +135,7 @@ class ConfigFields:
     """
 
     verify_existing: Literal["size", "checksum", "none"] = "size"
-    """How to check an existing file before it is skipped.
+    """How to check an existing file before skipping the download.
 
     `size` compares its size, `checksum` reads the whole file, and `none` accepts any file.
     """
@@ -198,8 +198,8 @@ class ConfigFields:
 def field_descriptions() -> dict[str, str]:
     """Return the docstring of each field, by name.
 
-    Python keeps no docstrings of fields, so they are read from the source code. Without source
-    code, the result is empty.
+    Python does not store the docstrings of fields, so they are read from the source code. The
+    result is empty if the source code is not available.
     """
     try:
         [parsed] = ast.parse(dedent(inspect.getsource(ConfigFields))).body

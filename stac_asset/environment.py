@@ -1,4 +1,4 @@
-"""Reads the fields of `Config` from environment variables and `.env` files.
+"""Read the fields of `Config` from environment variables and `.env` files.
 
 The order of precedence is:
 
@@ -32,10 +32,10 @@ from stac_asset.config_fields import ConfigFields, field_descriptions
 from stac_asset.errors import ConfigError
 
 PREFIX = "STAC_ASSET_"
-"""What the names of our environment variables begin with."""
+"""Prefix of the environment variables."""
 
 _ALIASES = {"earthdata_token": (f"{PREFIX}EARTHDATA_TOKEN", "EARTHDATA_PAT")}
-"""Fields that have other variables beside their own, the preferred one first."""
+"""Fields with additional variables, in order of precedence."""
 
 
 def _list(value: Any) -> Any:
@@ -52,8 +52,8 @@ def _json(value: Any) -> Any:
     try:
         return json.loads(value)
     except ValueError:
-        # Without the text, which may hold a secret.
-        raise ValueError("it should be valid JSON") from None
+        # The original message is dropped, because it may quote a secret.
+        raise ValueError("value should be valid JSON") from None
 
 
 def _member(kind: type[Enum]) -> BeforeValidator:
@@ -63,13 +63,13 @@ def _member(kind: type[Enum]) -> BeforeValidator:
         try:
             return kind[value.strip().upper()]
         except KeyError:
-            raise ValueError(f"it should be one of {', '.join(kind.__members__)}") from None
+            raise ValueError(f"value should be one of {', '.join(kind.__members__)}") from None
 
     return BeforeValidator(member)
 
 
-def _readable(hint: Any) -> Any:
-    """Returns a type that also takes what an environment variable can say of it."""
+def _parsed_from_text(hint: Any) -> Any:
+    """Return a type that also accepts the text of an environment variable."""
     if get_origin(hint) is list:
         return Annotated[hint, NoDecode, BeforeValidator(_list)]
     if get_origin(hint) is dict:
@@ -95,17 +95,17 @@ def _fields() -> dict[str, Any]:
             options["default"] = field.default
         if field.name in _ALIASES:
             options["validation_alias"] = AliasChoices(*_ALIASES[field.name])
-        fields[field.name] = (_readable(hints[field.name]), Field(**options))
+        fields[field.name] = (_parsed_from_text(hints[field.name]), Field(**options))
     return fields
 
 
 if TYPE_CHECKING:
-    _Fields = BaseSettings
+    _BaseFields = BaseSettings
 else:
-    _Fields = create_model("_Fields", __base__=BaseSettings, **_fields())
+    _BaseFields = create_model("_BaseFields", __base__=BaseSettings, **_fields())
 
 
-class EnvironmentFields(_Fields):
+class EnvironmentFields(_BaseFields):
     """The fields of `Config`, read from the environment when an instance is created."""
 
     model_config = SettingsConfigDict(
@@ -123,21 +123,20 @@ class EnvironmentFields(_Fields):
         """Read the environment.
 
         Args:
-            overrides: Fields by name, which have precedence over the environment.
+            overrides: Values of fields, which take precedence over the environment.
 
         Raises:
-            ConfigError: A variable or an override has an invalid value, or an override is not a
-                field.
+            ConfigError: A variable or an override has an invalid value, or there is no such field.
         """
         for name in overrides:
             if name not in cls.model_fields:
-                raise ConfigError(f"there is no configuration field '{name}'")
+                raise ConfigError(f"'{name}' is not a configuration field")
         try:
             return cls(**overrides)
         except ValidationError as error:
-            raise ConfigError(_sentence(error, overrides)) from None
+            raise ConfigError(_error_text(error, overrides)) from None
         except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
             raise ConfigError(f"the file .env cannot be read: {reason}") from None
 
     def values(self) -> dict[str, Any]:
@@ -145,8 +144,8 @@ class EnvironmentFields(_Fields):
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(ConfigFields)}
 
 
-def _sentence(error: ValidationError, overrides: dict[str, Any]) -> str:
-    """Returns what is wrong with the first field that is, without its value."""
+def _error_text(error: ValidationError, overrides: dict[str, Any]) -> str:
+    """Return the error text for the first invalid field, without the value."""
     first = error.errors(include_input=False, include_context=False, include_url=False)[0]
     name = str(first["loc"][0])
     reason = first["msg"].removeprefix("Value error, ")

@@ -1,10 +1,16 @@
-"""Maps the errors of other libraries to ours, which hold no header and no query."""
+"""Map errors of other libraries to errors of this package.
+
+Errors of aiohttp and other libraries may contain request headers and signed URLs. The errors of
+this package contain no headers, and their messages contain no queries. Clients, the engine and all
+readers of documents use `mapped_errors`. S3 has a mapping of its own for botocore's errors.
+"""
 
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
-from types import TracebackType
 
 import aiohttp
 from aiohttp.http import HttpProcessingError
@@ -22,58 +28,84 @@ from stac_asset.errors import (
 from stac_asset.redact import redact_href, redact_text
 
 
-def mapped(error: Exception, href: str | URL) -> StacAssetError:
-    """Returns an error of ours for any error that a client raises.
+@contextmanager
+def mapped_errors(
+    href: str | URL, mapper: Callable[[Exception], StacAssetError] | None = None
+) -> Iterator[None]:
+    """Raise errors of this package in place of other errors. Cancellation is not affected.
 
     Args:
-        error: What was raised; one of ours stays as it is.
-        href: What was asked for.
+        href: The requested href.
+        mapper: Maps an error that is not a `StacAssetError`. Default: `mapped`.
+
+    Raises:
+        StacAssetError: An exception was raised in the context.
+    """
+    try:
+        yield
+    except StacAssetError:
+        raise
+    except Exception as error:
+        found = mapped(error, href) if mapper is None else mapper(error)
+        try:
+            raise found from found.__cause__
+        finally:
+            # Python sets the original error, which may contain secrets, as the context.
+            found.__context__ = None
+
+
+def mapped(error: Exception, href: str | URL) -> StacAssetError:
+    """Return the error of this package that corresponds to an error of a client.
+
+    Args:
+        error: The raised error. A `StacAssetError` is returned unchanged.
+        href: The requested href.
     """
     if isinstance(error, StacAssetError):
         return error
     shown = redact_href(href)
     reason = redact_text(str(error)) or type(error).__name__
     match error:
-        case aiohttp.ClientResponseError() if _is_garbled(error):
-            return garbled(shown)
+        case aiohttp.ClientResponseError() if _is_malformed(error):
+            return malformed_response(shown)
         case aiohttp.ClientResponseError():
-            # Not its message, which may be anything that somebody has read.
+            # The error's own message may quote any part of the response.
             return ResponseError.of(error.status, _phrase(error.status), str(href))
         case aiohttp.ClientPayloadError():
             return TruncatedError(f"{shown} ended before its announced length")
         case aiohttp.ServerTimeoutError():
-            return StalledError(f"{shown} sent nothing for too long")
+            return StalledError(f"{shown} sent no bytes for too long")
         case TimeoutError():
             return StalledError(f"{shown} took too long")
         case aiohttp.InvalidURL():
-            return TransferError(f"{shown} is no URL that can be requested")
+            return TransferError(f"{shown} is not a valid URL")
         case aiohttp.ClientSSLError():
-            return TransferError(f"{shown} cannot be reached safely: {reason}")
+            return TransferError(f"{shown} cannot be reached: TLS error: {reason}")
         case aiohttp.ServerDisconnectedError():
-            # Which may hold the headers that had arrived by then.
+            # This error may contain the response headers received so far.
             return ConnectionFailedError(
-                f"{shown} cannot be reached: the server closed the connection without an answer"
+                f"{shown} cannot be reached: the server closed the connection without a response"
             )
         case aiohttp.ClientConnectionError() | ConnectionError():
             return ConnectionFailedError(f"{shown} cannot be reached: {reason}")
         case _:
             unexpected = UnexpectedError(f"{shown}: {type(error).__name__}: {reason}")
-            # The error itself would show, in any traceback, the href that it was given.
+            # Chaining the error itself would show its href, with signature, in any traceback.
             unexpected.add_note(redact_text("".join(traceback.format_exception(error))))
             return unexpected
 
 
-def garbled(shown: str) -> ConnectionFailedError:
-    """Returns the error of an answer that no parser understands, of which nothing is shown.
+def malformed_response(shown: str) -> ConnectionFailedError:
+    """Return the error for a response that cannot be parsed. The response is not quoted.
 
     Args:
-        shown: The href, as it may be shown.
+        shown: The redacted href.
     """
-    return ConnectionFailedError(f"{shown} cannot be read: the answer is garbled")
+    return ConnectionFailedError(f"{shown} cannot be read: the response is malformed")
 
 
-def _is_garbled(error: aiohttp.ClientResponseError) -> bool:
-    """Returns whether no server has answered so: aiohttp's parser did, with the raw line."""
+def _is_malformed(error: aiohttp.ClientResponseError) -> bool:
+    """Return whether aiohttp's parser raised the error. Such errors quote the raw response."""
     return isinstance(error.__cause__, HttpProcessingError) or not 100 <= error.status <= 599
 
 
@@ -82,39 +114,3 @@ def _phrase(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return ""
-
-
-class mapped_errors:
-    """A context manager that maps what is raised inside; leaves cancellation alone.
-
-    Args:
-        href: What is asked for inside.
-    """
-
-    __slots__ = ("_href",)
-
-    def __init__(self, href: str | URL) -> None:
-        self._href = href
-
-    def mapped(self, error: Exception) -> StacAssetError:
-        """Returns an error of ours for what was raised inside.
-
-        Args:
-            error: What was raised; none of ours.
-        """
-        return mapped(error, self._href)
-
-    def __enter__(self) -> None:
-        """Nothing is to be prepared."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        """Raises the mapped error in place of the other library's, which may hold secrets."""
-        if isinstance(error, Exception) and not isinstance(error, StacAssetError):
-            found = self.mapped(error)
-            try:
-                raise found from found.__cause__
-            finally:
-                # Python puts the other library's error there, which nobody sees, but anybody finds.
-                found.__context__ = None

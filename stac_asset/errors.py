@@ -1,45 +1,47 @@
-"""Every error that this package raises on purpose.
+"""Errors and warnings of this package.
 
-One root, and each error is also the standard one where that is true:
+All errors derive from `StacAssetError`. An error also derives from the standard exception in
+parentheses:
 
     StacAssetError
-    ├── ConfigError (ValueError)
-    │   ├── CannotIncludeAndExclude
-    │   └── MissingCredentialError           a client needs a credential that nobody gave
-    ├── SourceError (ValueError)             a document that cannot be read, or is no STAC
-    ├── NoAssetsError (ValueError)           nothing to download on the object
-    ├── AssetOverwriteError                  two assets would get the same file
-    ├── UnsafePathError (ValueError)         a file would lie outside of its directory
-    ├── SchemeError (ValueError)             an href that no client claims
-    ├── HrefError (ValueError)               an href that is missing, empty, or relative to nothing
-    ├── LocalHrefError (PermissionError)     a remote item that names a local file
-    ├── TransferError                        the bytes of one asset did not arrive
+    ├── ConfigError (ValueError)             the configuration is invalid
+    │   ├── CannotIncludeAndExclude          `include` and `exclude` are both set
+    │   └── MissingCredentialError           a required credential is not configured
+    ├── SourceError (ValueError)             a document is unreadable or not valid STAC
+    ├── NoAssetsError (ValueError)           an object has no assets to download
+    ├── AssetOverwriteError                  two assets would have the same file
+    ├── UnsafePathError (ValueError)         a file would be outside the directory
+    ├── SchemeError (ValueError)             no client claims the href
+    ├── HrefError (ValueError)               an href is missing, malformed or cannot be resolved
+    ├── LocalHrefError (PermissionError)     a remote item references a local file
+    ├── TransferError                        the download of an asset failed
     │   ├── ResponseError (aiohttp.ClientResponseError)
-    │   │   ├── ResponseNotFoundError (NotFoundError)
-    │   │   └── ResponseForbiddenError (AccessError)
+    │   │   ├── ResponseNotFoundError        (NotFoundError) status 404 or 410
+    │   │   └── ResponseForbiddenError       (AccessError) status 401, 403 or 407
     │   ├── NotFoundError (FileNotFoundError)
-    │   ├── AccessError (PermissionError)
-    │   ├── LoginPageError (AccessError)     a login page in place of the file
-    │   ├── TokenError (AccessError)         a token endpoint gave no token
-    │   ├── CredentialError (AccessError)    credentials that have a name do not open the file
+    │   ├── AccessError (PermissionError)    the source denies access
+    │   │   ├── LoginPageError               a login page instead of the file
+    │   │   ├── TokenError                   a token endpoint issued no token
+    │   │   └── CredentialError              named credentials were rejected
     │   ├── ConnectionFailedError (ConnectionError)
-    │   ├── StalledError (TimeoutError)
-    │   ├── TruncatedError                   fewer bytes than were announced
-    │   ├── RangeError                       not the bytes that were asked for, or announced
-    │   ├── SizeError                        not the size that `file:size` says
-    │   ├── ChecksumError                    not the digest that `file:checksum` says
+    │   ├── StalledError (TimeoutError)      a timeout expired
+    │   ├── TruncatedError                   fewer bytes than announced
+    │   ├── RangeError                       other bytes than requested or announced
+    │   ├── SizeError                        the size differs from `file:size`
+    │   ├── ChecksumError                    the digest differs from `file:checksum`
     │   ├── DestinationError (OSError)       the file cannot be written: full disk, permissions
-    │   └── UnexpectedError                  a client raised something else
-    ├── RunningLoopError (RuntimeError)      a blocking function inside an event loop
-    ├── ContentTypeError                     not the media type that the asset says
-    ├── VerifyError                          files of a directory that are missing or wrong
-    └── DownloadError                        what went wrong in a whole run
+    │   └── UnexpectedError                  a client raised an undocumented error
+    ├── RunningLoopError (RuntimeError)      a blocking function was called in an event loop
+    ├── ContentTypeError                     the content type differs from the asset's media type
+    ├── VerifyError                          files of a directory are missing or damaged
+    └── DownloadError                        all failures of a run
 
-`DownloadWarning` is a warning, not an error. No message holds the query of an href.
+`DownloadWarning` is a warning, not an error. Messages never contain the query of an href.
 
-Serializers that keep only the text of an error, as Prefect's for JSON, make it again by
-`type(error)(str(error))`. Each class accepts its own text as its only argument: the copy has the
-same text, and the numbers that the text states.
+Some serializers, such as Prefect's JSON serializer, keep only the text of an error and recreate the
+error with `type(error)(str(error))`. All classes support this. A class whose constructor takes
+other values derives from `DescribedError` and decorates its constructor with `accepts_text`. The
+copy has the same text, and the counts or the status that the text contains.
 """
 
 from __future__ import annotations
@@ -57,31 +59,16 @@ from stac_asset.redact import redact_href, redact_text
 
 _P = ParamSpec("_P")
 
-_SHOWN = 10
-"""How many errors the text of a `DownloadError` names."""
+_MAX_LISTED = 10
+"""Maximum number of problems that the text of a `DownloadError` or `VerifyError` lists."""
 
 _COUNTS = re.compile(r"(\d+)(?: of (\d+))? (?:assets? failed|files are missing or wrong)$")
 """The end of the first line of a `DownloadError` or a `VerifyError`."""
 
-_CONTENT_TYPES = re.compile(r"content type '(.*)' where the asset says '(.*)': set ")
+_CONTENT_TYPES = re.compile(
+    r"content type '(.*)' differs from the asset's media type '(.*)'\. Set "
+)
 _STATUS = re.compile(r"(?:^|: )(\d{3})(?: [^:]*?)? for \S")
-
-
-def _or_its_text(init: Callable[_P, None]) -> Callable[_P, None]:
-    """Return the `__init__` of an error that accepts the error's text too, with `_read`.
-
-    The signature stays the documented one.
-    """
-
-    @wraps(init)
-    def either(*args: _P.args, **kwargs: _P.kwargs) -> None:
-        error, *given = args
-        if isinstance(error, ContentTypeError) and len(given) == 1 and not kwargs:
-            error._read(str(given[0]))
-        else:
-            init(*args, **kwargs)
-
-    return either
 
 
 class StacAssetError(Exception):
@@ -97,7 +84,7 @@ class StacAssetError(Exception):
 
     @property
     def message(self) -> str:
-        """What went wrong, without whose asset it was."""
+        """The text without the asset key and the owner."""
         return str(self.args[0]) if self.args else type(self).__name__
 
     def __str__(self) -> str:
@@ -105,62 +92,102 @@ class StacAssetError(Exception):
         if self.key is not None:
             owner = f" of {self.owner}" if self.owner else ""
             text = f"asset '{self.key}'{owner}: {text}"
-        # Ids and keys may hold half of a surrogate pair, which no terminal or log can take.
+        # Ids and keys may contain lone surrogates, which terminals and logs cannot encode.
         return text.encode(errors="backslashreplace").decode()
 
 
-class ConfigError(StacAssetError, ValueError):
-    """Raised if the configuration is not valid."""
+class DescribedError(StacAssetError):
+    """Base class of errors that are created from values other than a text.
 
-
-class CannotIncludeAndExclude(ConfigError):
-    """Raised if both `include` and `exclude` are set."""
-
-
-CantIncludeAndExclude = CannotIncludeAndExclude
-"""The other name under which it is documented."""
-
-
-class MissingCredentialError(ConfigError):
-    """Raised if a client needs a credential that nobody gave it, before it asks any server."""
-
-
-class SourceError(StacAssetError, ValueError):
-    """Raised if a STAC document cannot be read, or is none."""
-
-
-class NoAssetsError(StacAssetError, ValueError):
-    """Raised if an object has no assets to download."""
-
-
-class AssetOverwriteError(StacAssetError):
-    """Raised when an asset would be overwritten during download.
-
-    Args:
-        hrefs: The hrefs, or descriptions of the assets, that would share one file; or the text of
-            such an error.
-        path: The file that they would share.
+    A subclass composes the text from these values in `_describe`, decorates its constructor with
+    `accepts_text`, and restores its attributes from a text in `_restore`.
     """
 
-    def __init__(self, hrefs: list[str] | str, path: str | None = None) -> None:
-        super().__init__(hrefs, path)
-        self.hrefs = [] if isinstance(hrefs, str) else hrefs
-        self.path = path
+    _text: str | None = None
 
     @property
     def message(self) -> str:
-        """Which assets would share which file, and what to do."""
-        if isinstance(self.args[0], str):
-            return self.args[0]
+        """The text without the asset key and the owner."""
+        return self._describe() if self._text is None else self._text
+
+    def _describe(self) -> str:
+        return super().message
+
+    def _restore(self, text: str) -> None:
+        """Set the attributes of a copy that is created from the text of another error."""
+
+
+def accepts_text(init: Callable[_P, None]) -> Callable[_P, None]:
+    """Let the constructor of a `DescribedError` also accept an error's text as the only argument.
+
+    The signature of the constructor does not change.
+    """
+
+    @wraps(init)
+    def init_or_restore(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        error, *values = args
+        if isinstance(error, DescribedError) and len(values) == 1 and isinstance(values[0], str):
+            error._text = values[0]
+            error._restore(values[0])
+            error.args = (values[0],)
+        else:
+            init(*args, **kwargs)
+
+    return init_or_restore
+
+
+class ConfigError(StacAssetError, ValueError):
+    """Raised when the configuration is invalid."""
+
+
+class CannotIncludeAndExclude(ConfigError):
+    """Raised when both `include` and `exclude` are set."""
+
+
+CantIncludeAndExclude = CannotIncludeAndExclude
+"""Documented alias of `CannotIncludeAndExclude`."""
+
+
+class MissingCredentialError(ConfigError):
+    """Raised when a required credential is not configured, before any request is sent."""
+
+
+class SourceError(StacAssetError, ValueError):
+    """Raised when a STAC document cannot be read, or is not valid STAC."""
+
+
+class NoAssetsError(StacAssetError, ValueError):
+    """Raised when an object has no assets to download."""
+
+
+class AssetOverwriteError(DescribedError):
+    """Raised before a download in which two assets would have the same file.
+
+    Args:
+        hrefs: The hrefs or descriptions of the assets.
+        path: The path of the file.
+    """
+
+    @accepts_text
+    def __init__(self, hrefs: list[str], path: str | None = None) -> None:
+        super().__init__(hrefs, path)
+        self.hrefs = hrefs
+        self.path = path
+
+    def _restore(self, text: str) -> None:
+        self.hrefs, self.path = [], None
+
+    def _describe(self) -> str:
         file = f"the file {self.path}" if self.path else "one file"
         return (
-            f"{' and '.join(redact_text(href) for href in self.hrefs)} would share {file}: "
-            "use FileNameStrategy.KEY, a path_template that tells them apart, or exclude one"
+            f"{' and '.join(redact_text(href) for href in self.hrefs)} would share {file}. "
+            "Set `file_name_strategy=FileNameStrategy.KEY`, use a `path_template` with distinct "
+            "paths, or exclude one of the assets."
         )
 
 
 class UnsafePathError(StacAssetError, ValueError):
-    """Raised when a file would lie outside of the directory that it is meant for."""
+    """Raised when a file would be outside the destination directory."""
 
 
 class SchemeError(StacAssetError, ValueError):
@@ -168,53 +195,48 @@ class SchemeError(StacAssetError, ValueError):
 
 
 class HrefError(StacAssetError, ValueError):
-    """Raised when an asset's href is missing, empty, or relative to nothing."""
+    """Raised when an href is missing, empty, malformed, or relative without a base."""
 
 
 class LocalHrefError(StacAssetError, PermissionError):
-    """Raised when an item that is not local itself names a local file."""
+    """Raised when an item from a remote source references a local file."""
 
 
 class RunningLoopError(StacAssetError, RuntimeError):
-    """Raised when a blocking function is called where an event loop runs."""
+    """Raised when a blocking function is called in a running event loop."""
 
 
-class ContentTypeError(StacAssetError):
-    """The expected content type does not match the actual content type.
+class ContentTypeError(DescribedError):
+    """Raised when the content type of a response does not match the asset's media type.
 
     Args:
-        actual: The media type that the source gave.
-        expected: The media type that the asset names.
+        actual: The content type that the source reports.
+        expected: The media type that the asset declares.
     """
 
-    @_or_its_text
+    @accepts_text
     def __init__(self, actual: str, expected: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(actual, expected, *args)
         self.actual = actual
         self.expected = expected
 
-    def _read(self, text: str) -> None:
-        StacAssetError.__init__(self, text)
+    def _restore(self, text: str) -> None:
         found = _CONTENT_TYPES.search(text)
         self.actual, self.expected = found.groups() if found else ("", "")
 
-    @property
-    def message(self) -> str:
-        """Both types, and what to do if the source is right."""
-        if len(self.args) == 1:
-            return super().message
+    def _describe(self) -> str:
         return (
-            f"the source says content type '{self.actual}' where the asset says "
-            f"'{self.expected}': set http_check_content_type=False if that is fine"
+            f"content type '{self.actual}' differs from the asset's media type "
+            f"'{self.expected}'. Set `http_check_content_type=False` to accept it."
         )
 
 
 class TransferError(StacAssetError):
-    """Raised when the bytes of one asset did not arrive.
+    """Raised when the download of an asset fails.
 
     Attributes:
         transient: Whether a later attempt may succeed.
-        retry_after: Seconds that the source asked to wait before the next attempt.
+        retry_after: Seconds to wait before the next attempt, as requested by the source.
     """
 
     transient: bool = False
@@ -222,120 +244,130 @@ class TransferError(StacAssetError):
 
 
 class NotFoundError(TransferError, FileNotFoundError):
-    """Raised when the source has no such file."""
+    """Raised when a file does not exist at the source."""
 
 
 class AccessError(TransferError, PermissionError):
-    """Raised when the source does not let us in."""
+    """Raised when the source denies access."""
 
 
 class LoginPageError(AccessError):
-    """Raised when a source answers with a login page in place of the file."""
+    """Raised when a source responds with a login page instead of the file."""
 
 
 class TokenError(AccessError):
-    """Raised when a token endpoint gives no token."""
+    """Raised when a token endpoint issues no token."""
 
 
 class CredentialError(AccessError):
-    """Raised when credentials that have a name do not open a file; the message names them."""
+    """Raised when a source rejects named credentials; the message contains the name."""
 
 
 class ConnectionFailedError(TransferError, ConnectionError):
-    """Raised when a connection cannot be made, or breaks."""
+    """Raised when a connection cannot be opened, or breaks."""
 
     transient = True
 
 
 class StalledError(TransferError, TimeoutError):
-    """Raised when a source sends nothing for too long, or takes too long in all."""
+    """Raised when a source sends no bytes for too long, or the whole attempt takes too long."""
 
     transient = True
 
 
 class TruncatedError(TransferError):
-    """Raised when fewer bytes arrive than were announced."""
+    """Raised when fewer bytes arrive than the source announced."""
 
     transient = True
 
 
 class RangeError(TransferError):
-    """Raised when a source sends other bytes than were asked for, or than it announced."""
+    """Raised when a source sends other bytes than requested or announced."""
 
     transient = True
 
 
 class SizeError(TransferError):
-    """Raised when a file has not the size that `file:size` says."""
+    """Raised when the size of a file differs from `file:size`."""
 
 
 class ChecksumError(TransferError):
-    """Raised when a file has not the digest that `file:checksum` says."""
+    """Raised when the digest of a file differs from `file:checksum`."""
 
 
 class DestinationError(TransferError, OSError):
-    """Raised when a file cannot be written: a full disk, a missing permission."""
+    """Raised when a file cannot be written, for example to a full disk."""
 
 
 class UnexpectedError(TransferError):
-    """Raised when a client raised an error that it does not document; `__cause__` shows it."""
+    """Raised when a client raises an undocumented error.
 
-
-class ResponseError(TransferError, ClientResponseError):
-    """Raised when a server answers with an error status, or one that comes without the file.
-
-    It holds no header, and no query of the href: these may be secrets.
-
-    Args:
-        status: The HTTP status; or the text of such an error.
-        reason: The server's word for it.
-        href: What was asked for.
-        retry_after: Seconds that the server asked to wait.
-        hint: What may be done about it, if there is something to say.
+    The original error is not the cause, because tracebacks would show hrefs with their signatures.
+    A note (`__notes__`) contains the original traceback with redacted hrefs.
     """
 
-    # 202 is for what is going to be there.
-    _TRANSIENT = frozenset({202, 408, 425, 429})
-    # A server that knows no GET, or no HTTP/1.1, will not learn it meanwhile.
-    _UNABLE = frozenset({501, 505})
 
+class ResponseError(DescribedError, TransferError, ClientResponseError):
+    """Raised when a server responds with an error status, or with a status without the file.
+
+    Headers and the query of the href are not stored, because they may contain secrets.
+
+    Args:
+        status: The HTTP status.
+        reason: The reason phrase.
+        href: The requested href.
+        retry_after: Seconds to wait before the next attempt, as requested by the server.
+        hint: Advice for the user, if any.
+    """
+
+    # 202 Accepted: the file is not ready yet.
+    _TRANSIENT = frozenset({202, 408, 425, 429})
+    # Not Implemented and HTTP Version Not Supported are permanent.
+    _PERMANENT = frozenset({501, 505})
+
+    @accepts_text
     def __init__(
         self,
-        status: int | str,
+        status: int,
         reason: str = "",
         href: str = "",
         retry_after: float | None = None,
         hint: str = "",
     ) -> None:
-        shown = redact_href(href)
-        args: tuple[Any, ...] = (status, reason, shown, retry_after, hint)
-        if isinstance(status, str):
-            args = (status,)
-            found = _STATUS.search(status)
-            status = int(found[1]) if found else 0
-        url = URL(shown.removesuffix("?…"), encoded=True)
+        href = redact_href(href)
+        self._set_response(status, reason, href)
+        self.args = (status, reason, href, retry_after, hint)
+        self.retry_after = retry_after
+
+    def _restore(self, text: str) -> None:
+        found = _STATUS.search(text)
+        self._set_response(int(found[1]) if found else 0)
+
+    def _set_response(self, status: int, reason: str = "", href: str = "") -> None:
+        url = URL(href.removesuffix("?…"), encoded=True)
         headers: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
         ClientResponseError.__init__(
             self, RequestInfo(url, "GET", headers, url), (), status=status, message=reason
         )
-        self.args = args
-        self.retry_after = retry_after
-        self.transient = status in self._TRANSIENT or (status >= 500 and status not in self._UNABLE)
+        self.transient = status in self._TRANSIENT or (
+            status >= 500 and status not in self._PERMANENT
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self.args, {"owner": self.owner, "key": self.key}
 
     @property
     def message(self) -> str:
-        """The status and the href, and what may be done."""
-        if len(self.args) == 1:
-            return str(self.args[0])
-        status, reason, href, _, hint = self.args
-        return f"{status} {reason} for {href}{': ' if hint else ''}{hint}".replace("  ", " ")
+        """The text without the asset key and the owner."""
+        return super().message
 
     @message.setter
     def message(self, value: str) -> None:
-        """Ignores what aiohttp's constructor sets: the text is made of our own arguments."""
+        """Ignore the reason phrase, which aiohttp's constructor assigns."""
+
+    def _describe(self) -> str:
+        status, reason, href, _, hint = self.args
+        return f"{status} {reason} for {href}{': ' if hint else ''}{hint}".replace("  ", " ")
 
     __str__ = StacAssetError.__str__
 
@@ -347,117 +379,108 @@ class ResponseError(TransferError, ClientResponseError):
         retry_after: float | None = None,
         hint: str = "",
     ) -> ResponseError:
-        """Returns the error class that fits a status.
+        """Return an error of the class for a status.
 
         Args:
             status: The HTTP status.
-            reason: The server's word for it.
-            href: What was asked for.
-            retry_after: Seconds that the server asked to wait.
-            hint: What may be done about it.
+            reason: The reason phrase.
+            href: The requested href.
+            retry_after: Seconds to wait before the next attempt, as requested by the server.
+            hint: Advice for the user, if any.
         """
-        kind = {404: ResponseNotFoundError, 410: ResponseNotFoundError}.get(status, ResponseError)
-        if status in (401, 403, 407):
-            kind = ResponseForbiddenError
+        match status:
+            case 404 | 410:
+                kind: type[ResponseError] = ResponseNotFoundError
+            case 401 | 403 | 407:
+                kind = ResponseForbiddenError
+            case _:
+                kind = ResponseError
         return kind(status, reason, href, retry_after, hint)
 
 
 class ResponseNotFoundError(ResponseError, NotFoundError):
-    """Raised when a server answers 404 or 410."""
+    """Raised when a server responds with status 404 or 410."""
 
 
 class ResponseForbiddenError(ResponseError, AccessError):
-    """Raised when a server answers 401, 403 or 407."""
+    """Raised when a server responds with status 401, 403 or 407."""
 
 
-class DownloadError(StacAssetError):
-    """A collection of exceptions encountered while downloading.
+class DownloadError(DescribedError):
+    """Raised at the end of a run in which assets failed.
 
     Args:
-        exceptions: Every error of the run; the text names the first ten. Or the text of such an
-            error: `exceptions` then has a `StacAssetError` for each one that the text names.
-        total: How many assets there were in all, if known.
+        exceptions: All errors of the run. The text lists the first ten.
+        total: Number of assets of the run, if known.
 
     Attributes:
-        count: How many assets failed.
+        exceptions: All errors of the run. A copy that was created from a text has a
+            `StacAssetError` for each error that the text lists.
+        count: Number of assets that failed.
+        total: Number of assets of the run, if known.
     """
 
+    @accepts_text
     def __init__(
-        self,
-        exceptions: Sequence[Exception] | str,
-        *args: Any,
-        total: int | None = None,
-        **kwargs: Any,
+        self, exceptions: Sequence[Exception], *args: Any, total: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(exceptions, *args)
+        self.exceptions: list[Exception] = list(exceptions)
+        self.count = len(self.exceptions)
         self.total = total
-        if isinstance(exceptions, str):
-            self.count, self.total, named = _counted(exceptions)
-            self.exceptions: list[Exception] = [StacAssetError(text) for text in named]
-        else:
-            self.exceptions = list(exceptions)
-            self.count = len(self.exceptions)
 
-    @property
-    def message(self) -> str:
-        """How many assets failed, and the first ten errors, a line each."""
-        if isinstance(self.args[0], str):
-            return self.args[0]
+    def _restore(self, text: str) -> None:
+        self.count, self.total, problems = _parse_summary(text)
+        self.exceptions = [StacAssetError(problem) for problem in problems]
+
+    def _describe(self) -> str:
         of = f" of {self.total}" if self.total else ""
         first = f"{self.count}{of} asset{'' if (self.total or self.count) == 1 else 's'} failed"
-        return _listed(first, self.exceptions, self.count)
+        return _summary(first, self.exceptions, self.count)
 
 
-class VerifyError(StacAssetError):
-    """Raised when files of a directory are missing, or are not what their documents say.
+class VerifyError(DescribedError):
+    """Raised when files of a directory are missing, or differ from the STAC documents.
 
     Args:
-        problems: What is wrong with the first of them, at least with the first ten; or the text of
-            such an error.
-        count: How many they are.
-        total: How many files there should be.
+        problems: Descriptions of at least the first ten bad files.
+        count: Number of bad files.
+        total: Number of files that the documents declare.
     """
 
-    def __init__(self, problems: Sequence[str] | str, count: int = 0, total: int = 0) -> None:
-        if isinstance(problems, str):
-            super().__init__(problems)
-            count, of, problems = _counted(problems)
-            total = of or 0
-        else:
-            super().__init__(list(problems), count, total)
+    @accepts_text
+    def __init__(self, problems: Sequence[str], count: int = 0, total: int = 0) -> None:
+        super().__init__(list(problems), count, total)
         self.problems = list(problems)
         self.count = count
         self.total = total
 
-    @property
-    def message(self) -> str:
-        """How many files are bad, and the first ten, a line each."""
-        if isinstance(self.args[0], str):
-            return self.args[0]
+    def _restore(self, text: str) -> None:
+        self.count, total, self.problems = _parse_summary(text)
+        self.total = total or 0
+
+    def _describe(self) -> str:
         first = f"{self.count} of {self.total} files are missing or wrong"
-        return _listed(first, self.problems, self.count)
+        return _summary(first, self.problems, self.count)
 
 
-def _listed(first: str, problems: Sequence[object], count: int) -> str:
-    """Returns a line, the first ten problems, and how many more there are."""
-    lines = [first, *(f"- {problem}" for problem in problems[:_SHOWN])]
-    if count > _SHOWN:
-        lines.append(f"- and {count - _SHOWN} more")
+def _summary(first: str, problems: Sequence[object], count: int) -> str:
+    """Return a first line, the first ten problems, and the number of further problems."""
+    lines = [first, *(f"- {problem}" for problem in problems[:_MAX_LISTED])]
+    if count > _MAX_LISTED:
+        lines.append(f"- and {count - _MAX_LISTED} more")
     return "\n".join(lines)
 
 
-def _counted(text: str) -> tuple[int, int | None, list[str]]:
-    """Returns the number of problems, their total, and the named problems of a listed text."""
+def _parse_summary(text: str) -> tuple[int, int | None, list[str]]:
+    """Return the number of problems, the total, and the listed problems of a summary."""
     first, *problems = text.split("\n- ")
     counts = _COUNTS.search(first)
     if counts is None:
         return 0, None, []
     count, total = int(counts[1]), counts[2]
-    return count, int(total) if total else None, problems[: min(count, _SHOWN)]
+    return count, int(total) if total else None, problems[: min(count, _MAX_LISTED)]
 
 
 class DownloadWarning(Warning):
-    """A warning for when something couldn't be downloaded.
-
-    Used when we don't want to cancel all downloads, but still inform the user about the problem.
-    """
+    """Warning about a failed asset, issued instead of an error if `warn` is set."""

@@ -1,4 +1,8 @@
-"""Which hosts a secret is for: anchored patterns of origins, never substrings."""
+"""Host patterns, which select the hosts that may receive a secret.
+
+Patterns match whole origins (scheme, host and port), never substrings. `Config`, the HTTP client
+and the credential blocks use them.
+"""
 
 from __future__ import annotations
 
@@ -21,45 +25,48 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class HostPattern:
-    """A host, or all hosts below one, with one scheme and one port."""
+    """A host, or all subdomains of a host, with a scheme and a port."""
 
     scheme: str
     """https or http."""
 
     host: str
-    """The host's name or address, in lower case."""
+    """The host name or address, in lower case."""
 
     below: bool
-    """Whether the hosts below it are meant, at any depth, and not the host itself."""
+    """Match all subdomains at any depth, and not the host itself."""
 
     port: int
-    """The port."""
+    """The port number."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Returns the pattern that a text stands for.
+        """Return the pattern for a text.
 
         Args:
-            text: `example.com`, or `*.example.com` for all hosts below it; with a port where it is
-                not the scheme's own; https, unless `http://` stands before it.
+            text: `example.com`, or `*.example.com` for all subdomains. A port follows if it is not
+                the default. The scheme is https, unless the text starts with `http://`.
 
         Raises:
-            ConfigError: The text is no such pattern.
+            ConfigError: The text is not a pattern.
         """
         match = _PATTERN.fullmatch(text)
         if match is None:
             raise ConfigError(
-                f"'{text}' names no host: use example.com, *.example.com or http://example.com:8080"
+                f"'{text}' is not a host pattern. Use example.com, *.example.com or "
+                "http://example.com:8080."
             )
         scheme = (match["scheme"] or "https").lower()
         host = match["host"].lower().strip("[]")
         return cls(scheme, host, bool(match["below"]), int(match["port"] or _PORTS[scheme]))
 
     def match(self, url: URL) -> str | None:
-        """Returns what the pattern's `*` stands for in a url, or None if the url does not match.
+        """Return the text that `*` matches in a URL, or None for a mismatch.
+
+        A pattern without `*` matches with an empty text.
 
         Args:
-            url: An absolute url; without a `*` it matches with an empty text.
+            url: An absolute URL.
         """
         if (url.scheme, url.port) != (self.scheme, self.port):
             return None
@@ -71,13 +78,13 @@ class HostPattern:
 
 
 class HostPatterns:
-    """The hosts that something is for: `url in hosts`.
+    """A set of host patterns: `url in patterns`.
 
     Args:
-        patterns: What `HostPattern.parse` takes.
+        patterns: Texts in the format of `HostPattern.parse`.
 
     Raises:
-        ConfigError: One of them is no pattern.
+        ConfigError: A text is not a pattern.
     """
 
     __slots__ = ("patterns",)

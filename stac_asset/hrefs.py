@@ -1,4 +1,7 @@
-"""Resolves hrefs against the document that they stand in, and says what is local."""
+"""Parse and resolve hrefs, and tell local paths from URLs.
+
+All parts of the library that read hrefs from documents or arguments use these functions.
+"""
 
 from __future__ import annotations
 
@@ -14,49 +17,50 @@ from stac_asset.errors import HrefError
 from stac_asset.redact import redact_href
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")
-_HEAD = re.compile(r"[^:/?#]+:(//[^/?#]*)?")
+_SCHEME_AND_AUTHORITY = re.compile(r"[^:/?#]+:(//[^/?#]*)?")
 """The scheme and the authority of a URL."""
 
-_UNSENDABLE = re.compile(r"[^!-~]+")
+_NOT_SENDABLE = re.compile(r"[^!-~]+")
+"""Characters that a request line cannot contain."""
 
 
 def parse_href(href: object) -> URL:
-    """Returns the url of an href; a local path becomes a url without a scheme.
+    """Return the URL of an href. The URL of a local path has no scheme.
 
     Args:
-        href: A URL, a `file:` URL, or a local path or `s3:` URL, in which `#`, `?` and `%` are
-            themselves.
+        href: A URL, a `file:` URL or a local path. In local paths and `s3:` URLs, `#`, `?` and `%`
+            are ordinary characters.
 
     Raises:
         HrefError: The href is missing, empty or cannot be parsed.
     """
-    href = _text(href)
+    href = _checked(href)
     if is_local(href):
         return URL.build(path=str(local_path(href)))
     try:
         if href[: len("s3://")].lower() == "s3://":
-            # A key is any text, not percent-encoded: encoded here, it stays whole as a url's path.
+            # Keys are not percent-encoded. Encode the key to keep all of it in the URL's path.
             bucket, slash, key = href[len("s3://") :].partition("/")
             url = URL(f"s3://{bucket}{slash}{quote(key)}", encoded=True)
         elif "%" in href or "?" in href:
-            # It may be signed as it stands, so only what no request can hold is encoded.
-            head = _HEAD.match(href)
+            # The href may be signed, so encode only characters that a request cannot contain.
+            head = _SCHEME_AND_AUTHORITY.match(href)
             end = head.end() if head else 0
             start = href[:end] if href[:end].isascii() else str(URL(href[:end]))
-            url = URL(start + _UNSENDABLE.sub(_encoded, href[end:]), encoded=True)
+            url = URL(start + _NOT_SENDABLE.sub(_percent_encode, href[end:]), encoded=True)
         else:
             url = URL(href)
         if url.scheme in ("http", "https", "s3") and not url.host:
-            raise ValueError("it has no host")
-    except (ValueError, IndexError) as error:  # yarl raises the latter for `https://[]@`.
-        # What holds an `@` may quote a password.
+            raise ValueError("the host is missing")
+    except (ValueError, IndexError) as error:  # yarl raises IndexError for `https://[]@`.
+        # A message with `@` may quote a password.
         reason = f": {error}" if "@" not in str(error) else ""
-        raise HrefError(f"the href '{redact_href(href)}' is not a URL{reason}") from None
+        raise HrefError(f"href '{redact_href(href)}' is not a valid URL{reason}") from None
     return url
 
 
 def is_local(href: str) -> bool:
-    """Returns whether an href names a file of this machine.
+    """Return whether an href is a local path or a `file:` URL.
 
     Args:
         href: An absolute or relative href.
@@ -65,13 +69,13 @@ def is_local(href: str) -> bool:
 
 
 def local_path(href: str) -> Path:
-    """Returns the path that a local href names.
+    """Return the path of a local href.
 
     Args:
-        href: A `file:` URL, whose percent-encoding is decoded, or a path, taken as it is.
+        href: A path, or a `file:` URL. Only the URL is percent-decoded.
 
     Raises:
-        HrefError: A `file:` URL names another host, or there is a NUL in the path.
+        HrefError: A `file:` URL has the name of another host, or the path contains a NUL character.
     """
     path = href
     if href.lower().startswith("file:"):
@@ -79,16 +83,16 @@ def local_path(href: str) -> Path:
         if path.startswith("//"):
             host, slash, rest = path[2:].partition("/")
             if host.lower() not in ("", "localhost"):
-                raise HrefError(f"the href '{redact_href(href)}' names a file of another host")
+                raise HrefError(f"href '{redact_href(href)}' refers to a file on another host")
             path = slash + rest
         path = unquote(path)
     if "\0" in path:
-        raise HrefError("the href holds a NUL, which no path can")
+        raise HrefError("href contains a NUL character, which paths cannot contain")
     return Path(path)
 
 
 def is_absolute(href: str) -> bool:
-    """Returns whether an href needs no document to be resolved against.
+    """Return whether an href is absolute: a URL, or a path that starts with `/`.
 
     Args:
         href: Any href.
@@ -97,22 +101,25 @@ def is_absolute(href: str) -> bool:
 
 
 def absolute_href(href: object, base: str | None) -> str:
-    """Returns an href resolved against the document that it stands in.
+    """Return the absolute form of an href of a document.
 
     Args:
-        href: What stands in the document.
-        base: The document's own href, if it has one.
+        href: The value in the document. Values that are not text are accepted, and are errors.
+        base: The href of the document, if known.
 
     Raises:
-        HrefError: The href is missing or empty, or relative to nothing.
+        HrefError: The href is missing or empty, or is relative without a `base`.
     """
-    href = _text(href)
+    href = _checked(href)
     if _SCHEME.match(href):
         return href
     if base is None:
         if href.startswith("/"):
             return href
-        raise HrefError(f"the href '{redact_href(href)}' is relative, to a document without href")
+        raise HrefError(
+            f"cannot resolve relative href '{redact_href(href)}': its document has no self href. "
+            "Set the self href, or use an absolute href."
+        )
     if is_local(base):
         return os.path.normpath(os.path.join(local_path(base).absolute().parent, href))
     if href.startswith("//"):
@@ -120,11 +127,11 @@ def absolute_href(href: object, base: str | None) -> str:
     try:
         return make_absolute_href(href, base, start_is_dir=False)
     except ValueError as error:
-        raise HrefError(f"the href '{redact_href(href)}' cannot be resolved: {error}") from None
+        raise HrefError(f"cannot resolve href '{redact_href(href)}': {error}") from None
 
 
 def relative_href(path: Path, document: Path) -> str:
-    """Returns the href of a file, relative to a document.
+    """Return the href of a file, relative to a document.
 
     Args:
         path: The absolute path of the file.
@@ -134,17 +141,17 @@ def relative_href(path: Path, document: Path) -> str:
     return relative if relative.startswith("../") else f"./{relative}"
 
 
-def _text(href: object) -> str:
+def _checked(href: object) -> str:
     if not isinstance(href, str):
-        raise HrefError("there is no href" if href is None else "the href is no text")
+        raise HrefError("href is missing" if href is None else "href is not a string")
     if not href.strip():
-        raise HrefError("the href is empty")
+        raise HrefError("href is empty")
     try:
         href.encode()
     except UnicodeEncodeError:
-        raise HrefError("the href is no text: it holds half of a surrogate pair") from None
+        raise HrefError("href is not valid Unicode: it contains a lone surrogate") from None
     return href
 
 
-def _encoded(match: re.Match[str]) -> str:
+def _percent_encode(match: re.Match[str]) -> str:
     return quote(match.group())

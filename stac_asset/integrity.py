@@ -1,6 +1,6 @@
-"""Checksums: multihashes as the file extension writes them, and their verification.
+"""Parse and compute checksums in the multihash format of the STAC file extension.
 
-Source: https://github.com/stac-extensions/file (2.1) and https://multiformats.io/multihash/.
+Specifications: https://github.com/stac-extensions/file (2.1) and https://multiformats.io/multihash/.
 """
 
 from __future__ import annotations
@@ -12,25 +12,29 @@ from functools import partial
 from typing import Protocol
 
 _SHA2_256 = 0x12
-_SHORTEST = 4
-"""Digests cut to fewer bytes prove nothing, and are taken for none."""
+_MIN_DIGEST_BYTES = 4
+"""Minimum length of a truncated digest. Shorter digests are rejected as too weak."""
 
-_BARE = frozenset({16, 20, 28, 32, 48, 64})
-"""Bytes of bare digests. One MD5 in some thousands begins like a multihash that was cut."""
+_PLAIN_DIGEST_BYTES = frozenset({16, 20, 28, 32, 48, 64})
+"""Lengths of plain digests, in bytes.
+
+About one in some thousand plain MD5 digests looks like a truncated multihash. Truncated multihashes
+of these total lengths are therefore rejected.
+"""
 
 
 class Hash(Protocol):
-    """A running digest, as `hashlib` makes it."""
+    """An incremental digest, such as the objects of `hashlib`."""
 
     @property
     def digest_size(self) -> int:
-        """Bytes of the digest."""
+        """Length of the digest, in bytes."""
 
     def update(self, data: bytes | bytearray | memoryview, /) -> None:
-        """Takes further bytes."""
+        """Add bytes."""
 
     def digest(self) -> bytes:
-        """Returns the digest of all bytes so far."""
+        """Return the digest of the bytes added so far."""
 
 
 def _algorithms() -> dict[int, Callable[[], Hash]]:
@@ -60,23 +64,23 @@ _ALGORITHMS = _algorithms()
 
 @dataclass(frozen=True, slots=True)
 class Multihash:
-    """A digest, and how it was made."""
+    """A digest and the algorithm."""
 
     code: int
-    """The algorithm's multicodec code, one of those that can be computed here."""
+    """The multicodec code of a supported algorithm."""
 
     digest: bytes
-    """The digest; it may be cut, and then stands for every digest that begins with it."""
+    """The digest. A truncated digest matches all digests that start with the same bytes."""
 
     @staticmethod
     def parse(text: object) -> Multihash | None:
-        """Returns the multihash that a `file:checksum` holds, or None where it holds none.
+        """Return the multihash of a `file:checksum` value. Other values give None.
 
-        Real catalogs put bare MD5 digests and ETags there too: what is no multihash of a known
-        algorithm can't be verified, which is no error.
+        Some catalogs write plain MD5 digests or ETags into this field. Such values, and multihashes
+        of unsupported algorithms, are ignored rather than treated as errors.
 
         Args:
-            text: What stands in the field.
+            text: The value of the field.
         """
         if not isinstance(text, str):
             return None
@@ -86,15 +90,15 @@ class Multihash:
             return None
         code, rest = _read_varint(data)
         length, digest = _read_varint(rest)
-        if code not in _ALGORITHMS or length != len(digest) or length < _SHORTEST:
+        if code not in _ALGORITHMS or length != len(digest) or length < _MIN_DIGEST_BYTES:
             return None
-        whole = _ALGORITHMS[code]().digest_size
-        if length > whole or (length < whole and len(data) in _BARE):
+        full = _ALGORITHMS[code]().digest_size
+        if length > full or (length < full and len(data) in _PLAIN_DIGEST_BYTES):
             return None
         return Multihash(code, digest)
 
     def matches(self, digest: bytes) -> bool:
-        """Returns whether a whole digest of the same algorithm is the one that this names."""
+        """Return whether a full digest of the same algorithm matches this multihash."""
         return digest[: len(self.digest)] == self.digest
 
     def __str__(self) -> str:
@@ -102,10 +106,10 @@ class Multihash:
 
 
 def new_hash(expected: Multihash | None = None) -> tuple[int, Hash]:
-    """Returns the code of an algorithm and a running digest of it.
+    """Return the code of an algorithm, and a new incremental digest.
 
     Args:
-        expected: The multihash to verify against; without one the digest is SHA2-256.
+        expected: The multihash to verify against, whose algorithm is used. Default: SHA2-256.
     """
     code = expected.code if expected else _SHA2_256
     return code, _ALGORITHMS[code]()

@@ -1,7 +1,7 @@
-"""Progress, as frozen events that a queue carries.
+"""Messages about the progress of a download.
 
-What shows them (a bar, a log, metrics) lives elsewhere. Hrefs are redacted: a message never
-holds the query of a signed URL.
+The download functions put them into the `messages` queue of the caller. Hrefs are redacted: a
+message never contains the query of a signed URL.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from yarl import URL
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message about downloading."""
+    """Base class of all messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class StartAssetDownload(Message):
-    """Sent when an asset starts downloading."""
+    """Sent when the download of an asset starts."""
 
     key: str
     """The asset key."""
@@ -26,74 +26,74 @@ class StartAssetDownload(Message):
     """The id of the item or collection that owns the asset, if any."""
 
     href: str
-    """Where it is fetched from."""
+    """The source href, redacted."""
 
     path: Path
-    """The file that it becomes."""
+    """The destination file."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenUrl(Message):
-    """Sent when a URL was opened."""
+    """Sent when a URL is opened."""
 
     url: URL
-    """The URL."""
+    """The URL, redacted."""
 
     size: int | None
-    """Bytes of the whole file, if the source says."""
+    """Size of the whole file, in bytes, if the source reports a size."""
 
 
 @dataclass(frozen=True, slots=True)
 class WriteChunk(Message):
-    """Sent when some bytes were written."""
+    """Sent when bytes are written."""
 
     href: str
-    """Where they came from."""
+    """The source href, redacted."""
 
     path: Path
-    """The file that they will be part of."""
+    """The destination file, which appears when the download is complete."""
 
     size: int
-    """How many bytes."""
+    """Number of bytes written."""
 
 
 @dataclass(frozen=True, slots=True)
 class FinishAssetDownload(Message):
-    """Sent when an asset's file is in its place."""
+    """Sent when the file of an asset is complete."""
 
     key: str
     """The asset key."""
 
     href: str
-    """Where it was fetched from."""
+    """The source href, redacted."""
 
     path: Path
-    """The file."""
+    """The destination file."""
 
 
 @dataclass(frozen=True, slots=True)
 class SkipAssetDownload(Message):
-    """Sent when an asset is not downloaded because its file is there."""
+    """Sent when an asset is skipped because the file already exists."""
 
     key: str
     """The asset key."""
 
     path: Path
-    """The file."""
+    """The destination file."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorAssetDownload(Message):
-    """Sent when an asset could not be downloaded."""
+    """Sent when the download of an asset fails."""
 
     key: str
     """The asset key."""
 
     href: str
-    """Where it was to be fetched from; empty if it could not even be planned, as the error says."""
+    """The source href, redacted. Empty if the download could not be planned."""
 
     path: Path
-    """The file that it would have become; the directory of all if it could not be planned."""
+    """The destination file, or the destination directory if the download could not be planned."""
 
     error: Exception
-    """Why."""
+    """The reason for the failure."""

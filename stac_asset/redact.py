@@ -1,4 +1,8 @@
-"""Cuts from hrefs, and from texts that hold some, what may be a secret."""
+"""Remove secrets from hrefs, and from texts that contain hrefs.
+
+`redact_href` and `redact_text` are for messages, logs and reports. `unsigned_href` is for hrefs in
+documents, which must still identify the file.
+"""
 
 import re
 from urllib.parse import unquote
@@ -6,28 +10,28 @@ from urllib.parse import unquote
 from yarl import URL
 
 _HREF = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{0,20}://\S+")
-_CLOSING = "'\")]}>,;:.!"
-"""What may follow on an href in a sentence, and is taken for no part of it."""
+_PUNCTUATION = "'\")]}>,;:.!"
+"""Punctuation after an href in a sentence, which is not part of the href."""
 
 _USER = re.compile(r"((?:^|:)//|^[a-zA-Z][a-zA-Z0-9+.-]+:/?(?!/))[^/]*@")
-_AUTHORITY = re.compile(r"://(?!(\[[^/\]]*\]|[^/:]*)(:\d*)?(/|$))")
-"""An authority that is none, such as that of `https://user:pass/word@host`."""
+_MALFORMED_AUTHORITY = re.compile(r"://(?!(\[[^/\]]*\]|[^/:]*)(:\d*)?(/|$))")
+"""A malformed authority, such as that of `https://user:pass/word@host`."""
 
 _LOCAL_QUERY = re.compile(r"([?#])[^/=]*=.*", re.DOTALL)
 
 _SIGNING = re.compile(
     "|".join(
         (
-            # Amazon's S3 and CloudFront, Google; Alibaba, Huawei and Tencent, who sign alike.
+            # Amazon S3 and CloudFront, Google, and similar ones of Alibaba, Huawei and Tencent.
             r"x-(amz|goog|oss|obs|tos|bce|cos)-.*|(aws|oss|obs)?accesskeyid|googleaccessid",
             r"key-pair-id|policy|expires?|hash-algorithm",
             r"q-(ak|sign.*|key-time|header-list|url-param-list)",
-            # Azure's shared access signatures:
+            # Azure shared access signatures:
             # https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas
             r"s(ig|e|p|t|r|v|s|rt|ip|pr|koid|ktid|kt|ke|ks|kv|i|dd|aoid|uoid|cid|es)|sas",
-            # Akamai, Cloudflare, and other networks of caches.
+            # Akamai, Cloudflare and other content delivery networks.
             r"hdn(ea|ts|tl)|hmac|verify|sgn|sign(ed)?",
-            # Tokens, keys and logins under their usual names.
+            # Common names of tokens, keys and logins.
             r".*(token|secret|passw(or)?d|passphrase|signature|credential|jwt).*",
             r"(.*[_-])?key|(api|access|subscription|shared|account)key|pwd|connectid",
             r"auth.*|oauth.*|bearer|code|ticket|assertion|saml.*|j?session([_-]?id)?",
@@ -35,53 +39,53 @@ _SIGNING = re.compile(
     ),
     re.IGNORECASE,
 )
-"""The parameters that sign an href, or let in whoever has it.
+"""Names of query parameters that contain a signature or a credential.
 
-Each is known to do so somewhere. What is missing here stays in hrefs that are kept; what is
-needless may keep one from being found again.
+Each name is used by a known service. A parameter that is missing here stays in the documents that
+are written. A parameter that is here without need may make an href unusable.
 """
 
 
 def redact_href(href: str | URL) -> str:
-    """Returns an href that can be shown: without user, password, fragment and query values.
+    """Return an href without user, password, fragment and query.
 
-    A query may be a signature (S3, CloudFront, Azure SAS, API keys) under any name, so none is
-    shown; `?…` says that there was one. In an absolute local path, `?` and `#` are characters of
-    names, unless a `name=value` follows.
+    Any query parameter may be a signature (S3, CloudFront, Azure SAS, API keys), so the whole query
+    is replaced by `?…`. In an absolute local path, `?` and `#` are part of the file name, unless
+    `name=value` follows.
 
     Args:
         href: Any href: a URL or a local path.
 
     Returns:
-        The href as it may stand in a message, a log or a report.
+        An href that is safe in messages, logs and reports.
     """
     text = str(href)
     if "@" not in text and "?" not in text and "#" not in text:
-        return text  # As are most, of the very many that there may be.
+        return text  # The fast path, for most hrefs.
     if text.startswith("/") and not text.startswith("//") and "://" not in text:
         return _LOCAL_QUERY.sub(r"\1…", text)
-    shown, query, _ = text.partition("#")[0].partition("?")
-    shown = _USER.sub(r"\1", shown)
-    malformed = _AUTHORITY.search(shown) if "@" in text else None
+    redacted, query, _ = text.partition("#")[0].partition("?")
+    redacted = _USER.sub(r"\1", redacted)
+    malformed = _MALFORMED_AUTHORITY.search(redacted) if "@" in text else None
     if malformed:
-        shown = f"{shown[: malformed.start()]}://***"
-    return f"{shown}{'?…' if query else ''}"
+        redacted = f"{redacted[: malformed.start()]}://***"
+    return f"{redacted}{'?…' if query else ''}"
 
 
 def redact_text(text: str) -> str:
-    """Returns a text, such as another library's error message, with every URL in it redacted.
+    """Return a text, such as an error message of another library, with all URLs redacted.
 
     Args:
-        text: Any text. A URL in it is taken to end where white space begins.
+        text: Any text. A URL ends at the next white space.
     """
-    return _HREF.sub(_shown, text)
+    return _HREF.sub(_redact_match, text)
 
 
 def unsigned_href(href: str) -> str:
-    """Returns an href that can be kept: without user, password and what signs it.
+    """Return an href without user, password and signature, for documents.
 
-    Unlike a redacted href, it can be requested again by whoever has a signature of their own. What
-    signs is known by the names of parameters, in the query and in a fragment that is like one.
+    Unlike a redacted href, the result can be requested again with another signature. Signatures are
+    recognized by the names of their parameters, in the query and in a fragment of the same form.
 
     Args:
         href: Any href.
@@ -93,8 +97,8 @@ def unsigned_href(href: str) -> str:
     rest, question_mark, query = rest.partition("?")
     authority, slash, path = rest.partition("/")
     kept = f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
-    if "@" in href and _AUTHORITY.search(kept):
-        return redact_href(href)  # A `?` in a password, say: nothing can be requested there.
+    if "@" in href and _MALFORMED_AUTHORITY.search(kept):
+        return redact_href(href)  # For example a `?` in the password: not a valid URL.
     query, fragment = _unsigned(query), _unsigned(fragment)
     return f"{kept}{question_mark if query else ''}{query}{hash_mark if fragment else ''}{fragment}"
 
@@ -104,6 +108,6 @@ def _unsigned(query: str) -> str:
     return "&".join(field for field, name in names if not _SIGNING.fullmatch(name))
 
 
-def _shown(match: re.Match[str]) -> str:
-    href = match.group().rstrip(_CLOSING)
+def _redact_match(match: re.Match[str]) -> str:
+    href = match.group().rstrip(_PUNCTUATION)
     return redact_href(href) + match.group()[len(href) :]

@@ -1,13 +1,13 @@
-"""What to do about errors, and how to name files."""
+"""Strategies for failed assets and for file names. `Config` has a field for each."""
 
 from enum import Enum
 
 
 class ErrorStrategy(Enum):
-    """What becomes of an asset, on the rewritten item, that could not be downloaded."""
+    """How the rewritten item represents a failed asset."""
 
     KEEP = 1
-    """Keep the asset on the item with its original href."""
+    """Keep the asset on the item, with the source href."""
 
     DELETE = 2
     """Delete the asset from the item."""
@@ -17,10 +17,10 @@ class FileNameStrategy(Enum):
     """How the file of an asset is named."""
 
     FILE_NAME = 1
-    """Save the asset with the file name in its href.
+    """Use the file name of the href.
 
-    Two assets whose hrefs end alike collide, which is an error before anything is downloaded.
+    Two assets with the same file name are an error, which is raised before the download starts.
     """
 
     KEY = 2
-    """Save the asset with its key as its file name, and the suffix of its href."""
+    """Use the asset key as the file name, with the suffix of the href."""

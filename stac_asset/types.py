@@ -1,7 +1,7 @@
-"""The values that pass from plan to transfer to rewrite.
+"""Values that the stages plan, transfer and rewrite pass to each other.
 
-They are frozen and hold no pystac object, session or credential, so that they pickle and turn
-into JSON: the dry run, what a Prefect task receives, and the rows of the report.
+All of them are frozen, and contain no pystac objects, sessions or credentials. They can be pickled
+and converted to JSON. The dry run, Prefect tasks and the rows of the report therefore use them too.
 """
 
 from __future__ import annotations
@@ -15,70 +15,73 @@ from stac_asset.messages import Message
 from stac_asset.redact import redact_href
 
 PathLikeObject: TypeAlias = PathLike[Any] | str
-"""Anything that names a path."""
+"""A path-like object or a string."""
 
 MessageQueue: TypeAlias = Queue[Message]
-"""Where progress is reported."""
+"""A queue that receives progress messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """What an item says of the object store that holds an asset (storage extension)."""
+    """The object store of an asset, as declared by the item (storage extension)."""
 
     region: str | None = None
     """The region of the bucket."""
 
     endpoint: str | None = None
-    """The URL of an S3-compatible service; asked without credentials, as only the item names it."""
+    """The URL of an S3-compatible service.
+
+    Requests to this service are not signed, because only the item declares the URL.
+    """
 
     requester_pays: bool = False
-    """Whether who downloads pays."""
+    """Whether the requester pays for the download."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One href from which an asset can be fetched, and the file that it would become."""
+    """A source href of an asset, with the destination file."""
 
     href: str = field(repr=False)
-    """The absolute href. It may be signed, so it is not shown."""
+    """The absolute href. Not part of the repr, because hrefs may be signed."""
 
     path: str
     """The absolute path of the file."""
 
     storage: Storage | None = None
-    """What the item says of the object store, if anything."""
+    """The object store of the href, if declared by the item."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One asset to download: the unit of work."""
+    """An asset to download: the unit of work."""
 
     owner: str
-    """Whose asset it is, e.g. `item 'S2B_31UFU'`."""
+    """The item or collection that owns the asset, e.g. `item 'S2B_31UFU'`."""
 
     key: str
-    """The asset's key."""
+    """The asset key."""
 
     candidates: tuple[Candidate, ...]
-    """Where it can be had from, the preferred one first. Never empty."""
+    """The source hrefs in order of preference. Never empty."""
 
     directory: str
-    """The directory that no file may leave."""
+    """The destination directory. All files are inside."""
 
     owner_id: str | None = None
     """The id of the item or collection."""
 
     content_type: str | None = None
-    """The media type that the asset says."""
+    """The media type that the asset declares."""
 
     size: int | None = None
-    """Bytes, where `file:size` tells."""
+    """Size in bytes, as declared by `file:size`."""
 
     checksum: str | None = None
-    """The multihash that `file:checksum` tells, as it stands in the item."""
+    """The value of `file:checksum`, unchanged."""
 
     overwrite: bool = False
-    """Whether a file that is there already is known to be of another version."""
+    """Replace an existing file, which is known to be of another version."""
 
     @property
     def href(self) -> str:
@@ -87,90 +90,90 @@ class Transfer:
 
     @property
     def path(self) -> str:
-        """The file that the preferred href becomes."""
+        """The destination file of the preferred href."""
         return self.candidates[0].path
 
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """An asset whose whole, verified file is in its place."""
+    """An asset that was downloaded and verified."""
 
     transfer: Transfer
     candidate: Candidate
-    """Which of the candidates was fetched."""
+    """The candidate that was downloaded."""
 
     size: int
-    """Bytes of the file."""
+    """Size of the file, in bytes."""
 
     received: int
-    """Bytes that came over the network; fewer than `size` where a part file was continued."""
+    """Bytes received over the network. Less than `size` if a part file was resumed."""
 
     seconds: float
-    """Wall time, retries included."""
+    """Wall time in seconds, including retries."""
 
     attempts: int = 1
-    """How often it was tried."""
+    """Number of attempts."""
 
     checksum: str | None = None
-    """The file's own multihash, where one was computed."""
+    """Multihash of the file, if computed."""
 
     state = "downloaded"
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An asset whose file was there already, and nothing contradicted it."""
+    """An asset that was skipped, because a valid file already exists."""
 
     transfer: Transfer
     candidate: Candidate
-    """Which of the candidates the file belongs to."""
+    """The candidate that the existing file belongs to."""
 
     size: int
-    """Bytes of the file."""
+    """Size of the file, in bytes."""
 
     checksum: str | None = None
-    """The file's own multihash, where one was computed."""
+    """Multihash of the file, if computed."""
 
     state = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An asset that could not be downloaded, with the error that says why."""
+    """An asset that could not be downloaded."""
 
     owner: str
-    """Whose asset it is."""
+    """The item or collection that owns the asset."""
 
     key: str
-    """The asset's key."""
+    """The asset key."""
 
     error: Exception
-    """Why; its text names owner, key and href."""
+    """The reason. The text contains the owner, the key and usually the href."""
 
     transfer: Transfer | None = None
-    """What was to be done, if a plan could be made."""
+    """The planned transfer, if the download could be planned."""
 
     attempts: int = 0
-    """How often it was tried."""
+    """Number of attempts."""
 
     received: int = 0
-    """Bytes that came over the network, for nothing."""
+    """Bytes received over the network before the failure."""
 
     seconds: float = 0.0
-    """Wall time, retries included."""
+    """Wall time in seconds, including retries."""
 
     state = "failed"
 
 
 Outcome: TypeAlias = Downloaded | Skipped | Failed
-"""What became of one asset."""
+"""The result of the download of an asset."""
 
 
 def outcome_row(outcome: Outcome) -> dict[str, str | int | float | None]:
-    """Returns an outcome as a flat, JSON-able row, hrefs redacted: the row of the report.
+    """Return an outcome as a flat, JSON-serializable row of the report. Hrefs are redacted.
 
     Args:
-        outcome: What became of one asset.
+        outcome: The outcome of one asset.
     """
     row: dict[str, str | int | float | None] = {"state": outcome.state}
     if isinstance(outcome, Failed):

@@ -1,4 +1,7 @@
-"""Compares the content type of a response with the media type of an asset."""
+"""Compare the content type of a response with the media type of an asset.
+
+`content_type` is public. The clients use `check_content_type`.
+"""
 
 import logging
 
@@ -6,51 +9,51 @@ from stac_asset.errors import ContentTypeError
 
 logger = logging.getLogger(__name__)
 
-_ANYTHING = {"binary/octet-stream", "application/octet-stream"}
-_SAME = [
+_UNSPECIFIC_TYPES = {"binary/octet-stream", "application/octet-stream"}
+_EQUIVALENT_TYPES = [
     {"image/tiff", "image/geotiff", "image/vnd.stac.geotiff", "application/tiff"},
     {"application/json", "application/geo+json", "text/json"},
     {"application/xml", "text/xml"},
     {"application/x-hdf5", "application/x-hdf", "application/x-netcdf", "application/netcdf"},
 ]
-"""Types that name the same format; a server rarely knows which of them a catalog chose."""
+"""Sets of media types for the same format. Servers and catalogs often differ."""
 
 
 def content_type(actual: str, expected: str) -> None:
-    """Validates that the actual content type matches the expected.
+    """Validate that the actual content type matches the expected type.
 
-    This is normally a simple comparison of type and subtype, but has some extra rules:
+    Types match if type and subtype are equal. Parameters are ignored, so COGs match other TIFFs. In
+    addition:
 
-    - COGs are allowed in place of TIFFs, and vice versa, as are types that differ in their
-      parameters only, and older and newer names of JSON, XML and HDF5
-    - Responses with `binary/octet-stream` and `application/octet-stream` are always allowed
+    - alternative names of the same format match (TIFF, JSON, XML, HDF5 and netCDF)
+    - `binary/octet-stream` and `application/octet-stream` match every expected type
 
     Args:
-        actual: The actual content type
-        expected: The expected content type
+        actual: The content type of the response.
+        expected: The media type of the asset.
 
     Raises:
-        ContentTypeError: Raised if the actual doesn't match the expected.
+        ContentTypeError: The types do not match.
     """
-    have, want = _essence(actual), _essence(expected)
-    if have == want or have in _ANYTHING:
+    actual_type, expected_type = _without_parameters(actual), _without_parameters(expected)
+    if actual_type == expected_type or actual_type in _UNSPECIFIC_TYPES:
         return
-    if any(have in same and want in same for same in _SAME):
+    if any({actual_type, expected_type} <= types for types in _EQUIVALENT_TYPES):
         return
     raise ContentTypeError(actual, expected)
 
 
 def check_content_type(actual: str | None, expected: str | None, strict: bool, href: str) -> None:
-    """Checks a response's content type as far as both sides name one.
+    """Check the content type of a response, if both types are known.
 
     Args:
-        actual: What the source says, if anything.
-        expected: What the asset says, if anything.
-        strict: Whether a mismatch is an error; otherwise it is logged as a warning.
-        href: What was asked for, as it can be shown.
+        actual: The content type that the source reports, if any.
+        expected: The media type that the asset declares, if any.
+        strict: Raise an error for a mismatch. Otherwise a warning is logged.
+        href: The redacted href, for the warning.
 
     Raises:
-        ContentTypeError: They do not match.
+        ContentTypeError: The types do not match, and `strict` is set.
     """
     if not actual or not expected:
         return
@@ -62,5 +65,5 @@ def check_content_type(actual: str | None, expected: str | None, strict: bool, h
         logger.warning("%s: %s", href, error)
 
 
-def _essence(media_type: str) -> str:
+def _without_parameters(media_type: str) -> str:
     return media_type.partition(";")[0].strip().lower()

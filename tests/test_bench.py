@@ -33,7 +33,7 @@ def test_work_is_done_and_checked(tmp_path: Path) -> None:
 
 def test_work_that_was_not_done_is_noticed(tmp_path: Path) -> None:
     work = Work.made(tmp_path / "served", 2, 1000)
-    with pytest.raises(BenchError, match="not what was to be downloaded"):
+    with pytest.raises(BenchError, match="is missing or differs from the original"):
         work.check(tmp_path)
     work.check(work.folder)
     with pytest.raises(BenchError, match="ended with 3"):
@@ -69,7 +69,7 @@ def test_table_says_what_was_reached() -> None:
     }
     results = Results()
     results.add(row, medians)
-    reached, missed = (line for line in results.table().splitlines() if "time, of" in line)
+    reached, missed = (line for line in results.table().splitlines() if "time relative to" in line)
     assert reached.endswith("| 0.5 | 0.25 | reached |")
     assert missed.endswith("| 1.1 | 2 | **missed** |")
     assert "| ours | 1.00 s (10.00 ms each) |" in results.table()

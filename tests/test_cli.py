@@ -174,31 +174,31 @@ def test_an_href_that_cannot_be_read(origin: Origin, tmp_path: Path, command: st
     assert f"'{origin.href('/no.json')}?…' cannot be read: 404" in line
     assert "hunter2" not in line
     line = one_sentence(run(command, tmp_path / "no.json", *directory))
-    assert f"there is no file {tmp_path / 'no.json'}" in line
+    assert f"File {tmp_path / 'no.json'} does not exist" in line
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("hello", "is no JSON"),
-        ("[1, 2]", "is no STAC item, collection or item collection"),
-        ('{"type": "Catalog"}', "its type is 'Catalog'"),
-        ('{"type": "Feature", "assets": {}}', "is no valid STAC Feature: it has no id"),
+        ("hello", "is not valid JSON"),
+        ("[1, 2]", "is not a STAC item, collection or item collection"),
+        ('{"type": "Catalog"}', "`type` is 'Catalog'"),
+        ('{"type": "Feature", "assets": {}}', "is not a valid STAC Feature: `id` is missing"),
         (
             '{"type": "Feature", "id": "x", "properties": null, "assets": {}}',
-            "is no valid STAC Feature: its properties are no JSON object",
+            "is not a valid STAC Feature: `properties` is not a JSON object",
         ),
-        ('{"type": "FeatureCollection"}', "it has no list of features"),
+        ('{"type": "FeatureCollection"}', "`features` is not a list"),
         (
             '{"type": "FeatureCollection", "features": [1]}',
-            "item 1 is no valid STAC: it is no JSON object",
+            "item 1 is not valid STAC: not a JSON object",
         ),
         (
             '{"type": "FeatureCollection", "features": [{"id": "x", "type": "Feature"}]}',
-            "item 1 ('x') is no valid STAC",
+            "item 1 ('x') is not valid STAC",
         ),
-        ("[" * 100_000, "is no JSON"),
+        ("[" * 100_000, "is not valid JSON"),
     ],
 )
 def test_what_is_no_stac(origin: Origin, tmp_path: Path, text: str, words: str) -> None:
@@ -231,7 +231,7 @@ def test_an_item_that_is_nested_too_deeply(origin: Origin, tmp_path: Path) -> No
 def test_nothing_to_include(origin: Origin, tmp_path: Path) -> None:
     href = make_item(origin, "a", "b")
     line = one_sentence(run("download", href, "-i", "typo", "-i", "other"))
-    assert line == f"error: '{href}' has none of the assets to include: typo, other"
+    assert line == f"error: '{href}' has no asset that `include` selects: typo, other"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -246,7 +246,7 @@ def test_the_document_that_is_read_is_not_replaced(
         document, name = {"type": "FeatureCollection", "features": [document]}, "items.json"
     (tmp_path / name).write_text(before := json.dumps(document))
     line = one_sentence(run("download", name, "--file-name", name, "-i", "a"))
-    assert "which its new document would replace: choose another directory or file_name" in line
+    assert "the new document would replace this file. Choose another `directory`" in line
     assert (tmp_path / name).read_text() == before
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -278,7 +278,7 @@ def test_contradictions(origin: Origin, tmp_path: Path, monkeypatch: pytest.Monk
     assert "include and exclude" in one_sentence(run("download", href, "-i", "a", "-x", "b"))
     assert "warn and fail_fast" in one_sentence(run("download", href, "--warn", "--fail-fast"))
     line = one_sentence(run("download", href, "-t", "${id}"))
-    assert f"a path template is for item collections, and '{href}' is none" in line
+    assert f"`path_template` is only for item collections, and '{href}' is not" in line
     assert "no known client" in one_sentence(run("download", href, "--client", "nonsense"))
     monkeypatch.setenv("STAC_ASSET_S3_MAX_ATTEMPTS", "many")
     assert "STAC_ASSET_S3_MAX_ATTEMPTS" in one_sentence(run("download", href))
@@ -324,7 +324,7 @@ def test_a_piped_document_cannot_name_local_files(tmp_path: Path, origin: Origin
     for piped in (document, {"type": "FeatureCollection", "features": [document]}):
         done = run("download", "-", tmp_path / "out", document=piped)
         assert done.code == 1
-        assert "names a local file" in done.errors
+        assert "references local file" in done.errors
     assert not list(tmp_path.rglob("hostname"))
 
 
@@ -364,7 +364,7 @@ def assert_interrupted(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=240)
     assert (process.returncode, output) == (130, "")
-    assert errors == "\ninterrupted: the same command goes on from here\n"
+    assert errors == "\nInterrupted. Run the same command again to resume.\n"
 
 
 def test_wrong_usage_exits_with_2() -> None:
@@ -374,7 +374,7 @@ def test_wrong_usage_exits_with_2() -> None:
         assert done.errors.startswith("Usage: ")
     done = run("download", "x", "-H", "hunter2")
     assert done.code == 2
-    assert "a header is written as 'Name: value'" in done.errors
+    assert "Write 'Name: value'." in done.errors
     assert "hunter2" not in done.errors
 
 
@@ -423,7 +423,7 @@ def test_info(origin: Origin) -> None:
     assert b.split()[:5] == ["b", "http", "no", "-", "-"]
     assert "404 Not Found" in b
     assert c.split()[:5] == ["c", "-", "-", "-", "image/png"]
-    assert "no client claims" in c
+    assert "No client claims" in c
     assert d.split()[:4] == ["d", "http", "-", "-"]
     assert "500" in d
     assert origin.gets("*.tif") == []
@@ -446,7 +446,7 @@ def test_plan(origin: Origin, tmp_path: Path) -> None:
     assert (done.code, done.errors) == (0, "")
     assert header.split() == ["owner", "key", "action", "client", "bytes", "path", "note"]
     assert row.split()[2:] == ["a", "download", "http", "12,345", str(tmp_path / "out/a.tif"), "-"]
-    assert totals.startswith("1 to download (12,345 bytes), 0 there already, 0 cannot be had; ")
+    assert totals.startswith("1 to download (12,345 bytes), 0 already present, 0 unavailable. ")
     assert list(tmp_path.iterdir()) == []
 
 

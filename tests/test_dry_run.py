@@ -94,7 +94,7 @@ async def test_what_is_there_is_skipped_and_left_as_it_is(
         path.write_bytes(data)
     plan = await plan_item(item, tmp_path, config=config)
     assert (row(plan, "a").action, row(plan, "a").size) == ("skip", 3)
-    assert row(plan, "a").note == "its file is there"
+    assert row(plan, "a").note == "file already exists"
     assert row(plan, "b").action == "download"
     assert origin.requests == []
     assert leftover.exists()
@@ -122,7 +122,7 @@ async def test_a_source_that_cannot_be_asked_leaves_the_size_unknown(
     found = row(plan, "a")
     assert (found.action, found.size) == ("download", None)
     assert found.note is not None
-    assert found.note.startswith(f"its source cannot be asked: {status}")
+    assert found.note.startswith(f"source cannot be checked: {status}")
     assert (plan.needed, plan.unknown, plan.fits) == (5, 1, None)
 
 
@@ -153,8 +153,8 @@ async def test_what_would_fail_says_why(origin: Origin, config: Config, tmp_path
     plan = await plan_item(item, tmp_path, config=config)
     assert plan.count("fail") == 4
     for key, words in {
-        "scheme": "no client claims",
-        "local": "names a local file",
+        "scheme": "No client claims",
+        "local": "references local file",
         "type": "text/html",
         "empty": "empty",
     }.items():
@@ -205,7 +205,7 @@ async def test_bytes_are_held_against_the_room_there_is(
     assert plan.needed == 10**18
     assert plan.free < 10**18
     assert plan.fits is False
-    assert "they do not fit" in str(plan)
+    assert ": does not fit." in str(plan)
 
 
 async def test_totals_as_text_and_as_json(origin: Origin, config: Config, tmp_path: Path) -> None:
@@ -215,8 +215,8 @@ async def test_totals_as_text_and_as_json(origin: Origin, config: Config, tmp_pa
     origin.fault("/d.tif", Status(500), times=0)
     plan = await plan_item(item, tmp_path, config=config)
     assert str(plan) == (
-        "2 to download (1,500 bytes and 1 of unknown size), 1 there already, 1 cannot be had; "
-        f"{plan.free:,} bytes are free: they may fit"
+        "2 to download (1,500 bytes, 1 of unknown size), 1 already present, 1 unavailable. "
+        f"{plan.free:,} bytes free: may not fit."
     )
     found = json.loads(json.dumps(plan.to_dict()))
     rows = found.pop("rows")
@@ -332,7 +332,7 @@ async def test_the_callers_clients_are_asked_and_stay_open(
         assert not client.session.closed
     assert [request.headers["x-key"] for request in origin.requests] == ["abc"]
     assert (row(plan, "b").client, row(plan, "b").size) == ("NamelessClient", None)
-    assert row(plan, "b").note == "its source does not say how large it is"
+    assert row(plan, "b").note == "source reports no size"
 
 
 async def test_the_callers_item_stays_as_it_is(

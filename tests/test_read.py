@@ -50,7 +50,7 @@ async def test_download_asset_of_an_item_with_relative_hrefs(
 
 
 async def test_download_asset_needs_an_absolute_href(config: Config, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="relative, to a document without href"):
+    with pytest.raises(ValueError, match="cannot resolve relative href"):
         await download_asset("a", pystac.Asset("./a.tif"), tmp_path / "a.tif", config)
     assert list(tmp_path.iterdir()) == []
 
@@ -144,7 +144,7 @@ async def test_open_href_raises_errors_of_ours(origin: Origin, config: Config) -
     assert isinstance(raised.value, StacAssetError)
     assert "hunter2" not in str(raised.value)
     assert len(origin.gets()) == 1
-    with pytest.raises(SchemeError, match="no client claims 'gopher://"):
+    with pytest.raises(SchemeError, match="No client claims 'gopher://"):
         _ = [chunk async for chunk in open_href("gopher://example.com/a", config)]
 
 

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from stac_asset.errors import SourceError
 from stac_asset.stac.parse import load_stac
 from stac_asset.testing import Origin
 from stac_asset.transfer.engine import Engine
-from stac_asset.types import Downloaded
+from stac_asset.types import Downloaded, Outcome
 from stac_asset.verify.check import check_all
 from stac_asset.verify.inventory import Inventory, take_inventory
 from stac_asset.verify.repair import Repair, Unrepairable, after_repair, plan_repairs, repair_config
@@ -34,6 +36,7 @@ from stac_asset.verify.results import (
     Verdict,
     Verified,
 )
+from stac_asset.verify.run import Repairs, verify_files
 from tests.make_item import item_document, make_item
 
 
@@ -114,7 +117,11 @@ async def test_bad_files_say_why(origin: Origin, config: Config, tmp_path: Path)
     (tmp_path / "d.tif").mkdir()
     found = await verdicts(take_inventory(tmp_path))
     assert isinstance(found["a"], Missing)
-    for key, words in {"b": "has 10 bytes where", "c": "has the checksum", "d": "no file"}.items():
+    for key, words in {
+        "b": "has 10 bytes, but",
+        "c": "has the checksum",
+        "d": "not a file",
+    }.items():
         verdict = found[key]
         assert isinstance(verdict, Corrupt)
         assert words in verdict.reason
@@ -124,7 +131,7 @@ async def test_bad_files_say_why(origin: Origin, config: Config, tmp_path: Path)
     assert (summary.good, summary.bad) == (0, 4)
     message = str(summary.error)
     assert message.startswith("4 of 4 files are missing or wrong\n- asset '")
-    assert "- asset 'a' of item 'the-item': its file is missing" in message
+    assert "- asset 'a' of item 'the-item': the file is missing" in message
 
 
 async def test_without_a_checksum_existence_and_size_are_all_there_is(
@@ -187,7 +194,7 @@ def test_a_truncated_document_is_reported(tmp_path: Path) -> None:
 def test_no_document_and_no_directory(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no STAC document"):
         take_inventory(tmp_path)
-    with pytest.raises(SourceError, match="there is no directory"):
+    with pytest.raises(SourceError, match="does not exist"):
         take_inventory(tmp_path / "not" / "there")
 
 
@@ -264,17 +271,17 @@ async def test_a_source_that_changed_repairs_nothing(
     origin.put("/a.tif", b"another version")
     after, _ = await repair(tmp_path, config)
     assert isinstance(after["a"], Corrupt)
-    assert "cannot be repaired: the source has 15 bytes where file:size" in after["a"].reason
+    assert "the repair failed: the source has 15 bytes, but file:size" in after["a"].reason
     assert (tmp_path / "a.tif").read_bytes() == b"ruin"
 
 
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        (None, "no derived_from link"),
-        ("/not/there.json", "there is no source"),
+        (None, "no `derived_from` link"),
+        ("/not/there.json", "the source /not/there.json does not exist"),
         ("{origin}/gone.json", "cannot be read: 404"),
-        ("{origin}/item.json", "its source has no asset 'a' of item 'planted'"),
+        ("{origin}/item.json", "the source has no asset 'a' of item 'planted'"),
     ],
 )
 async def test_a_source_that_does_not_help_is_told(
@@ -347,7 +354,7 @@ async def test_a_document_cannot_have_anothers_good_file_overwritten(
     after, planned = await repair(tmp_path, config)
     assert [type(one) for one in planned] == [Unrepairable]
     assert isinstance(after["a"], Corrupt)
-    assert "another asset has the same file" in after["a"].reason
+    assert "another asset declares" in after["a"].reason
     assert (tmp_path / "a.tif").read_bytes() == good
 
 
@@ -369,7 +376,7 @@ async def test_a_pipe_is_no_file_and_nobody_waits_for_it(config: Config, tmp_pat
     os.mkfifo(tmp_path / "pipe.json")
     plant(tmp_path / "item.json", {"a": {"href": "./a.tif"}})
     inventory = take_inventory(tmp_path)
-    assert [found.reason for found in inventory.unreadable] == ["it is no file"]
+    assert [found.reason for found in inventory.unreadable] == ["the path is not a regular file"]
     assert isinstance((await verdicts(inventory))["a"], Corrupt)
 
 
@@ -393,6 +400,49 @@ async def test_large_item_collections_are_read_as_a_stream(tmp_path: Path) -> No
     assert len(take_inventory(tmp_path).unreadable) == 1
 
 
+async def test_run_repairs_with_the_downloads_of_its_caller(
+    origin: Origin, config: Config, tmp_path: Path
+) -> None:
+    await downloaded(origin, tmp_path, config, "a", "b", "c")
+    for key in ("a", "b"):
+        (tmp_path / f"{key}.tif").unlink()
+    plant(tmp_path / "other.json", {"lost": {"href": "./lost.tif"}})
+    origin.remove("/b.tif")
+    unrepairable: list[Unrepairable] = []
+    opened: list[Sequence[Bad]] = []
+
+    @asynccontextmanager
+    async def open_repairs(bad: Sequence[Bad]) -> AsyncIterator[Repairs]:
+        opened.append(bad)
+        changed = repair_config(config)
+        async with Clients(changed) as clients:
+
+            async def download(repairs: Sequence[Repair]) -> AsyncGenerator[Outcome, None]:
+                for planned in repairs:
+                    yield await Engine(clients, changed, LocalDestinations()).download(
+                        planned.transfer
+                    )
+
+            yield Repairs(clients, changed, download, unrepairable.append)
+
+    rows: list[dict[str, Any]] = []
+    inventory = take_inventory(tmp_path)
+    summary = await verify_files(inventory, on_row=rows.append)
+    assert (summary.good, summary.bad, summary.repaired) == (1, 3, 0)
+    rows.clear()
+    summary = await verify_files(inventory, open_repairs, rows.append)
+    assert (summary.good, summary.bad, summary.repaired) == (2, 2, 1)
+    states = {row["key"]: (row["state"], row["repaired"]) for row in rows}
+    assert states == {
+        "a": ("verified", True),
+        "b": ("missing", False),
+        "c": ("verified", False),
+        "lost": ("missing", False),
+    }
+    assert [Path(entry.path).name for entry in unrepairable] == ["lost.tif"]
+    assert [len(bad) for bad in opened] == [3]
+
+
 def test_the_command_repairs_only_when_told_to(origin: Origin, tmp_path: Path) -> None:
     def run(*arguments: object) -> tuple[int, str, str]:
         start = [sys.executable, "-c", "from stac_asset.cli import main; main()"]
@@ -412,4 +462,4 @@ def test_the_command_repairs_only_when_told_to(origin: Origin, tmp_path: Path) -
     assert run("verify", tmp_path, "--repair") == (0, "2 of 2 files are good, 1 repaired", "")
     assert (tmp_path / "a.tif").read_bytes() == origin.content("/a.tif")
     code, _, errors = run("verify", tmp_path / "not there")
-    assert (code, errors) == (1, f"error: there is no directory {tmp_path / 'not there'}")
+    assert (code, errors) == (1, f"error: the directory {tmp_path / 'not there'} does not exist")

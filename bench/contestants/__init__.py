@@ -1,1 +1,1 @@
-"""The programs that are measured against one another: each does the same work, in a process."""
+"""The programs to compare. Each does the same work in a separate process."""

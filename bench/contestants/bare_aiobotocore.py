@@ -1,4 +1,4 @@
-"""A bare loop over one aiobotocore client, on uvloop: requests and writes, and promises nothing."""
+"""A plain loop over an aiobotocore client, on uvloop, without retries or verification."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiobotocore.session import get_session
 from bench.contestants.pairs import Pairs, run, split
 from stac_asset.concurrency import new_runner
 
-_AT_ONCE = 32
+_CONCURRENCY = 32
 
 
 async def _download(pairs: Pairs) -> None:
@@ -20,7 +20,7 @@ async def _download(pairs: Pairs) -> None:
         "s3",
         region_name="us-east-1",
         endpoint_url=os.environ["AWS_ENDPOINT_URL"],
-        config=AioConfig(max_pool_connections=_AT_ONCE, s3={"addressing_style": "path"}),
+        config=AioConfig(max_pool_connections=_CONCURRENCY, s3={"addressing_style": "path"}),
     ) as client:
 
         async def work() -> None:
@@ -30,7 +30,7 @@ async def _download(pairs: Pairs) -> None:
                 async with answer["Body"] as body:
                     path.write_bytes(await body.read())
 
-        await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
+        await asyncio.gather(*(work() for _ in range(_CONCURRENCY)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A bare loop over aiohttp, on uvloop: requests and writes, and promises nothing."""
+"""A plain loop over aiohttp, on uvloop, without retries or verification."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import aiohttp
 from bench.contestants.pairs import Pairs, run
 from stac_asset.concurrency import new_runner
 
-_AT_ONCE = 32
+_CONCURRENCY = 32
 
 
 async def _download(pairs: Pairs) -> None:
@@ -25,7 +25,7 @@ async def _download(pairs: Pairs) -> None:
                         async for chunk in response.content.iter_any():
                             file.write(chunk)
 
-        await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
+        await asyncio.gather(*(work() for _ in range(_CONCURRENCY)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The flow over an item collection, on uvloop, against a Prefect server that runs already."""
+"""The flow over an item collection, on uvloop, with a running Prefect server."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from stac_asset.concurrency import new_runner
 
 
 def main() -> None:
-    """Prints the seconds that the flow took."""
+    """Run the flow, and print the seconds."""
     document, directory = sys.argv[1:]
     began = time.perf_counter()
     with new_runner() as runner:
         runner.run(flows.download_item_collection(document, directory))
     seconds = time.perf_counter() - began
     print(json.dumps({"seconds": seconds}), flush=True)
-    os._exit(0)  # What Prefect still sends to its server is no part of the work.
+    os._exit(0)  # Skip the events that Prefect still sends: they are not part of the work.
 
 
 if __name__ == "__main__":

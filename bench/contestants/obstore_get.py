@@ -1,4 +1,4 @@
-"""obstore: the object_store crate of Rust, from Python; streams files as its documentation does."""
+"""obstore, Python bindings of the Rust crate object_store, used as in the obstore documentation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from obstore.store import HTTPStore, S3Store
 
 from bench.contestants.pairs import Pairs, run, split
 
-_AT_ONCE = 32
+_CONCURRENCY = 32
 
 
 def _store(url: str) -> Any:
@@ -40,11 +40,11 @@ async def _download(pairs: Pairs) -> None:
                 async for chunk in answer.stream():
                     file.write(chunk)
 
-    await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
+    await asyncio.gather(*(work() for _ in range(_CONCURRENCY)))
 
 
 if __name__ == "__main__":
     run(_download, asyncio.Runner())
-    # Its threads sometimes abort the process while Python ends, after all is done and measured.
+    # The threads of obstore sometimes abort the process during the shutdown of Python.
     sys.stdout.flush()
     os._exit(0)

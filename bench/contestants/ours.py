@@ -1,4 +1,4 @@
-"""This library: downloads an item collection."""
+"""This library, downloading an item collection."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from stac_asset.api.run import Run
 
 
 def main() -> None:
-    """Prints the seconds that the work took."""
+    """Do the work, and print the seconds."""
     parser = argparse.ArgumentParser()
     parser.add_argument("document", type=Path)
     parser.add_argument("directory", type=Path)
     parser.add_argument("--config", type=json.loads, default={}, help="fields of Config, as JSON")
-    parser.add_argument("--plan", action="store_true", help="plan, and download nothing")
-    parser.add_argument("--reading", action="store_true", help="count the reading of the items")
+    parser.add_argument("--plan", action="store_true", help="plan only, without downloading")
+    parser.add_argument("--reading", action="store_true", help="include the time to read the items")
     options = parser.parse_args()
     config = Config(**options.config)
     started = time.perf_counter()

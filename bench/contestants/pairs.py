@@ -1,4 +1,4 @@
-"""Runs contestants that know no STAC: they get a list of URLs and files."""
+"""Runner of contestants without STAC support, which get a list of URLs and files."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 Pairs: TypeAlias = list[tuple[str, Path]]
-"""URLs, and the files that they become."""
+"""URLs, and the paths of the files to write."""
 
 
 def run(download: Callable[[Pairs], Coroutine[Any, Any, None]], runner: asyncio.Runner) -> None:
-    """Prints the seconds that the work of the command line takes: a list, and a directory.
+    """Download the files of a list, and print the seconds.
+
+    The command line names the list and the destination directory.
 
     Args:
-        download: Does the work.
-        runner: Runs it.
+        download: The coroutine function that downloads the files.
+        runner: Runs the coroutine.
     """
     began = time.perf_counter()
     with runner:
@@ -29,7 +31,7 @@ def run(download: Callable[[Pairs], Coroutine[Any, Any, None]], runner: asyncio.
 
 
 def _read(path: Path, directory: Path) -> Pairs:
-    """Returns what a list says, a line each with a tab in between, and makes the folders."""
+    """Return the pairs of a list, and create the folders of the files."""
     pairs = []
     for line in path.read_text().splitlines():
         url, _, name = line.partition("\t")
@@ -40,7 +42,7 @@ def _read(path: Path, directory: Path) -> Pairs:
 
 
 def split(url: str) -> tuple[str, str]:
-    """Returns the origin of a URL, or the bucket, and the path within it.
+    """Return the origin or bucket of a URL, and the path.
 
     Args:
         url: An http or s3 URL.

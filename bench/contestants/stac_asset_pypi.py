@@ -1,6 +1,6 @@
-"""The package `stac-asset` of PyPI, in an environment of its own: downloads an item collection.
+"""The PyPI package `stac-asset`, downloading an item collection in a separate environment.
 
-It is run by its path, so that `stac_asset` is that environment's, not ours.
+This script is run by its path, so that `stac_asset` is the package of that environment.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from stac_asset import Config, download_item_collection
 
 
 def main() -> None:
-    """Prints the seconds that the work took."""
+    """Do the work, and print the seconds."""
     document, directory, config = sys.argv[1:]
     items = pystac.ItemCollection.from_file(document)
     began = time.perf_counter()

@@ -1,1 +1,1 @@
-"""The flow `check_assets`, its result and its artifacts."""
+"""Flow `check_assets` with result and artifacts: check sources without downloading."""

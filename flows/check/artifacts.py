@@ -1,4 +1,4 @@
-"""The artifacts of a check of assets: a summary, and a table of what is missing."""
+"""Artifacts of the flow `check_assets`: a summary and a table of missing assets."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from stac_asset.redact import redact_text
 
 @asynccontextmanager
 async def artifacts_written(result: CheckResult, total: int) -> AsyncIterator[None]:
-    """Writes what has been found in the end, also where an error ends the check.
+    """Write the artifacts when the context ends, also if an error ended the check.
 
     Args:
-        result: What has been found.
-        total: How many assets are asked for.
+        result: The result so far.
+        total: The number of assets to check.
     """
     try:
         yield
     except Exception as error:
         if isinstance(error, StacAssetError) and error.key is not None:
-            # With `fail_fast`, the asset whose error this is was never counted.
+            # With `fail_fast`, the failed asset has not been counted yet.
             exists = False if isinstance(error, NotFoundError) else None
             result.add(Checked(error.owner or "", error.key, None, exists, error=error))
         await log_failure(_write(result, total, error))
@@ -49,9 +49,8 @@ async def _write(result: CheckResult, total: int, error: Exception | None) -> No
     phrase = f"{result.exist:,} of {max(total, result.total):,} assets exist"
     parts = [f"# {phrase}", table(("", ""), _facts(result))]
     if error is not None:
-        reason = "An error ended the check before its end."
-        parts.insert(1, reason)
-    parts += reasons([row["error"] for row in rows], count, "the table")
+        parts.insert(1, "An error ended the check early.")
+    parts += reasons([row["error"] for row in rows], count, "the table of missing assets")
     async with get_client() as client:
         await write_summary(client, phrase, "\n\n".join(parts) + "\n")
         await write_failures(client, rows, count)
@@ -59,11 +58,11 @@ async def _write(result: CheckResult, total: int, error: Exception | None) -> No
 
 def _facts(result: CheckResult) -> list[tuple[str, str]]:
     facts = [
-        ("Assets that exist", f"{result.exist:,}"),
-        ("Assets that do not", f"{result.missing:,}"),
-        ("Assets of which nobody can tell", f"{result.unknown:,}"),
-        ("Size of those that exist", size(result.bytes)),
-        ("Assets whose size is not known", f"{result.unknown_sizes:,}"),
+        ("Assets found", f"{result.exist:,}"),
+        ("Assets missing", f"{result.missing:,}"),
+        ("Assets that could not be checked", f"{result.unknown:,}"),
+        ("Total size of the assets found", size(result.bytes)),
+        ("Assets of unknown size", f"{result.unknown_sizes:,}"),
         ("Time", f"{result.seconds:,.1f} s"),
     ]
     if result.report is not None:

@@ -1,4 +1,4 @@
-"""The flow that asks the sources of assets what they have, and downloads nothing."""
+"""Flow `check_assets`: check that assets exist at the sources, without downloading files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from prefect_stac_asset.flows.execution.run_names import run_name
 from prefect_stac_asset.flows.execution.session import open_session
 from prefect_stac_asset.flows.execution.states import COMPLETED_WITH_WARNINGS
 from prefect_stac_asset.flows.orchestration.clients import RequiredClients
-from prefect_stac_asset.flows.orchestration.existence import ask_units
+from prefect_stac_asset.flows.orchestration.existence import check_units
 from prefect_stac_asset.flows.orchestration.sources import ItemSource, open_items, options_for
 from prefect_stac_asset.flows.orchestration.units import Unit
 from prefect_stac_asset.flows.parameters.credentials import Credentials
@@ -34,10 +34,11 @@ from prefect_stac_asset.flows.reporting.warnings import WarningLog
 from stac_asset import Config
 from stac_asset.errors import DownloadError, SourceError
 from stac_asset.plan.planner import Owner, Planner
+from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import stac_of
 
-_OF_ITEMS = {".ndjson", ".jsonl", ".geojsonl", ".geojsonseq", ".parquet", ".geoparquet"}
-"""The suffixes of item collections that are not one JSON document."""
+_ITEM_FILE_SUFFIXES = {".ndjson", ".jsonl", ".geojsonl", ".geojsonseq", ".parquet", ".geoparquet"}
+"""Suffixes of item collections in other formats than a single JSON document."""
 
 
 @asset_flow(name="check-assets", flow_run_name=run_name("check"))
@@ -48,31 +49,31 @@ async def check_assets(
     report: str | None = None,
     credentials: Annotated[Credentials, titled("Credentials")] = None,
 ) -> CheckResult:
-    """Asks of each asset whether it exists, and what it weighs. Downloads nothing.
+    """Check that assets exist, and report sizes. No asset is downloaded.
 
     Args:
-        source: An item, a collection or an item collection: the href of its document, or its
-            JSON text. From Python, a pystac object as well.
-        options: Which assets, and how to ask.
-        granularity: What a task run is: an `asset`, a `batch` of whole items, or `auto`: an asset
-            up to 200 assets, and a batch beyond.
-        report: The path of a report to write: newline-delimited JSON, a row an asset.
-        credentials: Saved blocks that hold credentials, one or several. The first one that is
-            for an href is used for it.
+        source: URL, local path or JSON text of an item, a collection or an item collection. In
+            Python, a pystac object is also accepted.
+        options: Options that select assets and configure requests.
+        granularity: Unit of a task run: one `asset`, a `batch` of whole items, or `auto`. With
+            `auto`, runs of up to 200 assets use one task run per asset, larger runs use batches.
+        report: Path of a report to write: newline-delimited JSON with one row per asset.
+        credentials: Saved credential blocks, one or several. Each URL uses the first block
+            that applies to it.
 
     Returns:
-        How many assets exist, and how many bytes they are.
+        The number of existing and missing assets, and the total size.
 
     Raises:
-        SourceError: The source cannot be read, or is no STAC.
-        MissingCredentialError: A credential is missing.
-        DownloadError: Assets do not exist, or cannot be asked for.
+        SourceError: The source cannot be read, or is not a STAC document.
+        MissingCredentialError: A required credential is not configured.
+        DownloadError: Assets do not exist or could not be checked.
     """
     started = time.monotonic()
     options = options_for(source, options)
     config = options.config()
     send_library_logs()
-    result, errors, warned = CheckResult(), list[Exception](), WarningLog(config.warn)
+    result, errors, warnings = CheckResult(), list[Exception](), WarningLog(config.warn)
     limit = options.max_concurrent_downloads
     with tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch:
         async with open_session(config, limit, credentials) as session:
@@ -84,7 +85,7 @@ async def check_assets(
                 hosts.add(unit.transfers)
             await hosts.resolve(options)
             units = _units(owners, config)
-            work = ask_units(units, total, granularity, options, session)
+            work = check_units(units, total, granularity, options, session)
             async with artifacts_written(result, planned):
                 with open_rows(report) as write_row:
                     async with aclosing(work) as done:
@@ -93,9 +94,9 @@ async def check_assets(
                             write_row(found.row())
                             if found.error is not None:
                                 errors.append(found.error)
-                                warned.add(found.owner, found.key, found.error)
+                                warnings.add(found.owner, found.key, found.error)
                 result.report = report_location(report)
-                warned.finish(result.report)
+                warnings.finish(result.report)
                 result.seconds = round(time.monotonic() - started, 3)
     get_run_logger().info("%s", result.summary())
     state: CheckResult = _state(errors, config.warn, result)
@@ -103,29 +104,31 @@ async def check_assets(
 
 
 def _owners(source: ItemSource) -> Iterable[Owner]:
-    """Returns what has the assets: one object, or the items of a collection, read one at a time.
+    """Return the objects that have the assets.
+
+    A single STAC object is returned as a list. Items of an item collection are read one at a time.
 
     Raises:
-        SourceError: It cannot be read, or is no STAC.
+        SourceError: The source cannot be read, or is not a STAC document.
     """
-    if source.path.suffix.lower() in _OF_ITEMS:
+    if source.path.suffix.lower() in _ITEM_FILE_SUFFIXES:
         return source
     try:
         with source.path.open("rb") as file, suppress(ijson.JSONError):
             if next(ijson.items(file, "type"), None) == "FeatureCollection":
                 return source
-        # What is no JSON is told in fewer words here.
+        # After invalid JSON, `json` raises a shorter error than `ijson`.
         document = json.loads(source.path.read_bytes())
     except OSError as error:
-        raise SourceError(f"'{source.name}' cannot be read: {error.strerror}") from None
+        raise SourceError(f"Cannot read '{source.name}': {error.strerror}.") from None
     except (ValueError, RecursionError) as error:
-        raise SourceError(f"'{source.name}' is no JSON: {error}") from None
+        raise SourceError(f"'{source.name}' is not valid JSON: {error}.") from None
     stac = stac_of(document, source.base, source.name)
     return list(stac) if isinstance(stac, pystac.ItemCollection) else [stac]
 
 
 def _units(owners: Iterable[Owner], config: Config) -> Iterator[Unit]:
-    planner = Planner(Path(), config)
+    planner = Planner(Path(), config, LOCAL_FACTS)
     for number, owner in enumerate(owners):
         planned = (
             planner.asset(key, asset, owner)
@@ -136,10 +139,10 @@ def _units(owners: Iterable[Owner], config: Config) -> Iterator[Unit]:
 
 
 def _state(errors: list[Exception], warn: bool, result: CheckResult) -> Any:
-    """Returns the state of the flow; Prefect unwraps it to the result.
+    """Return the final state of the flow. Prefect unwraps the state to the result.
 
     Raises:
-        DownloadError: Assets do not exist, unless that is a warning.
+        DownloadError: Assets do not exist or could not be checked, and `warn` is not set.
     """
     if not errors:
         return Completed(message=result.summary(), data=result)

@@ -1,4 +1,8 @@
-"""TODO."""
+"""The result of the flow `check_assets`.
+
+The class has a module of its own. If Prefect loads the flow by the path of its file, the class of
+its pickled result is still found.
+"""
 
 from __future__ import annotations
 
@@ -9,46 +13,49 @@ from pydantic import BaseModel, ConfigDict
 from prefect_stac_asset.flows.tasks.check_outcomes import Checked
 
 _MAX_SHOWN = 100
-"""Maximum number of missing assets that a result names."""
+"""Maximum number of missing assets listed in a result."""
 
 
 class CheckResult(BaseModel):
-    """What a check found: small, without item or secret, and JSON-able."""
+    """The result of a check of assets.
+
+    The result is small, can be stored as JSON, and contains no STAC objects and no secrets.
+    """
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     total: int = 0
-    """How many assets there are."""
+    """Number of checked assets."""
 
     exist: int = 0
-    """How many of them exist."""
+    """Number of assets that exist."""
 
     missing: int = 0
-    """How many do not."""
+    """Number of assets that do not exist."""
 
     unknown: int = 0
-    """Of how many nobody can tell: their sources refuse, or cannot be reached."""
+    """Number of assets that could not be checked, because the source refused or was unreachable."""
 
     bytes: int = 0
-    """Bytes of those that exist, as far as is known."""
+    """Total size of existing assets with a known size, in bytes."""
 
     unknown_sizes: int = 0
-    """How many exist whose size is not known."""
+    """Number of existing assets without a known size."""
 
     first_missing: list[dict[str, Any]] = []
-    """The rows of the first hundred that do not exist, or of which nobody can tell."""
+    """Rows of the first 100 assets that do not exist or could not be checked."""
 
     report: str | None = None
-    """The full report, if one was wanted: newline-delimited JSON, a row an asset."""
+    """Path of the full report, if requested: newline-delimited JSON with a row per asset."""
 
     seconds: float = 0.0
-    """Wall time of the run."""
+    """Wall time of the run, in seconds."""
 
     def add(self, found: Checked) -> None:
-        """Counts an asset.
+        """Count a checked asset.
 
         Args:
-            found: What was found of it.
+            found: The result of the check.
         """
         self.total += 1
         if found.exists:
@@ -62,6 +69,6 @@ class CheckResult(BaseModel):
             self.first_missing.append(found.row())
 
     def summary(self) -> str:
-        """Returns the counts as a phrase."""
+        """Return the counts as a phrase."""
         more = f" and {self.unknown_sizes} of unknown size" if self.unknown_sizes else ""
         return f"{self.exist} assets exist, {self.bytes:,} bytes{more}"

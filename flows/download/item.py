@@ -1,4 +1,4 @@
-"""The flows that download one object with its assets: an item, or a collection."""
+"""Flows `download_item` and `download_collection`: download a STAC object with assets."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from prefect_stac_asset.flows.parameters.destination import checked_directory
 from prefect_stac_asset.flows.parameters.flow import asset_flow
 from prefect_stac_asset.flows.parameters.form import titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
-from prefect_stac_asset.flows.reporting.monitor import RunMonitor
+from prefect_stac_asset.flows.reporting.monitor import open_monitor
 from prefect_stac_asset.flows.reporting.report_file import open_report
 from prefect_stac_asset.flows.reporting.result import DownloadResult, report_path
 from prefect_stac_asset.flows.tasks.rewrite import rewrite_item
 from stac_asset.errors import NoAssetsError, SourceError
 from stac_asset.plan.planner import Owner, Planner, document_name, owner_name
 from stac_asset.redact import redact_href
+from stac_asset.stac.local_facts import LOCAL_FACTS
 
 _Owner = TypeVar("_Owner", bound=Owner)
 
@@ -40,27 +41,27 @@ async def download_item(
     granularity: Annotated[Granularity, titled("Task runs")] = "auto",
     credentials: Annotated[Credentials, titled("Credentials")] = None,
 ) -> DownloadResult:
-    """Downloads an item with its assets, and writes the item that says where they are now.
+    """Download an item with all assets, and write the item with the paths of the local files.
 
     Args:
-        source: The item: the href of its document, a URL or a local path, or its JSON text. From
-            Python, a pystac item as well.
-        directory: The directory that will hold the item and its assets, on the machine of the
-            run. A relative one is within the run's working directory.
-        options: How to download.
-        granularity: What a task run is: an `asset`, a `batch` of all assets, or `auto`.
-        credentials: Saved blocks that hold credentials, one or several. The first one that is
-            for an href is used for it.
+        source: URL, local path or JSON text of the item. In Python, a pystac item is also accepted.
+        directory: Directory for the item and its assets, on the machine that runs the flow. A
+            relative path is relative to the working directory of the run.
+        options: Options that select assets and configure the download.
+        granularity: Unit of a task run: one `asset`, a `batch` of all assets, or `auto`. With
+            `auto`, up to 200 assets have one task run each, and more assets form a batch.
+        credentials: Saved credential blocks, one or several. Each URL uses the first block
+            that applies to it.
 
     Returns:
-        Where the item is, how many assets and bytes there are.
+        The path of the item, and the number of assets and bytes.
 
     Raises:
-        SourceError: The document cannot be read, or is no STAC item.
+        SourceError: The document cannot be read, or is not a STAC item.
         NoAssetsError: The item has no assets.
-        DestinationError: The directory cannot be made, or written to.
-        MissingCredentialError: A credential is missing.
-        DownloadError: Assets failed; the others are there.
+        DestinationError: The directory cannot be created or written to.
+        MissingCredentialError: A required credential is not configured.
+        DownloadError: Some assets failed. All other assets were downloaded.
     """
     options = options_for(source, options)
     config = options.config()
@@ -70,7 +71,7 @@ async def download_item(
         item = await _read(source, session, pystac.Item)
         if not item.assets:
             shown = redact_href(source)[:200]
-            raise NoAssetsError(f"item '{item.id}' of '{shown}' has no assets to download")
+            raise NoAssetsError(f"Item '{item.id}' from '{shown}' has no assets to download.")
         return await _download(item, document_name(item), place, options, granularity, session)
 
 
@@ -83,29 +84,30 @@ async def download_collection(
     file_name: Annotated[str, titled("Name of the new document")] = "collection.json",
     credentials: Annotated[Credentials, titled("Credentials")] = None,
 ) -> DownloadResult:
-    """Downloads a collection's own assets, and writes the collection as it is now.
+    """Download a collection's own assets, and write the collection with the paths of the files.
 
-    Its items are not downloaded: that is what `download_item_collection` is for.
+    The items of the collection are not downloaded. Use `download_item_collection` for items.
 
     Args:
-        source: The collection: the href of its document, or its JSON text. From Python, a pystac
-            collection as well.
-        directory: The directory that will hold the collection and its assets, on the machine of
-            the run. A relative one is within the run's working directory.
-        options: How to download.
-        granularity: What a task run is: an `asset`, a `batch` of all assets, or `auto`.
-        file_name: The name of the rewritten collection.
-        credentials: Saved blocks that hold credentials, one or several. The first one that is
-            for an href is used for it.
+        source: URL, local path or JSON text of the collection. In Python, a pystac collection is
+            also accepted.
+        directory: Directory for the collection and its assets, on the machine that runs the flow.
+            A relative path is relative to the working directory of the run.
+        options: Options that select assets and configure the download.
+        granularity: Unit of a task run: one `asset`, a `batch` of all assets, or `auto`. With
+            `auto`, up to 200 assets have one task run each, and more assets form a batch.
+        file_name: File name of the rewritten collection.
+        credentials: Saved credential blocks, one or several. Each URL uses the first block
+            that applies to it.
 
     Returns:
-        Where the collection is, how many assets and bytes there are.
+        The path of the collection, and the number of assets and bytes.
 
     Raises:
-        SourceError: The document cannot be read, or is no STAC collection.
-        DestinationError: The directory cannot be made, or written to.
-        MissingCredentialError: A credential is missing.
-        DownloadError: Assets failed; the others are there.
+        SourceError: The document cannot be read, or is not a STAC collection.
+        DestinationError: The directory cannot be created or written to.
+        MissingCredentialError: A required credential is not configured.
+        DownloadError: Some assets failed. All other assets were downloaded.
     """
     options = options_for(source, options)
     config = options.config()
@@ -120,8 +122,8 @@ async def _read(source: str, session: Session, kind: type[_Owner]) -> _Owner:
     stac = await read_one(source, session)
     if not isinstance(stac, kind):
         raise SourceError(
-            f"source '{redact_href(source)[:200]}' is no {kind.__name__.lower()} but a STAC "
-            f"{type(stac).__name__}: there is a flow for each"
+            f"Source '{redact_href(source)[:200]}' is of type {type(stac).__name__}, but must be "
+            f"of type {kind.__name__}. Use the flow for that type."
         )
     return stac
 
@@ -135,23 +137,23 @@ async def _download(
     session: Session,
 ) -> DownloadResult:
     started = time.monotonic()
-    planner = Planner(directory, session.config)
+    planner = Planner(directory, session.config, LOCAL_FACTS)
     document = planner.document(owner_name(owner), file_name, owner.get_self_href())
     report_file = planner.document("the report", report_path(Path(file_name)).name)
     unit = Unit(0, owner, tuple(planner.assets(owner)))
-    ahead = RunPreparation(options, granularity, session)
-    ahead.add(unit)
-    # The directory is there by then, and whatever lies in it may be made.
+    preparation = RunPreparation(options, granularity, session)
+    preparation.add(unit)
+    # `open_report` checks and creates the directory; folders in it may always be created.
     inside = options.model_copy(update={"make_directory": True})
     with open_report(report_file, planner.directory) as report:
-        async with RunMonitor(session, ahead.amount, options) as watch:
-            await ahead.begin([unit])
-            async for _, outcomes in ahead.download([unit]):
+        async with open_monitor(session, preparation.amount, options) as monitor:
+            await preparation.begin([unit])
+            async for _, outcomes in preparation.download([unit]):
                 report.add(outcomes)
                 await rewrite_item(as_opaque(owner), as_opaque(outcomes), document, inside)
-                await watch.add(owner, outcomes, document)
+                await monitor.add(owner, outcomes, document)
             result = report.finish(document, time.monotonic() - started)
-            await watch.finish(result)
+            await monitor.finish(result)
     get_run_logger().info("%s: %s", result.summary(), document)
     state: DownloadResult = flow_state(report.errors, report.total, session.config.warn, result)
     return state

@@ -1,4 +1,7 @@
-"""The flow that downloads an item collection of any size with the assets of its items."""
+"""Flow `download_item_collection`: download the items of an item collection with all assets.
+
+Item collections of any size are supported: items are read and written one at a time.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ from prefect_stac_asset.flows.parameters.destination import checked_directory
 from prefect_stac_asset.flows.parameters.flow import asset_flow
 from prefect_stac_asset.flows.parameters.form import titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
-from prefect_stac_asset.flows.reporting.monitor import RunMonitor
+from prefect_stac_asset.flows.reporting.monitor import RunMonitor, open_monitor
 from prefect_stac_asset.flows.reporting.report_file import Report, open_report
 from prefect_stac_asset.flows.reporting.result import DownloadResult, report_path
 from stac_asset import Config
@@ -33,9 +36,10 @@ from stac_asset.plan.file_names import FolderTemplate
 from stac_asset.plan.planner import Planner
 from stac_asset.rewrite.rewriter import rewrite
 from stac_asset.rewrite.serialize import document_of
+from stac_asset.stac.local_facts import LOCAL_FACTS
 
-_KEPT = 10_000
-"""Items and assets up to which they stay in memory; those of a larger run are read again."""
+_MAX_KEPT = 10_000
+"""Maximum number of items plus assets to keep in memory. Larger collections are read twice."""
 
 
 @asset_flow(name="download-item-collection", flow_run_name=run_name("download"))
@@ -48,33 +52,34 @@ async def download_item_collection(
     file_name: Annotated[str, titled("Name of the new document")] = "item-collection.json",
     credentials: Annotated[Credentials, titled("Credentials")] = None,
 ) -> DownloadResult:
-    """Downloads the items of a collection with their assets, and writes the items as they are now.
+    """Download items with all assets, and write the items with the paths of the local files.
 
-    The items are read one at a time, so there may be very many.
+    Items are read one at a time, so item collections of any size are supported.
 
     Args:
-        source: The items: an href (a JSON item collection, newline-delimited JSON, or
-            stac-geoparquet), or JSON text. From Python, a pystac item collection as well.
-        directory: The directory that will hold everything, on the machine of the run. A relative
-            one is within the run's working directory.
-        options: How to download.
-        granularity: What a task run is: an `asset`, a `batch` of whole items, or `auto`: an asset
-            up to 200 assets, and a batch beyond.
-        path_template: Where an item's files go below the directory, such as
+        source: URL, local path or JSON text of the items. Files may be JSON item collections,
+            newline-delimited JSON or stac-geoparquet. In Python, a pystac item collection is also
+            accepted.
+        directory: Directory for the items and their assets, on the machine that runs the flow. A
+            relative path is relative to the working directory of the run.
+        options: Options that select assets and configure the download.
+        granularity: Unit of a task run: one `asset`, a `batch` of whole items, or `auto`. With
+            `auto`, runs of up to 200 assets use one task run per asset, larger runs use batches.
+        path_template: Folder of each item within the directory, such as
             `${collection}/${year}/${id}`.
-        file_name: The name of the rewritten item collection.
-        credentials: Saved blocks that hold credentials, one or several. The first one that is
-            for an href is used for it.
+        file_name: File name of the rewritten item collection.
+        credentials: Saved credential blocks, one or several. Each URL uses the first block
+            that applies to it.
 
     Returns:
-        Where the rewritten item collection is, how many assets and bytes there are.
+        The path of the rewritten item collection, and the number of assets and bytes.
 
     Raises:
-        SourceError: The items cannot be read, or are no STAC.
-        DestinationError: The directory cannot be made, or written to.
-        MissingCredentialError: A credential is missing.
-        AssetOverwriteError: Two assets would share a file; nothing was downloaded.
-        DownloadError: Assets failed; the others are there.
+        SourceError: The items cannot be read, or are not STAC items.
+        DestinationError: The directory cannot be created or written to.
+        MissingCredentialError: A required credential is not configured.
+        AssetOverwriteError: Two assets have the same file path. No asset was downloaded.
+        DownloadError: Some assets failed. All other assets were downloaded.
     """
     options = options_for(source, options)
     config = options.config()
@@ -85,29 +90,33 @@ async def download_item_collection(
     with tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch:
         async with open_session(config, limit, credentials) as session:
             items = await open_items(source, session, Path(scratch))
-            planner = Planner(place, config)
+            planner = Planner(place, config, LOCAL_FACTS)
             document = planner.document("the item collection", file_name, items.base)
             report = planner.document("the report", report_path(Path(file_name)).name)
-            # Once through all items before a byte moves: collisions, hosts, and how many there are.
-            ahead = RunPreparation(options, granularity, session)
-            kept = _look_through(_units(items, planner, folders), ahead)
+            # Read all items before the first download, to detect path collisions and missing
+            # credentials and to count the assets.
+            preparation = RunPreparation(options, granularity, session)
+            kept = _prepare(_units(items, planner, folders), preparation)
 
             def units() -> Iterable[Unit]:
-                return kept or _units(items, Planner(place, config), folders)
+                return kept or _units(items, Planner(place, config, LOCAL_FACTS), folders)
 
-            watch = RunMonitor(session, ahead.amount, options)
             with open_report(report, place) as rows, open_items_file(document, place) as written:
-                return await _download(units, ahead, watch, config, written, rows)
+                async with open_monitor(session, preparation.amount, options) as monitor:
+                    result = await _download(units, preparation, monitor, config, written, rows)
+                get_run_logger().info("%s: %s", result.summary(), result.document)
+                state: DownloadResult = flow_state(rows.errors, rows.total, config.warn, result)
+                return state
 
 
-def _look_through(units: Iterable[Unit], ahead: RunPreparation) -> list[Unit]:
-    """Returns all units, unless there are too many to keep."""
+def _prepare(units: Iterable[Unit], preparation: RunPreparation) -> list[Unit]:
+    """Prepare the run of all units. Return the units, or an empty list if there are too many."""
     kept: list[Unit] = []
     for unit in units:
-        ahead.add(unit)
-        if ahead.transfers + ahead.units <= _KEPT:
+        preparation.add(unit)
+        if preparation.transfers + preparation.units <= _MAX_KEPT:
             kept.append(unit)
-    return kept if len(kept) == ahead.units else []
+    return kept if len(kept) == preparation.units else []
 
 
 def _units(
@@ -119,24 +128,21 @@ def _units(
 
 async def _download(
     units: Callable[[], Iterable[Unit]],
-    ahead: RunPreparation,
-    watch: RunMonitor,
+    preparation: RunPreparation,
+    monitor: RunMonitor,
     config: Config,
     items: ItemsFile,
     report: Report,
 ) -> DownloadResult:
     started = time.monotonic()
-    async with watch:
-        await ahead.begin(units())
-        async with aclosing(ahead.download(units())) as done:
-            async for unit, outcomes in done:
-                assert isinstance(unit.owner, pystac.Item)
-                report.add(outcomes)
-                items.add(unit.number, document_of(rewrite(unit.owner, outcomes, config)))
-                await watch.add(unit.owner, outcomes)
-        items.finish()
-        result = report.finish(items.path, time.monotonic() - started)
-        await watch.finish(result)
-    get_run_logger().info("%s: %s", result.summary(), result.document)
-    state: DownloadResult = flow_state(report.errors, report.total, config.warn, result)
-    return state
+    await preparation.begin(units())
+    async with aclosing(preparation.download(units())) as done:
+        async for unit, outcomes in done:
+            assert isinstance(unit.owner, pystac.Item)
+            report.add(outcomes)
+            items.add(unit.number, document_of(rewrite(unit.owner, outcomes, config)))
+            await monitor.add(unit.owner, outcomes)
+    items.finish()
+    result = report.finish(items.path, time.monotonic() - started)
+    await monitor.finish(result)
+    return result

@@ -1,4 +1,4 @@
-"""The item collection that a run writes item by item."""
+"""Write the rewritten item collection of a run item by item."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from stac_asset.rewrite.serialize import json_bytes
 
 @dataclass(slots=True)
 class ItemsFile:
-    """A JSON item collection that is written in the order of its items.
+    """A JSON item collection that is written in the order of item numbers.
 
-    Create one with `open_items_file`.
+    Items can be added in any order. Created by `open_items_file`.
     """
 
     path: Path
@@ -30,7 +30,7 @@ class ItemsFile:
     _next: int = 0
 
     def add(self, number: int, item: dict[str, Any]) -> None:
-        """Write an item, or keep it until all items before it are written.
+        """Write an item as soon as all preceding items are written.
 
         Args:
             number: The position of the item in the collection, from 0.
@@ -55,7 +55,7 @@ def open_items_file(path: Path, directory: Path) -> Iterator[ItemsFile]:
 
     Args:
         path: The absolute path of the item collection.
-        directory: The directory that it cannot leave.
+        directory: The directory that contains the file. Symbolic links cannot lead outside.
 
     Raises:
         DestinationError: Another run is writing the file, or it cannot be created.

@@ -1,9 +1,11 @@
-"""Slots of Prefect's global concurrency limits: what runs on any number of machines share.
+"""Slots of Prefect's global concurrency limits, which all runs on all machines share.
 
-A limit is named `stac-asset:<host>`, and one slot of it stands for one connection. A batch takes
-its slots of a host at once, before its first transfer: as many as it may have connections there,
-and at most the limit. It never has more connections than slots, and gives them back in the end,
-however it ends; those of a process that was killed come back when their lease is over.
+A limit is named `stac-asset:<host>`. One slot stands for one connection to the host.
+
+A task run acquires its slots of a host together, before its first transfer. It acquires one slot
+for each connection it may open, and at most as many as the limit has. It never has more
+connections than slots. The slots are released when the task run ends. The slots of a killed
+process are released when their lease expires.
 """
 
 from __future__ import annotations
@@ -28,47 +30,52 @@ from stac_asset.errors import ConfigError, HrefError
 from stac_asset.hrefs import parse_href
 from stac_asset.types import Transfer
 
-_LEASE = 60.0
-"""Seconds after which the slots of a process that was killed are free again; Prefect's least."""
+_LEASE_SECONDS = 60.0
+"""Seconds until the slots of a killed process are released. Prefect's minimum."""
 
-_caps: ContextVar[Mapping[str, asyncio.Semaphore]] = ContextVar("caps", default={})  # noqa: B039
-"""By host, a place for each slot that the batch around holds."""
+_held_slots: ContextVar[Mapping[str, asyncio.Semaphore]] = ContextVar(
+    "held_slots",
+    default={},  # noqa: B039
+)
+"""The slots that the current task run holds, by host."""
 
 
-def place_in_batch(limits: ProcessLimits, host: str) -> AbstractAsyncContextManager[None]:
-    """Waits for a place at a host: of those that the batch around has slots for, then of the run's.
+def connection_to_host(limits: ProcessLimits, host: str) -> AbstractAsyncContextManager[None]:
+    """Hold a connection to a host, within the slots of the task run and the limits of the run.
 
     Args:
-        limits: The run's limits in this process.
+        limits: The limits of the run in this process.
         host: The host's name.
     """
-    cap = _caps.get().get(host)
-    return limits.host(host) if cap is None else _both(cap, limits.host(host))
+    slots = _held_slots.get().get(host)
+    return limits.connections(host) if slots is None else _both(slots, limits.connections(host))
 
 
 @asynccontextmanager
-async def _both(cap: asyncio.Semaphore, places: CrossLoopSemaphore) -> AsyncIterator[None]:
-    async with cap, places:
+async def _both(slots: asyncio.Semaphore, connections: CrossLoopSemaphore) -> AsyncIterator[None]:
+    async with slots, connections:
         yield
 
 
 @asynccontextmanager
-async def slots_of(transfers: Iterable[Transfer], options: DownloadOptions) -> AsyncIterator[None]:
-    """Holds slots of the limits that the options name, for the hosts of some transfers.
+async def hold_slots(
+    transfers: Iterable[Transfer], options: DownloadOptions
+) -> AsyncIterator[None]:
+    """Hold slots of `options.concurrency_limits` for the hosts of some transfers.
 
-    A limit that does not exist, or is not active, limits nothing.
+    A limit that does not exist, or is not active, has no effect.
 
     Args:
-        transfers: What is downloaded inside.
-        options: How to download.
+        transfers: The transfers that are downloaded in this context.
+        options: The options of the task.
 
     Raises:
-        ConfigError: A limit has no slots at all.
+        ConfigError: A limit has 0 slots.
     """
-    hosts = _hosts(transfers, options) if options.concurrency_limits else {}
-    caps: dict[str, asyncio.Semaphore] = {}
+    hosts = _connections(transfers, options) if options.concurrency_limits else {}
+    held: dict[str, asyncio.Semaphore] = {}
     async with AsyncExitStack() as stack:
-        # In the order of their names, so that no two batches wait for each other.
+        # Sorted by name, so that two task runs cannot wait for each other.
         for host, wanted in sorted(hosts.items()):
             name = LIMIT_PREFIX + host
             limit = await _read(name)
@@ -77,20 +84,22 @@ async def slots_of(transfers: Iterable[Transfer], options: DownloadOptions) -> A
             count = min(wanted, limit.limit)
             if not count:
                 raise ConfigError(
-                    f"the concurrency limit '{name}' has no slots: "
-                    f"give it some with `prefect gcl update {name} --limit 4`"
+                    f"Concurrency limit '{name}' has 0 slots. "
+                    f"Add slots with `prefect gcl update {name} --limit 4`."
                 )
-            await stack.enter_async_context(_slots(name, count))
-            caps[host] = asyncio.Semaphore(count)
-        token = _caps.set(caps)
+            await stack.enter_async_context(_acquire(name, count))
+            held[host] = asyncio.Semaphore(count)
+        token = _held_slots.set(held)
         try:
             yield
         finally:
-            _caps.reset(token)
+            _held_slots.reset(token)
 
 
-async def existing_limits(options: DownloadOptions) -> DownloadOptions:
-    """Returns the options without the limits that do not exist; the run's log names these, once.
+async def without_missing_limits(options: DownloadOptions) -> DownloadOptions:
+    """Return the options without the concurrency limits that do not exist.
+
+    Each missing limit is logged once, as a warning.
 
     Args:
         options: The options of a flow.
@@ -101,23 +110,25 @@ async def existing_limits(options: DownloadOptions) -> DownloadOptions:
             found.append(name)
         else:
             get_run_logger().warning(
-                "there is no concurrency limit '%s', so the run goes on without it: "
-                "`prefect gcl create %s --limit 4` makes one",
+                "Concurrency limit '%s' does not exist and is ignored. "
+                "Create it with `prefect gcl create %s --limit 4`.",
                 name,
                 name,
             )
     return options.model_copy(update={"concurrency_limits": found})
 
 
-def _hosts(transfers: Iterable[Transfer], options: DownloadOptions) -> dict[str, int]:
-    """Returns how many connections there may be to each host that is limited."""
+def _connections(transfers: Iterable[Transfer], options: DownloadOptions) -> dict[str, int]:
+    """Return the maximum number of connections to each host that has a limit."""
     wanted: Counter[str] = Counter()
     for transfer in transfers:
         wanted.update({host for c in transfer.candidates if (host := _host(c.href))})
-    most = min(options.max_connections_per_host, options.max_concurrent_downloads)
+    maximum = min(options.max_connections_per_host, options.max_concurrent_downloads)
     limited = set(options.concurrency_limits)
     return {
-        host: min(count, most) for host, count in wanted.items() if LIMIT_PREFIX + host in limited
+        host: min(count, maximum)
+        for host, count in wanted.items()
+        if LIMIT_PREFIX + host in limited
     }
 
 
@@ -125,7 +136,7 @@ def _host(href: str) -> str | None:
     try:
         return parse_href(href).host
     except HrefError:
-        return None  # The trouble of its own asset, and left to that.
+        return None  # The download of this asset raises the error.
 
 
 async def _read(name: str) -> GlobalConcurrencyLimitResponse | None:
@@ -136,9 +147,9 @@ async def _read(name: str) -> GlobalConcurrencyLimitResponse | None:
             return None
 
 
-def _slots(name: str, count: int) -> AbstractAsyncContextManager[None]:
+def _acquire(name: str, count: int) -> AbstractAsyncContextManager[None]:
     context = TaskRunContext.get()
     holder = None
     if context is not None:
         holder = ConcurrencyLeaseHolder(type="task_run", id=context.task_run.id)
-    return concurrency(name, occupy=count, lease_duration=_LEASE, holder=holder)
+    return concurrency(name, occupy=count, lease_duration=_LEASE_SECONDS, holder=holder)

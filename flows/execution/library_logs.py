@@ -1,4 +1,7 @@
-"""Brings the library's log into the log of the flow run that it belongs to."""
+"""Send the log of the library to the log of the current flow or task run.
+
+Every flow, and every task with a session of its own, calls `send_library_logs` at its start.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,17 @@ from prefect.logging.handlers import APILogHandler
 from prefect.settings import PREFECT_LOGGING_LEVEL
 
 LIBRARY = "stac_asset"
-"""The name of the library's logger."""
+"""Name of the library's logger."""
 
 
 def send_library_logs() -> None:
-    """Sends what the library logs to the flow or task run around it, from now on.
+    """Send the library's log records to Prefect, from now on.
 
-    Prefect does that for the loggers that `PREFECT_LOGGING_EXTRA_LOGGERS` names; where the
-    library's is among them, or this was called before, nothing changes. What is logged outside of
-    a run is left alone. The level is that of Prefect's own logs, unless the library's logger has
-    one.
+    Records go to the flow or task run in which they are logged. Records logged outside of a run
+    are not sent. The level is `PREFECT_LOGGING_LEVEL`, unless the library's logger has a level.
+
+    Prefect does the same for the loggers in `PREFECT_LOGGING_EXTRA_LOGGERS`. A second handler is
+    never added, neither to these loggers nor by a second call.
     """
     logger = logging.getLogger(LIBRARY)
     if logger.level == logging.NOTSET:

@@ -1,8 +1,8 @@
-"""Flows and tasks that pickle by name, as functions and classes do.
+"""Pickle flows and tasks by name, as Python does with functions and classes.
 
-Prefect sends flows and tasks to other processes by cloudpickle. In a module, the name of a flow's
-function is bound to the flow, so cloudpickle would send a copy of the function: without the names
-that only its annotations use, and with a copy of the module's state.
+Prefect sends flows and tasks to other processes with cloudpickle. In a module, the name of a
+flow's function is bound to the flow, so cloudpickle would send a copy of the function. Such a copy
+lacks the names that only its annotations use, and has its own copy of the module's state.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 
 class PickledByName:
-    """A flow or a task that pickles as the attribute of its module, by pickle and cloudpickle.
+    """Base class of flows and tasks that are pickled by module and name.
 
-    A copy made by `with_options` pickles as that attribute and the options that differ. A flow or
-    task that is not an attribute of a module in a package pickles by value, as Prefect's own do:
-    that of a script, of a notebook, or of a file that Prefect loads by its path.
+    It works with pickle and cloudpickle. A copy made by `with_options` is pickled as the original
+    and the options that differ. A flow or task is pickled by value, as Prefect does it, if it is
+    not an attribute of a module in a package. Examples are flows of a script, of a notebook, or of
+    a file that Prefect loads by path.
     """
 
     if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class PickledByName:
 
         The arguments are those of `Flow.with_options` or `Task.with_options`.
         """
-        # Prefect makes a plain Flow or Task.
+        # Prefect returns a plain Flow or Task.
         return self._like(super().with_options(*args, **kwargs))  # type: ignore[misc]
 
     def __copy__(self) -> Self:
@@ -45,23 +46,23 @@ class PickledByName:
         if original is None:
             return super().__reduce_ex__(protocol)
         if original is self:
-            return self.fn.__name__  # Pickle takes a string as the name of a module's attribute.
-        kept = vars(original)
+            return self.fn.__name__  # Pickle reads a string as the name of a module attribute.
+        unchanged = vars(original)
         changed = {
             name: value
             for name, value in vars(self).items()
-            if name not in kept or kept[name] is not value
+            if name not in unchanged or unchanged[name] is not value
         }
         return copy, (original,), changed
 
     def _like(self, other: object) -> Self:
-        """Return a new object of this class with the attributes of another one."""
+        """Return a new object of this class with the attributes of another object."""
         new = object.__new__(type(self))
         vars(new).update(vars(other))
         return new
 
     def _original(self) -> PickledByName | None:
-        """Return the attribute of a module in a package that has this function, if there is one."""
+        """Return the module attribute with the same function, if any."""
         if not is_in_package(self.fn):
             return None
         found = getattr(sys.modules.get(self.fn.__module__), self.fn.__name__, None)
@@ -71,8 +72,8 @@ class PickledByName:
 def is_in_package(function: Callable[..., Any]) -> bool:
     """Return whether the module of a function is part of a package.
 
-    Such a module has the same name in each process. Prefect gives a file that it loads by its path
-    a name without a package.
+    Such a module has the same name in each process. A file that Prefect loads by path gets a
+    module name without a package.
 
     Args:
         function: The function.

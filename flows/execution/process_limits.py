@@ -1,7 +1,7 @@
-"""How many assets are in work at once in this process, and of each host: for a whole run.
+"""Limits on simultaneous downloads and connections of a run within a process.
 
-The tasks of a run share its places whichever thread and event loop they are in: those that the
-flow awaits have the flow's loop, and those that it submits to threads have one each.
+The tasks of a run share these limits across threads and event loops. Tasks that the flow awaits
+run in the loop of the flow. Tasks that are submitted to threads have one loop each.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from prefect.runtime import flow_run
 
 
 class CrossLoopSemaphore:
-    """A number of places that are taken from any event loop of any thread, first come first served.
+    """A semaphore for event loops of different threads. Waiters are served in order.
 
-    An `asyncio.Semaphore` belongs to one loop, and a `threading.Semaphore` blocks it.
+    An `asyncio.Semaphore` belongs to one loop, and a `threading.Semaphore` blocks the loop.
 
     Args:
-        count: How many there are.
+        limit: How many holders the semaphore admits at once.
     """
 
-    def __init__(self, count: int) -> None:
-        self._free = count
+    def __init__(self, limit: int) -> None:
+        self._free = limit
         self._lock = threading.Lock()
-        self._waiting: dict[asyncio.Future[None], None] = {}
+        self._waiters: dict[asyncio.Future[None], None] = {}
 
     async def __aenter__(self) -> None:
         with self._lock:
             if self._free:
                 self._free -= 1
                 return
-            turn = asyncio.get_running_loop().create_future()
-            self._waiting[turn] = None
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters[waiter] = None
         try:
-            await turn
+            await waiter
         except BaseException:
             with self._lock:
-                is_given = turn not in self._waiting
-                self._waiting.pop(turn, None)
-            if is_given:  # While we were being cancelled.
-                self._leave()
+                is_acquired = waiter not in self._waiters
+                self._waiters.pop(waiter, None)
+            if is_acquired:  # The semaphore was acquired during the cancellation.
+                self._release()
             raise
 
     async def __aexit__(
@@ -53,53 +53,53 @@ class CrossLoopSemaphore:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._leave()
+        self._release()
 
-    def _leave(self) -> None:
+    def _release(self) -> None:
         while True:
             with self._lock:
-                turn = next(iter(self._waiting), None)
-                if turn is None:
+                waiter = next(iter(self._waiters), None)
+                if waiter is None:
                     self._free += 1
                     return
-                del self._waiting[turn]
-            loop = turn.get_loop()
+                del self._waiters[waiter]
+            loop = waiter.get_loop()
             if loop is asyncio.get_running_loop():
-                _give(turn)  # Another loop has to be woken, which costs a system call.
+                _wake(waiter)  # Waking another loop costs a system call.
                 return
-            with suppress(RuntimeError):  # That loop is closed: it is the next one's turn.
-                loop.call_soon_threadsafe(_give, turn)
+            with suppress(RuntimeError):  # That loop is closed. Try the next waiter.
+                loop.call_soon_threadsafe(_wake, waiter)
                 return
 
 
-def _give(turn: asyncio.Future[None]) -> None:
-    if not turn.done():  # Else it is cancelled, and whoever awaits it passes the place on.
-        turn.set_result(None)
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():  # A cancelled waiter releases the semaphore itself.
+        waiter.set_result(None)
 
 
 class ProcessLimits:
-    """The places of a run in this process.
+    """The limits of a run in this process.
 
     Args:
-        max_concurrent_downloads: How many assets may be in work at once.
-        max_connections_per_host: How many of them may be fetched from the same host.
+        max_concurrent_downloads: Maximum number of assets downloaded at once.
+        max_connections_per_host: Maximum number of connections to one host.
     """
 
-    places: CrossLoopSemaphore
-    """A place for each asset in work."""
+    downloads: CrossLoopSemaphore
+    """Limits how many assets are downloaded at once."""
 
     def __init__(self, max_concurrent_downloads: int, max_connections_per_host: int) -> None:
-        self.places = CrossLoopSemaphore(max_concurrent_downloads)
+        self.downloads = CrossLoopSemaphore(max_concurrent_downloads)
         self._per_host = max_connections_per_host
-        self._hosts: dict[str, CrossLoopSemaphore] = {}
+        self._connections: dict[str, CrossLoopSemaphore] = {}
 
-    def host(self, host: str) -> CrossLoopSemaphore:
-        """Returns the places at a host.
+    def connections(self, host: str) -> CrossLoopSemaphore:
+        """Return the semaphore that limits the connections to a host.
 
         Args:
-            host: Its name; of an object store, the bucket's.
+            host: The host's name, or the bucket's name of an object store.
         """
-        return self._hosts.setdefault(host, CrossLoopSemaphore(self._per_host))
+        return self._connections.setdefault(host, CrossLoopSemaphore(self._per_host))
 
 
 _Key: TypeAlias = tuple[str, int, int]
@@ -109,11 +109,11 @@ _lock = threading.Lock()
 
 
 def run_limits(max_concurrent_downloads: int, max_connections_per_host: int) -> ProcessLimits:
-    """Returns the limits of the flow run around; outside of one, limits of their own.
+    """Return the limits of the current flow run. Outside of a flow run, return new limits.
 
     Args:
-        max_concurrent_downloads: How many assets may be in work at once.
-        max_connections_per_host: How many of them may be fetched from the same host.
+        max_concurrent_downloads: Maximum number of assets downloaded at once.
+        max_connections_per_host: Maximum number of connections to one host.
     """
     run_id = flow_run.id
     if not run_id:

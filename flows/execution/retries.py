@@ -1,4 +1,7 @@
-"""Prefect's retries around the library's own: for outages that last longer than a transfer."""
+"""Prefect's retries of task runs.
+
+They come on top of the library's own attempts, for outages that outlast these.
+"""
 
 from __future__ import annotations
 
@@ -16,35 +19,36 @@ from stac_asset.transfer.retry import is_transient
 _Task = TypeVar("_Task", bound=Task[Any, Any])
 
 
-def may_pass(error: BaseException) -> bool:
-    """Returns whether a task that failed is worth running again.
+def is_retryable(error: BaseException) -> bool:
+    """Return whether a failed task run is worth a retry.
 
     Args:
-        error: The error of an asset, or of a batch: one transient error in it is enough.
+        error: The error of an asset or of a batch. A batch is retried if at least one of its
+            errors is transient.
     """
     if isinstance(error, DownloadError):
-        return any(may_pass(one) for one in error.exceptions)
+        return any(is_retryable(one) for one in error.exceptions)
     return is_transient(error)
 
 
 async def retry_condition(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool:
-    """Returns whether Prefect retries a task run: not where the error is permanent.
+    """Return whether Prefect retries a task run. Permanent errors are not retried.
 
     Args:
         task: The task.
-        task_run: Its run.
-        state: The state that it would end in.
+        task_run: The run of the task.
+        state: The state in which the task run would end.
     """
     error = await state.aresult(raise_on_failure=False)
-    return isinstance(error, BaseException) and may_pass(error)
+    return isinstance(error, BaseException) and is_retryable(error)
 
 
 def with_retries(task: _Task, options: DownloadOptions) -> _Task:
-    """Returns a task with the retries that the options ask for.
+    """Return a task with the `retries`, `retry_delay` and `retry_jitter` of the options.
 
     Args:
         task: The task.
-        options: How often, and after what delay.
+        options: The options of the run.
     """
     if not options.retries:
         return task
@@ -57,6 +61,6 @@ def with_retries(task: _Task, options: DownloadOptions) -> _Task:
 
 
 def is_last_attempt() -> bool:
-    """Returns whether the task run around has no retry left, or is none."""
+    """Return whether the current task run has no retry left. Also true outside of a task run."""
     context = TaskRunContext.get()
     return context is None or context.task_run.run_count > (context.task.retries or 0)

@@ -1,8 +1,9 @@
-"""The names of runs, made of their parameters.
+"""Names of flow runs and task runs, derived from parameters.
 
-Prefect leaves a task run Pending if its name cannot be made. So a name is made of any parameters:
-one that is not what the task takes, such as a future in `quote(...)`, gives a general name. No name
-has the query of an href, more than 200 characters, or characters that a database refuses.
+Prefect leaves a task run Pending if the function that names the run fails. So these functions
+accept any parameters. For a parameter of an unexpected type, such as a future in `quote(...)`, the
+name is a general one. Names contain no query of an href, no more than 200 characters, and no
+characters that a database rejects.
 """
 
 from __future__ import annotations
@@ -18,24 +19,24 @@ from prefect_stac_asset.flows.parameters.source import is_text
 from stac_asset.redact import redact_href, redact_text
 from stac_asset.types import Transfer
 
-_LONGEST = 200
-"""Characters of a name. Prefect's UI shows fewer."""
+_MAX_LENGTH = 200
+"""Maximum number of characters of a name. Prefect's UI shows fewer."""
 
 
-def name_of(text: str, longest: int = _LONGEST) -> str:
-    """Returns a text as the name of a run.
+def name_of(text: str, max_length: int = _MAX_LENGTH) -> str:
+    """Return a text, shortened and redacted, as the name of a run.
 
     Args:
         text: The text. Its hrefs are redacted.
-        longest: How many characters remain.
+        max_length: Maximum number of characters.
     """
     text = redact_text(text)
-    text = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text[: longest + 1])
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    text = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text[: max_length + 1])
+    return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
 
 
 def client_name(parameters: dict[str, Any]) -> str:
-    """Returns the name of a run of `resolve_client`.
+    """Return the name of a run of `resolve_client`.
 
     Args:
         parameters: The parameters of the task run.
@@ -45,7 +46,7 @@ def client_name(parameters: dict[str, Any]) -> str:
 
 
 def check_name(parameters: dict[str, Any]) -> str:
-    """Returns the name of a run of `check_asset_exists`.
+    """Return the name of a run of `check_asset_exists`.
 
     Args:
         parameters: The parameters of the task run.
@@ -55,7 +56,7 @@ def check_name(parameters: dict[str, Any]) -> str:
 
 
 def checks_name(parameters: dict[str, Any]) -> str:
-    """Returns the name of a run of `check_assets_exist`.
+    """Return the name of a run of `check_assets_exist`.
 
     Args:
         parameters: The parameters of the task run.
@@ -65,7 +66,7 @@ def checks_name(parameters: dict[str, Any]) -> str:
 
 
 def download_name(parameters: dict[str, Any]) -> str:
-    """Returns the name of a run of `download_asset`.
+    """Return the name of a run of `download_asset`.
 
     Args:
         parameters: The parameters of the task run.
@@ -75,7 +76,7 @@ def download_name(parameters: dict[str, Any]) -> str:
 
 
 def downloads_name(parameters: dict[str, Any]) -> str:
-    """Returns the name of a run of `download_assets`.
+    """Return the name of a run of `download_assets`.
 
     Args:
         parameters: The parameters of the task run.
@@ -86,11 +87,11 @@ def downloads_name(parameters: dict[str, Any]) -> str:
     if not transfers:
         return "nothing"
     more = f" and {len(transfers) - 1} more" if len(transfers) > 1 else ""
-    return _asset(transfers[0], _LONGEST - len(more)) + more
+    return _asset(transfers[0], _MAX_LENGTH - len(more)) + more
 
 
 def rewrite_name(parameters: dict[str, Any]) -> str:
-    """Returns the name of a run of `rewrite_item`.
+    """Return the name of a run of `rewrite_item`.
 
     Args:
         parameters: The parameters of the task run.
@@ -106,15 +107,15 @@ def _transfers(parameters: dict[str, Any]) -> Sequence[Transfer] | None:
     return found if is_known else None
 
 
-def _asset(transfer: Transfer, longest: int = _LONGEST) -> str:
-    return name_of(f"{transfer.owner_id}/{transfer.key}", longest)
+def _asset(transfer: Transfer, max_length: int = _MAX_LENGTH) -> str:
+    return name_of(f"{transfer.owner_id}/{transfer.key}", max_length)
 
 
 def run_name(verb: str) -> Callable[[], str]:
-    """Returns what names the runs of a flow: 'download item.json to /data'.
+    """Return the function that names the runs of a flow, such as 'download item.json to /data'.
 
     Args:
-        verb: What the flow does.
+        verb: The verb that starts the name.
     """
 
     def name() -> str:

@@ -1,8 +1,9 @@
-"""Runs the tasks of a flow where its task runner says: in the flow's own event loop, or elsewhere.
+"""Run the tasks of a flow in the flow's event loop, or submit tasks to a task runner.
 
-With Prefect's default task runner the tasks are awaited. They share the flow's loop, and with it
-connections, tokens and the live progress; threads would only contend for the interpreter. With
-any other one, as `with_options(task_runner=…)` gives it, tasks are submitted.
+With Prefect's default task runner, tasks are awaited. They share the event loop of the flow, and so
+its connections, tokens and live progress. Threads would not be faster, because they compete for the
+interpreter. With any other task runner, such as one set by `with_options(task_runner=…)`, tasks are
+submitted.
 """
 
 from __future__ import annotations
@@ -33,43 +34,43 @@ from stac_asset.types import Failed, Outcome, Transfer
 _R = TypeVar("_R")
 
 MAX_SUBMITTED = 64
-"""How many tasks are submitted at once: so many places of a cluster does a run keep busy, and so
-much of its work does it hold in memory."""
+"""Maximum number of task runs submitted at a time. Limits cluster parallelism and memory use."""
 
-_PATIENCE = 30.0
-"""Seconds that the end of a run waits for the tasks that it has told to stop."""
+_STOP_TIMEOUT = 30.0
+"""Seconds that a cancelled run waits until submitted tasks have stopped."""
 
 
 class WorkerError(StacAssetError):
-    """Raised for what a task runner could not bring to an end, however often it tried."""
+    """Raised for an asset if the task runner lost the task run, or if the task run crashed."""
 
 
 class Runner:
-    """The task runner of the flow run around.
+    """Runs tasks of the current flow run and returns results.
 
     Args:
         session: The session of the flow.
 
     Raises:
-        ConfigError: The tasks go to other processes, and a block with credentials is not saved.
+        ConfigError: Tasks are submitted, and a block with credentials is not saved.
     """
 
     submits: bool
-    """Whether tasks are submitted, rather than awaited in the flow's own loop."""
+    """Whether tasks are submitted. Otherwise tasks are awaited in the loop of the flow."""
 
     def __init__(self, session: Session) -> None:
         context = FlowRunContext.get()
         runner = context.task_runner if context is not None else ThreadPoolTaskRunner()
-        # Equal are those with as many threads; who asks for a number of them gets threads.
+        # Thread pools are equal if they have the same number of threads. A pool with a set number
+        # differs from the default, so tasks are submitted to it.
         is_default = type(runner) is ThreadPoolTaskRunner and runner == ThreadPoolTaskRunner()
         self.submits = not is_default
         self._session = session
-        # No secret goes to a worker: it loads the blocks by their names.
+        # Workers receive no secrets. They load the blocks by name.
         self._credentials = references(session.credentials) if self.submits else ()
-        self._one_by_one = asyncio.Lock()
-        self._is_told = False
+        self._submit_lock = asyncio.Lock()
+        self._is_stopped = False
         self._busy, self._idle = 0, asyncio.Event()
-        self._first: Exception | None = None
+        self._first_error: Exception | None = None
 
     @overload
     async def run(self, task: Task[..., Coroutine[Any, Any, State[_R]]], *args: Any) -> _R: ...
@@ -78,15 +79,15 @@ class Runner:
     async def run(self, task: Task[..., Coroutine[Any, Any, _R]], *args: Any) -> _R: ...
 
     async def run(self, task: Task[..., Coroutine[Any, Any, Any]], *args: Any) -> Any:
-        """Returns the result of a task run.
+        """Return the result of a task run.
 
         Args:
             task: The task.
-            args: Its arguments.
+            args: The arguments of the task.
 
         Raises:
             Exception: The error of the task.
-            WorkerError: The task runner lost it.
+            WorkerError: The task runner lost the task run, or the task run crashed.
         """
         if not self.submits:
             found = await task(*args)
@@ -95,10 +96,10 @@ class Runner:
             with self._work():
                 return await self._submitted(task, args)
         except CancelledRun as stopped:
-            # Some other task failed, which may not be known here yet; or somebody cancelled the
-            # run, and there is no such task.
+            # Either another task failed, perhaps one that has not returned here yet, or the flow
+            # run was cancelled. Prefer the error of the other task.
             await self._idle.wait()
-            raise self._first or stopped from None
+            raise self._first_error or stopped from None
 
     @contextmanager
     def _work(self) -> Iterator[None]:
@@ -109,8 +110,8 @@ class Runner:
         except CancelledRun:
             raise
         except Exception as error:
-            if self._first is None and self._session.config.fail_fast:
-                self._first = error
+            if self._first_error is None and self._session.config.fail_fast:
+                self._first_error = error
             raise
         finally:
             self._busy -= 1
@@ -118,46 +119,47 @@ class Runner:
                 self._idle.set()
 
     async def _submitted(self, task: Task[..., Any], args: tuple[Any, ...]) -> Any:
-        # Dask makes a mere tuple of an annotation, so there Prefect has to search the arguments.
+        # Dask turns an annotation into a plain tuple, so submitted arguments have none.
         args = tuple(arg.unwrap() if isinstance(arg, opaque) else arg for arg in args)
-        # In a thread: making a cluster takes seconds, and a network may be in between. One after
-        # the other, since only the first of them makes the cluster.
-        async with self._one_by_one:
+        # In a thread, because creating a cluster takes seconds and may use a network. One call at
+        # a time, because the first call creates the cluster.
+        async with self._submit_lock:
             future = await in_thread(_submit, task, args, self._credentials)
         try:
             await _ended(future)
         except asyncio.CancelledError:
-            await _through(self.stop())
-            await _through(_ended(future))
+            await _despite_cancellation(self.stop())
+            await _despite_cancellation(_ended(future))
             raise
         try:
             return await in_thread(_result, future)
         except WorkerError as error:
-            await _record(future, error)
+            await _set_crashed(future, error)
             raise
 
     async def stop(self) -> None:
-        """Makes the tasks that were submitted stop, those that wait before they begin.
+        """Stop all submitted tasks. Waiting tasks stop before the start.
 
-        Where tasks are awaited, it is their cancellation that stops them.
+        Tasks that are awaited are not stopped here: the flow cancels them.
         """
-        self._session.stopping = True  # Before the others are cancelled, so that they can say why.
-        if self.submits and not self._is_told:
-            self._is_told = True
+        # Set first: a task that is cancelled while this is set ends in the state Cancelled.
+        self._session.stopping = True
+        if self.submits and not self._is_stopped:
+            self._is_stopped = True
             await stop_submitted()
 
 
-def lost(transfers: list[Transfer], error: WorkerError) -> list[Outcome]:
-    """Returns what became of the assets of a task that was lost: nobody knows, so they failed.
+def lost_outcomes(transfers: list[Transfer], error: WorkerError) -> list[Outcome]:
+    """Return failed outcomes for all assets of a lost task run.
 
     Args:
-        transfers: What the task was to download.
-        error: How it was lost.
+        transfers: The transfers of the task run.
+        error: The error of the task runner.
     """
-    return [Failed(one.owner, one.key, _of(error, one), one) for one in transfers]
+    return [Failed(one.owner, one.key, _copy_for(error, one), one) for one in transfers]
 
 
-def _of(error: WorkerError, transfer: Transfer) -> WorkerError:
+def _copy_for(error: WorkerError, transfer: Transfer) -> WorkerError:
     own = WorkerError(*error.args)
     own.owner, own.key = transfer.owner, transfer.key
     return own
@@ -167,65 +169,67 @@ def _submit(
     task: Task[..., Any], args: tuple[Any, ...], credentials: TaskCredentials
 ) -> PrefectFuture[Any]:
     context = FlowRunContext.get()
-    assert context is not None, "only a flow has a task runner of its own"
-    # Prefect sends this context along: with the secrets of blocks, and a source of many kilobytes.
+    assert context is not None, "tasks are only submitted inside of a flow run"
+    # Prefect sends this context to the worker. The parameters would add the secrets of blocks, and
+    # a source document of many kilobytes.
     with context.model_copy(update={"parameters": None}):
         return task.submit(*args, credentials=credentials)
 
 
 async def _ended(future: PrefectFuture[Any]) -> None:
-    """Waits for the end of a task without blocking this loop."""
+    """Wait for the end of a task run without blocking this loop."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
 
-    def tell(_: PrefectFuture[Any]) -> None:
+    def notify(_: PrefectFuture[Any]) -> None:
         if not loop.is_closed():
             loop.call_soon_threadsafe(ended.set)
 
-    future.add_done_callback(tell)
+    future.add_done_callback(notify)
     await ended.wait()
 
 
-async def _through(call: Coroutine[Any, Any, None]) -> None:
-    """Awaits a call for a while, however often this is cancelled meanwhile."""
+async def _despite_cancellation(call: Coroutine[Any, Any, None]) -> None:
+    """Await a call up to `_STOP_TIMEOUT`, even if the current task is cancelled again."""
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(call)
-    until = loop.time() + _PATIENCE
+    until = loop.time() + _STOP_TIMEOUT
     while not task.done() and (rest := until - loop.time()) > 0:
         with suppress(asyncio.CancelledError):
             await asyncio.wait({task}, timeout=rest)
     if not task.done():
         task.cancel()
-        get_run_logger().warning("tasks did not stop within %.0f s", _PATIENCE)
+        get_run_logger().warning("Submitted tasks did not stop within %.0f s.", _STOP_TIMEOUT)
 
 
-async def _record(future: PrefectFuture[Any], error: WorkerError) -> None:
-    """Says in Prefect that a task is no longer running; its worker cannot say it any more."""
+async def _set_crashed(future: PrefectFuture[Any], error: WorkerError) -> None:
+    """Set the state of a lost task run to Crashed. The worker is gone and cannot do so."""
     try:
         async with get_client() as client:
             state: State[Any] = Crashed(message=str(error))
             await client.set_task_run_state(future.task_run_id, state, force=True)
-    except Exception as unsaid:
-        get_run_logger().warning("the state of a task cannot be set to Crashed: %s", unsaid)
+    except Exception as failure:
+        get_run_logger().warning("Cannot set the state of a task run to Crashed: %s", failure)
 
 
 def _result(future: PrefectFuture[Any]) -> Any:
     try:
         found = future.result(raise_on_failure=False)
-    except BaseException as error:  # What a cluster raises has no common root.
+    except BaseException as error:  # Errors of clusters have no common base class.
         raise WorkerError(
-            f"the task runner lost the task that downloaded it ({_line(error)}): "
-            "run the flow again, and it goes on from what is there"
+            f"The task runner lost the task run of this asset ({_line(error)}). "
+            "Run the flow again to resume."
         ) from None
     if future.state.is_cancelled():
-        raise CancelledRun(f"a task was stopped: {future.state.message}")
+        raise CancelledRun(f"A task run was stopped: {future.state.message}")
     if isinstance(found, CrashedRun):
-        raise WorkerError(f"the task that downloaded it crashed: {found}")
+        raise WorkerError(f"The task run of this asset crashed: {found}")
     if isinstance(found, BaseException):
         raise found
     return found
 
 
 def _line(error: BaseException) -> str:
-    """Returns an error in a line; Ray's have the error proper inside, and pages of text."""
+    """Return an error as a single line."""
+    # Ray wraps the original error in an error with pages of text.
     error = getattr(error, "cause", None) or error
     lines = str(error).strip().splitlines()
     return ": ".join([type(error).__name__, *(line[:200] for line in lines[:1])])

@@ -1,15 +1,17 @@
-"""Gives tasks an engine: that of the flow that they run in, or one of their own.
+"""Sessions: the clients, transfer engine and limits that the tasks of a run share.
 
-Tasks that a flow awaits share its event loop, and with it one engine: its connections, tokens and
-limits hold for the whole run. A task that is submitted to a task runner runs in a loop of its own,
-often in another process, and so does one in somebody else's flow: it gets an engine of its own, and
-shares the run's limits with the others in its process.
+Flows open a session with `open_session`. Tasks get theirs from `in_session`:
+
+- Tasks that a flow awaits run in the event loop of the flow and use its session. Connections,
+  tokens and limits are shared by the whole run.
+- Tasks that are submitted to a task runner, or run in a flow of another package, run in another
+  loop, often in another process. They open a session for themselves. They share the limits of the
+  run with the other tasks in their process.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -19,14 +21,18 @@ from typing import Any, TypeVar
 
 from prefect import State
 
-from prefect_stac_asset.flows.execution.global_limits import place_in_batch
+from prefect_stac_asset.flows.execution.global_limits import connection_to_host
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.process_limits import ProcessLimits, run_limits
-from prefect_stac_asset.flows.execution.stopping import RunWatch, failing_with_run, unless_stopping
+from prefect_stac_asset.flows.execution.stopping import (
+    StopMonitor,
+    run_until_stopping,
+    stop_run_on_failure,
+)
 from prefect_stac_asset.flows.parameters.credentials import (
     Holder,
     TaskCredentials,
-    listed,
+    credential_holders,
     open_clients,
 )
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
@@ -41,33 +47,33 @@ _R = TypeVar("_R")
 
 @dataclass(slots=True)
 class Session:
-    """What the tasks of one run share."""
+    """Objects that the tasks of a run share."""
 
     config: Config
     clients: Clients
     engine: Engine
     max_concurrent_downloads: int
-    """How many assets may be in work at once."""
+    """Maximum number of assets downloaded at once."""
 
     limits: ProcessLimits
-    """What the run's tasks share in this process, also those in other loops."""
+    """Limits shared by all tasks of the run in this process, across event loops."""
 
     credentials: tuple[Holder, ...] = ()
-    """What the clients have their credentials from."""
+    """Blocks, or references to blocks, with the credentials of the clients."""
 
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
     stopping: bool = False
-    """Whether the run is being stopped, by its own failure or through Prefect's API."""
+    """Whether the run is being stopped, by a failure or through Prefect's API."""
 
     async def download(self, transfer: Transfer) -> Outcome:
-        """Downloads one transfer, when there is a place for it.
+        """Download a file, within the limit of simultaneous downloads.
 
         Args:
-            transfer: What to download.
+            transfer: The planned download.
         """
-        async with self.limits.places:
-            if self.stopping:  # Whoever awaits this is about to be cancelled: begin nothing.
+        async with self.limits.downloads:
+            if self.stopping:  # The caller is about to be cancelled. Do not start the download.
                 raise asyncio.CancelledError
             return await self.engine.download(transfer)
 
@@ -79,22 +85,18 @@ _current: ContextVar[Session | None] = ContextVar("session", default=None)
 async def open_session(
     config: Config, max_concurrent_downloads: int, credentials: TaskCredentials = None
 ) -> AsyncIterator[Session]:
-    """Opens a session for the tasks that are awaited inside.
+    """Open a session for the tasks that are awaited in this context.
 
     Args:
         config: The configuration of the run.
-        max_concurrent_downloads: How many assets may be in work at once.
-        credentials: Blocks that hold credentials, or references to them.
+        max_concurrent_downloads: Maximum number of assets downloaded at once.
+        credentials: Blocks with credentials, or references to blocks.
 
     Raises:
-        ConfigError: Credentials are not saved, or not complete.
+        ConfigError: A block is not saved, or its credentials are incomplete.
     """
     limits = run_limits(max_concurrent_downloads, config.max_connections_per_host)
-    async with (
-        _sparing_the_collector(),
-        open_clients(credentials, config) as own,
-        Clients(config, own) as clients,
-    ):
+    async with open_clients(credentials, config) as own, Clients(config, own) as clients:
         session = Session(
             config=config,
             clients=clients,
@@ -102,11 +104,11 @@ async def open_session(
                 clients,
                 config,
                 LocalDestinations(config.make_directory),
-                hosts=partial(place_in_batch, limits),
+                hosts=partial(connection_to_host, limits),
             ),
             max_concurrent_downloads=max_concurrent_downloads,
             limits=limits,
-            credentials=listed(credentials),
+            credentials=credential_holders(credentials),
         )
         token = _current.set(session)
         try:
@@ -115,77 +117,64 @@ async def open_session(
             _current.reset(token)
 
 
-@asynccontextmanager
-async def _sparing_the_collector() -> AsyncIterator[None]:
-    """Keeps the garbage collector from what there was before the run.
-
-    Prefect and what it imports are half a million objects. Each look through all of them stops a
-    run of 5,000 assets for a quarter of a second.
-    """
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
 async def in_session(
     work: Callable[[Session], Coroutine[Any, Any, _R]],
     options: DownloadOptions,
     credentials: TaskCredentials = None,
     stops_others: bool = False,
 ) -> _R | State[Any]:
-    """Returns the result of the work of a task, or the state Cancelled if its run stops it.
+    """Return the result of a task's work, or the state Cancelled if the flow run stops the task.
 
-    The session is that of the flow around, if that awaits the task in its own loop, or else one of
-    its own.
+    The work gets the session of the current flow, if the flow awaits the task in its own loop and
+    the options and credentials are the same. Otherwise it gets a new session.
 
     Args:
-        work: The work, which gets the session.
+        work: The work. It is called with the session.
         options: The options of the task.
-        credentials: Those that are wanted; None for those of the run around.
-        stops_others: Whether the other tasks of the run stop if this one fails, with `fail_fast`.
+        credentials: Blocks, or references to blocks. None means those of the current session.
+        stops_others: Whether a failure of this task stops the other tasks of the run, if
+            `fail_fast` is set.
 
     Raises:
-        ConfigError: Credentials are not saved, or not complete.
+        ConfigError: A block is not saved, or its credentials are incomplete.
     """
     config, limit = options.config(), options.max_concurrent_downloads
-    around = _current.get()
+    current = _current.get()
     if (
-        around is not None
-        and _is_of_this_loop(around)
-        and around.config == config
-        and (credentials is None or around.credentials == listed(credentials))
+        current is not None
+        and _is_in_this_loop(current)
+        and current.config == config
+        and (credentials is None or current.credentials == credential_holders(credentials))
     ):
-        return await unless_stopping(work(around), around, config.fail_fast)
+        return await run_until_stopping(work(current), current, config.fail_fast)
     send_library_logs()
-    watch = RunWatch.of_task(around, config.fail_fast)
-    stopped = await watch.stopped()
+    monitor = StopMonitor.of_task_run(current, config.fail_fast)
+    stopped = await monitor.stopped()
     if stopped is not None:
         return stopped
     async with (
-        failing_with_run(stops_others and config.fail_fast),
+        stop_run_on_failure(stops_others and config.fail_fast),
         open_session(config, limit, credentials) as own,
     ):
-        return await watch.until_stopped(work(own), own)
+        return await monitor.until_stopped(work(own), own)
 
 
 async def stopped_with_run(
     work: Callable[[], Coroutine[Any, Any, _R]], fail_fast: bool
 ) -> _R | State[Any]:
-    """Returns the result of work that needs no session, or the state Cancelled.
+    """Return the result of work that needs no session, or the state Cancelled.
 
     Args:
-        work: The work.
+        work: The work of the task.
         fail_fast: Whether the first failure stops the run.
     """
-    around = _current.get()
-    if around is not None and _is_of_this_loop(around):
-        return await unless_stopping(work(), around, fail_fast)
-    watch = RunWatch.of_task(around, fail_fast)
-    stopped = await watch.stopped()
-    return await watch.until_stopped(work()) if stopped is None else stopped
+    current = _current.get()
+    if current is not None and _is_in_this_loop(current):
+        return await run_until_stopping(work(), current, fail_fast)
+    monitor = StopMonitor.of_task_run(current, fail_fast)
+    stopped = await monitor.stopped()
+    return await monitor.until_stopped(work()) if stopped is None else stopped
 
 
-def _is_of_this_loop(session: Session) -> bool:
+def _is_in_this_loop(session: Session) -> bool:
     return session.loop is asyncio.get_running_loop()

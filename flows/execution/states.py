@@ -1,14 +1,19 @@
-"""Which Prefect state an outcome is: the one place that says so.
+"""Mapping of outcomes of assets, and of results of flows, to Prefect states.
 
 | outcome of an asset | neither | `fail_fast` | `warn` |
 |---|---|---|---|
 | downloaded | Completed | Completed | Completed |
 | skipped | Completed, named `Skipped` | same | same |
 | failed | the error is raised: Failed | same | Completed, named `Warned` |
-| stopped by the failure of another | | Cancelled | |
+| stopped because another asset failed | | Cancelled | |
 
-A batch is as its assets are: named `Skipped` where all of them were, and Failed or `Warned` where
-one of them is. Its message sums them up.
+The state of a batch depends on its assets:
+
+- All assets are skipped: Completed, named `Skipped`.
+- At least one asset failed: Failed, or Completed and named `Warned`.
+- Otherwise: Completed.
+
+The message of the state contains the counts.
 """
 
 from __future__ import annotations
@@ -19,7 +24,8 @@ from typing import Any
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed
 
-from stac_asset.errors import DownloadError, StacAssetError
+from prefect_stac_asset.flows.reporting.result import DownloadResult
+from stac_asset.errors import DownloadError, StacAssetError, accepts_text
 from stac_asset.transfer.interface import Stat
 from stac_asset.types import Downloaded, Failed, Outcome, Skipped
 
@@ -29,33 +35,36 @@ COMPLETED_WITH_WARNINGS = "CompletedWithWarnings"
 
 
 class BatchError(DownloadError):
-    """Raised by a batch some of whose assets failed; it knows what became of the others.
+    """Raised by a task in which assets of a batch failed.
 
     Args:
-        outcomes: What became of the batch's assets. Or the text of such an error, which has no
-            outcomes.
+        outcomes: The outcomes of all assets of the batch.
     """
 
-    def __init__(self, outcomes: Sequence[Outcome] | str) -> None:
-        self.outcomes: list[Outcome] = []
-        if isinstance(outcomes, str):
-            super().__init__(outcomes)
-            return
+    outcomes: list[Outcome]
+    """The outcomes of all assets. Empty if the error was created from its text."""
+
+    @accepts_text
+    def __init__(self, outcomes: Sequence[Outcome]) -> None:
         errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
         super().__init__(errors, total=len(outcomes))
         self.args = (outcomes,)
         self.outcomes = list(outcomes)
 
+    def _restore(self, text: str) -> None:
+        super()._restore(text)
+        self.outcomes = []
+
 
 def asset_state(outcome: Outcome, warn: bool) -> State[Outcome]:
-    """Returns the state of the task that downloaded one asset, whose data is the outcome.
+    """Return the state of a task that downloads an asset. The data is the outcome.
 
     Args:
-        outcome: What became of it.
-        warn: Whether an error is a warning.
+        outcome: The outcome of the asset.
+        warn: Whether an error is only a warning.
 
     Raises:
-        StacAssetError: The asset's error, which makes the task Failed, unless it is a warning.
+        StacAssetError: The asset failed and `warn` is not set. The error makes the task run Failed.
     """
     match outcome:
         case Downloaded():
@@ -65,7 +74,7 @@ def asset_state(outcome: Outcome, warn: bool) -> State[Outcome]:
             return Completed(message=message, data=outcome)
         case Skipped():
             return Completed(
-                name=SKIPPED, message=f"{outcome.size:,} bytes were there already", data=outcome
+                name=SKIPPED, message=f"already present ({outcome.size:,} bytes)", data=outcome
             )
         case Failed():
             if warn:
@@ -74,32 +83,33 @@ def asset_state(outcome: Outcome, warn: bool) -> State[Outcome]:
 
 
 def check_state(found: Stat | StacAssetError, warn: bool) -> State[Stat | StacAssetError]:
-    """Returns the state of the task that asked for one asset, whose data is what it found.
+    """Return the state of a task that checks whether an asset exists.
 
     Args:
-        found: What the source says of the asset, or why it cannot be had.
-        warn: Whether an error is a warning.
+        found: The size and content type that the source reports, or the error of the check. This
+            is the data of the state.
+        warn: Whether an error is only a warning.
 
     Raises:
-        StacAssetError: The error, which makes the task Failed, unless it is a warning.
+        StacAssetError: The check failed and `warn` is not set. The error makes the task run Failed.
     """
     if isinstance(found, Stat):
-        size = "it exists" if found.size is None else f"{found.size:,} bytes"
-        return Completed(message=size, data=found)
+        message = "exists" if found.size is None else f"exists ({found.size:,} bytes)"
+        return Completed(message=message, data=found)
     if warn:
         return Completed(name=WARNED, message=str(found), data=found)
     raise found
 
 
 def batch_state(outcomes: list[Outcome], warn: bool) -> State[list[Outcome]]:
-    """Returns the state of the task that downloaded a batch, whose data is the outcomes.
+    """Return the state of a task that downloads a batch. The data is the list of outcomes.
 
     Args:
-        outcomes: What became of its assets.
-        warn: Whether errors are warnings.
+        outcomes: The outcomes of all assets of the batch.
+        warn: Whether errors are only warnings.
 
     Raises:
-        BatchError: Assets failed, which makes the task Failed, unless that is a warning.
+        BatchError: An asset failed and `warn` is not set. The error makes the task run Failed.
     """
     if any(isinstance(outcome, Failed) for outcome in outcomes):
         error = BatchError(outcomes)
@@ -107,36 +117,42 @@ def batch_state(outcomes: list[Outcome], warn: bool) -> State[list[Outcome]]:
             raise error
         return Completed(name=WARNED, message=str(error), data=outcomes)
     skipped = sum(isinstance(outcome, Skipped) for outcome in outcomes)
-    message = f"{len(outcomes) - skipped} assets downloaded, {skipped} were there already"
+    message = f"{len(outcomes) - skipped} assets downloaded, {skipped} already present"
     name = SKIPPED if outcomes and skipped == len(outcomes) else None
     return Completed(name=name, message=message, data=outcomes)
 
 
 def stopped_state(fail_fast: bool) -> State[Any]:
-    """Returns the state of a task that was stopped with its run.
+    """Return the state of a task that the flow run stopped.
 
     Args:
-        fail_fast: Whether the first failure stops a run; otherwise it was cancelled.
+        fail_fast: Whether the cause is the failure of another asset. Otherwise the flow run was
+            cancelled or has ended.
     """
     if fail_fast:
-        return Cancelled(message="another asset failed first, and fail_fast is set")
+        return Cancelled(message="another asset failed first, and `fail_fast` is set")
     return Cancelled(message="the flow run was stopped")
 
 
-def flow_state(errors: Sequence[Exception], total: int, warn: bool, result: Any) -> Any:
-    """Returns the state of a flow whose assets all ended; Prefect unwraps it to the result.
+def flow_state(errors: Sequence[Exception], total: int, warn: bool, result: DownloadResult) -> Any:
+    """Return the state of a flow after all assets have ended.
+
+    The flow returns this state, and Prefect gives its caller the result.
 
     Args:
-        errors: The errors of the assets that failed.
-        total: How many assets there were.
-        warn: Whether errors are warnings.
-        result: What the flow returns.
+        errors: The errors of the failed assets.
+        total: Number of assets.
+        warn: Whether errors are only warnings.
+        result: The result of the flow.
 
     Raises:
-        DownloadError: Assets failed, unless errors are warnings.
+        DownloadError: Assets failed, and `warn` is not set.
     """
     if not errors:
-        return Completed(message=f"{total} of {total} assets are there", data=result)
+        message = f"{result.downloaded} of {total} assets downloaded"
+        if result.skipped:
+            message += f", {result.skipped} already present"
+        return Completed(message=message, data=result)
     error = DownloadError(errors, total=total)
     if not warn:
         raise error

@@ -1,9 +1,10 @@
-"""The class of the tasks: a task that a flow run stops, but that hooks may run after its end.
+"""The class of all tasks of this package: tasks that a stopped flow run cancels.
 
-`prefect_stac_asset.flows.execution.stopping` states the rule, and needs the state that the flow run had when a task run was
-called or submitted. A process gets that state with the task. A thread shares the object of the
-flow run with the flow, whose state changes while the task run waits. So a task that is submitted
-gets a copy.
+`prefect_stac_asset.flows.execution.stopping` stops the tasks of a flow run, but not the tasks that
+hooks start after the flow run has ended. To tell them apart, each task run needs the state that the
+flow run had when the task run was called or submitted. A process receives a copy of that state with
+the task. A thread shares the flow run object with the flow, and its state changes while the task
+run waits. So the flow run object is copied when a task is submitted.
 """
 
 from __future__ import annotations
@@ -22,23 +23,23 @@ _R = TypeVar("_R")
 
 
 class StoppableTask(PickledByName, Task[_P, _R], Generic[_P, _R]):
-    """A task whose runs know the state that their flow run had when they were submitted."""
+    """A task with runs that keep the state of the flow run at the time of submission."""
 
     if not TYPE_CHECKING:  # Callers keep the types of Prefect's task.
 
         def submit(self, *args: Any, **kwargs: Any) -> Any:
-            """Submits a task run. The arguments are those of the function and `Task.submit`."""
-            with _flow_run_as_it_is():
+            """Submit a task run. The arguments are those of the function and `Task.submit`."""
+            with _copied_flow_run():
                 return super().submit(*args, **kwargs)
 
         def map(self, *args: Any, **kwargs: Any) -> Any:
-            """Submits many task runs. The arguments are those of the function and `Task.map`."""
-            with _flow_run_as_it_is():
+            """Submit many task runs. The arguments are those of the function and `Task.map`."""
+            with _copied_flow_run():
                 return super().map(*args, **kwargs)
 
 
 def stoppable_task(**options: Any) -> Callable[[Callable[_P, _R]], Task[_P, _R]]:
-    """Makes tasks of functions.
+    """Return a decorator that makes a `StoppableTask` of a function.
 
     Args:
         options: The arguments of `prefect.task`.
@@ -51,7 +52,7 @@ def stoppable_task(**options: Any) -> Callable[[Callable[_P, _R]], Task[_P, _R]]
 
 
 @contextmanager
-def _flow_run_as_it_is() -> Iterator[None]:
+def _copied_flow_run() -> Iterator[None]:
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         yield

@@ -1,1 +1,1 @@
-"""The flow `sync`, its search and its result."""
+"""Flow `sync`, which mirrors a STAC source, with search parameter and result."""

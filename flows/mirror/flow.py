@@ -1,4 +1,4 @@
-"""The flow that mirrors a STAC source: takes what is new or changed since the last run."""
+"""Flow `sync`: mirror a STAC source, downloading items that are new or changed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from prefect_stac_asset.flows.parameters.flow import asset_flow
 from prefect_stac_asset.flows.parameters.form import titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.parameters.source import is_text
-from prefect_stac_asset.flows.reporting.monitor import RunMonitor
+from prefect_stac_asset.flows.reporting.monitor import RunMonitor, open_monitor
 from prefect_stac_asset.flows.reporting.report_file import Report, open_report
 from prefect_stac_asset.flows.reporting.result import DownloadResult
 from stac_asset.errors import ConfigError, SourceError
@@ -40,10 +40,10 @@ from stac_asset.mirror.state.layout import CATALOG, REPORT
 from stac_asset.types import Failed
 
 NOTHING_NEW = "NothingNew"
-"""The state of a run that found nothing new, nothing changed and nothing gone."""
+"""Name of the final state of a run without new, changed or removed items."""
 
 DRY_RUN = "DryRun"
-"""The state of a run that only said what it would do."""
+"""Name of the final state of a dry run."""
 
 
 @asset_flow(name="sync", flow_run_name=run_name("sync"))
@@ -52,44 +52,46 @@ async def sync(
     directory: Annotated[str, titled("Directory")],
     search: Annotated[Search, titled("Search")] = Search(),  # noqa: B008 # it is not changed
     options: Annotated[DownloadOptions | None, titled("Options")] = None,
-    on_removed: Annotated[OnRemoved, titled("Items that left the source")] = "keep",
-    max_items: Annotated[int | None, titled("Items at most")] = None,
-    max_bytes: Annotated[int | None, titled("Bytes at most")] = None,
+    on_removed: Annotated[OnRemoved, titled("Removed items")] = "keep",
+    max_items: Annotated[int | None, titled("Maximum number of items")] = None,
+    max_bytes: Annotated[int | None, titled("Maximum number of bytes")] = None,
     dry_run: Annotated[bool, titled("Dry run")] = False,
     granularity: Annotated[Granularity, titled("Task runs")] = "auto",
     credentials: Annotated[Credentials, titled("Credentials")] = None,
 ) -> SyncResult:
-    """Mirrors a STAC source into a directory: downloads what is new or changed since the last run.
+    """Mirror a STAC source into a directory. Each run downloads items that are new or changed.
 
-    The directory is a static STAC catalog, and all that the next run needs to know.
+    The directory is a static STAC catalog. It also holds the state that the next run needs.
 
     Args:
-        source: The address of a STAC API, of a static catalog, or of a file of items (a JSON item
-            collection, newline-delimited JSON, or stac-geoparquet).
-        directory: The directory of the mirror, on the machine of the run. A relative one is
-            within the run's working directory.
-        search: Which items are mirrored.
-        options: How to download, and which assets. Checksums are always written.
-        on_removed: What becomes of items that have left the source: they stay as they are (keep),
-            are marked as deprecated (mark), or are deleted with their files (delete).
-        max_items: How many items a run takes at most; the others are left for the next one.
-        max_bytes: How many bytes a run downloads at most; what does not fit is left for the next
-            one.
-        dry_run: Only show what would be done, as a table.
-        granularity: What a task run is: an `asset`, a `batch` of whole items, or `auto`: an asset
-            up to 200 assets, and a batch beyond.
-        credentials: Saved blocks that hold credentials, one or several. The first one that is
-            for an href is used for it, and for a STAC API as well.
+        source: URL of a STAC API, or URL or local path of a static catalog or of a file with items
+            (JSON item collection, newline-delimited JSON or stac-geoparquet).
+        directory: Directory of the mirror, on the machine that runs the flow. A relative path is
+            relative to the working directory of the run.
+        search: Criteria that select the items to mirror.
+        options: Options that select assets and configure the download. Checksums are always
+            written.
+        on_removed: Action for items that were removed from the source: `keep` them unchanged,
+            `mark` them as deprecated, or `delete` them with their files.
+        max_items: Maximum number of items per run. Further items are left for the next run.
+        max_bytes: Maximum number of bytes to download per run. Further items are left for the next
+            run.
+        dry_run: Show the planned changes as a table, without downloading or removing files.
+        granularity: Unit of a task run: one `asset`, a `batch` of whole items, or `auto`. With
+            `auto`, runs of up to 200 assets use one task run per asset, larger runs use batches.
+        credentials: Saved credential blocks, one or several. Each URL, including that of a STAC
+            API, uses the first block that applies to it.
 
     Returns:
-        Where the catalog is, how many items and assets there are.
+        The path of the catalog, and the number of items, assets and bytes.
 
     Raises:
-        SourceError: The source cannot be read, or is none.
-        ConfigError: A parameter makes no sense; the text names it.
-        DestinationError: The directory cannot be made, or written to.
-        MissingCredentialError: A credential is missing.
-        DownloadError: Assets failed; the others are there, and these are tried again next time.
+        SourceError: The source cannot be read, or is not a STAC source.
+        ConfigError: A parameter has an invalid value. The message names the parameter.
+        DestinationError: The directory cannot be created or written to.
+        MissingCredentialError: A required credential is not configured.
+        DownloadError: Some assets failed. All other assets were downloaded. The next run retries
+            the failed items.
     """
     started = time.monotonic()
     options = (options or DownloadOptions()).model_copy(update={"write_checksums": True})
@@ -97,11 +99,14 @@ async def sync(
     place = checked_directory(directory, config)
     criteria, limits = search.criteria(), RunSizeLimits(max_items, max_bytes)
     if is_text(source):
-        raise SourceError("source must be the address of an API, a catalog or a file, and no JSON")
+        raise SourceError(
+            "`source` is JSON text. Set `source` to the URL of a STAC API, or to the URL or path "
+            "of a catalog or file."
+        )
     if options.check_first:
         raise ConfigError(
-            "check_first is not for mirrors, where what fails never holds back the others: "
-            "leave it out"
+            "`check_first` is not supported by `sync`, where failed assets never stop other "
+            "downloads. Do not set it."
         )
     send_library_logs()
     with (
@@ -116,16 +121,16 @@ async def sync(
             )
             run = _Run(mirror, session, options, granularity, limits, on_removed, started)
             if dry_run:
-                state: SyncResult = await run.show()
+                state: SyncResult = await run.dry_run()
                 return state
-            # The report is locked as long as it is written, and so is the mirror.
+            # The lock of the report prevents concurrent runs on the same mirror.
             with open_report(mirror.directory / REPORT, mirror.directory) as report:
-                state = await run.carry_out(report)
+                state = await run.execute(report)
                 return state
 
 
 class _Run:
-    """One run of the flow, whose parameters are checked."""
+    """A run of the flow with validated parameters."""
 
     def __init__(
         self,
@@ -146,108 +151,116 @@ class _Run:
         self._started = started
         self._counts = Counts()
 
-    async def show(self) -> Any:
-        """Shows what there is to do, and does nothing."""
-        await self._look()
+    async def dry_run(self) -> Any:
+        """Write the table of planned changes, and return the final state of the flow."""
+        await self._find_changes()
         plan = SyncPlan()
         async for prepared in self._mirror.choose(self._limits):
             self._counts.add(prepared)
             plan.add(prepared)
-        plan.add_removed(self._mirror.gone, self._on_removed)
-        result = self._result(_nothing(self._mirror, self._started), dry_run=True)
+        plan.add_removed(self._mirror.removed, self._on_removed)
+        result = self._result(_empty_result(self._mirror, self._started), dry_run=True)
         await plan.write(result.summary())
         return Completed(
-            name=NOTHING_NEW if self._is_nothing(result) else DRY_RUN,
+            name=NOTHING_NEW if _has_no_changes(result) else DRY_RUN,
             message=result.summary(),
             data=result,
         )
 
-    async def carry_out(self, report: Report) -> Any:
-        """Does what there is to do.
+    async def execute(self, report: Report) -> Any:
+        """Update the mirror, and return the final state of the flow.
 
         Args:
-            report: Where it is written down.
+            report: The report of the run.
 
         Raises:
-            DownloadError: Assets failed.
+            DownloadError: Assets failed, and `warn` is not set.
         """
-        await self._look()
-        ahead = RunPreparation(self._options, self._granularity, self._session)
+        await self._find_changes()
+        preparation = RunPreparation(self._options, self._granularity, self._session)
         async for prepared in self._mirror.choose(self._limits):
             self._counts.add(prepared)
-            ahead.add(_unit(0, prepared))
-        unread = [Failed("a document of the source", "", error) for error in self._mirror.errors]
-        report.add(unread)
-        self._counts.failed += len(unread)
-        async with RunMonitor(self._session, ahead.amount, self._options) as watch:
-            await ahead.begin()
+            preparation.add(_unit(0, prepared))
+        unreadable = [
+            Failed("a document of the source", "", error) for error in self._mirror.errors
+        ]
+        report.add(unreadable)
+        self._counts.failed += len(unreadable)
+        async with open_monitor(self._session, preparation.amount, self._options) as monitor:
+            await preparation.begin()
             await self._mirror.begin()
-            watch.log(unread)
+            monitor.log(unreadable)
             try:
-                await self._download(ahead, watch, report)
+                await self._download(preparation, monitor, report)
             except Exception:
-                await self._mirror.save()  # What came to its end is there, whatever went wrong.
+                # Keep the record of items that were finished before the error.
+                await self._mirror.save()
                 raise
             await self._mirror.finish(self._on_removed)
             seconds = time.monotonic() - self._started
             result = self._result(report.finish(self._mirror.directory / CATALOG, seconds))
-            await watch.finish(result)
+            await monitor.finish(result)
         get_run_logger().info("%s: %s", result.summary(), result.document)
         if report.errors:
             return flow_state(report.errors, report.total, self._session.config.warn, result)
-        name = NOTHING_NEW if self._is_nothing(result) else None
+        name = NOTHING_NEW if _has_no_changes(result) else None
         return Completed(name=name, message=result.summary(), data=result)
 
-    async def _look(self) -> None:
-        await self._mirror.look()
+    async def _find_changes(self) -> None:
+        await self._mirror.find_changes()
         if self._on_removed != "keep":
-            await self._mirror.look_for_removed(marked=self._on_removed == "delete")
-            if not self._mirror.is_whole:
+            await self._mirror.find_removed(marked=self._on_removed == "delete")
+            if not self._mirror.is_complete:
                 get_run_logger().warning(
-                    "the source gave less than it says there is: nothing is taken for removed"
+                    "Search returned fewer items than reported by the API; "
+                    "skipping removal detection."
                 )
-        night = self._mirror.night
+        changes = self._mirror.changes
         for count, text in (
-            (night.nameless, "have no id, and cannot be mirrored"),
-            (night.repeated, "were given more than once, of which the first counts"),
+            (changes.without_id, "have no id and cannot be mirrored"),
+            (changes.duplicates, "are duplicates; only the first of each id is mirrored"),
         ):
             if count:
-                get_run_logger().warning("%d items of the source %s", count, text)
+                get_run_logger().warning("%d items of the source %s.", count, text)
 
-    async def _download(self, ahead: RunPreparation, watch: RunMonitor, report: Report) -> None:
-        under_way: dict[int, Prepared] = {}
+    async def _download(
+        self, preparation: RunPreparation, monitor: RunMonitor, report: Report
+    ) -> None:
+        in_progress: dict[int, Prepared] = {}
 
         def units() -> Iterator[Unit]:
             for number, prepared in enumerate(self._mirror.prepared()):
-                under_way[number] = prepared
+                in_progress[number] = prepared
                 yield _unit(number, prepared)
 
-        async with aclosing(ahead.download(units())) as done:
+        async with aclosing(preparation.download(units())) as done:
             async for unit, outcomes in done:
-                prepared = under_way.pop(unit.number)
-                is_there = await self._mirror.add(prepared, outcomes)
+                prepared = in_progress.pop(unit.number)
+                is_complete = await self._mirror.add(prepared, outcomes)
                 self._counts.failed += any(isinstance(outcome, Failed) for outcome in outcomes)
                 report.add(outcomes)
-                await watch.add(unit.owner, outcomes, prepared.document if is_there else None)
+                await monitor.add(unit.owner, outcomes, prepared.document if is_complete else None)
 
     def _result(self, base: DownloadResult, dry_run: bool = False) -> SyncResult:
         if self._limits.too_large:
             get_run_logger().warning(
-                "%d items have more bytes than max_bytes, and are never taken with that limit",
+                "%d items are larger than `max_bytes` and are skipped by every run. Increase "
+                "`max_bytes` to mirror them.",
                 self._limits.too_large,
             )
-        removed = len(self._mirror.gone)
-        return self._counts.result(base, self._mirror.night, self._limits, removed, dry_run)
+        removed = len(self._mirror.removed)
+        return self._counts.result(base, self._mirror.changes, self._limits, removed, dry_run)
 
-    def _is_nothing(self, result: SyncResult) -> bool:
-        return not (result.new or result.changed or result.again or result.left or result.removed)
+
+def _has_no_changes(result: SyncResult) -> bool:
+    return not (result.new or result.changed or result.again or result.left or result.removed)
 
 
 def _unit(number: int, prepared: Prepared) -> Unit:
     return Unit(number, prepared.item, prepared.planned)
 
 
-def _nothing(mirror: Mirror, started: float) -> DownloadResult:
+def _empty_result(mirror: Mirror, started: float) -> DownloadResult:
     return DownloadResult(
         directory=str(mirror.directory),
         document=str(mirror.directory / CATALOG),

@@ -1,4 +1,4 @@
-"""What the flow `sync` returns, and the table that shows a plan."""
+"""The result of the flow `sync`, and the table of planned changes that a dry run writes."""
 
 from __future__ import annotations
 
@@ -14,65 +14,65 @@ from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.source_item import Key
 
 PLAN = "stac-asset-plan"
-"""The key of the artifact that shows a plan."""
+"""The key of the artifact with the planned changes of a dry run."""
 
-_SHOWN = 1000
-"""How many items the table shows."""
+_MAX_ROWS = 1000
+"""Maximum number of items in the table."""
 
 
 class SyncResult(DownloadResult):
-    """The result of a mirror's run; its document is the mirror's catalog."""
+    """The result of a run of the flow `sync`, with the mirror's catalog as the document."""
 
     found: int
-    """How many items the source has, of those that were searched for."""
+    """Number of items of the source that match the search."""
 
     new: int
-    """How many of them were taken since the mirror did not have them."""
+    """Number of items that are new in the mirror."""
 
     changed: int
-    """How many were taken since they changed."""
+    """Number of items that were downloaded again because the source changed."""
 
     again: int
-    """How many were taken since they failed before, or their files were gone."""
+    """Number of items that were retried because of earlier failures or missing files."""
 
     unchanged: int
-    """How many are as they were."""
+    """Number of unchanged items."""
 
     failed_items: int
-    """How many of those that were taken failed; they are tried again next time."""
+    """Number of items that failed in this run. The next run retries failed items."""
 
     left: int
-    """How many are left for the next time, since the limits of the run were reached."""
+    """Number of items left for the next run, because the limits of this run were reached."""
 
     removed: int
-    """How many have left the source, where the run was told to look for these."""
+    """Number of items removed from the source. Always 0 with `on_removed=keep`."""
 
     dry_run: bool
-    """Whether all of this is only what would be done."""
+    """Whether the run was a dry run. The counts are then the planned changes."""
 
     def summary(self) -> str:
-        """Returns the counts as a phrase."""
+        """Return the counts as a phrase."""
         text = f"{self.found:,} items found: {self.new:,} new, {self.changed:,} changed"
         for count, name in (
-            (self.again, "tried again"),
+            (self.again, "retried"),
             (self.unchanged, "unchanged"),
             (self.left, "left for the next run"),
-            (self.removed, "gone from the source"),
+            (self.removed, "removed from the source"),
             (self.failed_items, "failed"),
         ):
             text += f", {count:,} {name}" if count else ""
-        return f"{text}; {super().summary()}" if not self.dry_run else f"{text}; nothing was done"
+        return f"{text}; dry run" if self.dry_run else f"{text}; {super().summary()}"
 
 
 class Counts:
-    """Counts the items of a run."""
+    """Counter of the items of a run, by the reason to download."""
 
     def __init__(self) -> None:
         self.failed = 0
         self._reasons: Counter[Reason] = Counter()
 
     def add(self, prepared: Prepared) -> None:
-        """Counts an item that is taken.
+        """Count an item to download.
 
         Args:
             prepared: The item.
@@ -82,28 +82,28 @@ class Counts:
     def result(
         self,
         base: DownloadResult,
-        night: ChangeSet,
+        changes: ChangeSet,
         limits: RunSizeLimits,
         removed: int,
         dry_run: bool,
     ) -> SyncResult:
-        """Returns the result of the run.
+        """Return the result of the run.
 
         Args:
-            base: What became of assets.
-            night: What there was to do.
-            limits: How much of it was taken.
-            removed: How many items have left the source.
-            dry_run: Whether nothing was done.
+            base: The result with the counts of assets.
+            changes: The changes since the last run.
+            limits: The limits of the run, with the number of items left out.
+            removed: The number of items removed from the source.
+            dry_run: Whether the run was a dry run.
         """
         reasons = self._reasons
         return SyncResult(
             **base.model_dump(),
-            found=len(night.seen) + night.nameless,
+            found=len(changes.seen) + changes.without_id,
             new=reasons[Reason.NEW],
             changed=reasons[Reason.CHANGED] + reasons[Reason.RESTORED],
             again=reasons[Reason.RETRY] + reasons[Reason.FILES_MISSING],
-            unchanged=night.unchanged,
+            unchanged=changes.unchanged,
             failed_items=self.failed,
             left=limits.left,
             removed=removed,
@@ -112,14 +112,14 @@ class Counts:
 
 
 class SyncPlan:
-    """The table of what a run would do."""
+    """The table of planned changes that a dry run writes."""
 
     def __init__(self) -> None:
         self._rows: list[dict[str, object]] = []
         self._count = 0
 
     def add(self, prepared: Prepared) -> None:
-        """Adds an item that would be taken.
+        """Add an item that would be downloaded.
 
         Args:
             prepared: The item.
@@ -128,31 +128,35 @@ class SyncPlan:
         sizes = [transfer.size for transfer in missing]
         self._add(prepared.wanted.key, prepared.wanted.reason.value, len(missing), sizes)
 
-    def add_removed(self, keys: Iterable[Key], what: str) -> None:
-        """Adds items that have left the source.
+    def add_removed(self, keys: Iterable[Key], action: str) -> None:
+        """Add items that were removed from the source.
 
         Args:
             keys: The items.
-            what: What would become of them.
+            action: The value of `on_removed`.
         """
         for key in keys:
-            self._add(key, f"gone from the source: {what}", 0, [])
+            self._add(key, f"removed from the source: {action}", 0, [])
 
     async def write(self, summary: str) -> None:
-        """Writes the table as an artifact of the flow run.
+        """Write the table as an artifact of the flow run.
 
         Args:
-            summary: What it comes to.
+            summary: The summary of the dry run, as the description of the artifact.
         """
-        shown = len(self._rows)
-        more = f" The first {shown:,} of {self._count:,}." if self._count > shown else ""
-        rows = self._rows or [{"item": "", "reason": "nothing to do"}]
-        artifact = TableArtifact(key=PLAN, description=f"{summary}.{more}", table=rows)
+        count = len(self._rows)
+        note = (
+            f" The table has the first {count:,} of {self._count:,} items."
+            if self._count > count
+            else ""
+        )
+        rows = self._rows or [{"item": "", "reason": "no changes"}]
+        artifact = TableArtifact(key=PLAN, description=f"{summary}.{note}", table=rows)
         await artifact.acreate()
 
     def _add(self, key: Key, reason: str, assets: int, sizes: Sequence[int | None]) -> None:
         self._count += 1
-        if len(self._rows) < _SHOWN:
+        if len(self._rows) < _MAX_ROWS:
             known = [size for size in sizes if size is not None]
             self._rows.append(
                 {

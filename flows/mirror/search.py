@@ -1,4 +1,4 @@
-"""What the flow `sync` searches for, as its run form shows it."""
+"""The parameter `search` of the flow `sync`, with a schema for the run form."""
 
 from __future__ import annotations
 
@@ -19,60 +19,66 @@ from pydantic_core import CoreSchema
 from prefect_stac_asset.flows.parameters.form import Group, folded, in_order, unfolded
 from stac_asset.mirror.search.criteria import Criteria
 
-_RARE = Group(
+_ADVANCED = Group(
     "More",
-    "A filter, an order, and whatever else is rarely needed.",
+    "Filters, sort order and other rarely used criteria.",
     {
         "overlap": "Overlap",
         "filter": "Filter",
         "query": "Query",
         "intersects": "Geometry",
         "ids": "Item ids",
-        "sortby": "Order",
-        "page_size": "Items of a page",
+        "sortby": "Sort order",
+        "page_size": "Items per page",
     },
 )
-"""What the form folds away."""
+"""Fields that the form shows in a collapsed group."""
 
 
 class Search(BaseModel):
-    """Which items are mirrored. Each field narrows it down; without any, it is all of them."""
+    """Criteria that select the items to mirror.
+
+    Items must match all criteria. Without criteria, all items are mirrored.
+    """
 
     model_config = ConfigDict(
         extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
     )
 
     collections: list[str] = Field(default=[], title="Collections")
-    """The ids of collections, such as sentinel-2-l2a; without any, all of them."""
+    """Ids of collections, such as `sentinel-2-l2a`. By default all collections."""
 
     bbox: list[float] | None = Field(default=None, title="Bounding box")
-    """West, south, east and north in degrees: items that touch this area."""
+    """West, south, east and north in degrees. Items that intersect this box match."""
 
     datetime: str | None = Field(default=None, title="Time")
-    """A window that moves with each run, such as `last 10 days`; or a day, month or year (2026-06),
-    a moment, or two of these with a slash between (2026-01/..). In UTC."""
+    """A time window relative to the start of the run, such as `last 10 days`; a year, month, day or
+    date and time, such as `2026-06`; or two of these separated by a slash, such as `2026-01/..`. In
+    UTC."""
 
     overlap: str = "1 day"
-    """How much earlier a window that moves begins, so that items which arrive late are found."""
+    """How much earlier a relative time window begins, to find items that are published late."""
 
     filter: str | dict[str, Any] | None = None
-    """A CQL2 filter, such as `eo:cloud_cover < 20`, or CQL2 as JSON. Needs a STAC API."""
+    """A CQL2 filter as text, such as `eo:cloud_cover < 20`, or as JSON. Requires a STAC API."""
 
     query: dict[str, Any] | None = None
-    """A query, such as {"eo:cloud_cover": {"lt": 20}}. Needs a STAC API with that extension."""
+    """A query, such as `{"eo:cloud_cover": {"lt": 20}}`. Requires a STAC API with the query
+    extension."""
 
     intersects: dict[str, Any] | None = None
-    """A GeoJSON geometry, in place of the bounding box: items that touch it. Needs a STAC API."""
+    """A GeoJSON geometry to use instead of a bounding box. Items that intersect the geometry match.
+    Requires a STAC API."""
 
     ids: list[str] = []
-    """The ids of items; without any, all of them."""
+    """Ids of items. By default all items."""
 
     sortby: list[str] = []
-    """Properties to sort by, such as -properties.datetime: where a run has a limit, it takes the
-    first ones. Needs a STAC API."""
+    """Fields to sort by, such as `-properties.datetime`. With `max_items` or `max_bytes`, a run
+    downloads the first items. Requires a STAC API."""
 
     page_size: int | None = None
-    """How many items a STAC API is asked for at once; 500 by default."""
+    """Number of items to request per page from a STAC API. 500 by default."""
 
     @model_validator(mode="before")
     @classmethod
@@ -81,7 +87,7 @@ class Search(BaseModel):
 
     @model_serializer(mode="wrap")
     def _serialize(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Returns what was asked for, and not what was not."""
+        """Return the fields that were set."""
         fields: dict[str, Any] = handler(self)
         return {name: value for name, value in fields.items() if name in self.model_fields_set}
 
@@ -89,21 +95,23 @@ class Search(BaseModel):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Returns the schema of the form."""
+        """Return the JSON schema of the form."""
         schema = handler(core_schema)
         found = handler.resolve_ref_schema(schema)
         fields: dict[str, Any] = found["properties"]
-        rare = {name: fields.pop(name) | {"title": _RARE.titles[name]} for name in _RARE.titles}
-        found["properties"] = in_order({**fields, "more": folded(_RARE, rare)})
-        # Each is taken by its name alone, too; an unknown one is not.
-        found["patternProperties"] = {f"^{name}$": field for name, field in rare.items()}
+        advanced = {
+            name: fields.pop(name) | {"title": title} for name, title in _ADVANCED.titles.items()
+        }
+        found["properties"] = in_order({**fields, "more": folded(_ADVANCED, advanced)})
+        # Deployments may also set these fields without the group.
+        found["patternProperties"] = {f"^{name}$": field for name, field in advanced.items()}
         return schema
 
     def criteria(self) -> Criteria:
-        """Returns it as the library takes it.
+        """Return the criteria as the library's value.
 
         Raises:
-            ConfigError: A field has a value that makes no sense; the text names it.
+            ConfigError: A field has an invalid value. The message names the field.
         """
         return Criteria(
             collections=tuple(self.collections),

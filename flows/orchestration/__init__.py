@@ -1,1 +1,1 @@
-"""Internal: the steps of a flow between its parameters and its tasks."""
+"""Internal: the code of flows that reads sources, finds clients, and runs tasks."""

@@ -1,4 +1,7 @@
-"""Finds the clients of a run before anything else: a missing credential fails it at once."""
+"""Resolve the clients of a run before the first download.
+
+So a missing credential fails the run at its start.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,9 @@ _HOST = re.compile(r"https?://[^/?#]+/")
 
 
 class RequiredClients:
-    """The hosts of a run, an href for each, and of each bucket one for each client of a part of it.
+    """Hosts of the planned downloads, each with an href to resolve the client.
+
+    A bucket counts as several hosts if different clients claim parts of it.
 
     Args:
         clients: The clients of the run.
@@ -29,91 +34,91 @@ class RequiredClients:
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
         self._hrefs: dict[object, tuple[str, Storage | None]] = {}
-        self._choices: set[tuple[object, ...]] = set()
-        """The hosts that a transfer may choose from, for all transfers. Most have one."""
+        self._alternatives: set[tuple[object, ...]] = set()
+        """For each transfer, the hosts of all hrefs. Most transfers have a single host."""
 
         self._claimants: set[Client] = set()
         self._known: dict[str, object] = {}
 
     def add(self, transfers: Iterable[Transfer]) -> None:
-        """Takes note of the hosts of some transfers.
+        """Add the hosts of planned transfers.
 
         Args:
-            transfers: What is planned.
+            transfers: The planned transfers.
         """
         for transfer in transfers:
             found = [self._host(candidate) for candidate in transfer.candidates]
-            self._choices.add(tuple(host for host in found if host is not None))
+            self._alternatives.add(tuple(host for host in found if host is not None))
 
     def _host(self, candidate: Candidate) -> object | None:
-        # Of very many hrefs, nearly all are of a host that is known: they need no parsing.
+        # Nearly all hrefs have a known host. Parsing all of them would be slow.
         start = _HOST.match(candidate.href)
         if start is not None and start.group() in self._known:
             return self._known[start.group()]
         try:
             url = parse_href(candidate.href)
         except HrefError:
-            return None  # The trouble of its own asset, and left to that.
+            return None  # The download of this asset raises the error.
         if url.scheme == "s3":
-            return self._object(url, candidate)
+            return self._s3_host(url, candidate)
         host = url.scheme, url.authority
         if start is not None:
             self._known[start.group()] = host
         if host not in self._hrefs:
             href = f"{url.scheme}://{url.host_port_subcomponent}/" if url.host else "/"
             self._hrefs[host] = href, None
-            self._claimed(url)
+            self._claimant(url)
         return host
 
-    def _object(self, url: URL, candidate: Candidate) -> object:
+    def _s3_host(self, url: URL, candidate: Candidate) -> object:
         storage = candidate.storage
         pays = storage is not None and storage.requester_pays
-        claimant = self._claimed(url)
+        claimant = self._claimant(url)
         host = (url.scheme, url.authority, pays, claimant)
         if host not in self._hrefs:
             bucket = f"s3://{url.raw_host}/"
-            whole = self._clients.claimant(parse_href(bucket)) is claimant
-            self._hrefs[host] = bucket if whole else candidate.href, storage
+            claims_bucket = self._clients.claimant(parse_href(bucket)) is claimant
+            self._hrefs[host] = bucket if claims_bucket else candidate.href, storage
         return host
 
-    def _claimed(self, url: URL) -> Client | None:
+    def _claimant(self, url: URL) -> Client | None:
         claimant = self._clients.claimant(url)
         if claimant is not None:
             self._claimants.add(claimant)
         return claimant
 
     async def resolve(self, options: DownloadOptions) -> None:
-        """Makes the client of each host, in a task run each.
+        """Resolve the client of each host. Each host has a task run.
 
-        Where a credential is missing for assets that can be had from elsewhere as well, that is
-        only logged.
+        A missing credential is only logged if all affected assets have an alternate href on another
+        host.
 
         Args:
-            options: How to download.
+            options: The options of the run.
 
         Raises:
-            MissingCredentialError: A credential is missing.
+            MissingCredentialError: A required credential is not configured.
         """
-        passed_over = await self._passed_over()
+        skipped = await self._skipped()
         for host, (href, storage) in self._hrefs.items():
-            if host in passed_over:
+            if host in skipped:
                 get_run_logger().warning(
-                    "%s: other addresses of the same assets are used", passed_over[host]
+                    "Using alternate hrefs of the same assets. %s", skipped[host]
                 )
                 continue
             try:
                 await resolve_client(href, options, storage=storage)
             except SchemeError:
-                continue  # As above.
+                continue  # The download of this asset raises the error.
         for client in self._clients.callers:
             if client.credentials is not None and client not in self._claimants:
-                get_run_logger().warning("%s serves none of the assets", client.credentials)
+                get_run_logger().warning("%s is not used by any asset", client.credentials)
 
-    async def _passed_over(self) -> dict[object, MissingCredentialError]:
-        """Returns the hosts whose credential is missing, and that no transfer depends on."""
-        several = {host for choice in self._choices if len(choice) > 1 for host in choice}
+    async def _skipped(self) -> dict[object, MissingCredentialError]:
+        """Return the hosts without a credential that no transfer requires."""
+        several = {host for hosts in self._alternatives if len(hosts) > 1 for host in hosts}
         missing: dict[object, MissingCredentialError] = {}
-        closed = set()
+        unusable = set()
         for host in several:
             href, storage = self._hrefs[host]
             try:
@@ -121,8 +126,10 @@ class RequiredClients:
                 await client.check(Request(parse_href(href), storage=storage))
             except MissingCredentialError as error:
                 missing[host] = missing_credential(href, error)
-                closed.add(host)
+                unusable.add(host)
             except StacAssetError:
-                closed.add(host)  # What is wrong with it is for its task run to say.
-        needed = {host for choice in self._choices if closed.issuperset(choice) for host in choice}
+                unusable.add(host)  # The task run of this host raises the error.
+        needed = {
+            host for hosts in self._alternatives if unusable.issuperset(hosts) for host in hosts
+        }
         return {host: error for host, error in missing.items() if host not in needed}

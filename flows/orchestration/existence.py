@@ -1,4 +1,4 @@
-"""Asks for the assets of a run, in task runs of an asset or a batch each."""
+"""Check whether the assets of a run exist, by asset or by batch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.orchestration.units import Unit, as_opaque, batches, is_batched
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.tasks.check import check_asset_exists, check_assets_exist
-from prefect_stac_asset.flows.tasks.check_outcomes import Checked, CheckError, answered, unanswered
+from prefect_stac_asset.flows.tasks.check_outcomes import (
+    Checked,
+    CheckError,
+    existing_asset,
+    failed_check,
+)
 from stac_asset.concurrency import bounded
 from stac_asset.error_mapping import mapped
 from stac_asset.errors import DownloadError, StacAssetError
@@ -25,74 +30,77 @@ async def check_first(
     options: DownloadOptions,
     session: Session,
 ) -> None:
-    """Asks for all assets before the first one is downloaded.
+    """Check that all assets exist, before the first download.
 
     Args:
         units: The items.
-        total: How many assets they have.
-        granularity: What a task run is.
-        options: How to ask; with `warn`, nothing is raised.
+        total: Number of assets.
+        granularity: Whether a task run checks one asset or a batch.
+        options: The options of the run. With `warn`, missing assets raise no error.
         session: The session of the run.
 
     Raises:
-        DownloadError: Some of them do not exist, or cannot be had.
-        StacAssetError: With `fail_fast`, the error of the first of them.
+        DownloadError: Assets do not exist, or their check failed.
+        StacAssetError: The error of the first such asset, if `fail_fast` is set.
     """
     errors = []
-    async with aclosing(ask_units(units, total, granularity, options, session)) as asking:
-        async for found in asking:
+    async with aclosing(check_units(units, total, granularity, options, session)) as results:
+        async for found in results:
             if found.error is not None:
                 errors.append(found.error)
     if errors and not session.config.warn:
         raise DownloadError(errors, total=total)
 
 
-async def ask_units(
+async def check_units(
     units: Iterable[Unit],
     total: int,
     granularity: Granularity,
     options: DownloadOptions,
     session: Session,
 ) -> AsyncGenerator[Checked, None]:
-    """Yields what was found of each asset, as soon as that is known.
+    """Check whether assets exist, and yield each result as soon as known.
 
     Args:
-        units: The items; they are drawn as they can be asked for.
-        total: How many assets they have.
-        granularity: What a task run is.
-        options: How to ask.
+        units: The items. They are read as needed.
+        total: Number of assets.
+        granularity: Whether a task run checks one asset or a batch.
+        options: The options of the run.
         session: The session of the run.
 
     Raises:
-        StacAssetError: With `fail_fast`, why the first asset that is missing is.
+        StacAssetError: The error of the first missing asset, if `fail_fast` is set.
     """
     batched = is_batched(total, granularity)
     runner = Runner(session)
-    one = with_retries(check_asset_exists, options)
-    many = with_retries(check_assets_exist, options)
+    asset_task = with_retries(check_asset_exists, options)
+    batch_task = with_retries(check_assets_exist, options)
 
-    async def ask_one(asset: Transfer | Failed) -> list[Checked]:
+    async def check_asset(asset: Transfer | Failed) -> list[Checked]:
         found = _unplanned(asset) if isinstance(asset, Failed) else None
         if isinstance(asset, Transfer):
             for candidate in asset.candidates:
                 try:
-                    asked = (asset.key, candidate.href, as_opaque(options), candidate.storage)
-                    stat = await runner.run(one, *asked)
+                    args = (asset.key, candidate.href, as_opaque(options), candidate.storage)
+                    stat = await runner.run(asset_task, *args)
                     if isinstance(stat, StacAssetError):
                         raise stat
-                    return [answered(asset, candidate, stat)]
+                    return [existing_asset(asset, candidate, stat)]
                 except Exception as error:
-                    found = found or unanswered(asset, mapped(error, candidate.href))
+                    found = found or failed_check(asset, mapped(error, candidate.href))
         assert found is not None, "a transfer has at least one candidate"
         return _unless_fail_fast([found], session)
 
-    async def ask_many(group: list[Unit]) -> list[Checked]:
+    async def check_batch(group: list[Unit]) -> list[Checked]:
         planned = [asset for unit in group for asset in unit.planned]
         failed = [_unplanned(asset) for asset in planned if isinstance(asset, Failed)]
         unplanned = _unless_fail_fast(failed, session)
         transfers = [asset for asset in planned if isinstance(asset, Transfer)]
         try:
-            return [*unplanned, *await runner.run(many, as_opaque(transfers), as_opaque(options))]
+            return [
+                *unplanned,
+                *await runner.run(batch_task, as_opaque(transfers), as_opaque(options)),
+            ]
         except CheckError as error:
             return [*unplanned, *error.found]
         except Exception:
@@ -101,11 +109,13 @@ async def ask_units(
 
     assets = (asset for unit in units for asset in unit.planned)
     work = (
-        # One after the other, as each has as many requests under way as the run may have.
-        bounded(ask_many, batches(units, total), MAX_SUBMITTED if runner.submits else 1)
+        # One batch at a time, because each sends as many requests as the run may send at once.
+        bounded(check_batch, batches(units, total), MAX_SUBMITTED if runner.submits else 1)
         if batched
         else bounded(
-            ask_one, assets, MAX_SUBMITTED if runner.submits else options.max_concurrent_downloads
+            check_asset,
+            assets,
+            MAX_SUBMITTED if runner.submits else options.max_concurrent_downloads,
         )
     )
     async with aclosing(work) as done:
@@ -115,17 +125,17 @@ async def ask_units(
 
 
 def _unplanned(asset: Failed) -> Checked:
-    return unanswered(asset, mapped(asset.error, asset.key))
+    return failed_check(asset, mapped(asset.error, asset.key))
 
 
 def _unless_fail_fast(found: list[Checked], session: Session) -> list[Checked]:
-    """Returns what was found, unless something is missing and that ends the run.
+    """Return the results, or raise the first error if `fail_fast` is set.
 
     Raises:
-        StacAssetError: Why the first one is missing.
+        StacAssetError: The error of the first missing asset.
     """
-    for one in found if session.config.fail_fast else ():
-        if one.error is not None:
-            session.stopping = True  # Before the others are cancelled, so that they can say why.
-            raise one.error
+    for result in found if session.config.fail_fast else ():
+        if result.error is not None:
+            session.stopping = True  # Set first, so that cancelled tasks end Cancelled.
+            raise result.error
     return found

@@ -1,4 +1,4 @@
-"""What a run knows of all its items before the first task, and does before the first download."""
+"""Prepare the download of a run: count assets, resolve clients, and check existence."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from stac_asset.types import Failed, Outcome
 
 
 class RunPreparation:
-    """What lies ahead of a run, gathered in memory that does not grow with it.
+    """Totals and required clients of a run, collected before the first task run.
+
+    Memory use does not grow with the number of items.
 
     Args:
-        options: How to download.
-        granularity: What a task run is.
+        options: The options of the run.
+        granularity: Whether a task run downloads one asset or a batch.
         session: The session of the run.
     """
 
@@ -27,56 +29,58 @@ class RunPreparation:
     ) -> None:
         self.amount = Amount()
         self.units = 0
-        """How many items there are."""
+        """Number of items."""
 
         self.transfers = 0
-        """How many assets there are to download."""
+        """Number of assets to download."""
 
         self._options = options
         self._granularity = granularity
         self._session = session
-        self._hosts = RequiredClients(session.clients)
-        self._first: Exception | None = None
+        self._clients = RequiredClients(session.clients)
+        self._first_error: Exception | None = None
 
     def add(self, unit: Unit) -> None:
-        """Takes note of an item.
+        """Add an item.
 
         Args:
-            unit: The item, and what is planned of it.
+            unit: The item and its planned transfers.
         """
         transfers = unit.transfers
         self.units += 1
         self.transfers += len(transfers)
         self.amount.add(unit.planned)
-        self._hosts.add(transfers)
-        if self._first is None and len(transfers) < len(unit.planned):
-            self._first = next(one.error for one in unit.planned if isinstance(one, Failed))
+        self._clients.add(transfers)
+        if self._first_error is None and len(transfers) < len(unit.planned):
+            self._first_error = next(
+                entry.error for entry in unit.planned if isinstance(entry, Failed)
+            )
 
     async def begin(self, units: Iterable[Unit] = ()) -> None:
-        """Does what comes before the first download.
+        """Resolve the clients, and check the assets if `check_first` is set.
 
         Args:
-            units: The items, where they may have to be checked first.
+            units: The items to check.
 
         Raises:
-            StacAssetError: With `fail_fast`, the error of the first asset that cannot be planned:
-                there is no task run then.
-            MissingCredentialError: A credential is missing.
-            DownloadError: Assets do not exist, and they were to be checked first.
+            StacAssetError: An asset could not be planned, and `fail_fast` is set. No task run is
+                started.
+            MissingCredentialError: A required credential is not configured.
+            DownloadError: `check_first` is set, and assets do not exist.
         """
-        if self._options.fail_fast and self._first is not None:
-            raise self._first
-        await self._hosts.resolve(self._options)
+        if self._options.fail_fast and self._first_error is not None:
+            raise self._first_error
+        await self._clients.resolve(self._options)
         if self._options.check_first:
             await check_first(
                 units, self.transfers, self._granularity, self._options, self._session
             )
 
     def download(self, units: Iterable[Unit]) -> AsyncGenerator[tuple[Unit, list[Outcome]], None]:
-        """Downloads items, and yields each with what became of its assets.
+        """Download items, and yield each item with the outcomes of all assets.
 
         Args:
-            units: The items; they are drawn as they can be worked on.
+            units: The items. They are read as needed.
         """
         return download_units(
             units, self.transfers, self._granularity, self._options, self._session

@@ -1,4 +1,4 @@
-"""What a flow downloads: one object, or the items of a collection, from an href or JSON text."""
+"""Read the `source` of a flow: a STAC object or an item collection, from an href or JSON text."""
 
 from __future__ import annotations
 
@@ -26,16 +26,19 @@ from stac_asset.stac.item_files import read_items
 from stac_asset.stac.parse import Stac, item_of, stac_of
 from stac_asset.stac.read import read_stac
 
-TEXT = "source"
-"""What JSON text is called in errors."""
+_TEXT_NAME = "source"
+"""Name of JSON text in error messages."""
 
 
 def options_for(source: str, options: DownloadOptions | None) -> DownloadOptions:
-    """Returns the options for a source: nobody knows where a text is from.
+    """Return the options for a source.
+
+    The origin of JSON text is unknown. So its items may not reference local files, unless
+    `allow_local_hrefs` is set.
 
     Args:
         source: An href or JSON text.
-        options: The options that were asked for, if any.
+        options: The options of the flow, if any.
     """
     options = options or DownloadOptions()
     if is_text(source) and options.allow_local_hrefs is None:
@@ -44,15 +47,15 @@ def options_for(source: str, options: DownloadOptions | None) -> DownloadOptions
 
 
 async def read_one(source: str, session: Session) -> Stac:
-    """Returns the STAC object of a source.
+    """Return the STAC object of a source.
 
     Args:
         source: An href or JSON text.
         session: The session of the run.
 
     Raises:
-        SourceError: It cannot be read, or is no STAC.
-        MissingCredentialError: A credential is missing.
+        SourceError: The source cannot be read, or is not a STAC object.
+        MissingCredentialError: A required credential is not configured.
     """
     if not is_text(source):
         try:
@@ -64,63 +67,66 @@ async def read_one(source: str, session: Session) -> Stac:
     try:
         document = json.loads(source)
     except (ValueError, RecursionError) as error:
-        raise SourceError(f"{TEXT} is no JSON: {error}") from None
-    return stac_of(document, None, TEXT)
+        raise SourceError(f"`source` is not valid JSON: {error}") from None
+    return stac_of(document, None, _TEXT_NAME)
 
 
 @dataclass(frozen=True, slots=True)
 class ItemSource:
-    """The items of a collection, on the local disk: iterating reads them anew, one at a time."""
+    """Items of an item collection in a local file.
+
+    Each iteration reads the file again, one item at a time.
+    """
 
     path: Path
-    """The file that holds them."""
+    """The local file."""
 
     base: str | None
-    """Where they came from, if anybody knows."""
+    """The href of the source, to resolve relative hrefs. JSON text has no href."""
 
     name: str
-    """What to call it in errors."""
+    """Name of the source in error messages."""
 
     def __iter__(self) -> Iterator[pystac.Item]:
         for number, document in enumerate(read_items(self.path, self.name), 1):
             try:
                 item = item_of(document, self.base, number)
             except SourceError as error:
-                reason = f"'{self.name}' is no item collection: {error}"
+                reason = f"'{self.name}' is not a valid item collection: {error}"
                 raise SourceError(reason) from None
             yield item
 
 
 async def open_items(source: str, session: Session, scratch: Path) -> ItemSource:
-    """Returns the items of a source, brought to the local disk where they are elsewhere.
+    """Return the items of a source. A remote source is downloaded first.
 
     Args:
-        source: An href, whose suffix says of what format it is, or JSON text.
+        source: An href or JSON text. The suffix of the href determines the format.
         session: The session of the run.
-        scratch: An empty directory for it.
+        scratch: An empty directory for the downloaded file.
 
     Raises:
-        SourceError: It cannot be read.
-        MissingCredentialError: A credential is missing.
+        SourceError: The source cannot be read.
+        MissingCredentialError: A required credential is not configured.
     """
     if is_text(source):
         path = scratch / "source.json"
         path.write_text(source)
-        return ItemSource(path, None, TEXT)
-    shown = redact_href(source)
+        return ItemSource(path, None, _TEXT_NAME)
+    name = redact_href(source)
     try:
         if is_local(source):
             path = local_path(source).absolute()
-            return ItemSource(path, str(path), shown)
+            return ItemSource(path, str(path), name)
         path = scratch / f"source{PurePosixPath(parse_href(source).path).suffix}"
-        once = session.config.copy()
-        once.http_max_attempts = min(3, once.http_max_attempts)
-        await download_file(source, path, once, list(session.clients.callers))
+        config = session.config.copy()
+        config.http_max_attempts = min(3, config.http_max_attempts)
+        await download_file(source, path, config, list(session.clients.callers))
     except MissingCredentialError as error:
         raise missing_credential(source, error) from None
     except ConfigError:
         raise
     except StacAssetError as error:
-        # Of the file here that its key names, nobody but us knows.
-        raise SourceError(f"'{shown}' cannot be read: {error.message}") from error
-    return ItemSource(path, source, shown)
+        # `error.message` leaves out the key, which is the name of the temporary file.
+        raise SourceError(f"'{name}' cannot be read: {error.message}") from error
+    return ItemSource(path, source, name)

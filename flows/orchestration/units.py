@@ -1,4 +1,4 @@
-"""Runs the downloads of planned items as task runs, an asset or a batch each."""
+"""Download planned items in task runs, by asset or by batch."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from typing import TypeVar
 from prefect.exceptions import CancelledRun
 from prefect.utilities.annotations import opaque
 
-from prefect_stac_asset.flows.execution.global_limits import existing_limits
+from prefect_stac_asset.flows.execution.global_limits import without_missing_limits
 from prefect_stac_asset.flows.execution.retries import with_retries
-from prefect_stac_asset.flows.execution.runner import MAX_SUBMITTED, Runner, WorkerError, lost
+from prefect_stac_asset.flows.execution.runner import (
+    MAX_SUBMITTED,
+    Runner,
+    WorkerError,
+    lost_outcomes,
+)
 from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.execution.states import BatchError
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
@@ -24,57 +29,60 @@ from stac_asset.types import Failed, Outcome, Transfer
 
 _T = TypeVar("_T")
 
-ASSETS_AT_MOST = 200
-"""Up to this many assets, `auto` makes a task run of each."""
+_MAX_ASSET_TASKS = 200
+"""Maximum number of assets for which granularity `auto` starts a task run per asset."""
 
-_BATCHES = 25
-"""How many batches a run is cut into, unless they would be smaller or larger than is good."""
+_BATCH_COUNT = 25
+"""Number of batches of a run, within the limits of the batch size."""
 
-_SMALLEST, _LARGEST = 100, 2000
-"""Assets of a batch. A batch holds whole items, and ends with the one that fills it."""
+_MIN_BATCH_SIZE, _MAX_BATCH_SIZE = 100, 2000
+"""Number of assets of a batch. The last item of a batch is whole and may exceed the size."""
 
-_LARGEST_SUBMITTED = 500
-"""The same for a batch that is submitted: what a worker loses with its life is less."""
+_MAX_SUBMITTED_BATCH_SIZE = 500
+"""Maximum size of a submitted batch. A killed worker then loses less work."""
 
-_AT_ONCE = 4
-"""How many batches are in work at once in the flow's loop; they share the run's places."""
+_CONCURRENT_BATCHES = 4
+"""Number of simultaneous batches in the loop of the flow. All share the limits of the run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """An item or collection, and what is planned of it."""
+    """An item or collection with planned transfers."""
 
     number: int
-    """Its place in the source, from 0."""
+    """Position in the source, from 0."""
 
     owner: Owner
     planned: tuple[Transfer | Failed, ...]
+    """A transfer for each asset. `Failed` for an asset that could not be planned."""
 
     @property
     def transfers(self) -> list[Transfer]:
-        """What there is to download."""
+        """The transfers, without assets that could not be planned."""
         return [entry for entry in self.planned if isinstance(entry, Transfer)]
 
 
 def is_batched(total: int, granularity: Granularity) -> bool:
-    """Returns whether a task run is a batch, rather than an asset.
+    """Return whether task runs process batches. Otherwise each task run processes a single asset.
 
     Args:
-        total: How many assets there are.
-        granularity: What was asked for.
+        total: Number of assets.
+        granularity: The `granularity` of the flow.
     """
-    return granularity == "batch" or (granularity == "auto" and total > ASSETS_AT_MOST)
+    return granularity == "batch" or (granularity == "auto" and total > _MAX_ASSET_TASKS)
 
 
-def batches(units: Iterable[Unit], total: int, largest: int = _LARGEST) -> Iterator[list[Unit]]:
-    """Yields whole items in groups of about the same number of assets.
+def batches(
+    units: Iterable[Unit], total: int, max_size: int = _MAX_BATCH_SIZE
+) -> Iterator[list[Unit]]:
+    """Yield groups of whole items with about the same number of assets.
 
     Args:
         units: The items.
-        total: How many assets they have.
-        largest: How many assets fill a group, at most.
+        total: Number of assets.
+        max_size: Number of assets at which a group is full at the latest.
     """
-    size = min(largest, max(_SMALLEST, -(-total // _BATCHES)))
+    size = min(max_size, max(_MIN_BATCH_SIZE, -(-total // _BATCH_COUNT)))
     group: list[Unit] = []
     count = 0
     for unit in units:
@@ -94,33 +102,33 @@ async def download_units(
     options: DownloadOptions,
     session: Session,
 ) -> AsyncGenerator[tuple[Unit, list[Outcome]], None]:
-    """Downloads items, and yields each with what became of its assets as soon as that is known.
+    """Download items, and yield each item with outcomes when all assets have ended.
 
-    With `fail_fast`, the first error is raised as it was, when everything else has stopped.
+    With `fail_fast`, the first error is raised unchanged, after all other tasks have stopped.
 
     Args:
-        units: The items; they are drawn as they can be worked on.
-        total: How many assets they have.
-        granularity: What a task run is.
-        options: How to download.
-        session: The session of the run, whose loop this is awaited in.
+        units: The items. They are read as needed.
+        total: Number of assets.
+        granularity: Whether a task run downloads one asset or a batch.
+        options: The options of the run.
+        session: The session of the run. It belongs to the current event loop.
     """
     runner = Runner(session)
     if options.concurrency_limits:
-        options = await existing_limits(options)
+        options = await without_missing_limits(options)
     if options.concurrency_limits and granularity == "auto":
-        granularity = "batch"  # A queue for slots is long, so each task run should be worth it.
+        granularity = "batch"  # Waiting for slots takes long, so start few task runs.
     if is_batched(total, granularity):
-        largest = _LARGEST_SUBMITTED if runner.submits else _LARGEST
-        work = _in_batches(batches(units, total, largest), options, runner)
+        max_size = _MAX_SUBMITTED_BATCH_SIZE if runner.submits else _MAX_BATCH_SIZE
+        work = _by_batch(batches(units, total, max_size), options, runner)
     else:
-        work = _one_by_one(units, options, runner)
+        work = _by_asset(units, options, runner)
     async with aclosing(work) as done:
         async for unit, outcomes in done:
             yield unit, outcomes
 
 
-async def _in_batches(
+async def _by_batch(
     groups: Iterable[list[Unit]], options: DownloadOptions, runner: Runner
 ) -> AsyncGenerator[tuple[Unit, list[Outcome]], None]:
     task = with_retries(download_assets, options)
@@ -136,18 +144,18 @@ async def _in_batches(
             if options.fail_fast or not isinstance(error, WorkerError):
                 await runner.stop()
                 raise
-            found = lost(transfers, error)
+            found = lost_outcomes(transfers, error)
         rest = iter(found)
         return [(unit, _merged(unit, list(islice(rest, len(unit.transfers))))) for unit in group]
 
-    limit = MAX_SUBMITTED if runner.submits else _AT_ONCE
+    limit = MAX_SUBMITTED if runner.submits else _CONCURRENT_BATCHES
     async with aclosing(bounded(download, groups, limit)) as done:
         async for finished in done:
             for unit, outcomes in finished:
                 yield unit, outcomes
 
 
-async def _one_by_one(
+async def _by_asset(
     units: Iterable[Unit], options: DownloadOptions, runner: Runner
 ) -> AsyncGenerator[tuple[Unit, list[Outcome]], None]:
     task = with_retries(download_asset, options)
@@ -177,7 +185,7 @@ async def _one_by_one(
             if len(outcomes) == len(unit.transfers):
                 del waiting[number]
                 yield unit, _merged(unit, outcomes)
-    for unit, outcomes in waiting.values():  # Those of which nothing could be planned.
+    for unit, outcomes in waiting.values():  # Items without planned transfers.
         yield unit, _merged(unit, outcomes)
 
 
@@ -186,9 +194,9 @@ def _merged(unit: Unit, outcomes: list[Outcome]) -> list[Outcome]:
 
 
 def as_opaque(value: _T) -> _T:
-    """Returns an argument wrapped, so that Prefect does not search it for futures.
+    """Return a task argument that Prefect does not search for futures.
 
     Args:
-        value: The argument of a task.
+        value: The argument. The task receives it without the wrapper.
     """
     return opaque(value)  # type: ignore[return-value]

@@ -1,1 +1,1 @@
-"""Internal: parameters of flows, their validation, run form, and stored values."""
+"""Internal: parameters of flows, with validation, run form, and stored values."""

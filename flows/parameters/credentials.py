@@ -1,11 +1,11 @@
-"""The `credentials` of flows and tasks: saved blocks, and the clients that are made of them.
+"""The parameter `credentials` of flows and tasks, and the creation of clients.
 
-- `Credentials` is the annotation of a flow's parameter: a block, a list of blocks, or None.
-- `TaskCredentials` is that of a task's: blocks, or references to saved ones, in either form.
-- `BlockReference` (of `blocks`) is a saved block by name: frozen, picklable, without a secret.
-- `references(credentials)` makes the tuple of references of what goes to another process.
-- `open_clients(credentials, config)` makes the clients, and closes them; `open_session` and
-  `current_session` of `prefect_stac_asset.flows.execution.session` take `credentials` and do that for the run.
+- `Credentials` is the type of a flow's parameter: a block, a list of blocks, or None.
+- `TaskCredentials` is the type of a task's parameter: blocks, or references to saved blocks.
+- `BlockReference`, of `blocks`, is a reference to a saved block: its name without a secret.
+- `references(credentials)` returns references to blocks, for tasks in other processes.
+- `open_clients(credentials, config)` creates the clients and closes them.
+  `prefect_stac_asset.flows.execution.session.open_session` calls it for a run.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from stac_asset.hrefs import parse_href
 from stac_asset.redact import redact_href
 
 Credentials: TypeAlias = AnyCredentials | list[AnyCredentials] | None
-"""What a flow takes: one block, several, or none."""
+"""Type of a flow's `credentials`."""
 
 Holder: TypeAlias = Block | BlockReference
-"""What holds a credential: a block, or a saved one by reference."""
+"""A block with credentials, or a reference to a saved block."""
 
 Given: TypeAlias = Holder | dict[str, Any]
-"""The same, or a reference as a flow takes it, which `blocks.ref` makes."""
+"""A `Holder`, or a reference as `blocks.ref` returns for parameters of flows."""
 
 TaskCredentials: TypeAlias = Given | Iterable[Given] | None
-"""What a task takes: saved blocks by reference, which any task runner can carry, or blocks."""
+"""Type of a task's `credentials`. Any task runner can send references to other processes."""
 
 
-def listed(credentials: TaskCredentials) -> tuple[Holder, ...]:
-    """Returns one, several or no credentials as a tuple.
+def credential_holders(credentials: TaskCredentials) -> tuple[Holder, ...]:
+    """Return the blocks and references of a parameter `credentials` as a tuple.
 
     Args:
         credentials: The `credentials` of a flow or a task.
 
     Raises:
-        ConfigError: Something among them refers to no block.
+        ConfigError: A value is not a reference to a block.
     """
     if credentials is None:
         return ()
@@ -56,7 +56,7 @@ def listed(credentials: TaskCredentials) -> tuple[Holder, ...]:
 
 
 def references(credentials: TaskCredentials) -> tuple[BlockReference, ...]:
-    """Returns references to saved blocks, for tasks that go to another process.
+    """Return references to saved blocks, for tasks in other processes.
 
     Args:
         credentials: The `credentials` of a flow or a task.
@@ -66,38 +66,38 @@ def references(credentials: TaskCredentials) -> tuple[BlockReference, ...]:
     """
     return tuple(
         found if isinstance(found, BlockReference) else reference_to(found)
-        for found in listed(credentials)
+        for found in credential_holders(credentials)
     )
 
 
 @asynccontextmanager
 async def open_clients(credentials: TaskCredentials, config: Config) -> AsyncIterator[list[Client]]:
-    """Makes the clients of some credentials, in their order, and closes them in the end.
+    """Create the clients of credentials, in order. Exiting the context closes the clients.
 
     Args:
-        credentials: The `credentials` of a flow or a task; references are loaded.
-        config: How the clients make requests.
+        credentials: The `credentials` of a flow or a task. Referenced blocks are loaded.
+        config: The configuration of the clients.
 
     Raises:
-        ConfigError: A block is not saved, or its credentials are not complete.
+        ConfigError: A block is not saved, or its credentials are incomplete.
     """
     async with AsyncExitStack() as stack:
         clients = []
-        for found in listed(credentials):
+        for found in credential_holders(credentials):
             block = await found.load() if isinstance(found, BlockReference) else found
             clients.append(await stack.enter_async_context(await client_of(block, config)))
         yield clients
 
 
 def missing_credential(href: str, error: MissingCredentialError) -> MissingCredentialError:
-    """Returns the error of a missing credential, with the block that is wanted.
+    """Return an error that names the type of block to create.
 
     Args:
-        href: What needs it.
-        error: What the client said.
+        href: The href that requires a credential.
+        error: The error of the client.
     """
     kind = EarthdataCredentials if parse_href(href).scheme != "s3" else S3Credentials
     return MissingCredentialError(
-        f"{redact_href(href)} needs credentials that are missing: pass a saved {kind.__name__} "
-        f"block as `credentials` ({error.message})"
+        f"Credentials for {redact_href(href)} are missing. Pass a saved {kind.__name__} block as "
+        f"`credentials`. ({error.message})"
     )

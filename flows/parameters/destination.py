@@ -1,4 +1,4 @@
-"""The directory of a run: one that is of no use is refused at once, not after the first tasks."""
+"""Check the `directory` of a flow before any task run."""
 
 from __future__ import annotations
 
@@ -14,52 +14,57 @@ _EFFECTIVE = os.access in os.supports_effective_ids
 
 
 def checked_directory(directory: str, config: Config) -> Path:
-    """Returns the directory of a run, of which there is nothing to say against. Makes nothing.
+    """Return the absolute path of a directory that exists or can be created.
+
+    The directory is not created.
 
     Args:
-        directory: The flow's parameter.
-        config: Whether it may be made.
+        directory: The parameter `directory` of a flow.
+        config: The configuration, of which `make_directory` is used.
 
     Raises:
-        DestinationError: It cannot be made, or must not, or nothing can be written to it.
+        DestinationError: The directory cannot be created or written to, or it does not exist and
+            `make_directory` is not set.
     """
     try:
         path = Path(directory).absolute()
-        place = _existing(path)
+        existing = _existing(path)
     except (OSError, ValueError) as error:  # A null byte is a ValueError.
-        raise _refusal(directory, "made", error) from None
-    if place != path and not config.make_directory:
+        raise _refusal(directory, "create", error) from None
+    if existing != path and not config.make_directory:
         raise DestinationError(
-            f"the directory {path} does not exist: make it, or set make_directory=True"
+            f"Directory '{path}' does not exist. Create it or set `make_directory=True`."
         )
-    if not os.access(place, os.W_OK | os.X_OK, effective_ids=_EFFECTIVE):
-        raise _refusal(directory, "made" if place != path else "written to", _denied())
+    if not os.access(existing, os.W_OK | os.X_OK, effective_ids=_EFFECTIVE):
+        raise _refusal(directory, "create" if existing != path else "write to", _denied())
     return path
 
 
 def make_directory(path: Path) -> None:
-    """Makes the directory of a run, which alone tells that it can be made.
+    """Create the directory of a run.
+
+    `checked_directory` cannot detect every error, so this can still fail.
 
     Args:
         path: The directory.
 
     Raises:
-        DestinationError: It cannot be made.
+        DestinationError: The directory cannot be created.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _refusal(str(path), "made", error) from None
+        raise _refusal(str(path), "create", error) from None
 
 
 def _existing(path: Path) -> Path:
-    """Returns a directory, or the nearest one above it that exists."""
-    for place in (path, *path.parents):
+    """Return a directory, or the nearest existing parent."""
+    for existing in (path, *path.parents):
         try:
-            if S_ISDIR(place.stat().st_mode):
-                return place
+            if S_ISDIR(existing.stat().st_mode):
+                return existing
         except FileNotFoundError:
-            if not place.is_symlink():  # One that leads nowhere is in the way.
+            if not existing.is_symlink():  # A broken symlink cannot be replaced by a directory.
                 continue
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     return path
@@ -71,4 +76,4 @@ def _denied() -> OSError:
 
 def _refusal(directory: str, verb: str, error: OSError | ValueError) -> DestinationError:
     reason = error.strerror if isinstance(error, OSError) else str(error)
-    return DestinationError(f"directory {directory!r} cannot be {verb}: {reason}")
+    return DestinationError(f"Cannot {verb} directory {directory!r}: {reason}")

@@ -1,6 +1,6 @@
-"""The class of the flows: it converts parameters so that Prefect stores neither objects nor secrets.
+"""The flow class of this package, which validates parameters before Prefect stores values.
 
-A pystac object becomes its JSON text, and a block becomes a reference to it.
+Pystac objects are stored as JSON text, and blocks as references, so no secret is stored.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from prefect_stac_asset.flows.execution.pickling import PickledByName, is_in_pac
 from prefect_stac_asset.flows.parameters.source import source_parameter
 from prefect_stac_asset.flows.parameters.validation import (
     CREDENTIALS,
-    bound,
+    bound_parameters,
     check_size,
-    stored,
-    validated,
+    storable_parameters,
+    validated_parameters,
 )
 from stac_asset.errors import ConfigError
 
@@ -40,7 +40,7 @@ JSON is not used: Prefect would read models back as dictionaries, and errors fro
 
 
 def _by_module_path(method: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Return a method that deploys a flow, with the module path as its default entrypoint.
+    """Return a method that deploys a flow, with the module path as default entrypoint.
 
     Prefect's default is the path of the flow's file, relative to the current folder. A worker does
     not find that file.
@@ -58,7 +58,7 @@ def _by_module_path(method: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
-    """A flow whose stored parameters name blocks, and hold nothing of their content."""
+    """A flow with validated parameters, stored without the content of blocks."""
 
     to_deployment = _by_module_path(Flow.to_deployment)
     ato_deployment = _by_module_path(Flow.ato_deployment)
@@ -69,7 +69,7 @@ class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
     if not TYPE_CHECKING:  # Callers keep the types of the function.
 
         def __init__(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-            # A copy of the function by value has no names to resolve annotations with.
+            # A function that is pickled by value cannot resolve its annotations.
             fn.__annotations__ = get_type_hints(fn, include_extras=True)
             super().__init__(fn, *args, **kwargs)
 
@@ -80,16 +80,16 @@ class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
             wait_for: Iterable[Any] | None = None,
             **kwargs: Any,
         ) -> Any:
-            """Runs the flow. The arguments are those of the function, and `Flow.__call__`.
+            """Run the flow. The arguments are those of the function and of `Flow.__call__`.
 
             Raises:
-                ParameterBindError: The function cannot be called so.
-                SourceError: The source is too large for a parameter.
-                ConfigError: Another parameter is.
+                ParameterBindError: The arguments do not fit the signature of the function.
+                SourceError: `source` is too large for a parameter.
+                ConfigError: Another parameter is too large.
             """
             args = tuple(source_parameter(value) for value in args)
             kwargs = {name: source_parameter(value) for name, value in kwargs.items()}
-            check_size(self.serialize_parameters(bound(self.fn, args, kwargs)))
+            check_size(self.serialize_parameters(bound_parameters(self.fn, args, kwargs)))
             run = super().__call__(*args, return_state=True, wait_for=wait_for, **kwargs)
             return run if return_state else _result(run)
 
@@ -100,34 +100,38 @@ class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
             parameters: The parameters of a run.
 
         Raises:
-            ParameterTypeError: They are not what the flow takes. The fields of a block are never
-                taken in its place, as they would be shown, and stored.
-            ConfigError: A block is not saved, or holds no credentials.
+            ParameterTypeError: A parameter has the wrong type. The fields of a block are not
+                accepted in place of the block, because Prefect would store and show them.
+            ConfigError: A block is not saved, or has no credentials.
         """
-        given = parameters.get(CREDENTIALS)
-        several = given if isinstance(given, list | tuple) else None
-        for one in [given] if several is None else several:
+        credentials = parameters.get(CREDENTIALS)
+        several = credentials if isinstance(credentials, list | tuple) else None
+        for one in [credentials] if several is None else several:
             _check_kind(one, several is not None)
-        taken = validated(self.fn, parameters)
-        taken[CREDENTIALS] = (
-            _loaded(given) if several is None else [_loaded(one) for one in several]
+        valid = validated_parameters(self.fn, parameters)
+        valid[CREDENTIALS] = (
+            _loaded(credentials) if several is None else [_loaded(one) for one in several]
         )
-        return taken
+        return valid
 
     def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Returns the parameters as the server keeps them: nothing of those that are refused.
+        """Return the parameters as stored by Prefect.
+
+        Blocks are stored as references. For invalid parameters, only the type is stored.
 
         Args:
-            parameters: The parameters of a run. In place of blocks, references to them are kept.
+            parameters: The parameters of a run.
         """
-        shown = stored(self.fn, parameters)
-        if CREDENTIALS in shown:
-            shown[CREDENTIALS] = _shown(shown[CREDENTIALS])
-        return super().serialize_parameters(shown)
+        values = storable_parameters(self.fn, parameters)
+        if CREDENTIALS in values:
+            values[CREDENTIALS] = _storable(values[CREDENTIALS])
+        return super().serialize_parameters(values)
 
 
 def asset_flow(**options: Any) -> Callable[[Callable[_P, _R]], AssetFlow[_P, _R]]:
-    """Make a flow of a function with a parameter `credentials`. Its results are persisted.
+    """Return a decorator that makes a flow of a function with a parameter `credentials`.
+
+    The results of the flow are persisted.
 
     Args:
         options: The arguments of `prefect.flow`.
@@ -140,33 +144,33 @@ def asset_flow(**options: Any) -> Callable[[Callable[_P, _R]], AssetFlow[_P, _R]
 
 
 async def _result(run: Awaitable[Any]) -> Any:
-    """Returns the result of a run, or raises its error.
+    """Return the result of a flow run, or raise the run's error.
 
-    Where a flow returns a state, as ours do, Prefect raises the error of a run's first attempt
-    even if a later one completes. The state itself knows better.
+    For flows that return a state, `Flow.__call__` raises the error of the first attempt even if a
+    later attempt completes. The state has the result of the last attempt.
 
     Raises:
-        CancelledRun: Somebody cancelled the run while it ran; then no other end of it counts.
+        CancelledRun: The run was cancelled.
     """
     state = await run
     if not isinstance(state, State):
-        return state  # A drawing of the flow.
+        return state  # The result of `Flow.visualize`.
     if state.type is StateType.CANCELLING:
-        raise CancelledRun("the flow run was cancelled")
+        raise CancelledRun("The flow run was cancelled")
     return await state.aresult()
 
 
-def _check_kind(one: Any, of_many: bool) -> None:
-    if isinstance(one, Block) or is_reference(one) or (one is None and not of_many):
+def _check_kind(one: Any, in_list: bool) -> None:
+    if isinstance(one, Block) or is_reference(one) or (one is None and not in_list):
         return
     hint = ""
     if isawaitable(one):
-        hint = ": await it, as in `await HttpCredentials.load(...)`"
+        hint = " Await it, as in `await HttpCredentials.load(...)`."
     elif isinstance(one, dict):
-        hint = ": save the block first"
+        hint = " Save the block first."
     raise ParameterTypeError(
-        f"{CREDENTIALS} are saved blocks, or references to them as blocks.ref makes them, and no "
-        f"{type(one).__name__}{hint}"
+        f"`{CREDENTIALS}` must be saved blocks or references made by `blocks.ref`, not "
+        f"{type(one).__name__}.{hint}"
     )
 
 
@@ -177,9 +181,9 @@ def _loaded(one: Any) -> Block | None:
     return block
 
 
-def _shown(value: Any) -> Any:
+def _storable(value: Any) -> Any:
     if isinstance(value, list | tuple):
-        return [_shown(one) for one in value]
+        return [_storable(one) for one in value]
     if not isinstance(value, Block):
         return value if value is None or is_reference(value) else f"a {type(value).__name__}"
     try:

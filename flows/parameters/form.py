@@ -1,8 +1,8 @@
-"""How Prefect's run form shows a flow's parameters: titles, an order, and groups folded away.
+"""Titles, order and groups of options in Prefect's run form.
 
-The form folds an optional object, and nothing else. So the schema of the options puts those that
-are rarely needed into such groups, and what the form sends is unfolded again. From code and from
-`prefect.yaml`, each option is given by its name alone.
+The form can collapse only optional objects. So the schema puts options that are rarely needed into
+optional objects, called groups, and `Form` accepts what the form sends. In code and in
+`prefect.yaml`, options are set by name, without groups.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from pydantic_core import CoreSchema
 
 
 def titled(title: str) -> Any:
-    """Returns the annotation that gives a flow's parameter a title in the form.
+    """Return the annotation that sets the title of a flow's parameter in the form.
 
     Args:
-        title: The title; otherwise it is the parameter's name.
+        title: The title. The default of Prefect is the name of the parameter.
     """
     return Field(json_schema_extra={"title": title})
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Options that the form shows together, folded away.
+    """A collapsed group of options in the form.
 
     Args:
-        title: What the form calls them.
-        description: When they are needed.
-        titles: What it calls each of them, by their names, in its order.
+        title: The title of the group.
+        description: The description of the group.
+        titles: The titles of the options by name, in the order of the form.
     """
 
     title: str
@@ -41,107 +41,107 @@ class Group:
 
 
 COMMON = {
-    "include": "Only these assets",
-    "exclude": "All assets but these",
-    "alternate_assets": "Preferred alternates",
-    "overwrite": "Download again what is there already",
-    "verify_existing": "Check files that are there already by",
-    "write_checksums": "Write checksums and sizes into the documents",
-    "check_first": "Check first that all assets exist",
-    "warn": "Warn of errors instead of failing",
-    "fail_fast": "Stop at the first error",
+    "include": "Include only these assets",
+    "exclude": "Exclude these assets",
+    "alternate_assets": "Preferred alternate hrefs",
+    "overwrite": "Overwrite existing files",
+    "verify_existing": "Check of existing files",
+    "write_checksums": "Write checksums and sizes to documents",
+    "check_first": "Check that all assets exist before downloading",
+    "warn": "Warn about failed assets instead of failing",
+    "fail_fast": "Stop at the first failed asset",
     "file_name_strategy": "File names",
 }
-"""The titles of the options that are always shown, in their order."""
+"""Titles of the options outside of groups, in the order of the form."""
 
 GROUPS = {
     "attempts": Group(
         "Attempts and timeouts",
-        "How often an asset is tried, and how long for.",
+        "Number of attempts per asset, waits between attempts, and timeouts.",
         {
-            "http_max_attempts": "Attempts over HTTP",
-            "s3_max_attempts": "Attempts over S3",
-            "retry_wait": "First wait, in seconds",
-            "retry_wait_max": "Longest wait, in seconds",
-            "http_read_timeout": "Seconds without a byte",
-            "http_client_timeout": "Seconds for one attempt",
-            "retries": "Retries of a task run",
-            "retry_delay": "Seconds before a task run is retried",
-            "retry_jitter": "Variation of that wait",
+            "http_max_attempts": "Maximum HTTP attempts",
+            "s3_max_attempts": "Maximum S3 attempts",
+            "retry_wait": "Wait before the first retry, in seconds",
+            "retry_wait_max": "Maximum wait before a retry, in seconds",
+            "http_read_timeout": "Timeout without received bytes, in seconds",
+            "http_client_timeout": "Timeout of one attempt, in seconds",
+            "retries": "Maximum task run retries",
+            "retry_delay": "Wait before a task run retry, in seconds",
+            "retry_jitter": "Variation of the wait before a task run retry",
         },
     ),
     "connections": Group(
-        "Speed and limits",
-        "How much is done at the same time.",
+        "Concurrency limits",
+        "Limits on simultaneous downloads and connections.",
         {
-            "max_concurrent_downloads": "Assets at once",
-            "max_connections_per_host": "Files at once from one host",
-            "max_connections_per_file": "Connections for one file",
+            "max_concurrent_downloads": "Maximum simultaneous downloads",
+            "max_connections_per_host": "Maximum connections per host",
+            "max_connections_per_file": "Maximum connections per file",
             "concurrency_limits": "Global concurrency limits",
         },
     ),
     "s3": Group(
         "S3",
-        "For assets in object stores.",
+        "For assets on S3 or S3-compatible services.",
         {
             "s3_region_name": "Region",
             "s3_requester_pays": "Requester pays",
-            "s3_endpoint_url": "Service URL",
+            "s3_endpoint_url": "Endpoint URL",
             "s3_retry_mode": "Retry mode",
         },
     ),
     "oauth2": Group(
         "OAuth2",
-        "For hosts that ask for a token, where no saved credentials say how to get one.",
+        "For hosts that require a bearer token, if no saved block obtains the token.",
         {
             "oauth2_grant": "Grant",
-            "oauth2_hosts": "Hosts that get the token",
+            "oauth2_hosts": "Hosts that receive the token",
             "oauth2_token_url": "Token URL",
             "oauth2_client_id": "Client id",
             "oauth2_authorization_url": "Authorization URL",
             "oauth2_device_authorization_url": "Device authorization URL",
-            "oauth2_pkce": "PKCE",
+            "oauth2_pkce": "Use PKCE",
         },
     ),
     "rare": Group(
-        "Rarely needed",
-        "All other options.",
+        "Other options",
+        "Options that are rarely needed.",
         {
-            "item_events": "Events of each item",
-            "lineage": "Lineage",
-            "error_strategy": "What the document says of an asset that failed",
+            "item_events": "Send item events",
+            "lineage": "Record lineage",
+            "error_strategy": "Failed assets in documents",
             "http_check_content_type": "Check content types",
-            "make_directory": "Make the directory",
-            "clean": "Remove what cannot be continued",
-            "allow_local_hrefs": "Documents may name files of the machine",
-            "http_headers_hosts": "Hosts that get extra headers",
-            "client_override": "Client for everything",
-            "sas_token_endpoint": "Endpoint of SAS tokens",
+            "make_directory": "Create the directory",
+            "clean": "Remove unusable part files",
+            "allow_local_hrefs": "Allow items to reference local files",
+            "http_headers_hosts": "Hosts that receive HTTP headers",
+            "client_override": "Client for all hrefs",
+            "sas_token_endpoint": "SAS token endpoint URL",
         },
     ),
 }
-"""The groups by their names, in their order."""
+"""The groups by name, in the order of the form."""
 
-_REST = "rare"
-"""The group of options that nobody has put anywhere."""
+_DEFAULT_GROUP = "rare"
+"""The group of options that have no other place."""
 
 _SET = "Set"
-"""What the form calls the choice that unfolds something; the other one is 'None'."""
+"""Label of the tab that expands an optional object. The other tab collapses the object."""
 
 
 class Form(BaseModel):
-    """A model whose schema has groups, and that takes its fields with and without them."""
+    """A model with groups in its schema. Fields are accepted inside and outside of groups."""
 
     @model_validator(mode="before")
     @classmethod
-    def _unfold(cls, given: Any) -> Any:
-        return unfolded(given, GROUPS)
+    def _ungroup(cls, values: Any) -> Any:
+        return unfolded(values, GROUPS)
 
     @classmethod
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Returns the schema of the form."""
+        """Return the schema of the form."""
         schema = handler(core_schema)
         found = handler.resolve_ref_schema(schema)
         fields: dict[str, Any] = found["properties"]
@@ -149,15 +149,15 @@ class Form(BaseModel):
         grouped = {name for group in GROUPS.values() for name in group.titles} | COMMON.keys()
         for name, group in GROUPS.items():
             titles = dict(group.titles)
-            if name == _REST:
+            if name == _DEFAULT_GROUP:
                 titles |= {
                     field: fields[field]["title"] for field in fields if field not in grouped
                 }
             members = {field: fields[field] | {"title": titles[field]} for field in titles}
             shown[name] = folded(group, members)
-        found |= {"title": _SET, "description": "What you do not touch stays as it is."}
+        found |= {"title": _SET, "description": "Options that you do not set keep their defaults."}
         found["properties"] = in_order(shown)
-        # Each is taken by its name alone, too; an unknown one is not.
+        # Grouped options are also accepted outside of their group. Unknown options are not.
         found["patternProperties"] = {
             f"^{name}$": field for name, field in fields.items() if name not in COMMON
         }
@@ -165,14 +165,14 @@ class Form(BaseModel):
 
 
 def unfolded(given: Any, groups: Iterable[str]) -> Any:
-    """Returns what a form sends with the fields of its groups among the others.
+    """Return the fields that a form sends, without groups.
 
     Args:
-        given: What was sent; what is no object is left to the model to refuse.
+        given: The value that was sent. The model rejects values that are not objects.
         groups: The names of the groups.
 
     Raises:
-        ValueError: A group is none, or a field is given twice.
+        ValueError: The value of a group is not an object, or a field is set twice.
     """
     if not isinstance(given, Mapping):
         return given
@@ -182,19 +182,19 @@ def unfolded(given: Any, groups: Iterable[str]) -> Any:
         if inner is None:
             continue
         if not isinstance(inner, Mapping):
-            raise ValueError(f"'{name}' is a group of options, and no option")
+            raise ValueError(f"'{name}' is a group of options, so its value must be an object")
         for twice in inner.keys() & fields.keys():
-            raise ValueError(f"'{twice}' is given twice, with its group '{name}' and without")
+            raise ValueError(f"'{twice}' is set twice: in group '{name}' and outside of it")
         fields |= inner
     return fields
 
 
 def folded(group: Group, members: dict[str, Any]) -> dict[str, Any]:
-    """Returns the schema of a group.
+    """Return the schema of a group.
 
     Args:
         group: The group.
-        members: The schemas of its fields, in their order.
+        members: The schemas of the fields of the group, in order.
     """
     shown = {
         "type": "object",
@@ -211,10 +211,12 @@ def folded(group: Group, members: dict[str, Any]) -> dict[str, Any]:
 
 
 def in_order(properties: dict[str, Any]) -> dict[str, Any]:
-    """Returns properties with their positions: a database does not keep the order of keys.
+    """Return schemas of fields with positions.
+
+    The database of Prefect's server does not keep the order of keys.
 
     Args:
-        properties: The schemas of fields, in their order.
+        properties: The schemas of the fields, in order.
     """
     return {
         name: one | {"position": number} for number, (name, one) in enumerate(properties.items())

@@ -1,7 +1,7 @@
-"""What a flow can be told about a download: the library's `Config` without its secrets.
+"""The options of flows and tasks: the fields of `Config` without secrets, and options of flows.
 
-The fields are derived from `Config`, so that none is written twice. A field without a repr is a
-secret there, and has no place among a flow's parameters, which Prefect stores in plain text.
+The fields are derived from `Config`. Fields without a repr are secrets there. They are left out,
+because Prefect stores parameters in plain text.
 """
 
 from __future__ import annotations
@@ -17,49 +17,54 @@ from stac_asset import Config
 from stac_asset.config_fields import field_descriptions
 
 Granularity: TypeAlias = Literal["auto", "asset", "batch"]
-"""What a task run is: an asset, a batch of whole items, or what fits the amount of work."""
-
+"""Unit of work of a task run: an asset, a batch of whole items, or `auto` by number of assets."""
 
 LIMIT_PREFIX = "stac-asset:"
-"""What the names of the global concurrency limits begin with; a host's name follows."""
+"""Prefix of the names of global concurrency limits. The host's name follows."""
 
 
 class FlowOptions(Form):
-    """The options that only flows have."""
+    """The options that are not fields of `Config`."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     check_first: bool = False
-    """Ask of every asset whether it exists before the first one is downloaded."""
+    """Check that all assets exist before the first download."""
 
     max_concurrent_downloads: int = Field(default=32, ge=1)
-    """How many assets are in work at once, in a process."""
+    """Maximum number of assets downloaded at once, in each process."""
 
     concurrency_limits: list[Annotated[str, Field(pattern=rf"^{LIMIT_PREFIX}[^/%&<>]+$")]] = Field(
         default_factory=list
     )
     """Prefect's global concurrency limits to respect, each named `stac-asset:<host>`.
 
-    One slot is one connection to that host, in all runs on all machines together.
+    One slot is one connection to that host. All runs on all machines share the slots.
     """
 
     retries: int = Field(default=0, ge=0)
-    """How often Prefect runs a task again whose error may pass, after the library's attempts."""
+    """Number of times Prefect retries a task run that failed with a transient error.
+
+    The attempts of the library, such as `http_max_attempts`, come first.
+    """
 
     retry_delay: float = Field(default=30.0, ge=0)
-    """Seconds before Prefect's first retry; they double with each further one."""
+    """Seconds before Prefect's first retry. The wait doubles with each further retry."""
 
     retry_jitter: float = Field(default=0.5, ge=0)
-    """How much Prefect's waits vary, so that runs that failed together do not return together."""
+    """How much the waits before Prefect's retries vary at random. 0 means no variation.
+
+    With variation, task runs that failed together are not retried at the same time.
+    """
 
     item_events: bool = True
-    """Send an event for each item that has landed or failed, which automations can wait for."""
+    """Send a Prefect event for each downloaded or failed item, for automations."""
 
     lineage: bool = False
-    """Record each item that has landed as a Prefect asset, made of the item that it came from."""
+    """Record each downloaded item as a Prefect asset, with the source item as origin."""
 
     def config(self) -> Config:
-        """Returns the library's configuration, without secrets.
+        """Return the library's configuration, without secrets.
 
         Raises:
             ConfigError: The options contradict each other.
@@ -90,7 +95,7 @@ def _derived_fields() -> dict[str, Any]:
             continue
         kind, default = hints[field.name], field.default
         if _is_enum(kind):
-            # A form shows names; the numbers of the enumeration say nothing to a person.
+            # The form shows the names, because the numeric values have no meaning for users.
             kind, default = Literal[tuple(kind.__members__)], field.default.name
         description = descriptions.get(field.name)
         if field.default_factory is not dataclasses.MISSING:
@@ -104,7 +109,7 @@ def _derived_fields() -> dict[str, Any]:
 if TYPE_CHECKING:
 
     class DownloadOptions(FlowOptions):
-        """How a flow downloads: every field of `stac_asset.Config` that is no secret."""
+        """Options of a download: fields of `Config` except secrets, and options of flows."""
 
         def __init__(self, **fields: Any) -> None: ...
 
@@ -115,6 +120,6 @@ else:
         "DownloadOptions",
         __base__=FlowOptions,
         __module__=__name__,
-        __doc__="How a flow downloads: every field of `stac_asset.Config` that is no secret.",
+        __doc__="Options of a download: fields of `Config` except secrets, and options of flows.",
         **_derived_fields(),
     )

@@ -22,7 +22,7 @@ def source_parameter(value: Any) -> Any:
 
 
 def is_text(source: str) -> bool:
-    """Return whether a source is JSON text. Otherwise it is an href.
+    """Return whether a source is JSON text. Otherwise the source is an href.
 
     Args:
         source: An href or JSON text.

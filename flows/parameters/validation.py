@@ -1,7 +1,7 @@
-"""Checks what a flow is given, and says what is refused, and why, without ever saying its value.
+"""Validate the parameters of a flow, with errors that never contain values.
 
-Prefect's own check logs all parameters as they are, and so do its errors. Somebody may have put a
-secret where none belongs, and an href may be signed.
+Prefect's own validation writes the values to the log and to its errors. A value may be a secret in
+the wrong parameter, or a signed href.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from stac_asset import Config
 from stac_asset.errors import ConfigError, SourceError
 
 CREDENTIALS = "credentials"
-"""The parameter that is checked elsewhere, for it takes blocks alone."""
+"""The parameter that holds blocks. Validated by `AssetFlow`."""
 
 SOURCE = "source"
-"""The parameter that may be the text of a whole document."""
+"""The parameter that may hold the text of a document."""
 
 _SECRETS = {field.name for field in dataclasses.fields(Config) if not field.repr}
-_SHOWN = 5
-"""How many reasons a sentence gives."""
+_MAX_REASONS = 5
+"""Maximum number of reasons in an error message."""
 
 
-def bound(
+def bound_parameters(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> dict[str, Any]:
-    """Returns the parameters of a call by their names, with the defaults of the others.
+    """Return the parameters of a call by name, including defaults.
 
     Args:
         function: The flow's function.
-        args: What was given by position.
-        kwargs: What was given by name.
+        args: The positional arguments.
+        kwargs: The keyword arguments.
 
     Raises:
-        ParameterBindError: The function cannot be called so.
+        ParameterBindError: The arguments do not fit the signature of the function.
     """
     try:
         found = inspect.signature(function).bind(*args, **kwargs)
@@ -54,52 +54,54 @@ def bound(
     return dict(found.arguments)
 
 
-def validated(function: Callable[..., Any], parameters: dict[str, Any]) -> dict[str, Any]:
-    """Returns the parameters as the function takes them, all but the credentials.
+def validated_parameters(
+    function: Callable[..., Any], parameters: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the parameters, validated and converted, without the credentials.
 
     Args:
         function: The flow's function.
-        parameters: What was given.
+        parameters: The parameters of a run.
 
     Raises:
-        ParameterTypeError: Some are not what the function takes.
+        ParameterTypeError: At least one parameter is not valid.
     """
     found = _checked(function, parameters)
     if isinstance(found, BaseModel):
         return {name: getattr(found, name) for name in type(found).model_fields}
-    reasons = "; ".join(_reason(error) for error in found[:_SHOWN])
-    more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    raise ParameterTypeError(f"{function.__name__} got wrong parameters: {reasons}{more}")
+    reasons = "; ".join(_reason(error) for error in found[:_MAX_REASONS])
+    more = f", and {len(found) - _MAX_REASONS} more" if len(found) > _MAX_REASONS else ""
+    raise ParameterTypeError(f"Invalid parameters for {function.__name__}: {reasons}{more}")
 
 
-def stored(function: Callable[..., Any], parameters: dict[str, Any]) -> dict[str, Any]:
-    """Returns the parameters with the type of each that is refused in its place.
+def storable_parameters(function: Callable[..., Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters, with the name of the type in place of each invalid value.
 
     Args:
         function: The flow's function.
-        parameters: What was given.
+        parameters: The parameters of a run.
     """
     found = _checked(function, parameters)
-    refused = set[object]()
+    invalid = set[object]()
     if not isinstance(found, BaseModel):
-        refused = {error["loc"][0] for error in found}
+        invalid = {error["loc"][0] for error in found}
     return {
         name: f"<{type(value).__name__}>"
-        if name in refused and not isinstance(value, PrefectFuture | State)
+        if name in invalid and not isinstance(value, PrefectFuture | State)
         else value
         for name, value in parameters.items()
     }
 
 
 def check_size(serialized: dict[str, Any]) -> None:
-    """Makes sure that Prefect's server takes parameters of this size.
+    """Check that the parameters do not exceed the size limit of Prefect's server.
 
     Args:
-        serialized: The parameters as the server gets them.
+        serialized: The parameters as they are sent to the server.
 
     Raises:
-        SourceError: The source is too large.
-        ConfigError: Another parameter is.
+        SourceError: The parameters are too large, and `source` is the largest.
+        ConfigError: The parameters are too large, and another parameter is the largest.
     """
     limit = get_current_settings().server.api.max_parameter_size
     size = _size(serialized)
@@ -107,28 +109,30 @@ def check_size(serialized: dict[str, Any]) -> None:
         return
     largest = max(serialized, key=lambda name: _size(serialized[name]))
     text = (
-        f"{largest} is {_size(serialized[largest]):,} bytes as Prefect counts them, in ASCII with "
-        f"quotes escaped, and all parameters of a flow run have at most {limit:,}: "
+        f"Parameter `{largest}` has {_size(serialized[largest]):,} bytes as JSON in ASCII. Prefect "
+        f"accepts at most {limit:,} bytes for all parameters of a flow run. "
     )
     if largest == SOURCE:
-        raise SourceError(f"{text}write it to a file or a store, and pass its href")
-    raise ConfigError(f"{text}make it smaller")
+        raise SourceError(
+            f"{text}Write the document to a file or an object store and pass its href."
+        )
+    raise ConfigError(f"{text}Pass a smaller value.")
 
 
 def _size(value: Any) -> int:
-    # As Prefect's server counts it: in ASCII, with quotes and all other characters escaped.
+    # Prefect's server measures the JSON in ASCII, with all other characters escaped.
     return len(json.dumps(value, separators=(",", ":")))
 
 
 def _checked(
     function: Callable[..., Any], parameters: dict[str, Any]
 ) -> BaseModel | list[dict[str, Any]]:
-    """Returns the parameters as a model, or what is wrong with them."""
-    given = {name: value for name, value in parameters.items() if name != CREDENTIALS}
+    """Return the parameters as a model, or the list of validation errors."""
+    values = {name: value for name, value in parameters.items() if name != CREDENTIALS}
     try:
-        return _model(function).model_validate(given)
+        return _model(function).model_validate(values)
     except ValidationError as error:
-        # The error itself holds the values, so it goes no further.
+        # The error contains the values, so it is not raised.
         return [dict(one) for one in error.errors(include_context=False, include_input=False)]
 
 
@@ -147,9 +151,9 @@ def _reason(error: dict[str, Any]) -> str:
     name = ".".join(str(part) for part in error["loc"])[:100]
     if error["loc"][-1] in _SECRETS:
         return (
-            f"{name} is a secret, and parameters are stored as plain text: save it as a block, "
-            f"and pass that as `{CREDENTIALS}`"
+            f"`{name}` is a secret, and Prefect stores parameters in plain text: save a block with "
+            f"the secret and pass the block as `{CREDENTIALS}`"
         )
     if error["type"] == "extra_forbidden":
-        return f"{name}: there is no such parameter"
+        return f"{name}: unknown parameter"
     return f"{name}: {error['msg'].removeprefix('Value error, ')}"

@@ -1,6 +1,7 @@
-"""The artifacts of a run: its progress while it goes on, then a summary and a table of failures.
+"""Prefect artifacts of a run: live progress, then a summary and a table of failed assets.
 
-There are three at most, however large the run is.
+A run has at most three artifacts, regardless of the number of assets. `reporting.monitor` and
+the flow `check_assets` write them.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ PROGRESS = "stac-asset-progress"
 SUMMARY = "stac-asset-summary"
 FAILURES = "stac-asset-failures"
 
-EVERY = 1.0
-"""Seconds between two updates of the progress."""
+_UPDATE_INTERVAL = 1.0
+"""Seconds between two updates of the progress artifact."""
 
 
 class Progress:
-    """The live progress of a run.
+    """The progress artifact of a run.
 
     Args:
-        client: Prefect's.
-        statistics: What is known of the run.
+        client: The client of Prefect's API.
+        statistics: The statistics of the run.
     """
 
     def __init__(self, client: PrefectClient, statistics: Statistics) -> None:
@@ -49,21 +50,24 @@ class Progress:
         self._stop = asyncio.Event()
 
     async def follow(self) -> None:
-        """Keeps the artifact up to date, until it is told to stop."""
+        """Update the artifact every second until `stop` is called."""
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(EVERY):
+                async with asyncio.timeout(_UPDATE_INTERVAL):
                     await self._stop.wait()
             if self._stop.is_set():
                 return
             await self.update()
 
     def stop(self) -> None:
-        """Lets `follow` end: not in the middle of an update, which could then come last."""
+        """Let `follow` return, but not during an update.
+
+        The server could otherwise process an interrupted update after the final one.
+        """
         self._stop.set()
 
     async def update(self) -> None:
-        """Writes how far the run is, if that is news."""
+        """Create or update the artifact if the progress changed."""
         now = progress(self._statistics)
         if now == self._last:
             return
@@ -76,12 +80,12 @@ class Progress:
 
 
 def progress(statistics: Statistics) -> tuple[float, str]:
-    """Returns how far a run is, in percent, and in words.
+    """Return the progress of a run as a percentage and as text.
 
-    The percentage is that of the bytes where the size of every asset is known, else of the assets.
+    The percentage counts bytes if the size of every asset is known, and assets otherwise.
 
     Args:
-        statistics: What is known of the run.
+        statistics: The statistics of the run.
     """
     done, total = statistics.done, statistics.total
     size, total_size = statistics.done_bytes, statistics.total_bytes
@@ -99,100 +103,107 @@ def progress(statistics: Statistics) -> tuple[float, str]:
 async def write_artifacts(
     client: PrefectClient, statistics: Statistics, result: DownloadResult | None
 ) -> None:
-    """Writes the summary, and the table of failures if there are any.
+    """Write the summary, and the table of failed assets if any asset failed.
 
     Args:
-        client: Prefect's.
-        statistics: What is known of the run.
-        result: What it returns; None where an error ended it, which leaves no time for pictures.
+        client: The client of Prefect's API.
+        statistics: The statistics of the run.
+        result: The result of the run, or None if an error ended the run. The summary then has no
+            pictures, because drawing them takes too long.
     """
-    drawn = await _drawn(statistics) if result is not None else []
-    await write_summary(client, _phrase(statistics), summary(statistics, result, drawn))
+    images = await _draw_pictures(statistics) if result is not None else []
+    await write_summary(client, _headline(statistics), summary(statistics, result, images))
     await write_failures(client, statistics.failures, statistics.failed)
 
 
-async def write_summary(client: PrefectClient, phrase: str, text: str) -> None:
-    """Writes a summary.
+async def write_summary(client: PrefectClient, headline: str, text: str) -> None:
+    """Write the summary artifact.
 
     Args:
-        client: Prefect's.
-        phrase: What it comes to.
-        text: The summary, in markdown.
+        client: The client of Prefect's API.
+        headline: The summary in one phrase, as the artifact's description.
+        text: The summary in markdown.
     """
-    await MarkdownArtifact(key=SUMMARY, description=phrase, markdown=text).acreate(client)
+    await MarkdownArtifact(key=SUMMARY, description=headline, markdown=text).acreate(client)
 
 
 async def write_failures(
     client: PrefectClient, rows: Sequence[Mapping[str, str]], count: int
 ) -> None:
-    """Writes the table of assets that failed, if there are any.
+    """Write the table of failed assets if any asset failed.
 
     Args:
-        client: Prefect's.
-        rows: The first of them.
-        count: How many there are.
+        client: The client of Prefect's API.
+        rows: The first failed assets.
+        count: The number of failed assets.
     """
     if not rows:
         return
-    shown = f"The first {len(rows)} of {count:,} assets that failed"
     await TableArtifact(
         key=FAILURES,
-        description="Assets that failed" if count <= len(rows) else shown,
+        description=(
+            "Failed assets"
+            if count <= len(rows)
+            else f"The first {len(rows)} of {count:,} failed assets"
+        ),
         table=[dict(row) for row in rows],
     ).acreate(client)
 
 
 async def log_failure(call: Awaitable[None]) -> None:
-    """Awaits what tells Prefect of a run, and logs why it could not: that fails no run.
+    """Await a call that writes an artifact, and log an error instead of raising.
 
     Args:
-        call: What to await.
+        call: The awaitable that writes the artifact.
     """
     try:
         await call
     except Exception as error:
-        get_run_logger().warning("an artifact could not be written: %s", error)
+        get_run_logger().warning("Writing an artifact failed: %s", error)
 
 
-async def _drawn(statistics: Statistics) -> list[tuple[str, str]]:
+async def _draw_pictures(statistics: Statistics) -> list[tuple[str, str]]:
     try:
         return await asyncio.to_thread(pictures, statistics)
     except Exception as error:
-        get_run_logger().warning("the summary has no pictures: %s", error)
+        get_run_logger().warning("Drawing the pictures of the summary failed: %s", error)
         return []
 
 
 def summary(
-    statistics: Statistics, result: DownloadResult | None, drawn: Iterable[tuple[str, str]] = ()
+    statistics: Statistics, result: DownloadResult | None, images: Iterable[tuple[str, str]] = ()
 ) -> str:
-    """Returns the summary of a run as markdown.
+    """Return the summary of a run as markdown.
 
     Args:
-        statistics: What is known of the run.
-        result: What it returns; None where an error ended it.
-        drawn: Titles and data URLs of pictures.
+        statistics: The statistics of the run.
+        result: The result of the run, or None if an error ended the run.
+        images: Titles and data URLs of the pictures.
     """
     seconds = result.seconds if result is not None else statistics.seconds
     rate = statistics.received / seconds if seconds else 0
     rows = [
         ("Items", f"{statistics.items:,}"),
         ("Assets downloaded", f"{statistics.downloaded:,}"),
-        ("Assets that were there already", f"{statistics.skipped:,}"),
-        ("Assets that failed", f"{statistics.failed:,}"),
-        ("Assets that were retried", f"{statistics.retried:,}"),
-        ("Size of the files", size(statistics.done_bytes if result is None else result.bytes)),
-        ("Received", size(statistics.received)),
+        ("Assets already present", f"{statistics.skipped:,}"),
+        ("Assets failed", f"{statistics.failed:,}"),
+        ("Assets retried", f"{statistics.retried:,}"),
+        (
+            "Size of the files (downloaded and already present)",
+            size(statistics.done_bytes if result is None else result.bytes),
+        ),
+        ("Received over the network", size(statistics.received)),
         ("Time", f"{seconds:,.1f} s"),
         ("Throughput", f"{decimal(int(rate))}/s"),
     ]
     if result is not None:
         rows += [("Document", link(result.document)), ("Report", link(result.report))]
-    parts = [f"# {_phrase(statistics)}", table(("", ""), rows)]
+    parts = [f"# {_headline(statistics)}", table(("", ""), rows)]
     if result is None:
-        parts.insert(1, "An error ended the run before its end; no document was written.")
+        parts.insert(1, "An error ended the run early. No document was written.")
     errors = [row["error"] for row in statistics.failures]
-    parts += reasons(errors, statistics.failed, "the table and the report")
-    parts += [f"## {title}\n\n![{title}]({url})" for title, url in drawn]
+    parts += reasons(errors, statistics.failed, "the table of failed assets and the report")
+    parts += [f"## {title}\n\n![{title}]({url})" for title, url in images]
     if statistics.slowest:
         parts += ["## Slowest assets", _assets(statistics.slowest)]
     if statistics.most_retried:
@@ -200,9 +211,10 @@ def summary(
     return "\n\n".join(parts) + "\n"
 
 
-def _phrase(statistics: Statistics) -> str:
-    there = statistics.downloaded + statistics.skipped
-    return f"{there:,} of {max(there, statistics.total):,} assets are there"
+def _headline(statistics: Statistics) -> str:
+    present = statistics.downloaded + statistics.skipped
+    text = f"{present:,} of {max(present, statistics.total):,} assets downloaded"
+    return f"{text} ({statistics.skipped:,} already present)" if statistics.skipped else text
 
 
 def _assets(rows: Sequence[AssetRow]) -> str:

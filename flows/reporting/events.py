@@ -1,16 +1,17 @@
-"""Events that automations can wait for: an item has landed or failed, a run has come to its end.
+"""Send the events of a run: item downloaded, item failed, run completed.
 
-They are sent over one connection, in the background; see docs/events.md for what they hold. A
-server that does not take them is no reason to fail: it is said once, and the run goes on.
+Automations can react to these events. `docs/events.md` documents their content. All events of a run
+are sent in the background over one connection. If the server refuses them, a warning is logged once
+and the run continues without events.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pystac
 from prefect import get_run_logger
@@ -28,120 +29,140 @@ ITEM_DOWNLOADED = "stac_asset.item.downloaded"
 ITEM_FAILED = "stac_asset.item.failed"
 RUN_COMPLETED = "stac_asset.run.completed"
 
-SHOWN = 3
-"""How many assets of an item an event names: with many items, events are most of a database."""
+_MAX_ASSETS = 3
+"""Maximum number of assets in an event. Events of many items take most of the server's database."""
 
-_WAITING = 1000
-"""Events that may wait; with more, the run waits for the server."""
+_MAX_QUEUED = 1000
+"""Maximum number of queued events. When the queue is full, the run waits for the server."""
 
-_LAST = 10.0
-"""Seconds that the end of a run waits for the last events to be sent."""
+_FLUSH_TIMEOUT = 10.0
+"""Maximum number of seconds to wait for the last events at the end of a run."""
 
 
 class Events:
-    """Sends the events of a run, in the order in which they are given.
+    """Queue the events of a run in order. Created by `open_events`.
 
-    Not `prefect.events.emit_event`: it needs more than twice the time for each, and keeps as many
-    as there are where the server is slow.
+    `prefect.events.emit_event` is not used: it takes more than twice the time per event, and its
+    queue has no limit when the server is slow.
 
     Args:
         run_id: The id of the flow run.
-        options: Which events there shall be.
+        options: The options that select events and lineage.
     """
 
     def __init__(self, run_id: str, options: DownloadOptions) -> None:
         self._run_id = run_id
         self._options = options
-        self._waiting: asyncio.Queue[Event | None] = asyncio.Queue(_WAITING)
-        self._lost = False
+        self._queue: asyncio.Queue[Event | None] = asyncio.Queue(_MAX_QUEUED)
+        self._is_disabled = False
 
     async def item(self, owner: Owner, outcomes: Sequence[Outcome], document: Path | None) -> None:
-        """Sends what became of an item; nothing where all of it was there already.
+        """Send the events of a finished item, unless all assets already existed.
 
         Args:
-            owner: The item; of a collection, the end of the run is all there is to know.
-            outcomes: What became of its assets.
-            document: The rewritten document of the item alone, if there is one.
+            owner: The item. Collections have no item event; `completed` reports them.
+            outcomes: The outcomes of the assets.
+            document: The rewritten document of the item, if the item has its own.
         """
         if not isinstance(owner, pystac.Item):
             return
         event = item_event(owner, outcomes, document) if self._options.item_events else None
         if event:
-            await self._send(*event)
+            await self._put(*event)
         if self._options.lineage:
             for name, resource, related, payload in lineage(owner, outcomes, document):
-                await self._send(name, resource, payload, related)
+                await self._put(name, resource, payload, related)
 
     async def completed(self, result: DownloadResult) -> None:
-        """Sends that the run has come to its end, though some assets may have failed.
+        """Send the event of a completed run. Some assets of the run may have failed.
 
         Args:
             result: The result of the run.
         """
         resource = {"prefect.resource.id": f"stac-asset.run.{self._run_id}"}
-        await self._send(RUN_COMPLETED, resource, result.model_dump(mode="json"))
+        await self._put(RUN_COMPLETED, resource, result.model_dump(mode="json"))
 
-    async def _send(
+    async def send_queued(self) -> None:
+        """Send queued events until `flush` ends the queue or the server refuses an event."""
+        try:
+            async with get_events_client() as client:
+                while (event := await self._queue.get()) is not None:
+                    await client.emit(event)
+        except Exception as error:
+            self._is_disabled = True
+            while not self._queue.empty():
+                self._queue.get_nowait()
+            get_run_logger().warning("Sending events failed (%s); no more events are sent.", error)
+
+    async def flush(self, sending: asyncio.Task[None]) -> None:
+        """Wait until the queued events are sent, for at most `_FLUSH_TIMEOUT` seconds.
+
+        Args:
+            sending: The task that runs `send_queued`.
+        """
+        try:
+            async with asyncio.timeout(_FLUSH_TIMEOUT):
+                if not self._is_disabled:
+                    await self._queue.put(None)
+                await asyncio.shield(sending)
+        except TimeoutError:
+            get_run_logger().warning(
+                "The last events of the run were not sent within %.0f s.", _FLUSH_TIMEOUT
+            )
+
+    async def _put(
         self,
         name: str,
         resource: dict[str, str],
         payload: dict[str, Any],
-        more: Sequence[dict[str, str]] = (),
+        related: Sequence[dict[str, str]] = (),
     ) -> None:
-        if self._lost:
+        if self._is_disabled:
             return
         run = {
             "prefect.resource.id": f"prefect.flow-run.{self._run_id}",
             "prefect.resource.role": "flow-run",
         }
         event = Event.model_validate(
-            {"event": name, "resource": resource, "related": [run, *more], "payload": payload}
+            {"event": name, "resource": resource, "related": [run, *related], "payload": payload}
         )
-        await self._waiting.put(event)
+        await self._queue.put(event)
 
-    async def _run(self) -> None:
-        try:
-            async with get_events_client() as client:
-                while (event := await self._waiting.get()) is not None:
-                    await client.emit(event)
-        except Exception as error:
-            self._lost = True
-            while not self._waiting.empty():
-                self._waiting.get_nowait()
-            get_run_logger().warning("no more events are sent: %s", error)
 
-    async def __aenter__(self) -> Self:
-        self._sending = asyncio.create_task(self._run())
-        return self
+@asynccontextmanager
+async def open_events(run_id: str, options: DownloadOptions) -> AsyncIterator[Events]:
+    """Send the events of a run until the context ends. A cancelled run drops queued events.
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if error is None or isinstance(error, Exception):
-                async with asyncio.timeout(_LAST):
-                    if not self._lost:
-                        await self._waiting.put(None)
-                    await asyncio.shield(self._sending)
-        except TimeoutError:
-            get_run_logger().warning("the last events were not sent within %.0f s", _LAST)
-        finally:
-            self._sending.cancel()
-            await asyncio.gather(self._sending, return_exceptions=True)
+    Args:
+        run_id: The id of the flow run.
+        options: The options that select events and lineage.
+    """
+    events = Events(run_id, options)
+    sending = asyncio.create_task(events.send_queued())
+    try:
+        yield events
+    except Exception:
+        await events.flush(sending)
+        raise
+    else:
+        await events.flush(sending)
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
 
 
 def item_event(
     item: pystac.Item, outcomes: Sequence[Outcome], document: Path | None
 ) -> tuple[str, dict[str, str], dict[str, Any]] | None:
-    """Returns the name, resource and payload of an item's event; None if nothing is new of it.
+    """Return the name, resource and payload of an item's event.
 
     Args:
         item: The item.
-        outcomes: What became of its assets.
-        document: The rewritten document of the item alone, if there is one.
+        outcomes: The outcomes of the assets.
+        document: The rewritten document of the item, if the item has its own.
+
+    Returns:
+        The event, or None if all assets already existed.
     """
     downloaded = [outcome for outcome in outcomes if isinstance(outcome, Downloaded)]
     failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
@@ -152,16 +173,16 @@ def item_event(
         "prefect.resource.name": str(item.id),
         "stac-asset.collection": str(item.collection_id or ""),
     }
-    there = [outcome for outcome in outcomes if not isinstance(outcome, Failed)]
+    present = [outcome for outcome in outcomes if not isinstance(outcome, Failed)]
     href = item.get_self_href()
     payload: dict[str, Any] = {
         "id": item.id,
         "collection": item.collection_id,
         "href": redact_href(href) if href else None,
         "document": str(document) if document else None,
-        "bytes": sum(outcome.size for outcome in there),
+        "bytes": sum(outcome.size for outcome in present),
         "downloaded": len(downloaded),
-        "skipped": len(there) - len(downloaded),
+        "skipped": len(present) - len(downloaded),
         "failed": len(failed),
         "assets": [
             {
@@ -170,9 +191,9 @@ def item_event(
                 "path": outcome.candidate.path,
                 "bytes": outcome.size,
             }
-            for outcome in there[:SHOWN]
+            for outcome in present[:_MAX_ASSETS]
         ],
     }
     if failed:
-        payload["errors"] = [redact_text(str(one.error))[:500] for one in failed[:SHOWN]]
+        payload["errors"] = [redact_text(str(one.error))[:500] for one in failed[:_MAX_ASSETS]]
     return ITEM_FAILED if failed else ITEM_DOWNLOADED, resource, payload

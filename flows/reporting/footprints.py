@@ -1,71 +1,55 @@
-"""The outlines of items in longitude and latitude, coarse enough to keep some hundreds of them."""
+"""Simplified outlines of items in longitude and latitude.
+
+`statistics` collects the outlines of a run, and `pictures` draws them on a map. Each outline has a
+limited number of points, so that some hundreds of outlines fit in memory.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 import pystac
 
 from stac_asset.plan.planner import Owner
+from stac_asset.stac.geometry import ring_of_box, rings_of
 
 Outline: TypeAlias = list[tuple[float, float]]
-"""Longitudes and latitudes of a ring; of a single point where the geometry is one."""
+"""Longitudes and latitudes of a ring or line, or of a single point."""
 
-_POINTS = 64
-"""Points of an outline, and outlines of an item, at most."""
+_MAX_POINTS = 64
+"""Approximate maximum number of points per outline."""
+
+_MAX_OUTLINES = 64
+"""Maximum number of outlines per item."""
 
 
 def outlines(owner: Owner) -> list[Outline]:
-    """Returns the outer rings of an item's geometry, or of a collection's spatial extent.
+    """Return the outer rings of an item's geometry, or of a collection's spatial extent.
 
-    What is no geometry has none: a picture is no reason to fail.
+    Invalid geometries have no outlines: a run must not fail because of a picture.
 
     Args:
-        owner: The item, or collection.
+        owner: The item or collection.
     """
     try:
-        if isinstance(owner, pystac.Item):
-            found = list(_rings(owner.geometry) if owner.geometry else _boxes([owner.bbox]))
+        rings: Iterable[Sequence[Sequence[float]]]
+        if not isinstance(owner, pystac.Item):
+            rings = [ring_of_box(box) for box in owner.extent.spatial.bboxes if box]
+        elif owner.geometry:
+            rings = rings_of(owner.geometry)
         else:
-            found = list(_boxes(owner.extent.spatial.bboxes))
+            rings = [ring_of_box(owner.bbox)] if owner.bbox else []
+        found = [_simplify(ring) for ring in rings]
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError):
         return []
-    return [ring for ring in found if ring][:_POINTS]
+    return [outline for outline in found if outline][:_MAX_OUTLINES]
 
 
-def _rings(geometry: dict[str, Any]) -> Iterator[Outline]:
-    kind, coordinates = geometry.get("type"), geometry.get("coordinates", ())
-    match kind:
-        case "Point":
-            yield _outline([coordinates])
-        case "MultiPoint":
-            yield from (_outline([point]) for point in coordinates)
-        case "LineString":
-            yield _outline(coordinates)
-        case "MultiLineString":
-            yield from (_outline(line) for line in coordinates)
-        case "Polygon":
-            yield _outline(coordinates[0])
-        case "MultiPolygon":
-            yield from (_outline(polygon[0]) for polygon in coordinates)
-        case "GeometryCollection":
-            for part in geometry["geometries"]:
-                yield from _rings(part)
-
-
-def _boxes(boxes: Any) -> Iterator[Outline]:
-    for box in boxes:
-        if box:
-            half = len(box) // 2
-            west, south, east, north = box[0], box[1], box[half], box[half + 1]
-            corners = [(west, south), (east, south), (east, north), (west, north), (west, south)]
-            yield _outline(corners)
-
-
-def _outline(points: Any) -> Outline:
-    step = max(1, -(-len(points) // _POINTS))
-    kept = [*points[::step], *points[-1:]] if step > 1 else points
-    outline = [(float(point[0]), float(point[1])) for point in kept]
+def _simplify(positions: Sequence[Sequence[float]]) -> Outline:
+    """Return every n-th position, or no position if a coordinate is not finite."""
+    step = max(1, -(-len(positions) // _MAX_POINTS))
+    selected = [*positions[::step], *positions[-1:]] if step > 1 else positions
+    outline = [(float(position[0]), float(position[1])) for position in selected]
     return outline if all(math.isfinite(value) for point in outline for value in point) else []

@@ -1,8 +1,8 @@
-"""Says of an item that has landed what it was made of, as Prefect assets: lineage.
+"""Lineage of downloaded items as Prefect assets.
 
-A run materializes the item on the disk, and references the item that it came from. The events are
-those that Prefect's own `@materialize` sends; a task run for each item would cost a hundred times
-as much.
+The downloaded item is a materialized asset. Its source item is a referenced asset. The events are
+those of Prefect's `@materialize`, which would need a task run per item and cost a hundred times as
+much.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from stac_asset.types import Downloaded, Failed, Outcome
 MATERIALIZED = "prefect.asset.materialization.succeeded"
 REFERENCED = "prefect.asset.referenced"
 
-_LONGEST = 512
-_REFUSED = re.compile(r"[^\w./:@+=,~-]", re.ASCII)
-"""Prefect refuses some characters of a key; whatever is not plain is replaced."""
+_MAX_KEY_LENGTH = 512
+_UNSUPPORTED = re.compile(r"[^\w./:@+=,~-]", re.ASCII)
+"""Characters to replace in keys, as Prefect refuses some special characters."""
 
 
 def lineage(
     item: pystac.Item, outcomes: Sequence[Outcome], document: Path | None
 ) -> list[tuple[str, dict[str, str], list[dict[str, str]], dict[str, Any]]]:
-    """Returns the names, resources, related resources and payloads of an item's asset events.
+    """Return the names, resources, related resources and payloads of an item's asset events.
 
-    None where an asset failed, or nothing is new.
+    The list is empty if an asset failed or all assets already existed.
 
     Args:
         item: The source item.
-        outcomes: What became of its assets.
-        document: The rewritten document of the item alone, if there is one.
+        outcomes: The outcomes of the assets.
+        document: The rewritten document of the item, if the item has its own.
     """
-    there = [outcome for outcome in outcomes if not isinstance(outcome, Failed)]
-    downloaded = sum(isinstance(outcome, Downloaded) for outcome in there)
-    if not downloaded or len(there) < len(outcomes):
+    present = [outcome for outcome in outcomes if not isinstance(outcome, Failed)]
+    downloaded = sum(isinstance(outcome, Downloaded) for outcome in present)
+    if not downloaded or len(present) < len(outcomes):
         return []
-    place = document or Path(there[0].candidate.path).parent
-    made = Asset(
+    place = document or Path(present[0].candidate.path).parent
+    materialized = Asset(
         key=asset_key(place.as_uri()),
         properties=AssetProperties(name=str(item.id), description="A STAC item with its assets."),
     )
@@ -53,7 +53,7 @@ def lineage(
         "item": item.id,
         "collection": item.collection_id,
         "downloaded": downloaded,
-        "bytes": sum(outcome.size for outcome in there),
+        "bytes": sum(outcome.size for outcome in present),
     }
     related = [
         AssetContext.asset_as_related(source),
@@ -61,12 +61,15 @@ def lineage(
     ]
     return [
         (REFERENCED, AssetContext.asset_as_resource(source), [], {}),
-        (MATERIALIZED, AssetContext.asset_as_resource(made), related, payload),
+        (MATERIALIZED, AssetContext.asset_as_resource(materialized), related, payload),
     ]
 
 
 def source_key(item: pystac.Item) -> str:
-    """Returns the asset key of an item's source: its href, or its ids where it has none.
+    """Return the asset key of a source item.
+
+    The key is the item's self href without its query, or consists of the collection id and item id
+    if the item has no self href.
 
     Args:
         item: The source item.
@@ -81,11 +84,11 @@ def source_key(item: pystac.Item) -> str:
 
 
 def asset_key(uri: str) -> str:
-    """Returns a URI as Prefect takes it for an asset's key.
+    """Return an asset key that Prefect accepts for a URI.
 
     Args:
-        uri: A URI; of a long one, the end is kept.
+        uri: The URI. Only the end of a URI longer than 512 characters is kept.
     """
     scheme, _, rest = uri.partition("://")
-    rest = _REFUSED.sub("_", rest)
-    return f"{scheme.lower()}://{rest[-(_LONGEST - len(scheme) - 3) :]}"
+    rest = _UNSUPPORTED.sub("_", rest)
+    return f"{scheme.lower()}://{rest[-(_MAX_KEY_LENGTH - len(scheme) - 3) :]}"

@@ -1,4 +1,4 @@
-"""Pieces of markdown, in which ids and errors from elsewhere say nothing."""
+"""Build markdown for artifacts. Ids and error texts are escaped."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
-_REASONS = 10
-"""How many errors a summary names."""
+_MAX_ERRORS = 10
+"""Maximum number of errors in a summary."""
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>!|&~])")
 
 
 def plain(text: str) -> str:
-    """Returns a text that says nothing in markdown.
+    """Return a text on a single line, with the special characters of markdown escaped.
 
     Args:
         text: Any text.
@@ -24,45 +24,45 @@ def plain(text: str) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Returns a table.
+    """Return a markdown table.
 
     Args:
-        head: The names of its columns.
-        rows: Its cells, which are markdown.
+        head: The names of the columns.
+        rows: The cells of each row, in markdown.
     """
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def link(path: str) -> str:
-    """Returns a link to a file of this machine.
+    """Return a markdown link to a local file.
 
     Args:
-        path: Where it is.
+        path: The path of the file.
     """
     return f"[{plain(path)}](<{Path(path).absolute().as_uri()}>)"
 
 
 def size(count: int) -> str:
-    """Returns a number of bytes, also exactly.
+    """Return a size in a rounded unit, followed by the exact number of bytes.
 
     Args:
-        count: The number.
+        count: The number of bytes.
     """
     return f"{decimal(count)} ({count:,} bytes)" if count >= 1000 else decimal(count)
 
 
 def reasons(errors: Sequence[str], count: int, elsewhere: str) -> list[str]:
-    """Returns the section on what failed; nothing where nothing did.
+    """Return the section 'Failed' of a summary, or an empty list if there are no errors.
 
     Args:
         errors: The first errors.
-        count: How many there are.
-        elsewhere: Where the others are.
+        count: The number of errors.
+        elsewhere: The name of the place that lists the other errors.
     """
     if not errors:
         return []
-    shown = [f"- {plain(error)}" for error in errors[:_REASONS]]
-    if count > len(shown):
-        shown.append(f"- and {count - len(shown):,} more: see {elsewhere}")
-    return ["## Failed", "\n".join(shown)]
+    lines = [f"- {plain(error)}" for error in errors[:_MAX_ERRORS]]
+    if count > len(lines):
+        lines.append(f"- and {count - len(lines):,} more: see {elsewhere}")
+    return ["## Failed", "\n".join(lines)]

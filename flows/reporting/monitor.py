@@ -1,37 +1,38 @@
-"""Watches a run: tells Prefect how it goes on, and what came of it.
+"""Report a flow run to Prefect: progress, summary, failures, events and log lines.
 
-What cannot be told is said in the log, and never fails a run.
+The download flows and `sync` open one monitor per run with `open_monitor`. An artifact or event
+that cannot be sent is logged as a warning and never fails the run.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 import anyio
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.runtime import flow_run
 
 from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
 from prefect_stac_asset.flows.reporting.artifacts import Progress, log_failure, write_artifacts
-from prefect_stac_asset.flows.reporting.events import Events
+from prefect_stac_asset.flows.reporting.events import Events, open_events
 from prefect_stac_asset.flows.reporting.result import DownloadResult
 from prefect_stac_asset.flows.reporting.statistics import Statistics, StatisticsReporter
 from prefect_stac_asset.flows.reporting.warnings import WarningLog
 from stac_asset.plan.planner import Owner
 from stac_asset.types import Failed, Outcome, Transfer
 
-_CLOSING = 15.0
-"""Seconds for the connections to Prefect to be closed, the last events sent."""
+_CLOSE_TIMEOUT = 15.0
+"""Maximum number of seconds for sending the last events and closing connections to Prefect."""
 
 
 class Amount:
-    """How much there is to download."""
+    """Number and total size of the assets to download."""
 
     def __init__(self) -> None:
         self.assets = 0
@@ -40,14 +41,14 @@ class Amount:
 
     @property
     def bytes(self) -> int | None:
-        """How many bytes there are, if the size of each asset is known."""
+        """Total size in bytes, if the size of every asset is known."""
         return self._bytes if self._is_known and self.assets else None
 
     def add(self, planned: Iterable[Transfer | object]) -> None:
-        """Counts what is planned of an item.
+        """Count the planned assets of an item.
 
         Args:
-            planned: Transfers, and the failures of those of which there can be none.
+            planned: Transfers, and failures of assets that cannot be transferred.
         """
         for entry in planned:
             self.assets += 1
@@ -56,90 +57,128 @@ class Amount:
             self._bytes += size or 0
 
 
+@dataclass(slots=True)
 class RunMonitor:
-    """Writes artifacts and sends events while it is entered.
+    """Report the outcomes of a run to Prefect. Created by `open_monitor`."""
 
-    Args:
-        session: The session of the run.
-        amount: How much there is to download.
-        options: What to tell.
-    """
+    client: PrefectClient
+    """The connection to Prefect's API."""
 
-    def __init__(self, session: Session, amount: Amount, options: DownloadOptions) -> None:
-        self._session = session
-        self._options = options
-        self._statistics = Statistics(amount.assets, amount.bytes)
-        self._warned = WarningLog(session.config.warn)
-        self._is_finished = False
+    statistics: Statistics
+    """The statistics of the run."""
+
+    events: Events
+    """The events of the run."""
+
+    warnings: WarningLog
+    """The log of failed assets."""
+
+    _progress: Progress = field(init=False)
+    _progress_task: asyncio.Task[None] = field(init=False)
+    _is_finished: bool = field(init=False, default=False)
 
     async def add(
         self, owner: Owner, outcomes: Sequence[Outcome], document: Path | None = None
     ) -> None:
-        """Takes note of an item that has ended.
+        """Record a finished item.
 
         Args:
-            owner: The item, or collection.
-            outcomes: What became of its assets.
-            document: The rewritten document of the item alone, if there is one.
+            owner: The item or collection.
+            outcomes: The outcomes of the assets.
+            document: The rewritten document of the item, if the item has its own.
         """
-        self._statistics.add(owner, outcomes)
+        self.statistics.add(owner, outcomes)
         self.log(outcomes)
-        await self._events.item(owner, outcomes, document)
+        await self.events.item(owner, outcomes, document)
 
     def log(self, outcomes: Iterable[Outcome]) -> None:
-        """Logs what failed, where that is a warning.
+        """Log failed assets if `warn` is set.
 
         Args:
-            outcomes: What became of some assets.
+            outcomes: The outcomes of assets.
         """
         for outcome in outcomes:
             if isinstance(outcome, Failed):
-                self._warned.add(outcome.owner, outcome.key, outcome.error)
+                self.warnings.add(outcome.owner, outcome.key, outcome.error)
 
     async def finish(self, result: DownloadResult) -> None:
-        """Writes what came of the run, before its end is made a failure or not.
+        """Write the artifacts and send the final event, before the flow returns a state.
 
         Args:
             result: The result of the run.
         """
         self._is_finished = True
-        self._warned.finish(result.report)
+        self.warnings.finish(result.report)
         await self._write(result)
-        await self._events.completed(result)
+        await self.events.completed(result)
 
-    async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            self._client = await stack.enter_async_context(get_client())
-            self._events = await stack.enter_async_context(Events(str(flow_run.id), self._options))
-            self._progress = Progress(self._client, self._statistics)
-            await log_failure(self._progress.update())
-            self._following = asyncio.create_task(log_failure(self._progress.follow()))
-            # The engine is the session's; what it reports goes nowhere until somebody watches.
-            self._session.engine.reporter = StatisticsReporter(self._statistics)
-            self._stack = stack.pop_all()
-        return self
+    async def fail(self, error: Exception) -> None:
+        """Write the artifacts of a run that an error ended, unless `finish` was called.
+
+        Args:
+            error: The error.
+        """
+        if not self._is_finished:
+            self.statistics.stop(error)
+            await self._write(None)
+
+    async def start_progress(self) -> None:
+        """Create the progress artifact and start the task that updates the artifact."""
+        self._progress = Progress(self.client, self.statistics)
+        await log_failure(self._progress.update())
+        self._progress_task = asyncio.create_task(log_failure(self._progress.follow()))
+
+    async def stop_progress(self) -> None:
+        """Stop updating the progress artifact."""
+        self._progress.stop()
+        await asyncio.gather(self._progress_task, return_exceptions=True)
+
+    async def _write(self, result: DownloadResult | None) -> None:
+        await self.stop_progress()
+        await log_failure(self._progress.update())
+        await log_failure(write_artifacts(self.client, self.statistics, result))
+
+
+class _ShieldedExitStack(AsyncExitStack):
+    """Exit stack that closes within `_CLOSE_TIMEOUT`, also in a cancelled scope.
+
+    A flow that exceeds its timeout cancels every await that is not shielded.
+    """
 
     async def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None:
+        /,
+    ) -> bool:
+        with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
+            return bool(await super().__aexit__(kind, error, trace))
+        return False
+
+
+@asynccontextmanager
+async def open_monitor(
+    session: Session, amount: Amount, options: DownloadOptions
+) -> AsyncIterator[RunMonitor]:
+    """Monitor a run until the context ends.
+
+    Args:
+        session: The session of the run.
+        amount: Number and size of the assets to download.
+        options: The options that select events and lineage.
+    """
+    statistics = Statistics(amount.assets, amount.bytes)
+    async with _ShieldedExitStack() as stack:
+        client = await stack.enter_async_context(get_client())
+        events = await stack.enter_async_context(open_events(str(flow_run.id), options))
+        monitor = RunMonitor(client, statistics, events, WarningLog(session.config.warn))
+        await monitor.start_progress()
+        stack.push_async_callback(monitor.stop_progress)
+        # The session created the engine before there was a run to report on.
+        session.engine.reporter = StatisticsReporter(statistics)
         try:
-            if isinstance(error, Exception) and not self._is_finished:
-                self._statistics.stop(error)
-                await self._write(None)
-        finally:
-            # Where a flow has run into its timeout, it cancels every await that is not shielded.
-            with anyio.move_on_after(_CLOSING, shield=True):
-                await self._stop_following()
-                await self._stack.__aexit__(kind, error, trace)
-
-    async def _stop_following(self) -> None:
-        self._progress.stop()
-        await asyncio.gather(self._following, return_exceptions=True)
-
-    async def _write(self, result: DownloadResult | None) -> None:
-        await self._stop_following()
-        await log_failure(self._progress.update())
-        await log_failure(write_artifacts(self._client, self._statistics, result))
+            yield monitor
+        except Exception as error:
+            await monitor.fail(error)
+            raise

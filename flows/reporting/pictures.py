@@ -1,4 +1,4 @@
-"""Pictures of a run, drawn by matplotlib, which is the extra `plots`."""
+"""Pictures for the summary of a run, drawn with matplotlib (extra `plots`)."""
 
 from __future__ import annotations
 
@@ -16,29 +16,31 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DPI = 80
-_INK = "#1c6ea4"
+_COLOR = "#1c6ea4"
 
 
 def pictures(statistics: Statistics) -> list[tuple[str, str]]:
-    """Returns titles, and pictures as data URLs of PNGs; none where matplotlib is not installed.
+    """Return the titles of the pictures, and the pictures as data URLs of PNG images.
+
+    The list is empty if matplotlib is not installed.
 
     Args:
-        statistics: What is known of the run.
+        statistics: The statistics of the run.
     """
     try:
-        import matplotlib  # noqa: F401 - whether it is there
+        import matplotlib  # noqa: F401 - tests whether the extra is installed
     except ImportError:
         return []
-    found = []
+    images = []
     if statistics.throughput.buckets:
-        found.append(("Throughput over time", _url(_throughput(statistics.throughput))))
+        images.append(("Throughput over time", _url(_throughput(statistics.throughput))))
     if statistics.footprints:
-        found.append(("Footprints", _url(_footprints(statistics.footprints))))
-    return found
+        images.append(("Footprints of the items", _url(_footprints(statistics.footprints))))
+    return images
 
 
 def _throughput(throughput: Throughput) -> Figure:
-    # Figures by themselves: pyplot keeps state for the process, and flows run in threads.
+    # Without pyplot, which keeps global state and is not safe in the threads that run flows.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 2.6), layout="constrained")
@@ -46,11 +48,11 @@ def _throughput(throughput: Throughput) -> Figure:
     width = throughput.width
     rates = [size / width for size in throughput.buckets]
     edges = [index * width for index in range(len(rates) + 1)]
-    axes.stairs(rates, edges, fill=True, color=_INK)
+    axes.stairs(rates, edges, fill=True, color=_COLOR)
     axes.set_xlim(0, edges[-1])
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("seconds")
-    axes.set_ylabel("per second")
+    axes.set_xlabel("time since the start (s)")
+    axes.set_ylabel("throughput (per second)")
     axes.yaxis.set_major_formatter(lambda value, _: decimal(int(value)))
     axes.grid(axis="y", alpha=0.3)
     return figure
@@ -65,14 +67,14 @@ def _footprints(footprints: Sequence[Sequence[Outline]]) -> Figure:
     rings = [ring for outlines in footprints for ring in outlines]
     lines = [ring for ring in rings if len(ring) > 1]
     points = [ring[0] for ring in rings if len(ring) == 1]
-    axes.add_collection(LineCollection(lines, colors=_INK, linewidths=1, alpha=0.7))
+    axes.add_collection(LineCollection(lines, colors=_COLOR, linewidths=1, alpha=0.7))
     if points:
-        axes.plot(*zip(*points, strict=True), ".", color=_INK)
+        axes.plot(*zip(*points, strict=True), ".", color=_COLOR)
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.1)
     axes.autoscale_view()
-    axes.set_xlabel("longitude")
-    axes.set_ylabel("latitude")
+    axes.set_xlabel("longitude (degrees)")
+    axes.set_ylabel("latitude (degrees)")
     axes.grid(alpha=0.3)
     return figure
 

@@ -1,4 +1,4 @@
-"""The report of a run: newline-delimited JSON with one row per asset."""
+"""The report of a run: newline-delimited JSON with a row per asset."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stac_asset.errors import DestinationError
 from stac_asset.types import Downloaded, Failed, Outcome, Skipped, outcome_row
 
 WriteRow: TypeAlias = Callable[[Mapping[str, Any]], None]
-"""Writes a row of JSON-able values."""
+"""Function that writes a row of values that JSON can represent."""
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def open_output(path: Path, directory: Path) -> Iterator[PartFile]:
 
     Args:
         path: The absolute path of the file.
-        directory: The directory that it cannot leave.
+        directory: The directory that contains the file. Symbolic links cannot lead outside.
 
     Raises:
         DestinationError: Another run is writing the file, or it cannot be created.
@@ -36,16 +36,16 @@ def open_output(path: Path, directory: Path) -> Iterator[PartFile]:
         try:
             file = stack.enter_context(new_file(path, directory))
         except BusyError:
-            # Waiting could take as long as that run, which may be in this process.
+            # Waiting could take as long as the other run, or forever if it is in this process.
             raise DestinationError(
-                f"cannot write {path}: another run is writing it; let that come to its end, "
-                "or give this one a directory of its own"
+                f"Cannot write {path}: another run is writing it. Wait for that run to end, or "
+                "set `directory` to another directory."
             ) from None
         yield file
 
 
 def report_location(path: str | None) -> str | None:
-    """Return the absolute path of a report of `open_rows`, if there is one.
+    """Return the absolute path of a report, if a report is written.
 
     Args:
         path: The path of the report, as the caller gave it.
@@ -55,10 +55,10 @@ def report_location(path: str | None) -> str | None:
 
 @contextmanager
 def open_rows(path: str | None) -> Iterator[WriteRow]:
-    """Open a report of any rows. It is complete when the context ends without an error.
+    """Open a report for rows of any kind. The file is complete after the context ends normally.
 
     Args:
-        path: The path of the report. If None, the rows are dropped.
+        path: The path of the report. If None, rows are discarded.
 
     Raises:
         DestinationError: Another run is writing the file, or it cannot be created.
@@ -74,7 +74,7 @@ def open_rows(path: str | None) -> Iterator[WriteRow]:
 
 @dataclass(slots=True)
 class Report:
-    """The report of a run and its sums. Create one with `open_report`."""
+    """The report of a run, with counts for the result. Created by `open_report`."""
 
     path: Path
     """The absolute path of the report."""

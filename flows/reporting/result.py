@@ -1,4 +1,4 @@
-"""What a flow returns: where things are, how many, and how long it took."""
+"""The result of a download flow: paths, counts, bytes and seconds."""
 
 from __future__ import annotations
 
@@ -17,71 +17,74 @@ _T = TypeVar("_T")
 
 
 class DownloadResult(BaseModel):
-    """The result of a download flow: small, without item or secret, and JSON-able."""
+    """The result of a download flow.
+
+    The result is small, can be stored as JSON, and contains no STAC objects and no secrets.
+    """
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     directory: str
-    """The directory that holds the files."""
+    """Path of the directory with the files."""
 
     document: str
-    """The rewritten STAC document."""
+    """Path of the rewritten STAC document."""
 
     report: str
-    """The full report: newline-delimited JSON, a row an asset."""
+    """Path of the full report: newline-delimited JSON with a row per asset."""
 
     downloaded: int
-    """How many assets were downloaded."""
+    """Number of downloaded assets."""
 
     skipped: int
-    """How many were there already."""
+    """Number of skipped assets, which already existed."""
 
     failed: int
-    """How many could not be downloaded."""
+    """Number of failed assets."""
 
     bytes: int
-    """Bytes of the files that were downloaded or skipped."""
+    """Total size of downloaded and skipped files, in bytes."""
 
     seconds: float
-    """Wall time of the run."""
+    """Wall time of the run, in seconds."""
 
     def summary(self) -> str:
-        """Returns the counts as a phrase."""
+        """Return the counts as a phrase."""
         return f"{self.downloaded} downloaded, {self.skipped} skipped, {self.failed} failed"
 
     def item(self) -> pystac.Item:
-        """Returns the rewritten item, read from its document.
+        """Read the rewritten item.
 
         Raises:
-            TypeError: The run was not of an item.
+            TypeError: The document is not an item.
         """
         return _loaded(self.document, pystac.Item)
 
     def collection(self) -> pystac.Collection:
-        """Returns the rewritten collection, read from its document.
+        """Read the rewritten collection.
 
         Raises:
-            TypeError: The run was not of a collection.
+            TypeError: The document is not a collection.
         """
         return _loaded(self.document, pystac.Collection)
 
     def items(self) -> Iterator[pystac.Item]:
-        """Yields the rewritten items of an item collection, without holding them."""
+        """Read the rewritten items of an item collection lazily."""
         for document in read_items(Path(self.document), self.document):
             yield item_of(document, self.document)
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yields the report: for each asset its state, href, path, bytes and seconds."""
+        """Read the rows of the report: state, href, path, bytes and seconds of each asset."""
         with Path(self.report).open() as file:
             for line in file:
                 yield json.loads(line)
 
 
 def report_path(document: Path) -> Path:
-    """Returns where the report of a run stands: beside its document.
+    """Return the path of a run's report, in the folder of the rewritten document.
 
     Args:
-        document: The rewritten STAC document.
+        document: The path of the rewritten STAC document.
     """
     return document.with_name(f"{document.stem}.report.ndjson")
 

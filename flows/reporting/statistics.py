@@ -1,4 +1,4 @@
-"""What the artifacts say of a run, gathered as it goes on, in memory that does not grow."""
+"""Statistics for the artifacts of a run. Memory use does not depend on the number of assets."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from stac_asset.redact import redact_href, redact_text
 from stac_asset.transfer.reporter import Reporter
 from stac_asset.types import Candidate, Downloaded, Failed, Outcome, Skipped, Transfer
 
-TOP = 10
-"""How many of the slowest and of the most retried assets are kept."""
+MAX_TOP_ASSETS = 10
+"""Maximum number of assets in each of the lists of slowest and most retried assets."""
 
-FAILURES = 100
-"""How many failures are kept."""
+MAX_FAILURES = 100
+"""Maximum number of failed assets to keep."""
 
-FOOTPRINTS = 300
-"""How many items' footprints are kept: a fair sample where there are more."""
+MAX_FOOTPRINTS = 300
+"""Maximum number of items with footprints to keep. Larger runs keep a uniform random sample."""
 
-_BUCKETS = 240
+_MAX_BUCKETS = 240
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class AssetRow:
-    """One asset among the slowest or the most retried."""
+    """Duration, attempts, name and size of a downloaded asset, for the lists of the summary."""
 
     seconds: float
     attempts: int
@@ -38,27 +38,30 @@ class AssetRow:
     size: int
 
 
-_Kept = TypeVar("_Kept", AssetRow, tuple[int, AssetRow])
+_Entry = TypeVar("_Entry", AssetRow, tuple[int, AssetRow])
 
 
 class Throughput:
-    """Bytes over time: by the second, and coarser the longer it takes."""
+    """Bytes received over time, in buckets of equal width.
+
+    Buckets are one second wide. The width doubles whenever their number exceeds the maximum.
+    """
 
     def __init__(self) -> None:
         self.width = 1
-        """Seconds of a bucket."""
+        """Width of a bucket, in seconds."""
 
         self.buckets: list[int] = []
-        """Bytes that came in each."""
+        """Bytes received in each bucket."""
 
     def add(self, seconds: float, size: int) -> None:
-        """Counts bytes.
+        """Count received bytes.
 
         Args:
-            seconds: When they came, since the start.
-            size: How many.
+            seconds: The time of receipt, in seconds since the start.
+            size: The number of bytes.
         """
-        while seconds // self.width >= _BUCKETS:
+        while seconds // self.width >= _MAX_BUCKETS:
             self.buckets = [sum(self.buckets[at : at + 2]) for at in range(0, len(self.buckets), 2)]
             self.width *= 2
         at = int(seconds // self.width)
@@ -67,12 +70,12 @@ class Throughput:
 
 
 class Statistics:
-    """Counts, sums and the few assets that stand out.
+    """Counts and sums of a run, the first failures, and the slowest and most retried assets.
 
     Args:
-        total: How many assets there are.
-        total_bytes: How many bytes they are, where that is known of each.
-        clock: What tells the time, in seconds.
+        total: The number of planned assets.
+        total_bytes: Their total size in bytes, if the size of every asset is known.
+        clock: Function that returns the current time in seconds.
     """
 
     def __init__(
@@ -85,10 +88,10 @@ class Statistics:
         self.total_bytes = total_bytes
         self.items = self.downloaded = self.skipped = self.failed = self.retried = 0
         self.received = 0
-        """Bytes that came over the network, those for nothing included."""
+        """Bytes received for finished assets, including bytes of failed attempts."""
 
         self.moved = 0
-        """The same, with those of transfers that have not ended yet."""
+        """Bytes received for finished and unfinished assets."""
 
         self.failures: list[dict[str, str]] = []
         self.footprints: list[list[Outline]] = []
@@ -107,44 +110,44 @@ class Statistics:
 
     @property
     def done(self) -> int:
-        """How many assets have ended."""
+        """Number of finished assets."""
         return min(self.total, max(self.downloaded + self.skipped, self._ended) + self.failed)
 
     @property
     def done_bytes(self) -> int:
-        """Bytes of the assets that have ended, and what came of those that have not."""
+        """Size of finished files plus bytes received for unfinished assets."""
         return self._bytes + max(0, self.moved - self.received)
 
     @property
     def slowest(self) -> list[AssetRow]:
-        """The assets that took longest, the slowest first."""
+        """The slowest assets, slowest first."""
         return sorted(self._slowest, reverse=True)
 
     @property
     def most_retried(self) -> list[AssetRow]:
-        """The assets that took most attempts, the most first."""
+        """The assets with the most attempts, in descending order."""
         return [row for _, row in sorted(self._retried, reverse=True)]
 
     def moving(self, size: int) -> None:
-        """Takes note of bytes that have come for an asset.
+        """Count bytes received for an unfinished asset.
 
         Args:
-            size: How many.
+            size: The number of bytes.
         """
         if size:
             self.moved += size
             self.throughput.add(self.seconds, size)
 
     def ended(self) -> None:
-        """Takes note of an asset that is there, whose item is still in work."""
+        """Count a downloaded or skipped asset of an unfinished item."""
         self._ended += 1
 
     def add(self, owner: Owner, outcomes: Iterable[Outcome]) -> None:
-        """Takes note of an item that has ended.
+        """Record a finished item.
 
         Args:
-            owner: The item, or collection.
-            outcomes: What became of its assets.
+            owner: The item or collection.
+            outcomes: The outcomes of the assets.
         """
         self.items += 1
         self._sample(owner)
@@ -161,77 +164,79 @@ class Statistics:
                 case Failed():
                     self.received += outcome.received
                     self._fail(outcome)
-        # What came to another process is known only now.
+        # Bytes received by other processes are known only when an item is finished.
         self.moving(max(0, self.received - self.moved))
 
     def stop(self, error: Exception) -> None:
-        """Takes note of the error that ended the run before its end.
+        """Record the error that ended the run early.
 
         Args:
-            error: An asset's, those of several assets, or any other.
+            error: The error of an asset, a `DownloadError` with the errors of several assets, or
+                any other error.
         """
-        for one in error.exceptions if isinstance(error, DownloadError) else (error,):
-            owner = one.owner if isinstance(one, StacAssetError) else None
-            key = one.key if isinstance(one, StacAssetError) else None
+        for cause in error.exceptions if isinstance(error, DownloadError) else (error,):
+            owner = cause.owner if isinstance(cause, StacAssetError) else None
+            key = cause.key if isinstance(cause, StacAssetError) else None
             self.failed += key is not None
-            self._note(owner or "", key or "", "", one)
+            self._add_failure(owner or "", key or "", "", cause)
 
     def _rank(self, outcome: Downloaded) -> None:
         transfer = outcome.transfer
         name = f"{transfer.owner_id}/{transfer.key}"
         row = AssetRow(outcome.seconds, outcome.attempts, name, outcome.size)
-        _keep(self._slowest, row)
+        _keep_largest(self._slowest, row)
         if outcome.attempts > 1:
             self.retried += 1
-            _keep(self._retried, (outcome.attempts, row))
+            _keep_largest(self._retried, (outcome.attempts, row))
 
     def _fail(self, outcome: Failed) -> None:
         self.failed += 1
         self.retried += outcome.attempts > 1
         href = redact_href(outcome.transfer.href) if outcome.transfer else ""
-        self._note(outcome.owner, outcome.key, href, outcome.error)
+        self._add_failure(outcome.owner, outcome.key, href, outcome.error)
 
-    def _note(self, owner: str, key: str, href: str, error: Exception) -> None:
-        if len(self.failures) < FAILURES:
+    def _add_failure(self, owner: str, key: str, href: str, error: Exception) -> None:
+        if len(self.failures) < MAX_FAILURES:
             reason = redact_text(f"{type(error).__name__}: {error}")[:1000]
             self.failures.append({"owner": owner, "key": key, "href": href, "error": reason})
 
     def _sample(self, owner: Owner) -> None:
-        found = outlines(owner)
-        if not found:
+        footprint = outlines(owner)
+        if not footprint:
             return
         self._sampled += 1
-        if len(self.footprints) < FOOTPRINTS:
-            self.footprints.append(found)
-        elif (at := self._random.randrange(self._sampled)) < FOOTPRINTS:
-            self.footprints[at] = found
+        # Reservoir sampling: every item is kept with the same probability.
+        if len(self.footprints) < MAX_FOOTPRINTS:
+            self.footprints.append(footprint)
+        elif (at := self._random.randrange(self._sampled)) < MAX_FOOTPRINTS:
+            self.footprints[at] = footprint
 
 
 class StatisticsReporter(Reporter):
-    """Lets statistics see how transfers go on.
+    """Pass the progress of transfers in this process to the statistics of a run.
 
     Args:
-        statistics: Who sees it.
+        statistics: The statistics of the run.
     """
 
     def __init__(self, statistics: Statistics) -> None:
         self._statistics = statistics
 
     def wrote(self, candidate: Candidate, size: int) -> None:
-        """Some more bytes are in a part file."""
+        """Count bytes written to a part file."""
         self._statistics.moving(size)
 
     async def finished(self, transfer: Transfer, candidate: Candidate) -> None:
-        """A file is in its place."""
+        """Count a downloaded asset."""
         self._statistics.ended()
 
     async def skipped(self, transfer: Transfer, candidate: Candidate) -> None:
-        """A file was there already."""
+        """Count a skipped asset."""
         self._statistics.ended()
 
 
-def _keep(heap: list[_Kept], entry: _Kept) -> None:
-    if len(heap) < TOP:
+def _keep_largest(heap: list[_Entry], entry: _Entry) -> None:
+    if len(heap) < MAX_TOP_ASSETS:
         heapq.heappush(heap, entry)
     else:
         heapq.heappushpop(heap, entry)

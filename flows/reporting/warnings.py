@@ -1,4 +1,4 @@
-"""Says in the log of a run which assets failed, where that is a warning."""
+"""Log failed assets as warnings if `warn` is set."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from prefect import get_run_logger
 from stac_asset.errors import DownloadWarning
 from stac_asset.redact import redact_text
 
-SHOWN = 20
-"""How many assets have a line each: all of them are in the report."""
+_MAX_LINES = 20
+"""Maximum number of failed assets with a separate log line. The report lists all failed assets."""
 
 
 class WarningLog:
-    """Counts the assets that failed, and logs the first ones.
+    """Count failed assets, and log the first 20.
 
     Args:
-        warn: Whether an error is a warning; otherwise the run raises it, and nothing is logged.
+        warn: Whether errors are warnings. Otherwise the run raises them, and no line is logged.
     """
 
     def __init__(self, warn: bool) -> None:
@@ -23,15 +23,15 @@ class WarningLog:
         self._count = 0
 
     def add(self, owner: str, key: str, error: Exception) -> None:
-        """Logs an asset that failed.
+        """Log a failed asset.
 
         Args:
-            owner: Whose it is.
-            key: Its key.
-            error: Why.
+            owner: The name of the asset's item or collection.
+            key: The key of the asset.
+            error: The error.
         """
         self._count += 1
-        if self._warn and self._count <= SHOWN:
+        if self._warn and self._count <= _MAX_LINES:
             text = str(error)
             if key and getattr(error, "key", None) is None:
                 text = f"asset '{key}' of {owner}: {text}"
@@ -39,12 +39,12 @@ class WarningLog:
             get_run_logger().warning("%s: %s", DownloadWarning.__name__, line)
 
     def finish(self, report: str | None) -> None:
-        """Logs how many more there are.
+        """Log the number of failed assets without a separate line.
 
         Args:
-            report: Where they are written down, if anywhere.
+            report: The path of the report that lists them, if one was written.
         """
-        more = self._count - SHOWN
+        more = self._count - _MAX_LINES
         if self._warn and more > 0:
-            where = f": see the report {report}" if report else ""
-            get_run_logger().warning("and %s more assets failed%s", f"{more:,}", where)
+            where = f" See the report {report}." if report else ""
+            get_run_logger().warning("%s more assets failed.%s", f"{more:,}", where)

@@ -1,4 +1,4 @@
-"""The Prefect tasks: thin adapters from the library to task runs and their states.
+"""The Prefect tasks: thin adapters from the library to task runs and states.
 
 Tasks take plain values, so that any task runner can send them. Nothing is cached, because a cached
 result does not prove that a file still exists. The files decide what is downloaded.

@@ -1,4 +1,4 @@
-"""The task that asks for a batch of assets whether they exist."""
+"""The tasks that check whether assets exist, a single asset or a batch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from prefect_stac_asset.flows.execution.retries import is_last_attempt, may_pass, retry_condition
+from prefect_stac_asset.flows.execution.retries import (
+    is_last_attempt,
+    is_retryable,
+    retry_condition,
+)
 from prefect_stac_asset.flows.execution.run_names import (
     check_name,
     checks_name,
@@ -19,7 +23,12 @@ from prefect_stac_asset.flows.execution.states import WARNED, check_state
 from prefect_stac_asset.flows.execution.stoppable import stoppable_task
 from prefect_stac_asset.flows.parameters.credentials import TaskCredentials
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
-from prefect_stac_asset.flows.tasks.check_outcomes import Checked, CheckError, answered, unanswered
+from prefect_stac_asset.flows.tasks.check_outcomes import (
+    Checked,
+    CheckError,
+    existing_asset,
+    failed_check,
+)
 from stac_asset.concurrency import bounded
 from stac_asset.errors import StacAssetError
 from stac_asset.transfer.interface import Stat
@@ -38,59 +47,60 @@ async def check_assets_exist(
     options: DownloadOptions | None = None,
     credentials: TaskCredentials = None,
 ) -> State[list[Checked]]:
-    """Asks for a batch of assets in one task run, whose state sums them up.
+    """Check whether the assets of a batch exist, without downloading.
 
-    With `fail_fast`, the first asset that does not exist ends the batch.
+    The message of the state contains the counts. With `fail_fast`, the first missing asset ends the
+    batch.
 
     Args:
-        transfers: The assets, as a plan gives them.
-        options: How to ask.
-        credentials: Blocks that hold credentials, or references to them.
+        transfers: The assets, as planned transfers.
+        options: The options of the run.
+        credentials: Blocks with credentials, or references to blocks.
 
     Returns:
-        The state, whose result is what was found of each asset, in the order of the transfers.
+        The state. Its result is a list with the check of each asset, in the order of the transfers.
 
     Raises:
-        CheckError: Assets do not exist, or cannot be asked for.
+        CheckError: Assets do not exist, or their check failed.
     """
-    wanted = options or DownloadOptions()
+    resolved = options or DownloadOptions()
 
     async def check(session: Session) -> State[list[Checked]]:
         config = session.config
-        limit = min(wanted.max_concurrent_downloads, config.max_connections_per_host)
+        limit = min(resolved.max_concurrent_downloads, config.max_connections_per_host)
         found: dict[int, Checked] = {}
 
-        async def ask(entry: tuple[int, Transfer]) -> None:
+        async def check_one(entry: tuple[int, Transfer]) -> None:
             number, transfer = entry
-            one = found[number] = await _ask(transfer, session)
-            if one.error is not None and config.fail_fast:
-                raise one.error
+            result = found[number] = await _check(transfer, session)
+            if result.error is not None and config.fail_fast:
+                raise result.error
 
-        async with aclosing(bounded(ask, list(enumerate(transfers)), limit)) as asking:
-            async for _ in asking:
+        async with aclosing(bounded(check_one, list(enumerate(transfers)), limit)) as results:
+            async for _ in results:
                 pass
         return _state([found[number] for number in range(len(transfers))], config.warn)
 
-    return await in_session(check, wanted, credentials)
+    return await in_session(check, resolved, credentials)
 
 
 def _state(results: list[Checked], warn: bool) -> State[list[Checked]]:
-    errors = [one.error for one in results if one.error is not None]
-    again = any(may_pass(error) for error in errors) and not is_last_attempt()
-    if errors and (again or not warn):
+    errors = [checked.error for checked in results if checked.error is not None]
+    is_retried = any(is_retryable(error) for error in errors) and not is_last_attempt()
+    if errors and (is_retried or not warn):
         raise CheckError(results)
     if errors:
         return Completed(name=WARNED, message=str(CheckError(results)), data=results)
     return Completed(message=f"{len(results)} assets exist", data=results)
 
 
-async def _ask(transfer: Transfer, session: Session) -> Checked:
-    # It is there whatever its content type, which is for a download to judge.
-    asked = dataclasses.replace(transfer, content_type=None)
-    result = await probe(asked, session.clients, session.config)
+async def _check(transfer: Transfer, session: Session) -> Checked:
+    # The content type does not matter for existence. Only downloads check it.
+    probed = dataclasses.replace(transfer, content_type=None)
+    result = await probe(probed, session.clients, session.config)
     if result.error is not None:
-        return unanswered(transfer, result.error)
-    return answered(transfer, result.candidate, result.stat or Stat())
+        return failed_check(transfer, result.error)
+    return existing_asset(transfer, result.candidate, result.stat or Stat())
 
 
 @stoppable_task(
@@ -106,21 +116,23 @@ async def check_asset_exists(
     storage: Storage | None = None,
     credentials: TaskCredentials = None,
 ) -> State[Stat | StacAssetError]:
-    """Asks for an asset without downloading it: Completed, `Warned`, Cancelled, or Failed.
+    """Check whether an asset exists, without downloading it.
+
+    The task run ends Completed, `Warned`, Cancelled or Failed.
 
     Args:
-        key: The asset's key, which names the task run.
+        key: The asset's key. It is part of the name of the task run.
         href: The asset's absolute href.
-        options: How to ask.
-        storage: What the item says of the object store, if anything.
-        credentials: Blocks that hold credentials, or references to them.
+        options: The options of the run.
+        storage: The object store that the item declares, if any.
+        credentials: Blocks with credentials, or references to blocks.
 
     Returns:
-        The state, whose result is what the source says of the asset; with `warn`, the error of one
-        that cannot be had.
+        The state. Its result is the size and content type that the source reports. With `warn`, its
+        result is the error of an asset that does not exist or whose check failed.
 
     Raises:
-        StacAssetError: It does not exist, or cannot be had.
+        StacAssetError: The asset does not exist, or its check failed.
     """
     transfer = Transfer("", key, (Candidate(href, "", storage),), "")
 
@@ -128,7 +140,7 @@ async def check_asset_exists(
         result = await probe(transfer, session.clients, session.config)
         if result.error is None:
             return check_state(result.stat or Stat(), session.config.warn)
-        again = may_pass(result.error) and not is_last_attempt()
-        return check_state(result.error, session.config.warn and not again)
+        is_retried = is_retryable(result.error) and not is_last_attempt()
+        return check_state(result.error, session.config.warn and not is_retried)
 
     return await in_session(check, options or DownloadOptions(), credentials)

@@ -1,4 +1,4 @@
-"""What a check of assets finds: of one, of a batch, and of all."""
+"""Results of existence checks, and the error of a batch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stac_asset.errors import DownloadError, NotFoundError, StacAssetError
+from stac_asset.errors import DownloadError, NotFoundError, StacAssetError, accepts_text
 from stac_asset.redact import redact_href
 from stac_asset.transfer.interface import Stat
 from stac_asset.types import Candidate, Failed, Transfer
@@ -14,31 +14,31 @@ from stac_asset.types import Candidate, Failed, Transfer
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What the sources of one asset say of it."""
+    """The result of the existence check of an asset."""
 
     owner: str
-    """Whose asset it is."""
+    """The item or collection of the asset, such as `item 'a'`."""
 
     key: str
     """The asset's key."""
 
     href: str | None
-    """The href that was asked, without its query; None where there is none to ask."""
+    """The checked href, without query. `None` if the asset could not be planned."""
 
     exists: bool | None
-    """Whether it exists; None where its source does not tell."""
+    """Whether the asset exists. `None` if the check failed."""
 
     size: int | None = None
-    """Bytes, where the source or `file:size` tells."""
+    """Size in bytes, as reported by the source or declared by `file:size`."""
 
     media_type: str | None = None
-    """The media type that the asset says, or else the source."""
+    """The media type that the asset declares, or the content type that the source reports."""
 
     error: StacAssetError | None = None
-    """Why it does not exist, or why nobody can tell."""
+    """The error, if the asset does not exist or the check failed."""
 
     def row(self) -> dict[str, Any]:
-        """Returns it as flat, JSON-able values: the row of the report."""
+        """Return the result as a row of the report: flat, JSON-serializable values."""
         return {
             "owner": self.owner,
             "key": self.key,
@@ -50,13 +50,13 @@ class Checked:
         }
 
 
-def answered(transfer: Transfer, candidate: Candidate, stat: Stat) -> Checked:
-    """Returns what is known of an asset that exists.
+def existing_asset(transfer: Transfer, candidate: Candidate, stat: Stat) -> Checked:
+    """Return the result for an asset that exists.
 
     Args:
         transfer: The planned asset.
-        candidate: Where it can be had from.
-        stat: What the source says.
+        candidate: The href where the asset exists.
+        stat: The size and content type that the source reports.
     """
     return Checked(
         owner=transfer.owner,
@@ -68,12 +68,12 @@ def answered(transfer: Transfer, candidate: Candidate, stat: Stat) -> Checked:
     )
 
 
-def unanswered(asset: Transfer | Failed, error: StacAssetError) -> Checked:
-    """Returns what is known of an asset that does not exist, or cannot be asked for.
+def failed_check(asset: Transfer | Failed, error: StacAssetError) -> Checked:
+    """Return the result for an asset that is missing, or for a failed check.
 
     Args:
-        asset: The asset, planned or not.
-        error: Why; it is told whose it is.
+        asset: The asset. `Failed` if it could not be planned.
+        error: The error. Its `owner` and `key` are set to those of the asset.
     """
     error.owner, error.key = asset.owner, asset.key
     exists = False if isinstance(error, NotFoundError) else None
@@ -91,18 +91,22 @@ def unanswered(asset: Transfer | Failed, error: StacAssetError) -> Checked:
 
 
 class CheckError(DownloadError):
-    """Raised by a batch some of whose assets do not exist; it knows what was found of the others.
+    """Raised by a task in which assets of a batch do not exist or cannot be checked.
 
     Args:
-        found: What was found of the batch's assets. Or the text of such an error, which has no
-            findings.
+        found: The results for all assets of the batch.
     """
 
-    def __init__(self, found: Sequence[Checked] | str) -> None:
-        self.found: list[Checked] = []
-        if isinstance(found, str):
-            super().__init__(found)
-            return
-        super().__init__([one.error for one in found if one.error is not None], total=len(found))
+    found: list[Checked]
+    """The results for all assets. Empty if the error was created from its text."""
+
+    @accepts_text
+    def __init__(self, found: Sequence[Checked]) -> None:
+        errors = [checked.error for checked in found if checked.error is not None]
+        super().__init__(errors, total=len(found))
         self.args = (found,)
         self.found = list(found)
+
+    def _restore(self, text: str) -> None:
+        super()._restore(text)
+        self.found = []

@@ -1,13 +1,11 @@
-"""TODO."""
+"""The task that resolves the client of an href and checks the credentials."""
 
 from __future__ import annotations
 
 from prefect import get_run_logger
 from prefect.cache_policies import NO_CACHE
 
-from prefect_stac_asset.flows.execution.run_names import (
-    client_name,
-)
+from prefect_stac_asset.flows.execution.run_names import client_name
 from prefect_stac_asset.flows.execution.session import Session, in_session
 from prefect_stac_asset.flows.execution.stoppable import stoppable_task
 from prefect_stac_asset.flows.parameters.credentials import TaskCredentials, missing_credential
@@ -26,20 +24,21 @@ async def resolve_client(
     credentials: TaskCredentials = None,
     storage: Storage | None = None,
 ) -> str:
-    """Returns the name of the client that claims an href, and makes sure that it can be used.
+    """Check the credentials for an href, and return the name of the client.
 
-    The log says which block's credentials are used for it, if any are. If the flow run is stopped,
-    the task run ends Cancelled.
+    If the credentials of a block are used, the log names the block. If the flow run is stopped, the
+    task run ends Cancelled.
 
     Args:
         href: An absolute href.
-        options: How to download.
-        credentials: Blocks that hold credentials, or references to them.
-        storage: What the item says of the object store, if anything.
+        options: The options of the run.
+        credentials: Blocks with credentials, or references to blocks.
+        storage: The object store that the item declares, if any.
 
     Raises:
-        SchemeError: No client claims it.
-        MissingCredentialError: A credential is missing; the message names the block that is wanted.
+        SchemeError: No client claims the href.
+        MissingCredentialError: A required credential is not configured. The message names the type
+            of block to create.
     """
 
     async def resolve(session: Session) -> str:
@@ -49,8 +48,7 @@ async def resolve_client(
         except MissingCredentialError as error:
             raise missing_credential(href, error) from None
         if client.credentials is not None:
-            shown = redact_href(href)
-            get_run_logger().info("%s is served by %s", shown, client.credentials)
+            get_run_logger().info("%s uses %s", redact_href(href), client.credentials)
         return client.name
 
     return await in_session(resolve, options or DownloadOptions(), credentials)  # type: ignore[return-value] # or Cancelled

@@ -1,23 +1,23 @@
-"""TODO."""
+"""The task that writes the rewritten document of an item or collection."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from prefect.cache_policies import NO_CACHE
 
-from prefect_stac_asset.flows.execution.run_names import (
-    rewrite_name,
-)
+from prefect_stac_asset.flows.execution.run_names import rewrite_name
 from prefect_stac_asset.flows.execution.session import stopped_with_run
+from prefect_stac_asset.flows.execution.states import BatchError
 from prefect_stac_asset.flows.execution.stoppable import stoppable_task
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
-from prefect_stac_asset.flows.tasks.download import _without_errors
 from stac_asset.destinations import LocalDestination
+from stac_asset.errors import StacAssetError
 from stac_asset.plan.planner import Owner
 from stac_asset.rewrite.rewriter import rewrite
 from stac_asset.rewrite.serialize import document_of, json_bytes
-from stac_asset.types import Outcome
+from stac_asset.types import Failed, Outcome
 
 
 @stoppable_task(task_run_name=rewrite_name, cache_policy=NO_CACHE, persist_result=False)
@@ -28,20 +28,20 @@ async def rewrite_item(
     options: DownloadOptions | None = None,
     keep_non_downloaded: bool = False,
 ) -> Path:
-    """Writes the item as it is now: whose assets are the files that were downloaded.
+    """Write the document of an item or collection, with hrefs of the downloaded files.
 
     If the flow run is stopped, the task run ends Cancelled.
 
     Args:
-        item: The source item, or collection; it is not changed.
-        outcomes: What became of its assets. An error, as `allow_failure` gives it in place of an
-            outcome, is that of an asset that failed.
-        document: Where the new document goes.
-        options: How it was downloaded.
-        keep_non_downloaded: Whether assets stay that were not wanted.
+        item: The source item or collection. It is not modified.
+        outcomes: The outcomes of the assets. An error in place of an outcome, as passed by
+            Prefect's `allow_failure`, counts as a failed asset.
+        document: Path of the new document.
+        options: The options of the download.
+        keep_non_downloaded: Whether to keep assets that were not selected for download.
 
     Returns:
-        Where the new document is.
+        The path of the new document.
     """
     config = (options or DownloadOptions()).config()
 
@@ -55,3 +55,14 @@ async def rewrite_item(
         return document
 
     return await stopped_with_run(write, config.fail_fast)  # type: ignore[return-value] # or Cancelled
+
+
+def _without_errors(outcomes: Any) -> list[Outcome]:
+    """Return outcomes with `Failed` in place of errors."""
+    found = outcomes.outcomes if isinstance(outcomes, BatchError) else outcomes
+    return [
+        Failed(one.owner or "", one.key, one)
+        if isinstance(one, StacAssetError) and one.key is not None
+        else one
+        for one in found
+    ]

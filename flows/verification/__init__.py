@@ -1,1 +1,1 @@
-"""The flow `verify` and its result."""
+"""The flow `verify`, and the class of the result."""

@@ -1,10 +1,11 @@
-"""The flow that verifies a directory of downloads, and repairs it if it is told to."""
+"""The flow `verify`: verifies a directory of downloads, and optionally repairs bad files."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Annotated, Any
 
 from prefect import get_run_logger
@@ -13,7 +14,7 @@ from prefect.states import Completed
 
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import name_of
-from prefect_stac_asset.flows.execution.session import open_session
+from prefect_stac_asset.flows.execution.session import Session, open_session
 from prefect_stac_asset.flows.execution.states import COMPLETED_WITH_WARNINGS
 from prefect_stac_asset.flows.orchestration.clients import RequiredClients
 from prefect_stac_asset.flows.orchestration.units import Unit, download_units
@@ -23,21 +24,21 @@ from prefect_stac_asset.flows.parameters.form import titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.reporting.report_file import open_rows, report_location
 from prefect_stac_asset.flows.verification.result import VerifyResult
-from stac_asset.concurrency import bounded, in_thread
+from stac_asset.concurrency import in_thread
 from stac_asset.errors import MissingCredentialError
-from stac_asset.types import Failed
-from stac_asset.verify.check import FILES_AT_ONCE, check_all
-from stac_asset.verify.inventory import Inventory, take_inventory
-from stac_asset.verify.repair import Unrepairable, after_repair, plan_repairs, repair_config
-from stac_asset.verify.results import Bad, Corrupt, Missing, OutOfBounds, Summary, Verdict, is_good
+from stac_asset.types import Outcome
+from stac_asset.verify.inventory import take_inventory
+from stac_asset.verify.repair import Repair, Unrepairable, repair_config
+from stac_asset.verify.results import Bad, OutOfBounds, Summary
+from stac_asset.verify.run import Repairs, verify_files
 
 REPAIRED = "Repaired"
-"""The state of a verification that found bad files, and leaves none."""
+"""The state name of a run that found bad files, and repaired all bad files."""
 
 _STATES = ("verified", "unverifiable", "missing", "wrong", "refused", "elsewhere")
 
-_SHOWN = 100
-"""How many paths of a kind a result names."""
+_MAX_LISTED = 100
+"""Maximum number of unreadable documents, and of part files, that a result lists."""
 
 
 def _run_name() -> str:
@@ -53,48 +54,41 @@ async def verify(
     report: Annotated[str | None, titled("Report")] = None,
     credentials: Annotated[Credentials, titled("Credentials")] = None,
 ) -> VerifyResult:
-    """Verifies the files of a directory by the sizes and checksums that its documents say.
+    """Verify the files of a directory against the sizes and checksums in STAC documents.
 
-    The documents are all STAC items, collections and item collections below the directory that
-    are no assets themselves. What lies outside of it is neither read nor repaired.
+    The documents are all STAC items, collections and item collections in the directory and in the
+    folders below. STAC documents that were downloaded as assets count as data. Files outside of the
+    directory are neither read nor repaired.
 
     Args:
-        directory: The directory that a download flow wrote, or one that holds several of them.
-        repair: Whether files that are missing or wrong are downloaded again, from the sources
-            that the documents name. The documents stay as they are, and what they say holds.
-        options: How to download. With `warn`, what is bad leaves the flow Completed. Only with
-            `allow_local_hrefs` may a source name files of this machine.
-        granularity: What a task run of the repair is: an `asset`, a `batch`, or `auto`.
-        report: The path of a report to write: newline-delimited JSON, a row an asset.
-        credentials: Saved blocks that hold credentials, one or several, for repairs. The first
-            one that is for an href is used for it.
+        directory: The directory that a download flow wrote, or a folder with several of them.
+        repair: Download missing and damaged files again, from the sources that the documents
+            declare. The documents do not change, and new files must match them.
+        options: How to download. With `warn`, the flow run completes even if files are bad.
+            Sources may reference files on this machine only with `allow_local_hrefs`.
+        granularity: The work of one task run of a repair: an `asset`, a `batch`, or `auto`.
+        report: Path of a report to write: newline-delimited JSON with a row for each asset.
+        credentials: Saved blocks with credentials for repairs. The first block that supports an
+            href is used.
 
     Returns:
-        How many files are good, how many are not, and what is left over.
+        The number of good and bad files, and the files that interrupted downloads left.
 
     Raises:
-        SourceError: There is no such directory, or no STAC document in it.
-        MissingCredentialError: A credential is missing for a repair; nothing was repaired.
-        VerifyError: Files are missing or wrong; and with `repair`, still are.
+        SourceError: The directory does not exist, or contains no STAC document.
+        MissingCredentialError: A repair needs a credential that is missing. No file was repaired.
+        VerifyError: Files are missing or damaged, with `repair` even after the repair.
     """
     started = time.monotonic()
     options = options or DownloadOptions()
     send_library_logs()
-    options.config()  # Contradictions are heard of first.
+    options.config()  # Report contradictory options before the directory is read.
     inventory = await in_thread(take_inventory, directory)
-    summary, bad = Summary(inventory.unreadable), list[Bad]()
+    open_repairs = partial(
+        _open_repairs, options=options, granularity=granularity, credentials=credentials
+    )
     with open_rows(report) as write_row:
-        async with aclosing(check_all(inventory)) as verdicts:
-            async for verdict in verdicts:
-                if repair and isinstance(verdict, Missing | Corrupt | OutOfBounds):
-                    bad.append(verdict)
-                else:
-                    write_row(summary.add(verdict))
-        if bad:
-            get_run_logger().info("%d files are to be repaired", len(bad))
-            mended = await _repair(bad, inventory, options, granularity, credentials)
-            for verdict, repaired in mended:
-                write_row(summary.add(verdict, repaired))
+        summary = await verify_files(inventory, open_repairs if repair else None, write_row)
     result = VerifyResult(
         directory=str(inventory.directory),
         documents=len(inventory.documents),
@@ -102,82 +96,102 @@ async def verify(
         repaired=summary.repaired,
         bytes=summary.bytes,
         bad=summary.first,
-        unreadable=[found.path for found in inventory.unreadable[:_SHOWN]],
-        leftovers=list(inventory.leftovers[:_SHOWN]),
+        unreadable=[found.path for found in inventory.unreadable[:_MAX_LISTED]],
+        leftovers=list(inventory.leftovers[:_MAX_LISTED]),
         report=report_location(report),
         seconds=round(time.monotonic() - started, 3),
     )
     if inventory.leftovers:
         count, first = len(inventory.leftovers), inventory.leftovers[0]
-        get_run_logger().warning("%d part files are left over, such as %s", count, first)
+        get_run_logger().warning(
+            "%d part files of interrupted downloads found, such as %s", count, first
+        )
     state: VerifyResult = _state(summary, options.warn, result)
     return state
 
 
-async def _repair(
+@asynccontextmanager
+async def _open_repairs(
     bad: Sequence[Bad],
-    inventory: Inventory,
     options: DownloadOptions,
     granularity: Granularity,
     credentials: Credentials,
-) -> list[tuple[Verdict, bool]]:
-    """Returns what is found of bad files in the end, and whether they were downloaded again.
+) -> AsyncIterator[Repairs]:
+    """Open a session in which repairs are task runs.
+
+    Args:
+        bad: The verdicts of the bad files.
+        options: The options of the flow.
+        granularity: The work of one task run.
+        credentials: Blocks that hold credentials.
+
+    Raises:
+        MissingCredentialError: A repair needs a credential that is missing.
+    """
+    get_run_logger().info("%d files need a repair", len(bad))
+    config = repair_config(options.config())
+    changed = options.model_copy(
+        update={"overwrite": config.overwrite, "allow_local_hrefs": config.allow_local_hrefs}
+    )
+    limit = options.max_concurrent_downloads
+    async with open_session(config, limit, credentials) as session:
+
+        def download(repairs: Sequence[Repair]) -> AsyncGenerator[Outcome, None]:
+            return _download(repairs, changed, granularity, session)
+
+        def check_credentials(file: Unrepairable) -> None:
+            _check_credentials(file, bad)
+
+        yield Repairs(session.clients, config, download, check_credentials)
+
+
+async def _download(
+    repairs: Sequence[Repair],
+    options: DownloadOptions,
+    granularity: Granularity,
+    session: Session,
+) -> AsyncGenerator[Outcome, None]:
+    """Download files in task runs, and yield the outcome of each.
+
+    Raises:
+        MissingCredentialError: A credential is missing. Nothing was downloaded.
+    """
+    units = [
+        Unit(number, planned.owner, (planned.transfer,)) for number, planned in enumerate(repairs)
+    ]
+    required = RequiredClients(session.clients)
+    for unit in units:
+        required.add(unit.transfers)
+    if units:
+        await required.resolve(options)
+    downloads = download_units(units, len(units), granularity, options, session)
+    async with aclosing(downloads) as done:
+        async for _, outcomes in done:
+            for outcome in outcomes:
+                yield outcome
+
+
+def _check_credentials(file: Unrepairable, bad: Sequence[Bad]) -> None:
+    """Raise an error if the source of a repair cannot be read because a credential is missing.
 
     Raises:
         MissingCredentialError: A credential is missing.
     """
-    config = repair_config(options.config())
-    options = options.model_copy(
-        update={"overwrite": config.overwrite, "allow_local_hrefs": config.allow_local_hrefs}
-    )
-    errors: dict[str, Exception] = {}
-    units: list[Unit] = []
-    limit = options.max_concurrent_downloads
-    async with open_session(config, limit, credentials) as session:
-        hosts = RequiredClients(session.clients)
-        async for planned in plan_repairs(bad, inventory, session.clients, config):
-            if isinstance(planned, Unrepairable):
-                _check_source(planned, bad)
-                errors[planned.path] = planned.error
-            else:
-                unit = Unit(len(units), planned.owner, (planned.transfer,))
-                hosts.add(unit.transfers)
-                units.append(unit)
-        if units:
-            await hosts.resolve(options)
-        work = download_units(units, len(units), granularity, options, session)
-        async with aclosing(work) as done:
-            async for _, outcomes in done:
-                for outcome in outcomes:
-                    if isinstance(outcome, Failed) and outcome.transfer is not None:
-                        errors[outcome.transfer.path] = outcome.error
-
-    async def look(verdict: Bad) -> tuple[Verdict, bool]:
-        now = await in_thread(after_repair, verdict, inventory, errors)
-        return now, is_good(now)
-
-    async with aclosing(bounded(look, bad, FILES_AT_ONCE)) as found:
-        return [entry async for entry in found]
-
-
-def _check_source(planned: Unrepairable, bad: Sequence[Bad]) -> None:
-    """Makes sure that it is not a credential that the source of a repair cannot be read for.
-
-    Raises:
-        MissingCredentialError: It is.
-    """
-    if isinstance(planned.error.__cause__, MissingCredentialError):
-        found = (
-            one for one in bad if not isinstance(one, OutOfBounds) and one.path == planned.path
+    cause = file.error.__cause__
+    if isinstance(cause, MissingCredentialError):
+        verdicts = (
+            verdict
+            for verdict in bad
+            if not isinstance(verdict, OutOfBounds) and verdict.path == file.path
         )
-        raise missing_credential(next(found).asset.source or "", planned.error.__cause__)
+        raise missing_credential(next(verdicts).asset.source or "", cause)
 
 
 def _state(summary: Summary, warn: bool, result: VerifyResult) -> Any:
-    """Returns the state of the flow; Prefect unwraps it to the result.
+    """Return the final state of the flow run. Prefect passes the result in the state to callers.
 
     Raises:
-        VerifyError: Files are bad, unless that is a warning.
+        VerifyError: Files are bad, and `warn` is False.
     """
     error = summary.error
     if error is None:

@@ -1,7 +1,7 @@
 """The result of the flow `verify`.
 
-The class has a module of its own. If Prefect loads the flow by the path of its file, the class of
-its pickled result is still found.
+The class is in a separate module, because Prefect may load the flow by the path of its file. The
+class of a pickled result must have an importable name even then.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class VerifyResult(BaseModel):
-    """What a verification found: small, and JSON-able."""
+    """The counts of a verification, as JSON values."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
@@ -20,43 +20,43 @@ class VerifyResult(BaseModel):
     """The absolute path of the directory."""
 
     documents: int
-    """How many STAC documents it holds."""
+    """Number of STAC documents in the directory."""
 
     verified: int
-    """How many files have the checksum that their assets say."""
+    """Number of files with the declared checksum."""
 
     unverifiable: int
-    """How many are there, and have no checksum to be verified by."""
+    """Number of existing files without a declared checksum."""
 
     missing: int
-    """How many are not there."""
+    """Number of files that do not exist."""
 
     wrong: int
-    """How many are not what their assets say."""
+    """Number of files that differ from the declared size or checksum, or cannot be read."""
 
     refused: int
-    """How many assets were not looked at, since they lie outside of the directory."""
+    """Number of assets not checked: the files are outside of the directory, or documents."""
 
     elsewhere: int
-    """How many assets have a URL, and were not downloaded."""
+    """Number of assets that were not downloaded. The hrefs are URLs."""
 
     repaired: int
-    """How many of the good files were downloaded again."""
+    """Number of good files that were downloaded again."""
 
     bytes: int
-    """Bytes of the good files."""
+    """Total size of the good files, in bytes."""
 
     bad: list[dict[str, Any]]
-    """The rows of the first hundred that are missing, wrong or refused."""
+    """The report rows of the first 100 missing, wrong or refused assets."""
 
     unreadable: list[str]
-    """The first hundred documents that cannot be read."""
+    """The paths of the first 100 documents and folders that cannot be read."""
 
     leftovers: list[str]
-    """The first hundred part files of downloads that did not come to their end."""
+    """The paths of the first 100 part files and resume notes of interrupted downloads."""
 
     report: str | None
-    """The full report, if one was wanted: newline-delimited JSON, a row an asset."""
+    """The location of the requested report: newline-delimited JSON with a row for each asset."""
 
     seconds: float
-    """Wall time of the run."""
+    """Duration of the run, in seconds."""

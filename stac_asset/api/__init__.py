@@ -1,4 +1,4 @@
-"""The public coroutines, and the run that joins plan, transfer and rewrite."""
+"""The public coroutines, and `Run`, which runs the stages plan, transfer and rewrite."""
 
 from stac_asset.api.assets import (
     assert_asset_exists,

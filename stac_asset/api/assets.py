@@ -1,4 +1,4 @@
-"""The public functions that open, read and check what is elsewhere, and download a single file."""
+"""Public functions for single assets, files and hrefs: download, check, open and read."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from stac_asset.errors import ConfigError
 from stac_asset.hrefs import parse_href
 from stac_asset.plan.planner import Planner
 from stac_asset.rewrite.rewriter import describe
+from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.read import read_bytes
 from stac_asset.transfer.engine import Engine
 from stac_asset.transfer.interface import Request
@@ -35,24 +36,24 @@ async def download_asset(
     clients: Clients | None = None,
     stream: bool | None = None,
 ) -> pystac.Asset:
-    """Downloads an asset.
+    """Download an asset.
 
     Args:
-        key: The asset key
-        asset: The asset; it is not changed.
-        path: The path to which the asset will be downloaded
-        config: The download configuration
-        messages: An optional queue to use for progress reporting
-        clients: A async-safe cache of clients, which stays open. If not provided, a new one will
-            be created, and closed.
-        stream: If False, the file is read whole into memory before it is written
+        key: The asset key.
+        asset: The asset. The object is not modified.
+        path: The destination file.
+        config: The download configuration.
+        messages: A queue for progress messages.
+        clients: An async-safe cache of clients, which stays open. By default, a new cache is
+            created, and closed at the end.
+        stream: If False, the whole file is read into memory before it is written.
 
     Returns:
-        A new asset with an updated href
+        A new asset with an updated href.
 
     Raises:
-        ValueError: Raised if the asset does not have an absolute href
-        StacAssetError: Why it could not be downloaded.
+        ValueError: The href of the asset is relative, and the asset has no owner with a self href.
+        StacAssetError: The download failed.
     """
     config.validate()
     transfer = _transfer(key, asset, Path(path), config)
@@ -83,18 +84,18 @@ async def download_file(
     messages: MessageQueue | None = None,
     stream: bool | None = None,
 ) -> None:
-    """Downloads a file to the local filesystem, replacing what is there.
+    """Download a file to the local file system. An existing file is replaced.
 
     Args:
-        href: The source href
-        destination: The destination file path
-        config: The download configuration
-        clients: Pre-configured clients to use for access; they stay open
-        messages: An optional queue to use for progress reporting
-        stream: If False, the file is read whole into memory before it is written
+        href: The source href.
+        destination: The destination file.
+        config: The download configuration.
+        clients: Clients to use before all others. The clients stay open.
+        messages: A queue for progress messages.
+        stream: If False, the whole file is read into memory before it is written.
 
     Raises:
-        StacAssetError: Why it could not be downloaded.
+        StacAssetError: The download failed.
     """
     config = (config or Config()).copy()
     config.validate()
@@ -113,21 +114,19 @@ async def download_file(
 async def assert_asset_exists(
     asset: pystac.Asset, config: Config | None = None, clients: list[Client] | None = None
 ) -> None:
-    """Asserts that an asset exists.
-
-    Raises the source error if it does not.
+    """Raise an error if an asset does not exist.
 
     Args:
-        asset: The asset the check for existence
-        config: The download configuration to use for the existence check
-        clients: Any pre-configured clients to use for the existence check
+        asset: The asset to check.
+        config: The download configuration.
+        clients: Clients to use before all others. The clients stay open.
 
     Raises:
-        Exception: An exception from the underlying client.
+        StacAssetError: The asset does not exist, or the check failed.
     """
     config = config or Config()
     config.validate()
-    # It is there whatever its content type, which is for a download to judge.
+    # Only downloads check the content type.
     transfer = dataclasses.replace(_transfer("", asset, Path("asset"), config), content_type=None)
     async with Clients(config, clients) as own:
         result = await probe(transfer, own, config)
@@ -138,18 +137,18 @@ async def assert_asset_exists(
 async def asset_exists(
     asset: pystac.Asset, config: Config | None = None, clients: list[Client] | None = None
 ) -> bool:
-    """Returns true if an asset exists.
+    """Return whether an asset exists.
 
     Args:
-        asset: The asset the check for existence
-        config: The download configuration to use for the existence check
-        clients: Any pre-configured clients to use for the existence check
+        asset: The asset to check.
+        config: The download configuration.
+        clients: Clients to use before all others. The clients stay open.
 
     Returns:
-        Whether the asset exists or not
+        True if the asset exists. False if it does not exist, or if the check failed.
 
     Raises:
-        ConfigError: The configuration contradicts itself.
+        ConfigError: The configuration is invalid.
     """
     try:
         await assert_asset_exists(asset, config, clients)
@@ -163,35 +162,36 @@ async def asset_exists(
 async def open_href(
     href: str, config: Config | None = None, clients: list[Client] | None = None
 ) -> AsyncIterator[bytes]:
-    """Opens an href and yields byte chunks.
+    """Open an href and yield the bytes in chunks.
+
+    Errors are not retried, because earlier chunks have already been yielded. `read_href` retries.
 
     Args:
-        href: The href to read
-        config: The download configuration to use
-        clients: Any pre-configured clients to use; they stay open
+        href: The href to read.
+        config: The download configuration.
+        clients: Clients to use before all others. The clients stay open.
 
     Yields:
-        bytes: The bytes from the href
+        bytes: A chunk of the file.
 
     Raises:
-        StacAssetError: Why it cannot be read. What was yielded cannot be taken back, so nothing
-            is tried again here, as `read_href` does.
+        StacAssetError: The href cannot be read.
     """
     config = config or Config()
     config.validate()
     limit = config.http_client_timeout
-    end = None if limit is None else asyncio.get_running_loop().time() + limit
+    deadline = None if limit is None else asyncio.get_running_loop().time() + limit
     async with Clients(config, clients) as own:
         with mapped_errors(href):
             client = await own.get_client(href)
             async with AsyncExitStack() as stack:
-                # Around what is awaited here only: nothing of the caller's is to be cancelled.
-                async with asyncio.timeout_at(end):
+                # The timeouts exclude `yield`, so that they never cancel code of the caller.
+                async with asyncio.timeout_at(deadline):
                     fetching = client.fetch(Request(parse_href(href)))
                     response = await stack.enter_async_context(fetching)
                 chunks = aiter(response.chunks)
                 while True:
-                    async with asyncio.timeout_at(end):
+                    async with asyncio.timeout_at(deadline):
                         chunk = await anext(chunks, None)
                     if chunk is None:
                         return
@@ -201,18 +201,18 @@ async def open_href(
 async def read_href(
     href: str, config: Config | None = None, clients: list[Client] | None = None
 ) -> bytes:
-    """Reads an href and returns its bytes.
+    """Read an href and return the bytes. Transient errors are retried.
 
     Args:
-        href: The href to read
-        config: The download configuration to use
-        clients: Any pre-configured clients to use; they stay open
+        href: The href to read.
+        config: The download configuration.
+        clients: Clients to use before all others. The clients stay open.
 
     Returns:
-        The bytes from the href
+        The bytes of the file.
 
     Raises:
-        StacAssetError: Why it cannot be read.
+        StacAssetError: The href cannot be read.
     """
     config = config or Config()
     config.validate()
@@ -221,9 +221,9 @@ async def read_href(
 
 
 def _transfer(key: str, asset: pystac.Asset, path: Path, config: Config) -> Transfer:
-    """Returns the transfer of a single asset to a path of the caller's choice."""
+    """Return the transfer of a single asset to the given path."""
     path = path.absolute()
-    planner = Planner(path.parent, config)
+    planner = Planner(path.parent, config, LOCAL_FACTS)
     owner = asset.owner if isinstance(asset.owner, pystac.Item | pystac.Collection) else None
     planned = planner.asset(key, asset, owner)
     if isinstance(planned, Failed):

@@ -1,4 +1,4 @@
-"""The public functions for items, collections and item collections: downloads and dry runs."""
+"""Public functions for items, collections and item collections: downloads and dry runs."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ async def download_item(
     max_concurrent_downloads: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
     stream: bool | None = None,
 ) -> pystac.Item:
-    """Downloads an item to the local filesystem.
+    """Download an item with all selected assets to the local file system.
 
     Args:
-        item: The item; it is not changed.
-        directory: The output directory that will hold the item and its assets.
-        file_name: The name of the item file to save. If not provided, it is inferred, or not
-            saved.
-        infer_file_name: If `file_name` is None, infer the file name from the item's id. This
-            argument is unused if `file_name` is not None.
-        config: The download configuration
-        messages: An optional queue to use for progress reporting
-        clients: Pre-configured clients to use for access; they stay open
-        keep_non_downloaded: Keep all assets on the item, even if they're not downloaded.
-        max_concurrent_downloads: How many assets are in work at once
-        stream: If False, each file is read whole into memory before it is written
+        item: The item. The object is not modified.
+        directory: The destination directory of the item and the assets.
+        file_name: The name of the item document. Default: see `infer_file_name`.
+        infer_file_name: If no `file_name` is given, derive the name from the item id. If False, no
+            document is written.
+        config: The download configuration.
+        messages: A queue for progress messages.
+        clients: Clients to use before all others. The clients stay open.
+        keep_non_downloaded: Keep assets on the item that were not selected for download.
+        max_concurrent_downloads: Maximum number of assets downloaded at the same time.
+        stream: If False, each file is read into memory as a whole before it is written.
 
     Returns:
-        A new item, with the updated asset hrefs and self href.
+        A new item with updated asset hrefs and self href.
 
     Raises:
-        NoAssetsError: The item doesn't have any assets (a ValueError).
-        ConfigError: The configuration contradicts itself.
-        AssetOverwriteError: Two assets would share a file; nothing was downloaded.
-        DownloadError: Assets failed; the others, and the item with them, are there.
+        NoAssetsError: The item has no assets (a ValueError).
+        ConfigError: The configuration is invalid.
+        AssetOverwriteError: Two assets would have the same file. Raised before the download starts.
+        DownloadError: Assets failed. All other assets and the item document were written.
+        StacAssetError: The first failure, if `fail_fast` is set. No document is written.
     """
     run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
     work = run.plan_item(item, file_name, infer_file_name)
@@ -64,30 +64,31 @@ async def download_collection(
     max_concurrent_downloads: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
     stream: bool | None = None,
 ) -> pystac.Collection:
-    """Downloads a collection's own assets to the local filesystem.
+    """Download the assets of a collection to the local file system.
 
-    Does not download the collection's items' assets -- use `download_item_collection` to
-    download multiple items.
+    The items of the collection and their assets are not downloaded. Use
+    `download_item_collection` to download several items.
 
     Args:
-        collection: A pystac collection; it is not changed.
-        directory: The destination directory
-        file_name: The name of the collection file to save. If None, it will not be saved.
-        config: The download configuration
-        messages: An optional queue to use for progress reporting
-        clients: Pre-configured clients to use for access; they stay open
-        keep_non_downloaded: Keep all assets, even if they're not downloaded.
-        max_concurrent_downloads: How many assets are in work at once
-        stream: If False, each file is read whole into memory before it is written
+        collection: The collection. The object is not modified.
+        directory: The destination directory.
+        file_name: The name of the collection document. If None, no document is written.
+        config: The download configuration.
+        messages: A queue for progress messages.
+        clients: Clients to use before all others. The clients stay open.
+        keep_non_downloaded: Keep assets on the collection that were not selected for download.
+        max_concurrent_downloads: Maximum number of assets downloaded at the same time.
+        stream: If False, each file is read into memory as a whole before it is written.
 
     Returns:
-        A new collection, with updated asset hrefs
+        A new collection with updated asset hrefs and self href.
 
     Raises:
-        CantIncludeAndExclude: Both include and exclude are set.
-        ConfigError: The configuration contradicts itself.
-        AssetOverwriteError: Two assets would share a file; nothing was downloaded.
-        DownloadError: Assets failed; the others, and the collection with them, are there.
+        CantIncludeAndExclude: `include` and `exclude` are both set.
+        ConfigError: The configuration is invalid.
+        AssetOverwriteError: Two assets would have the same file. Raised before the download starts.
+        DownloadError: Assets failed. All other assets and the document were written.
+        StacAssetError: The first failure, if `fail_fast` is set. No document is written.
     """
     run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
     work = run.plan_collection(collection, file_name)
@@ -106,29 +107,30 @@ async def download_item_collection(
     max_concurrent_downloads: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
     stream: bool | None = None,
 ) -> pystac.ItemCollection:
-    """Downloads an item collection to the local filesystem.
+    """Download an item collection with all selected assets to the local file system.
 
     Args:
-        item_collection: The item collection to download; it is not changed.
-        directory: The destination directory
-        file_name: The name of the item collection file to save. If None, it will not be saved.
-        config: The download configuration
-        messages: An optional queue to use for progress reporting
-        clients: Pre-configured clients to use for access; they stay open
-        keep_non_downloaded: Keep all assets on the items, even if they're not downloaded.
-        path_template: Where an item's files go below the directory, with the variables of
-            `pystac.layout.LayoutTemplate`; `${id}` by default
-        max_concurrent_downloads: How many assets are in work at once
-        stream: If False, each file is read whole into memory before it is written
+        item_collection: The item collection. The object is not modified.
+        directory: The destination directory.
+        file_name: The name of the item collection document. If None, no document is written.
+        config: The download configuration.
+        messages: A queue for progress messages.
+        clients: Clients to use before all others. The clients stay open.
+        keep_non_downloaded: Keep assets on the items that were not selected for download.
+        path_template: The folder of an item's files, relative to the directory. Supports the
+            variables of `pystac.layout.LayoutTemplate`. Default: `${id}`.
+        max_concurrent_downloads: Maximum number of assets downloaded at the same time.
+        stream: If False, each file is read into memory as a whole before it is written.
 
     Returns:
-        A new item collection, with updated asset hrefs
+        A new item collection with updated asset hrefs.
 
     Raises:
-        CantIncludeAndExclude: Both include and exclude are set.
-        ConfigError: The configuration or the template is not valid.
-        AssetOverwriteError: Two assets would share a file; nothing was downloaded.
-        DownloadError: Assets failed; the others, and the collection with them, are there.
+        CantIncludeAndExclude: `include` and `exclude` are both set.
+        ConfigError: The configuration or `path_template` is invalid.
+        AssetOverwriteError: Two assets would have the same file. Raised before the download starts.
+        DownloadError: Assets failed. All other assets and the document were written.
+        StacAssetError: The first failure, if `fail_fast` is set. No document is written.
     """
     run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
     work = run.plan_item_collection(item_collection, file_name, path_template)
@@ -144,21 +146,21 @@ async def plan_item(
     clients: list[Client] | None = None,
     max_concurrent_downloads: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
 ) -> Plan:
-    """Returns what `download_item` would do with the same arguments.
+    """Plan a call of `download_item` with the same arguments, without downloading.
 
     Args:
-        item: The item; it is not changed.
-        directory: The output directory
-        file_name: The name of the item file
-        infer_file_name: If `file_name` is None, infer the file name from the item's id.
-        config: The download configuration
-        clients: Pre-configured clients to use for access; they stay open
-        max_concurrent_downloads: How many sources are asked at once, at most
+        item: The item. The object is not modified.
+        directory: The destination directory.
+        file_name: The name of the item document. Default: see `infer_file_name`.
+        infer_file_name: If no `file_name` is given, derive the name from the item id.
+        config: The download configuration.
+        clients: Clients to use before all others. The clients stay open.
+        max_concurrent_downloads: Maximum number of sources checked at the same time.
 
     Raises:
-        NoAssetsError: The item doesn't have any assets (a ValueError).
-        ConfigError: The configuration contradicts itself.
-        AssetOverwriteError: Two assets would share a file.
+        NoAssetsError: The item has no assets (a ValueError).
+        ConfigError: The configuration is invalid.
+        AssetOverwriteError: Two assets would have the same file.
     """
     run = Run(directory, config, clients=clients)
     return await dry_run(
@@ -174,19 +176,19 @@ async def plan_collection(
     clients: list[Client] | None = None,
     max_concurrent_downloads: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
 ) -> Plan:
-    """Returns what `download_collection` would do with the same arguments.
+    """Plan a call of `download_collection` with the same arguments, without downloading.
 
     Args:
-        collection: The collection; it is not changed.
-        directory: The destination directory
-        file_name: The name of the collection file
-        config: The download configuration
-        clients: Pre-configured clients to use for access; they stay open
-        max_concurrent_downloads: How many sources are asked at once, at most
+        collection: The collection. The object is not modified.
+        directory: The destination directory.
+        file_name: The name of the collection document.
+        config: The download configuration.
+        clients: Clients to use before all others. The clients stay open.
+        max_concurrent_downloads: Maximum number of sources checked at the same time.
 
     Raises:
-        ConfigError: The configuration contradicts itself.
-        AssetOverwriteError: Two assets would share a file.
+        ConfigError: The configuration is invalid.
+        AssetOverwriteError: Two assets would have the same file.
     """
     run = Run(directory, config, clients=clients)
     return await dry_run(run, run.plan_collection(collection, file_name), max_concurrent_downloads)
@@ -201,20 +203,20 @@ async def plan_item_collection(
     path_template: str | None = None,
     max_concurrent_downloads: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
 ) -> Plan:
-    """Returns what `download_item_collection` would do with the same arguments.
+    """Plan a call of `download_item_collection` with the same arguments, without downloading.
 
     Args:
-        item_collection: The item collection; it is not changed.
-        directory: The destination directory
-        file_name: The name of the item collection file
-        config: The download configuration
-        clients: Pre-configured clients to use for access; they stay open
-        path_template: Where an item's files go below the directory
-        max_concurrent_downloads: How many sources are asked at once, at most
+        item_collection: The item collection. The object is not modified.
+        directory: The destination directory.
+        file_name: The name of the item collection document.
+        config: The download configuration.
+        clients: Clients to use before all others. The clients stay open.
+        path_template: The folder of an item's files, relative to the directory.
+        max_concurrent_downloads: Maximum number of sources checked at the same time.
 
     Raises:
-        ConfigError: The configuration or the template is not valid.
-        AssetOverwriteError: Two assets would share a file.
+        ConfigError: The configuration or `path_template` is invalid.
+        AssetOverwriteError: Two assets would have the same file.
     """
     run = Run(directory, config, clients=clients)
     work = run.plan_item_collection(item_collection, file_name, path_template)

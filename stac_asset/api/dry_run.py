@@ -1,7 +1,8 @@
-"""The dry run: what a download would do, and whether there is room for it.
+"""The dry run, which reports the effects of a download without downloading.
 
-It plans as the download functions do, and raises what they raise before a byte moves. It makes no
-file and no directory.
+A dry run plans like a download, raises the same errors before the first transfer, and then checks
+existing files and sources. No file or directory is created. The `plan_*` functions and the command
+`stac-asset plan` use this module.
 """
 
 from __future__ import annotations
@@ -21,77 +22,81 @@ from stac_asset.transfer.probe import ProbeResult, probe_all
 from stac_asset.types import Failed, Transfer
 
 Action: TypeAlias = Literal["download", "skip", "fail"]
-"""What would become of an asset."""
+"""The planned action for an asset."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedAsset:
-    """What would become of one asset."""
+    """The planned action for an asset, with details."""
 
     owner: str
-    """Whose asset it is, e.g. `item 'S2B_31UFU'`."""
+    """The item or collection that owns the asset, e.g. `item 'S2B_31UFU'`."""
 
     key: str
-    """The asset's key."""
+    """The asset key."""
 
     action: Action
-    """Whether it would be downloaded, skipped because its file is there, or fail."""
+    """`download`, `skip` (the file already exists) or `fail`."""
 
     href: str | None = None
-    """Where it would be fetched from, without the query."""
+    """The source href, without the query."""
 
     client: str | None = None
-    """The name of the client that would fetch it; None where none would."""
+    """The name of the client for the download, if a download is planned."""
 
     path: str | None = None
-    """The absolute path of its file."""
+    """The absolute path of the destination file."""
 
     size: int | None = None
-    """Bytes, where `file:size`, the source or the file that is there tells."""
+    """Size in bytes, from `file:size`, the source or the existing file, if known."""
 
     note: str | None = None
-    """Why it would be skipped or fail, or why its size is not known."""
+    """The reason for the action, or for an unknown size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a download would do, and whether there is room for it."""
+    """The effects of a download, and the free disk space."""
 
     directory: str
-    """The absolute path of the directory."""
+    """The absolute path of the destination directory."""
 
     document: str | None
     """The absolute path of the document that would be written, if any."""
 
     rows: tuple[PlannedAsset, ...]
-    """The assets that are wanted, in their order."""
+    """The selected assets, in the order of the source."""
 
     free: int
-    """Free bytes of the file system on which the directory is, or would be."""
+    """Free bytes on the file system of the directory."""
 
     def count(self, action: Action) -> int:
-        """Returns how many assets would be downloaded, skipped, or fail."""
+        """Return the number of assets with an action.
+
+        Args:
+            action: `download`, `skip` or `fail`.
+        """
         return sum(row.action == action for row in self.rows)
 
     @property
     def needed(self) -> int:
-        """Bytes of all files that would be downloaded and whose size is known."""
+        """Total size, in bytes, of all files to download with a known size."""
         return sum(row.size or 0 for row in self.rows if row.action == "download")
 
     @property
     def unknown(self) -> int:
-        """How many files would be downloaded whose size is not known."""
+        """Number of files to download with an unknown size."""
         return sum(row.size is None for row in self.rows if row.action == "download")
 
     @property
     def fits(self) -> bool | None:
-        """Whether there is room; None where that depends on the sizes that are not known."""
+        """Whether the files fit on disk. None means that unknown sizes decide."""
         if self.needed > self.free:
             return False
         return None if self.unknown else True
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the plan as JSON-able values, totals included."""
+        """Return the plan and the totals as JSON-serializable values."""
         return {
             "directory": self.directory,
             "document": self.document,
@@ -106,24 +111,24 @@ class Plan:
         }
 
     def __str__(self) -> str:
-        unknown = f" and {self.unknown} of unknown size" if self.unknown else ""
-        room = {True: "they fit", False: "they do not fit", None: "they may fit"}[self.fits]
+        unknown = f", {self.unknown} of unknown size" if self.unknown else ""
+        fits = {True: "fits", False: "does not fit", None: "may not fit"}[self.fits]
         return (
             f"{self.count('download')} to download ({self.needed:,} bytes{unknown}), "
-            f"{self.count('skip')} there already, {self.count('fail')} cannot be had; "
-            f"{self.free:,} bytes are free: {room}"
+            f"{self.count('skip')} already present, {self.count('fail')} unavailable. "
+            f"{self.free:,} bytes free: {fits}."
         )
 
 
 async def dry_run(
     run: Run, planned: PlannedRun, limit: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS
 ) -> Plan:
-    """Return what a run would do.
+    """Return the effects of a planned run.
 
     Args:
         run: The run, which is not started.
         planned: The plan of the run.
-        limit: Maximum number of sources to ask at the same time.
+        limit: Maximum number of sources to check at the same time.
     """
     rows: dict[int, PlannedAsset] = {}
     unknown: list[tuple[int, Transfer]] = []
@@ -146,7 +151,10 @@ async def dry_run(
 
 
 async def _row_without_probe(entry: Transfer | Failed, run: Run) -> PlannedAsset | None:
-    """Return the row of an asset that cannot be downloaded or exists already, or None."""
+    """Return the row of an asset that fails or is skipped without a request to the source.
+
+    If the source must be checked, return None.
+    """
     if isinstance(entry, Failed):
         return PlannedAsset(entry.owner, entry.key, "fail", note=_reason(entry.error))
     try:
@@ -163,7 +171,7 @@ async def _row_without_probe(entry: Transfer | Failed, run: Run) -> PlannedAsset
         href=redact_href(skipped.candidate.href),
         path=skipped.candidate.path,
         size=skipped.size,
-        note="its file is there",
+        note="file already exists",
     )
 
 
@@ -173,7 +181,7 @@ async def _probed_row(transfer: Transfer, result: ProbeResult, run: Run) -> Plan
         size = result.stat.size
     action, note = await _action(transfer, result, run)
     if action == "download" and size is None and note is None:
-        note = "its source does not say how large it is"
+        note = "source reports no size"
     return PlannedAsset(
         owner=transfer.owner,
         key=transfer.key,
@@ -187,7 +195,7 @@ async def _probed_row(transfer: Transfer, result: ProbeResult, run: Run) -> Plan
 
 
 async def _action(transfer: Transfer, result: ProbeResult, run: Run) -> tuple[Action, str | None]:
-    """Return what would be done with an asset whose file does not exist yet, and why."""
+    """Return the action for an asset without an existing file, and the reason if any."""
     destination = run.destinations.destination_of(transfer.directory)
     try:
         await destination.check(destination.key_of(result.candidate.path))
@@ -199,8 +207,8 @@ async def _action(transfer: Transfer, result: ProbeResult, run: Run) -> tuple[Ac
         case NotFoundError():
             return "fail", f"missing: {result.error.message}"
         case TransferError():
-            # Some servers refuse the probe and allow the download.
-            return "download", f"its source cannot be asked: {result.error.message}"
+            # Some servers reject the check and allow the download.
+            return "download", f"source cannot be checked: {result.error.message}"
         case _:
             return "fail", result.error.message
 

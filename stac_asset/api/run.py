@@ -1,4 +1,9 @@
-"""One run of a download: joins plan, transfer and rewrite, and turns failures into errors."""
+"""A run of a download or dry run, through the stages plan, transfer and rewrite.
+
+The public functions of `stac_asset.api.collections` and the command line use `Run`. They call one
+of the `plan_*` methods, then `download` or `download_collection`. These two methods convert failed
+outcomes to errors or warnings.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +24,7 @@ from stac_asset.plan.planner import Planner, document_name, owner_name
 from stac_asset.plan.work import PlannedRun
 from stac_asset.rewrite.rewriter import rewrite, rewrite_collection
 from stac_asset.rewrite.serialize import document_of, json_bytes
+from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.transfer.engine import Engine
 from stac_asset.types import Failed, MessageQueue, Outcome, PathLikeObject, Transfer
 
@@ -26,31 +32,32 @@ _Owner = TypeVar("_Owner", pystac.Item, pystac.Collection)
 
 
 class Run:
-    """One call of a download function, or of its dry run: what is common to all of them.
+    """A run of a download or a dry run.
 
     Args:
-        directory: The directory that no file may leave.
-        config: The configuration; a copy is used.
-        messages: Where progress is reported, if anywhere.
-        clients: The caller's own clients; or the `Clients` of a larger whole. Both stay open.
-        max_concurrent_downloads: How many assets are in work at once.
-        stream: If False, each file is read whole into memory before it is written.
+        directory: The destination directory. No file is written outside.
+        config: The download configuration, which is copied.
+        messages: A queue for progress messages.
+        clients: Clients to use before all others, or a `Clients` registry that several runs share.
+            Both stay open.
+        max_concurrent_downloads: Maximum number of assets downloaded at the same time.
+        stream: If False, each file is read into memory as a whole before it is written.
 
     Raises:
-        ConfigError: The configuration contradicts itself.
+        ConfigError: The configuration is invalid.
     """
 
     config: Config
-    """The configuration, validated."""
+    """The validated configuration."""
 
     clients: Clients
     """The clients of the run."""
 
     directory: Path
-    """The absolute path of the directory."""
+    """The absolute path of the destination directory."""
 
     outcomes: list[Outcome]
-    """What became of each asset, as far as the run has come."""
+    """The outcomes so far, in order of completion."""
 
     def __init__(
         self,
@@ -64,7 +71,7 @@ class Run:
         self.config = config.copy() if config is not None else Config()
         self.config.validate()
         self.outcomes = []
-        self._planner = Planner(Path(directory), self.config)
+        self._planner = Planner(Path(directory), self.config, LOCAL_FACTS)
         self.directory = self._planner.directory
         self._shared = isinstance(clients, Clients)
         self.clients = clients if isinstance(clients, Clients) else Clients(self.config, clients)
@@ -81,25 +88,39 @@ class Run:
     def plan_item(
         self, item: pystac.Item, file_name: str | None = None, infer_file_name: bool = True
     ) -> PlannedRun:
-        """Plans an item. The arguments are those of `download_item`.
+        """Plan the download of an item.
+
+        Args:
+            item: The item. The object is not modified.
+            file_name: The name of the item document. Default: see `infer_file_name`.
+            infer_file_name: If no `file_name` is given, derive the name from the item id. If False,
+                no document is written.
 
         Raises:
-            NoAssetsError: The item doesn't have any assets.
-            AssetOverwriteError: Two assets would share a file.
+            NoAssetsError: The item has no assets.
+            AssetOverwriteError: Two assets would have the same file.
+            DestinationError: The directory does not exist, or the document would replace the
+                source.
         """
         if not item.assets:
             raise NoAssetsError(f"item '{item.id}' has no assets to download")
         if file_name is None and infer_file_name:
             file_name = document_name(item)
-        return self._plan_one(item, file_name)
+        return self._plan_owner(item, file_name)
 
     def plan_collection(self, collection: pystac.Collection, file_name: str | None) -> PlannedRun:
-        """Plans a collection's own assets. The arguments are those of `download_collection`.
+        """Plan the download of the assets of a collection.
+
+        Args:
+            collection: The collection. The object is not modified.
+            file_name: The name of the collection document. If None, no document is written.
 
         Raises:
-            AssetOverwriteError: Two assets would share a file.
+            AssetOverwriteError: Two assets would have the same file.
+            DestinationError: The directory does not exist, or the document would replace the
+                source.
         """
-        return self._plan_one(collection, file_name)
+        return self._plan_owner(collection, file_name)
 
     def plan_item_collection(
         self,
@@ -108,51 +129,62 @@ class Run:
         path_template: str | None,
         source: str | None = None,
     ) -> PlannedRun:
-        """Plans an item collection. The arguments are those of `download_item_collection`.
-
-        An item collection does not know where it was read from: who does says it as `source`.
-
-        Raises:
-            ConfigError: The template is not valid.
-            AssetOverwriteError: Two assets would share a file.
-        """
-        document = self._document("the item collection", file_name, source)
-        folders = FolderTemplate(path_template) if path_template is not None else FolderTemplate()
-        planned = [list(self._planner.assets(item, folders.folder(item))) for item in items]
-        return self._work(planned, document)
-
-    def _plan_one(
-        self, owner: pystac.Item | pystac.Collection, file_name: str | None
-    ) -> PlannedRun:
-        document = self._document(owner_name(owner), file_name, owner.get_self_href())
-        return self._work([list(self._planner.assets(owner))], document)
-
-    def _document(self, owner: str, file_name: str | None, source: str | None) -> Path | None:
-        return self._planner.document(owner, file_name, source) if file_name else None
-
-    def _work(self, planned: list[list[Transfer | Failed]], document: Path | None) -> PlannedRun:
-        if not self.config.make_directory and not self.directory.is_dir():
-            raise DestinationError(
-                f"the directory {self.directory} does not exist: make it, or set "
-                "make_directory=True"
-            )
-        return PlannedRun(planned, document)
-
-    async def download(self, owner: _Owner, work: PlannedRun, keep_non_downloaded: bool) -> _Owner:
-        """Downloads what was planned of one item or collection, and writes its document.
+        """Plan the download of the items of an item collection.
 
         Args:
-            owner: The item or collection; it is not changed.
-            work: What was planned of it.
-            keep_non_downloaded: Whether assets stay on it that were not wanted.
+            items: The item collection. The object is not modified.
+            file_name: The name of the item collection document. If None, no document is written.
+            path_template: The folder of an item's files, relative to the directory. Default:
+                `${id}`.
+            source: The href that the item collection was read from, if known. The document must not
+                replace this file. Item collections, unlike items, have no self href.
+
+        Raises:
+            ConfigError: The template is invalid.
+            AssetOverwriteError: Two assets would have the same file.
+            DestinationError: The directory does not exist, or the document would replace the
+                source.
+        """
+        document = self._plan_document("the item collection", file_name, source)
+        folders = FolderTemplate(path_template) if path_template is not None else FolderTemplate()
+        assets = [list(self._planner.assets(item, folders.folder(item))) for item in items]
+        self._check_directory()
+        return PlannedRun(assets, document)
+
+    def _plan_owner(
+        self, owner: pystac.Item | pystac.Collection, file_name: str | None
+    ) -> PlannedRun:
+        document = self._plan_document(owner_name(owner), file_name, owner.get_self_href())
+        assets = list(self._planner.assets(owner))
+        self._check_directory()
+        return PlannedRun([assets], document)
+
+    def _plan_document(self, owner: str, file_name: str | None, source: str | None) -> Path | None:
+        return self._planner.document(owner, file_name, source) if file_name else None
+
+    def _check_directory(self) -> None:
+        if not self.config.make_directory and not self.directory.is_dir():
+            raise DestinationError(
+                f"Directory '{self.directory}' does not exist. "
+                "Create it or set `make_directory=True`."
+            )
+
+    async def download(self, owner: _Owner, work: PlannedRun, keep_non_downloaded: bool) -> _Owner:
+        """Download the planned assets of an item or collection, and write the document.
+
+        Args:
+            owner: The item or collection. The object is not modified.
+            work: The plan for this object.
+            keep_non_downloaded: Keep assets on the object that were not selected for download.
 
         Returns:
             The rewritten object.
 
         Raises:
-            DownloadError: Assets failed; everything else is done.
+            DownloadError: Assets failed. All other assets and the document were written.
+            StacAssetError: The first failure, if `fail_fast` is set. No document is written.
         """
-        outcomes = (await self._download(work))[0]
+        [outcomes] = await self._download(work)
         new = rewrite(owner, outcomes, self.config, work.document, keep_non_downloaded)
         await self._write(new, work.document)
         self._raise_or_warn()
@@ -161,23 +193,24 @@ class Run:
     async def download_collection(
         self, items: pystac.ItemCollection, work: PlannedRun, keep_non_downloaded: bool
     ) -> pystac.ItemCollection:
-        """Downloads what was planned of an item collection, and writes its document.
+        """Download the planned assets of an item collection, and write the document.
 
         Args:
-            items: The item collection; it is not changed.
-            work: What was planned of it.
-            keep_non_downloaded: Whether assets stay on its items that were not wanted.
+            items: The item collection. The object is not modified.
+            work: The plan for this item collection.
+            keep_non_downloaded: Keep assets on the items that were not selected for download.
 
         Returns:
-            The rewritten object.
+            The rewritten item collection.
 
         Raises:
-            DownloadError: Assets failed; everything else is done.
+            DownloadError: Assets failed. All other assets and the document were written.
+            StacAssetError: The first failure, if `fail_fast` is set. No document is written.
         """
         outcomes = await self._download(work)
         rewritten = (
-            rewrite(item, found, self.config, None, keep_non_downloaded)
-            for item, found in zip(items, outcomes, strict=True)
+            rewrite(item, of_item, self.config, None, keep_non_downloaded)
+            for item, of_item in zip(items, outcomes, strict=True)
         )
         new = rewrite_collection(items, rewritten)
         await self._write(new, work.document)
@@ -185,13 +218,13 @@ class Run:
         return new
 
     def open_clients(self) -> AbstractAsyncContextManager[Clients]:
-        """Returns a context manager that closes in the end the clients that this run makes."""
+        """Return a context manager that closes the clients that the run creates."""
         return nullcontext(self.clients) if self._shared else self.clients
 
     async def _download(self, work: PlannedRun) -> list[list[Outcome]]:
-        """Returns the outcomes of each item or collection."""
-        # Items may share an id, so each keeps its own plan; a transfer's identity says whose it is.
-        of_owner = {id(entry): n for n, entries in enumerate(work.planned) for entry in entries}
+        """Download the planned assets, and return the outcomes of each item or collection."""
+        # Several items may have the same id, so transfers are matched to items by object identity.
+        owner_of = {id(entry): n for n, entries in enumerate(work.planned) for entry in entries}
         outcomes: list[list[Outcome]] = [[] for _ in work.planned]
         transfers = []
         for entry in work:
@@ -202,13 +235,13 @@ class Run:
             if self.config.fail_fast:
                 raise entry.error
             self.outcomes.append(entry)
-            outcomes[of_owner[id(entry)]].append(entry)
+            outcomes[owner_of[id(entry)]].append(entry)
         async with self.open_clients(), aclosing(self._engine.run(transfers)) as arriving:
             async for outcome in arriving:
                 self.outcomes.append(outcome)
                 if isinstance(outcome, Failed) and self.config.fail_fast:
                     raise outcome.error
-                outcomes[of_owner[id(outcome.transfer)]].append(outcome)
+                outcomes[owner_of[id(outcome.transfer)]].append(outcome)
         return outcomes
 
     async def _write(
@@ -225,5 +258,5 @@ class Run:
         if errors and not self.config.warn:
             raise DownloadError(errors, total=len(self.outcomes))
         for error in errors:
-            # The caller's line is that of the function that calls `one` or `many`.
+            # Attribute the warning to the caller of the public function that calls `download`.
             warnings.warn(str(error), DownloadWarning, stacklevel=4)

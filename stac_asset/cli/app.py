@@ -1,6 +1,6 @@
-"""The command line: what to do is read here, and done in `stac_asset.commands`.
+"""The commands of `stac-asset`: parses arguments, and calls `commands` or `verify`.
 
-Nothing heavy is imported before a command runs.
+Slow imports are delayed until a command runs, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _T = TypeVar("_T")
 
 
 def main() -> None:
-    """Runs the command line, and exits.
+    """Run the command line, and exit.
 
-    The exit code is 0, 1 after an error, 2 where the arguments are no command, or 130 after
-    Ctrl-C. Errors of ours are one sentence each, on standard error.
+    The exit code is 0 after success, 1 after an error, 2 for invalid arguments, or 130 after
+    Ctrl-C. Errors of this library are printed on standard error, without a traceback.
     """
     _open_standard_streams()
     try:
         code = app.main(standalone_mode=False)
     except click.exceptions.Abort:
-        # What was received stays in part files.
-        click.echo("interrupted: the same command goes on from here", err=True)
+        # Received bytes stay in part files.
+        click.echo("Interrupted. Run the same command again to resume.", err=True)
         code = 130
     except click.ClickException as error:
         error.show()
@@ -42,15 +42,15 @@ def main() -> None:
         click.echo(f"error: {printable(str(error))}", err=True)
         code = 1
     except OSError as error:
-        # All others are mapped where they arise. What was downloaded stays.
+        # Other OSErrors are mapped where they are raised. Downloaded files stay.
         click.echo(f"error: the output cannot be written: {error.strerror}", err=True)
-        sys.stdout = None  # Nothing more is to be said there, nor flushed at the end.
+        sys.stdout = None  # Python would flush it at exit, and fail again.
         code = 1
     sys.exit(code)
 
 
 def _open_standard_streams() -> None:
-    """Opens those that are closed, so that no file or socket gets their places."""
+    """Open closed standard streams. Otherwise a file or socket could get a standard descriptor."""
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(descriptor)
@@ -63,27 +63,29 @@ def _open_standard_streams() -> None:
 def app() -> None:
     """Download the assets of STAC items, collections and item collections.
 
-    What no option says comes from the environment (STAC_ASSET_INCLUDE=B04,B08) or the file .env,
-    each option under the name of its field in stac_asset.Config.
+    Options that are not given are read from the environment (STAC_ASSET_INCLUDE=B04,B08) or from
+    the file .env, under the names of the fields of stac_asset.Config.
     """
 
 
 @app.command()
 @click.argument("href")
 @click.argument("directory", default=".", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--file-name", help="The name of the rewritten document, in the directory.")
+@click.option("--file-name", help="Name of the rewritten document, relative to DIRECTORY.")
 @click.option(
     "-t",
     "--path-template",
-    help="Where each item of an item collection goes, e.g. '${collection}/${year}/${id}'.",
+    help="Folder of each item of an item collection, e.g. '${collection}/${year}/${id}'.",
 )
 @click.option(
-    "-k", "--keep", is_flag=True, help="Keep assets on the document that are not downloaded."
+    "-k", "--keep", is_flag=True, help="Keep assets in the document that are not selected."
 )
 @click.option(
-    "--stream/--no-stream", default=None, help="Write files as they arrive, or from memory."
+    "--stream/--no-stream",
+    default=None,
+    help="Write files while they arrive, or receive each file in memory first.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 @config_options
 def download(
     href: str,
@@ -98,9 +100,9 @@ def download(
 ) -> int:
     """Download the assets of HREF to DIRECTORY.
 
-    HREF is a URL or a path of an item, a collection or an item collection; - is standard input.
-    Prints the path of the rewritten document, and what became of the assets. Files that are there
-    already and still good are not fetched again.
+    HREF is the URL or path of an item, a collection or an item collection. Use - for standard
+    input. Prints the path of the rewritten document and the number of downloaded, skipped and
+    failed assets. Existing files that are complete and valid are not downloaded again.
     """
     from stac_asset.cli import commands
 
@@ -120,9 +122,10 @@ def download(
 @click.argument("href")
 @config_options
 def info(href: str, max_concurrent_downloads: int, **options: Any) -> int:
-    """Show the assets of HREF, and what their sources say of them.
+    """Show the assets of HREF, and whether the sources provide the files.
 
-    HREF is a URL or a path of an item, a collection or an item collection; - is standard input.
+    HREF is the URL or path of an item, a collection or an item collection. Use - for standard
+    input.
     """
     from stac_asset.cli import commands
 
@@ -132,11 +135,11 @@ def info(href: str, max_concurrent_downloads: int, **options: Any) -> int:
 @app.command()
 @click.argument("href")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--file-name", help="The name of the rewritten document, in the directory.")
+@click.option("--file-name", help="Name of the rewritten document, relative to DIRECTORY.")
 @click.option(
     "-t",
     "--path-template",
-    help="Where each item of an item collection goes, e.g. '${collection}/${year}/${id}'.",
+    help="Folder of each item of an item collection, e.g. '${collection}/${year}/${id}'.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @config_options
@@ -149,9 +152,10 @@ def plan(
     max_concurrent_downloads: int,
     **options: Any,
 ) -> int:
-    """Show what downloading HREF to DIRECTORY would do. Writes nothing.
+    """Show the plan of a download of HREF to DIRECTORY. No file is written.
 
-    HREF is a URL or a path of an item, a collection or an item collection; - is standard input.
+    HREF is the URL or path of an item, a collection or an item collection. Use - for standard
+    input.
     """
     from stac_asset.cli import commands
 
@@ -162,13 +166,13 @@ def plan(
 @app.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
-    "--repair", is_flag=True, help="Download again what is missing or wrong, from its source."
+    "--repair", is_flag=True, help="Download missing and damaged files again, from their sources."
 )
 @config_options
 def verify(directory: Path, repair: bool, max_concurrent_downloads: int, **options: Any) -> int:
-    """Verify the files of DIRECTORY by the sizes and checksums that its STAC documents say.
+    """Verify files in DIRECTORY against the sizes and checksums in STAC documents.
 
-    Changes nothing without --repair. What lies outside of DIRECTORY is never touched.
+    Without --repair, no file is changed. Files outside of DIRECTORY are never changed.
     """
     from stac_asset.cli import verify as verify_command
 
@@ -177,9 +181,10 @@ def verify(directory: Path, repair: bool, max_concurrent_downloads: int, **optio
 
 
 def _source(href: str) -> str | bytes:
-    """Returns an href, or the document that standard input holds.
+    """Return the href, or the document on standard input if the href is `-`.
 
-    It is read before the event loop starts, which a read that waits would make deaf to Ctrl-C.
+    Standard input is read before the event loop starts. In the event loop, a blocking read would
+    delay Ctrl-C.
     """
     return sys.stdin.buffer.read() if href == "-" else href
 

@@ -1,4 +1,7 @@
-"""What the commands of the command line do; each returns its exit code."""
+"""The commands `download`, `info` and `plan`. Each function returns the exit code.
+
+`stac_asset.cli.app` parses the arguments.
+"""
 
 from __future__ import annotations
 
@@ -32,58 +35,59 @@ from stac_asset.errors import (
 from stac_asset.plan.planner import Planner, owner_name
 from stac_asset.plan.work import PlannedRun
 from stac_asset.redact import redact_href
+from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import Stac, stac_of
 from stac_asset.stac.read import read_stac
 from stac_asset.transfer.probe import ProbeResult, probe_all
 from stac_asset.types import Downloaded, Failed, MessageQueue, Outcome, Skipped, Transfer
 
 _STDIN = "standard input"
-_DOCUMENTS: dict[type, str] = {
+_DEFAULT_NAMES: dict[type, str] = {
     pystac.Collection: "collection.json",
     pystac.ItemCollection: "item-collection.json",
 }
-"""What documents are called that are not called after their id."""
+"""Default names of rewritten documents. Documents of items are named after the id."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandOptions:
-    """What the commands can be told that is not in `Config`."""
+    """The options of a command that are not fields of `Config`."""
 
     file_name: str | None = None
-    """The name of the rewritten document."""
+    """Name of the rewritten document, relative to the directory."""
 
     path_template: str | None = None
-    """Where the files of an item go, in an item collection."""
+    """Template for the folder of each item of an item collection."""
 
     keep: bool = False
-    """Whether assets stay on the document that were not wanted."""
+    """Keep assets in the document that are not selected."""
 
     stream: bool | None = None
-    """Whether files are written as they arrive."""
+    """If False, each file is read into memory before the first byte is written."""
 
     quiet: bool = False
-    """Whether nothing but errors is printed."""
+    """Print only errors."""
 
     limit: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS
-    """How many assets are in work at once."""
+    """Maximum number of assets downloaded at the same time."""
 
 
 async def download(
     source: str | bytes, directory: Path, config: Config, options: CommandOptions
 ) -> int:
-    """Downloads what a document names, and prints where the rewritten document is.
+    """Download the assets of a document, and print the path of the rewritten document.
 
     Args:
-        source: The href of the document, or the document.
-        directory: Where to.
-        config: How.
-        options: How, too.
+        source: The href of the document as a string, or the document as bytes.
+        directory: The directory of the files.
+        config: The configuration.
+        options: The other options.
 
     Returns:
         1 if assets failed and `Config.warn` is not set, else 0.
 
     Raises:
-        StacAssetError: Nothing was written; or with `Config.fail_fast`, an asset failed.
+        StacAssetError: The run cannot start. With `Config.fail_fast`, also: an asset failed.
     """
     started = time.monotonic()
     messages = new_queue() if _has_bar(options) else None
@@ -118,20 +122,20 @@ async def download(
 
 
 async def info(source: str | bytes, config: Config, limit: int) -> int:
-    """Prints a table of what sources say of the assets that a document names.
+    """Print a table of the assets of a document, with the answers of the sources.
 
     Args:
-        source: The href of the document, or the document.
-        config: Which assets, and how to ask.
-        limit: How many sources are asked at once.
+        source: The href of the document as a string, or the document as bytes.
+        config: The configuration. `include` and `exclude` select the assets.
+        limit: Maximum number of sources to ask at the same time.
 
     Returns:
         0
 
     Raises:
-        StacAssetError: The document cannot be read, or has no assets.
+        StacAssetError: The document cannot be read, or has no selected assets.
     """
-    planner = Planner(Path(), config)
+    planner = Planner(Path(), config, LOCAL_FACTS)
     async with Clients(config) as clients:
         stac = await _read(source, clients, config)
         owners = list(stac) if isinstance(stac, pystac.ItemCollection) else [stac]
@@ -142,12 +146,14 @@ async def info(source: str | bytes, config: Config, limit: int) -> int:
             if planner.wants(key)
         ]
         if not entries:
-            raise NoAssetsError(f"'{_name(source)}' has no assets that are wanted")
+            raise NoAssetsError(
+                f"'{_name(source)}' has no assets that `include` and `exclude` select"
+            )
         transfers = [entry for *_, entry in entries if isinstance(entry, Transfer)]
         found = await probe_all(transfers, clients, config, limit)
-    findings = {id(transfer): finding for transfer, finding in zip(transfers, found, strict=True)}
+    results = {id(transfer): result for transfer, result in zip(transfers, found, strict=True)}
     rows = [
-        (owner_name(owner), key, *_cells(entry, asset.media_type, findings.get(id(entry))))
+        (owner_name(owner), key, *_cells(entry, asset.media_type, results.get(id(entry))))
         for owner, key, asset, entry in entries
     ]
     columns = ("owner", "key", "client", "exists", "bytes", "media type", "note")
@@ -159,20 +165,20 @@ async def info(source: str | bytes, config: Config, limit: int) -> int:
 async def plan(
     source: str | bytes, directory: Path, config: Config, options: CommandOptions, as_json: bool
 ) -> int:
-    """Prints what a download would do.
+    """Print the plan of a download, without downloading.
 
     Args:
-        source: The href of the document, or the document.
-        directory: Where to.
-        config: How.
-        options: How, too.
-        as_json: Whether to print JSON instead of a table.
+        source: The href of the document as a string, or the document as bytes.
+        directory: The directory of the files.
+        config: The configuration.
+        options: The other options.
+        as_json: Print JSON instead of a table.
 
     Returns:
         0
 
     Raises:
-        StacAssetError: The document cannot be read, or cannot be downloaded so.
+        StacAssetError: The document cannot be read, or cannot be planned.
     """
     async with Clients(config) as clients:
         stac = await _read(source, clients, config)
@@ -198,7 +204,7 @@ async def _read(source: str | bytes, clients: Clients, config: Config) -> Stac:
     try:
         document = json.loads(source)
     except (ValueError, RecursionError) as error:
-        raise SourceError(f"{_STDIN} is no JSON: {error}") from None
+        raise SourceError(f"{_STDIN} is not valid JSON: {error}") from None
     return stac_of(document, None, _STDIN)
 
 
@@ -206,17 +212,20 @@ def _plan(run: Run, stac: Stac, source: str | bytes, options: CommandOptions) ->
     work = _work(run, stac, source, options)
     if run.config.include and not any(work.planned):
         keys = ", ".join(run.config.include)
-        raise NoAssetsError(f"'{_name(source)}' has none of the assets to include: {keys}")
+        raise NoAssetsError(f"'{_name(source)}' has no asset that `include` selects: {keys}")
     return work
 
 
 def _work(run: Run, stac: Stac, source: str | bytes, options: CommandOptions) -> PlannedRun:
-    file_name = options.file_name or _DOCUMENTS.get(type(stac))
+    file_name = options.file_name or _DEFAULT_NAMES.get(type(stac))
     if isinstance(stac, pystac.ItemCollection):
         href = source if isinstance(source, str) else None
         return run.plan_item_collection(stac, file_name, options.path_template, href)
     if options.path_template is not None:
-        raise ConfigError(f"a path template is for item collections, and '{_name(source)}' is none")
+        raise ConfigError(
+            f"`path_template` is only for item collections, and '{_name(source)}' is not an item "
+            "collection. Remove `--path-template`."
+        )
     if isinstance(stac, pystac.Collection):
         return run.plan_collection(stac, file_name)
     try:
@@ -249,15 +258,15 @@ def _counts(outcomes: list[Outcome], seconds: float) -> str:
 
 
 def _cells(
-    entry: Transfer | Failed, media_type: str | None, finding: ProbeResult | None
+    entry: Transfer | Failed, media_type: str | None, result: ProbeResult | None
 ) -> tuple[Any, ...]:
-    """Returns client, exists, bytes, media type and note of one asset."""
-    if finding is None or isinstance(entry, Failed):
+    """Return the client, existence, bytes, media type and note of an asset."""
+    if result is None or isinstance(entry, Failed):
         note = str(entry.error) if isinstance(entry, Failed) else None
         return None, None, None, media_type, note
-    if finding.error is not None or finding.stat is None:
-        exists = "no" if isinstance(finding.error, NotFoundError) else None
-        return finding.client, exists, entry.size, media_type, finding.error
-    size, actual = finding.stat.size, finding.stat.content_type
+    if result.error is not None or result.stat is None:
+        exists = "no" if isinstance(result.error, NotFoundError) else None
+        return result.client, exists, entry.size, media_type, result.error
+    size, actual = result.stat.size, result.stat.content_type
     size = size if size is not None else entry.size
-    return finding.client, "yes", size, media_type or actual, None
+    return result.client, "yes", size, media_type or actual, None

@@ -1,4 +1,7 @@
-"""The command-line options that set fields of `Config`."""
+"""The command-line options that set fields of `Config`.
+
+The help texts are the docstrings of the fields.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +24,16 @@ def _header(
     for value in values:
         name, colon, text = value.partition(":")
         if not colon or not name.strip():
-            # Without the value, which may be a secret.
-            raise click.BadParameter("a header is written as 'Name: value'", context, parameter)
+            # The value is not in the message, because it may be a secret.
+            raise click.BadParameter(
+                "a header has no name or no colon. Write 'Name: value'.", context, parameter
+            )
         headers[name.strip()] = text.strip()
     return headers
 
 
 def _option(field: str, *flags: str, **settings: Any) -> _Decorator[_F]:
-    """Return the option of a field, whose help is the first paragraph of the field's docstring."""
+    """Return the option of a field. The help is the first paragraph of the field's docstring."""
     summary = field_descriptions().get(field, "").partition("\n\n")[0]
     if settings.get("multiple"):
         summary += " May be repeated."
@@ -117,7 +122,8 @@ def read_config(options: Mapping[str, Any]) -> Config:
     """Return the configuration from options, the environment and `.env`, in this order.
 
     Args:
-        options: The options by the names of `Config`'s fields. Unset options are None or empty.
+        options: The options, by the names of the fields of `Config`. An option that is not set is
+            None or empty.
 
     Raises:
         ConfigError: The configuration is contradictory, or a variable has an invalid value.

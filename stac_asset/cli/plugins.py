@@ -1,6 +1,6 @@
-"""Commands that packages add to the command line, by entry point.
+"""Commands that other packages add to `stac-asset` by entry points.
 
-They are imported when they are run, so that nobody waits for a package whose command is another.
+A package is imported only when its command runs, so that other commands stay fast.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from importlib.metadata import EntryPoint, entry_points
 import click
 
 GROUP = "stac_asset.commands"
-"""The entry-point group: the command's name, and a `click.Command`."""
+"""The entry-point group. Names are commands, and values are objects of type `click.Command`."""
 
 
 class PluginGroup(click.Group):
-    """A group of commands, and of those that packages add; a command of its own comes first."""
+    """A group of commands, with those of other packages. Own commands have priority."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Returns the command of a name, imported now if it is a package's.
+        """Return a command by name. The command of another package is imported now.
 
         Args:
             ctx: The context.
-            cmd_name: The name.
+            cmd_name: The name of the command.
         """
         own = super().get_command(ctx, cmd_name)
         if own is not None or cmd_name not in _added():
@@ -30,11 +30,11 @@ class PluginGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes the commands into the help; of those of packages it says whose they are.
+        """Write the list of commands to the help, with the packages that add commands.
 
         Args:
             ctx: The context.
-            formatter: The help.
+            formatter: The formatter of the help.
         """
         super().format_commands(ctx, formatter)
         rows = [

@@ -1,4 +1,4 @@
-"""A progress bar for the terminal, made of the messages of a download."""
+"""A progress bar for the terminal, updated by the messages of a download."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from stac_asset.messages import (
 )
 from stac_asset.types import MessageQueue
 
-_QUEUED = 1000
-"""Messages that may wait for the bar; when there are more, it loses bytes, not assets."""
+_MAX_QUEUED = 1000
+"""Maximum number of queued messages. A full queue drops only messages about received bytes."""
 
 
 def new_queue() -> MessageQueue:
-    """Returns a queue for the messages that `show_progress` shows."""
-    return asyncio.Queue(_QUEUED)
+    """Return a queue for the messages that `show_progress` shows."""
+    return asyncio.Queue(_MAX_QUEUED)
 
 
 @asynccontextmanager
 async def show_progress(messages: MessageQueue, assets: int) -> AsyncIterator[None]:
-    """Shows a bar on standard error while a download goes on.
+    """Show a progress bar on standard error during a download.
 
     Args:
-        messages: What the download reports; nobody else may read them.
-        assets: How many assets there are.
+        messages: The queue of the download. It has no other reader.
+        assets: Number of assets.
     """
     bar = Progress(
         TextColumn("downloading"),

@@ -1,4 +1,4 @@
-"""The tables that the command line prints."""
+"""Prints tables, and makes untrusted text safe for the terminal."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from rich.text import Text
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _UNLIMITED = 10_000
-"""Columns of what is no terminal, where no cell is to be cut or folded."""
+"""Number of columns if the output is not a terminal, so that no cell is cut or folded."""
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Prints a table on standard output.
+    """Print a table on standard output.
 
     Args:
-        columns: The names of the columns. One called `bytes` is aligned to the right.
-        rows: The cells; None is a dash.
+        columns: The names of the columns. A column `bytes` is aligned to the right.
+        rows: The cells of each row. None is printed as a dash.
     """
     table = Table(box=None, pad_edge=False)
     for column in columns:
@@ -34,10 +34,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
 
 def printable(text: str) -> str:
-    """Returns a text without what would control a terminal: keys and ids may be anything.
+    """Return a text without the characters that control a terminal.
 
     Args:
-        text: Any text; its lines stay lines.
+        text: Any text, such as an id or key of an untrusted document. Line breaks are kept.
     """
     return "\n".join(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", line) for line in text.split("\n"))
 

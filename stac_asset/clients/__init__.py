@@ -1,4 +1,4 @@
-"""Clients: what claims hrefs and opens them, one module a provider."""
+"""Clients, which open the URLs of assets. Each provider has a folder."""
 
 from stac_asset.clients.base import Client, RangeClient
 from stac_asset.clients.earthdata.client import EarthdataClient

@@ -1,8 +1,8 @@
-"""What every client is: something that claims hrefs, and opens them.
+"""Base classes for clients, which claim and open URLs.
 
-The engine talks to clients through `Client.fetch` and `Client.stat`. Who writes a client needs
-only `open_url`: the rest follows from it, without continuation of part files. A client that can
-continue derives from `RangeClient` and writes `fetch` and `stat` instead.
+The engine calls `Client.fetch` and `Client.probe`. A simple client implements `open_url` only; its
+downloads cannot be resumed. A client that can start at an offset derives from `RangeClient` and
+implements `fetch` and `stat` instead.
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ class Client(ABC):
     """An abstract base class for all clients."""
 
     name: ClassVar[str] = ""
-    """What the client is called in `Config.client_override`, logs and plans."""
+    """Name of the client in `Config.client_override`, logs and plans."""
 
     made_from: Config | None = None
-    """The configuration that `from_config` was given: that of `download_href`."""
+    """Configuration that was passed to `from_config`. `download_href` uses this configuration."""
 
     credentials: str | None = None
-    """Name of the credentials, such as `block 's3-credentials/mine'`. Access errors contain it."""
+    """Name of the credentials for access errors, such as `block 's3-credentials/mine'`."""
 
     credentials_host: str | None = None
-    """Host that receives the credentials, if it is not the host of the hrefs."""
+    """Host that receives the credentials, if different from the host of the hrefs."""
 
     @classmethod
     async def from_config(cls, config: Config) -> Self:
-        """Creates a client using the provided configuration.
+        """Create a client using the provided configuration.
 
         Needed because some client setups require async operations.
 
@@ -65,29 +65,32 @@ class Client(ABC):
             config: The configuration.
 
         Returns:
-            A new client
+            A new client.
         """
         client = cls()
         client.made_from = config.copy()
         return client
 
     def claims(self, url: URL) -> bool:
-        """Returns whether this client is for a url.
+        """Return whether this client opens a URL.
 
-        A client that the caller passes is asked before any other. By default, it claims what
-        the table of routes gives to clients of its name, which for a client of one's own is
-        nothing: say what it is for.
+        Clients that the caller passes are asked before all others. By default, a client claims the
+        URLs that `route_table` assigns to its name. Override this method in your own clients: the
+        table has no rows for them.
 
         Args:
-            url: An absolute url, or a relative one without scheme for a local path.
+            url: An absolute URL, or a URL without a scheme for a local path.
         """
         return bool(self.name) and route(url) == self.name
 
     async def secrets(self, url: URL) -> dict[str, str]:
-        """Returns the headers that carry this client's secrets to a url, for those who ask there.
+        """Return the headers with this client's secrets for a URL.
+
+        Use this method for requests that are not made by the client itself, such as searches of a
+        STAC API.
 
         Args:
-            url: The url, whose origin is theirs alone.
+            url: The URL. Send the headers to the origin of this URL only.
         """
         return {}
 
@@ -107,8 +110,8 @@ class Client(ABC):
             if self.credentials is None or isinstance(error, CredentialError):
                 raise
             host = self.credentials_host or url.host_port_subcomponent or url.raw_host
-            fails = "got no token for" if isinstance(error, TokenError) else "does not open"
-            named = CredentialError(f"{self.credentials} {fails} {host}: {error.message}")
+            failure = "received no token for" if isinstance(error, TokenError) else "was refused by"
+            named = CredentialError(f"{self.credentials} {failure} {host}: {error.message}")
             named.transient, named.retry_after = error.transient, error.retry_after
         else:
             return
@@ -122,28 +125,30 @@ class Client(ABC):
         messages: MessageQueue | None = None,
         stream: bool | None = None,
     ) -> AsyncIterator[bytes]:
-        """Opens a url and yields an iterator over its bytes.
+        """Open a URL and yield the bytes of the file.
 
         This is the core method that all clients must implement.
 
         Args:
-            url: The input url
-            content_type: The expected content type, to be checked by the client implementations
-            messages: An optional queue to use for progress reporting
-            stream: If False, the whole file is read before the first bytes are yielded
+            url: The URL of the file.
+            content_type: The expected content type, to be checked by the client implementations.
+            messages: An optional queue to use for progress reporting.
+            stream: If False, the whole file is read before the first bytes are yielded.
 
         Yields:
-            AsyncIterator[bytes]: An iterator over chunks of the read file
+            AsyncIterator[bytes]: An iterator over chunks of the read file.
         """
 
     def fetch(self, request: Request) -> AbstractAsyncContextManager[Response]:
-        """Opens a file, from the request's offset on where the source can do that.
+        """Open a file, at the request's offset if the source supports offsets.
+
+        The default implementation calls `open_url` and starts at the first byte.
 
         Args:
-            request: What is wanted.
+            request: The file and the requested bytes.
 
         Returns:
-            A context manager of the response; leaving it ends the transfer.
+            A context manager of the response. Leaving the context ends the transfer.
         """
         return self._fetch_whole(request)
 
@@ -157,23 +162,24 @@ class Client(ABC):
             if close is not None:
                 await close()
 
-    async def check(self, request: Request) -> None:  # noqa: B027 - most need no credential
-        """Makes sure that this client has the credential that a file needs; asks no server for it.
+    async def check(self, request: Request) -> None:  # noqa: B027 - optional for subclasses
+        """Check that this client has the credentials for a file, before the file is requested.
 
         Args:
-            request: What is going to be asked for.
+            request: The file.
 
         Raises:
-            MissingCredentialError: It has none.
+            MissingCredentialError: The file requires credentials, and the client has none.
         """
 
     async def stat(self, request: Request) -> Stat:
-        """Returns what the source says of a file; raises what a fetch would, if it is not there.
+        """Return the size and the content type that the source reports for a file.
 
-        The default implementation opens it and reads one chunk.
+        If the file does not exist, this method raises the same errors as `fetch`. The default
+        implementation opens the file and reads one chunk.
 
         Args:
-            request: What is meant.
+            request: The file.
         """
         async with self.fetch(request) as response:
             async for _ in response.chunks:
@@ -183,7 +189,7 @@ class Client(ABC):
     async def probe(
         self, href: str, content_type: str | None = None, storage: Storage | None = None
     ) -> Stat:
-        """Return what the source reports about a file, without downloading it.
+        """Return the metadata that the source reports for a file, without a download.
 
         This is the only existence check of the library, the command line, the tasks and the flows.
         It calls `assert_href_exists` or `href_exists` if a subclass overrides one of them, and
@@ -195,7 +201,7 @@ class Client(ABC):
             storage: The storage extension's fields of the asset, if any.
 
         Raises:
-            StacAssetError: The file does not exist, or the source cannot be asked.
+            StacAssetError: The file does not exist, or the request failed.
         """
         kind = type(self)
         if kind.assert_href_exists is not Client.assert_href_exists:
@@ -203,7 +209,9 @@ class Client(ABC):
         elif kind.href_exists is not Client.href_exists:
             if not await self.href_exists(href):
                 name = self.name or kind.__name__
-                raise NotFoundError(f"{redact_href(href)} does not exist, says the client '{name}'")
+                raise NotFoundError(
+                    f"{redact_href(href)} does not exist according to client '{name}'"
+                )
         else:
             return await self.stat(Request(parse_href(href), content_type, storage=storage))
         return Stat()
@@ -215,21 +223,21 @@ class Client(ABC):
         messages: MessageQueue | None = None,
         stream: bool | None = None,
     ) -> AsyncIterator[bytes]:
-        """Opens a href and yields an iterator over its bytes.
+        """Open an href and yield the bytes of the file.
 
         Args:
-            href: The input href
-            content_type: The expected content type
-            messages: An optional queue to use for progress reporting
-            stream: If False, the whole file is read before the first bytes are yielded
+            href: The href of the file.
+            content_type: The expected content type.
+            messages: An optional queue to use for progress reporting.
+            stream: If False, the whole file is read before the first bytes are yielded.
 
         Yields:
-            AsyncIterator[bytes]: An iterator over chunks of the read file
+            AsyncIterator[bytes]: An iterator over chunks of the read file.
         """
-        # Only those who ask for it: the documented `open_url` has no such argument.
-        asked = {} if stream is None else {"stream": stream}
+        # Clients may implement the documented `open_url`, which has no `stream` argument.
+        options = {} if stream is None else {"stream": stream}
         chunks = self.open_url(
-            parse_href(href), content_type=content_type, messages=messages, **asked
+            parse_href(href), content_type=content_type, messages=messages, **options
         )
         async for chunk in chunks:
             yield chunk
@@ -243,31 +251,31 @@ class Client(ABC):
         messages: MessageQueue | None = None,
         stream: bool | None = None,
     ) -> None:
-        """Downloads a file to the local filesystem.
+        """Download a file to the local filesystem.
 
-        The file appears under its name when it is whole, and replaces what stood there. How often
-        that is tried, and how long, says the configuration that the client was made from.
+        The file appears under its name when it is complete, and replaces an existing file. Retries
+        and timeouts follow the configuration that the client was created from.
 
         Args:
-            href: The input href
-            path: The output file path
-            clean: If an error occurs, delete the part file even if it could be continued
-            content_type: The expected content type
-            messages: An optional queue to use for progress reporting
-            stream: If False, the whole file is read before its first bytes are written
+            href: The href of the file.
+            path: The output file path.
+            clean: If an error occurs, delete the part file even if it could be resumed.
+            content_type: The expected content type.
+            messages: An optional queue to use for progress reporting.
+            stream: If False, the whole file is read before its first bytes are written.
         """
         await download_with(
             self, href, Path(path), clean, content_type, messages=messages, stream=stream
         )
 
     async def href_exists(self, href: str) -> bool:
-        """Returns true if the href exists.
+        """Return whether an href exists. Any error counts as False.
 
         Args:
-            href: The href to open
+            href: The href to check.
 
         Returns:
-            Whether the href exists
+            Whether the href exists.
         """
         try:
             await self.assert_href_exists(href)
@@ -276,17 +284,17 @@ class Client(ABC):
         return True
 
     async def assert_href_exists(self, href: str) -> None:
-        """Asserts that a href exists.
+        """Check that an href exists.
 
         Args:
-            href: The href to open
+            href: The href to check.
 
         Raises:
             Exception: The underlying error when trying to open the file.
         """
         await self.stat(Request(parse_href(href)))
 
-    async def close(self) -> None:  # noqa: B027 - most clients hold nothing to close
+    async def close(self) -> None:  # noqa: B027 - optional for subclasses
         """Close this client."""
 
     async def __aenter__(self) -> Self:
@@ -302,39 +310,42 @@ class Client(ABC):
 
 
 class RangeClient(Client):
-    """A client that can begin in the middle of a file; `open_url` follows from `fetch`.
+    """A client that can start at an offset of a file, so that downloads can be resumed.
 
-    Where a subclass overrides `open_url` alone, it is the other way round, as with any client.
+    Subclasses implement `fetch` and `stat`; `open_url` calls `fetch`. If a subclass overrides
+    `open_url` but not `fetch`, then `fetch` and `stat` call `open_url`, as in `Client`.
     """
 
-    _own_fetch: ClassVar[Callable[[Any, Request], AbstractAsyncContextManager[Response]]]
+    _ranged_fetch: ClassVar[Callable[[Any, Request], AbstractAsyncContextManager[Response]]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Lets the engine see an `open_url` that is overridden."""
+        """Make `fetch` and `stat` of a subclass use an overridden `open_url`."""
         super().__init_subclass__(**kwargs)
         if "fetch" in vars(cls):
-            cls._own_fetch = cls.fetch
+            cls._ranged_fetch = cls.fetch
         elif "open_url" in vars(cls):
             cls.fetch = Client.fetch  # type: ignore[method-assign]
             cls.stat = Client.stat  # type: ignore[method-assign]
 
     @abstractmethod
     def fetch(self, request: Request) -> AbstractAsyncContextManager[Response]:
-        """Opens a file, from the request's offset on.
+        """Open a file at the request's offset.
 
         Args:
-            request: What is wanted.
+            request: The file and the requested bytes.
 
         Returns:
-            A context manager of the response; leaving it ends the transfer.
+            A context manager of the response. Leaving the context ends the transfer.
         """
 
     @abstractmethod
     async def stat(self, request: Request) -> Stat:
-        """Returns what the source says of a file; raises what a fetch would, if it is not there.
+        """Return the size and the content type that the source reports for a file.
+
+        If the file does not exist, this method raises the same errors as `fetch`.
 
         Args:
-            request: What is meant.
+            request: The file.
         """
 
     async def open_url(
@@ -344,23 +355,26 @@ class RangeClient(Client):
         messages: MessageQueue | None = None,
         stream: bool | None = None,
     ) -> AsyncIterator[bytes]:
-        """Opens a url and yields an iterator over its bytes.
+        """Open a URL and yield the bytes of the file.
 
         Args:
-            url: The input url
-            content_type: The expected content type
-            messages: An optional queue to use for progress reporting
-            stream: If False, the whole file is read before the first bytes are yielded
+            url: The URL of the file.
+            content_type: The expected content type.
+            messages: An optional queue to use for progress reporting.
+            stream: If False, the whole file is read before the first bytes are yielded.
 
         Yields:
-            AsyncIterator[bytes]: An iterator over the file's bytes
+            AsyncIterator[bytes]: An iterator over the file's bytes.
 
         Raises:
             TransferError: The file cannot be read.
         """
-        async with type(self)._own_fetch(self, Request(url, content_type)) as response:
+        async with type(self)._ranged_fetch(self, Request(url, content_type)) as response:
             if response.end not in (None, response.size):
-                raise RangeError(f"{redact_href(url)} sent a part, and was asked for the whole")
+                raise RangeError(
+                    f"{redact_href(url)}: the server sent only a part of the file, although the "
+                    "whole file was requested"
+                )
             if messages is not None:
                 shown = URL(redact_href(url).removesuffix("?…"), encoded=True)
                 await messages.put(OpenUrl(url=shown, size=response.size))
@@ -373,7 +387,7 @@ class RangeClient(Client):
 
 @dataclass(frozen=True, slots=True)
 class _OneClient:
-    """The clients of a run that uses one client for every URL."""
+    """The clients of a run with a single client for every URL."""
 
     client: Client
 
@@ -390,19 +404,19 @@ async def download_with(
     messages: MessageQueue | None = None,
     stream: bool | None = None,
 ) -> None:
-    """Downloads one href with one client, replacing what is there.
+    """Download an href with the given client, and replace an existing file.
 
     Args:
-        client: The client, whatever it claims; it stays open.
-        href: What to download.
-        path: Where to.
-        clean: Whether a part file is removed after an error.
-        content_type: The media type to expect.
-        messages: Where progress is reported.
-        stream: If False, the file is read whole before its first byte is written.
+        client: The client. It is used even if it does not claim the href, and stays open.
+        href: The href of the file.
+        path: The output file path.
+        clean: Whether to delete the part file after an error.
+        content_type: The expected media type.
+        messages: An optional queue for progress messages.
+        stream: If False, the whole file is read before its first byte is written.
 
     Raises:
-        TransferError: It did not arrive.
+        StacAssetError: The download failed.
     """
     path = Path(path).absolute()
     config = (client.made_from or Config()).copy()

@@ -1,4 +1,4 @@
-"""Files of this machine."""
+"""Client for local files: paths and `file:` URLs."""
 
 from __future__ import annotations
 
@@ -17,76 +17,78 @@ from stac_asset.hrefs import local_path
 from stac_asset.redact import redact_href
 from stac_asset.transfer.interface import Request, Response, Stat
 
-_BLOCK = 1024 * 1024
+_CHUNK_SIZE = 1024 * 1024
+"""Bytes per read."""
 
 
 class FilesystemClient(RangeClient):
     """A simple client for moving files around on the filesystem.
 
-    It reads local paths and `file:` URLs. Filesystems don't have content types, so the expected
-    one is ignored.
+    The client reads local paths and `file:` URLs. Filesystems don't have content types, so the
+    expected content type is ignored.
     """
 
     name = "filesystem"
 
     @asynccontextmanager
     async def fetch(self, request: Request) -> AsyncIterator[Response]:
-        """Opens a local file.
+        """Open a local file.
 
         Args:
-            request: What is wanted.
+            request: The file and the offset.
 
         Raises:
-            SchemeError: The url has a scheme other than `file`.
-            NotFoundError: There is no such file.
-            AccessError: It must not be read.
+            SchemeError: The URL has a scheme other than `file`.
+            NotFoundError: The file does not exist.
+            AccessError: This user may not read the file.
+            TransferError: The file cannot be read, or is a pipe or a device.
         """
-        path = _path(request.url)
+        path = _path_from_url(request.url)
         try:
-            file = open(path, "rb", buffering=0, opener=_opened)  # noqa: SIM115 - closed below
+            file = open(path, "rb", buffering=0, opener=_open_nonblocking)  # noqa: SIM115 - closed below
         except OSError as error:
-            raise _mapped(error, path) from error
+            raise _map_os_error(error, path) from error
         with file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
-                raise TransferError(f"the file {path} cannot be read: it is a pipe or a device")
+                raise TransferError(f"File {path} cannot be read: it is a pipe or a device")
             validator = f"{found.st_mtime_ns}-{found.st_size}-{found.st_ino}"
             offset = request.offset if request.validator == validator else 0
             file.seek(offset)
-            yield Response(_blocks(file, path), offset, found.st_size, validator)
+            yield Response(_read_chunks(file, path), offset, found.st_size, validator)
 
     async def stat(self, request: Request) -> Stat:
-        """Returns the size of a local file.
+        """Return the size of a local file.
 
         Args:
-            request: What is meant.
+            request: The file.
         """
         async with self.fetch(request) as response:
             return Stat(size=response.size)
 
 
-def _opened(path: str, flags: int) -> int:
-    """Opens a file without waiting, as a pipe would make us do for somebody to write to it."""
+def _open_nonblocking(path: str, flags: int) -> int:
+    """Open a file without blocking. Opening a pipe would otherwise wait for a writer."""
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
-async def _blocks(file: BinaryIO, path: Path) -> AsyncIterator[bytes]:
+async def _read_chunks(file: BinaryIO, path: Path) -> AsyncIterator[bytes]:
     try:
-        while block := file.read(_BLOCK):
+        while block := file.read(_CHUNK_SIZE):
             yield block
     except OSError as error:
-        raise _mapped(error, path) from error
+        raise _map_os_error(error, path) from error
 
 
-def _path(url: URL) -> Path:
+def _path_from_url(url: URL) -> Path:
     if url.scheme not in ("", "file"):
-        raise SchemeError(f"'{redact_href(url)}' is no local file: it has a scheme")
+        raise SchemeError(f"'{redact_href(url)}' is not a local file: its scheme is '{url.scheme}'")
     return local_path(str(url)) if url.scheme else Path(url.path)
 
 
-def _mapped(error: OSError, path: Path) -> TransferError:
+def _map_os_error(error: OSError, path: Path) -> TransferError:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return NotFoundError(f"there is no file {path}")
+        return NotFoundError(f"File {path} does not exist")
     if isinstance(error, PermissionError):
-        return AccessError(f"the file {path} must not be read by this user")
-    return TransferError(f"the file {path} cannot be read: {error.strerror}")
+        return AccessError(f"File {path} cannot be read: permission denied for this user")
+    return TransferError(f"File {path} cannot be read: {error.strerror}")

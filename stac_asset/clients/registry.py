@@ -1,4 +1,14 @@
-"""Chooses the client of an href: the caller's own first, then a table of anchored patterns."""
+"""Registry of clients, which selects the client for a URL and creates clients when needed.
+
+The first client that claims a URL is used, in this order:
+
+1. the clients that the caller passed, in their order
+2. clients that other packages add through the entry-point group `stac_asset.clients`
+3. the built-in clients, by the table in `route_table`
+
+`Config.client_override` replaces this order by the name of a client. The public functions, the
+command line and the flows create one `Clients` for each run.
+"""
 
 from __future__ import annotations
 
@@ -22,39 +32,39 @@ from stac_asset.hrefs import parse_href
 from stac_asset.redact import redact_href
 
 ENTRY_POINTS = "stac_asset.clients"
-"""The entry-point group through which packages add clients: name, and the client class."""
+"""Entry-point group through which packages add clients: client name and client class."""
 
 
 def get_client_classes() -> list[type[Client]]:
-    """Returns all known client classes: ours, and those that packages add by entry point."""
+    """Return the built-in client classes and those that packages add by entry point."""
     return list(_client_classes().values())
 
 
 @cache
 def _client_classes() -> dict[str, type[Client]]:
-    own: list[type[Client]] = [
+    built_in: list[type[Client]] = [
         FilesystemClient,
         S3Client,
         PlanetaryComputerClient,
         EarthdataClient,
         HttpClient,
     ]
-    classes = {client.name: client for client in own}
-    for point in _points():
+    classes = {client.name: client for client in built_in}
+    for point in _client_entry_points():
         if point.name not in classes:
             classes[point.name] = point.load()
     return classes
 
 
 class Clients:
-    """The clients of a run: one of each kind, made when first wanted.
+    """The clients of a run. Each client class is instantiated at most once, on first use.
 
-    Those that the caller passes are used first, and left open; those that it makes, it closes.
-    Then come the clients that packages add, then the table.
+    Clients that the caller passes come first and stay open. `close_all` closes the clients
+    that this object created. The module's docstring describes the order.
 
     Args:
-        config: What clients are made from.
-        clients: The caller's own clients, asked in their order.
+        config: The configuration of the created clients.
+        clients: The caller's own clients, in the order of precedence.
 
     Raises:
         ConfigError: `Config.client_override` names no known client.
@@ -73,20 +83,22 @@ class Clients:
             known = {client.name for client in self._callers} | set(_client_classes())
             if config.client_override not in known:
                 raise ConfigError(
-                    f"client_override '{config.client_override}' is no known client: "
-                    f"use one of {', '.join(sorted(known))}"
+                    f"client_override '{config.client_override}' is not a known client. "
+                    f"Set `client_override` to one of {', '.join(sorted(known))}."
                 )
 
     @property
     def callers(self) -> tuple[Client, ...]:
-        """The caller's own clients, in their order."""
+        """The clients that the caller passed, in the order of the argument."""
         return tuple(self._callers)
 
     def claimant(self, url: URL) -> Client | None:
-        """Returns the first of the caller's own clients that claims a url, or None.
+        """Return the first of the caller's clients that claims a URL, if any.
+
+        If `Config.client_override` is set, return the caller's client with that name instead.
 
         Args:
-            url: The url; where the configuration names a client, that name alone counts.
+            url: The URL.
         """
         override = self.config.client_override
         for client in self._callers:
@@ -95,31 +107,31 @@ class Clients:
         return None
 
     async def get_client(self, href: str) -> Client:
-        """Gets a client for the provided href.
+        """Return the client for an href.
 
         Args:
-            href: The file href to download
+            href: The href of the file.
 
         Returns:
-            The client, which stays this object's, or the caller's, to close.
+            The client. Do not close the client: its owner, this object or the caller, does.
 
         Raises:
             HrefError: The href is empty or cannot be parsed.
-            SchemeError: No client claims it.
+            SchemeError: No client claims the href.
         """
         return await self.client_of(parse_href(href))
 
     async def client_of(self, url: URL) -> Client:
-        """Gets a client for a url.
+        """Return the client for a URL.
 
         Args:
-            url: What `parse_href` makes of an href.
+            url: The URL, as returned by `parse_href`.
 
         Returns:
-            The client, which stays this object's, or the caller's, to close.
+            The client. Do not close the client: its owner, this object or the caller, does.
 
         Raises:
-            SchemeError: No client claims it.
+            SchemeError: No client claims the URL.
         """
         override = self.config.client_override
         claimant = self.claimant(url)
@@ -127,15 +139,15 @@ class Clients:
             return claimant
         if override is not None:
             return await self._named(override)
-        for added in _added_names():
+        for added in _entry_point_names():
             client = await self._named(added)
             if client.claims(url):
                 return client
         name = route(url)
         if name is None:
             raise SchemeError(
-                f"no client claims '{redact_href(url)}': its scheme '{url.scheme}' is not one of "
-                "http, https, s3 and file"
+                f"No client claims '{redact_href(url)}': the scheme '{url.scheme}' is unknown. "
+                "Use http, https, s3 or file, or pass a client that claims the URL."
             )
         return await self._named(name)
 
@@ -148,7 +160,7 @@ class Clients:
             return self.clients[name]
 
     async def close_all(self) -> None:
-        """Close all clients that were made here; the caller's stay open."""
+        """Close the clients that this object created. The caller's clients stay open."""
         async with self.lock:
             while self.clients:
                 _, client = self.clients.popitem()
@@ -162,11 +174,11 @@ class Clients:
 
 
 @cache
-def _added_names() -> tuple[str, ...]:
-    return tuple(point.name for point in _points())
+def _entry_point_names() -> tuple[str, ...]:
+    return tuple(point.name for point in _client_entry_points())
 
 
 @cache
-def _points() -> tuple[EntryPoint, ...]:
-    # It reads what every package of the environment says.
+def _client_entry_points() -> tuple[EntryPoint, ...]:
+    # Cached because `entry_points` reads the metadata of every installed package.
     return tuple(entry_points(group=ENTRY_POINTS))

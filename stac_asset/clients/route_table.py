@@ -1,4 +1,9 @@
-"""TODO."""
+"""Table of URL patterns that assigns URLs to the built-in clients.
+
+`Clients` uses the table for URLs that no other client claims, and `Client.claims` by default.
+Each pattern has to match the whole scheme or the whole host, so that a host name that only contains
+a provider's name never receives that provider's credentials.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +21,17 @@ _ROUTES = [
         (r"https?", None, "http"),
     )
 ]
-"""Scheme, host (None: any) and the client's name. Each pattern has to match as a whole."""
+"""Scheme, host (or any) and client name. The first row with a full match applies."""
 
 
 def route(url: URL) -> str | None:
-    """Returns the name of the client that the table gives a url to, or None.
+    """Return the name of the built-in client for a URL, if a row matches.
 
     Args:
-        url: The url; without a scheme it is a local path.
+        url: The URL. A URL without a scheme is a local path.
     """
-    asked = (url.host or "").lower().rstrip(".")
+    url_host = (url.host or "").lower().rstrip(".")
     for scheme, host, name in _ROUTES:
-        if scheme.fullmatch(url.scheme) and (host is None or host.fullmatch(asked)):
+        if scheme.fullmatch(url.scheme) and (host is None or host.fullmatch(url_host)):
             return name
     return None

@@ -1,4 +1,4 @@
-"""Destinations of downloads: the interface that the engine uses, and one folder per kind."""
+"""Destinations of downloads: the interface that the engine uses, and the local file system."""
 
 from stac_asset.destinations.interface import (
     BusyError,

@@ -1,4 +1,4 @@
-"""What the engine asks of a destination: a directory, or later the prefix of an object store.
+"""The interface between the engine and destinations, such as directories.
 
 A destination holds files under keys. A key is a relative name with `/` between its parts, such as
 `item-1/B04.tif`. Destinations implement these protocols. The engine imports no implementation.
@@ -38,7 +38,7 @@ class Existing:
 
 
 class Upload(Protocol):
-    """A file while its bytes arrive. Its key keeps the previous file until `commit`."""
+    """A file that is being received. The key keeps the previous file until `commit`."""
 
     @property
     def offset(self) -> int:
@@ -46,15 +46,15 @@ class Upload(Protocol):
 
     @property
     def validator(self) -> str | None:
-        """The source's name for the version of the received bytes, such as an ETag."""
+        """The identifier of the version of the received bytes at the source, such as an ETag."""
 
     @property
     def missing(self) -> MissingRanges | None:
-        """Missing byte ranges, once the file arrives in several of them."""
+        """Missing byte ranges, if the file arrives in several ranges."""
 
     @property
     def size(self) -> int | None:
-        """Size of the complete file in bytes, if the source reported one."""
+        """Size of the complete file in bytes, if reported by the source."""
 
     @property
     def room(self) -> int:
@@ -67,12 +67,12 @@ class Upload(Protocol):
     async def begin(
         self, offset: int, validator: str | None, size: int | None, end: int | None = None
     ) -> None:
-        """Accept a response, or reject it if it does not fit the received bytes.
+        """Accept a response, or reject a response that does not continue the received bytes.
 
         Args:
             offset: Position of the first byte of the response. 0 discards the received bytes.
-            validator: The source's name for this version, if it reports one.
-            size: Size of the complete file in bytes, if the source reports one.
+            validator: The identifier of this version at the source, if reported.
+            size: Size of the complete file in bytes, if reported.
             end: Position after the last byte of the response, if it is only a part of the file.
 
         Raises:
@@ -93,7 +93,7 @@ class Upload(Protocol):
         """
 
     async def split(self) -> None:
-        """Let the rest of the file arrive in several byte ranges. Its size must be known."""
+        """Let the rest of the file arrive in several byte ranges. The size must be known."""
 
     async def put(self, target: ByteRange, data: bytes) -> None:
         """Write bytes at the start of a missing range, and shorten the range.
@@ -110,7 +110,7 @@ class Upload(Protocol):
         """Discard the received bytes."""
 
     async def commit(self) -> str | None:
-        """Verify the file and make it the file of its key.
+        """Verify the file, and replace the previous file of the key.
 
         Returns:
             The multihash of the file, if it was computed.
@@ -127,7 +127,7 @@ class Upload(Protocol):
 
 
 class Destination(Protocol):
-    """A place that holds files under keys. No file can be outside of it."""
+    """A place that holds files under keys, and contains every file."""
 
     def key_of(self, location: str) -> str:
         """Return the key of a file.
@@ -147,13 +147,13 @@ class Destination(Protocol):
 
         Raises:
             UnsafePathError: The key leads outside of the destination.
-            DestinationError: Something that is not a file has the key.
+            DestinationError: The key belongs to something other than a file, such as a folder.
         """
 
     async def existing(
         self, key: str, declared: Declared, how: Literal["size", "checksum", "none"]
     ) -> Existing | None:
-        """Return the file of a key if it is complete and valid.
+        """Return the existing file of a key, if the file is complete and valid.
 
         Args:
             key: The key.
@@ -162,7 +162,7 @@ class Destination(Protocol):
 
         Raises:
             UnsafePathError: The key leads outside of the destination.
-            DestinationError: Something that is not a file has the key.
+            DestinationError: The key belongs to something other than a file, such as a folder.
         """
 
     def open_upload(
@@ -199,7 +199,7 @@ class Destination(Protocol):
         """
 
     async def remove_leftovers(self, key: str) -> None:
-        """Remove what interrupted uploads left of a key. The file of the key stays.
+        """Remove the received bytes of interrupted uploads of a key. The file of the key stays.
 
         Args:
             key: The key.

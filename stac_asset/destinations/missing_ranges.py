@@ -1,4 +1,7 @@
-"""The missing byte ranges of a file that arrives over several connections."""
+"""The missing byte ranges of a file that arrives over several connections.
+
+The parallel download takes ranges from here, and uploads record the rest for a later run.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True, eq=False)
 class ByteRange:
-    """Consecutive missing bytes. They arrive in order."""
+    """Consecutive missing bytes, which arrive in order."""
 
     position: int
     """Position of the first missing byte."""
@@ -67,7 +70,7 @@ class MissingRanges:
 
     @property
     def prefix(self) -> int:
-        """Number of received bytes before the first missing one."""
+        """Number of received bytes before the first missing byte."""
         return self.ranges[0].position if self.ranges else self.size
 
     @property
@@ -81,14 +84,14 @@ class MissingRanges:
         return sum(missing.size for missing in self.ranges if not missing.taken)
 
     def take(self, size: int, at: int | None = None) -> ByteRange | None:
-        """Take the first range that no connection fetches, and split it if it is too large.
+        """Take the first range that no connection fetches. Split a range that is too large.
 
         Args:
             size: Maximum number of bytes.
             at: Required start position, if any.
 
         Returns:
-            The range, marked as taken, or None if there is none.
+            The range, marked as taken, or None if no such range is left.
         """
         for index, missing in enumerate(self.ranges):
             if not missing.taken and at in (None, missing.position):
@@ -102,7 +105,7 @@ class MissingRanges:
         return None
 
     def _join(self, index: int) -> None:
-        """Join a range with the following ones that are adjacent and not taken."""
+        """Join a range with the adjacent following ranges that are not taken."""
         missing = self.ranges[index]
         after = index + 1
         while after < len(self.ranges):
@@ -113,7 +116,7 @@ class MissingRanges:
             del self.ranges[after]
 
     def advance(self, missing: ByteRange, size: int) -> None:
-        """Shorten a range by received bytes, and remove it when it is empty.
+        """Shorten a range by received bytes, and remove an empty range.
 
         Args:
             missing: One of the ranges.

@@ -1,4 +1,7 @@
-"""The pure state of an upload: what was received, and what the source announced."""
+"""The state of an upload: the received bytes, and the current response.
+
+Implementations of `Upload` use this class. It performs no I/O.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ _UNKNOWN_END = sys.maxsize
 
 @dataclass(slots=True)
 class UploadState:
-    """Received bytes of a file, and the responses that may continue them."""
+    """Received bytes of a file, and the range of the current response."""
 
     declared_size: int | None = None
     """Size in bytes that the item declares, if any."""
@@ -22,13 +25,13 @@ class UploadState:
     """Number of received bytes."""
 
     validator: str | None = None
-    """The source's name for the version of the received bytes."""
+    """The identifier of the version of the received bytes at the source."""
 
     size: int | None = None
-    """Size of the complete file in bytes, if the source reported one."""
+    """Size of the complete file in bytes, if reported by the source."""
 
     missing: MissingRanges | None = None
-    """Missing byte ranges, once the file arrives in several of them."""
+    """Missing byte ranges, if the file arrives in several ranges."""
 
     end: int = _UNKNOWN_END
     """Position after the last byte of the current response."""
@@ -53,24 +56,26 @@ class UploadState:
 
     @property
     def prefix(self) -> int:
-        """Number of received bytes before the first missing one."""
+        """Number of received bytes before the first missing byte."""
         return self.offset if self.missing is None else self.missing.prefix
 
     def check_continues(self, offset: int, validator: str | None, size: int | None) -> None:
         """Check that a response continues the received bytes.
 
         Args:
-            offset: Position of its first byte.
-            validator: The source's name for its version.
+            offset: Position of the first byte of the response.
+            validator: The identifier of its version at the source.
             size: Size of the complete file in bytes, if reported.
 
         Raises:
-            RangeError: It does not, and the received bytes are useless.
+            RangeError: The response does not continue the received bytes, which are then useless.
         """
         if offset and (offset != self.offset or validator != self.validator):
-            raise RangeError(f"the source sent bytes from {offset} on, which were not asked for")
+            raise RangeError(
+                f"the source sent bytes from position {offset}, which were not requested"
+            )
         if offset and self.size is not None and size not in (None, self.size):
-            raise RangeError(f"the file changed its size to {size} bytes while it was fetched")
+            raise RangeError(f"the size of the file changed to {size} bytes during the download")
 
     def accept(
         self, offset: int, validator: str | None, size: int | None, end: int | None = None
@@ -78,29 +83,31 @@ class UploadState:
         """Record the start of a response that continues the received bytes.
 
         Args:
-            offset: Position of its first byte.
-            validator: The source's name for its version, if reported.
+            offset: Position of the first byte of the response.
+            validator: The identifier of its version at the source, if reported.
             size: Size of the complete file in bytes, if reported.
             end: Position after its last byte, if it is only a part of the file.
 
         Raises:
-            RangeError: It is a part of a file of unknown size.
+            RangeError: The response is a part of a file of unknown size.
             SizeError: The size differs from the declared one.
         """
         if offset and size is None:
             size = self.size
         if size is None and end is not None:
-            raise RangeError(f"the source sent bytes up to {end}, and does not say of how many")
+            raise RangeError(
+                f"the source sent a part up to position {end} of a file of unknown size"
+            )
         if size is not None and self.declared_size not in (None, size):
             raise SizeError(
-                f"the source has {size} bytes where file:size says {self.declared_size}"
+                f"the source has {size} bytes, but file:size declares {self.declared_size}"
             )
         self.validator, self.size = validator, size
         known = size if size is not None else self.declared_size
         self.end = end if end is not None else _UNKNOWN_END if known is None else known
 
     def check_room(self, count: int) -> None:
-        """Check that the current response may send so many more bytes.
+        """Check that the current response may send further bytes.
 
         Args:
             count: Number of bytes.
@@ -112,8 +119,10 @@ class UploadState:
         if count <= self.room:
             return
         if self.size is None:
-            raise SizeError(f"the source has more bytes than the {self.declared_size} of file:size")
-        raise RangeError(f"the source sent more bytes than up to {self.end}, as it announced")
+            raise SizeError(
+                f"the source has more than the {self.declared_size} bytes that file:size declares"
+            )
+        raise RangeError(f"the source sent more bytes than announced, beyond position {self.end}")
 
     def check_complete(self) -> None:
         """Check that all bytes were received.
@@ -123,8 +132,8 @@ class UploadState:
             SizeError: The size differs from the declared one.
         """
         if self.size is not None and self.offset != self.size:
-            raise TruncatedError(f"{self.offset} of {self.size} announced bytes arrived")
+            raise TruncatedError(f"received {self.offset} of {self.size} bytes")
         if self.declared_size not in (None, self.offset):
             raise SizeError(
-                f"the source has {self.offset} bytes where file:size says {self.declared_size}"
+                f"the source has {self.offset} bytes, but file:size declares {self.declared_size}"
             )

@@ -1,11 +1,18 @@
-"""A mirror: a directory that follows a STAC source, and is a static STAC catalog itself.
+"""Mirrors: directories that follow a STAC source and are static STAC catalogs themselves.
 
-    criteria ─▶ source ─▶ [document, …] ─┐
-                                         ├─▶ night ─▶ [Wanted, …] ─▶ documents ─▶ published
-    directory ─▶ state ─▶ [Row, …] ──────┘
+    search/criteria ─▶ sources ─▶ [SourceDocument, …] ─┐
+                                                       ├─▶ changes ─▶ [WantedItem, …] ─▶ planning
+    directory ─▶ state/index ─▶ [IndexRow, …] ─────────┘                                    │
+                                                                                            ▼
+    directory ◀─ output ◀─ outcomes ◀─ downloads by the caller ◀───────────────────── [Prepared, …]
 
-`criteria` and `window` say what is asked for; `source`, with `api` and `listing`, says what there
-is; `state` says what has been mirrored; `version` tells whether an item changed, and `night`
-decides what is to be done. `documents` and `publish` write what came of it, `removal` is about
-what left the source. None of them knows Prefect; see docs/mirror.md.
+- `search`: criteria and time windows of a search.
+- `sources`: STAC APIs, static catalogs and item files.
+- `state`: items that the mirror directory already has, and their versions.
+- `changes`: new, changed and failed items, each with the reason for downloading.
+- `planning`, `run_limits`: files to download for each item, within the size limits of a run.
+- `output`: item documents, catalog and index, and the removal of items that left the source.
+- `run`: one run of a mirror, which joins these parts. The flow `sync` calls `run`.
+
+No module here depends on Prefect. docs/mirror.md describes the behaviour for users.
 """

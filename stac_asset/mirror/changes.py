@@ -1,7 +1,7 @@
-"""Decides what a run has to do: which items of a source are new, changed, or to be tried again.
+"""Decides which items of a source a run downloads: new, changed, damaged and failed items.
 
-The documents of these items, and of no others, are kept until they are downloaded: on disk, for
-there may be very many.
+The documents of these items are kept in a file until the download, because a source can have more
+items than fit in memory.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from enum import StrEnum
 from typing import IO
 
 from stac_asset.mirror.search.criteria import Criteria
-from stac_asset.mirror.source_item import Found, Key
-from stac_asset.mirror.state.index import State
+from stac_asset.mirror.source_item import Key, SourceDocument
+from stac_asset.mirror.state.index import MirrorState
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.state.version import Version, version_of
 
 
 class Reason(StrEnum):
-    """Why an item is taken."""
+    """Why a run downloads an item."""
 
     NEW = "new"
     CHANGED = "changed"
@@ -31,104 +31,110 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WantedItem:
-    """An item that is to be mirrored."""
+    """An item to download."""
 
     key: Key
+    """Collection and id of the item."""
+
     reason: Reason
+    """Why the item is downloaded."""
+
     version: Version
-    place: int
-    """Where its document is kept."""
+    """Version of the item at the source."""
+
+    offset: int
+    """Position of the item's document in the file of documents, in bytes."""
 
 
 @dataclass(slots=True)
 class ChangeSet:
-    """What there is to do, as far as the source has been read.
+    """Differences between a source and a mirror, for the part of the source read so far.
 
     Args:
-        state: What the mirror has.
-        wants: Whether an asset of a key is wanted.
-        kept: An empty file, open to be read and written.
+        state: State of the mirror.
+        wants: Returns whether the asset with a key is wanted.
+        documents: An empty file, open for reading and writing, for the documents of wanted items.
     """
 
-    state: State
+    state: MirrorState
     wants: Callable[[str], bool]
-    kept: IO[bytes]
+    documents: IO[bytes]
     seen: set[Key] = field(default_factory=set)
-    """The items that the source has, of those that were searched for."""
+    """Items that the source has, found by the search or by id."""
 
-    found: int = 0
-    """How many of them the search found, rather than a question for their ids."""
+    found_by_search: int = 0
+    """Number of items found by the search, without those found by id."""
 
     unchanged: int = 0
-    """How many of them are as they were."""
+    """Number of items that need no download."""
 
-    nameless: int = 0
-    """How many have no id, and cannot be mirrored."""
+    without_id: int = 0
+    """Number of items without id, which cannot be mirrored."""
 
-    repeated: int = 0
-    """How many the source gave more than once."""
+    duplicates: int = 0
+    """Number of items that the source returned again. The first document counts."""
 
-    _fresh: list[WantedItem] = field(default_factory=list)
-    _again: list[WantedItem] = field(default_factory=list)
+    _first_attempts: list[WantedItem] = field(default_factory=list)
+    _retries: list[WantedItem] = field(default_factory=list)
 
-    def add(self, found: Found) -> None:
-        """Takes note of an item of the source.
+    def add(self, item: SourceDocument) -> None:
+        """Compare an item of the source with the mirror.
 
         Args:
-            found: The item.
+            item: The item.
         """
-        key = found.key
+        key = item.key
         if key is None:
-            self.nameless += 1
+            self.without_id += 1
             return
         if key in self.seen:
-            self.repeated += 1
+            self.duplicates += 1
             return
         self.seen.add(key)
-        version = version_of(found.document, found.base, found.etag, self.wants)
+        version = version_of(item.document, item.base, item.etag, self.wants)
         reason = self._reason(key, version)
         if reason is None:
             self.unchanged += 1
             return
-        wanted = WantedItem(key, reason, version, self._keep(found))
-        (self._again if reason is Reason.RETRY else self._fresh).append(wanted)
+        wanted = WantedItem(key, reason, version, self._store(item))
+        (self._retries if reason is Reason.RETRY else self._first_attempts).append(wanted)
 
     @property
     def wanted(self) -> list[WantedItem]:
-        """What is to be mirrored: what failed before comes last, so that it holds nothing back."""
-        return self._fresh + self._again
+        """Items to download, with retries last, so that failing items do not delay others."""
+        return self._first_attempts + self._retries
 
-    def document(self, wanted: WantedItem) -> Found:
-        """Returns an item that is to be mirrored.
+    def document(self, wanted: WantedItem) -> SourceDocument:
+        """Return the document of an item to download.
 
         Args:
-            wanted: Which one.
+            wanted: The item.
         """
-        self.kept.seek(wanted.place)
-        base, etag, document = json.loads(self.kept.readline())
-        return Found(document, base, etag)
+        self.documents.seek(wanted.offset)
+        base, etag, document = json.loads(self.documents.readline())
+        return SourceDocument(document, base, etag)
 
     def unseen(self, criteria: Criteria, source: str) -> Iterator[Key]:
-        """Yields the items that failed before, and that this search did not find.
+        """Yield the incomplete items that this search did not find.
 
-        They may be older than its window.
+        These items can be older than the time window of the search.
 
         Args:
-            criteria: What was searched for.
+            criteria: The search criteria.
             source: The unsigned href of the source.
         """
         search = criteria.digest(source)
-        for key, begun in self.state.begun.items():
-            if key not in self.seen and begun.search == search:
+        for key, started in self.state.started.items():
+            if key not in self.seen and started.search == search:
                 yield key
         for key, row in self.state.rows.items():
-            outstanding = (row.failed or row.lost) and not row.removed
+            is_incomplete = (row.failed or row.missing_files) and not row.removed
             if (
-                outstanding
+                is_incomplete
                 and key not in self.seen
-                and key not in self.state.begun
+                and key not in self.state.started
                 and row.source == source
-                and criteria.is_about(*key)
+                and criteria.matches_ids(*key)
                 and criteria.covers(row.bbox)
             ):
                 yield key
@@ -143,17 +149,18 @@ class ChangeSet:
             return Reason.RESTORED
         if row.failed:
             return Reason.RETRY
-        return Reason.FILES_MISSING if row.lost else None
+        return Reason.FILES_MISSING if row.missing_files else None
 
     def _has_changed(self, row: IndexRow, version: Version) -> bool:
-        gone = row.version.assets.keys() - version.assets.keys()
-        return not version.is_of(row.version) or any(self.wants(key) for key in gone)
+        removed_assets = row.version.assets.keys() - version.assets.keys()
+        return not version.is_included_in(row.version) or any(map(self.wants, removed_assets))
 
     def _failed_before(self, key: Key, version: Version) -> bool:
-        begun = self.state.begun.get(key)
-        return begun is not None and begun.failed and begun.version == version
+        started = self.state.started.get(key)
+        return started is not None and started.failed and started.version == version
 
-    def _keep(self, found: Found) -> int:
-        place = self.kept.seek(0, 2)
-        self.kept.write(json.dumps([found.base, found.etag, found.document]).encode() + b"\n")
-        return place
+    def _store(self, item: SourceDocument) -> int:
+        """Append a document to the file of documents, and return the position in bytes."""
+        offset = self.documents.seek(0, 2)
+        self.documents.write(json.dumps([item.base, item.etag, item.document]).encode() + b"\n")
+        return offset

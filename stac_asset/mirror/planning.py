@@ -1,4 +1,4 @@
-"""Plans the files of the items that a run takes, and how much of it fits into its limits."""
+"""Plans the files of the items that a run downloads, and determines the size of each item."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from stac_asset.config import Config
 from stac_asset.errors import AssetOverwriteError, StacAssetError
 from stac_asset.integrity import Multihash
 from stac_asset.mirror.changes import ChangeSet, WantedItem
-from stac_asset.mirror.source_item import Found, Key
-from stac_asset.mirror.state.index import Begun
+from stac_asset.mirror.source_item import Key, SourceDocument
+from stac_asset.mirror.state.index import StartedItem
 from stac_asset.mirror.state.layout import (
     COLLECTION,
     RESERVED,
@@ -27,6 +27,7 @@ from stac_asset.mirror.state.layout import (
     folder_of,
 )
 from stac_asset.plan.planner import Planner, owner_name
+from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import item_of
 from stac_asset.transfer.probe import probe_all
 from stac_asset.types import Failed, Transfer
@@ -34,17 +35,23 @@ from stac_asset.types import Failed, Transfer
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An item of which is decided what to download."""
+    """An item with the planned transfers."""
 
     wanted: WantedItem
+    """The item to download, with the reason."""
+
     item: pystac.Item
+    """The item of the source, or a placeholder for an invalid document."""
+
     planned: tuple[Transfer | Failed, ...]
+    """Transfers of the wanted assets, and errors of assets that cannot be planned."""
+
     document: Path | None
-    """Where its document goes; None where it cannot be mirrored, and the plan says why."""
+    """Path for the item's document. Unset for an item that cannot be mirrored; see `planned`."""
 
     @property
     def missing(self) -> list[Transfer]:
-        """What has to be fetched, as far as the disk tells."""
+        """Transfers of files that are missing or must be replaced."""
         return [
             entry
             for entry in self.planned
@@ -54,128 +61,133 @@ class Prepared:
 
 
 def prepare(
-    night: ChangeSet,
+    changes: ChangeSet,
     wanted: Iterable[WantedItem],
     directory: Path,
     config: Config,
-    stay: Iterable[Key],
+    existing: Iterable[Key],
 ) -> Iterator[Prepared]:
-    """Yields items with what is to be downloaded of them.
+    """Yield items with the planned transfers of assets.
 
-    An item that cannot be mirrored is yielded with the error that says why, and holds nothing
-    back.
+    An item that cannot be mirrored is yielded with its error. Other items are not affected.
 
     Args:
-        night: What there is to do.
-        wanted: The items.
-        directory: The directory of the mirror.
+        changes: Differences between source and mirror.
+        wanted: The items to prepare.
+        directory: The mirror directory.
         config: The configuration.
-        stay: The items that the mirror has already, whose files are theirs.
+        existing: Items that the mirror already has, whose file names are reserved.
     """
-    planner = Planner(directory, config)
+    planner = Planner(directory, config, LOCAL_FACTS)
     wanted = list(wanted)
     for name, owner in RESERVED.items():
         planner.document(owner, name)
     collections: set[str] = set()
-    taken = {entry.key for entry in wanted}
-    for key in stay:
-        # One that has such a name all the same is there already, and holds nothing back.
+    wanted_keys = {entry.key for entry in wanted}
+    for key in existing:
+        # An existing item with a reserved name stays, and must not fail the run.
         with suppress(AssetOverwriteError):
-            if key not in taken:
-                _take_collection(planner, key, collections)
+            if key not in wanted_keys:
+                _reserve_collection(planner, key, collections)
                 planner.document(f"item '{key.id}'", document_of(key))
     for entry in wanted:
-        yield _prepared(night, entry, planner, collections)
+        yield _prepare_item(changes, entry, planner, collections)
 
 
-def _prepared(
-    night: ChangeSet, wanted: WantedItem, planner: Planner, collections: set[str]
+def _prepare_item(
+    changes: ChangeSet, wanted: WantedItem, planner: Planner, collections: set[str]
 ) -> Prepared:
-    found, key = night.document(wanted), wanted.key
+    source, key = changes.document(wanted), wanted.key
     try:
-        item = item_of(found.document, found.base)
-        _take_collection(planner, key, collections)
+        item = item_of(source.document, source.base)
+        _reserve_collection(planner, key, collections)
         document = planner.document(owner_name(item), document_of(key))
-        planned = [_checked(entry, night, wanted) for entry in planner.assets(item, folder_of(key))]
+        planned = [
+            _with_overwrite(entry, changes, wanted)
+            for entry in planner.assets(item, folder_of(key))
+        ]
     except StacAssetError as error:
         if error.owner is None:
             error.owner = f"item '{key.id}'"
-        return Prepared(wanted, _stand_in(found, key), (Failed(error.owner, "", error),), None)
+        failed = Failed(error.owner, "", error)
+        return Prepared(wanted, _placeholder_item(source, key), (failed,), None)
     return Prepared(wanted, item, tuple(planned), document)
 
 
-def _take_collection(planner: Planner, key: Key, collections: set[str]) -> None:
+def _reserve_collection(planner: Planner, key: Key, collections: set[str]) -> None:
     if key.collection is not None and key.collection not in collections:
         path = f"{collection_folder(key.collection)}/{COLLECTION}"
         planner.document(f"collection '{key.collection}'", path)
         collections.add(key.collection)
 
 
-def _checked(entry: Transfer | Failed, night: ChangeSet, wanted: WantedItem) -> Transfer | Failed:
-    """Returns a transfer that does not take a file of another version for its own."""
-    if isinstance(entry, Failed) or is_of_version(entry, night, wanted):
+def _with_overwrite(
+    entry: Transfer | Failed, changes: ChangeSet, wanted: WantedItem
+) -> Transfer | Failed:
+    """Return a transfer that replaces an existing file of another version."""
+    if isinstance(entry, Failed) or is_file_of_version(entry, changes, wanted):
         return entry
     return dataclasses.replace(entry, overwrite=True)
 
 
-def is_of_version(transfer: Transfer, night: ChangeSet, wanted: WantedItem) -> bool:
-    """Returns whether the file of an asset, if it is there, is known to be of the wanted version.
+def is_file_of_version(transfer: Transfer, changes: ChangeSet, wanted: WantedItem) -> bool:
+    """Return whether an existing file of an asset is known to have the wanted version.
 
-    That the href is the same does not tell, where the source says that the item changed.
+    If the item itself changed, an unchanged href is not sufficient.
 
     Args:
-        transfer: The asset.
-        night: What the mirror has.
-        wanted: The item.
+        transfer: Transfer of the asset.
+        changes: Differences between source and mirror.
+        wanted: The item to download.
     """
-    key, row = transfer.key, night.state.rows.get(wanted.key)
+    key, row = transfer.key, changes.state.rows.get(wanted.key)
     digest = wanted.version.assets.get(key)
-    if row is not None and key not in row.failed and key not in row.lost:
-        same = digest is not None and row.version.assets.get(key) == digest
-        stated = Multihash.parse(transfer.checksum) is not None
-        if same and (stated or wanted.version.says_as(row.version)):
+    if row is not None and key not in row.failed and key not in row.missing_files:
+        is_same = digest is not None and row.version.assets.get(key) == digest
+        has_checksum = Multihash.parse(transfer.checksum) is not None
+        if is_same and (has_checksum or wanted.version.has_same_metadata(row.version)):
             return True
-    begun = night.state.begun.get(wanted.key)
-    if begun is None or not is_same_download(begun, wanted):
+    started = changes.state.started.get(wanted.key)
+    if started is None or not is_same_download(started, wanted):
         return False
-    # Whoever wrote it after the beginning wrote this version, or a later one.
-    return all(_changed_at(candidate.path) >= begun.since for candidate in transfer.candidates)
+    # A file changed after the start has the started version or a later one.
+    return all(_changed_at(candidate.path) >= started.since for candidate in transfer.candidates)
 
 
-def is_same_download(begun: Begun, wanted: WantedItem) -> bool:
-    """Returns whether an earlier run began to download the very version that is wanted.
+def is_same_download(started: StartedItem, wanted: WantedItem) -> bool:
+    """Return whether an earlier run started to download the wanted version.
 
     Args:
-        begun: What it began.
-        wanted: What is wanted now.
+        started: The item that the earlier run started.
+        wanted: The item to download.
     """
-    return wanted.version.is_of(begun.version)
+    return wanted.version.is_included_in(started.version)
 
 
-async def bytes_of(prepared: Prepared, clients: Clients | None, config: Config) -> int:
-    """Returns how many bytes there are to download of an item, as far as anybody says.
+async def download_size(prepared: Prepared, clients: Clients | None, config: Config) -> int:
+    """Return the number of bytes to download for an item, without assets of unknown size.
 
     Args:
         prepared: The item.
-        clients: Asks the sources of assets whose size the item does not say; None asks nobody.
-        config: How often to ask.
+        clients: Clients to request the sizes that the item does not declare. None sends no request.
+        config: The configuration, for the number of attempts.
     """
     missing = prepared.missing
     unknown = [transfer for transfer in missing if transfer.size is None]
-    findings = await probe_all(unknown, clients, config) if unknown and clients else []
-    asked = [found.stat.size for found in findings if found.stat is not None]
-    return sum(transfer.size or 0 for transfer in missing) + sum(size or 0 for size in asked)
+    probes = await probe_all(unknown, clients, config) if unknown and clients else []
+    reported = [probe.stat.size for probe in probes if probe.stat is not None]
+    return sum(transfer.size or 0 for transfer in missing) + sum(size or 0 for size in reported)
 
 
 def _changed_at(path: str) -> float:
     try:
         return os.stat(path).st_mtime
     except (OSError, ValueError):
-        return float("inf")  # What is not there is of no other version.
+        return float("inf")  # A missing file cannot have another version.
 
 
-def _stand_in(found: Found, key: Key) -> pystac.Item:
-    """Returns an item to report on, for a document that is none."""
+def _placeholder_item(source: SourceDocument, key: Key) -> pystac.Item:
+    """Return an item for the report on a document that is not a valid item."""
     item = pystac.Item(key.id, None, None, datetime.now(UTC), {}, collection=key.collection)
-    item.set_self_href(found.base)
+    item.set_self_href(source.base)
     return item

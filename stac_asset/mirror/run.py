@@ -1,10 +1,10 @@
-"""One run of a mirror: joins source, state, night, documents, removal and publication.
+"""A run of a mirror: joins source, state, changes, planning and output.
 
-The downloads themselves are for the caller, who may want them as tasks:
+The caller downloads the assets, for example as Prefect tasks:
 
-    mirror = Mirror(directory, source, criteria, config, clients, now, kept)
-    await mirror.look()
-    async for prepared in mirror.choose(Limits()): ...   # decides, and counts
+    mirror = Mirror(directory, source, criteria, config, clients, now, documents)
+    await mirror.find_changes()
+    async for prepared in mirror.choose(RunSizeLimits()): ...   # for a summary, or a dry run
     await mirror.begin()
     for prepared in mirror.prepared():
         outcomes = ...
@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -28,26 +30,26 @@ from stac_asset.config import Config
 from stac_asset.errors import SourceError, StacAssetError
 from stac_asset.mirror.changes import ChangeSet, WantedItem
 from stac_asset.mirror.output import removal
-from stac_asset.mirror.output.catalog import check_directory, publish
-from stac_asset.mirror.output.item_documents import is_worth_writing, write_item
+from stac_asset.mirror.output.catalog import check_directory, write_catalog
+from stac_asset.mirror.output.item_documents import should_write, write_item
 from stac_asset.mirror.output.parquet import has_geoparquet, is_current, write_parquet
 from stac_asset.mirror.output.removal import OnRemoved
-from stac_asset.mirror.planning import Prepared, bytes_of, is_same_download, prepare
+from stac_asset.mirror.planning import Prepared, download_size, is_same_download, prepare
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window, moment, rfc3339
-from stac_asset.mirror.source_item import Found, Key
+from stac_asset.mirror.source_item import Key, SourceDocument
 from stac_asset.mirror.sources.interface import Source
 from stac_asset.mirror.state.index import (
-    Begun,
-    State,
+    MirrorState,
+    StartedItem,
     read_state,
-    write_begun,
     write_index,
     write_searched,
+    write_started,
 )
 from stac_asset.mirror.state.layout import PARQUET
-from stac_asset.plan.planner import Planner
+from stac_asset.plan.planner import is_wanted
 from stac_asset.redact import unsigned_href
 from stac_asset.types import Failed, Outcome
 
@@ -58,20 +60,20 @@ class Mirror:
     """A run of a mirror.
 
     Args:
-        directory: The directory of the mirror, which need not exist.
-        source: Where the items are from.
-        criteria: What is mirrored of it.
-        config: How to download.
+        directory: The mirror directory, which need not exist.
+        source: Source of the items.
+        criteria: Criteria of the search for items.
+        config: The configuration of the downloads.
         clients: The clients of the run.
-        now: When the run began.
-        kept: An empty file, open to be read and written, for what is to be downloaded.
+        now: Start of the run.
+        documents: An empty file, open for reading and writing, for the documents of wanted items.
     """
 
-    night: ChangeSet
-    """What there is to do, after `look`."""
+    changes: ChangeSet
+    """Differences between source and mirror, after `find_changes`."""
 
     window: Window
-    """The span of time that was searched, after `look`."""
+    """Time window of the search, after `find_changes`."""
 
     def __init__(
         self,
@@ -81,214 +83,232 @@ class Mirror:
         config: Config,
         clients: Clients,
         now: datetime,
-        kept: IO[bytes],
+        documents: IO[bytes],
     ) -> None:
-        self.directory = Planner(directory, config).directory
+        self.directory = Path(os.path.abspath(directory))
         self._source = source
         self._criteria = criteria
         self._config = config
         self._clients = clients
         self._now = now
-        self._kept = kept
-        self._name = unsigned_href(source.href).rstrip("/")
-        self._search = criteria.digest(self._name)
-        self._state = State()
+        self._documents = documents
+        self._source_href = unsigned_href(source.href).rstrip("/")
+        self._search = criteria.digest(self._source_href)
+        self._state = MirrorState()
         self._chosen: list[WantedItem] = []
         self._limits = RunSizeLimits()
-        self._gone: list[Key] = []
+        self._removed: list[Key] = []
         self._changed = False
-        self._had: set[str] = set()
-        self._given_up: set[Key] = set()
+        self._collections_before: set[str] = set()
+        self._abandoned: set[Key] = set()
+        """Incomplete items that the source no longer has."""
 
     @property
-    def gone(self) -> list[Key]:
-        """The items that have left the source, after `look_for_removed`."""
-        return self._gone
+    def removed(self) -> list[Key]:
+        """Items that have left the source, after `find_removed`."""
+        return self._removed
 
     @property
-    def is_whole(self) -> bool:
-        """Whether the source gave all that there is, after `look`."""
-        return self._source.whole
+    def is_complete(self) -> bool:
+        """Whether the source returned all matching items, after `find_changes`."""
+        return self._source.is_complete
 
     @property
     def errors(self) -> list[StacAssetError]:
-        """Why items of the source could not be read, after `look`."""
+        """Errors of items that could not be read from the source, after `find_changes`."""
         return self._source.errors
 
-    async def look(self) -> None:
-        """Reads what the mirror has, and what the source has of what is searched for.
+    async def find_changes(self) -> None:
+        """Read the state of the mirror, search the source, and compare both.
 
         Raises:
-            ConfigError: The directory is no mirror, and cannot become one.
-            SourceError: The source cannot be read to its end.
+            ConfigError: The directory holds another catalog.
+            SourceError: The search did not reach its end.
         """
         check_directory(self.directory)
         self._state = await in_thread(read_state, self.directory)
-        self._had = {key.collection for key in self._state.rows if key.collection is not None}
+        self._collections_before = {
+            key.collection for key in self._state.rows if key.collection is not None
+        }
         since = moment(self._state.searched.get(self._search))
         self.window = self._criteria.window(self._now, since)
-        wants = Planner(self.directory, self._config).wants
-        self.night = ChangeSet(self._state, wants, self._kept)
-        async for found in self._source.items(self._criteria, self.window):
-            self.night.add(found)
-        self.night.found = len(self.night.seen)
-        unseen = set(self.night.unseen(self._criteria, self._name))
-        async for found in self._source.by_id(unseen):
-            self.night.add(found)
-        self._given_up = unseen - self.night.seen
+        wants = partial(is_wanted, config=self._config)
+        self.changes = ChangeSet(self._state, wants, self._documents)
+        async for item in self._source.items(self._criteria, self.window):
+            self.changes.add(item)
+        self.changes.found_by_search = len(self.changes.seen)
+        unseen = set(self.changes.unseen(self._criteria, self._source_href))
+        async for item in self._source.items_by_id(unseen):
+            self.changes.add(item)
+        self._abandoned = unseen - self.changes.seen
 
-    async def look_for_removed(self, marked: bool) -> None:
-        """Finds out which items have left the source.
+    async def find_removed(self, marked: bool) -> None:
+        """Determine which items have left the source.
 
         Args:
-            marked: Whether those that are marked already are among them.
+            marked: Whether to include items that are already marked as removed.
 
         Raises:
-            SourceError: The source cannot be asked for them.
+            SourceError: The request for the items failed.
         """
-        if not self._source.whole or not self.night.found:
+        if not self._source.is_complete or not self.changes.found_by_search:
             return
-        some = removal.suspects(self.night, self._criteria, self.window, self._name, marked)
-        self._gone = await removal.gone(some, self._source)
+        missing = removal.missing_from_search(
+            self.changes, self._criteria, self.window, self._source_href, marked
+        )
+        self._removed = await removal.removed_from_source(missing, self._source)
 
     async def choose(self, limits: RunSizeLimits) -> AsyncIterator[Prepared]:
-        """Yields the items that this run takes, as far as its limits go.
+        """Yield the items that this run downloads within the limits.
 
         Args:
-            limits: How much it takes at most.
+            limits: Limits of the run, which count the items.
         """
         self._limits = limits
-        wanted = self.night.wanted
+        wanted = self.changes.wanted
         self._chosen = []
         for number, prepared in enumerate(self._prepare(wanted)):
             if limits.is_full:
                 limits.left += len(wanted) - number
                 return
-            asks = limits.max_bytes is not None
-            size = await bytes_of(prepared, self._clients if asks else None, self._config)
+            clients = self._clients if limits.max_bytes is not None else None
+            size = await download_size(prepared, clients, self._config)
             if limits.take(size):
                 self._chosen.append(prepared.wanted)
                 yield prepared
 
     async def begin(self) -> None:
-        """Writes down what is about to be downloaded, so that a run that is killed loses nothing.
+        """Write the list of chosen items, so that the next run completes a run that is killed.
 
         Raises:
-            DestinationError: That cannot be written.
+            DestinationError: The list cannot be written.
         """
-        # What was found, and is not wanted, has been mirrored since.
-        done = self.night.seen - {wanted.key for wanted in self.night.wanted} | self._given_up
-        begun = {key: entry for key, entry in self._state.begun.items() if key not in done}
+        # An item that was found and is not wanted has been mirrored since.
+        wanted_keys = {wanted.key for wanted in self.changes.wanted}
+        done = self.changes.seen - wanted_keys | self._abandoned
+        started = {key: entry for key, entry in self._state.started.items() if key not in done}
         since = time.time()
         for wanted in self._chosen:
-            before = begun.get(wanted.key)
+            before = started.get(wanted.key)
             if before is not None and is_same_download(before, wanted):
-                begun[wanted.key] = dataclasses.replace(before, failed=False)
+                started[wanted.key] = dataclasses.replace(before, failed=False)
             else:
-                begun[wanted.key] = Begun(wanted.version, since, self._search)
-        self._state.begun = begun
-        await in_thread(write_begun, self.directory, begun)
+                started[wanted.key] = StartedItem(wanted.version, since, self._search)
+        self._state.started = started
+        await in_thread(write_started, self.directory, started)
         if self._search not in self._state.searched:
-            # Until a run has taken all that it found, the windows begin no later than this one.
+            # Later windows start no later than this one, until a run has taken all items found.
             first = dataclasses.replace(self._criteria, overlap="0 days").window(self._now)
-            await self._note_searched(first.start)
+            await self._save_searched(first.start)
 
     def prepared(self) -> Iterator[Prepared]:
-        """Yields the items that were chosen, with what is to be downloaded of them."""
+        """Yield the chosen items with the planned transfers of assets."""
         return self._prepare(self._chosen)
 
     async def add(self, prepared: Prepared, outcomes: Sequence[Outcome]) -> bool:
-        """Writes an item's document, and returns whether there is one.
+        """Write an item's document, and return whether a document was written.
 
         Args:
             prepared: The item.
-            outcomes: What became of its assets.
+            outcomes: Outcomes of the item's assets.
 
         Raises:
-            DestinationError: It cannot be written.
+            DestinationError: The document cannot be written.
         """
         key = prepared.wanted.key
-        if prepared.document is None or not is_worth_writing(outcomes):
-            self._note_failed(key)
+        if prepared.document is None or not should_write(outcomes):
+            self._mark_failed(key)
             return False
         before = self._state.rows.get(key)
         try:
             self._state.rows[key] = await in_thread(
-                write_item, prepared, outcomes, self._config, self.directory, self._name, before
+                write_item,
+                prepared,
+                outcomes,
+                self._config,
+                self.directory,
+                self._source_href,
+                before,
             )
         except SourceError as error:
-            # What can be read need not be copied: such an item holds the others back no more.
-            logger.warning("item '%s' cannot be mirrored: %s", key.id, error)
-            self._note_failed(key)
+            # Some documents can be read but not copied. They must not fail the other items.
+            logger.warning("Item '%s' cannot be mirrored: %s", key.id, error)
+            self._mark_failed(key)
             return False
         self._changed = True
         if not any(isinstance(outcome, Failed) for outcome in outcomes):
-            del self._state.begun[key]
+            del self._state.started[key]
         else:
-            self._note_failed(key)
+            self._mark_failed(key)
         return True
 
     async def save(self) -> None:
-        """Makes a catalog of what is there; a run that ends early has that, too.
+        """Write the catalog and the index of all items so far, also for a run that ends early.
 
         Raises:
-            DestinationError: It cannot be written.
+            DestinationError: A document cannot be written.
         """
-        await in_thread(write_begun, self.directory, self._state.begun)
+        await in_thread(write_started, self.directory, self._state.started)
         rows = list(self._state.rows.values())
         if not rows and not self._changed:
             return
-        collections, before = await self._collections(), self._had
-        written = await in_thread(publish, self.directory, rows, self._name, collections, before)
-        if self._changed or written or self._state.read:
+        written = await in_thread(
+            write_catalog,
+            self.directory,
+            rows,
+            self._source_href,
+            await self._read_collections(),
+            self._collections_before,
+        )
+        if self._changed or written or self._state.documents_read:
             await in_thread(write_index, self.directory, rows)
 
     async def finish(self, on_removed: OnRemoved) -> None:
-        """Ends the run: items that left the source, the catalog, and the indexes.
+        """End the run: handle removed items, and write the catalog and the indexes.
 
         Args:
-            on_removed: What becomes of items that left the source.
+            on_removed: Action for items that left the source.
 
         Raises:
-            DestinationError: Something cannot be written.
+            DestinationError: A document cannot be written.
         """
-        leaving = [self._state.rows[key] for key in self._gone]
-        if on_removed == "mark" and leaving:
-            marked = await in_thread(removal.mark, leaving, self.directory, self._now)
+        removed = [self._state.rows[key] for key in self._removed]
+        if on_removed == "mark" and removed:
+            marked = await in_thread(removal.mark, removed, self.directory, self._now)
             self._state.rows |= marked
             self._changed = True
-        elif on_removed == "delete" and leaving:
-            for row in leaving:
+        elif on_removed == "delete" and removed:
+            for row in removed:
                 del self._state.rows[row.key]
             self._changed = True
         await self.save()
         if on_removed == "delete":
-            # Last, so that nothing ever links to what is not there.
-            await in_thread(removal.delete, leaving, self.directory)
+            # After the catalog, so that no link ever leads to a missing item.
+            await in_thread(removal.delete, removed, self.directory)
         await self._write_parquet()
-        if self._source.whole and not self._limits.left:
-            await self._note_searched(self._now)
+        if self._source.is_complete and not self._limits.left:
+            await self._save_searched(self._now)
 
-    def _note_failed(self, key: Key) -> None:
-        self._state.begun[key] = dataclasses.replace(self._state.begun[key], failed=True)
+    def _mark_failed(self, key: Key) -> None:
+        self._state.started[key] = dataclasses.replace(self._state.started[key], failed=True)
 
     def _prepare(self, wanted: Sequence[WantedItem]) -> Iterator[Prepared]:
-        return prepare(self.night, wanted, self.directory, self._config, self._state.rows)
+        return prepare(self.changes, wanted, self.directory, self._config, self._state.rows)
 
-    async def _collections(self) -> dict[str, Found]:
-        """Returns what the source says of the collections of this run."""
+    async def _read_collections(self) -> dict[str, SourceDocument]:
+        """Return the source's documents of the collections of this run."""
         names = set(self._criteria.collections)
-        names |= {one.key.collection for one in self._chosen if one.key.collection is not None}
-        found = {}
+        names |= {item.key.collection for item in self._chosen if item.key.collection is not None}
+        collections = {}
         for name in sorted(names):
             try:
                 collection = await self._source.collection(name)
             except SourceError as error:
-                logger.warning("collection '%s' stays as it is: %s", name, error)
+                logger.warning("Collection '%s' is not updated: %s", name, error)
                 continue
             if collection is not None:
-                found[name] = collection
-        return found
+                collections[name] = collection
+        return collections
 
     async def _write_parquet(self) -> None:
         if not has_geoparquet() or not (self._state.rows or self._changed):
@@ -298,10 +318,10 @@ class Mirror:
                 await in_thread(write_parquet, self.directory, self._state.rows.values())
             except ValueError as error:
                 (self.directory / PARQUET).unlink(missing_ok=True)
-                logger.warning("there is no %s: %s", PARQUET, error)
+                logger.warning("%s is not written: %s", PARQUET, error)
 
-    async def _note_searched(self, until: datetime | None) -> None:
-        """Writes down up to when all is mirrored, if the window moves with the time."""
-        if until is not None and self._criteria.moves:
+    async def _save_searched(self, until: datetime | None) -> None:
+        """Write the time up to which all items are mirrored, for a relative time window."""
+        if until is not None and self._criteria.is_relative:
             self._state.searched[self._search] = rfc3339(until)
             await in_thread(write_searched, self.directory, self._state.searched)

@@ -1,4 +1,4 @@
-"""How much a run takes at most."""
+"""Limits on the items and bytes that a run of a mirror downloads."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from stac_asset.errors import ConfigError
 
 @dataclass(slots=True)
 class RunSizeLimits:
-    """The limits of a run, and how much of them is used up.
+    """Limits of a run, and the used part of each limit.
 
     Args:
-        max_items: How many items are taken at most; None is no limit.
-        max_bytes: How many bytes are downloaded at most; None is no limit.
+        max_items: Maximum number of items; None is no limit.
+        max_bytes: Maximum number of bytes to download; None is no limit.
 
     Raises:
         ConfigError: A limit is not positive.
@@ -22,45 +22,49 @@ class RunSizeLimits:
     max_items: int | None = None
     max_bytes: int | None = None
     items: int = 0
-    """How many items are taken."""
+    """Number of items taken."""
 
     bytes: int = 0
-    """How many bytes they have, as far as anybody says."""
+    """Size of the items taken, in bytes, without assets of unknown size."""
 
     left: int = 0
-    """How many items do not fit."""
+    """Number of items that do not fit and are left for a later run."""
 
     too_large: int = 0
-    """How many of these are larger than `max_bytes` by themselves, and never will fit."""
+    """Number of items left that are larger than `max_bytes` by themselves, and never fit."""
 
-    _full: bool = False
+    _bytes_reached: bool = False
 
     def __post_init__(self) -> None:
         for name in ("max_items", "max_bytes"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise ConfigError(f"{name} must be at least 1, and not {value}: leave it out")
+                raise ConfigError(
+                    f"`{name}` must be at least 1, and is {value}. Leave the parameter out for no "
+                    "limit."
+                )
 
     @property
     def is_full(self) -> bool:
-        """Whether no further item is taken, however small it is."""
-        return self._full or (self.max_items is not None and self.items >= self.max_items)
+        """Whether the run takes no further item, however small."""
+        return self._bytes_reached or (self.max_items is not None and self.items >= self.max_items)
 
     def take(self, size: int) -> bool:
-        """Returns whether an item fits, and counts it.
+        """Return whether an item fits, and count the item.
 
-        What comes after the first one that does not fit is left, so that no item waits forever
-        because smaller ones overtake it.
+        After the first item that does not fit, all further items are left too. Otherwise smaller
+        items could overtake a large item in every run. Items that are larger than `max_bytes` by
+        themselves are skipped.
 
         Args:
-            size: Its bytes.
+            size: Bytes to download for the item.
         """
         too_large = self.max_bytes is not None and size > self.max_bytes
         fits = self.max_bytes is None or self.bytes + size <= self.max_bytes
         if self.is_full or not fits:
             self.left += 1
             self.too_large += too_large
-            self._full |= not too_large
+            self._bytes_reached |= not too_large
             return False
         self.items += 1
         self.bytes += size

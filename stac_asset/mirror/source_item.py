@@ -1,4 +1,4 @@
-"""TODO."""
+"""Items and collections read from a source, and the keys that identify items."""
 
 from __future__ import annotations
 
@@ -7,28 +7,32 @@ from typing import Any, NamedTuple
 
 
 class Key(NamedTuple):
-    """What tells an item from all others of a mirror."""
+    """Collection and id, which identify an item within a mirror."""
 
     collection: str | None
     id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """An item, or a collection, as a source gives it."""
+class SourceDocument:
+    """An item or a collection of a source."""
 
     document: Any = field(repr=False)
-    """The parsed document, of any shape: it may be signed, so it is not shown."""
+    """The parsed document, of any shape. Hidden from `repr`, because hrefs may be signed."""
 
     base: str = field(repr=False)
-    """Where it is from: its own word for that counts more, unless that is local and this is not."""
+    """Href of the document, which resolves relative hrefs.
+
+    The document's own self link takes precedence, unless the self link is local and this href is
+    not.
+    """
 
     etag: str | None = None
-    """What the source calls this version of the document."""
+    """ETag of the document. Unset for items of a page or an item file."""
 
     @property
     def key(self) -> Key | None:
-        """What it is known by, or None where it has no id."""
+        """Key of the item. Unset for a document without id."""
         fields = self.document if isinstance(self.document, dict) else {}
         name, collection = fields.get("id"), fields.get("collection")
         if not isinstance(name, str) or not name:

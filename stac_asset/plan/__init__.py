@@ -1,7 +1,8 @@
-"""Plans which assets become which files. Pure: no module here performs I/O."""
+"""Plans which assets become which files. No module here performs I/O."""
 
+from stac_asset.plan.facts import FileSystemFacts
 from stac_asset.plan.file_names import FolderTemplate, safe_name
 from stac_asset.plan.planner import Owner, Planner
 from stac_asset.plan.work import PlannedRun
 
-__all__ = ["FolderTemplate", "Owner", "PlannedRun", "Planner", "safe_name"]
+__all__ = ["FileSystemFacts", "FolderTemplate", "Owner", "PlannedRun", "Planner", "safe_name"]

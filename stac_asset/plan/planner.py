@@ -1,4 +1,8 @@
-"""Plans which assets become which files, from which hrefs: pure decisions, before a byte moves."""
+"""Plans the file and the candidate hrefs of each asset of a run.
+
+`api`, `mirror`, `verify`, the command line and the flows plan here before any byte is transferred.
+Planning performs no I/O: facts about the file system are passed in.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +21,14 @@ from stac_asset.config import Config
 from stac_asset.errors import (
     AssetOverwriteError,
     DestinationError,
-    HrefError,
     LocalHrefError,
     StacAssetError,
     UnsafePathError,
 )
-from stac_asset.hrefs import absolute_href, is_local, local_path
+from stac_asset.hrefs import absolute_href, is_local
 from stac_asset.integrity import Multihash
+from stac_asset.plan.facts import FileSystemFacts
 from stac_asset.plan.file_names import asset_file_name, safe_name
-from stac_asset.plan.provenance import is_local_owner
 from stac_asset.plan.storage_extension import storage_of
 from stac_asset.redact import redact_href
 from stac_asset.types import Candidate, Failed, Storage, Transfer
@@ -33,70 +36,76 @@ from stac_asset.types import Candidate, Failed, Storage, Transfer
 logger = logging.getLogger(__name__)
 
 Owner: TypeAlias = pystac.Item | pystac.Collection
-"""What has assets."""
+"""An object that has assets."""
 
 
 @dataclass(slots=True)
 class Planner:
-    """Plans one run, and remembers which file belongs to whom.
+    """Plans a run, and detects files that two assets or documents of the run would share.
 
     Args:
         directory: The directory that no file may leave.
         config: The configuration.
+        facts: The facts about the file system, usually `stac_asset.stac.local_facts.LOCAL_FACTS`.
     """
 
     directory: Path
     config: Config
-    _taken: dict[str, str] = field(default_factory=dict)
+    facts: FileSystemFacts
+    _files: dict[str, str] = field(default_factory=dict)
+    """The owner of each planned file, by folded path."""
     _folders: dict[str, str] = field(default_factory=dict)
-    _top: int = 0
+    """The owner of the first planned file in each folder, by folded path."""
     _root: str = ""
+    _root_length: int = 0
     _owner: Owner | None = None
+    """The owner that `_base` and `_is_local` belong to."""
     _base: str | None = None
-    _local: bool | None = None
-    _real: dict[str, str] = field(default_factory=dict)
+    _is_local: bool | None = None
+    _real_folders: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.directory = Path(os.path.abspath(self.directory))
         self._root = str(self.directory)
-        self._top = len(_folded(str(self.directory)))
+        self._root_length = len(_folded(self._root))
 
     def document(self, owner: str, file_name: str, source: str | None = None) -> Path:
-        """Returns the path of a document to write, and takes it.
+        """Return the path of a document to write, and reserve the path.
 
         Args:
-            owner: Whose document it is.
-            file_name: Its name, relative to the directory.
-            source: Where the owner was read from, if that is known. It is not replaced: what the
-                new document leaves out would be lost.
+            owner: The name of the owner for messages, such as `item 'S2B_31UFU'`.
+            file_name: The name of the document, relative to the directory.
+            source: The href that the owner was read from, if known. The source is not replaced,
+                because fields that the new document omits would be lost.
 
         Raises:
-            UnsafePathError: It would lie outside of the directory.
-            DestinationError: It would replace the source.
-            AssetOverwriteError: The file is somebody else's.
+            UnsafePathError: The document would be outside of the directory.
+            DestinationError: The document would replace the source.
+            AssetOverwriteError: Another asset or document of the run has the same path.
         """
         path = Path(os.path.normpath(self.directory / file_name))
         if self.directory not in path.parents or not _is_name(file_name):
             raise UnsafePathError(
-                f"file_name {file_name!r} would lie outside of the directory {self.directory}"
+                f"`file_name` {file_name!r} would be outside of the directory {self.directory}. "
+                "Choose a name inside of the directory."
             )
-        if source is not None and is_local(source) and _is_file(source, path):
+        if source is not None and is_local(source) and self.facts.is_same_file(source, path):
             raise DestinationError(
-                f"{owner} was read from {path}, which its new document would replace: choose "
-                "another directory or file_name"
+                f"{owner} was read from {path}, and the new document would replace this file. "
+                "Choose another `directory` or `file_name`."
             )
-        self._take(str(path), f"the document of {owner}")
+        self._reserve(str(path), f"the document of {owner}")
         return path
 
     def assets(self, owner: Owner, folder: str = "") -> Iterator[Transfer | Failed]:
-        """Plans the assets of one object.
+        """Plan the wanted assets of an item or collection.
 
         Args:
-            owner: The item or collection; it is not changed.
-            folder: The folder of its files, relative to the directory.
+            owner: The item or collection. It is not changed.
+            folder: The folder of the files, relative to the directory.
 
         Yields:
-            A transfer for each asset that is wanted, or a failure where none can be planned.
+            A transfer for each wanted asset, or a failure if the asset cannot be planned.
 
         Raises:
             AssetOverwriteError: Two assets of the run would share a file.
@@ -107,19 +116,19 @@ class Planner:
                 if isinstance(planned, Transfer):
                     paths = {_folded(found.path): found.path for found in planned.candidates}
                     for path in paths.values():
-                        self._take(path, f"asset '{key}' of {planned.owner}")
+                        self._reserve(path, f"asset '{key}' of {planned.owner}")
                 yield planned
 
     def asset(
         self, key: str, asset: pystac.Asset, owner: Owner | None = None, folder: str = ""
     ) -> Transfer | Failed:
-        """Plans one asset, without a look at the others.
+        """Plan an asset, without checks for collisions with other assets.
 
         Args:
-            key: Its key.
-            asset: The asset; it is not changed.
-            owner: Whose it is, if anybody's.
-            folder: The folder of its file, relative to the directory.
+            key: The key of the asset.
+            asset: The asset. It is not changed.
+            owner: The item or collection of the asset, if any.
+            folder: The folder of the file, relative to the directory.
         """
         name = owner_name(owner) if owner is not None else ""
         try:
@@ -139,27 +148,25 @@ class Planner:
         )
 
     def wants(self, key: str) -> bool:
-        """Returns whether the configuration wants the asset of a key.
+        """Return whether `include` and `exclude` select an asset.
 
         Args:
-            key: The asset's key.
+            key: The key of the asset.
         """
-        if self.config.include:
-            return key in self.config.include
-        return key not in self.config.exclude
+        return is_wanted(key, self.config)
 
     def _candidates(
         self, key: str, asset: pystac.Asset, owner: Owner | None, folder: str
     ) -> list[Candidate]:
-        """Returns where an asset can be had from: at least one place.
+        """Return the hrefs and files of an asset, in order of preference. The list is not empty.
 
         Raises:
-            StacAssetError: Why there is none.
+            StacAssetError: No href of the asset is usable. The error is that of the first href.
         """
         base = self._base_of(owner)
         found: list[Candidate] = []
         first: StacAssetError | None = None
-        for given, storage in _hrefs(asset, _said(owner), self.config.alternate_assets):
+        for given, storage in _hrefs(asset, _common_fields(owner), self.config.alternate_assets):
             try:
                 href = absolute_href(given, base)
                 self._check_local(href, owner)
@@ -173,9 +180,9 @@ class Planner:
         return found
 
     def _base_of(self, owner: Owner | None) -> str | None:
-        """Returns an owner's own href, for which pystac goes through its links each time."""
+        """Return the self href of an owner. Cached, because pystac searches all links."""
         if owner is None or owner is not self._owner:
-            self._owner, self._local = owner, None
+            self._owner, self._is_local = owner, None
             self._base = owner.get_self_href() if owner is not None else None
         return self._base
 
@@ -184,51 +191,70 @@ class Planner:
             return
         allowed = self.config.allow_local_hrefs
         if allowed is None:
-            if self._local is None:
-                # An asset without an owner is one that the caller made.
-                self._local = owner is None or is_local_owner(owner)
-            allowed = self._local
+            if self._is_local is None:
+                # The caller made an asset without an owner, and knows its href.
+                self._is_local = owner is None or self.facts.is_local_document(owner)
+            allowed = self._is_local
         if not allowed:
             raise LocalHrefError(
-                f"the href '{redact_href(href)}' names a local file, which an item that is not "
-                "local itself must not: set allow_local_hrefs=True if you trust it"
+                f"remote item references local file '{redact_href(href)}'. Set "
+                "`allow_local_hrefs=True` if you trust the item."
             )
 
-    def _place(self, folder: str) -> str:
-        """Returns where a folder is: a symlink in the directory may make two names one place."""
-        real = self._real.get(folder)
+    def _real_folder(self, folder: str) -> str:
+        """Return a folder with the symlinks below the directory resolved.
+
+        A symlink inside of the directory can give one folder two names.
+        """
+        real = self._real_folders.get(folder)
         if real is None:
             if len(folder) <= len(self._root):
                 return folder
             parent, name = os.path.split(folder)
-            real = os.path.join(self._place(parent), name)
-            if os.path.islink(real):
-                real, root = os.path.realpath(real), os.path.realpath(self._root)
-                if real.startswith(root + os.sep):  # Else the fence refuses to write there.
+            real = os.path.join(self._real_folder(parent), name)
+            if self.facts.is_symlink(real):
+                real, root = self.facts.real_path(real), self.facts.real_path(self._root)
+                if real.startswith(root + os.sep):  # Otherwise the destination refuses the folder.
                     real = self._root + real[len(root) :]
-            self._real[folder] = real
+            self._real_folders[folder] = real
         return real
 
-    def _take(self, path: str, owner: str) -> None:
-        """Notes whose a file is, and that the folders in which it lies cannot be files."""
+    def _reserve(self, path: str, owner: str) -> None:
+        """Record the owner of a file, and that the folders above the file are not files.
+
+        Raises:
+            AssetOverwriteError: Another owner has the path, or a folder above is a planned file.
+        """
         parent, _, name = path.rpartition(os.sep)
-        place = self._place(parent)
-        folded = _folded(path if place == parent else os.path.join(place, name))
-        other = self._taken.get(folded) or self._folders.get(folded)
+        real = self._real_folder(parent)
+        folded = _folded(path if real == parent else os.path.join(real, name))
+        other = self._files.get(folded) or self._folders.get(folded)
         folders: list[str] = []
         folder = os.path.dirname(folded)
-        while other is None and len(folder) > self._top and folder not in self._folders:
-            other = self._taken.get(folder)
+        while other is None and len(folder) > self._root_length and folder not in self._folders:
+            other = self._files.get(folder)
             folders.append(folder)
             folder = os.path.dirname(folder)
         if other is not None:
             raise AssetOverwriteError([other, owner], path)
         self._folders.update(dict.fromkeys(folders, f"the folder of {owner}"))
-        self._taken[folded] = owner
+        self._files[folded] = owner
+
+
+def is_wanted(key: str, config: Config) -> bool:
+    """Return whether `Config.include` and `Config.exclude` select an asset.
+
+    Args:
+        key: The key of the asset.
+        config: The configuration.
+    """
+    if config.include:
+        return key in config.include
+    return key not in config.exclude
 
 
 def owner_name(owner: Owner) -> str:
-    """Returns what an object is called in errors and reports, e.g. `item 'S2B_31UFU'`.
+    """Return the name of an object for errors and reports, such as `item 'S2B_31UFU'`.
 
     Args:
         owner: The item or collection.
@@ -237,7 +263,7 @@ def owner_name(owner: Owner) -> str:
 
 
 def document_name(owner: Owner) -> str:
-    """Returns the file name of an item's document, from its id.
+    """Return the file name of an item's document, made from the item's id.
 
     Args:
         owner: The item.
@@ -248,7 +274,7 @@ def document_name(owner: Owner) -> str:
 def _hrefs(
     asset: pystac.Asset, owner: Mapping[str, Any], preferred: list[str]
 ) -> Iterator[tuple[object, Storage | None]]:
-    """Yields the hrefs of an asset, the preferred alternates first, and where each is stored."""
+    """Yield the hrefs of an asset with storage fields, the preferred alternates first."""
     fields = asset.extra_fields
     alternates = fields.get("alternate")
     for name in preferred:
@@ -258,8 +284,8 @@ def _hrefs(
     yield asset.href, storage_of(fields, fields, owner)
 
 
-def _said(owner: Owner | None) -> Mapping[str, Any]:
-    """Returns the fields in which an object says what holds for all of its assets."""
+def _common_fields(owner: Owner | None) -> Mapping[str, Any]:
+    """Return the fields of an object that hold for all assets of the object."""
     if isinstance(owner, pystac.Item):
         return owner.properties
     return owner.extra_fields if owner is not None else {}
@@ -281,18 +307,11 @@ def _checksum(asset: pystac.Asset, key: str, owner: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _warn(key: str, owner: str, name: str, value: object, wanted: str) -> None:
-    # Real catalogs put bare digests and ETags there; that is no reason to go without the asset.
+def _warn(key: str, owner: str, name: str, value: object, expected: str) -> None:
+    # Real catalogs contain plain digests and ETags in these fields. Download the asset anyway.
     text = f"asset '{key}' of {owner}"
-    text += f" can't be verified by its {name}: {reprlib.repr(value)} is no {wanted}"
+    text += f" can't be verified by its {name}: {reprlib.repr(value)} is not a {expected}"
     logger.warning("%s", text.encode(errors="backslashreplace").decode())
-
-
-def _is_file(href: str, path: Path) -> bool:
-    try:
-        return path.samefile(local_path(href))
-    except (OSError, HrefError):  # One of them is not there, or cannot be.
-        return False
 
 
 def _is_name(text: str) -> bool:
@@ -303,9 +322,10 @@ def _is_name(text: str) -> bool:
 
 
 def _folded(path: str) -> str:
-    """Returns a path as file systems see it that do not tell case or composition apart.
+    """Return a path in which letter case and Unicode composition make no difference.
 
-    Source: the canonical caseless matching of Unicode, 3.13 (D145).
+    Some file systems, such as those of macOS and Windows, treat such names as the same file.
+    Source: canonical caseless matching in the Unicode standard, section 3.13 (D145).
     """
     if path.isascii():
         return path.lower()

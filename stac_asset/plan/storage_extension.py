@@ -1,7 +1,7 @@
-"""Reads what the storage extension says of the object store that holds an asset.
+"""Reads the fields of the storage extension, which describe the object store of an asset.
 
+The planner adds the result to each candidate. Fields of an unexpected shape are ignored.
 Source: https://github.com/stac-extensions/storage, 2.0 (schemes and refs) and 1.x (flat fields).
-Whatever has another shape than the extension says counts as not said.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from stac_asset.types import Storage
 _VARIABLE = re.compile(r"\{(\w+)\}")
 _FLAT = {"storage:platform", "storage:region", "storage:requester_pays"}
 _URL = re.compile(r"https?://[a-zA-Z0-9.-]+(:\d{1,5})?(/[a-zA-Z0-9._~/-]*)?")
-"""A service's URL: without user, password, query, and variables that nothing was put in for."""
+"""The URL of a service, without user, password, query and variables of the template."""
 
 
 def storage_of(
     fields: Mapping[str, Any], asset: Mapping[str, Any], owner: Mapping[str, Any]
 ) -> Storage | None:
-    """Returns where an href's object store is, if the item says.
+    """Return the object store of an href, if the item declares the store.
 
     Args:
-        fields: The fields of the asset or of its alternate that is asked for.
-        asset: The fields of the asset, for what an alternate does not say itself.
-        owner: The item's properties, or the collection's fields.
+        fields: The fields of the asset or alternate that has the href.
+        asset: The fields of the asset, for fields that the alternate omits.
+        owner: The properties of the item, or the fields of the collection.
     """
     schemes = owner.get("storage:schemes")
     for refs in (fields.get("storage:refs"), asset.get("storage:refs")):
         if isinstance(schemes, Mapping) and isinstance(refs, list):
             for ref in refs:
                 scheme = schemes.get(ref) if isinstance(ref, str) else None
-                # Refs may name several; a scheme of Azure says nothing of an s3 href.
+                # There may be several refs. A scheme of Azure does not apply to an s3 href.
                 if isinstance(scheme, Mapping) and scheme.get("type") != "ms-azure":
                     return _scheme(scheme)
     for flat in (fields, asset, owner):
         if not _FLAT.isdisjoint(flat):
             platform = flat.get("storage:platform", "AWS")
             return Storage(
-                # The regions of other platforms are no regions of S3.
+                # The region names of other platforms are not valid for S3.
                 region=_text(flat.get("storage:region")) if platform == "AWS" else None,
                 requester_pays=flat.get("storage:requester_pays") is True,
             )
@@ -53,10 +53,10 @@ def _scheme(scheme: Mapping[str, Any]) -> Storage:
 
 
 def _endpoint(scheme: Mapping[str, Any]) -> str | None:
-    """Returns the service's URL of a template such as `https://{bucket}.{region}.example.com`.
+    """Return the URL of a service from a template such as `https://{bucket}.{region}.example.com`.
 
-    The bucket goes to the path, where a client puts it, and other variables are properties of the
-    scheme.
+    The bucket is removed, because the client adds the bucket to the path. Other variables are
+    replaced by the fields of the scheme.
     """
     platform = _text(scheme.get("platform")) or ""
     url = platform.replace("{bucket}.", "").replace("/{bucket}", "")

@@ -1,4 +1,7 @@
-"""TODO."""
+"""The plan of a whole run: the assets of each item or collection, and the document to write.
+
+`stac_asset.api.run` creates it. The dry run shows it, and a download carries it out.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ from stac_asset.types import Failed, Transfer
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """What a run is going to do, decided before a byte moves."""
+    """The plan of a run, made before the first byte is transferred."""
 
     planned: list[list[Transfer | Failed]]
-    """The assets of each item or collection, in their order."""
+    """The assets of each item or collection, in the order of the source."""
 
     document: Path | None = None
     """The document to write, if any."""

@@ -1,7 +1,8 @@
-"""Makes new STAC objects that say where their assets are now: pure, the caller's stay as they are.
+"""Makes new STAC objects that reference the downloaded files.
 
-A rewritten object has the hrefs of the files that were downloaded, a `derived_from` link to its
-source, and absolute hrefs in all that still points elsewhere.
+The functions perform no I/O, and the objects of the caller are not changed. A rewritten object has
+the hrefs of the downloaded files, a `derived_from` link to its source, and absolute hrefs in all
+other links and assets.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from stac_asset.config import Config
 from stac_asset.errors import HrefError
 from stac_asset.hrefs import absolute_href, is_absolute, relative_href
 from stac_asset.redact import unsigned_href
-from stac_asset.rewrite.serialize import _bounded_depth
+from stac_asset.rewrite.serialize import bounded_depth
 from stac_asset.strategy import ErrorStrategy
 from stac_asset.types import Downloaded, Failed, Outcome, Skipped
 
@@ -35,21 +36,21 @@ def rewrite(
     document: Path | None = None,
     keep_non_downloaded: bool = False,
 ) -> _Owner:
-    """Returns a new object for one whose assets were downloaded.
+    """Return a new item or collection that references the downloaded files.
 
     Args:
-        owner: The item or collection; it is not changed.
-        outcomes: What became of its assets.
-        config: Says what becomes of assets that failed, and whether checksums are written.
-        document: The absolute path that the new object will have, if it is going to be saved.
-            Asset hrefs are relative to it; without one they are absolute paths.
-        keep_non_downloaded: Whether assets stay, with their source hrefs, that were not wanted.
+        owner: The item or collection. It is not changed.
+        outcomes: The outcomes of its assets.
+        config: Whether failed assets are kept, and whether checksums are written.
+        document: The absolute path where the new object will be saved, if any. Asset hrefs are
+            relative to this path. Without a path, asset hrefs are absolute paths.
+        keep_non_downloaded: Keep assets that were not selected, with their source hrefs.
 
     Raises:
         SourceError: The object is nested too deeply.
     """
     base = owner.get_self_href()
-    with _bounded_depth(f"'{owner.id}'"):
+    with bounded_depth(f"'{owner.id}'"):
         new: _Owner = _detached(owner, base)
     by_key = {_key(outcome): outcome for outcome in outcomes}
     for key, asset in list(new.assets.items()):
@@ -72,7 +73,7 @@ def rewrite(
         new.add_link(pystac.Link(rel=pystac.RelType.DERIVED_FROM, target=unsigned_href(base)))
     if document is not None:
         link = pystac.Link(pystac.RelType.SELF, str(document), pystac.MediaType.JSON)
-        link.target = str(document)  # Which the constructor takes for a path of Windows.
+        link.target = str(document)  # The constructor replaces backslashes, as on Windows.
         new.add_link(link)
     return new
 
@@ -80,11 +81,11 @@ def rewrite(
 def rewrite_collection(
     items: pystac.ItemCollection, rewritten: Iterable[pystac.Item]
 ) -> pystac.ItemCollection:
-    """Returns a new item collection of rewritten items.
+    """Return a new item collection of rewritten items.
 
     Args:
-        items: The source, for its other fields.
-        rewritten: Its items.
+        items: The source item collection, for its other fields.
+        rewritten: The rewritten items.
     """
     return pystac.ItemCollection(
         list(rewritten), extra_fields=deepcopy(items.extra_fields), clone_items=False
@@ -92,11 +93,11 @@ def rewrite_collection(
 
 
 def _detached(owner: _Owner, base: str | None) -> _Owner:
-    """Returns a copy whose links are plain, absolute hrefs, so that it drags no catalog along."""
+    """Return a copy with absolute hrefs as links, without references to catalog objects."""
     links = [link for link in owner.links if link.rel != pystac.RelType.SELF]
     new = _clone(owner)
     for link in links:
-        # Not link.href, which fetches the root catalog to find out how to write it.
+        # `link.href` would fetch the root catalog.
         try:
             href = absolute_href(link.get_target_str(), base)
         except (HrefError, AttributeError):  # The target is neither an href nor a STAC object.
@@ -107,9 +108,9 @@ def _detached(owner: _Owner, base: str | None) -> _Owner:
 
 
 def _clone(owner: _Owner) -> _Owner:
-    """Returns a copy without links.
+    """Return a copy without links.
 
-    pystac's own clone fails on those that lead nowhere, and fetches a collection's parent.
+    `clone` of pystac fails on links without a target, and fetches the parent of a collection.
     """
     bare = owner.__class__.__new__(owner.__class__)
     vars(bare).update(vars(owner))
@@ -118,7 +119,7 @@ def _clone(owner: _Owner) -> _Owner:
     clone: _Owner = bare.clone()
     clone.clear_links()
     if isinstance(clone, pystac.Collection):
-        clone.summaries.maxcount = sys.maxsize  # pystac does not write lists of more values.
+        clone.summaries.maxcount = sys.maxsize  # pystac omits longer lists when it writes.
     return clone
 
 
@@ -131,7 +132,7 @@ def _with_href(asset: pystac.Asset) -> pystac.Asset:
 
 
 def _make_absolute(asset: pystac.Asset, base: str | None) -> None:
-    with suppress(HrefError):  # Where there is nothing to resolve it against, it stays.
+    with suppress(HrefError):  # Without a base, a relative href is kept.
         asset.href = absolute_href(asset.href, base)
     alternates = asset.extra_fields.get("alternate")
     if not isinstance(alternates, Mapping):
@@ -144,11 +145,11 @@ def _make_absolute(asset: pystac.Asset, base: str | None) -> None:
 
 
 def describe(asset: pystac.Asset, outcome: Downloaded | Skipped) -> None:
-    """Writes `file:size` and `file:checksum` of what was downloaded to a rewritten asset.
+    """Set `file:size` and `file:checksum` of a rewritten asset.
 
     Args:
-        asset: The asset, which is changed.
-        outcome: What became of it.
+        asset: The asset. It is changed.
+        outcome: The outcome of the download.
     """
     asset.extra_fields["file:size"] = outcome.size
     if outcome.checksum is not None:

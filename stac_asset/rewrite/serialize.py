@@ -1,4 +1,4 @@
-"""TODO."""
+"""Serializes STAC objects as JSON documents. `api`, `mirror` and the flows write the result."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from stac_asset.errors import SourceError
 
 
 def document_of(stac: pystac.Item | pystac.Collection | pystac.ItemCollection) -> dict[str, Any]:
-    """Returns a rewritten object as the JSON document to write.
+    """Return the JSON document of a rewritten object.
 
     Args:
-        stac: What `rewrite` or `rewrite_collection` returned.
+        stac: The result of `rewrite` or `rewrite_collection`.
 
     Raises:
         SourceError: The object is nested too deeply.
     """
     if isinstance(stac, pystac.ItemCollection):
-        with _bounded_depth("the item collection"):
+        with bounded_depth("the item collection"):
             return stac.to_dict(transform_hrefs=False)
-    with _bounded_depth(f"'{stac.id}'"):
+    with bounded_depth(f"'{stac.id}'"):
         return stac.to_dict(include_self_link=True, transform_hrefs=False)
 
 
 def json_bytes(document: dict[str, Any], indent: int | None = 2) -> bytes:
-    """Returns a document as JSON in UTF-8, whatever its strings hold.
+    """Return a document as JSON in UTF-8. All strings are allowed, also invalid Unicode.
 
     Args:
-        document: What `document_of` returned, or any JSON object.
-        indent: Spaces of indentation; None is one line. An item collection, which may be large,
-            has a line for each of its items instead.
+        document: The result of `document_of`, or any JSON object.
+        indent: Number of spaces of indentation. None means a single line. An item collection may
+            be large, so each of its items is a single line instead.
 
     Raises:
         SourceError: The document is nested too deeply.
     """
-    with _bounded_depth(f"'{document.get('id', document.get('type'))}'"):
+    with bounded_depth(f"'{document.get('id', document.get('type'))}'"):
         return _lines(document, indent)
 
 
@@ -56,8 +56,8 @@ def _lines(document: dict[str, Any], indent: int | None) -> bytes:
 
 
 @contextmanager
-def _bounded_depth(name: str) -> Iterator[None]:
-    """Maps what Python raises where it copies or writes what it could just read."""
+def bounded_depth(name: str) -> Iterator[None]:
+    """Raise `SourceError` for a document that is nested too deeply to copy or write."""
     try:
         yield
     except RecursionError:
@@ -67,5 +67,5 @@ def _bounded_depth(name: str) -> Iterator[None]:
 def _json(value: object, indent: int | None = None) -> bytes:
     try:
         return json.dumps(value, indent=indent, ensure_ascii=False).encode()
-    except UnicodeEncodeError:  # Half of a surrogate pair is no text, but JSON can escape it.
+    except UnicodeEncodeError:  # UTF-8 cannot encode half of a surrogate pair. JSON can escape it.
         return json.dumps(value, indent=indent).encode()

@@ -1,4 +1,4 @@
-"""Reads and parses STAC documents."""
+"""STAC documents: reading through clients, parsing, and files with many items."""
 
 from stac_asset.stac.item_files import read_items
 from stac_asset.stac.parse import Stac, item_of, load_stac, stac_of

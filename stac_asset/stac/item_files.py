@@ -1,4 +1,7 @@
-"""Reads the items of a large, local item collection one at a time: JSON, NDJSON, or parquet."""
+"""Read the items of a local item collection successively.
+
+The formats are JSON, newline-delimited JSON and stac-geoparquet. Files may be larger than memory.
+"""
 
 from __future__ import annotations
 
@@ -9,33 +12,39 @@ from typing import Any
 
 from stac_asset.errors import ConfigError, SourceError
 
-_LINES = {".ndjson", ".jsonl", ".geojsonl", ".geojsonseq"}
-_PARQUET = {".parquet", ".geoparquet"}
+_NDJSON_SUFFIXES = {".ndjson", ".jsonl", ".geojsonl", ".geojsonseq"}
+_PARQUET_SUFFIXES = {".parquet", ".geoparquet"}
 
 
 def is_item_stream(suffix: str) -> bool:
-    """Returns whether a suffix tells a format of many items that is no JSON document.
+    """Return whether a suffix stands for newline-delimited JSON or stac-geoparquet.
 
     Args:
-        suffix: The suffix of a file's name, with its dot.
+        suffix: The suffix of a file name, with the dot.
     """
-    return suffix.lower() in _LINES | _PARQUET
+    return suffix.lower() in _NDJSON_SUFFIXES | _PARQUET_SUFFIXES
 
 
 def read_items(path: Path, name: str) -> Iterator[dict[str, Any]]:
-    """Yields the documents of the items, as they stand in the file, without holding them.
+    """Yield the item documents of a file successively, without changes.
 
     Args:
-        path: The file. Its suffix tells newline-delimited JSON and stac-geoparquet; everything
-            else is one JSON document.
-        name: What to call it in errors.
+        path: The file. The suffix selects newline-delimited JSON or stac-geoparquet. All other
+            files are read as one JSON document.
+        name: Name of the file in errors.
 
     Raises:
-        SourceError: It cannot be read, or is no item collection.
-        ConfigError: It is parquet, and what reads that is not installed.
+        SourceError: The file cannot be read, or is not an item collection.
+        ConfigError: The file is stac-geoparquet, and the `geoparquet` extra is not installed.
     """
     suffix = path.suffix.lower()
-    read = _of_parquet if suffix in _PARQUET else _of_lines if suffix in _LINES else _of_json
+    read = (
+        _read_parquet
+        if suffix in _PARQUET_SUFFIXES
+        else _read_ndjson
+        if suffix in _NDJSON_SUFFIXES
+        else _read_json
+    )
     try:
         yield from read(path)
     except OSError as error:
@@ -43,42 +52,42 @@ def read_items(path: Path, name: str) -> Iterator[dict[str, Any]]:
     except ValueError as error:
         if isinstance(error, ConfigError):
             raise
-        raise SourceError(f"'{name}' is no item collection: {error}") from None
+        raise SourceError(f"'{name}' is not an item collection: {error}") from None
 
 
-def _of_json(path: Path) -> Iterator[dict[str, Any]]:
+def _read_json(path: Path) -> Iterator[dict[str, Any]]:
     import ijson
 
     try:
         with path.open("rb") as file:
             kind = next(ijson.items(file, "type"), None)
             if kind != "FeatureCollection":
-                raise ValueError(f"its type is {kind!r}, which should be 'FeatureCollection'")
+                raise ValueError(f"`type` is {kind!r}, expected 'FeatureCollection'")
             file.seek(0)
             yield from ijson.items(file, "features.item", use_float=True)
     except ijson.JSONError as error:
-        first = str(error).partition("\n")[0].strip()  # What follows is an excerpt.
-        raise ValueError(f"it is no JSON: {first}") from None
+        first = str(error).partition("\n")[0].strip()  # The next lines quote the document.
+        raise ValueError(f"not valid JSON: {first}") from None
 
 
-def _of_lines(path: Path) -> Iterator[dict[str, Any]]:
+def _read_ndjson(path: Path) -> Iterator[dict[str, Any]]:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if line.strip(b"\x1e \r\n\t"):
                 try:
                     yield json.loads(line.strip(b"\x1e \r\n\t"))
                 except (ValueError, RecursionError) as error:
-                    raise ValueError(f"line {number} is no JSON: {error}") from None
+                    raise ValueError(f"line {number} is not valid JSON: {error}") from None
 
 
-def _of_parquet(path: Path) -> Iterator[dict[str, Any]]:
+def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
     try:
         import pyarrow.parquet
         import stac_geoparquet.arrow
     except ImportError:
         raise ConfigError(
-            "stac-geoparquet needs the extra of that name: "
-            "pip install 'prefect-stac-asset[geoparquet]'"
+            "Reading stac-geoparquet requires an extra: "
+            "`pip install 'prefect-stac-asset[geoparquet]'`."
         ) from None
     with pyarrow.parquet.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=1000):

@@ -1,4 +1,8 @@
-"""Reads documents through the clients of a run. All documents of remote sources are read here."""
+"""Read documents through the clients of a run.
+
+All remote STAC documents are read here, except the pages of STAC APIs
+(`stac_asset.mirror.sources.api_io`) and large item collections, which are downloaded to a file.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +20,14 @@ from stac_asset.transfer.interface import Request, Sources
 from stac_asset.transfer.retry import retry
 
 _MAX_ATTEMPTS = 3
-"""Maximum number of attempts for a document without which a run cannot start."""
+"""Maximum number of attempts for a document that is required to start a run."""
 
 
 async def read_stac(href: str, clients: Sources, config: Config) -> Stac:
     """Read an item, a collection or an item collection.
 
-    Its self href becomes the href that it was read from, whatever the document declares. Whether
-    the source is local or remote decides which files the document may reference.
+    The self href of the object becomes the href that the document was read from, whatever the
+    document declares. By default, only documents from local sources may reference local files.
 
     Args:
         href: A URL or a local path.
@@ -31,7 +35,7 @@ async def read_stac(href: str, clients: Sources, config: Config) -> Stac:
         config: Retries and timeouts.
 
     Raises:
-        SourceError: The document cannot be read, or is not JSON or STAC.
+        SourceError: The document cannot be read, or is not valid JSON or STAC.
     """
     try:
         data, _ = await _read(href, clients, config, _MAX_ATTEMPTS)
@@ -59,7 +63,7 @@ async def read_bytes(href: str, clients: Sources, config: Config) -> bytes:
 async def read_object(
     href: str, clients: Sources, config: Config
 ) -> tuple[dict[str, Any], str | None]:
-    """Return a JSON object and its version.
+    """Return a JSON object, and the version that the source reports.
 
     Args:
         href: A URL or a local path.
@@ -67,7 +71,7 @@ async def read_object(
         config: Retries and timeouts.
 
     Returns:
-        The object, and the source's name for its version, such as an ETag. Local files have none.
+        The object, and a version such as an ETag. Local files have no version.
 
     Raises:
         StacAssetError: The document cannot be read, or is not a JSON object.
@@ -75,7 +79,7 @@ async def read_object(
     data, validator = await _read(href, clients, config)
     document = _parse(href, data)
     if not isinstance(document, dict):
-        raise SourceError(f"'{redact_href(href)}' is no JSON object")
+        raise SourceError(f"'{redact_href(href)}' is not a JSON object")
     return document, None if is_local(href) else validator
 
 
@@ -100,4 +104,4 @@ def _parse(href: str, data: bytes) -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise SourceError(f"'{redact_href(href)}' is no JSON: {error}") from None
+        raise SourceError(f"'{redact_href(href)}' is not valid JSON: {error}") from None

@@ -1,22 +1,26 @@
-"""What the tests of a downloader need: an origin that serves known bytes and misbehaves on request.
+"""Test tools for downloaders: an HTTP origin that injects faults, and contract suites.
 
     from stac_asset.testing import Origin, Stall, Truncate
 
     with Origin() as origin:
         href = origin.put("/B04.tif", size=1_000_000)
-        origin.fault("/B04.tif", Truncate(after=300_000))  # the first GET
-        origin.fault("/B04.tif", Stall(after=0, seconds=60))  # the second
+        origin.fault("/B04.tif", Truncate(after=300_000))  # applies to the first GET
+        origin.fault("/B04.tif", Stall(after=0, seconds=60))  # applies to the second GET
         download(href, "B04.tif")
         assert Path("B04.tif").read_bytes() == origin.content("/B04.tif")
         assert [request.range for request in origin.gets()][1] == "bytes=300000-"
 
-`Origin` serves from a thread of the test's process. `OriginProcess` serves from a process of its
-own, for measurements in which the two must not share an interpreter; `python -m stac_asset.testing`
-is the same for the command line.
+`Origin` serves from a thread of the test process. `OriginProcess` serves from a separate process,
+for measurements in which client and server must not share an interpreter. The command
+`python -m stac_asset.testing` starts the same server from a shell.
+
+`ClientContract` and `DestinationContract` are base classes for the tests of clients and
+destinations.
 """
 
+from stac_asset.testing.client_contract import ClientContract
 from stac_asset.testing.content import content, content_iter, default_size
-from stac_asset.testing.contract import ClientContract
+from stac_asset.testing.destination_contract import DestinationContract
 from stac_asset.testing.faults import (
     TRANSIENT,
     Changed,
@@ -48,6 +52,7 @@ __all__ = [
     "Chunked",
     "ClientContract",
     "Delay",
+    "DestinationContract",
     "Fault",
     "Gzip",
     "IgnoreRange",

@@ -1,8 +1,8 @@
-"""Runs an origin in a process of its own: `python -m stac_asset.testing`.
+"""The command `python -m stac_asset.testing`, which runs an origin in a separate process.
 
-It prints `{"url": …}` when it is ready, and ends on SIGTERM, SIGINT, or what the options say. With
-`--until-stdin-closes` it answers each line of its standard input with `{"logged": N}` when the log
-is up to date.
+The process prints `{"url": …}` when it is ready. It ends on SIGTERM, on SIGINT, or as its options
+define. With `--until-stdin-closes`, it answers each line on standard input with `{"logged": N}`
+when the log is up to date. `OriginProcess` starts this command.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from stac_asset.testing.received import Received
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serves until it is told to end.
+    """Serve until a signal or an option ends the process.
 
     Args:
-        arguments: The command line; None is the process's own.
+        arguments: The command line. Default: the arguments of this process.
     """
     options = _parser().parse_args(arguments)
-    # Before it is ready: who started it may end as soon as it is.
+    # Read the parent before reporting readiness, because the parent may exit right after that.
     parent = os.getppid() if options.parent_pid == "auto" else options.parent_pid
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 class _Log:
-    """Writes finished requests to a file, and keeps none in memory."""
+    """Log of finished requests in a file. Logged requests are removed from memory."""
 
     def __init__(self, file: TextIO | None) -> None:
         self._file = file
@@ -80,7 +80,7 @@ class _Log:
 def _follow(log: _Log, stop: threading.Event) -> None:
     for _ in sys.stdin:
         assert log.origin is not None
-        _ = log.origin.requests  # returns when all is noted
+        _ = log.origin.requests  # Returns when all finished responses are logged.
         print(json.dumps({"logged": log.lines}), flush=True)
     stop.set()
 
@@ -92,24 +92,29 @@ def _pid(value: str) -> str | int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m stac_asset.testing",
-        description="Serve deterministic bytes by path, and misbehave on request.",
+        description="Serve deterministic bytes by path, and inject faults on request.",
     )
     add = parser.add_argument
-    add("--host", default="127.0.0.1", help="the address to listen on")
-    add("--port", type=int, default=0, help="the port to listen on; 0 chooses a free one")
-    add("--root", type=Path, help="a folder whose files are served too; they are read at the start")
-    add("--bytes-per-second", type=float, help="the rate of each connection")
-    add("--latency", type=float, default=0.0, help="seconds before every response")
-    add("--fault-rate", type=float, default=0.0, help="the share of GETs with a random fault")
-    add("--seed", type=int, default=0, help="another seed draws other faults")
-    add("--strict", action="store_true", help="404 for everything but the files in --root")
+    add("--host", default="127.0.0.1", help="address to listen on")
+    add("--port", type=int, default=0, help="port to listen on; 0 chooses a free port")
+    add("--root", type=Path, help="folder whose files are served; they are read at the start")
+    add("--bytes-per-second", type=float, help="maximum rate of each connection")
+    add("--latency", type=float, default=0.0, help="seconds of delay before every response")
+    add(
+        "--fault-rate",
+        type=float,
+        default=0.0,
+        help="share of GET requests, 0 to 1, that get a random fault",
+    )
+    add("--seed", type=int, default=0, help="seed of the random faults")
+    add("--strict", action="store_true", help="answer 404 for all paths except the files in --root")
     add("--log", type=Path, help="append each finished request to this file, as NDJSON")
     add(
         "--parent-pid",
         type=_pid,
-        help="end when this is not the parent process any more; 'auto' is the present one",
+        help="end when the parent process is not this one; 'auto' is the current parent",
     )
-    add("--until-stdin-closes", action="store_true", help="end when the standard input closes")
+    add("--until-stdin-closes", action="store_true", help="end when standard input closes")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""What is answered to a request: from request, file and faults to a value, by plain functions."""
+"""The answer to a request, computed by pure functions from the request, the file and the faults."""
 
 from __future__ import annotations
 
@@ -44,29 +44,29 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Everything that one response does."""
+    """A description of a complete response."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
-    """All but `Content-Length`, `Transfer-Encoding`, `Connection`, `Date` and `Server`."""
+    """All headers except `Content-Length`, `Transfer-Encoding`, `Connection`, `Date`, `Server`."""
     source: Resource
-    """Where the body's bytes come from."""
+    """The file that contains the body."""
     start: int
-    """The first byte of the source that is sent."""
+    """Position in `source` of the first byte to send."""
     send: int
-    """How many bytes are sent, if the client stays."""
+    """Number of body bytes to send."""
     length: int | None
-    """The `Content-Length`; None sends none."""
+    """The `Content-Length`. Without a length, the header is not sent."""
     ending: Literal["keep", "close", "reset"] = "keep"
-    """What becomes of the connection after the last byte."""
+    """The state of the connection after the last byte."""
     silent: bool = False
-    """Whether the connection ends before anything is sent."""
+    """Whether the connection is reset before the response."""
     delay: float = 0.0
-    """Seconds before the response begins."""
+    """Seconds to wait before the response."""
     pauses: tuple[tuple[int, float], ...] = ()
-    """After how many body bytes it is silent, and for how many seconds; in order."""
+    """Pauses in order: the number of body bytes sent before, and the length in seconds."""
     rate: float | None = None
-    """Bytes per second; None is as fast as it goes."""
+    """Maximum bytes per second, if limited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,38 +85,44 @@ def answer(
     headers: Mapping[str, str],
     faults: Sequence[Fault] = (),
 ) -> Answer:
-    """Returns the answer to a request.
+    """Return the answer to a request.
 
     Args:
         method: The HTTP method.
         path: The decoded path.
-        resource: The file at the path; None if there is none.
+        resource: The file at the path, or None if there is no file.
         headers: The request headers, with lower-case names.
-        faults: What goes wrong; of two of one kind, the later counts.
+        faults: The faults. Of two faults of the same kind, the later takes effect.
 
     Returns:
         The answer.
     """
-    draft = _instead(method, path, faults) or _file(method, path, resource, headers, faults)
+    draft = _replacement(method, path, faults) or _file(method, path, resource, headers, faults)
     return _transfer(method, draft, faults)
 
 
 def refusal(method: str, path: str, status: int) -> Answer:
-    """Returns the answer to a request that lacks a header that it must have."""
-    asks = [("WWW-Authenticate", 'Bearer realm="origin"')] if status == 401 else []
-    return _transfer(method, _text(path, status, b"refused\n", asks), ())
+    """Return the answer to a request without a required header.
+
+    Args:
+        method: The HTTP method.
+        path: The decoded path.
+        status: The HTTP status of the answer.
+    """
+    challenge = [("WWW-Authenticate", 'Bearer realm="origin"')] if status == 401 else []
+    return _transfer(method, _text(path, status, b"refused\n", challenge), ())
 
 
 def parse_range(value: str, size: int) -> range | None:
-    """Returns the bytes that a `Range` header asks for.
+    """Return the bytes that a `Range` header requests.
 
     Args:
         value: The header.
         size: The size of the file in bytes.
 
     Returns:
-        The range, cut to the file. It is empty if the file has no such bytes (416). None if the
-        header is none that this origin knows, several ranges among them, and is to be ignored.
+        The range, limited to the file. The range is empty if the file has no such bytes (416). None
+        if the origin does not support the header, for example several ranges, and ignores it.
     """
     found = _RANGE.fullmatch(value.strip())
     if found is None or found[0].strip() == "bytes=-":
@@ -140,8 +146,8 @@ def _text(path: str, status: int, body: bytes, headers: _Pairs = ()) -> _Draft:
     return _Draft(status, described, Resource.given(path, body), 0, len(body))
 
 
-def _instead(method: str, path: str, faults: Sequence[Fault]) -> _Draft | None:
-    """Returns what is answered in the file's stead, None if it is the file's turn."""
+def _replacement(method: str, path: str, faults: Sequence[Fault]) -> _Draft | None:
+    """Return the answer of a fault that replaces the file, if there is such a fault."""
     if (status := _find(faults, Status)) is not None:
         later = [] if status.retry_after is None else [("Retry-After", str(status.retry_after))]
         return _text(path, status.status, status.body, [*status.pairs, *later])
@@ -161,11 +167,11 @@ def _file(
     headers: Mapping[str, str],
     faults: Sequence[Fault],
 ) -> _Draft:
-    """Returns what is answered by the file itself, conditions and ranges applied."""
+    """Return the answer with the file, after evaluation of conditions and ranges."""
     if method not in ("GET", "HEAD"):
         return _text(path, 405, b"", [("Allow", "GET, HEAD")])
     if resource is None:
-        return _text(path, 404, b"there is nothing here\n")
+        return _text(path, 404, b"not found\n")
     etag, modified, size = resource.etag, resource.last_modified, resource.size
     known = _find(faults, NoValidator) is None
     described = CIMultiDict({"Content-Type": resource.content_type})
@@ -215,7 +221,7 @@ def _accepts_gzip(headers: Mapping[str, str]) -> bool:
 
 
 def _transfer(method: str, draft: _Draft, faults: Sequence[Fault]) -> Answer:
-    """Returns the answer in full: what is sent of the draft, how, and how it ends."""
+    """Return the complete answer: the bytes to send, the pace, and the end of the connection."""
     if (wrong_type := _find(faults, WrongType)) is not None:
         draft.headers["Content-Type"] = wrong_type.content_type
     length = draft.stop - draft.start
@@ -253,5 +259,5 @@ def _transfer(method: str, draft: _Draft, faults: Sequence[Fault]) -> Answer:
 
 
 def changes(faults: Sequence[Fault]) -> bool:
-    """Whether the faults change the file before it is answered."""
+    """Return whether the faults change the file before the answer."""
     return _find(faults, Changed) is not None

@@ -1,9 +1,9 @@
-"""Deterministic bytes by path: any slice of any size, the same in every process.
+"""Deterministic file content derived from a path, the same in every process.
 
-A file is made of blocks of 64 KiB. Every block is one pseudo-random block of the path and the
-version, turned by an amount that depends on the block's index, with the index mixed into its first
-eight bytes. So bytes that belong to another path, to another version, or to another place in the
-same file don't compare equal.
+A file consists of blocks of 64 KiB. Path and version define one pseudo-random block. Each block of
+the file is this block, rotated by an amount that depends on the block's index, with the index
+mixed into the first eight bytes. Therefore bytes of another path, another version, or another
+position in the same file do not compare equal.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from io import BytesIO
 BLOCK = 65536
 """Size of a block in bytes."""
 
-_TURN = 40503  # odd, so that 65,536 blocks (4 GiB) pass before a turn comes again
+_TURN = 40503
+"""Bytes of rotation per block. Odd, so that rotations repeat only after 65,536 blocks (4 GiB)."""
+
 _STAMP = 8
 _SMALLEST, _LARGEST = 1024, 65536
 
@@ -24,28 +26,28 @@ _SMALLEST, _LARGEST = 1024, 65536
 def content(
     path: str, size: int, start: int = 0, stop: int | None = None, version: int = 0
 ) -> bytes:
-    """Returns bytes `start` to `stop` of the file at `path`.
+    """Return bytes `start` to `stop` of the file at `path`.
 
     Args:
-        path: The decoded path; a leading slash is added where it is missing.
-        size: The size of the whole file, in bytes. It cuts the file off and changes no byte.
-        start: The first byte wanted.
-        stop: The byte after the last one wanted; None is the end of the file.
-        version: Which version of the file.
+        path: The decoded path. A missing leading slash is added.
+        size: Size of the complete file in bytes. A smaller size truncates the same content.
+        start: Position of the first byte.
+        stop: Position after the last byte. Default: the end of the file.
+        version: Number of the file's version.
 
     Returns:
-        The bytes, fewer than asked for where the file ends before `stop`.
+        The bytes. They are fewer than requested if the file ends before `stop`.
 
     Raises:
-        ValueError: If `size` or `start` is negative.
+        ValueError: `size` or `start` is negative.
     """
     if size < 0 or start < 0:
-        raise ValueError(f"a file has no negative bytes: size {size}, start {start}")
+        raise ValueError(f"`size` and `start` must be at least 0: {size}, {start}")
     stop = size if stop is None else min(stop, size)
     if start >= stop:
         return b""
     doubled = _doubled(path if path.startswith("/") else f"/{path}", version)
-    joined = BytesIO()  # half the memory of a join, and so several times as fast for large files
+    joined = BytesIO()  # Half the memory of b''.join, and several times as fast for large files.
     for index in range(start // BLOCK, (stop - 1) // BLOCK + 1):
         first = index * BLOCK
         block = _block(doubled, index)
@@ -61,18 +63,18 @@ def content_iter(
     version: int = 0,
     chunk: int = BLOCK,
 ) -> Iterator[bytes]:
-    """Yields what `content` returns in pieces, so that a large file needs no memory.
+    """Yield the bytes of a file in chunks, so that large files need little memory.
 
     Args:
         path: The decoded path.
-        size: The size of the whole file, in bytes.
-        start: The first byte wanted.
-        stop: The byte after the last one wanted; None is the end of the file.
-        version: Which version of the file.
-        chunk: The size of a piece in bytes; the last one may be smaller.
+        size: Size of the complete file in bytes.
+        start: Position of the first byte.
+        stop: Position after the last byte. Default: the end of the file.
+        version: Number of the file's version.
+        chunk: Size of a chunk in bytes. The last chunk may be smaller.
 
     Yields:
-        The pieces, in order, none of them empty.
+        The chunks, in order. No chunk is empty.
     """
     stop = size if stop is None else min(stop, size)
     for position in range(start, stop, chunk):
@@ -80,7 +82,7 @@ def content_iter(
 
 
 def default_size(path: str) -> int:
-    """Returns the size of a file that was given none: 1 KiB to 64 KiB, derived from its path."""
+    """Return the default size of a file: 1 KiB to 64 KiB, derived from the path."""
     path = path if path.startswith("/") else f"/{path}"
     drawn = int.from_bytes(hashlib.blake2b(path.encode(), digest_size=8).digest(), "big")
     return _SMALLEST + drawn % (_LARGEST - _SMALLEST + 1)
@@ -88,7 +90,7 @@ def default_size(path: str) -> int:
 
 @lru_cache(maxsize=64)
 def _doubled(path: str, version: int) -> bytes:
-    """Returns the block of a path and version twice in a row: every turn of it is one slice."""
+    """Return the block of a path and version twice in a row, so that a rotation is a slice."""
     return hashlib.shake_128(f"{version}:{path}".encode()).digest(BLOCK) * 2
 
 

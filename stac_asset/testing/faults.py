@@ -1,8 +1,8 @@
-"""The ways in which an origin misbehaves: frozen values, and their union `Fault`.
+"""The faults that an origin can inject: frozen values, and the union type `Fault`.
 
-`after` counts the body bytes of one response, whatever range of the file it holds. Which requests a
-fault meets is said where it is given, in `Origin.fault`; faults of different kinds combine in one
-response.
+`after` counts the body bytes of a response, also if the response is only a range of the file.
+`Origin.fault` documents which requests get a fault. Faults of different kinds can be combined in
+a response.
 """
 
 from __future__ import annotations
@@ -12,70 +12,70 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 
-def _at_least(least: float, **values: float) -> None:
+def _check_at_least(least: float, **values: float) -> None:
     for name, value in values.items():
         if value < least:
-            raise ValueError(f"{name} must be at least {least}: {value}")
+            raise ValueError(f"`{name}` must be at least {least}: {value}")
 
 
 @dataclass(frozen=True, slots=True)
 class Truncate:
-    """Declares the whole length, sends a part of the body and closes the connection cleanly."""
+    """Declare the full length, send a part of the body, and close the connection cleanly."""
 
     after: int
-    """Body bytes that are sent."""
+    """Number of body bytes to send."""
 
     def __post_init__(self) -> None:
-        """Checks the values."""
-        _at_least(0, after=self.after)
+        """Validate the values."""
+        _check_at_least(0, after=self.after)
 
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """Sends a part of the body, then resets the connection (RST)."""
+    """Send a part of the body, then reset the connection (RST)."""
 
     after: int = 0
-    """Body bytes that are sent before; -1 resets before any response header."""
+    """Number of body bytes to send before the reset. -1 resets before any response header."""
 
     def __post_init__(self) -> None:
-        """Checks the values."""
-        _at_least(-1, after=self.after)
+        """Validate the values."""
+        _check_at_least(-1, after=self.after)
 
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """Sends a part of the body, is silent for a while, and then goes on.
+    """Send a part of the body, pause, and then continue.
 
-    The silence ends early when the client goes or the origin stops.
+    The pause ends early if the client disconnects or the origin stops.
     """
 
     after: int = 0
-    """Body bytes that are sent before the silence; 0 is right after the response headers."""
+    """Number of body bytes to send before the pause. 0 pauses after the response headers."""
     seconds: float = 3600
-    """How long it is silent."""
+    """Length of the pause in seconds."""
 
     def __post_init__(self) -> None:
-        """Checks the values."""
-        _at_least(0, after=self.after, seconds=self.seconds)
+        """Validate the values."""
+        _check_at_least(0, after=self.after, seconds=self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Answers with a status instead of the file."""
+    """Answer with a status instead of the file."""
 
     status: int
     """The HTTP status, 200 to 599."""
     retry_after: str | int | None = None
-    """The `Retry-After` header: seconds, or an HTTP date; None sends no such header."""
+    """The `Retry-After` header: seconds or an HTTP date. By default, the header is not sent."""
     headers: Mapping[str, str] | tuple[tuple[str, str], ...] = ()
-    """More response headers."""
+    """Additional response headers."""
     body: bytes = b""
-    """The body; text/plain unless the headers say otherwise."""
+    """The response body. The default content type is text/plain."""
 
     def __post_init__(self) -> None:
-        """Checks the values."""
+        """Validate the values."""
         if not 200 <= self.status <= 599:
-            raise ValueError(f"no HTTP status: {self.status}")
+            raise ValueError(f"`status` must be an HTTP status from 200 to 599: {self.status}")
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -86,65 +86,65 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Answers with a redirect."""
+    """Answer with a redirect."""
 
     location: str
-    """The `Location` header as it is sent: an href or a path."""
+    """The `Location` header as sent: an href or a path."""
     status: int = 302
     """The HTTP status, 300 to 399."""
 
     def __post_init__(self) -> None:
-        """Checks the values."""
+        """Validate the values."""
         if not 300 <= self.status <= 399:
-            raise ValueError(f"no redirect: {self.status}")
+            raise ValueError(f"`status` must be a redirect from 300 to 399: {self.status}")
 
 
 @dataclass(frozen=True, slots=True)
 class WrongType:
-    """Answers with another `Content-Type` than the file's."""
+    """Answer with a `Content-Type` that differs from the file."""
 
     content_type: str
-    """The header as it is sent."""
+    """The header as sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrongLength:
-    """Answers with a `Content-Length` that isn't the body's.
+    """Answer with a `Content-Length` that differs from the size of the body.
 
-    A header that says too little makes a short response without contradictions. One that says too
-    much makes the origin close the connection after the last byte that there is.
+    With a smaller length, the response is short but consistent. With a larger length, the origin
+    closes the connection after the last byte of the body.
     """
 
     delta: int
-    """What is added to the right length, in bytes."""
+    """Number of bytes to add to the correct length."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The file changes: from this request on it has other bytes, ETag and Last-Modified."""
+    """Change the file: from this request on, bytes, `ETag` and `Last-Modified` are different."""
 
 
 @dataclass(frozen=True, slots=True)
 class IgnoreRange:
-    """Answers a `Range` request with 200 and the whole file, and doesn't offer ranges."""
+    """Answer a `Range` request with 200 and the complete file, without `Accept-Ranges`."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoValidator:
-    """Answers without `ETag` and `Last-Modified`; `If-Range` never holds."""
+    """Answer without `ETag` and `Last-Modified`. `If-Range` never matches."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrongRange:
-    """Answers a `Range` request with 206 and another range: its header, and its bytes."""
+    """Answer a `Range` request with 206 and another range, in header and body."""
 
     shift: int
-    """What is added to the first byte that was asked for; kept inside the file."""
+    """Number of bytes to add to the requested start. The result stays inside the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoHead:
-    """Refuses HEAD, as presigned hrefs do. GET is not affected."""
+    """Refuse HEAD requests, as presigned hrefs do. GET requests are not affected."""
 
     status: int = 405
     """The HTTP status of the refusal."""
@@ -152,45 +152,45 @@ class NoHead:
 
 @dataclass(frozen=True, slots=True)
 class Chunked:
-    """Answers without `Content-Length`, in chunked transfer encoding."""
+    """Answer without `Content-Length`, in chunked transfer encoding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gzip:
-    """Answers with `Content-Encoding: gzip`, whole and without ranges, if the client accepts it."""
+    """Answer with the complete file in `Content-Encoding: gzip` if the client accepts gzip."""
 
     force: bool = False
-    """Whether to do so too if the client doesn't accept it."""
+    """Whether to use gzip although the client does not accept gzip."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoginPage:
-    """Answers 200 with the HTML of a login page instead of the file."""
+    """Answer 200 with the HTML of a login page instead of the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """Sends the body slowly."""
+    """Send the body slowly."""
 
     bytes_per_second: float
-    """The rate; a smaller one of the origin stays."""
+    """The rate. A smaller rate of the origin takes precedence."""
 
     def __post_init__(self) -> None:
-        """Checks the values."""
+        """Validate the values."""
         if self.bytes_per_second <= 0:
-            raise ValueError(f"bytes_per_second must be positive: {self.bytes_per_second}")
+            raise ValueError(f"`bytes_per_second` must be positive: {self.bytes_per_second}")
 
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Waits before the response begins."""
+    """Wait before the response starts."""
 
     seconds: float
-    """How long it waits, in addition to the origin's latency."""
+    """Seconds to wait, in addition to the latency of the origin."""
 
     def __post_init__(self) -> None:
-        """Checks the values."""
-        _at_least(0, seconds=self.seconds)
+        """Validate the values."""
+        _check_at_least(0, seconds=self.seconds)
 
 
 Fault: TypeAlias = (
@@ -212,7 +212,7 @@ Fault: TypeAlias = (
     | Slow
     | Delay
 )
-"""Everything that `Origin.fault` takes."""
+"""The faults that `Origin.fault` accepts."""
 
 TRANSIENT: tuple[Fault, ...] = (
     Status(503),
@@ -221,4 +221,4 @@ TRANSIENT: tuple[Fault, ...] = (
     Reset(),
     Truncate(0),
 )
-"""What a client may hope to survive by trying again: the default of `Origin(fault_kinds=…)`."""
+"""Faults that a retry can overcome. Default of `Origin(fault_kinds=…)`."""

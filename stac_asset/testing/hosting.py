@@ -1,4 +1,4 @@
-"""Runs a server in a thread with an event loop of its own, and stops both without a trace."""
+"""A thread that runs a server in a separate event loop."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class ServerThread:
     """A thread that serves from `start` to `close`.
 
     Args:
-        make: Makes the server; called in the thread, with its loop running.
-        ssl_context: Makes it serve https.
+        make: Creates the server. Called in the thread while its event loop is running.
+        ssl_context: TLS context for https. Default: http.
     """
 
     def __init__(self, make: Callable[[], Server], ssl_context: ssl.SSLContext | None) -> None:
@@ -31,18 +31,22 @@ class ServerThread:
 
     @property
     def accepted(self) -> int:
-        """Connections that were accepted so far."""
+        """Number of accepted connections."""
         return self._server.accepted if self._server is not None else 0
 
     def start(self, host: str, port: int) -> int:
-        """Starts serving and returns the port.
+        """Start serving, and return the port.
+
+        Args:
+            host: The address to listen on.
+            port: The port to listen on. 0 chooses a free port.
 
         Raises:
-            OSError: If it can't listen there.
-            RuntimeError: If it was started before.
+            OSError: The server cannot listen on this address and port.
+            RuntimeError: The thread was started before.
         """
         if self._thread is not None:
-            raise RuntimeError("an origin serves once: make another one")
+            raise RuntimeError("an origin can be started only once: create a new one")
         ready: concurrent.futures.Future[int] = concurrent.futures.Future()
         self._thread = threading.Thread(
             target=self._run, args=(host, port, ready), name="stac-asset-origin", daemon=True
@@ -51,18 +55,18 @@ class ServerThread:
         return ready.result()
 
     def close(self) -> None:
-        """Breaks off what is going on and waits for the thread to end."""
+        """Abort all connections, and wait until the thread ends."""
         if self._thread is None:
             return
         if (loop := self._loop) is not None:
-            with contextlib.suppress(RuntimeError):  # closed in the meantime
+            with contextlib.suppress(RuntimeError):  # The loop was closed in the meantime.
                 loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
 
     def settle(self) -> None:
-        """Lets the thread note what it has done up to now.
+        """Wait until the thread has logged all bytes sent so far.
 
-        A client may have the last byte a moment before the thread has counted it.
+        A client can receive the last byte shortly before the thread counts it.
         """
         loop = self._loop
         if loop is None or threading.current_thread() is self._thread:
@@ -70,7 +74,7 @@ class ServerThread:
         turns = _turns()
         try:
             noted = asyncio.run_coroutine_threadsafe(turns, loop)
-        except RuntimeError:  # closed in the meantime
+        except RuntimeError:  # The loop was closed in the meantime.
             turns.close()
             return
         with contextlib.suppress(TimeoutError, concurrent.futures.CancelledError):
@@ -78,7 +82,7 @@ class ServerThread:
 
     def _run(self, host: str, port: int, ready: concurrent.futures.Future[int]) -> None:
         try:
-            # The selector loop wherever it runs: `Server` counts by what its transports report.
+            # `Server` counts bytes by the write buffers of this loop's transports.
             with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
                 runner.run(self._serve(host, port, ready))
         except BaseException as error:
@@ -96,7 +100,7 @@ class ServerThread:
             self._loop = asyncio.get_running_loop()
             ready.set_result(int(runner.addresses[0][1]))
             await self._stop.wait()
-            await _turns()  # What was accepted a moment ago would be lost if we stopped now.
+            await _turns()  # Connections that were just accepted still need to be registered.
             await site.stop()
             await server.abort()
         finally:

@@ -1,4 +1,4 @@
-"""A HTTP origin on a real socket, in a thread of its own, that misbehaves on request."""
+"""An HTTP server for tests, on a real socket in a separate thread, that injects faults."""
 
 from __future__ import annotations
 
@@ -21,31 +21,30 @@ from stac_asset.testing.serving import Server
 
 
 class Origin:
-    """A HTTP server for tests: a context manager that serves while it is entered.
+    """An HTTP server for tests, used as a context manager.
 
-    Every path has bytes that come from the path itself, so a test says only what matters to it. Its
-    methods may be called from any thread, also while it serves. They take paths without
-    percent-encoding; where a path is a pattern, `*`, `?` and `[…]` are wildcards, and a star stands
-    for slashes too.
+    Every path has content that is derived from the path, so tests register only files with other
+    content. All methods can be called from any thread while the origin serves. Paths are not
+    percent-encoded. In patterns, `*`, `?` and `[…]` are wildcards, and `*` also matches slashes.
 
     Args:
         host: The address to listen on.
-        port: The port to listen on; 0 chooses a free one.
-        ssl_context: Makes it serve https.
-        bytes_per_second: The rate of each connection; None is as fast as it goes.
-        latency: Seconds before every response.
-        fault_rate: The share of GET requests, 0 to 1, that meet a random fault where no other was
-            asked for. The seed, the path and how many GETs the path has had decide, not the order
-            between paths.
-        fault_kinds: What the random faults are drawn from. Where one of them ends or stops a body,
-            the place is drawn too, inside what the request asks for.
-        seed: Another seed draws other faults.
-        strict: Answers 404 for paths that were not put. Otherwise they have a size that comes from
-            the path, or that the query says (`?size=1000`).
-        on_finished: Is called with every request whose response has ended, on the origin's thread.
+        port: The port to listen on. 0 chooses a free port.
+        ssl_context: TLS context for https. Default: http.
+        bytes_per_second: Maximum rate of each connection. Default: no limit.
+        latency: Seconds of delay before every response.
+        fault_rate: Share of GET requests, 0 to 1, that get a random fault if no counted fault
+            applies. The choice depends on the seed, the path and the number of GET requests to the
+            path, but not on the order of requests to different paths.
+        fault_kinds: The random faults to choose from. If a fault ends or pauses a body, its
+            position is random too, within the requested bytes.
+        seed: Seed of the random faults.
+        strict: Answer 404 for paths that were not put. Otherwise, such paths have a size derived
+            from the path, or given by the query (`?size=1000`).
+        on_finished: Called with every request when its response has ended, on the origin's thread.
 
     Raises:
-        ValueError: If `fault_rate` is not 0 to 1, or `bytes_per_second` is not positive.
+        ValueError: `fault_rate` is not 0 to 1, or `bytes_per_second` is not positive.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class Origin:
         on_finished: Callable[[Received], None] | None = None,
     ) -> None:
         if bytes_per_second is not None and bytes_per_second <= 0:
-            raise ValueError(f"bytes_per_second must be positive: {bytes_per_second}")
+            raise ValueError(f"`bytes_per_second` must be positive: {bytes_per_second}")
         self._host, self._port, self._ssl = host, port, ssl_context
         self._rate, self._latency = bytes_per_second, latency
         self._resources = Resources(strict)
@@ -74,11 +73,11 @@ class Origin:
         self._serving = False
 
     def __enter__(self) -> Self:
-        """Starts serving.
+        """Start serving.
 
         Raises:
-            OSError: If it can't listen there.
-            RuntimeError: If it was entered before.
+            OSError: The origin cannot listen on this address and port.
+            RuntimeError: The context was entered before.
         """
         self._port = self._thread.start(self._host, self._port)
         self._serving = True
@@ -90,36 +89,40 @@ class Origin:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stops serving."""
+        """Stop serving."""
         self.close()
 
     def close(self) -> None:
-        """Stops serving and breaks off what is going on; does nothing the second time.
+        """Stop serving, and abort all connections. A second call has no effect.
 
-        What was received can still be asked for.
+        The log of requests stays available.
         """
         self._thread.close()
 
     @property
     def host(self) -> str:
-        """The address that it listens on."""
+        """The address of the server."""
         return self._host
 
     @property
     def port(self) -> int:
-        """The port that it listens on."""
+        """The port of the server."""
         if not self._serving:
             raise RuntimeError("the origin is not serving: use it in a with statement")
         return self._port
 
     @property
     def url(self) -> str:
-        """Its root, without a slash at the end: `http://127.0.0.1:1234`."""
+        """The root URL, without a trailing slash: `http://127.0.0.1:1234`."""
         scheme = "https" if self._ssl is not None else "http"
         return str(URL.build(scheme=scheme, host=self.host, port=self.port).origin())
 
     def href(self, path: str) -> str:
-        """Returns the href of a path, percent-encoded; a query (`?size=10`) may follow the path."""
+        """Return the percent-encoded href of a path.
+
+        Args:
+            path: The decoded path. A query (`?size=10`) may follow.
+        """
         path, query = self._split(path)
         return self.url + quote(path) + (f"?{query}" if query else "")
 
@@ -131,19 +134,19 @@ class Origin:
         size: int | None = None,
         content_type: str | None = None,
     ) -> str:
-        """Registers what a path has.
+        """Register the file of a path.
 
         Args:
             path: The decoded path.
-            data: The bytes; None takes those that come from the path.
-            size: Their number, if there are no `data`; None takes the one that comes from the path.
-            content_type: The `Content-Type`; None guesses it from the suffix.
+            data: The content. Default: content derived from the path.
+            size: Size in bytes of derived content. Default: derived from the path.
+            content_type: The `Content-Type`. Default: derived from the suffix.
 
         Returns:
             The href.
 
         Raises:
-            ValueError: If both data and a size are given, or the size is negative.
+            ValueError: Both `data` and `size` are given, or the size is negative.
         """
         path = _absolute(path)
         with self._lock:
@@ -151,10 +154,13 @@ class Origin:
         return self.href(path)
 
     def content(self, path: str) -> bytes:
-        """Returns what a GET of the path answers now, if no fault is in its way.
+        """Return the content that a GET request receives now, without faults.
+
+        Args:
+            path: The decoded path. A query (`?size=10`) may follow.
 
         Raises:
-            FileNotFoundError: If it would be 404.
+            FileNotFoundError: The path has no file, and GET requests receive 404.
         """
         path, query = self._split(path)
         with self._lock:
@@ -164,82 +170,105 @@ class Origin:
         return resource.read()
 
     def remove(self, path: str) -> None:
-        """Makes the path answer 404 from now on, until it is put."""
+        """Remove the file of a path, so that requests get 404 until the next `put`.
+
+        Args:
+            path: The decoded path.
+        """
         with self._lock:
             self._resources.remove(_absolute(path))
 
     def fault(self, path: str, *faults: Fault, times: int = 1, method: str | None = None) -> None:
-        """Makes the next requests to a path meet a combination of faults.
+        """Inject a combination of faults into the next requests to a path.
 
-        Calls queue up: a request uses up one of the first that is meant for it, and meets in
-        addition all that hold always. Truncate, Reset, Stall, Slow, WrongLength, WrongRange and
-        Changed, and what is combined with them, meet GET; NoHead meets HEAD; the others meet
-        whatever comes.
+        Calls queue up. A request gets the faults of the first counted call that applies to it, and
+        in addition the faults of all calls with `times=0`. The faults apply to these methods:
+
+        - Truncate, Reset, Stall, Slow, WrongLength, WrongRange and Changed, and faults in the same
+          combination, apply to GET requests.
+        - NoHead applies to HEAD requests.
+        - All other faults apply to every request.
 
         Args:
-            path: The decoded path, or a pattern; the requests to all paths of a pattern are counted
+            path: The decoded path, or a pattern. Requests to all paths of a pattern are counted
                 together.
-            faults: What goes wrong.
-            times: For how many requests; 0 is always.
-            method: The only method that they meet, whatever the kinds of faults.
+            faults: The faults.
+            times: Number of requests that get the faults. 0 means all requests.
+            method: The only method that gets the faults. Default: depends on the faults, as above.
 
         Raises:
-            ValueError: If there is no fault, or `times` is negative.
+            ValueError: `faults` is empty, or `times` is negative.
         """
         with self._lock:
             self._rules.add(path, faults, times, method)
 
     def heal(self, path: str | None = None) -> None:
-        """Drops the faults that were given for this very path or pattern; None drops all."""
+        """Remove faults.
+
+        Args:
+            path: The path or pattern exactly as given to `fault`. Default: all faults.
+        """
         with self._lock:
             self._rules.drop(path)
 
     def require(self, header: str, value: str, path: str = "*", status: int = 401) -> None:
-        """Refuses requests to a path or pattern that don't have this header with this value.
+        """Refuse requests without a header of this value. A refused request uses up no fault.
 
-        A request that is refused uses up no fault.
+        Args:
+            header: The name of the header.
+            value: The required value.
+            path: A path or pattern. Default: all paths.
+            status: The HTTP status of the refusal.
         """
         with self._lock:
             self._rules.require(header, value, path, status)
 
     @property
     def requests(self) -> list[Received]:
-        """The requests in the order in which they came, those that are still answered included."""
+        """The requests in order of arrival, including those in progress."""
         self._thread.settle()
         return self._log.requests()
 
     def gets(self, path: str | None = None) -> list[Received]:
-        """Returns the GET requests, of a path or pattern if one is given."""
+        """Return the GET requests.
+
+        Args:
+            path: A path or pattern. Default: all paths.
+        """
         return select(self.requests, "GET", path)
 
     def heads(self, path: str | None = None) -> list[Received]:
-        """Returns the HEAD requests, of a path or pattern if one is given."""
+        """Return the HEAD requests.
+
+        Args:
+            path: A path or pattern. Default: all paths.
+        """
         return select(self.requests, "HEAD", path)
 
     @property
     def bytes_sent(self) -> int:
-        """Body bytes that GET requests were sent."""
+        """Number of body bytes sent in answers to GET requests."""
         return sum(request.body_sent for request in self.gets())
 
     @property
     def connections(self) -> int:
-        """Connections that were accepted so far."""
+        """Number of accepted connections."""
         self._thread.settle()
         return self._thread.accepted
 
     @property
     def in_flight(self) -> int:
-        """Requests that are being answered now."""
+        """Number of requests in progress."""
         self._thread.settle()
         return self._log.in_flight
 
     @property
     def in_flight_max(self) -> int:
-        """The highest number of requests that were being answered at the same time."""
+        """Maximum number of requests in progress at the same time."""
         return self._log.in_flight_max
 
     def forget(self) -> None:
-        """Empties the log of requests; `in_flight_max` starts again from those in flight."""
+        """Clear the log of requests, and reset `in_flight_max` to the requests in progress."""
         self._log.forget()
 
     def _split(self, path: str) -> tuple[str, str]:

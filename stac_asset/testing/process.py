@@ -1,4 +1,4 @@
-"""An origin in a process of its own, so that it doesn't share the client's interpreter."""
+"""An origin in a separate process, which does not share the interpreter of the client."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _IMPORT_ROOT = Path(__file__).resolve().parents[2]
 
 
 class OriginProcess:
-    """A context manager that runs `python -m stac_asset.testing` while it is entered.
+    """A context manager that runs `python -m stac_asset.testing`.
 
-    It ends with the process that made it, however that ends. Its log holds responses that have
-    ended: one that a client broke off stands there as soon as the origin has noticed.
+    The process ends with the process that started it, also if that is killed. The log contains
+    responses that have ended. A response that a client aborted is logged when the origin notices.
 
     Args:
-        root: A folder; its files are read at the start and served by their relative paths.
-        bytes_per_second: The rate of each connection; None is as fast as it goes.
-        latency: Seconds before every response.
-        fault_rate: The share of GET requests, 0 to 1, that meet a random fault.
-        seed: Another seed draws other faults.
-        strict: Answers 404 for all paths but the files in `root`.
+        root: A folder. Its files are read at the start and served under their relative paths.
+        bytes_per_second: Maximum rate of each connection. Default: no limit.
+        latency: Seconds of delay before every response.
+        fault_rate: Share of GET requests, 0 to 1, that get a random fault.
+        seed: Seed of the random faults.
+        strict: Answer 404 for all paths except the files in `root`.
     """
 
     def __init__(
@@ -53,17 +53,17 @@ class OriginProcess:
         self._process: subprocess.Popen[str] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._requests: list[Received] = []
-        self._read = 0
+        self._log_position = 0
         self._url = ""
 
     def __enter__(self) -> Self:
-        """Starts the process and waits until it serves.
+        """Start the process, and wait until the origin serves.
 
         Raises:
-            RuntimeError: If it ended instead, or this was entered before.
+            RuntimeError: The process ended early, or the context was entered before.
         """
         if self._process is not None:
-            raise RuntimeError("an origin serves once: make another one")
+            raise RuntimeError("an origin can be started only once: create a new one")
         self._folder = tempfile.TemporaryDirectory(prefix="origin-")
         paths = [str(_IMPORT_ROOT), os.environ.get("PYTHONPATH", "")]
         self._process = subprocess.Popen(
@@ -81,7 +81,7 @@ class OriginProcess:
         ready = self._process.stdout.readline()
         if not ready:
             self.close()
-            raise RuntimeError(f"the origin ended with code {self._process.returncode}")
+            raise RuntimeError(f"the origin process ended with code {self._process.returncode}")
         self._url = json.loads(ready)["url"]
         return self
 
@@ -91,11 +91,11 @@ class OriginProcess:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Ends the process."""
+        """End the process."""
         self.close()
 
     def close(self) -> None:
-        """Ends the process and waits for it; what was received can still be asked for."""
+        """End the process, and wait for the end. The log of requests stays available."""
         process, folder = self._process, self._folder
         if process is None or folder is None:
             return
@@ -113,27 +113,31 @@ class OriginProcess:
 
     @property
     def url(self) -> str:
-        """Its root, without a slash at the end."""
+        """The root URL, without a trailing slash."""
         if not self._url:
             raise RuntimeError("the origin is not serving: use it in a with statement")
         return self._url
 
     @property
     def pid(self) -> int:
-        """The id of its process."""
+        """The id of the process."""
         if self._process is None:
             raise RuntimeError("the origin is not serving: use it in a with statement")
         return self._process.pid
 
     def href(self, path: str) -> str:
-        """Returns the href of a path, percent-encoded; a query (`?size=10`) may follow the path."""
+        """Return the percent-encoded href of a path.
+
+        Args:
+            path: The decoded path. A query (`?size=10`) may follow.
+        """
         path, _, query = path.partition("?")
         path = path if path.startswith("/") else f"/{path}"
         return self.url + quote(path) + (f"?{query}" if query else "")
 
     @property
     def requests(self) -> list[Received]:
-        """The requests whose responses have ended, in the order in which they did."""
+        """The requests with an ended response, in the order of the ends."""
         with self._lock:
             if self._folder is not None:
                 self._flush()
@@ -141,16 +145,24 @@ class OriginProcess:
             return list(self._requests)
 
     def gets(self, path: str | None = None) -> list[Received]:
-        """Returns the GET requests, of a path or pattern if one is given."""
+        """Return the GET requests.
+
+        Args:
+            path: A path or pattern. Default: all paths.
+        """
         return select(self.requests, "GET", path)
 
     def heads(self, path: str | None = None) -> list[Received]:
-        """Returns the HEAD requests, of a path or pattern if one is given."""
+        """Return the HEAD requests.
+
+        Args:
+            path: A path or pattern. Default: all paths.
+        """
         return select(self.requests, "HEAD", path)
 
     @property
     def bytes_sent(self) -> int:
-        """Body bytes that GET requests were sent."""
+        """Number of body bytes sent in answers to GET requests."""
         return sum(request.body_sent for request in self.gets())
 
     @property
@@ -159,7 +171,7 @@ class OriginProcess:
         return Path(self._folder.name, "requests.ndjson")
 
     def _flush(self) -> None:
-        """Waits until the process has logged what clients have received: a line for a line."""
+        """Wait until the process has logged all bytes that clients have received."""
         if self._process is None or self._process.poll() is not None:
             return
         assert self._process.stdin is not None
@@ -168,16 +180,16 @@ class OriginProcess:
             self._process.stdin.write("\n")
             self._process.stdin.flush()
         except OSError:
-            return  # it has just ended
+            return  # The process has just ended.
         self._process.stdout.readline()
 
     def _read_log(self) -> None:
         if not self._log.exists():
             return
         with self._log.open("rb") as log:
-            log.seek(self._read)
+            log.seek(self._log_position)
             for line in log:
                 if not line.endswith(b"\n"):
                     break
                 self._requests.append(Received.from_line(line))
-                self._read += len(line)
+                self._log_position += len(line)

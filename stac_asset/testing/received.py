@@ -1,4 +1,4 @@
-"""What an origin remembers of the requests that it received."""
+"""The request log of an origin."""
 
 from __future__ import annotations
 
@@ -12,42 +12,46 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request, and what was answered to it."""
+    """A request and the facts of the response."""
 
     method: str
     """The HTTP method."""
     path: str
     """The decoded path, without the query."""
     query: str
-    """The query as it was sent, without the question mark."""
+    """The query as sent, without the question mark."""
     headers: Mapping[str, str]
-    """The request headers, with lower-case names; credentials that a client sends among them."""
+    """The request headers, with lower-case names, including credentials."""
     status: int
-    """The status of the response; 0 where none was sent (yet)."""
+    """The status of the response, or 0 while no response was sent."""
     body_sent: int
-    """Body bytes that were handed to the socket; so far, if the response is still going on.
+    """Number of body bytes passed to the socket so far.
 
-    Over TLS this is what was handed to the encryption, up to some 100 KB more.
+    Over TLS, this is the number of bytes passed to the encryption: up to about 100 KB more.
     """
     range: str | None
     """The request's `Range` header."""
     peer: str
-    """The client's address and port: the same for the requests of one connection."""
+    """Address and port of the client. All requests of a connection have the same."""
 
     def to_line(self) -> str:
-        """Returns the request as a line of NDJSON, without the line's end."""
+        """Return the request as a line of NDJSON, without the line break."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_line(cls, line: str | bytes) -> Received:
-        """Returns the request that `to_line` wrote."""
+        """Return the request of a line that `to_line` wrote.
+
+        Args:
+            line: The line.
+        """
         values: dict[str, Any] = json.loads(line)
         return cls(**values)
 
 
 @dataclass(slots=True, eq=False)
 class Ongoing:
-    """A request whose response may still be going on; its owner is the origin's thread."""
+    """A request with a response in progress. Only the thread of the origin changes requests."""
 
     method: str
     path: str
@@ -58,7 +62,7 @@ class Ongoing:
     body_sent: int = 0
 
     def received(self) -> Received:
-        """Returns what there is to know at this moment."""
+        """Return a snapshot of the request."""
         return Received(
             method=self.method,
             path=self.path,
@@ -73,7 +77,7 @@ class Ongoing:
 
 @dataclass(slots=True)
 class RequestLog:
-    """The requests in the order in which they came, and how many were in flight. Thread safe."""
+    """The requests in order of arrival, and the number of requests in flight. Thread safe."""
 
     on_finished: Callable[[Received], None] | None = None
     in_flight: int = 0
@@ -82,33 +86,39 @@ class RequestLog:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, request: Ongoing) -> None:
-        """Notes a request, before anything is answered."""
+        """Record a request before the response starts."""
         with self._lock:
             self._requests.append(request)
             self.in_flight += 1
             self.in_flight_max = max(self.in_flight_max, self.in_flight)
 
     def finish(self, request: Ongoing) -> None:
-        """Notes that a response has ended, one way or another."""
+        """Record the end of a response, whether complete or not."""
         with self._lock:
             self.in_flight -= 1
         if self.on_finished is not None:
             self.on_finished(request.received())
 
     def requests(self) -> list[Received]:
-        """Returns all that came since `forget`, those that are still going on included."""
+        """Return the requests since the last `forget`, including those in progress."""
         with self._lock:
             return [request.received() for request in self._requests]
 
     def forget(self) -> None:
-        """Empties the log; the highest number in flight starts again from the present one."""
+        """Clear the log, and reset `in_flight_max` to the current number in flight."""
         with self._lock:
             self._requests.clear()
             self.in_flight_max = self.in_flight
 
 
 def select(requests: list[Received], method: str, pattern: str | None) -> list[Received]:
-    """Returns the requests of one method, and of one path or pattern unless that is None."""
+    """Return the requests of a method, and of a path if given.
+
+    Args:
+        requests: The requests to select from.
+        method: The HTTP method.
+        pattern: A path or pattern. Default: all paths.
+    """
     return [
         request
         for request in requests
@@ -117,14 +127,16 @@ def select(requests: list[Received], method: str, pattern: str | None) -> list[R
 
 
 def matches(path: str, pattern: str) -> bool:
-    """Whether a decoded path is meant by a pattern: the path itself, or wildcards (`/a/*`).
+    """Return whether a path matches a pattern.
 
-    A star stands for slashes too.
+    Args:
+        path: The decoded path.
+        pattern: A path, or a pattern with wildcards (`/a/*`). `*` also matches slashes.
     """
     pattern = rooted(pattern)
     return path == pattern or fnmatchcase(path, pattern)
 
 
 def rooted(pattern: str) -> str:
-    """Returns a path or pattern with the leading slash that it may lack; `*.tif` stays."""
+    """Add a missing leading slash to a path or pattern. Patterns such as `*.tif` stay."""
     return pattern if pattern.startswith(("/", "*")) else f"/{pattern}"

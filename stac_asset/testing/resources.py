@@ -1,4 +1,4 @@
-"""What an origin has at which path."""
+"""The files of an origin, by path."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ _FIRST_DAY, _DAY = 1_577_836_800, 86_400  # 2020-01-01
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One version of the file at a path."""
+    """A version of the file at a path."""
 
     path: str
     size: int
     content_type: str
     etag: str
-    """Strong, with its quotes."""
+    """A strong ETag, including the quotes."""
     last_modified: str
     """An HTTP date."""
     version: int = 0
     data: bytes | None = None
-    """The bytes where they were given; None where they come from the path."""
+    """Explicit content, if the content is not derived from the path."""
 
     @classmethod
     def generated(
         cls, path: str, size: int, version: int = 0, content_type: str | None = None
     ) -> Resource:
-        """Returns a file whose bytes come from its path and version."""
+        """Return a file with content derived from path and version."""
         digest = hashlib.blake2b(f"{version}:{size}:{path}".encode(), digest_size=16).digest()
         return cls._of(path, size, version, content_type, digest, None)
 
@@ -56,7 +56,7 @@ class Resource:
     def given(
         cls, path: str, data: bytes, version: int = 0, content_type: str | None = None
     ) -> Resource:
-        """Returns a file with these bytes."""
+        """Return a file with these bytes."""
         digest = hashlib.blake2b(data, digest_size=16).digest()
         return cls._of(path, len(data), version, content_type, digest, data)
 
@@ -70,8 +70,8 @@ class Resource:
         digest: bytes,
         data: bytes | None,
     ) -> Resource:
-        # Less than a day from the digest, whole days from the version: it differs where the bytes
-        # do, and grows with the version.
+        # The version adds whole days and the digest less than a day. So the date differs between
+        # contents, and increases with the version.
         modified = _FIRST_DAY + version * _DAY + int.from_bytes(digest[:4], "big") % _DAY
         return cls(
             path=path,
@@ -84,44 +84,54 @@ class Resource:
         )
 
     def pieces(self, start: int, stop: int, chunk: int) -> Iterator[bytes]:
-        """Yields bytes `start` to `stop` in pieces of at most `chunk` bytes."""
+        """Return the bytes from `start` to `stop` in chunks of at most `chunk` bytes."""
         if self.data is None:
             return content_iter(self.path, self.size, start, stop, self.version, chunk)
         data = self.data[start:stop]
         return (data[position : position + chunk] for position in range(0, len(data), chunk))
 
     def read(self) -> bytes:
-        """Returns all bytes."""
+        """Return all bytes."""
         if self.data is not None:
             return self.data
         return content(self.path, self.size, version=self.version)
 
 
 class Resources:
-    """All files of one origin. Not thread safe: the origin's lock is around it."""
+    """All files of an origin. Not thread safe: the origin holds a lock during calls."""
 
     def __init__(self, strict: bool) -> None:
-        """Begins with nothing registered; `strict` has nothing else either."""
+        """Create an empty set of files.
+
+        Args:
+            strict: Whether only registered paths exist. Otherwise, all paths have derived content.
+        """
         self._strict = strict
         self._registered: dict[str, Resource | None] = {}
         self._versions: Counter[str] = Counter()
 
     def __contains__(self, path: str) -> bool:
-        """Whether the path was put or removed."""
+        """Return whether the path was put or removed."""
         return path in self._registered
 
     def put(
         self, path: str, data: bytes | None, size: int | None, content_type: str | None
     ) -> None:
-        """Registers bytes, or a size for bytes that come from the path.
+        """Register the file of a path.
+
+        Args:
+            path: The decoded path.
+            data: The content. Default: content derived from the path.
+            size: Size in bytes of derived content. Default: derived from the path.
+            content_type: The `Content-Type`. Default: derived from the suffix.
 
         Raises:
-            ValueError: If both are given, or the size is negative.
+            ValueError: Both `data` and `size` are given, or the size is negative.
         """
         if data is not None and size is not None:
-            raise ValueError("data or a size, not both")
+            raise ValueError("`data` and `size` exclude each other: pass one of them")
         if size is not None and size < 0:
-            raise ValueError(f"a file has no negative size: {size}")
+            raise ValueError(f"`size` must be at least 0: {size}")
         version = self._versions[path]
         if data is not None:
             self._registered[path] = Resource.given(path, bytes(data), version, content_type)
@@ -130,11 +140,11 @@ class Resources:
             self._registered[path] = Resource.generated(path, size, version, content_type)
 
     def remove(self, path: str) -> None:
-        """Makes the path one that doesn't exist."""
+        """Remove the file of a path, so that requests get 404."""
         self._registered[path] = None
 
     def change(self, path: str) -> None:
-        """Gives the path its next version: other bytes of the same size, made from the path."""
+        """Replace the file of a path by the next version: other derived bytes of the same size."""
         self._versions[path] += 1
         old = self._registered.get(path)
         if old is not None:
@@ -143,11 +153,11 @@ class Resources:
             )
 
     def find(self, path: str, query: str = "") -> Resource | None:
-        """Returns what is at a path now, None if nothing is.
+        """Return the current file of a path, if there is a file.
 
         Args:
             path: The decoded path.
-            query: The query; its `size=N` gives a path that isn't registered its size.
+            query: The query. `size=N` sets the size in bytes of a path that is not registered.
         """
         if path in self._registered:
             return self._registered[path]
@@ -159,5 +169,5 @@ class Resources:
 
 
 def guess_type(path: str) -> str:
-    """Returns the content type that a path's suffix stands for."""
+    """Return the content type for the suffix of a path."""
     return _TYPES.get(PurePosixPath(path).suffix.lower(), "application/octet-stream")

@@ -1,4 +1,4 @@
-"""Which faults a request meets: rules in the order in which they were given, and chance."""
+"""The selection of faults for a request: ordered rules, and random faults."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from stac_asset.testing.faults import (
 )
 from stac_asset.testing.received import matches, rooted
 
-_OF_GET = (Truncate, Reset, Stall, Slow, WrongLength, WrongRange, Changed)
-"""Faults of a body, or that go by the downloads: a HEAD that comes between doesn't use them up."""
+_GET_FAULTS = (Truncate, Reset, Stall, Slow, WrongLength, WrongRange, Changed)
+"""Faults of GET requests. A HEAD request does not use up such a fault."""
 
 
 @dataclass(slots=True)
@@ -30,9 +30,10 @@ class _Rule:
     pattern: str
     faults: tuple[Fault, ...]
     method: str | None
-    left: int | None  # None: always
+    left: int | None
+    """Number of further requests. Without a number, the rule applies to all requests."""
 
-    def holds(self, method: str, path: str) -> bool:
+    def applies(self, method: str, path: str) -> bool:
         return self.method in (None, method) and matches(path, self.pattern)
 
 
@@ -45,67 +46,89 @@ class _Requirement:
 
 
 class Rules:
-    """The faults and requirements of one origin. Not thread safe: the origin's lock is around."""
+    """The faults and requirements of an origin. Not thread safe: the origin holds a lock."""
 
     def __init__(
         self, rate: float = 0.0, kinds: Sequence[Fault] = TRANSIENT, seed: int = 0
     ) -> None:
-        """Begins without rules.
+        """Create an empty set of rules.
 
         Args:
-            rate: The share of GET requests that meet a random fault, 0 to 1.
-            kinds: What the random faults are drawn from.
-            seed: Another seed draws others.
+            rate: Share of GET requests, 0 to 1, that get a random fault.
+            kinds: The random faults to choose from.
+            seed: Seed of the random choices.
 
         Raises:
-            ValueError: If the rate is no share, or there is nothing to draw from.
+            ValueError: The rate is not 0 to 1, or `kinds` is empty.
         """
         if not 0 <= rate <= 1:
-            raise ValueError(f"fault_rate must be 0 to 1: {rate}")
+            raise ValueError(f"`fault_rate` must be 0 to 1: {rate}")
         if rate and not kinds:
-            raise ValueError("fault_kinds is empty")
+            raise ValueError("`fault_kinds` must not be empty")
         self._rate, self._kinds, self._seed = rate, tuple(kinds), seed
         self._rules: list[_Rule] = []
         self._requirements: list[_Requirement] = []
         self._gets: Counter[str] = Counter()
 
     def add(self, pattern: str, faults: Sequence[Fault], times: int, method: str | None) -> None:
-        """Adds a combination of faults for some requests, or for all if `times` is 0.
+        """Add a combination of faults.
+
+        Args:
+            pattern: A path or pattern.
+            faults: The faults.
+            times: Number of requests that get them. 0 means all requests.
+            method: The only HTTP method that gets them. Default: depends on the faults.
 
         Raises:
-            ValueError: If there is no fault, or `times` is negative.
+            ValueError: `faults` is empty, or `times` is negative.
         """
         if not faults:
-            raise ValueError("no fault was given")
+            raise ValueError("`faults` must not be empty")
         if times < 0:
-            raise ValueError(f"times must be 0 (always) or more: {times}")
+            raise ValueError(f"`times` must be 0 (all requests) or more: {times}")
         pattern = rooted(pattern)
         if method is not None:
             self._rules.append(_Rule(pattern, tuple(faults), method.upper(), times or None))
             return
         heads = [fault for fault in faults if isinstance(fault, NoHead)]
         others = [fault for fault in faults if not isinstance(fault, NoHead)]
-        # A combination that is counted stays together; what holds always is decided one by one.
+        # Counted faults stay together. Faults for all requests apply independently of each other.
         groups = [[fault] for fault in others] if times == 0 else [others] if others else []
         for group in groups:
-            of_get = any(isinstance(fault, _OF_GET) for fault in group)
+            get_only = any(isinstance(fault, _GET_FAULTS) for fault in group)
             self._rules.append(
-                _Rule(pattern, tuple(group), "GET" if of_get else None, times or None)
+                _Rule(pattern, tuple(group), "GET" if get_only else None, times or None)
             )
         if heads:
             self._rules.append(_Rule(pattern, tuple(heads), "HEAD", times or None))
 
     def drop(self, pattern: str | None) -> None:
-        """Drops the rules that were given for this very pattern; all of them if it is None."""
+        """Remove the rules with exactly this pattern, or all rules.
+
+        Args:
+            pattern: The pattern as given to `add`. None removes all rules.
+        """
         kept = [] if pattern is None else self._rules
         self._rules = [rule for rule in kept if rule.pattern != rooted(pattern or "*")]
 
     def require(self, header: str, value: str, pattern: str, status: int) -> None:
-        """Adds a header that requests to these paths must have."""
+        """Add a header that requests to these paths must have.
+
+        Args:
+            header: The name of the header.
+            value: The required value.
+            pattern: A path or pattern.
+            status: The HTTP status of the response to other requests.
+        """
         self._requirements.append(_Requirement(header.lower(), value, pattern, status))
 
     def refused(self, path: str, headers: Mapping[str, str]) -> int | None:
-        """Returns the status for a request that lacks a required header, None if it lacks none."""
+        """Return the status of the refusal if a required header is missing.
+
+        Args:
+            path: The decoded path.
+            headers: The request headers, with lower-case names.
+        """
         for required in self._requirements:
             given = headers.get(required.header)
             if matches(path, required.pattern) and given != required.value:
@@ -113,21 +136,21 @@ class Rules:
         return None
 
     def take(self, method: str, path: str, size: int) -> tuple[Fault, ...]:
-        """Returns the faults of this request and counts them as met.
+        """Return the faults of a request, and count these faults as used.
 
         Args:
             method: The HTTP method.
             path: The decoded path.
-            size: How many bytes are asked for; random faults choose their place among them.
+            size: Number of requested bytes. Random faults choose a position among them.
 
         Returns:
-            What holds always, then the first rule that still has requests left, or else what chance
-            gives.
+            The faults for all requests, then those of the first counted rule that applies. Without
+            such a rule, a random fault may follow.
         """
         always: list[Fault] = []
         counted: _Rule | None = None
         for rule in self._rules:
-            if not rule.holds(method, path):
+            if not rule.applies(method, path):
                 continue
             if rule.left is None:
                 always += rule.faults

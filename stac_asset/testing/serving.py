@@ -1,4 +1,7 @@
-"""Puts one answer on the wire, byte by counted byte. The only module here that awaits sockets."""
+"""The server of an origin: sends responses and counts every byte.
+
+This is the only module of the origin that awaits sockets.
+"""
 
 from __future__ import annotations
 
@@ -21,27 +24,34 @@ if sys.platform != "win32":
     import fcntl
     import termios
 
-_PIECE = 4 * 65536
-_SLOW_PIECE = 16 * 1024
+_CHUNK = 4 * 65536
+_SLOW_CHUNK = 16 * 1024
 _SLOW_BUFFER = 32 * 1024
-_LINGER_NOT = struct.pack("ii", 1, 0)
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 Decide = Callable[[str, str, str, Mapping[str, str]], Answer]
-"""Gives the answer to a method, a decoded path, a query and headers with lower-case names."""
+"""Return the answer to a method, a decoded path, a query and headers with lower-case names."""
 
 
 class Server(web.Server):
-    """aiohttp's low-level server, which counts its connections and can break them all off."""
+    """An aiohttp server that counts connections and can abort all of these."""
 
     def __init__(self, decide: Decide, log: RequestLog, rate: float | None, latency: float) -> None:
-        """Serves what is decided; rate in bytes per second, latency in seconds."""
+        """Create a server.
+
+        Args:
+            decide: Returns the answer to a request.
+            log: Receives the requests.
+            rate: Maximum bytes per second of a connection. None means no limit.
+            latency: Seconds of delay before every response.
+        """
         super().__init__(self._handle, handler_cancellation=True, access_log=None)
         self.accepted = 0
         self._decide, self._log, self._rate, self._latency = decide, log, rate, latency
         self._transports: dict[object, asyncio.Transport] = {}
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        """Counts a connection and keeps its transport."""
+        """Count a connection, and remember the transport."""
         super().connection_made(handler, transport)
         self.accepted += 1
         self._transports[handler] = transport
@@ -51,12 +61,12 @@ class Server(web.Server):
     def connection_lost(
         self, handler: web.RequestHandler, exc: BaseException | None = None
     ) -> None:
-        """Forgets the transport."""
+        """Forget the transport."""
         super().connection_lost(handler, exc)
         self._transports.pop(handler, None)
 
     async def abort(self) -> None:
-        """Ends all connections, and with them whatever their responses were doing."""
+        """Abort all connections and the responses in progress."""
         for transport in list(self._transports.values()):
             transport.abort()
         for _ in range(200):
@@ -103,7 +113,7 @@ class Server(web.Server):
             writer = await response.prepare(request)
             assert isinstance(writer, StreamWriter)
             if answer.ending != "keep":
-                response.force_close()  # only now: no header tells the client beforehand
+                response.force_close()  # After the headers, so that they do not announce the close.
             await self._send_body(writer, transport, answer, ongoing)
             if answer.ending == "keep":
                 await response.write_eof()
@@ -113,7 +123,7 @@ class Server(web.Server):
                 await _delivered(transport)
                 _reset(transport)
         except ConnectionError:
-            pass  # the client has gone
+            pass  # The client has closed the connection.
         return response
 
     async def _send_body(
@@ -121,16 +131,16 @@ class Server(web.Server):
     ) -> None:
         rates = [rate for rate in (self._rate, answer.rate) if rate is not None]
         rate = min(rates, default=None)
-        chunk = _PIECE
+        chunk = _CHUNK
         if rate is not None:
-            chunk = int(min(max(rate / 20, 1), _SLOW_PIECE))
+            chunk = int(min(max(rate / 20, 1), _SLOW_CHUNK))
             _shrink(transport)
         clock = asyncio.get_running_loop().time
         sent, began = 0, clock()
         for stop, pause in (*answer.pauses, (answer.send, 0.0)):
             for piece in answer.source.pieces(answer.start + sent, answer.start + stop, chunk):
                 sent += len(piece)
-                # A turn of the loop at least, so that one response can't keep it for itself.
+                # Sleep even if no delay is due, so that other responses get a turn.
                 due = began + sent / rate - clock() if rate is not None else 0.0
                 await asyncio.sleep(max(due, 0.0))
                 await _hand_over(writer, transport, piece, ongoing)
@@ -142,18 +152,18 @@ class Server(web.Server):
 async def _hand_over(
     writer: StreamWriter, transport: asyncio.Transport, piece: bytes, ongoing: Ongoing
 ) -> None:
-    """Writes a piece and waits until the socket has it, counting what it takes at each step.
+    """Write a chunk, wait until the socket has the chunk, and count the bytes taken.
 
-    A transport that breaks forgets how much it still had. So it is asked after each progress: a
-    limit one byte below what is left makes it report the next one. (A TLS transport's buffer holds
-    ciphertext: there the piece counts whole.)
+    A broken transport does not report how many bytes it still held. Therefore its buffer is checked
+    after each progress: a limit of one byte less than the rest makes `drain` return at the next
+    progress. The buffer of a TLS transport holds ciphertext, so there the whole chunk is counted.
     """
     before = ongoing.body_sent
     ongoing.body_sent = before + len(piece)
     try:
         await writer.write(piece, drain=False)
-        if transport.is_closing():  # what it does if the socket refuses, instead of raising
-            raise ConnectionResetError("the client has gone")
+        if transport.is_closing():  # The transport closes instead of raising an error.
+            raise ConnectionResetError("the client has closed the connection")
     except ConnectionError:
         ongoing.body_sent = before
         raise
@@ -168,7 +178,7 @@ async def _hand_over(
 
 
 async def _delivered(transport: asyncio.Transport, seconds: float = 5.0) -> None:
-    """Waits until the client's side has what was sent, which a reset would take back otherwise."""
+    """Wait until the client's kernel has received the sent bytes, which a reset would discard."""
     if sys.platform == "win32":
         return
     connection = transport.get_extra_info("socket")
@@ -185,12 +195,12 @@ async def _delivered(transport: asyncio.Transport, seconds: float = 5.0) -> None
 def _reset(transport: asyncio.Transport) -> None:
     connection = transport.get_extra_info("socket")
     with contextlib.suppress(OSError):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     transport.abort()
 
 
 def _shrink(transport: asyncio.Transport) -> None:
-    """Keeps the kernel from taking much more than the client has received."""
+    """Limit the send buffer, so that the kernel holds few unreceived bytes."""
     connection = transport.get_extra_info("socket")
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SLOW_BUFFER)

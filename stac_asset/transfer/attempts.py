@@ -1,4 +1,4 @@
-"""Downloads one candidate into an open upload: the attempts, and how each of them ends."""
+"""Downloads a candidate into an open upload, with retries. The engine calls this."""
 
 from __future__ import annotations
 
@@ -24,11 +24,16 @@ from stac_asset.types import Candidate, Downloaded, Transfer
 
 @dataclass(slots=True)
 class TransferStats:
-    """What one transfer has cost so far, for all of its candidates."""
+    """The attempts and received bytes of a transfer, summed over all candidates."""
 
     started: float = field(default_factory=time.monotonic)
+    """Start time, in seconds of the monotonic clock."""
+
     attempts: int = 0
+    """Number of attempts."""
+
     received: int = 0
+    """Number of received bytes, including discarded bytes."""
 
     @property
     def seconds(self) -> float:
@@ -38,7 +43,7 @@ class TransferStats:
 
 @dataclass(slots=True)
 class TransferContext:
-    """What the transfers of a run share."""
+    """The settings and functions that all transfers of a run share."""
 
     config: Config
     """The configuration of the run."""
@@ -47,15 +52,15 @@ class TransferContext:
     """Receives the progress of all transfers."""
 
     stream: bool | None
-    """If False, a file is read into memory before its first byte is written."""
+    """If False, a file is read into memory before the first byte is written."""
 
     connection_slot: Callable[[str], AbstractAsyncContextManager[object]]
-    """Returns the slot of a connection to a host."""
+    """Function that returns the slot of a connection to a host."""
 
 
 @dataclass(slots=True)
 class CandidateDownload:
-    """The download of one candidate into an open upload."""
+    """The download of a candidate into an open upload."""
 
     upload: Upload
     client: Source
@@ -66,9 +71,9 @@ class CandidateDownload:
     stats: TransferStats
     _received_before: int = field(init=False)
     _retries: bool = False
-    """Whether the last error is one that another attempt may fix."""
+    """Whether another attempt may succeed after the last error."""
     _single_connection: bool = False
-    """Whether the source failed to send ranges, or several of them at a time."""
+    """Whether the source failed to send ranges, or several ranges at the same time."""
 
     def __post_init__(self) -> None:
         self._received_before = self.stats.received
@@ -125,7 +130,7 @@ class CandidateDownload:
             await self.upload.restart()
             raise
         except (ChecksumError, SizeError) as error:
-            # The resumed bytes may be the wrong ones. One attempt from the start decides.
+            # The resumed bytes may be wrong, so one attempt from the start is allowed.
             error.transient = resumed > 0
             await self.upload.restart()
             raise
@@ -142,7 +147,7 @@ class CandidateDownload:
             await self._receive()
 
     async def _receive(self) -> None:
-        """Write one response, and continue over several connections if the first one is slow."""
+        """Write a response. Continue over several connections if the first connection is slow."""
         parallel: ParallelFetch | None = None
         config = self.context.config
         limits = config.http_read_timeout, config.http_client_timeout
@@ -207,7 +212,7 @@ class CandidateDownload:
     async def _write_all(
         self, chunks: AsyncIterator[bytes], timer: StallTimer, probe: SpeedProbe | None
     ) -> bool:
-        """Write chunks, and return False if they arrive too slowly for a single connection."""
+        """Write chunks, and return False if a single connection is too slow."""
         if self.context.stream is False:
             chunks = _joined(chunks, self.upload.room)
         now, upload = timer.loop.time, self.upload
@@ -225,7 +230,7 @@ class CandidateDownload:
 
 
 async def _joined(chunks: AsyncIterator[bytes], room: int) -> AsyncIterator[bytes]:
-    """Yield all chunks as one. Stop early if they exceed the room, which the writer reports."""
+    """Join all chunks. Stop early if the chunks exceed the room, which the writer reports."""
     received: list[bytes] = []
     async for chunk in chunks:
         received.append(chunk)

@@ -76,7 +76,7 @@ class Engine:
         self._context.reporter = reporter
 
     async def run(self, transfers: Iterable[Transfer]) -> AsyncGenerator[Outcome, None]:
-        """Download transfers, and yield each outcome as soon as it is known.
+        """Download transfers, and yield each outcome immediately.
 
         Transfers are taken from the iterable when there is capacity, so it may be very long. With
         `Config.fail_fast`, the first failure is the last outcome, and other transfers are
@@ -95,7 +95,7 @@ class Engine:
                     return
 
     async def download(self, transfer: Transfer) -> Outcome:
-        """Download one transfer from the first of its candidates that is available.
+        """Download a transfer from the first available candidate.
 
         Args:
             transfer: The planned transfer.
@@ -192,7 +192,7 @@ class Engine:
 
 
 def _identity(href: str) -> str:
-    """Return the part of an href that stays the same when it is signed again."""
+    """Return the part of an href that stays the same when the href is signed again."""
     if "?" not in href and "@" not in href and "#" not in href:
         return href
     if href.lower().startswith(("http://", "https://")):

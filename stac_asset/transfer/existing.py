@@ -1,4 +1,4 @@
-"""Decides which planned files exist already."""
+"""Finds planned files that exist and are valid. The engine, dry runs and tasks call this."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def declared_by(transfer: Transfer) -> Declared:
 async def find_existing(
     transfer: Transfer, config: Config, destination: Destination, clean_up: bool = True
 ) -> Skipped | None:
-    """Return the outcome of a transfer whose file exists and is valid, or None.
+    """Return the outcome of a transfer if its file exists and is valid.
 
     Args:
         transfer: The planned transfer.
         config: How to check the file. Files to overwrite are never skipped.
         destination: The destination of the transfer.
-        clean_up: Remove what interrupted runs left beside an existing file.
+        clean_up: Remove part files of interrupted runs beside an existing file.
 
     Raises:
         UnsafePathError: The file would be outside of the destination.
-        DestinationError: Something that is not a file has its name.
+        DestinationError: A folder has the name of the file.
     """
     if config.overwrite or transfer.overwrite:
         return None
@@ -53,7 +53,7 @@ async def find_existing(
 async def remove_other_leftovers(
     transfer: Transfer, candidate: Candidate, destination: Destination
 ) -> None:
-    """Remove what interrupted uploads left of the other candidates of a finished transfer.
+    """Remove the part files of the other candidates of a finished transfer.
 
     Args:
         transfer: The transfer.

@@ -1,6 +1,7 @@
-"""What the engine asks of a client: requests, responses, and the protocols of both sides.
+"""The interface of clients: requests, responses, and the protocols `Source` and `Sources`.
 
-Clients implement these protocols. The engine imports no client.
+Clients implement `Source`, and the registry of clients implements `Sources`. The engine imports no
+client.
 """
 
 from __future__ import annotations
@@ -17,66 +18,66 @@ from stac_asset.types import Storage
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the engine wants of a client."""
+    """A request of the engine for a file or a byte range."""
 
     url: URL = field(repr=False)
-    """The url; it may be signed, so it is not shown."""
+    """The URL. `repr` omits the URL, because it may be signed."""
 
     content_type: str | None = None
-    """The media type that the asset says."""
+    """The media type that the asset declares."""
 
     offset: int = 0
-    """The first byte wanted."""
+    """Position of the first requested byte."""
 
     validator: str | None = None
-    """The version that the bytes before the offset are of; another one has to start over."""
+    """The version of the bytes before the offset. A response of another version starts at 0."""
 
     storage: Storage | None = None
-    """What the item says of the object store."""
+    """The object store of the asset, if the item declares the store."""
 
     end: int | None = None
-    """The first byte not wanted, if the file is fetched in pieces; the validator is known then."""
+    """Position after the last requested byte, for a byte range. A validator is set, too."""
 
     watched: bool = False
-    """Whether whoever asks ends the response itself when it is silent for too long."""
+    """Whether the caller ends stalled responses, so that the client needs no read timeout."""
 
 
 @dataclass(slots=True)
 class Response:
-    """What a client gives for a request."""
+    """The response of a client to a request."""
 
     chunks: AsyncIterator[bytes]
-    """The bytes, as the source stores them: never decompressed."""
+    """The bytes as the source stores them, never decompressed."""
 
     offset: int = 0
-    """The position of the first of these bytes: the request's offset, or 0 to start over."""
+    """Position of the first byte: the offset of the request, or 0 to start over."""
 
     size: int | None = None
-    """Bytes of the whole file, if the source says."""
+    """Size of the complete file in bytes, if reported."""
 
     validator: str | None = None
-    """What the source calls this version, if a range can be asked of it later."""
+    """The identifier of this version, such as an ETag, if the source supports range requests."""
 
     ranges: bool = False
-    """Whether other ranges can be asked for at the same time, by requests with an `end`."""
+    """Whether other ranges can be requested at the same time, by requests with an `end`."""
 
     end: int | None = None
-    """The first byte that will not come, where the source says that it sends only a part."""
+    """Position after the last byte, if the source sends only a part of the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """What a source says of a file without sending it."""
+    """The facts that a source reports about a file without sending the file."""
 
     size: int | None = None
-    """Bytes, if the source says."""
+    """Size in bytes, if reported."""
 
     content_type: str | None = None
-    """The media type, if the source says."""
+    """The media type, if reported."""
 
 
 class Source(Protocol):
-    """A client, as the engine uses it."""
+    """The part of a client that the engine uses."""
 
     @property
     def name(self) -> str:
@@ -95,7 +96,7 @@ class Source(Protocol):
     async def probe(
         self, href: str, content_type: str | None = None, storage: Storage | None = None
     ) -> Stat:
-        """Return what the source reports about a file, without downloading it.
+        """Return the facts that the source reports about a file, without a download.
 
         Args:
             href: The href of the file.
@@ -103,12 +104,12 @@ class Source(Protocol):
             storage: The storage extension's fields of the asset, if any.
 
         Raises:
-            StacAssetError: The file does not exist, or the source cannot be asked.
+            StacAssetError: The file does not exist, or the source did not answer.
         """
 
 
 class Sources(Protocol):
-    """The clients of a run, as the engine uses them."""
+    """The part of a registry of clients that the engine uses."""
 
     async def client_of(self, url: URL) -> Source:
         """Return the client that claims a URL.

@@ -2,8 +2,8 @@
 
 Ranges are taken from the start to the end, so that a digest can follow them. They become smaller
 towards the end, so that all connections end at about the same time. If a further connection fails,
-the others fetch the rest of its range. If the first connection fails, the attempt fails. If only
-the first connection is refused, it waits until another one ends.
+the others fetch the rest of its range. If the first connection fails, the attempt fails. If the
+source refuses only the first connection, the first connection waits until another one ends.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ _MIN_RANGE, _MAX_RANGE = MIB, 64 * MIB
 """Size of a byte range, in bytes."""
 
 _DEFAULT_CONNECTIONS = 16
-"""Maximum number of connections for one file, if the configuration does not set it."""
+"""Maximum number of connections for a file, unless `Config.max_connections_per_file` is set."""
 
 _SINGLE_CONNECTION_HOSTS = re.compile(
     # Four connections per user: https://documentation.dataspace.copernicus.eu/Quotas.html
     r"([a-z0-9-]+\.)*dataspace\.copernicus\.eu",
     re.IGNORECASE,
 )
-"""Hosts that allow few connections. A file uses one, unless the configuration sets more."""
+"""Hosts that allow few connections. By default, files of these hosts use a single connection."""
 
 
 def connections_per_file(config: Config, host: str | None) -> int:
-    """Return the maximum number of simultaneous connections for one large file.
+    """Return the maximum number of simultaneous connections for a large file.
 
     Args:
         config: The configuration.
@@ -60,7 +60,7 @@ def connections_per_file(config: Config, host: str | None) -> int:
 
 
 class ParallelFetch:
-    """The connections of one file. The creator must call `close`.
+    """The connections of a file. The creator must call `close`.
 
     Args:
         upload: The upload, which was split into ranges.
@@ -92,10 +92,10 @@ class ParallelFetch:
         self._further: set[asyncio.Task[None]] = set()
 
     async def read_first(self, response: Response, timer: StallTimer) -> None:
-        """Open further connections, and read the response of the first one up to their ranges.
+        """Open further connections, and read the first response up to their ranges.
 
         Args:
-            response: The response. Its next byte is the first missing one.
+            response: The response. Its next byte is the first missing byte.
             timer: The timer of the attempt.
         """
         target = self._take()
@@ -135,7 +135,7 @@ class ParallelFetch:
         self._further = {asyncio.create_task(self._work()) for _ in range(wanted)}
 
     async def _work(self) -> None:
-        """Fetch ranges over a further connection, until none is left or the connection fails."""
+        """Fetch ranges over a further connection, until no range is left or a request fails."""
         async with self._connection_slot():
             while (target := self._take()) is not None:
                 try:
@@ -153,7 +153,7 @@ class ParallelFetch:
         return missing.take(min(_MAX_RANGE, max(_MIN_RANGE, share)), at)
 
     async def _fetch(self, target: ByteRange) -> None:
-        """Fetch a range, with as many requests as the source needs for it."""
+        """Fetch a range, with as many requests as the source needs."""
         try:
             while target.size:
                 await self._request_range(target)
@@ -178,17 +178,19 @@ class ParallelFetch:
                         or response.size not in (None, upload.size)
                         or response.end == target.position
                     ):
-                        raise RangeError(f"{shown} changed while it was fetched in pieces")
+                        raise RangeError(f"{shown} changed during the download of its byte ranges")
                     if response.end is None:
                         response.end = target.end
                     await self._read(target, response, timer)
         except ResponseError as error:
             if error.status in (412, 416):
-                raise RangeError(f"{shown} changed while it was fetched in pieces") from None
+                raise RangeError(
+                    f"{shown} changed during the download of its byte ranges"
+                ) from None
             raise
 
     async def _read(self, target: ByteRange, response: Response, timer: StallTimer) -> None:
-        """Read a response up to its end, or up to a range that another connection fetches."""
+        """Read a response up to the end, or up to a range that another connection fetches."""
         end = self._upload.size if response.end is None else response.end
         assert end is not None, "the size of a split file is known"
         own = target
@@ -211,10 +213,10 @@ class ParallelFetch:
         finally:
             if target is not own:
                 target.taken = False
-        raise TruncatedError(f"{target.size} bytes of a piece did not arrive")
+        raise TruncatedError(f"{target.size} bytes of a byte range were not received")
 
     async def close(self) -> None:
-        """Cancel the further connections and wait until they have ended."""
+        """Cancel the further connections, and wait until all have ended."""
         cancelled = False
         for task in self._further:
             task.cancel()
@@ -235,7 +237,7 @@ class ParallelFetch:
 
 
 def _raise_errors(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Raise the error of an ended connection, if it ends all of them."""
+    """Raise the errors of ended connections. Only errors that end all connections are left."""
     for task in tasks:
         if task.done():
             task.result()
@@ -247,5 +249,5 @@ def _is_refusal(error: StacAssetError) -> bool:
 
 
 def _ends_all(error: StacAssetError) -> bool:
-    """Return whether the error of one connection ends the others."""
+    """Return whether the error of a connection ends all connections."""
     return isinstance(error, RangeError | DestinationError)

@@ -1,4 +1,7 @@
-"""Asks the sources of planned assets for existence, size and media type, without downloading."""
+"""Asks the sources of planned assets for existence, size and media type, without downloading.
+
+Dry runs, existence checks and `stac-asset info` call this.
+"""
 
 from __future__ import annotations
 
@@ -22,16 +25,16 @@ _MAX_ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What is known about one planned asset."""
+    """The answer of the source of a planned asset."""
 
     candidate: Candidate
-    """The first candidate that exists. If none does, the preferred one."""
+    """The first existing candidate, or the preferred candidate if no candidate exists."""
 
     client: str | None
     """The name of the client that claims the candidate, if any."""
 
     stat: Stat | None = None
-    """The answer of the source. None if it was not asked, or the probe failed."""
+    """The facts that the source reported, if the source was asked and has answered."""
 
     error: StacAssetError | None = None
     """The error of the probe."""
@@ -44,7 +47,7 @@ async def probe_all(
     limit: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
     trust_sizes: bool = False,
 ) -> list[ProbeResult]:
-    """Return what the sources of planned assets report, in the order of the assets.
+    """Ask the sources of planned assets, and return the results in the order of the assets.
 
     Args:
         transfers: The planned assets.
@@ -70,7 +73,7 @@ async def probe_all(
 async def probe(
     transfer: Transfer, clients: Sources, config: Config, is_asked: bool = True
 ) -> ProbeResult:
-    """Return what the sources of a planned asset report.
+    """Ask the sources of a planned asset, in order of preference, until a candidate exists.
 
     Args:
         transfer: The planned asset.

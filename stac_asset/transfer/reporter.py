@@ -1,4 +1,8 @@
-"""Tells how transfers go on: what the engine calls, and what makes messages of that."""
+"""The progress interface of the engine, and an implementation that sends messages.
+
+The engine calls a `Reporter` at each step of a transfer. `Messenger` puts messages into a queue of
+the caller. The flows have another reporter, which counts statistics.
+"""
 
 from __future__ import annotations
 
@@ -18,79 +22,116 @@ from stac_asset.messages import (
 from stac_asset.redact import redact_href
 from stac_asset.types import Candidate, Failed, MessageQueue, Transfer
 
-_NAMED = 1024
-"""Candidates whose names are kept while there may be more to say of them."""
+_MAX_CACHED = 1024
+"""Maximum number of candidates with a cached redacted href and path."""
 
 
 class Reporter:
-    """Is told how transfers go on; this one tells nobody."""
+    """Receives and ignores the progress of transfers. Subclasses override methods."""
 
     async def started(self, transfer: Transfer, candidate: Candidate) -> None:
-        """A candidate of a transfer is about to be fetched."""
+        """Handle the start of a candidate, before the first request.
+
+        Args:
+            transfer: The transfer.
+            candidate: The candidate to download.
+        """
 
     async def opened(self, candidate: Candidate, size: int | None) -> None:
-        """Its source has answered, and said how many bytes the whole file has, if it knows."""
+        """Handle the response of the source of a candidate.
+
+        Args:
+            candidate: The candidate.
+            size: Size of the complete file in bytes, if reported.
+        """
 
     def wrote(self, candidate: Candidate, size: int) -> None:
-        """Some more bytes are in its part file."""
+        """Handle bytes that were written to the destination.
+
+        Args:
+            candidate: The candidate.
+            size: Number of bytes.
+        """
 
     async def finished(self, transfer: Transfer, candidate: Candidate) -> None:
-        """Its file is in its place."""
+        """Handle a complete file with the final name.
+
+        Args:
+            transfer: The transfer.
+            candidate: The downloaded candidate.
+        """
 
     async def skipped(self, transfer: Transfer, candidate: Candidate) -> None:
-        """Its file was there already."""
+        """Handle a transfer that was skipped because the file exists and is valid.
+
+        Args:
+            transfer: The transfer.
+            candidate: The candidate of the existing file.
+        """
 
     async def failed(self, transfer: Transfer, candidate: Candidate, error: Exception) -> None:
-        """A transfer has failed, all its candidates tried."""
+        """Handle a transfer after all candidates have failed.
+
+        Args:
+            transfer: The transfer.
+            candidate: The preferred candidate.
+            error: The error of the transfer.
+        """
 
     async def refused(self, failed: Failed, directory: Path) -> None:
-        """An asset of which there is no transfer, as none could be planned, has failed."""
+        """Handle an asset that failed because no transfer could be planned.
+
+        Args:
+            failed: The failure.
+            directory: The directory of the run.
+        """
 
 
 class Messenger(Reporter):
-    """Puts a message for each of it into a queue.
+    """Puts a message about each step into a queue.
 
     Args:
-        messages: The queue. A full one loses the messages of written bytes, and no others.
+        messages: The queue. If the queue is full, messages about written bytes are dropped, and
+            other messages wait.
     """
 
     def __init__(self, messages: MessageQueue) -> None:
         self._messages = messages
-        self._names = lru_cache(_NAMED)(_names)
+        self._names = lru_cache(_MAX_CACHED)(_names)
 
     async def started(self, transfer: Transfer, candidate: Candidate) -> None:
-        """Puts a `StartAssetDownload`."""
+        """Put the message `StartAssetDownload` into the queue."""
         names = self._names(candidate)
         await self._messages.put(StartAssetDownload(transfer.key, transfer.owner_id, *names))
 
     async def opened(self, candidate: Candidate, size: int | None) -> None:
-        """Puts an `OpenUrl`."""
+        """Put the message `OpenUrl` into the queue."""
         shown = self._names(candidate)[0].removesuffix("?…")
         await self._messages.put(OpenUrl(url=URL(shown, encoded=True), size=size))
 
     def wrote(self, candidate: Candidate, size: int) -> None:
-        """Puts a `WriteChunk`."""
+        """Put the message `WriteChunk` into the queue."""
         if not self._messages.full():
             self._messages.put_nowait(WriteChunk(*self._names(candidate), size))
 
     async def finished(self, transfer: Transfer, candidate: Candidate) -> None:
-        """Puts a `FinishAssetDownload`."""
+        """Put the message `FinishAssetDownload` into the queue."""
         await self._messages.put(FinishAssetDownload(transfer.key, *self._names(candidate)))
 
     async def skipped(self, transfer: Transfer, candidate: Candidate) -> None:
-        """Puts a `SkipAssetDownload`."""
+        """Put the message `SkipAssetDownload` into the queue."""
         await self._messages.put(SkipAssetDownload(transfer.key, Path(candidate.path)))
 
     async def failed(self, transfer: Transfer, candidate: Candidate, error: Exception) -> None:
-        """Puts an `ErrorAssetDownload`."""
+        """Put the message `ErrorAssetDownload` into the queue."""
         names = self._names(candidate)
         await self._messages.put(ErrorAssetDownload(transfer.key, *names, error))
 
     async def refused(self, failed: Failed, directory: Path) -> None:
-        """Puts an `ErrorAssetDownload`."""
+        """Put the message `ErrorAssetDownload` into the queue."""
         await self._messages.put(ErrorAssetDownload(failed.key, "", directory, failed.error))
 
 
 def _names(candidate: Candidate) -> tuple[str, Path]:
-    """Returns what messages say of a candidate: its href, as it may be shown, and its file."""
+    """Return the redacted href and the path of a candidate, for messages."""
     return redact_href(candidate.href), Path(candidate.path)

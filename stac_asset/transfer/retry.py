@@ -1,4 +1,7 @@
-"""The retry loop: which errors are retried, and how long the waits are."""
+"""The retry loop: decides which errors are retried, and how long the waits are.
+
+Downloads, probes and the reader of documents use this loop.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ async def retry(
     is_retryable: Callable[[Exception], bool] = is_transient,
     max_attempts: int | None = None,
 ) -> _T:
-    """Await a call until it succeeds, fails with a permanent error, or no attempt is left.
+    """Await a call until success, a permanent error, or the last attempt.
 
     Args:
         call: Starts an attempt.

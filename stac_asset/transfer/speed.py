@@ -10,12 +10,11 @@ from stac_asset.transfer.interface import Response
 MIB = 1024 * 1024
 
 _MIN_MISSING = 32 * MIB
-"""Minimum number of missing bytes for more than one connection."""
+"""Minimum number of missing bytes for several connections."""
 
 _INTERVALS = ((0.02, 40_000_000), (0.25, 150_000_000))
-"""Measured intervals: their length in seconds, and the speed in bytes per second that is fast
-enough for one connection. The last interval is repeated. At higher speeds, the processor is the
-limit."""
+"""Measured intervals: length in seconds, and the speed in bytes per second that is fast enough for
+a single connection. The last interval is repeated. At higher speeds, the processor is the limit."""
 
 
 def can_split(response: Response, upload: Upload) -> bool:
@@ -29,7 +28,7 @@ def can_split(response: Response, upload: Upload) -> bool:
 
 
 def is_large(upload: Upload) -> bool:
-    """Return whether enough bytes are missing for more than one connection.
+    """Return whether enough bytes are missing for several connections.
 
     Args:
         upload: The upload.

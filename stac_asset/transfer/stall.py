@@ -1,4 +1,4 @@
-"""Ends attempts that receive no bytes for too long, or take too long in total."""
+"""Ends download attempts that receive no bytes for too long, or take too long in total."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stac_asset.redact import redact_href
 
 
 class StallTimer:
-    """The timer of one attempt. The receiver of bytes sets `last_received` to the loop's time.
+    """The timer of an attempt. The receiver of bytes sets `last_received` to the time of the loop.
 
     A new timer for each chunk would cost more than the chunk. So one timer looks at the time of the
     last chunk, and sets itself again.
@@ -34,7 +34,7 @@ class StallTimer:
     )
 
     last_received: float
-    """When the last bytes arrived, by the loop's clock."""
+    """Arrival time of the last bytes, in seconds of the clock of the event loop."""
 
     def __init__(
         self, stall_timeout: float, total_timeout: float | None, timeout: asyncio.Timeout

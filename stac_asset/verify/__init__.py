@@ -1,7 +1,16 @@
-"""Verifies and repairs downloaded files."""
+"""Verifies downloaded files against STAC documents, and repairs bad files."""
 
 from stac_asset.verify.check import check_all
 from stac_asset.verify.inventory import Inventory, take_inventory
 from stac_asset.verify.results import Summary, Verdict
+from stac_asset.verify.run import Repairs, verify_files
 
-__all__ = ["Inventory", "Summary", "Verdict", "check_all", "take_inventory"]
+__all__ = [
+    "Inventory",
+    "Repairs",
+    "Summary",
+    "Verdict",
+    "check_all",
+    "take_inventory",
+    "verify_files",
+]

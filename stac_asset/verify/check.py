@@ -1,4 +1,7 @@
-"""Verifies a directory of downloads against what its own documents say. It changes nothing."""
+"""Checks downloaded files against the sizes and checksums that local documents declare.
+
+`verify.run` uses these functions. No file is changed here.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +28,20 @@ from stac_asset.verify.results import (
     Verified,
 )
 
-FILES_AT_ONCE = 8
-"""How many files are read at the same time, a thread each."""
+MAX_OPEN_FILES = 8
+"""Maximum number of files that are read at the same time, each in a thread."""
 
 
 def check(
     asset: ExpectedAsset, inventory: Inventory, stopped: Callable[[], bool] = lambda: False
 ) -> Verdict:
-    """Returns what there is to find of one asset.
+    """Check the file of an asset.
 
     Args:
-        asset: What a document says.
-        inventory: The inventory that it is from.
-        stopped: Asked between blocks whether nobody wants to know any more.
+        asset: The asset, as its document declares it.
+        inventory: The inventory of the document.
+        stopped: Called between blocks of the file. If it returns True, the check stops early, and
+            its result is meaningless.
     """
     try:
         path = inventory.file_of(asset)
@@ -49,9 +53,9 @@ def check(
     try:
         found = os.stat(path)
         if not stat.S_ISREG(found.st_mode):
-            return Corrupt(asset, str(path), "what is there is no file")
+            return Corrupt(asset, str(path), "the path is not a file")
         if asset.size is not None and found.st_size != asset.size:
-            reason = f"its file has {found.st_size} bytes where file:size says {asset.size}"
+            reason = f"the file has {found.st_size} bytes, but file:size declares {asset.size}"
             return Corrupt(asset, str(path), reason)
         if expected is None:
             return Unverifiable(asset, str(path), found.st_size)
@@ -59,29 +63,29 @@ def check(
     except (FileNotFoundError, NotADirectoryError):
         return Missing(asset, str(path))
     except OSError as error:
-        return Corrupt(asset, str(path), f"its file cannot be read: {error.strerror}")
+        return Corrupt(asset, str(path), f"the file cannot be read: {error.strerror}")
     if not expected.matches(digest):
-        got = Multihash(expected.code, digest)
-        reason = f"its file has the checksum {got} where file:checksum says {expected}"
+        actual = Multihash(expected.code, digest)
+        reason = f"the file has the checksum {actual}, but file:checksum declares {expected}"
         return Corrupt(asset, str(path), reason)
     return Verified(asset, str(path), found.st_size)
 
 
 async def check_all(
-    inventory: Inventory, limit: int = FILES_AT_ONCE
+    inventory: Inventory, limit: int = MAX_OPEN_FILES
 ) -> AsyncGenerator[Verdict, None]:
-    """Yields what was found of each asset, in the order of their ends.
+    """Check all assets, and yield the verdicts in the order of completion.
 
     Args:
         inventory: The inventory of a directory.
-        limit: How many files are read at the same time.
+        limit: Maximum number of files that are read at the same time.
 
     Yields:
         A verdict for each asset of each document.
     """
     stop = threading.Event()
 
-    async def one(asset: ExpectedAsset) -> Verdict:
+    async def check_one(asset: ExpectedAsset) -> Verdict:
         reading = asyncio.ensure_future(asyncio.to_thread(check, asset, inventory, stop.is_set))
         try:
             return await asyncio.shield(reading)
@@ -90,6 +94,6 @@ async def check_all(
             await asyncio.wait({reading})
             raise
 
-    async with aclosing(bounded(one, inventory.assets(), limit)) as verdicts:
+    async with aclosing(bounded(check_one, inventory.assets(), limit)) as verdicts:
         async for verdict in verdicts:
             yield verdict

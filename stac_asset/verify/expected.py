@@ -1,6 +1,6 @@
-"""What a local STAC document says of its assets.
+"""Reads the assets that a local STAC document declares.
 
-It is read as plain JSON: a document that is no valid STAC still tells which files it is about.
+Documents are read as plain JSON, so that also the files of an invalid document can be verified.
 """
 
 from __future__ import annotations
@@ -17,69 +17,70 @@ from stac_asset.errors import HrefError, SourceError
 from stac_asset.hrefs import absolute_href, is_local, local_path
 from stac_asset.stac.item_files import read_items
 
-_WHOLE = 16 * 1024 * 1024
-"""Bytes of the largest document that is read whole; what is larger can only be many items."""
+_MAX_SINGLE = 16 * 1024 * 1024
+"""Maximum size, in bytes, of a document that is read as a whole. Larger item collections are
+read item by item, and other larger documents are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedAsset:
-    """What a document says of one asset."""
+    """An asset as declared by a document."""
 
     document: str
     """The absolute path of the document."""
 
     owner: str
-    """Whose asset it is, e.g. `item 'S2B_31UFU'`."""
+    """The item or collection of the asset, such as `item 'S2B_31UFU'`."""
 
     owner_id: str
     """The id of the item or collection."""
 
     key: str
-    """The asset's key."""
+    """The key of the asset."""
 
     href: Any = field(repr=False)
-    """The href as it stands there, which may be anything."""
+    """The href in the document. Any JSON value."""
 
     size: int | None = None
-    """Bytes, where `file:size` tells."""
+    """Size in bytes, from `file:size`."""
 
     checksum: str | None = None
-    """What `file:checksum` tells."""
+    """Checksum, from `file:checksum`."""
 
     source: str | None = field(default=None, repr=False)
-    """The href of the document that this one was made from, if it says."""
+    """The href of the source document, from the last `derived_from` link."""
 
 
 def owners_of(path: Path) -> Iterator[dict[str, Any]] | None:
-    """Returns the items and collections of a JSON file, or None where it is not STAC.
+    """Return the items and collections of a JSON file, if the file is STAC.
 
     Args:
         path: The file.
 
     Raises:
-        SourceError: It is no whole JSON, or cannot be read; also while they are drawn.
+        SourceError: The file cannot be read, or is not complete JSON. The iterator raises it too.
     """
     try:
-        large = path.stat().st_size > _WHOLE
+        large = path.stat().st_size > _MAX_SINGLE
         document: Any = None if large else json.loads(path.read_bytes())
     except OSError as error:
-        raise SourceError(f"it cannot be read: {error.strerror}") from None
+        raise SourceError(f"the file cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise SourceError(f"it is no JSON: {error}") from None
+        raise SourceError(f"the file is not JSON: {error}") from None
     items = read_items(path, str(path)) if large else _features(document)
     if items is None:
         return iter([document]) if _is_stac(document) else None
     try:
         first = next(items, None)
     except SourceError:
-        return None  # Large, and no FeatureCollection.
+        return None  # Large, and not a FeatureCollection.
     if first is None:
         return iter([])
     return _checked(chain([first], items)) if _is_stac(first) else None
 
 
 def _features(document: Any) -> Iterator[Any] | None:
-    """Returns the features of a FeatureCollection, or None where a document is none."""
+    """Return the features of a document, if the document is a FeatureCollection."""
     if isinstance(document, dict) and document.get("type") == "FeatureCollection":
         features = document.get("features")
         return iter(features) if isinstance(features, list) else None
@@ -89,7 +90,7 @@ def _features(document: Any) -> Iterator[Any] | None:
 def _checked(features: Iterable[Any]) -> Iterator[dict[str, Any]]:
     for number, feature in enumerate(features):
         if not _is_stac(feature):
-            raise SourceError(f"its feature {number} is no STAC item")
+            raise SourceError(f"feature {number} is not a STAC item")
         yield feature
 
 
@@ -102,12 +103,12 @@ def _is_stac(document: Any) -> bool:
     return isinstance(assets, dict)
 
 
-def stated(document: Path, owners: Iterable[dict[str, Any]]) -> Iterator[ExpectedAsset]:
-    """Yields what a document says of each asset.
+def expected_assets(document: Path, owners: Iterable[dict[str, Any]]) -> Iterator[ExpectedAsset]:
+    """Yield the assets that a document declares.
 
     Args:
         document: The absolute path of the document.
-        owners: Its items and collections.
+        owners: The items and collections of the document.
     """
     for owner in owners:
         name = str(owner.get("id"))
@@ -129,7 +130,7 @@ def stated(document: Path, owners: Iterable[dict[str, Any]]) -> Iterator[Expecte
 
 
 def _source(owner: Mapping[str, Any], document: Path) -> str | None:
-    """Returns the last `derived_from` link: those before it were the source's own."""
+    """Return the href of the last `derived_from` link. Earlier links are copied from the source."""
     links = owner.get("links")
     for link in reversed(links if isinstance(links, list) else []):
         if isinstance(link, dict) and link.get("rel") == "derived_from":
@@ -141,13 +142,15 @@ def _source(owner: Mapping[str, Any], document: Path) -> str | None:
 
 
 def local_file(asset: ExpectedAsset) -> Path | None:
-    """Returns the file that an asset names, wherever that is, or None where its href is a URL.
+    """Return the absolute path of the file of an asset, if the href is local.
+
+    The path may be outside of the verified directory.
 
     Args:
-        asset: What a document says.
+        asset: The asset, as its document declares it.
 
     Raises:
-        HrefError: The href is none.
+        HrefError: The href is missing or invalid.
     """
     href = absolute_href(asset.href, asset.document)
     return Path(os.path.abspath(local_path(href))) if is_local(href) else None

@@ -1,8 +1,11 @@
-"""What a directory of downloads holds: STAC documents, what they say of files, and leftovers.
+"""Finds the STAC documents of a directory, and the part files that downloads left there.
 
-No document is trusted, since any file may have come with the data: an asset can be a STAC document
-itself, and say what it likes. So a file that a document names as its asset is data and no document;
-an asset outside of the directory is not looked at; and no document is anybody's asset to repair.
+Documents are not trusted, because any file may have come with the data. An asset can be a STAC
+document itself. Therefore:
+
+- A file that a document references as an asset is data, and not a document.
+- Assets outside of the directory are not read.
+- A document is never repaired.
 """
 
 from __future__ import annotations
@@ -16,12 +19,12 @@ from pathlib import Path
 from stac_asset.destinations.local.part_names import is_part_name
 from stac_asset.errors import HrefError, SourceError, StacAssetError, UnsafePathError
 from stac_asset.redact import redact_href
-from stac_asset.verify.expected import ExpectedAsset, local_file, owners_of, stated
+from stac_asset.verify.expected import ExpectedAsset, expected_assets, local_file, owners_of
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A document, or a folder, of which nobody can tell what is in it."""
+    """A document or folder that cannot be read."""
 
     path: str
     reason: str
@@ -29,70 +32,70 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """The documents of a directory, and what was found beside them."""
+    """The documents of a directory, and leftovers of downloads."""
 
     directory: Path
     """The absolute path of the directory."""
 
     documents: tuple[Path, ...]
-    """The STAC documents, none of which is an asset of another one."""
+    """The STAC documents that are not assets of other documents."""
 
     unreadable: tuple[Unreadable, ...]
-    """What is no whole JSON, or cannot be read."""
+    """Files that are not complete JSON, and files and folders that cannot be read."""
 
     leftovers: tuple[str, ...]
-    """The part files of downloads that did not come to their end, and the notes beside them."""
+    """The part files and resume notes of interrupted downloads."""
 
     _root: str
     _real_documents: frozenset[str]
 
     def assets(self) -> Iterator[ExpectedAsset]:
-        """Yields the assets of all documents, which are read one after the other.
+        """Yield the assets of all documents. Each document is read again.
 
         Raises:
-            SourceError: A document changed in the meantime, and cannot be read any more.
+            SourceError: A document has changed and cannot be read any more.
         """
         for document in self.documents:
-            yield from stated(document, owners_of(document) or ())
+            yield from expected_assets(document, owners_of(document) or ())
 
     def file_of(self, asset: ExpectedAsset) -> Path | None:
-        """Returns the file of an asset, or None where that is on no disk of ours.
+        """Return the path of the file of an asset, if the href is local.
 
         Args:
-            asset: What a document says.
+            asset: The asset, as its document declares it.
 
         Raises:
-            HrefError: The href is none.
-            UnsafePathError: The file lies outside of the directory, symlinks followed, or is a
-                document.
+            HrefError: The href is missing or invalid.
+            UnsafePathError: The file is a document, or is outside of the directory after symlinks
+                are resolved.
         """
         path = local_file(asset)
         if path is None:
             return None
         real = _real(path)
         if not _is_below(real, self._root):
-            raise UnsafePathError(f"the file {path} lies outside of the directory {self.directory}")
+            raise UnsafePathError(f"the file {path} is outside of the directory {self.directory}")
         if real in self._real_documents:
-            raise UnsafePathError(f"the file {path} is a document, and no asset")
+            raise UnsafePathError(f"the file {path} is a document of the directory, not an asset")
         return path
 
 
 def take_inventory(directory: str | os.PathLike[str]) -> Inventory:
-    """Returns what a directory holds.
+    """Return the documents and leftovers of a directory and all folders below.
 
     Args:
-        directory: The directory. Folders in it that are symlinks are not entered.
+        directory: The directory. Symlinks to folders are not followed.
 
     Raises:
-        SourceError: There is no such directory, or no STAC document in it.
+        SourceError: The directory does not exist, or contains no STAC document.
     """
     top = Path(os.path.abspath(directory))
     root = os.path.realpath(top)
     if not os.path.isdir(root):
-        raise SourceError(f"there is no directory {top}")
+        raise SourceError(f"the directory {top} does not exist")
     unreadable: list[Unreadable] = []
     leftovers: list[str] = []
-    claims: dict[Path, set[str]] = {}
+    references: dict[Path, set[str]] = {}
     for path in _files(top, unreadable):
         if is_part_name(path.name):
             leftovers.append(str(path))
@@ -101,13 +104,13 @@ def take_inventory(directory: str | os.PathLike[str]) -> Inventory:
                 _check_regular(path, root)
                 owners = None if path.is_symlink() else owners_of(path)
                 if owners is not None:
-                    claims[path] = _claimed(stated(path, owners))
+                    references[path] = _json_files(expected_assets(path, owners))
             except SourceError as error:
                 unreadable.append(Unreadable(str(path), error.message))
-    documents, data = _told_apart(claims)
+    documents, data = _separate(references)
     unreadable = [found for found in unreadable if _real(Path(found.path)) not in data]
     if not documents and not unreadable:
-        raise SourceError(f"there is no STAC document in the directory {top}")
+        raise SourceError(f"the directory {top} contains no STAC document")
     return Inventory(
         directory=top,
         documents=documents,
@@ -120,7 +123,9 @@ def take_inventory(directory: str | os.PathLike[str]) -> Inventory:
 
 def _files(top: Path, unreadable: list[Unreadable]) -> Iterator[Path]:
     def note(error: OSError) -> None:
-        unreadable.append(Unreadable(str(error.filename), error.strerror or "it cannot be read"))
+        unreadable.append(
+            Unreadable(str(error.filename), error.strerror or "the folder cannot be read")
+        )
 
     for folder, folders, names in os.walk(top, onerror=note):
         folders.sort()
@@ -128,67 +133,70 @@ def _files(top: Path, unreadable: list[Unreadable]) -> Iterator[Path]:
             yield Path(folder, name)
 
 
-def _told_apart(claims: Mapping[Path, set[str]]) -> tuple[tuple[Path, ...], set[str]]:
-    """Returns the documents, and the files that they name as their assets.
+def _separate(references: Mapping[Path, set[str]]) -> tuple[tuple[Path, ...], set[str]]:
+    """Separate documents from the JSON files that documents reference as assets.
 
-    What is data has no word in what is data. In a circle nobody's word counts, and all of it are
-    documents.
+    Files referenced as assets cannot declare assets themselves. If documents reference each other
+    in a cycle, all of them count as documents.
+
+    Args:
+        references: The real paths of the JSON files that each candidate references.
     """
-    waiting = {_real(path): claimed - {_real(path)} for path, claimed in claims.items()}
+    waiting = {_real(path): files - {_real(path)} for path, files in references.items()}
     documents: set[str] = set()
     data: set[str] = set()
     while waiting:
-        claimed = set().union(*waiting.values())
-        first = waiting.keys() - claimed
-        data.update(*(waiting[path] for path in first))
-        documents |= first or waiting.keys()
+        referenced = set().union(*waiting.values())
+        unreferenced = waiting.keys() - referenced
+        data.update(*(waiting[path] for path in unreferenced))
+        documents |= unreferenced or waiting.keys()
         waiting = {
-            path: names
-            for path, names in waiting.items()
+            path: files
+            for path, files in waiting.items()
             if path not in documents and path not in data
         }
-    return tuple(path for path in claims if _real(path) in documents), data - documents
+    return tuple(path for path in references if _real(path) in documents), data - documents
 
 
-def _claimed(assets: Iterable[ExpectedAsset]) -> set[str]:
-    """Returns the JSON files among assets."""
-    claimed = set()
+def _json_files(assets: Iterable[ExpectedAsset]) -> set[str]:
+    """Return the real paths of the local JSON files among assets."""
+    files = set()
     for asset in assets:
         try:
             path = local_file(asset)
             if path is not None and path.suffix.lower() == ".json":
-                claimed.add(_real(path))
+                files.add(_real(path))
         except StacAssetError:
-            continue  # Which is heard of when the asset is checked.
-    return claimed
+            continue  # The check of the asset reports the error.
+    return files
 
 
 def _check_regular(path: Path, root: str) -> None:
-    """Checks that a file is one, and in the directory.
+    """Check that a path is a regular file inside of the directory.
 
     Raises:
-        SourceError: It is not.
+        SourceError: The path is outside of the directory, or is not a regular file.
     """
     if not _is_below(_real(path), root):
-        raise SourceError("it leads out of the directory")
+        raise SourceError("the symlink leads outside of the directory")
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        raise SourceError(f"it cannot be read: {error.strerror}") from None
+        raise SourceError(f"the file cannot be read: {error.strerror}") from None
     if not stat.S_ISREG(mode):
-        raise SourceError("it is no file")
+        raise SourceError("the path is not a regular file")
 
 
 def _real(path: Path) -> str:
-    """Returns a path with its symlinks followed.
+    """Return a path with all symlinks resolved.
 
     Raises:
-        HrefError: It holds what no path can.
+        HrefError: The path contains characters that no file name can have.
     """
     try:
         return os.path.realpath(path)
     except ValueError as error:
-        raise HrefError(f"'{redact_href(str(path))}' names no file: {error}") from None
+        raise HrefError(f"'{redact_href(str(path))}' cannot name a file: {error}") from None
 
 
 def _is_below(real: str, root: str) -> bool:

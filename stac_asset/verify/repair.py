@@ -1,8 +1,8 @@
-"""Plans the repair of what a verification found bad: which assets are downloaded again, from where.
+"""Plans the repair of bad files: which assets are downloaded again, and from which source.
 
-A document names its source by the last of its `derived_from` links. Who is to be repaired is what
-the document says, who repairs is the asset of the same key in the source: the file goes where it
-was, and has to have the size and the checksum that the document says.
+The source of a document is its last `derived_from` link. The damaged file is replaced by the asset
+with the same key in the source item, written to the same path, and checked against the size and
+checksum in the local document.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from stac_asset.hrefs import is_local, local_path
 from stac_asset.integrity import Multihash
 from stac_asset.plan.planner import Owner, Planner
 from stac_asset.redact import redact_href
+from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import Stac
 from stac_asset.stac.read import read_stac
 from stac_asset.types import Failed, Transfer
@@ -32,8 +33,8 @@ from stac_asset.verify.expected import ExpectedAsset
 from stac_asset.verify.inventory import Inventory
 from stac_asset.verify.results import Bad, Corrupt, Missing, OutOfBounds, Verdict
 
-_SOURCES_AT_ONCE = 16
-"""How many sources are read at the same time."""
+_MAX_SOURCES = 16
+"""Maximum number of sources that are read at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,10 @@ class Repair:
     """A file that can be downloaded again."""
 
     owner: Owner
-    """The source's item or collection."""
+    """The item or collection in the source."""
 
     transfer: Transfer
+    """The download of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +53,17 @@ class Unrepairable:
     """A file that cannot be downloaded again."""
 
     path: str
+    """The absolute path of the file."""
+
     error: StacAssetError
+    """The reason."""
 
 
 def repair_config(config: Config) -> Config:
-    """Returns the configuration of repairs.
+    """Return the configuration for repairs.
 
-    A source is named by a document that may have come with the data, so it names no local file
-    by default, even where it is local itself.
+    A document may have come with the data, and its `derived_from` link is not trusted. So by
+    default, no source may reference local files, not even a local source.
 
     Args:
         config: The configuration of the verification.
@@ -72,22 +77,22 @@ def repair_config(config: Config) -> Config:
 async def plan_repairs(
     bad: Iterable[Bad], inventory: Inventory, clients: Clients, config: Config
 ) -> AsyncGenerator[Repair | Unrepairable, None]:
-    """Yields how to repair each bad file, or why it cannot be.
+    """Read the sources of bad files, and yield a planned repair or an error for each file.
 
     Args:
-        bad: What was found. Nothing is yielded of what was refused.
-        inventory: The inventory that it is from.
+        bad: The bad verdicts. Files out of bounds are ignored.
+        inventory: The inventory of the documents.
         clients: The clients of the run.
-        config: What `repair_config` returned.
+        config: The result of `repair_config`.
     """
-    wanted, contested = _told_apart(bad, inventory)
+    repairable, contested = _separate_contested(bad, inventory)
     for verdict in contested:
-        reason = "another asset has the same file, and says something else of it"
+        reason = "another asset declares a different size, checksum or source for the same file"
         yield Unrepairable(verdict.path, SourceError(reason))
     by_source: dict[str | None, list[Missing | Corrupt]] = {}
-    for verdict in wanted:
+    for verdict in repairable:
         by_source.setdefault(verdict.asset.source, []).append(verdict)
-    planner = Planner(inventory.directory, config)
+    planner = Planner(inventory.directory, config, LOCAL_FACTS)
 
     async def plan(
         entry: tuple[str | None, list[Missing | Corrupt]],
@@ -100,36 +105,38 @@ async def plan_repairs(
         return [_plan(verdict, source, planner) for verdict in verdicts]
 
     sources = list(by_source.items())
-    async with aclosing(bounded(plan, sources, _SOURCES_AT_ONCE)) as planned:
+    async with aclosing(bounded(plan, sources, _MAX_SOURCES)) as planned:
         async for repairs in planned:
             for repair in repairs:
                 yield repair
 
 
 def after_repair(bad: Bad, inventory: Inventory, errors: Mapping[str, Exception]) -> Verdict:
-    """Returns what is found of an asset when all repairs have ended.
+    """Check an asset again after all repairs.
 
     Args:
-        bad: What was found before.
-        inventory: The inventory that it is from.
-        errors: Why files could not be repaired, by their paths.
+        bad: The verdict before the repairs.
+        inventory: The inventory of the document.
+        errors: The errors of failed repairs, by the paths of the files.
     """
-    now = check(bad.asset, inventory)
-    if not isinstance(now, Missing | Corrupt):
-        return now
-    error = errors.get(now.path)
+    verdict = check(bad.asset, inventory)
+    if not isinstance(verdict, Missing | Corrupt):
+        return verdict
+    error = errors.get(verdict.path)
     if error is not None:
         reason = error.message if isinstance(error, StacAssetError) else str(error)
-        return dataclasses.replace(now, reason=f"{now.reason}, and cannot be repaired: {reason}")
-    return now
+        reason = f"{verdict.reason}, and the repair failed: {reason}"
+        return dataclasses.replace(verdict, reason=reason)
+    return verdict
 
 
-def _told_apart(
+def _separate_contested(
     bad: Iterable[Bad], inventory: Inventory
 ) -> tuple[list[Missing | Corrupt], list[Missing | Corrupt]]:
-    """Returns what to repair, a verdict a file, and that of which documents say different things.
+    """Separate repairable files from contested files. Return a verdict for each file.
 
-    One may say so of a file that is another's, and good, to have it overwritten.
+    A file is contested if assets declare different facts about it. A malicious document could
+    otherwise declare the good file of another asset as its own, and have it overwritten.
     """
     by_file = {
         os.path.realpath(verdict.path): verdict
@@ -156,21 +163,21 @@ def _file(asset: ExpectedAsset, inventory: Inventory) -> str | None:
 
 
 def _identity(asset: ExpectedAsset) -> tuple[object, ...]:
-    # With a checksum, it does not matter which source the bytes are from.
+    # If a checksum is declared, the bytes of any source are equally good.
     source = asset.source if Multihash.parse(asset.checksum) is None else None
     return asset.owner, asset.key, source, asset.size, asset.checksum
 
 
 async def _read(href: str | None, clients: Clients, config: Config) -> Stac:
-    """Returns the document of a source.
+    """Read the source document of a repair.
 
     Raises:
-        SourceError: There is none, or it cannot be read.
+        SourceError: The source is not declared, does not exist, or cannot be read.
     """
     if href is None:
-        raise SourceError("its document has no derived_from link to a source")
+        raise SourceError("the document has no `derived_from` link to a source")
     if is_local(href) and not local_path(href).is_file():
-        raise SourceError(f"there is no source {redact_href(href)}")
+        raise SourceError(f"the source {redact_href(href)} does not exist")
     return await read_stac(href, clients, config)
 
 
@@ -180,20 +187,20 @@ def _plan(verdict: Missing | Corrupt, source: Stac, planner: Planner) -> Repair 
     owners = [owner for owner in owners if asset.key in owner.assets]
     if len(owners) != 1:
         count = "no asset" if not owners else f"{len(owners)} assets"
-        error = SourceError(f"its source has {count} '{asset.key}' of {asset.owner}")
+        error = SourceError(f"the source has {count} '{asset.key}' of {asset.owner}")
         return Unrepairable(verdict.path, error)
     [owner] = owners
     planned = planner.asset(asset.key, owner.assets[asset.key], owner)
     if isinstance(planned, Failed):
         return Unrepairable(verdict.path, mapped(planned.error, owner.assets[asset.key].href))
-    stated = Multihash.parse(asset.checksum) is not None
+    has_checksum = Multihash.parse(asset.checksum) is not None
     transfer = dataclasses.replace(
         planned,
         candidates=tuple(
             dataclasses.replace(candidate, path=verdict.path) for candidate in planned.candidates
         ),
         size=asset.size if asset.size is not None else planned.size,
-        checksum=asset.checksum if stated else planned.checksum,
+        checksum=asset.checksum if has_checksum else planned.checksum,
     )
     return Repair(owner, transfer)
 

@@ -1,7 +1,7 @@
-"""What a verification finds of assets, each a value, and their sums.
+"""The verdicts and the summary of a verification.
 
-`Verified`, `Unverifiable` and `Elsewhere` are good as far as can be told; `Missing`, `Wrong` and
-`Refused` are bad.
+`Verified`, `Unverifiable` and `NotLocal` are good. `Missing`, `Corrupt` and `OutOfBounds` are bad.
+The `state` of each class is its name in reports and results.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from stac_asset.redact import redact_href
 from stac_asset.verify.expected import ExpectedAsset
 from stac_asset.verify.inventory import Unreadable
 
-_SHOWN = 100
-"""How many bad assets a summary keeps."""
+_MAX_LISTED = 100
+"""Maximum number of bad assets that a summary lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A file that has the checksum that its asset says, and the size if it says one."""
+    """A file with the declared checksum and, if declared, the declared size."""
 
     asset: ExpectedAsset
     path: str
@@ -32,7 +32,7 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Unverifiable:
-    """A file that is there, has the size that its asset may say, and no checksum to compare."""
+    """An existing file without a declared checksum. A declared size matches."""
 
     asset: ExpectedAsset
     path: str
@@ -43,7 +43,7 @@ class Unverifiable:
 
 @dataclass(frozen=True, slots=True)
 class NotLocal:
-    """An asset that was not downloaded: its href is a URL."""
+    """An asset that was not downloaded. The href is a URL."""
 
     asset: ExpectedAsset
 
@@ -52,18 +52,18 @@ class NotLocal:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A file that is not there."""
+    """A file that does not exist."""
 
     asset: ExpectedAsset
     path: str
-    reason: str = "its file is missing"
+    reason: str = "the file is missing"
 
     state = "missing"
 
 
 @dataclass(frozen=True, slots=True)
 class Corrupt:
-    """A file that is not what its asset says, or cannot be read."""
+    """A file that differs from the declared size or checksum, or cannot be read."""
 
     asset: ExpectedAsset
     path: str
@@ -74,7 +74,7 @@ class Corrupt:
 
 @dataclass(frozen=True, slots=True)
 class OutOfBounds:
-    """An asset whose file was not looked at: it lies outside, or is no asset."""
+    """An asset that was not checked. The file is outside of the directory, or is a document."""
 
     asset: ExpectedAsset
     reason: str
@@ -85,26 +85,27 @@ class OutOfBounds:
 Good: TypeAlias = Verified | Unverifiable | NotLocal
 Bad: TypeAlias = Missing | Corrupt | OutOfBounds
 Verdict: TypeAlias = Good | Bad
-"""What was found of one asset."""
+"""The result of the check of an asset."""
 
 VerdictRow: TypeAlias = dict[str, str | int | bool | None]
+"""A row of the report. All values are JSON values."""
 
 
 def is_good(verdict: Verdict) -> bool:
-    """Returns whether nothing bad was found of an asset.
+    """Return whether a verdict is good.
 
     Args:
-        verdict: What was found of it.
+        verdict: The verdict of an asset.
     """
     return isinstance(verdict, Verified | Unverifiable | NotLocal)
 
 
 def verdict_row(verdict: Verdict, repaired: bool = False) -> VerdictRow:
-    """Returns a verdict as a flat, JSON-able row: the row of the report.
+    """Return the row of an asset in the report.
 
     Args:
-        verdict: What was found of an asset in the end.
-        repaired: Whether it was downloaded again.
+        verdict: The final verdict of the asset.
+        repaired: Whether the file was downloaded again.
     """
     asset = verdict.asset
     row: VerdictRow = {
@@ -127,31 +128,31 @@ def verdict_row(verdict: Verdict, repaired: bool = False) -> VerdictRow:
 
 @dataclass(slots=True)
 class Summary:
-    """The sums of all verdicts of a directory."""
+    """The counts of all verdicts of a directory, and the first bad assets."""
 
     unreadable: tuple[Unreadable, ...] = ()
-    """Documents that cannot be read."""
+    """The documents and folders that cannot be read."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    """How many assets there are of each state."""
+    """Number of assets of each state."""
 
     repaired: int = 0
-    """How many of the good ones were downloaded again."""
+    """Number of good files that were downloaded again."""
 
     bytes: int = 0
-    """Bytes of the good files."""
+    """Total size of the good files, in bytes."""
 
     first: list[VerdictRow] = field(default_factory=list)
-    """The rows of the first bad ones."""
+    """The rows of the first 100 bad assets."""
 
     _errors: list[str] = field(default_factory=list)
 
     def add(self, verdict: Verdict, repaired: bool = False) -> VerdictRow:
-        """Adds what was found of an asset in the end, and returns its row.
+        """Add a verdict, and return the row of the asset in the report.
 
         Args:
-            verdict: The verdict.
-            repaired: Whether it was downloaded again.
+            verdict: The final verdict of the asset.
+            repaired: Whether the file was downloaded again.
         """
         row = verdict_row(verdict, repaired)
         self.counts[verdict.state] += 1
@@ -160,7 +161,7 @@ class Summary:
             case Verified() | Unverifiable():
                 self.bytes += verdict.size
             case Missing() | Corrupt() | OutOfBounds():
-                if len(self.first) < _SHOWN:
+                if len(self.first) < _MAX_LISTED:
                     asset = verdict.asset
                     self.first.append(row)
                     self._errors.append(f"asset '{asset.key}' of {asset.owner}: {verdict.reason}")
@@ -168,21 +169,23 @@ class Summary:
 
     @property
     def good(self) -> int:
-        """How many files are good, as far as can be told."""
+        """Number of existing files without a detected error."""
         return self.counts["verified"] + self.counts["unverifiable"]
 
     @property
     def bad(self) -> int:
-        """How many files are missing or wrong, unreadable documents included."""
+        """Number of bad assets and unreadable documents."""
         states = ("missing", "wrong", "refused")
         return sum(self.counts[state] for state in states) + len(self.unreadable)
 
     @property
     def error(self) -> VerifyError | None:
-        """The error that says what is bad, or None."""
+        """The error that lists the bad files, if any."""
         if not self.bad:
             return None
-        broken = [f"document {found.path}: {found.reason}" for found in self.unreadable[:_SHOWN]]
+        broken = [
+            f"document {found.path}: {found.reason}" for found in self.unreadable[:_MAX_LISTED]
+        ]
         return VerifyError(broken + self._errors, self.bad, self.good + self.bad)
 
     def __str__(self) -> str:

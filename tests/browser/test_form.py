@@ -139,16 +139,16 @@ def test_run_from_the_form_to_its_artifacts(
     page.get_by_role("option", name="archive", exact=True).click()
     expect(page.get_by_role("option", name="archive", exact=True)).to_have_count(0)
     picture(page, "run-form")
-    expect(page.get_by_text("Only these assets")).to_have_count(0)  # folded away
+    expect(page.get_by_text("Include only these assets")).to_have_count(0)  # folded away
     field(page, "Options (Optional)").get_by_role("tab", name="Set").first.click()
-    only = field(page, "Only these assets (Optional)")
+    only = field(page, "Include only these assets (Optional)")
     only.get_by_role("button", name="Add item").click()
     only.locator("textarea").fill("visual")
-    title = "Write checksums and sizes into the documents (Optional)"
+    title = "Write checksums and sizes to documents (Optional)"
     field(page, title).get_by_role("switch").click()
-    expect(page.get_by_text("Attempts over HTTP")).to_have_count(0)  # folded away
+    expect(page.get_by_text("Maximum HTTP attempts")).to_have_count(0)  # folded away
     field(page, "Attempts and timeouts (Optional)").get_by_role("tab", name="Set").click()
-    field(page, "Attempts over HTTP (Optional)").locator("input").fill("3")
+    field(page, "Maximum HTTP attempts (Optional)").locator("input").fill("3")
     (reference,) = submit(page)["parameters"]["credentials"].items()
     name, document = reference
     assert name == "$ref"
@@ -160,7 +160,7 @@ def test_run_from_the_form_to_its_artifacts(
     expect(page.get_by_text("stac-asset-summary")).to_be_visible()
     page.get_by_text("stac-asset-summary").click()
     page.locator("a[href*='/artifacts/artifact/']").first.click()
-    expect(page.get_by_text("1 of 1 assets are there").first).to_be_visible()
+    expect(page.get_by_text("1 of 1 assets downloaded").first).to_be_visible()
     expect(page.get_by_text("downloaded").first).to_be_visible()
     picture(page, "artifact")
 

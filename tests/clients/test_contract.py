@@ -161,16 +161,16 @@ class TestTheContract:
     @pytest.mark.parametrize(
         ("kind", "test"),
         [
-            (_ClaimsAll, "it_claims_its_own_hrefs_and_no_other"),
-            (_CutsTheEnd, "it_yields_all_bytes"),
-            (_NeverContinues, "it_continues_what_is_of_the_same_version"),
-            (_ContinuesAnything, "it_starts_over_where_the_version_is_another"),
-            (_RaisesItsOwn, "what_is_missing_is_an_error"),
+            (_ClaimsAll, "claims_only_own_hrefs"),
+            (_CutsTheEnd, "yields_all_bytes"),
+            (_NeverContinues, "fetch_continues_the_same_version"),
+            (_ContinuesAnything, "fetch_restarts_for_another_version"),
+            (_RaisesItsOwn, "missing_file_is_an_error"),
             (_ShowsTheQuery, "no_secret_is_shown"),
-            (_TellsNothing, "it_tells_when_it_has_opened_a_url"),
-            (_SaysNoSize, "it_says_sizes_without_sending"),
-            (_SaysNoSize, "it_says_what_is_there"),
-            (_NeverCloses, "it_is_a_context_manager_and_closes"),
+            (_TellsNothing, "open_url_message_is_sent"),
+            (_SaysNoSize, "stat_returns_size_and_type"),
+            (_SaysNoSize, "href_exists"),
+            (_NeverCloses, "client_is_a_context_manager"),
         ],
     )
     # A client that leaks on purpose may do so until after the test.
@@ -193,4 +193,4 @@ class TestTheContract:
         contract = Broken()
         contract.serve(tmp_path)
         with pytest.raises(AssertionError, match="not closed"):
-            await contract.test_what_is_left_early_leaks_nothing()
+            await contract.test_abandoned_reads_do_not_leak()

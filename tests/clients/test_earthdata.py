@@ -157,8 +157,8 @@ async def test_without_a_token_the_error_says_what_to_set(monkeypatch: pytest.Mo
     with pytest.raises(ConfigError) as raised:
         await EarthdataClient.login()
     assert str(raised.value) == (
-        "there is no Earthdata token: set EARTHDATA_PAT or Config.earthdata_token, or give "
-        "urs.earthdata.nasa.gov a login in .netrc"
+        "No Earthdata token is configured. Set `EARTHDATA_PAT` or `Config.earthdata_token`, or add "
+        "a login for urs.earthdata.nasa.gov to .netrc."
     )
     monkeypatch.delenv("EARTHDATA_PAT")
     with pytest.raises(ConfigError, match="EARTHDATA_PAT"):
@@ -291,7 +291,7 @@ async def test_a_callers_session_may_carry_the_token(earthdata: Earthdata, make:
 
 async def test_the_sessions_certificates_count(earthdata: Earthdata) -> None:
     async with EarthdataClient(session({"*": earthdata.port}), token=TOKEN) as client:
-        with pytest.raises(StacAssetError, match="cannot be reached safely"):
+        with pytest.raises(StacAssetError, match="cannot be reached: TLS error"):
             await read(client, f"https://{DATA}/a.tif")
     assert not earthdata.seen
 
@@ -308,8 +308,8 @@ async def test_a_login_page_is_an_error_that_says_so(
     with pytest.raises(LoginPageError) as raised:
         await read(client, earthdata.put("/a.tif", b"pixels"), content_type)
     assert str(raised.value) == (
-        f"{LOGIN} sent a login page in place of the file: the Earthdata token is missing, has "
-        "expired, or is not meant for this data"
+        f"{LOGIN} sent a login page instead of the file: the Earthdata token is missing, has "
+        "expired, or is not valid for this data"
     )
     assert not await client.href_exists(earthdata.put("/a.tif", b"pixels"))
 
@@ -360,8 +360,8 @@ async def test_a_refusal_says_why_and_by_whom(
         assert isinstance(raised.value, AccessError)
         assert raised.value.status == status
         assert str(raised.value).endswith(
-            f" for {href}: {host} says so where the Earthdata token is missing, has expired, or "
-            "is not meant for this data"
+            f" for {href}: {host} sends this status if the Earthdata token is missing, has "
+            "expired, or is not valid for this data"
         )
         assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
 

@@ -29,7 +29,7 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 @pytest.mark.timeout(60)  # Where a pipe is waited for, that is for ever.
 async def test_what_is_no_regular_file_is_refused_at_once(path: Path, config: Config) -> None:
     target = path.with_name("target.tif")
-    sentence = rf"the file {path} cannot be read: (it is a pipe or a device|Is a directory)$"
+    sentence = rf"File {path} cannot be read: (it is a pipe or a device|Is a directory)$"
     for href in (str(path), path.as_uri()):
         with pytest.raises(TransferError, match=sentence) as raised:
             await read_href(href, config)
@@ -47,5 +47,5 @@ async def test_what_is_missing_or_a_link_is_told_from_it(tmp_path: Path, config:
     async with FilesystemClient() as client:
         chunks = [chunk async for chunk in client.open_href(str(tmp_path / "link.tif"))]
     assert chunks == [b"pixels"]
-    with pytest.raises(NotFoundError, match=r"there is no file .*broken\.tif"):
+    with pytest.raises(NotFoundError, match=r"File .*broken\.tif does not exist"):
         await read_href(str(tmp_path / "broken.tif"), config)

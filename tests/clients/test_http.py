@@ -61,10 +61,10 @@ async def own(**session: Any) -> AsyncIterator[HttpClient]:
 @pytest.mark.parametrize(
     ("status", "text"),
     [
-        (201, "something else than the file"),
+        (201, "response without the file"),
         (204, "no bytes to send"),
         (205, "no bytes to send"),
-        (207, "something else than the file"),
+        (207, "response without the file"),
     ],
 )
 async def test_success_without_the_file_is_an_error(

@@ -64,7 +64,7 @@ class TestNamedCredentials(ClientContract):
                     await asked
                 host = f"127.0.0.1:{self.origin.port}"
                 assert str(caught.value).startswith(
-                    f"block 'x/mine' does not open {host}: {status}"
+                    f"block 'x/mine' was refused by {host}: {status}"
                 )
                 again = pickle.loads(pickle.dumps(caught.value))
                 assert (str(again), again.transient) == (str(caught.value), False)
@@ -110,7 +110,7 @@ class TestEarthdataLogin:
         with pytest.raises(ConfigError, match=r"give localhost a login in \.netrc"):
             await login(chain)
         file.write_text("machine example.com login x password y\n")
-        with pytest.raises(ConfigError, match="there is no Earthdata token"):
+        with pytest.raises(ConfigError, match="No Earthdata token is configured"):
             await login(chain)
         file.write_text(f"machine localhost login {USER[0]} password {USER[1]}\n")
         async with await login(chain) as client:
@@ -138,7 +138,9 @@ class TestEarthdataLogin:
         hrefs = [chain.put(f"/{name}.tif", b"x") for name in "abc"]
         async with await login(chain, USER[0], "wr0ng") as client:
             for href in hrefs:
-                with pytest.raises(StacAssetError, match="gave no Earthdata token: 401") as caught:
+                with pytest.raises(
+                    StacAssetError, match="issued no Earthdata token: 401"
+                ) as caught:
                     await read(client, href)
                 assert "wr0ng" not in str(caught.value)
         assert [(seen.method, seen.host) for seen in chain.seen] == [
@@ -211,5 +213,5 @@ class TestS3Identity:
         self, paying: PayingBucket
     ) -> None:
         async with s3_client(paying, S3Identity(profile_name="nobody")) as client:
-            with pytest.raises(StacAssetError, match="the AWS credentials cannot be used"):
+            with pytest.raises(StacAssetError, match="the AWS credentials are invalid"):
                 await read(client, "s3://requester-pays/a.tif")

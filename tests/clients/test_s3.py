@@ -405,7 +405,7 @@ class TestSigning:
     ) -> None:
         href = moto.put("private.bin", b"x", public=False)
         async with _client(moto) as client:
-            with pytest.raises(AccessError, match="without credentials, as none were found"):
+            with pytest.raises(AccessError, match="without credentials, because none were found"):
                 await _read(client, href)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
@@ -417,9 +417,9 @@ class TestSigning:
     ) -> None:
         href = f"s3://{moto_with_access_control.name}/public.bin"
         async with _client(moto_with_access_control) as client:
-            with pytest.raises(AccessError, match="InvalidAccessKeyId to a request with the AWS"):
+            with pytest.raises(AccessError, match=r"\(InvalidAccessKeyId\) using the AWS"):
                 await _read(client, href)
-            with pytest.raises(AccessError, match="InvalidAccessKeyId to a request with the AWS"):
+            with pytest.raises(AccessError, match=r"\(InvalidAccessKeyId\) using the AWS"):
                 await client.assert_href_exists(href)
 
     async def test_credentials_that_cannot_be_used_are_an_error(
@@ -427,7 +427,7 @@ class TestSigning:
     ) -> None:
         monkeypatch.setenv("AWS_PROFILE", "nobody")
         async with _client(origin) as client:
-            with pytest.raises(AccessError, match=r"credentials cannot be used: .*nobody"):
+            with pytest.raises(AccessError, match=r"credentials are invalid: .*nobody"):
                 await _fetch(client)
 
     async def test_a_redirect_takes_no_credentials_elsewhere(
@@ -436,7 +436,7 @@ class TestSigning:
         with Origin() as other:
             origin.fault("/bucket/a.bin", Redirect(other.href("/bucket/a.bin"), 307), times=0)
             async with _client(origin) as client:
-                with pytest.raises(TransferError, match="elsewhere: S3 answers 307"):
+                with pytest.raises(TransferError, match=r"at another endpoint \(307\)"):
                     await _fetch(client)
             assert not other.requests
 
@@ -459,8 +459,8 @@ class TestRequesterPays:
             with pytest.raises(AccessError):
                 await client.assert_href_exists(HREF)
         assert str(caught.value) == (
-            "s3://bucket/a.bin cannot be paid for by the requester, as no AWS credentials were "
-            "found: configure some, or set requester pays to False"
+            "Requester pays is enabled for s3://bucket/a.bin, but no AWS credentials were found. "
+            "Configure credentials or set `s3_requester_pays=False`."
         )
         assert not origin.requests
 
@@ -645,12 +645,12 @@ class TestAttempts:
 
 
 ANSWERS: list[tuple[int, str, type[Exception], bool, str]] = [
-    (404, "NoSuchKey", NotFoundError, False, "there is no object s3://bucket/a.bin"),
-    (404, "NoSuchBucket", NotFoundError, False, "S3 answers NoSuchBucket"),
-    (403, "AccessDenied", AccessError, False, "S3 answers AccessDenied to a request with the AWS"),
-    (403, "InvalidAccessKeyId", AccessError, False, "InvalidAccessKeyId to a request with the AWS"),
+    (404, "NoSuchKey", NotFoundError, False, "s3://bucket/a.bin does not exist"),
+    (404, "NoSuchBucket", NotFoundError, False, r"does not exist \(NoSuchBucket\)"),
+    (403, "AccessDenied", AccessError, False, r"\(AccessDenied\) using the AWS"),
+    (403, "InvalidAccessKeyId", AccessError, False, r"\(InvalidAccessKeyId\) using the AWS"),
     (403, "SignatureDoesNotMatch", AccessError, False, "SignatureDoesNotMatch"),
-    (403, "InvalidObjectState", AccessError, False, "is archived, and must be restored"),
+    (403, "InvalidObjectState", AccessError, False, "is archived. Restore the object"),
     (400, "ExpiredToken", AccessError, False, "the AWS credentials expired"),
     (400, "RequestTimeout", StalledError, True, "RequestTimeout"),
     (400, "ThrottlingException", ResponseError, True, "429 ThrottlingException"),

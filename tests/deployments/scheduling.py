@@ -79,7 +79,7 @@ class ScheduledMirror:
         deployment = {
             "name": self.name,
             "description": "Mirrors a source of the tests.",
-            "entrypoint": "prefect_stac_asset.flows.mirror.flow.sync",
+            "entrypoint": "prefect_stac_asset.flows.sync",
             "parameters": {
                 "source": self.origin.href(f"/{self.name}.json"),
                 "directory": str(self.folder),

@@ -87,9 +87,9 @@ def test_server_without_scheduler_is_named_with_its_version(server: str, tmp_pat
     version = httpx.get(f"{server}/admin/version", auth=("admin", "s3cret"), timeout=300).json()
     assert (done.returncode, done.stdout) == (1, "")
     waiting, sentence = done.stderr.splitlines()
-    assert waiting == f"waiting for {server} to make a scheduled run, at most 8 s"
+    assert waiting == f"waiting for a scheduled run of {server}, at most 8 s"
     assert sentence.startswith(
-        f"error: the server at {server} (Prefect {version}) made no scheduled run within 8 s: "
+        f"error: the server at {server} (Prefect {version}) created no scheduled run within 8 s. "
     )
     assert is_empty(server)
 
@@ -134,8 +134,8 @@ def test_refused_login_is_one_sentence(server: str, tmp_path: Path) -> None:
     done = run_deployments("check", "--server", PREFECT_API_URL=server, **key)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        f"error: Prefect's API {server} answers 401 Unauthorized: look at PREFECT_API_URL, and "
-        "PREFECT_API_KEY or PREFECT_API_AUTH_STRING\n"
+        f"error: Prefect's API {server} returned 401 Unauthorized. Check `PREFECT_API_URL` and "
+        "`PREFECT_API_KEY` or `PREFECT_API_AUTH_STRING`.\n"
     )
 
 
@@ -143,7 +143,8 @@ def test_check_needs_a_server_that_is_set(tmp_path: Path) -> None:
     done = run_deployments("check", "--server", PREFECT_HOME=str(tmp_path / "home"))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "error: no Prefect server is set: set PREFECT_API_URL, such as http://127.0.0.1:4200/api\n"
+        "error: No Prefect server is configured. Set `PREFECT_API_URL`, for example to "
+        "http://127.0.0.1:4200/api.\n"
     )
     assert not (tmp_path / "home" / "prefect.db").exists()
 
@@ -154,7 +155,7 @@ async def test_up_fails_in_the_end_where_no_scheduled_runs_are_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED", "false")
-    monkeypatch.setattr(stack_module, "PATIENCE", 6.0)
+    monkeypatch.setattr(stack_module, "RUN_TIMEOUT", 6.0)
     stack = Stack(tmp_path, free_port())
     lines = []
 
@@ -168,8 +169,8 @@ async def test_up_fails_in_the_end_where_no_scheduled_runs_are_made(
                 await up()
         finally:
             ended = [line async for line in stack.down()]
-    assert lines[-2].startswith("worker       of stac-asset, ")
+    assert lines[-2].startswith("worker       of pool stac-asset, ")
     assert lines[-1] == "schedules    waiting for a scheduled run, at most 6 s"
     assert str(raised.value).startswith(f"the server at {stack.url}/api (Prefect ")
-    assert ") made no scheduled run within 6 s: its scheduler " in str(raised.value)
-    assert ended == ["worker-stac-asset has ended", "server has ended"]
+    assert ") created no scheduled run within 6 s. The scheduler " in str(raised.value)
+    assert ended == ["worker-stac-asset was stopped", "server was stopped"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from prefect import Flow
+from prefect.flows import load_flow_from_entrypoint
 
 from prefect_stac_asset.deployments import deployments
 from prefect_stac_asset.deployments.local_stack import Stack
@@ -19,7 +20,7 @@ pull: []
 deployments:
   - name: nightly
     description: Verifies.
-    entrypoint: prefect_stac_asset.flows.verification.flow.verify
+    entrypoint: prefect_stac_asset.flows.verify
     parameters: {directory: /data}
     concurrency_limit: {limit: 1, collision_strategy: CANCEL_NEW}
     work_pool: {name: pool}
@@ -55,53 +56,61 @@ def test_schedules_are_cron_and_interval(tmp_path: Path) -> None:
     assert [schedule.active for schedule in one.schedules] == [True, False]
 
 
+@pytest.mark.parametrize("pool", [False, True])
+def test_stored_entrypoint_is_the_one_in_the_file(tmp_path: Path, pool: bool) -> None:
+    (one,) = deployments(written(tmp_path, GOOD), pool=pool)
+    assert one.entrypoint == "prefect_stac_asset.flows.verify"
+    loaded = load_flow_from_entrypoint(one.entrypoint)
+    assert loaded is load_flow_from_entrypoint(f"{loaded.fn.__module__}.verify")
+
+
 WRONG = {
     "a cron that cannot be parsed": (
         '"0 2 * * *"',
         "every night",
-        "deployments.nightly.schedules[0].cron: 'every night' is no cron expression",
+        "deployments.nightly.schedules[0].cron: 'every night' is not a cron expression",
     ),
     "a cron with a field out of range": (
         '"0 2 * * *"',
         '"0 25 * * *"',
-        "deployments.nightly.schedules[0].cron: '0 25 * * *' is no cron expression",
+        "deployments.nightly.schedules[0].cron: '0 25 * * *' is not a cron expression",
     ),
     "an unknown time zone": (
         "Europe/Berlin",
         "Berlin",
-        "deployments.nightly.schedules[0].timezone: 'Berlin' is no time zone",
+        "deployments.nightly.schedules[0].timezone: 'Berlin' is not a time zone",
     ),
     "an interval that is no number": (
         "21600",
         "often",
-        "deployments.nightly.schedules[1].interval: 'often' is no number of seconds",
+        "deployments.nightly.schedules[1].interval: 'often' is not a positive number of seconds",
     ),
     "an interval that is not positive": (
         "21600",
         "0",
-        "deployments.nightly.schedules[1].interval: 0 is no number of seconds",
+        "deployments.nightly.schedules[1].interval: 0 is not a positive number of seconds",
     ),
     "cron and interval": (
         "interval: 21600",
         "interval: 21600, cron: '* * * * *'",
-        "deployments.nightly.schedules[1]: either cron or interval says when",
+        "deployments.nightly.schedules[1]: A schedule needs one time. Set either `cron`",
     ),
     "an interval that begins with each registration": (
         'anchor_date: "2026-01-01", ',
         "",
-        "deployments.nightly.schedules[1]: anchor_date goes with interval",
+        "deployments.nightly.schedules[1]: `interval` and `anchor_date` belong together",
     ),
     "an unknown key of a deployment": (
         "description:",
         "describtion:",
-        "deployments.nightly.describtion: there is no such key",
+        "deployments.nightly.describtion: unknown key",
     ),
     "an unknown key of a schedule": (
         "active:",
         "enabled:",
-        "deployments.nightly.schedules[1].enabled: there is no such key",
+        "deployments.nightly.schedules[1].enabled: unknown key",
     ),
-    "an unknown key of the file": ("name: test", "nane: test", "nane: there is no such key"),
+    "an unknown key of the file": ("name: test", "nane: test", "nane: unknown key"),
     "an unknown strategy": (
         "CANCEL_NEW",
         "QUEUE",
@@ -111,26 +120,26 @@ WRONG = {
     "a parameter that the flow has not": (
         "{directory:",
         "{folder:",
-        "'folder' is no parameter of 'verify', which has directory, ",
+        "flow 'verify' has no parameter 'folder'. Use one of directory, ",
     ),
     "a parameter of a schedule that the flow has not": (
         "active: false",
         "parameters: {folder: x}",
-        "'folder' is no parameter of 'verify', which has directory, ",
+        "flow 'verify' has no parameter 'folder'. Use one of directory, ",
     ),
     "an entrypoint that is a path": (
-        "prefect_stac_asset.flows.verification.flow.verify",
+        "prefect_stac_asset.flows.verify",
         "flows/verify.py:verify",
-        "entrypoint: 'flows/verify.py:verify' is no flow in a module",
+        "entrypoint: 'flows/verify.py:verify' is not a flow in a module",
     ),
     "an entrypoint that does not exist": (
-        "prefect_stac_asset.flows.verification.flow.verify",
-        "prefect_stac_asset.flows.verification.flow.check",
-        "entrypoint: 'prefect_stac_asset.flows.verification.flow.check' cannot be had",
+        "prefect_stac_asset.flows.verify",
+        "prefect_stac_asset.flows.unknown",
+        "entrypoint: 'prefect_stac_asset.flows.unknown' cannot be imported",
     ),
-    "no pull": ("pull: []\n", "", "pull: this key is missing"),
+    "no pull": ("pull: []\n", "", "pull: required key is missing"),
     "pull steps": ("pull: []", "pull: [{}]", "pull: must be empty"),
-    "no YAML": ("name: test", "name: [test", "is no YAML"),
+    "no YAML": ("name: test", "name: [test", "is not valid YAML"),
 }
 
 
@@ -166,16 +175,16 @@ MIRROR = """\
       credentials:
         $ref: {block_document_slug: http-credentials/mine}
 """
-SYNC = GOOD.replace("verify.verify", "sync.sync").replace(
+SYNC = GOOD.replace("flows.verify", "flows.sync").replace(
     "    parameters: {directory: /data}\n", MIRROR
 )
 
 WRONG_PARAMETERS = {
-    "a box of three numbers": (", 52.7]", "]", "parameters: search.bbox must have four numbers"),
+    "a box of three numbers": (", 52.7]", "]", "parameters: `search.bbox` must have four numbers"),
     "a box of words": ("13.8", "east", "parameters.search.bbox[2]: Input should be a valid number"),
-    "an unknown key of the search": ("datetime", "datetme", "search.datetme: there is no such key"),
-    "no time": ("2026-06-01", "soon", "parameters: search.datetime 'soon' is no time"),
-    "an unknown option": ("include", "includes", "options.includes: there is no such key"),
+    "an unknown key of the search": ("datetime", "datetme", "search.datetme: unknown key"),
+    "no time": ("2026-06-01", "soon", "parameters: `search.datetime` 'soon' is not a valid time"),
+    "an unknown option": ("include", "includes", "options.includes: unknown key"),
     "options that contradict": (
         "{include: [visual]}",
         "{include: [visual], exclude: [visual]}",
@@ -189,7 +198,7 @@ WRONG_PARAMETERS = {
     "a limit of no items": (
         "max_items: 5",
         "max_items: 0",
-        "parameters: max_items must be at least 1",
+        "parameters: `max_items` must be at least 1",
     ),
     "a choice that there is not": (
         "max_items: 5",
@@ -199,27 +208,27 @@ WRONG_PARAMETERS = {
     "a template": (
         "directory: /data",
         "directory: '/data/{{ prefect.variables.place }}'",
-        "parameters.directory: '{{' is no way",
+        "parameters.directory: templates ('{{') are not allowed",
     ),
     "a template inside": (
         "[visual]",
         "['{{ prefect.blocks.secret.s3same }}']",
-        "parameters.options.include[0]: '{{' is no way, since Prefect stores what that resolves to",
+        "parameters.options.include[0]: templates ('{{') are not allowed in parameters, because",
     ),
     "a block by its id, which Prefect replaces by what it holds": (
         "block_document_slug: http-credentials/mine",
         "block_document_id: 5f0a47d9-31c6-4e0c-a6d7-6c9d1c1e7d4f",
-        "parameters.credentials: this refers to no saved block by its name",
+        "parameters.credentials: the value is not a reference to a saved block by name",
     ),
     "a block of no type that there is": (
         "http-credentials/mine",
         "http/mine",
-        "parameters.credentials: 'http/mine' is none of earthdata-credentials, ",
+        "parameters.credentials: block 'http/mine' is not a credential block. Use one of ",
     ),
     "what a block holds": (
         "$ref: {block_document_slug: http-credentials/mine}",
         "token: s3same",
-        "parameters.credentials: this refers to no saved block by its name",
+        "parameters.credentials: the value is not a reference to a saved block by name",
     ),
     "a parameter of a schedule": (
         "active: false",
@@ -258,12 +267,12 @@ def test_parameters_are_those_of_the_flow(tmp_path: Path, several: bool) -> None
 
 def test_two_of_a_name_are_refused(tmp_path: Path) -> None:
     text = GOOD + GOOD.partition("deployments:\n")[2]
-    with pytest.raises(ConfigError, match="two have the name 'nightly'"):
+    with pytest.raises(ConfigError, match="several deployments have the name 'nightly'"):
         read_deployments(written(tmp_path, text))
 
 
 def test_file_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"none\.yaml' cannot be read: No such file"):
+    with pytest.raises(ConfigError, match=r"Cannot read '.*none\.yaml': No such file"):
         read_deployments(tmp_path / "none.yaml")
 
 
@@ -285,9 +294,9 @@ def test_command_refuses_a_wrong_cron_before_anything_runs(tmp_path: Path, comma
 @pytest.mark.parametrize(
     ("database", "sentence"),
     [
-        ("mysql://user:secret@host/name", "DATABASE begins with 'mysql'"),
-        ("postgresql://user:secret@host/name", "Prefect needs postgresql+asyncpg://"),
-        ("a database", "DATABASE is no URL of a database"),
+        ("mysql://user:secret@host/name", "DATABASE starts with 'mysql'"),
+        ("postgresql://user:secret@host/name", "Use postgresql+asyncpg://"),
+        ("a database", "DATABASE is not a database URL"),
     ],
 )
 def test_database_that_prefect_does_not_know_is_refused(

@@ -90,7 +90,7 @@ def kill(*pids: int) -> None:
 def test_up_verifies_that_the_server_makes_scheduled_runs(stack: Running) -> None:
     *_, schedules, _, _ = stack.printed.splitlines()
     assert schedules.startswith(f"schedules    the server at {stack.url}/api (Prefect ")
-    assert schedules.endswith(") makes scheduled runs")
+    assert schedules.endswith(") creates scheduled runs")
 
 
 def test_scheduled_runs_follow_the_source(stack: Running, mirror: ScheduledMirror) -> None:
@@ -111,9 +111,9 @@ def test_check_server_finds_that_it_makes_scheduled_runs(stack: Running, tmp_pat
     assert done.returncode == 0, done.stderr
     version = ask("GET", f"{stack.url}/api/admin/version")
     assert done.stdout == (
-        f"the server at {stack.url}/api (Prefect {version}) makes scheduled runs\n"
+        f"the server at {stack.url}/api (Prefect {version}) creates scheduled runs\n"
     )
-    assert done.stderr == f"waiting for {stack.url}/api to make a scheduled run, at most 90 s\n"
+    assert done.stderr == f"waiting for a scheduled run of {stack.url}/api, at most 90 s\n"
     for kind, name in (("flows", "sync"), ("deployments", "interval")):
         found = ask("POST", f"{stack.url}/api/{kind}/filter")
         assert [one["name"] for one in found] == [name]
@@ -129,7 +129,7 @@ def test_runs_go_on_after_a_killed_worker(stack: Running, mirror: ScheduledMirro
     assert orphans
     kill(worker)
     printed = up(stack)
-    assert f"run '{running['name']}' crashed with its worker: the next one continues\n" in printed
+    assert f"run '{running['name']}' was set to Crashed: its worker was killed" in printed
     assert not set(orphans) & set(stack.processes())
     assert pid_of(stack, "server") == server
     assert pid_of(stack, "worker-stac-asset") != worker
@@ -153,10 +153,10 @@ def test_up_starts_all_else_if_the_server_refuses_a_deployment(
     arguments = ("up", "--folder", str(stack.folder), "--file", str(tmp_path / "prefect.yaml"))
     done = deployments(*arguments, PORT=str(stack.port), **QUICK)
     assert done.returncode == 1, done.stdout
-    assert done.stderr.startswith("error: deployment 'wrong' is refused: ")
+    assert done.stderr.startswith("error: Prefect refused deployment 'wrong': ")
     assert "deployment   sync/interval\n" in done.stdout
-    assert "worker       of stac-asset, log in " in done.stdout
-    assert done.stdout.endswith(" makes scheduled runs\n")
+    assert "worker       of pool stac-asset, log in " in done.stdout
+    assert done.stdout.endswith(" creates scheduled runs\n")
 
 
 def test_runs_are_left_while_another_worker_of_the_pool_is_online(stack: Running) -> None:
@@ -242,7 +242,7 @@ def test_cron_on_postgresql_goes_on_after_all_was_killed(origin: Origin, tmp_pat
             log.provoke(*SERVER_KILLED)
         kill(*stack.processes())
         printed = up(stack, DATABASE=database)
-        assert " crashed with its worker: the next one continues\n" in printed
+        assert " was set to Crashed: its worker was killed" in printed
         mirror.mirrored("after")
         mirror.completed(stack.url, 2)
         mirror.rest(stack.url)

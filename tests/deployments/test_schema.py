@@ -13,7 +13,7 @@ from pydantic import ValidationError as ModelError
 
 from prefect_stac_asset.deployments.prefect_yaml import Deployment, read_deployments
 from prefect_stac_asset.flows import DownloadOptions
-from prefect_stac_asset.flows.parameters.form import COMMON, DESCRIPTIONS, GROUPS
+from prefect_stac_asset.flows.parameters.form import COMMON, GROUPS
 
 LISTED = read_deployments()
 
@@ -65,10 +65,15 @@ def test_form_is_short_until_something_is_unfolded(deployment: Deployment) -> No
         assert {"type": "null"} in inside[name]["anyOf"]
 
 
-def test_every_option_is_in_one_place() -> None:
-    placed = [*COMMON, *(name for group in GROUPS.values() for name in group.titles)]
-    assert sorted(placed) == sorted(DownloadOptions.model_fields)
-    assert set(DESCRIPTIONS) <= set(placed)
+def test_every_option_has_one_place_with_a_title_and_a_description() -> None:
+    groups = [COMMON, *(group.titles for group in GROUPS.values())]
+    assert sorted(name for titles in groups for name in titles) == sorted(
+        DownloadOptions.model_fields
+    )
+    assert all(title for titles in groups for title in titles.values())
+    assert all(group.title and group.description for group in GROUPS.values())
+    for name, field in DownloadOptions.model_fields.items():
+        assert field.description, name
 
 
 def check(options: dict[str, Any]) -> None:
@@ -112,5 +117,5 @@ def test_wrong_options_are_refused_by_server_and_flow(options: dict[str, Any]) -
 
 
 def test_option_that_is_given_twice_is_refused() -> None:
-    with pytest.raises(ModelError, match="'retry_wait' is given twice"):
+    with pytest.raises(ModelError, match="'retry_wait' is set twice"):
         DownloadOptions.model_validate({"retry_wait": 1.0, "attempts": {"retry_wait": 2.0}})

@@ -39,8 +39,8 @@ def test_command_says_in_one_sentence_that_the_server_is_not_there(
     assert (ended.value.code, printed.out) == (1, "")
     (sentence,) = printed.err.splitlines()
     assert sentence.startswith(f"error: Prefect's API {url} ")
-    assert sentence.endswith(": look at PREFECT_API_URL")
-    assert ("cannot be reached (" in sentence) is not listens
+    assert sentence.endswith(". Check `PREFECT_API_URL`.")
+    assert ("is unreachable (" in sentence) is not listens
 
 
 # Whoever starts processes in the background does not wait for them.
@@ -51,6 +51,6 @@ async def test_down_ends_what_runs_though_its_server_says_nothing(tmp_path: Path
     for process in processes:
         process.start(["sleep", "600"], {})
     said, *others = [line async for line in stack.down()]
-    assert said.startswith("no run was cancelled: the server does not do what it is asked (")
-    assert others == ["worker-pool has ended", "server has ended"]
+    assert said.startswith("no run was cancelled: Prefect server returned an error (")
+    assert others == ["worker-pool was stopped", "server was stopped"]
     assert [process.pid() for process in processes] == [None, None]

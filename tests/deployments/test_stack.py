@@ -77,9 +77,7 @@ def test_up_says_what_it_did(stack: Running) -> None:
     assert stack.printed.startswith("starting     a server, which may take a minute\n")
     assert f"server       {stack.url}, log in {stack.folder}/server.log" in stack.printed
     assert "http-credentials" in stack.printed
-    assert f"work pool    stac-asset; relative directories are within {stack.folder}/data" in (
-        stack.printed
-    )
+    assert f"work pool    stac-asset, working directory {stack.folder}/data" in (stack.printed)
     for name in (RUN, "download-item-collection/download-item-collection", "sync/sync"):
         assert f"deployment   {name}\n" in stack.printed
     assert f"Open {stack.url}" in stack.printed
@@ -144,7 +142,7 @@ def test_second_up_starts_nothing_twice(stack: Running, database: str | None) ->
     assert sorted(stack.processes()) == before
     other = deployments(*arguments, str(stack.port + 1))
     assert other.returncode == 1
-    assert other.stderr.startswith(f"error: a server runs already, on port {stack.port} with ")
+    assert other.stderr.startswith(f"error: A server is already running on port {stack.port} with ")
     assert PASSWORD not in other.stderr
     assert sorted(stack.processes()) == before
 
@@ -169,7 +167,7 @@ def test_prefect_deploy_reads_the_file_as_we_do(stack: Running, name: str) -> No
     theirs = read_deployment(stack, full)
     assert theirs["updated"] != ours["updated"]
     assert settled(theirs) == settled(ours)
-    assert ours["entrypoint"] == f"prefect_stac_asset.flows.{name}.{name}"
+    assert ours["entrypoint"] == f"prefect_stac_asset.flows.{name}"
     assert not ours["pull_steps"]
     assert not theirs["pull_steps"]
     assert ours["path"] is None
@@ -197,11 +195,11 @@ def test_credentials_by_reference(stack: Running, origin: Origin, tmp_path: Path
     # This is why no block is named where nobody has saved one.
     stack.logs["worker-stac-asset.log"].provoke(
         "prefect.engine - .*Validation of flow parameters failed with error: "
-        "(ConfigError: )?block 'http-credentials/mine' is not saved"
+        "(ConfigError: )?Block 'http-credentials/mine' is not saved"
     )
     failed = ended(stack, start(stack, "sync/new-sync", **mirror).json()["id"])
     assert failed["state"]["type"] == "FAILED"
-    assert "block 'http-credentials/mine' is not saved" in failed["state"]["message"]
+    assert "Block 'http-credentials/mine' is not saved" in failed["state"]["message"]
     save = (
         "from prefect_stac_asset.blocks import HttpCredentials\n"
         f"HttpCredentials(hosts=['{origin.url}'], token='s3same').save('mine')"
@@ -238,7 +236,7 @@ def test_run_in_a_container_finds_its_flow(stack: Running, origin: Origin, tmp_p
     file.write_text(text.replace("- name: download-item\n", "- name: contained\n", 1))
     server = {"PREFECT_API_URL": f"{stack.url}/api", "PREFECT_HOME": str(tmp_path / "home")}
     none = deployments("deploy", "--file", str(file), **server)
-    assert none.stderr.startswith("error: there is no work pool 'stac-asset-containers': ")
+    assert none.stderr.startswith("error: Work pool 'stac-asset-containers' does not exist. ")
     ask(stack, "/work_pools/", **pool)
     done = deployments("deploy", "--file", str(file), **server)
     assert done.returncode == 0, done.stderr
@@ -313,7 +311,8 @@ def test_automation_runs_a_deployment_for_each_item(
     assert again.stdout == made.stdout  # its id: there is still one
     none = deployments("automate", "process/none", **server)
     assert none.stderr == (
-        "error: there is no deployment 'process/none': write 'flow name/deployment name'\n"
+        "error: Deployment 'process/none' does not exist. Set DEPLOYMENT to "
+        "'flow name/deployment name'.\n"
     )
     names = ("one", "two", "other")
     documents = [item_document(origin, name, name=name) for name in names]
@@ -364,9 +363,9 @@ def test_down_ends_what_is_at_work_and_leaves_nothing(stack: Running, origin: Or
     done = deployments("down", "--folder", str(stack.folder))
     assert done.returncode == 0, done.stderr
     assert re.search(r"run '.* to stalled' was cancelled", done.stdout), done.stdout
-    assert "worker-stac-asset has ended" in done.stdout
-    assert "server has ended" in done.stdout
+    assert "worker-stac-asset was stopped" in done.stdout
+    assert "server was stopped" in done.stdout
     assert stack.processes() == []
     with closing(socket.socket()) as probe:
         assert probe.connect_ex(("127.0.0.1", stack.port)) != 0
-    assert deployments("down", "--folder", str(stack.folder)).stdout == "nothing runs\n"
+    assert deployments("down", "--folder", str(stack.folder)).stdout == "Nothing is running.\n"

@@ -19,6 +19,7 @@ from prefect.states import Cancelling
 from prefect_stac_asset import flows
 from stac_asset.errors import ResponseError
 from stac_asset.plan.planner import Planner
+from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.testing import Origin, Stall, Status
 from stac_asset.types import Candidate, Transfer
 from tests.flows.reading import message, read_back, states
@@ -148,7 +149,8 @@ async def hook_runs_what_it_submits_and_the_rest_stops(
     given = arguments(origin, data)
     origin.fault("/k*.tif", Stall(after=100), times=0)
     document = item_document(origin, *(f"k{number}" for number in range(4)))
-    left = list(Planner(data, OPTIONS.config()).assets(pystac.Item.from_dict(document)))
+    planner = Planner(data, OPTIONS.config(), LOCAL_FACTS)
+    left = list(planner.assets(pystac.Item.from_dict(document)))
 
     def submit_all(flow: Any, run: Any, state: Any) -> None:
         futures = [getattr(flows, name).submit(**values) for name, values in given.items()]

@@ -64,8 +64,8 @@ async def test_run_of_300_assets_leaves_three_artifacts(origin: Origin, tmp_path
     assert (first["key"], first["href"]) == ("a0", f"{origin.href('/0-0.tif')}?…")
     assert "404 Not Found" in first["error"]
     text = found[SUMMARY]["data"]
-    assert text.startswith("# 288 of 300 assets are there\n")
-    for name, value in (("downloaded", 288), ("that failed", 12), ("that were retried", 1)):
+    assert text.startswith("# 288 of 300 assets downloaded\n")
+    for name, value in (("downloaded", 288), ("failed", 12), ("retried", 1)):
         assert f"| Assets {name} | {value} |" in text
     assert "576.0 kB (576,000 bytes)" in text
     assert f"(<{(tmp_path / 'item-collection.json').as_uri()}>)" in text
@@ -82,7 +82,7 @@ async def test_summary_has_pictures(origin: Origin, tmp_path: Path) -> None:
     state = await flows.download_item_collection(href, str(tmp_path), OPTIONS, return_state=True)
     text = (await read_artifacts(state))[SUMMARY]["data"]
     images = re.findall(r"^!\[(.+)]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)$", text, re.M)
-    assert [title for title, _ in images] == ["Throughput over time", "Footprints"]
+    assert [title for title, _ in images] == ["Throughput over time", "Footprints of the items"]
     for _, image in images:
         assert base64.b64decode(image).startswith(b"\x89PNG\r\n")
     assert len(text) < 100_000
@@ -163,9 +163,9 @@ async def test_run_that_ends_before_its_first_download_says_why(
     found = await read_artifacts(state)
     assert set(found) == {PROGRESS, SUMMARY, FAILURES}
     text = found[SUMMARY]["data"]
-    assert text.startswith("# 0 of 6 assets are there\n")
-    assert f"| Assets that failed | {len(missing)} |" in text
-    assert "no document was written" in text
+    assert text.startswith("# 0 of 6 assets downloaded\n")
+    assert f"| Assets failed | {len(missing)} |" in text
+    assert "No document was written" in text
     assert "## Failed" in text
     rows = sorted(json.loads(found[FAILURES]["data"]), key=lambda row: str(row["owner"]))
     assert [(row["owner"], row["key"]) for row in rows] == [row[:2] for row in missing]
@@ -199,7 +199,7 @@ async def test_check_of_assets_leaves_a_summary_and_a_table(
     assert rows[0]["href"] == f"{origin.href('/0-1.tif')}?…"
     assert "404 Not Found" in rows[0]["error"]
     assert text.startswith("# 4 of 6 assets exist\n")
-    for name, count in (("that exist", 4), ("that do not", 1), ("of which nobody can tell", 1)):
+    for name, count in (("found", 4), ("missing", 1), ("that could not be checked", 1)):
         assert f"| Assets {name} | {count} |" in text
     assert "8.0 kB (8,000 bytes)" in text
     assert f"(<{report.as_uri()}>)" in text
@@ -263,5 +263,5 @@ asyncio.run(main())
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    assert "# 2 of 2 assets are there" in done.stdout
+    assert "# 2 of 2 assets downloaded" in done.stdout
     assert "data:image" not in done.stdout

@@ -86,7 +86,7 @@ async def test_saved_blocks_are_listed_and_tried(saved: Origin) -> None:
     assert "oauth2-credentials" in rows
     assert (good.code, good.output) == (
         0,
-        f"block 'http-credentials/tried' opens {href} (8 bytes)\n",
+        f"block 'http-credentials/tried' can open {href} (8 bytes)\n",
     )
 
 
@@ -96,12 +96,20 @@ async def test_saved_blocks_are_listed_and_tried(saved: Origin) -> None:
         (
             "http-credentials/refused",
             "",
-            "block 'http-credentials/refused' does not open 127.0.0.1",
+            "block 'http-credentials/refused' was refused by 127.0.0.1",
         ),
-        ("tried", "https://example.com/a", "block 'http-credentials/tried' is not for https://exa"),
-        ("s3-credentials/nobody", "s3://a/b", "block 's3-credentials/nobody' is not saved"),
-        ("nobody", "s3://a/b", "no block 'nobody' is saved"),
-        ("twice", "s3://a/b", "'twice' may be s3-credentials/twice or http-credentials/twice: say"),
+        (
+            "tried",
+            "https://example.com/a",
+            "block 'http-credentials/tried' does not apply to https://exa",
+        ),
+        ("s3-credentials/nobody", "s3://a/b", "Block 's3-credentials/nobody' is not saved"),
+        ("nobody", "s3://a/b", "Block 'nobody' is not saved"),
+        (
+            "twice",
+            "s3://a/b",
+            "Block name 'twice' is ambiguous. Set NAME to s3-credentials/twice or http-cred",
+        ),
     ],
 )
 async def test_what_a_block_does_not_open_is_said(
@@ -129,10 +137,10 @@ async def test_api_that_is_not_there_or_refuses_is_one_sentence(
         closed = f"127.0.0.1:{free.getsockname()[1]}/api"
         refusing = f"{origin.url.removeprefix('http://')}/api"
         for address, sentence in {
-            closed: f"http://{closed} cannot be reached (All connection attempts failed): look at "
-            "PREFECT_API_URL",
-            refusing: f"http://{refusing} answers 401 Unauthorized: look at PREFECT_API_URL, and "
-            "PREFECT_API_KEY or PREFECT_API_AUTH_STRING",
+            closed: f"http://{closed} is unreachable (All connection attempts failed). Check "
+            "`PREFECT_API_URL`.",
+            refusing: f"http://{refusing} returned 401 Unauthorized. Check `PREFECT_API_URL` and "
+            "`PREFECT_API_KEY` or `PREFECT_API_AUTH_STRING`.",
         }.items():
             with temporary_settings({PREFECT_API_URL: f"http://user:{SECRET}@{address}"}):
                 found = await asyncio.to_thread(CliRunner().invoke, app, ["blocks", *arguments])

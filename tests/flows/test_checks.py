@@ -14,6 +14,7 @@ from prefect_stac_asset.flows import CheckResult, DownloadOptions
 from stac_asset import Config, DownloadError
 from stac_asset.errors import HrefError, ResponseError, SourceError
 from stac_asset.plan.planner import Planner
+from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import stac_of
 from stac_asset.testing import Delay, Origin, Status
 from stac_asset.types import Transfer
@@ -162,7 +163,12 @@ async def test_newline_delimited_items_and_unknown_sizes(origin: Origin) -> None
 
 @pytest.mark.parametrize(
     ("document", "reason"),
-    [(b"<html>", "is no JSON"), (b"{}", "is no STAC"), (b"[]", "is no STAC"), (None, "404")],
+    [
+        (b"<html>", "is not valid JSON"),
+        (b"{}", "is not a STAC"),
+        (b"[]", "is not a STAC"),
+        (None, "404"),
+    ],
 )
 async def test_bad_source_fails_before_any_task(
     origin: Origin, document: bytes | None, reason: str
@@ -186,5 +192,5 @@ async def foreign(transfers: list[Transfer]) -> list[bool | None]:
 
 async def test_the_batch_task_works_in_a_foreign_flow(origin: Origin, tmp_path: Path) -> None:
     item = stac_of(item_document(origin, "a", "b"), None, "item")
-    planned = list(Planner(tmp_path, Config()).assets(item))  # type: ignore[arg-type]
+    planned = list(Planner(tmp_path, Config(), LOCAL_FACTS).assets(item))  # type: ignore[arg-type]
     assert await foreign(planned) == [True, True]

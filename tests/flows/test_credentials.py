@@ -184,9 +184,9 @@ async def test_log_says_which_block_serves_which_host(runs: Runs) -> None:
         "oauth2": runs.world.oauth2.url,
         "planetary": runs.world.azurite.url,
     }.items():
-        assert f"{host}/ is served by block '{runs.slugs[name]}'" in said
-    assert f"s3://{BUCKET}/ is served by block '{runs.slugs['signed']}'" in said
-    assert f"paid/a.tif is served by block '{runs.slugs['paying']}'" in said
+        assert f"{host}/ uses block '{runs.slugs[name]}'" in said
+    assert f"s3://{BUCKET}/ uses block '{runs.slugs['signed']}'" in said
+    assert f"paid/a.tif uses block '{runs.slugs['paying']}'" in said
 
 
 async def test_log_says_which_block_serves_nothing(runs: Runs, tmp_path: Path, made: World) -> None:
@@ -196,8 +196,8 @@ async def test_log_says_which_block_serves_nothing(runs: Runs, tmp_path: Path, m
     )
     run, _ = await read_back(state, 3)
     said = await log_of(run, "Finished in state")
-    assert "block 'http-credentials/my-basic' serves none of the assets" in said
-    assert "block 'http-credentials/my-bearer' serves none" not in said
+    assert "block 'http-credentials/my-basic' is not used by any asset" in said
+    assert "block 'http-credentials/my-bearer' is not used" not in said
 
 
 async def test_every_form_of_a_reference_is_accepted_for_every_block(runs: Runs, idle: str) -> None:
@@ -246,7 +246,7 @@ async def test_fields_of_a_block_are_refused_before_anybody_stores_them(
                 credentials=credentials,  # type: ignore[arg-type]
                 return_state=True,
             )
-            assert "credentials are saved blocks, or references to them" in str(state.message)
+            assert "`credentials` must be saved blocks or references" in str(state.message)
 
 
 async def test_stored_parameters_are_references(runs: Runs) -> None:
@@ -332,8 +332,10 @@ async def test_submitted_tasks_refuse_a_block_that_is_not_saved(
     assert set(states(task_runs)) == {f"client for {made.bearer.url}/"}
     error = await state.aresult(raise_on_failure=False)
     assert isinstance(error, ConfigError)
-    assert "this HttpCredentials block has no name to refer to it by: save the block" in str(error)
-    with pytest.raises(ConfigError, match="save the block first"):
+    assert "The HttpCredentials block is not saved and cannot be referenced. Save the block" in str(
+        error
+    )
+    with pytest.raises(ConfigError, match="Save the block with"):
         pickle.dumps(unsaved)
 
 
@@ -420,13 +422,13 @@ async def test_a_wrong_credential_is_one_sentence_and_no_storm(
             "https://data.lpdaac.earthdatacloud.nasa.gov/a.tif",
             {},
             "EarthdataCredentials",
-            "there is no Earthdata token",
+            "No Earthdata token is configured",
         ),
         (
             "s3://usgs-landsat/a.tif",
             {"storage:requester_pays": True},
             "S3Credentials",
-            "requesters pay for s3://usgs-landsat/",
+            "Requester pays is enabled for s3://usgs-landsat/",
         ),
     ],
 )
@@ -453,7 +455,7 @@ async def test_a_missing_credential_fails_before_any_asset_task_and_names_the_bl
     assert [name.partition(" ")[0] for name in states(task_runs)] == ["client"]
     error = await state.aresult(raise_on_failure=False)
     assert isinstance(error, MissingCredentialError)
-    assert f"pass a saved {kind} block as `credentials`" in str(error)
+    assert f"Pass a saved {kind} block as `credentials`" in str(error)
     assert reason in str(error)
     assert href.rpartition("/")[0] in str(error)
 
@@ -474,11 +476,11 @@ async def test_a_credential_that_other_addresses_make_up_for_is_only_warned_of(
     run, task_runs = await read_back(state, 3)
     assert {state for state, _ in states(task_runs).values()} == {"Completed"}
     said = await log_of(run, "Finished in state")
-    assert f"{EARTHDATA}/ needs credentials that are missing: pass a saved Earthdata" in said
-    assert "other addresses of the same assets are used" in said
+    assert f"Credentials for {EARTHDATA}/ are missing. Pass a saved Earthdata" in said
+    assert "Using alternate hrefs of the same assets" in said
     document["assets"]["b"] = {"href": f"{EARTHDATA}/b.tif"}
     origin.put("/item.json", json.dumps(document).encode())
-    with pytest.raises(MissingCredentialError, match="pass a saved EarthdataCredentials block"):
+    with pytest.raises(MissingCredentialError, match="Pass a saved EarthdataCredentials block"):
         await flows.download_item(source, str(tmp_path / "2"), options)
 
 
@@ -497,7 +499,7 @@ async def test_repair_names_the_block_that_is_missing(
         written = (tmp_path / "the-item.json").read_text()
         (tmp_path / "the-item.json").write_text(written.replace(origin.url, EARTHDATA))
     origin.forget()
-    with pytest.raises(MissingCredentialError, match="pass a saved EarthdataCredentials block"):
+    with pytest.raises(MissingCredentialError, match="Pass a saved EarthdataCredentials block"):
         await flows.verify(str(tmp_path), repair=True)
     assert origin.gets("/*.tif") == []
 
@@ -512,4 +514,4 @@ async def test_log_of_a_repair_says_which_block_serves_which_host(
     state = await flows.verify(str(tmp_path), repair=True, credentials=block, return_state=True)
     run, _ = await read_back(state, 2)
     said = await log_of(run, "Finished in state")
-    assert f"{origin.url}/ is served by block 'http-credentials/repairs'" in said
+    assert f"{origin.url}/ uses block 'http-credentials/repairs'" in said

@@ -54,7 +54,7 @@ async def test_directory_that_cannot_be_made_is_refused_before_anything_is_asked
     await read_back(state, 0)
     error = await state.aresult(raise_on_failure=False)
     assert isinstance(error, DestinationError)
-    assert str(error) == "directory '/dev/null/data' cannot be made: Not a directory"
+    assert str(error) == "Cannot create directory '/dev/null/data': Not a directory"
     assert origin.requests == []
 
 
@@ -66,7 +66,7 @@ async def test_directory_of_which_only_making_it_tells_is_refused_before_any_tas
     await read_back(state, 0)
     error = await state.aresult(raise_on_failure=False)
     assert isinstance(error, DestinationError)
-    assert str(error).startswith("directory '/proc/data' cannot be made: ")
+    assert str(error).startswith("Cannot create directory '/proc/data': ")
     assert [request for request in origin.requests if not request.path.endswith(".json")] == []
 
 
@@ -80,7 +80,7 @@ async def test_directory_that_must_not_be_made_is_not(
     error = await state.aresult(raise_on_failure=False)
     assert isinstance(error, DestinationError)
     assert str(error) == (
-        f"the directory {place} does not exist: make it, or set make_directory=True"
+        f"Directory '{place}' does not exist. Create it or set `make_directory=True`."
     )
     assert not place.exists()
     assert origin.requests == []
@@ -125,9 +125,9 @@ def test_what_is_in_the_way_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for place in (tmp_path / "file", tmp_path / "file" / "a" / "b", tmp_path / "link" / "a"):
-        assert refusal(place) == f"directory '{place}' cannot be made: Not a directory"
-    assert "cannot be made: File name too long" in refusal(tmp_path / ("x" * 300) / "a")
-    assert "cannot be made: embedded null byte" in refusal(f"{tmp_path}/a\0b")
+        assert refusal(place) == f"Cannot create directory '{place}': Not a directory"
+    assert ": File name too long" in refusal(tmp_path / ("x" * 300) / "a")
+    assert ": embedded null byte" in refusal(f"{tmp_path}/a\0b")
 
 
 @pytest.fixture
@@ -144,9 +144,9 @@ def closed() -> Iterator[Path]:
 
 
 def test_directory_that_cannot_be_written_to_is_refused(closed: Path) -> None:
-    assert refusal(closed) == f"directory '{closed}' cannot be written to: Permission denied"
+    assert refusal(closed) == f"Cannot write to directory '{closed}': Permission denied"
     new = closed / "a" / "b"
-    assert refusal(new) == f"directory '{new}' cannot be made: Permission denied"
+    assert refusal(new) == f"Cannot create directory '{new}': Permission denied"
 
 
 def test_check_makes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from stac_asset.errors import (
     StacAssetError,
 )
 from stac_asset.plan.planner import Planner
+from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import stac_of
 from stac_asset.testing import Delay, Origin, Status
 from stac_asset.types import Downloaded, Transfer
@@ -35,7 +36,7 @@ async def test_downloads_and_rewrites_in_named_task_runs(origin: Origin, tmp_pat
     state = await flows.download_item(href, str(tmp_path), options, return_state=True)
     run, task_runs = await read_back(state, 6)
     assert run.state is not None
-    assert (run.state.name, run.state.message) == ("Completed", "2 of 2 assets are there")
+    assert (run.state.name, run.state.message) == ("Completed", "2 of 2 assets downloaded")
     assert run.name == f"download item.json to {tmp_path}"
     assert states(task_runs) == {
         name: ("Completed", "COMPLETED")
@@ -121,9 +122,9 @@ async def test_fail_fast_raises_the_first_error_and_writes_no_item(
 @pytest.mark.parametrize(
     ("document", "kind", "reason"),
     [
-        (b"<html>", SourceError, "is no JSON"),
-        (b"{}", SourceError, "is no STAC"),
-        (b'{"type": "FeatureCollection", "features": []}', SourceError, "is no item"),
+        (b"<html>", SourceError, "is not valid JSON"),
+        (b"{}", SourceError, "is not a STAC"),
+        (b'{"type": "FeatureCollection", "features": []}', SourceError, "must be of type Item"),
         (None, NoAssetsError, "has no assets"),
     ],
 )
@@ -155,7 +156,7 @@ def foreign(transfers: list[Transfer], href: str) -> list[object]:
 async def test_tasks_work_by_themselves_in_a_foreign_flow(origin: Origin, tmp_path: Path) -> None:
     href = make_item(origin, "a", "b")
     item = stac_of(json.loads(origin.content("/item.json")), href, "item")
-    planned = list(Planner(tmp_path, OPTIONS.config()).assets(item))  # type: ignore[arg-type]
+    planned = list(Planner(tmp_path, OPTIONS.config(), LOCAL_FACTS).assets(item))  # type: ignore[arg-type]
     found = await asyncio.to_thread(foreign, planned, origin.href("/a.tif"))
     client, first, second, stat = found
     assert client == "http"

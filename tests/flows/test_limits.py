@@ -257,10 +257,10 @@ async def test_limit_that_does_not_exist_is_noticed_once(origin: Origin, tmp_pat
     assert (await state.aresult()).downloaded == 240
     logs = await read_logs(state, "prefect.flow_runs", 5)
     assert sorted(log.message for log in logs if log.level == logging.WARNING) == [
-        "there is no concurrency limit 'stac-asset:127.0.0.1', so the run goes on without it: "
-        "`prefect gcl create stac-asset:127.0.0.1 --limit 4` makes one",
-        "there is no concurrency limit 'stac-asset:nowhere', so the run goes on without it: "
-        "`prefect gcl create stac-asset:nowhere --limit 4` makes one",
+        "Concurrency limit 'stac-asset:127.0.0.1' does not exist and is ignored. "
+        "Create it with `prefect gcl create stac-asset:127.0.0.1 --limit 4`.",
+        "Concurrency limit 'stac-asset:nowhere' does not exist and is ignored. "
+        "Create it with `prefect gcl create stac-asset:nowhere --limit 4`.",
     ]
 
 

@@ -99,11 +99,11 @@ async def test_warn_logs_the_first_assets_and_counts_the_others(
     state = await flows.download_item(href, str(tmp_path), OPTIONS, "batch", return_state=True)
     report = tmp_path / "the-item.report.ndjson"
     *shown, rest = await warnings_of(state, 21)
-    assert rest == f"and 5 more assets failed: see the report {report}"
+    assert rest == f"5 more assets failed. See the report {report}."
     assert len({line.partition(":")[0] for line in shown}) == 1
     checked = await flows.check_assets(href, OPTIONS, "batch", return_state=True)
     *shown, rest = await warnings_of(checked, 21)
-    assert rest == "and 5 more assets failed"
+    assert rest == "5 more assets failed."
     assert all("404 Not Found" in line for line in shown)
 
 

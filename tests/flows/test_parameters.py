@@ -112,11 +112,11 @@ async def test_the_largest_source_is_accepted_and_a_larger_one_refused_in_a_sent
             await client.create_flow_run(flows.download_item, parameters=sent(too_large))
     with pytest.raises(SourceError) as caught:
         await flows.download_item(**too_large)
-    assert str(caught.value).startswith("source is 52")
-    assert str(caught.value).endswith("write it to a file or a store, and pass its href")
+    assert str(caught.value).startswith("Parameter `source` has 52")
+    assert str(caught.value).endswith("to a file or an object store and pass its href.")
     assert len(str(caught.value)) < 300
     include = DownloadOptions(include=["key" * 1000] * 200)
-    with pytest.raises(ConfigError, match=r"^options is 601,"):
+    with pytest.raises(ConfigError, match=r"^Parameter `options` has 601,"):
         await flows.download_item("/nowhere.json", str(tmp_path), include)
 
 
@@ -142,11 +142,11 @@ async def test_nothing_of_what_is_refused_is_stored_or_logged(
     whole = {"source": signed, "directory": str(tmp_path)}
     header = {"Authorization": f"Bearer {SECRET}"}
     refused: dict[str, tuple[str, dict[str, Any]]] = {
-        "options.http_headers is a secret": (
+        "`options.http_headers` is a secret": (
             "download_item",
             whole | {"options": {"http_headers": header}},
         ),
-        "options.oauth2_client_secret is a secret": (
+        "`options.oauth2_client_secret` is a secret": (
             "check_assets",
             {"source": signed, "options": {"oauth2": {"oauth2_client_secret": SECRET}}},
         ),
@@ -166,12 +166,12 @@ async def test_nothing_of_what_is_refused_is_stored_or_logged(
             "download_collection",
             whole | {"source": {"links": [{"href": SECRET}]}},
         ),
-        "search.token: there is no such parameter": ("sync", whole | {"search": {"token": SECRET}}),
+        "search.token: unknown parameter": ("sync", whole | {"search": {"token": SECRET}}),
         "got an unexpected keyword argument 'headers'": (
             "download_item",
             {"args": [signed, str(tmp_path)], "headers": header},
         ),
-        "credentials are saved blocks": (
+        "`credentials` must be saved blocks": (
             "download_item",
             whole | {"credentials": {"$ref": {"token": SECRET}}},
         ),
@@ -212,21 +212,24 @@ async def test_nothing_of_what_is_refused_is_stored_or_logged(
         (
             blocks.ref("http-credentials/nobody"),
             ConfigError,
-            "block 'http-credentials/nobody' is not saved: look at `stac-asset blocks`",
+            "Block 'http-credentials/nobody' is not saved. Run `stac-asset blocks`",
         ),
         (
             [{"$ref": "8ef1ce6b-ed1b-4ee0-9c0c-3b0fdc1d1d1c"}],
             ConfigError,
-            "block '8ef1ce6b-ed1b-4ee0-9c0c-3b0fdc1d1d1c' is not saved",
+            "Block '8ef1ce6b-ed1b-4ee0-9c0c-3b0fdc1d1d1c' is not saved",
         ),
         (
             "http-credentials/mine",
             ParameterTypeError,
-            "credentials are saved blocks, or references to them as blocks.ref makes them, and no "
-            "str",
+            "`credentials` must be saved blocks or references made by `blocks.ref`, not str.",
         ),
-        (asyncio.sleep(0), ParameterTypeError, "and no coroutine: await it, as in `await Http"),
-        (Secret(value=SECRET), ConfigError, "a Secret holds no credentials: use one of Earthdata"),
+        (asyncio.sleep(0), ParameterTypeError, "not coroutine. Await it, as in `await Http"),
+        (
+            Secret(value=SECRET),
+            ConfigError,
+            "Secret is not a supported credential block. Use one of Earthdata",
+        ),
     ],
     ids=["unknown slug", "unknown id", "name", "not awaited", "other block"],
 )
@@ -256,7 +259,9 @@ async def test_task_takes_a_reference_as_flows_do(origin: Origin) -> None:
     for given[:] in ([reference], [[reference]]):
         assert (await (await own()).aresult()).size == 8
     for given[:] in (["http-credentials/for-a-task"], [{"token": SECRET}]):
-        with pytest.raises(ConfigError, match=r"a (str|dict) refers to no block: use BlockRef"):
+        with pytest.raises(
+            ConfigError, match=r"A (str|dict) is not a block reference. Use `BlockRef"
+        ):
             await own()
 
 
@@ -266,20 +271,24 @@ async def test_task_takes_a_reference_as_flows_do(origin: Origin) -> None:
         (
             "check_assets",
             b"<!DOCTYPE html>\n<html>\n<title>a</title>",
-            "/source.json' is no JSON: Expecting value: line 1 column 1 (char 0)",
+            "/source.json' is not valid JSON: Expecting value: line 1 column 1 (char 0)",
         ),
-        ("check_assets", b"\xff\xd8\xff", "/source.json' is no JSON: 'utf-8' codec can't"),
+        ("check_assets", b"\xff\xd8\xff", "/source.json' is not valid JSON: 'utf-8' codec can't"),
         (
             "download_item_collection",
             "ftp://example.com/items.json",
-            "'ftp://example.com/items.json' cannot be read: no client",
+            "'ftp://example.com/items.json' cannot be read: No client",
         ),
         (
             "download_item_collection",
             b'{"type": "FeatureCollection", "features": [{"type": "Feature"}, 3]}',
-            "/source.json' is no item collection: item 1 is no valid STAC: ",
+            "/source.json' is not a valid item collection: item 1 is not valid STAC: ",
         ),
-        ("download_item", "[" * 100_000, "source is no JSON: maximum recursion depth exceeded"),
+        (
+            "download_item",
+            "[" * 100_000,
+            "`source` is not valid JSON: maximum recursion depth exceeded",
+        ),
     ],
     ids=["page", "bytes", "scheme", "feature", "depth"],
 )

@@ -11,9 +11,9 @@ import pytest
 from prefect_stac_asset.flows.reporting.artifacts import progress
 from prefect_stac_asset.flows.reporting.footprints import outlines
 from prefect_stac_asset.flows.reporting.statistics import (
-    FAILURES,
-    FOOTPRINTS,
-    TOP,
+    MAX_FAILURES,
+    MAX_FOOTPRINTS,
+    MAX_TOP_ASSETS,
     Statistics,
     StatisticsReporter,
     Throughput,
@@ -58,10 +58,10 @@ def test_what_is_kept_is_bounded() -> None:
             ],
         )
     assert (statistics.items, statistics.downloaded, statistics.failed) == (1000, 1000, 1000)
-    assert [row.seconds for row in statistics.slowest] == list(range(999, 999 - TOP, -1))
-    assert [row.attempts for row in statistics.most_retried] == [6] * TOP
-    assert len(statistics.failures) == FAILURES
-    assert len(statistics.footprints) == FOOTPRINTS
+    assert [row.seconds for row in statistics.slowest] == list(range(999, 999 - MAX_TOP_ASSETS, -1))
+    assert [row.attempts for row in statistics.most_retried] == [6] * MAX_TOP_ASSETS
+    assert len(statistics.failures) == MAX_FAILURES
+    assert len(statistics.footprints) == MAX_FOOTPRINTS
     assert statistics.received == statistics.moved == 15_000
     assert "SECRET" not in str(statistics.failures)
 

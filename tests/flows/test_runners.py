@@ -178,7 +178,7 @@ async def test_unsaved_credentials_are_refused_before_anything_is_submitted(
     )
     error = await state.aresult(raise_on_failure=False)
     assert isinstance(error, ConfigError)
-    assert "save the block first" in str(error)
+    assert "Save the block with" in str(error)
     assert "secret-token" not in str(error)
     assert asked(origin) == []
 

@@ -154,7 +154,7 @@ async def test_batch_that_kills_its_workers_fails_and_the_others_go_on(
     run, task_runs = await read_back(state, 4)
     assert run.state is not None
     assert "100 of 240 assets failed" in (run.state.message or "")
-    assert "the task runner lost the task" in (run.state.message or "")
+    assert "The task runner lost the task run" in (run.state.message or "")
     error = await state.aresult(raise_on_failure=False)
     assert isinstance(error, DownloadError)
     assert {type(one) for one in error.exceptions} == {WorkerError}

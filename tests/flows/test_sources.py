@@ -143,12 +143,12 @@ BAD = {
     "file name that climbs": Case(UnsafePathError, "file_name", file_name="../items.json"),
     "same file twice": Case(AssetOverwriteError, "item-0", path_template="all"),
     "no JSON": Case(
-        SourceError, "'source' is no item collection: it is no JSON", source="{nothing"
+        SourceError, "'source' is not an item collection: not valid JSON", source="{nothing"
     ),
     "no item collection": Case(SourceError, "FeatureCollection", source='{"type": "Feature"}'),
     "no such file": Case(SourceError, "/nowhere/items.json", source="/nowhere/items.json"),
     "directory that cannot be made": Case(
-        OSError, "^directory '/dev/null/data' cannot be made", directory="/dev/null/data"
+        OSError, "^Cannot create directory '/dev/null/data'", directory="/dev/null/data"
     ),
     "600 KB of text": Case(SourceError, "pass its href", source="[" + " " * 600_000 + "]"),
 }

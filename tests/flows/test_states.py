@@ -16,6 +16,7 @@ from prefect_stac_asset.flows.execution.states import BatchError
 from prefect_stac_asset.flows.parameters.options import Granularity
 from stac_asset import DownloadError
 from stac_asset.errors import LocalHrefError, ResponseError
+from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.testing import Origin, Stall, Status, Truncate
 from tests.flows.reading import message, read_back, states
 from tests.make_item import item_document, make_item
@@ -61,15 +62,11 @@ async def test_batches_of_whole_items_sum_their_assets_up(origin: Origin, tmp_pa
     )
     run, task_runs = await read_back(state, 4)
     assert run.state is not None
-    assert run.state.message == "240 of 240 assets are there"
+    assert run.state.message == "240 of 240 assets downloaded"
     found = states(task_runs)
     assert found["item-0/a and 99 more"] == ("Completed", "COMPLETED")
-    assert message(task_runs, "item-0/a and 99 more") == (
-        "100 assets downloaded, 0 were there already"
-    )
-    assert message(task_runs, "item-50/a and 39 more") == (
-        "40 assets downloaded, 0 were there already"
-    )
+    assert message(task_runs, "item-0/a and 99 more") == "100 assets downloaded, 0 already present"
+    assert message(task_runs, "item-50/a and 39 more") == "40 assets downloaded, 0 already present"
     result = await state.aresult()
     items = list(result.items())
     assert [item.id for item in items] == [f"item-{number}" for number in range(60)]
@@ -278,7 +275,7 @@ async def test_batch_error_says_what_became_of_the_others(origin: Origin, tmp_pa
 
     origin.remove("/b.tif")
     item = stac_of(item_document(origin, "a", "b"), origin.href("/item.json"), "item")
-    transfers = list(Planner(tmp_path, OPTIONS.config()).assets(item))  # type: ignore[arg-type]
+    transfers = list(Planner(tmp_path, OPTIONS.config(), LOCAL_FACTS).assets(item))  # type: ignore[arg-type]
 
     @flow
     async def foreign() -> None:

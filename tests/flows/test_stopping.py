@@ -15,7 +15,7 @@ from prefect.context import FlowRunContext
 from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 
 from prefect_stac_asset import flows
-from prefect_stac_asset.flows.execution.stopping import STOPPING, RunWatch
+from prefect_stac_asset.flows.execution.stopping import STOPPING, StopMonitor
 from stac_asset.testing import Origin, Stall
 from tests.flows import stopping_contract as contract
 from tests.flows.reading import read_back
@@ -82,8 +82,8 @@ class Stopping:
     stopping: bool = False
 
 
-def watch(around: Stopping) -> RunWatch:
-    return RunWatch(uuid4(), 1, around, fail_fast=True)
+def monitor(around: Stopping) -> StopMonitor:
+    return StopMonitor(uuid4(), 1, around, fail_fast=True)
 
 
 async def assert_not_cancelled() -> None:
@@ -100,10 +100,10 @@ async def test_stop_at_the_moment_in_which_the_work_ends() -> None:
 
         async def work(number: int = number, around: Stopping = around) -> str:
             around.stopping = True
-            await asyncio.sleep(0.19 + 0.002 * number)  # The watch looks every 0.2 s.
+            await asyncio.sleep(0.19 + 0.002 * number)  # The monitor checks every 0.2 s.
             return "done"
 
-        found = await watch(around).until_stopped(work(), own)
+        found = await monitor(around).until_stopped(work(), own)
         if isinstance(found, State):
             assert found.name == "Cancelled"
             assert own.stopping
@@ -131,7 +131,7 @@ async def test_end_of_work_that_is_being_stopped(end: str) -> None:
             raise
         raise AssertionError
 
-    running = asyncio.ensure_future(watch(around).until_stopped(work(), own))
+    running = asyncio.ensure_future(monitor(around).until_stopped(work(), own))
     await begun.wait()
     around.stopping = True
     found = await running
@@ -139,7 +139,7 @@ async def test_end_of_work_that_is_being_stopped(end: str) -> None:
         assert found == "done"
     else:
         assert isinstance(found, State)
-        assert found.message == "another asset failed first, and fail_fast is set"
+        assert found.message == "another asset failed first, and `fail_fast` is set"
     await assert_not_cancelled()
 
 
@@ -148,7 +148,7 @@ async def test_error_and_cancellation_of_others_are_passed_on() -> None:
         raise TimeoutError("of the work itself")
 
     with pytest.raises(TimeoutError, match="of the work itself"):
-        await watch(Stopping()).until_stopped(fails())
+        await monitor(Stopping()).until_stopped(fails())
     ended = asyncio.Event()
 
     async def waits() -> None:
@@ -159,7 +159,7 @@ async def test_error_and_cancellation_of_others_are_passed_on() -> None:
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
-            await watch(Stopping()).until_stopped(waits())
+            await monitor(Stopping()).until_stopped(waits())
     assert ended.is_set()
     await assert_not_cancelled()
 

@@ -262,7 +262,7 @@ async def test_item_of_a_static_catalog_that_cannot_be_read_fails_alone(
     origin.remove("/static/gone.json")
     state = await synced(href, tmp_path, Search())
     assert state.is_failed()
-    assert "the item 'http" in (state.message or "")
+    assert "Item document 'http" in (state.message or "")
     assert "/static/gone.json' cannot be read: 404" in (state.message or "")
     check_catalog(tmp_path, {"good"})
     origin.put("/static/gone.json", good.replace(b'"good"', b'"gone"'))
@@ -300,7 +300,7 @@ async def test_dry_run_shows_the_plan_and_does_nothing(
     assert artifact["type"] == "table"
     rows = {row["item"]: row for row in json.loads(artifact["data"])}
     assert {name: row["reason"] for name, row in rows.items()} == {
-        few[0]["id"]: "gone from the source: delete",
+        few[0]["id"]: "removed from the source: delete",
         few[1]["id"]: "changed",
         few[6]["id"]: "new",
         few[7]["id"]: "new",
@@ -459,25 +459,25 @@ async def test_credentials_go_to_the_api(origin: Origin, tmp_path: Path) -> None
 BAD: dict[str, tuple[type[Exception], str, dict[str, Any]]] = {
     "unknown collection": (
         ConfigError,
-        "search.collections names 'nothing'",
+        "`search.collections` names 'nothing'",
         {"search": Search(collections=["nothing"])},
     ),
     "bbox of three numbers": (
         ConfigError,
-        "search.bbox must have four numbers",
+        "`search.bbox` must have four numbers",
         {"search": Search(bbox=[1, 2, 3])},
     ),
-    "time": (ConfigError, "search.datetime 'soon'", {"search": Search(datetime="soon")}),
-    "filter": (ConfigError, "search.filter is nothing", {"search": Search(filter="a = 1")}),
+    "time": (ConfigError, "`search.datetime` 'soon'", {"search": Search(datetime="soon")}),
+    "filter": (ConfigError, "`search.filter` is not supported", {"search": Search(filter="a = 1")}),
     "check": (ConfigError, "check_first", {"options": DownloadOptions(check_first=True)}),
-    "no items": (ConfigError, "max_items must be at least 1", {"max_items": 0}),
-    "no bytes": (ConfigError, "max_bytes must be at least 1", {"max_bytes": -5}),
+    "no items": (ConfigError, "`max_items` must be at least 1", {"max_items": 0}),
+    "no bytes": (ConfigError, "`max_bytes` must be at least 1", {"max_bytes": -5}),
     "contradiction": (
         ConfigError,
         "include and exclude",
         {"options": DownloadOptions(include=["a"], exclude=["b"])},
     ),
-    "JSON": (SourceError, "source must be the address", {"source": '{"type": "Catalog"}'}),
+    "JSON": (SourceError, "`source` is JSON text", {"source": '{"type": "Catalog"}'}),
 }
 
 
@@ -531,7 +531,7 @@ async def test_api_that_is_none_is_refused(origin: Origin, tmp_path: Path, data:
     assert "SECRET" not in run.name
     run, _ = await read_back(await synced(href, tmp_path / "m"), 0)
     assert run.name == f"sync api to {tmp_path / 'm'}"
-    assert "is no STAC API" in (state.message or "")
-    assert "source '" in (state.message or "")
+    assert "is not a STAC API" in (state.message or "")
+    assert "`source` '" in (state.message or "")
     assert "SECRET" not in (state.message or "")
     assert not (tmp_path / "m").exists()

@@ -50,12 +50,12 @@ class Ran:
     @property
     def gone(self) -> set[str]:
         """The ids of the items that left the source."""
-        return {key.id for key in self.mirror.gone}
+        return {key.id for key in self.mirror.removed}
 
     @property
     def found(self) -> set[str]:
         """The ids of the items that the source has."""
-        return {key.id for key in self.mirror.night.seen}
+        return {key.id for key in self.mirror.changes.seen}
 
 
 async def run(
@@ -78,9 +78,9 @@ async def run(
             criteria = criteria or Criteria()
             await source.check(criteria)
             mirror = Mirror(directory, source, criteria, config, clients, now, kept)
-            await mirror.look()
+            await mirror.find_changes()
             if on_removed != "keep":
-                await mirror.look_for_removed(marked=on_removed == "delete")
+                await mirror.find_removed(marked=on_removed == "delete")
             async for prepared in mirror.choose(limits):
                 taken[prepared.item.id] = Reason(prepared.wanted.reason).name
             await mirror.begin()

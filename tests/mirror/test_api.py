@@ -60,7 +60,7 @@ async def test_search_that_breaks_off_changes_nothing(origin: Origin, tmp_path: 
     href = put_api(origin, items, page=5)
     await run(tmp_path, href)
     origin.fault("/api/page/2", Status(500), times=0)
-    with pytest.raises(SourceError, match=r"cannot be asked: 500 .*/api/page/2"):
+    with pytest.raises(SourceError, match=r"Request to the API '.*' failed: 500 .*/api/page/2"):
         await run(tmp_path, href, on_removed="delete")
     check_catalog(tmp_path, NAMES)
     assert counts(origin)["/api/page/2"] == 1 + CONFIG.http_max_attempts
@@ -72,7 +72,7 @@ async def test_search_that_was_cut_short_removes_nothing(origin: Origin, tmp_pat
     await run(tmp_path, href)
     put_api(origin, items[:5], matched=9)
     ran = await run(tmp_path, href, on_removed="delete")
-    assert (len(ran.found), ran.mirror.is_whole, ran.gone) == (5, False, set())
+    assert (len(ran.found), ran.mirror.is_complete, ran.gone) == (5, False, set())
     put_api(origin, items[:5], matched=5)
     ran = await run(tmp_path, href, on_removed="delete")
     assert ran.gone == {item["id"] for item in items[5:]}
@@ -83,17 +83,17 @@ async def test_pages_that_go_round_in_circles_end(origin: Origin, tmp_path: Path
     page = json.loads(origin.content("/api/page/2"))
     page["links"] = [{"rel": "next", "href": origin.href("/api/page/2")}]
     origin.put("/api/page/2", json.dumps(page).encode())
-    with pytest.raises(SourceError, match="was there already"):
+    with pytest.raises(SourceError, match="links to a next page that was already read"):
         await run(tmp_path, href)
 
 
 @pytest.mark.parametrize(
     ("criteria", "names"),
     [
-        (Criteria(collections=("things", "nothings")), "search.collections names 'nothings'"),
-        (Criteria(filter="a = 1"), "search.filter is nothing that the API"),
-        (Criteria(filter="[1]"), "search.filter is JSON, but no object"),
-        (Criteria(query={"a": {"eq": 1}}), "search.query is nothing that the API"),
+        (Criteria(collections=("things", "nothings")), "`search.collections` names 'nothings'"),
+        (Criteria(filter="a = 1"), "`search.filter` is not supported by the API"),
+        (Criteria(filter="[1]"), "`search.filter` is JSON, but not an object"),
+        (Criteria(query={"a": {"eq": 1}}), "`search.query` is not supported by the API"),
     ],
 )
 async def test_search_that_the_api_cannot_answer_is_refused_first(
@@ -196,13 +196,13 @@ async def test_empty_pages_that_always_name_a_next_one_end(
 ) -> None:
     href = endless(origin, ["item-0"], matched, [])
     ran = await run(tmp_path, href)
-    assert (ran.found, ran.mirror.is_whole) == ({"item-0"}, is_whole)
+    assert (ran.found, ran.mirror.is_complete) == ({"item-0"}, is_whole)
     assert sum("/page/" in path for path in counts(origin).elements()) == pages
 
 
 async def test_pages_that_say_the_same_for_ever_end(origin: Origin, tmp_path: Path) -> None:
     href = endless(origin, ["item-0"], None, ["item-0"])
-    with pytest.raises(SourceError, match="10 pages on end of items that were there already"):
+    with pytest.raises(SourceError, match="10 pages in a row without a new item"):
         await run(tmp_path, href)
     assert sum("/page/" in path for path in counts(origin).elements()) == 10
 
@@ -216,4 +216,4 @@ async def test_page_on_which_nothing_is_left_hides_no_later_one(
     origin.put("/api/real", origin.content("/api/page/2"))
     origin.put("/api/page/2", json.dumps(empty).encode())
     ran = await run(tmp_path, href)
-    assert (ran.found, ran.mirror.is_whole) == (NAMES, True)
+    assert (ran.found, ran.mirror.is_complete) == (NAMES, True)

@@ -15,22 +15,22 @@ POLYGON = {"type": "Polygon", "coordinates": [[[9, 49], [11, 49], [11, 51], [9, 
 @pytest.mark.parametrize(
     ("names", "fields"),
     [
-        ("search.bbox must have four numbers .* and has 3", {"bbox": (1, 2, 3)}),
-        ("search.bbox .* has 0", {"bbox": ()}),
-        ("search.bbox must have finite numbers", {"bbox": (1, 2, float("nan"), 4)}),
-        ("search.bbox has a south of 5 that is north of 4", {"bbox": (1, 5, 2, 4)}),
-        ("search.bbox must be in degrees", {"bbox": (1, 5, 200, 6)}),
-        ("search.bbox must be in degrees", {"bbox": (1, -95, 2, 6)}),
-        ("search.intersects is no GeoJSON geometry", {"intersects": {"type": "Circle"}}),
-        ("search.intersects is no GeoJSON geometry", {"intersects": {}}),
-        ("search.bbox and search.intersects", {"intersects": POLYGON, "bbox": (1, 2, 3, 4)}),
-        ("search.collections has an empty entry", {"collections": ("a", "")}),
-        ("search.ids has an empty entry", {"ids": (" ",)}),
-        ("search.filter is empty", {"filter": " "}),
-        ("search.page_size must be 1 to 10,000", {"page_size": 0}),
-        ("search.page_size must be 1 to 10,000", {"page_size": 20_000}),
-        ("search.datetime 'soon'", {"datetime": "soon"}),
-        ("search.overlap 'much'", {"overlap": "much"}),
+        ("`search.bbox` must have four numbers .* and has 3", {"bbox": (1, 2, 3)}),
+        ("`search.bbox` .* has 0", {"bbox": ()}),
+        ("`search.bbox` must have finite numbers", {"bbox": (1, 2, float("nan"), 4)}),
+        ("`search.bbox` has a south of 5 that is north of 4", {"bbox": (1, 5, 2, 4)}),
+        ("`search.bbox` must be in degrees", {"bbox": (1, 5, 200, 6)}),
+        ("`search.bbox` must be in degrees", {"bbox": (1, -95, 2, 6)}),
+        ("`search.intersects` is not a GeoJSON geometry", {"intersects": {"type": "Circle"}}),
+        ("`search.intersects` is not a GeoJSON geometry", {"intersects": {}}),
+        ("`search.bbox` and `search.intersects`", {"intersects": POLYGON, "bbox": (1, 2, 3, 4)}),
+        ("`search.collections` has an empty entry", {"collections": ("a", "")}),
+        ("`search.ids` has an empty entry", {"ids": (" ",)}),
+        ("`search.filter` is empty", {"filter": " "}),
+        ("`search.page_size` must be 1 to 10,000", {"page_size": 0}),
+        ("`search.page_size` must be 1 to 10,000", {"page_size": 20_000}),
+        ("`search.datetime` 'soon'", {"datetime": "soon"}),
+        ("`search.overlap` 'much'", {"overlap": "much"}),
     ],
 )
 def test_refused(names: str, fields: dict[str, Any]) -> None:
@@ -60,13 +60,13 @@ def test_bounding_boxes_over_the_antimeridian() -> None:
     assert not fiji.covers([0, -18, 10, -17])
 
 
-def test_is_about() -> None:
+def test_ids_and_collections_match() -> None:
     both = Criteria(collections=("a",), ids=("1", "2"))
-    assert both.is_about("a", "1")
-    assert not both.is_about("b", "1")
-    assert not both.is_about("a", "3")
-    assert not both.is_about(None, "1")
-    assert Criteria().is_about(None, "1")
+    assert both.matches_ids("a", "1")
+    assert not both.matches_ids("b", "1")
+    assert not both.matches_ids("a", "3")
+    assert not both.matches_ids(None, "1")
+    assert Criteria().matches_ids(None, "1")
 
 
 def test_digest_tells_searches_apart_and_not_how_they_are_made() -> None:

@@ -48,7 +48,7 @@ async def test_what_a_first_night_left_is_found_though_all_that_it_took_failed(
     assert (first.failed, first.limits.left) == (["item-0"], 2)
     origin.put("/item-0/data.tif", size=100)
     second = await run(tmp_path, href, DAY, now=WEEK_LATER)
-    assert second.taken == {"item-0": "AGAIN", "item-1": "NEW", "item-2": "NEW"}
+    assert second.taken == {"item-0": "RETRY", "item-1": "NEW", "item-2": "NEW"}
     check_catalog(tmp_path, set(names))
 
 

@@ -63,7 +63,7 @@ async def test_second_night_takes_what_is_new_and_what_changed(
     )
     second = await run(tmp_path / "m", href, DAYS)
     assert second.taken == {"item-0": "CHANGED", "item-1": "CHANGED", "new": "NEW"}
-    assert second.mirror.night.unchanged == 3
+    assert second.mirror.changes.unchanged == 3
     # Of the one that says that it changed, nobody knows which assets did.
     assert asked(origin) == [
         "/elsewhere/b.tif",
@@ -154,7 +154,7 @@ async def test_item_that_failed_is_tried_again_and_holds_nothing_back(
     asked(origin)
 
     again = await run(tmp_path, href, DAYS)
-    assert again.taken == {"item-0": "AGAIN", "item-2": "AGAIN"}
+    assert again.taken == {"item-0": "RETRY", "item-2": "RETRY"}
     assert again.failed == ["item-0", "item-2"]
     assert asked(origin) == ["/item-0/a.tif", "/item-0/b.tif", "/item-2/b.tif"]
 
@@ -164,7 +164,7 @@ async def test_item_that_failed_is_tried_again_and_holds_nothing_back(
     put_api(origin, [*items, item_of(origin, "new")])
     assert (await run(tmp_path, href, DAYS, limits=RunSizeLimits(1))).taken == {"new": "NEW"}
     last = await run(tmp_path, href, DAYS)
-    assert (last.taken, last.failed) == ({"item-0": "AGAIN", "item-2": "AGAIN"}, [])
+    assert (last.taken, last.failed) == ({"item-0": "RETRY", "item-2": "RETRY"}, [])
     check_catalog(tmp_path, {f"item-{number}" for number in range(4)} | {"new"})
     assert (await run(tmp_path, href, DAYS)).taken == {}
 
@@ -255,7 +255,7 @@ async def test_file_that_is_gone_or_cut_is_fetched_again(origin: Origin, tmp_pat
     (tmp_path / "things/one/a.tif").unlink()
     (tmp_path / "things/two/b.tif").write_bytes(b"cut")
     mended = await run(tmp_path, href)
-    assert mended.taken == {"one": "LOST", "two": "LOST"}
+    assert mended.taken == {"one": "FILES_MISSING", "two": "FILES_MISSING"}
     assert asked(origin) == ["/one/a.tif", "/two/b.tif"]
     check_catalog(tmp_path, {"one", "two", "three"})
 
@@ -302,7 +302,7 @@ async def test_index_is_made_anew_where_it_is_missing_or_wrong(
     index = tmp_path / ".mirror/index.ndjson"
     whole = index.read_bytes()
     state = read_state(tmp_path)
-    assert (len(state.rows), state.read) == (5, 0)
+    assert (len(state.rows), state.documents_read) == (5, 0)
     for damaged in (
         b"",
         whole[:500],
@@ -313,7 +313,7 @@ async def test_index_is_made_anew_where_it_is_missing_or_wrong(
         assert read_state(tmp_path).rows == state.rows
         assert (await run(tmp_path, href)).taken == {}
     index.unlink()
-    assert read_state(tmp_path).read == 5
+    assert read_state(tmp_path).documents_read == 5
     assert (await run(tmp_path, href)).taken == {}
     assert index.read_bytes() == whole
     document = tmp_path / "things/item-0/item-0.json"
@@ -337,7 +337,7 @@ async def test_items_that_cannot_be_mirrored_fail_alone(origin: Origin, tmp_path
     href = put_api(origin, [good, broken, nameless, twice, local, bare, good, shouted])
     ran = await run(tmp_path, href)
     assert ran.failed == ["broken", "twice", "local", "GOOD"]
-    assert (ran.mirror.night.nameless, ran.mirror.night.repeated) == (1, 1)
+    assert (ran.mirror.changes.without_id, ran.mirror.changes.duplicates) == (1, 1)
     check_catalog(tmp_path, {"good", "bare"})
 
 
@@ -391,7 +391,7 @@ async def test_items_that_fit_into_no_table_are_mirrored_without_an_index(
     one["properties"]["odd"], two["properties"]["odd"] = {"a": 1}, [5]
     await run(tmp_path / "odd", put_api(origin, [one, two]))
     assert not (tmp_path / "odd/items.parquet").exists()
-    assert "there is no items.parquet" in caplog.text
+    assert "items.parquet is not written" in caplog.text
     check_catalog(tmp_path / "odd", {"one", "two"})
 
 
@@ -400,7 +400,9 @@ async def test_directory_with_another_catalog_is_refused(
     origin: Origin, tmp_path: Path, data: bytes
 ) -> None:
     (tmp_path / "catalog.json").write_bytes(data)
-    with pytest.raises(ConfigError, match=r"directory '.*' has a catalog.json that is no mirror's"):
+    with pytest.raises(
+        ConfigError, match=r"`directory` '.*' has a catalog.json that was not written by a mirror"
+    ):
         await run(tmp_path, put_api(origin, [item_of(origin, "one")]))
     assert (tmp_path / "catalog.json").read_bytes() == data
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from stac_asset.mirror.search.criteria import Criteria
-from stac_asset.mirror.search.extent import bbox_of
 from stac_asset.mirror.state.index import read_state
+from stac_asset.stac.geometry import bbox_of
 from stac_asset.stac.item_files import read_items
 from stac_asset.testing import Origin
 from tests.mirror.nights import check_catalog, documents, item_of, put_api, put_items, run
@@ -72,10 +72,10 @@ async def test_item_that_cannot_be_copied_fails_alone(
     href = put_items(origin, [deep, item_of(origin, "good")])
     nested = b"[" * 800 + b"]" * 800
     origin.put("/items.json", origin.content("/items.json").replace(b'"@"', nested))
-    for reason in ("NEW", "AGAIN"):
+    for reason in ("NEW", "RETRY"):
         assert (await run(tmp_path, href)).taken["deep"] == reason
         check_catalog(tmp_path, {"good"})
-    assert "item 'deep' cannot be mirrored: 'deep' cannot be copied" in caplog.text
+    assert "Item 'deep' cannot be mirrored: 'deep' cannot be copied" in caplog.text
 
 
 @pytest.mark.parametrize("value", [10**400, float("nan"), "10", None])

@@ -47,7 +47,7 @@ async def test_failed_item_is_asked_for_when_the_window_has_passed_it(
         origin.put(path, size=500)
     origin.forget()
     later = await run(tmp_path / "m", api.href, DAYS, now=NOW + timedelta(days=30))
-    assert later.taken == {none: "AGAIN", part: "AGAIN"}
+    assert later.taken == {none: "RETRY", part: "RETRY"}
     assert sorted(request.path for request in origin.gets()) == sorted(bad)
     check_catalog(tmp_path / "m", {str(item["id"]) for item in latest})
 

@@ -50,7 +50,7 @@ async def test_marked_and_back_again(origin: Origin, tmp_path: Path) -> None:
     assert (await run(tmp_path, href, on_removed="mark")).gone == set()
     origin.forget()
     put_items(origin, [item_of(origin, name) for name in NAMES])
-    assert (await run(tmp_path, href, on_removed="mark")).taken == {"three": "BACK"}
+    assert (await run(tmp_path, href, on_removed="mark")).taken == {"three": "RESTORED"}
     assert origin.gets("*.tif") == []
     assert "deprecated" not in documents(tmp_path)["three"]["properties"]
     check_catalog(tmp_path, set(NAMES))

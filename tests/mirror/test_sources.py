@@ -110,18 +110,18 @@ async def test_catalog_that_was_mirrored_can_be_mirrored(origin: Origin, tmp_pat
 
 
 SOURCES: dict[str, tuple[bytes | None, str]] = {
-    "nothing": (None, r"source '.*/source\?…' cannot be read: 404"),
-    "a web page": (b"<html></html>", "source '.*' is no STAC API .* it is no JSON"),
-    "some JSON": (b'{"hello": "world"}', "source '.*' is no STAC API, .* its type is None"),
-    "a list": (b"[]", "source '.*' is no STAC API, .* its type is None"),
+    "nothing": (None, r"`source` '.*/source\?…' cannot be read: 404"),
+    "a web page": (b"<html></html>", "`source` '.*' is not a STAC API .* the content is not JSON"),
+    "some JSON": (b'{"hello": "world"}', "`source` '.*' is not a STAC API, .* its type is None"),
+    "a list": (b"[]", "`source` '.*' is not a STAC API, .* its type is None"),
     "an item": (b'{"type": "Feature"}', "its type is 'Feature'"),
     "an API without a search": (
         b'{"type": "Catalog", "conformsTo": [], "links": [{"rel": "data", "href": "./c"}]}',
-        "source '.*' is no STAC API that can be searched",
+        "`source` '.*' is a STAC API without search",
     ),
     "a collection of an API": (
         b'{"type": "Collection", "id": "a", "links": [{"rel": "items", "href": "./items"}]}',
-        "give the root of the API, and the collection's id in search.collections",
+        "Give the root of the API, and the collection's id in `search.collections`",
     ),
 }
 
@@ -144,18 +144,18 @@ async def test_what_is_no_source(
 
 async def test_file_that_is_not_there(tmp_path: Path) -> None:
     for name in ("nothing.json", "nothing.ndjson"):
-        with pytest.raises(SourceError, match=r"source '.*' cannot be read"):
+        with pytest.raises(SourceError, match=r"`source` '.*' cannot be read"):
             await run(tmp_path / "m", str(tmp_path / name))
 
 
 @pytest.mark.parametrize(
     ("criteria", "names"),
     [
-        (Criteria(collections=("nothings",)), "search.collections names 'nothings'"),
-        (Criteria(filter="a = 1"), "search.filter needs a STAC API"),
-        (Criteria(query={"a": {"eq": 1}}), "search.query needs a STAC API"),
-        (Criteria(intersects={"type": "Point"}), "search.intersects needs a STAC API"),
-        (Criteria(sortby=("id",)), "search.sortby needs a STAC API"),
+        (Criteria(collections=("nothings",)), "`search.collections` names 'nothings'"),
+        (Criteria(filter="a = 1"), "`search.filter` requires a STAC API"),
+        (Criteria(query={"a": {"eq": 1}}), "`search.query` requires a STAC API"),
+        (Criteria(intersects={"type": "Point"}), "`search.intersects` requires a STAC API"),
+        (Criteria(sortby=("id",)), "`search.sortby` requires a STAC API"),
     ],
 )
 @pytest.mark.parametrize("kind", ["catalog", "file"])

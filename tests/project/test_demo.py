@@ -50,7 +50,7 @@ def test_demo_downloads_real_items(checkout: Path, shared_data: Path) -> None:
     done = demo(checkout)
     assert (done.returncode, done.stderr) == (0, "")
     assert "23 downloaded, 0 skipped, 0 failed: 328,367,712 bytes" in done.stdout
-    assert "23 of 23 files are byte for byte what the origin served" in done.stdout
+    assert "23 of 23 files are identical to the served files" in done.stdout
     assert len(re.findall(r"/runs/flow-run/[0-9a-f-]{36}", done.stdout)) == 2
     assert "make ui" in done.stdout
     assert not re.search("traceback|warning|error", done.stdout, re.I)
@@ -68,7 +68,7 @@ def test_demo_downloads_real_items(checkout: Path, shared_data: Path) -> None:
 def test_demo_without_real_items_takes_the_examples(checkout: Path) -> None:
     done = demo(checkout)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("3 of 3 files are byte for byte what the origin served") == 2
+    assert done.stdout.count("3 of 3 files are identical to the served files") == 2
     for source in (checkout / "examples" / "data").glob("*.tif"):
         (copy,) = (checkout / ".demo" / "data").glob(f"*/{source.name}")
         assert digest(copy) == digest(source)

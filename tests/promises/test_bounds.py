@@ -47,7 +47,7 @@ async def test_source_that_does_not_end_is_left_at_the_first_byte_too_many(
     async with serving(answer) as raw:
         document = item_document(origin, "a")
         document["assets"]["a"] = {"href": f"{raw.url}/a.tif", "file:size": 10}
-        with pytest.raises(DownloadError, match=r"more bytes than the 10 of file:size") as raised:
+        with pytest.raises(DownloadError, match=r"more than the 10 bytes that file:size declares") as raised:
             await download_item(
                 item_of(document), tmp_path, config=config, infer_file_name=False, stream=stream
             )
@@ -63,7 +63,7 @@ async def test_announced_size_that_is_wrong_is_not_fetched(
     origin.put("/a.tif", size=50 * MIB)
     document = item_document(origin, "a")
     document["assets"]["a"]["file:size"] = 10
-    with pytest.raises(DownloadError, match=f"{50 * MIB} bytes where file:size says 10") as raised:
+    with pytest.raises(DownloadError, match=f"{50 * MIB} bytes, but file:size declares 10") as raised:
         await download_item(item_of(document), tmp_path, config=config, infer_file_name=False)
     assert isinstance(only_error(raised), SizeError)
     (get,) = origin.gets()

@@ -40,6 +40,7 @@ from stac_asset.plan.work import PlannedRun
 from stac_asset.redact import redact_href, redact_text
 from stac_asset.rewrite.rewriter import rewrite, rewrite_collection
 from stac_asset.rewrite.serialize import document_of, json_bytes
+from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import Stac, load_stac, stac_of
 from stac_asset.testing import Origin, Status
 from stac_asset.transfer.interface import Request, Response
@@ -352,7 +353,7 @@ def test_document(
     run = Run(DIRECTORY, config)
     work = documented(lambda: plan(run, stac, file_name, template), *REFUSALS)
     if work is not None:
-        check_plan(work, owners, Planner(DIRECTORY, config))
+        check_plan(work, owners, Planner(DIRECTORY, config, LOCAL_FACTS))
         outcomes = [
             [outcome_of(entry, choices[n % len(choices)]) for n, entry in enumerate(planned)]
             for planned in work.planned
@@ -385,7 +386,7 @@ def test_asset_of_a_remote_item(key: str, href: Any, base: str, config: Config) 
     document = {**SOURCE["item"], "assets": {key: {"href": href}}}
     item = stac_of(document, base, "it")
     assert isinstance(item, pystac.Item)
-    planned = Planner(DIRECTORY, config).asset(key, item.assets[key], item)
+    planned = Planner(DIRECTORY, config, LOCAL_FACTS).asset(key, item.assets[key], item)
     if isinstance(planned, Transfer):
         check_path(planned.path)
         assert Path(planned.path).parent == DIRECTORY
@@ -545,7 +546,7 @@ def nested(depth: int) -> str:
 def test_deep_nesting(tmp_path: Path) -> None:
     path = tmp_path / "item.json"
     path.write_text(nested(100_000))
-    with pytest.raises(SourceError, match="is no JSON"):
+    with pytest.raises(SourceError, match="is not valid JSON"):
         load_stac(path)
     path.write_text(nested(200))
     item = load_stac(path)

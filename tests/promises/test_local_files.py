@@ -343,7 +343,7 @@ async def test_item_of_a_local_collection_that_says_it_is_remote_is(
     path.write_text(json.dumps({"type": "FeatureCollection", "features": [document]}))
     items = load_stac(path)
     assert isinstance(items, pystac.ItemCollection)
-    with pytest.raises(DownloadError, match="names a local file"):
+    with pytest.raises(DownloadError, match="references local file"):
         await download_item_collection(items, directory, config=config)
     assert not is_secret_in(directory)
 
@@ -365,7 +365,7 @@ async def test_document_that_was_read_is_not_replaced(
     item = local_item(origin, secret.parent, "./passwd")
     before = (secret.parent / "item.json").read_bytes()
     config.include = ["good"]
-    with pytest.raises(DestinationError, match="which its new document would replace"):
+    with pytest.raises(DestinationError, match="the new document would replace this file"):
         await download_item(item, secret.parent, name, config=config)
     assert (secret.parent / "item.json").read_bytes() == before
     assert origin.requests == []

@@ -35,6 +35,7 @@ from stac_asset.errors import (
     StacAssetError,
 )
 from stac_asset.plan.planner import Planner
+from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import stac_of
 from stac_asset.testing import Origin, Status
 from stac_asset.transfer.engine import Engine
@@ -156,7 +157,7 @@ async def test_caller_who_takes_the_href_away(
     config.error_strategy = ErrorStrategy.KEEP
     item = item_with(origin, {"href": "./bad.tif", "title": "kept"})
     item.assets["bad"].href = None  # type: ignore[assignment]
-    with pytest.raises(DownloadError, match="there is no href"):
+    with pytest.raises(DownloadError, match="href is missing"):
         await download_item(item, tmp_path, config=config)
     assert json.loads((tmp_path / "the-item.json").read_bytes())["assets"]["bad"] == {
         "href": "",
@@ -433,7 +434,7 @@ async def outcomes_of(origin: Origin, directory: Path, config: Config) -> list[O
     (directory / "there.tif").write_bytes(b"here")
     item = stac_of(document, origin.href("/item.json"), "item")
     assert isinstance(item, pystac.Item)
-    planned = list(Planner(directory, config).assets(item))
+    planned = list(Planner(directory, config, LOCAL_FACTS).assets(item))
     assert pickle.loads(pickle.dumps(planned[0])) == planned[0]
     found: list[Outcome] = [entry for entry in planned if isinstance(entry, Failed)]
     async with Clients(config) as clients:

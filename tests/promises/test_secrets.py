@@ -23,6 +23,7 @@ from stac_asset import Config, HttpClient, Message, download_item
 from stac_asset.clients import Clients
 from stac_asset.destinations import LocalDestinations
 from stac_asset.redact import redact_href, redact_text, unsigned_href
+from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import stac_of
 from stac_asset.stac.read import read_stac
 from stac_asset.testing import (
@@ -147,7 +148,7 @@ async def test_values_of_a_run_show_no_secret(
     from stac_asset.plan.planner import Planner
 
     config = secret_config(config)
-    planned = list(Planner(tmp_path, config).assets(signed_item(origin, "a", "b")))
+    planned = list(Planner(tmp_path, config, LOCAL_FACTS).assets(signed_item(origin, "a", "b")))
     origin.remove("/b.tif")
     outcomes: list[Outcome] = []
     async with Clients(config) as clients:

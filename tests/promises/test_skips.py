@@ -96,5 +96,5 @@ async def test_directory_of_that_name_is_an_error_not_a_skip(
     origin: Origin, tmp_path: Path, config: Config
 ) -> None:
     (tmp_path / "a.tif").mkdir()
-    with pytest.raises(Exception, match="there is a directory of that name"):
+    with pytest.raises(Exception, match="a directory has this name"):
         await download_item(described(origin), tmp_path, config=config)

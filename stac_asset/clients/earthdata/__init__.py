@@ -1,4 +1,4 @@
-"""The NASA Earthdata client and its login."""
+"""Client for NASA Earthdata, and the login that obtains Earthdata tokens."""
 
 from stac_asset.clients.earthdata.client import EarthdataClient
 from stac_asset.clients.earthdata.login import EarthdataLogin

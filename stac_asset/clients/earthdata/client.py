@@ -1,4 +1,8 @@
-"""NASA's Earthdata: a bearer token, and a chain of redirects by which hosts log one another in."""
+"""Client for NASA Earthdata.
+
+Requests carry a bearer token. Earthdata's hosts log users in through a chain of redirects, in which
+the token is sent to Earthdata's hosts only.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +30,11 @@ HOSTS = (
     "earthdata.nasa.gov",
     "earthdatacloud.nasa.gov",
 )
-"""Earthdata's hosts, which get a token unless others are named."""
+"""Earthdata's hosts. By default, these hosts receive the token."""
 
 _LOGIN_HOSTS = ("urs.earthdata.nasa.gov", "*.urs.earthdata.nasa.gov")
-_WHY = "the Earthdata token is missing, has expired, or is not meant for this data"
-_PAGES = frozenset({"text/html", "application/xhtml+xml"})
+_TOKEN_PROBLEM = "the Earthdata token is missing, has expired, or is not valid for this data"
+_PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
 
 class EarthdataClient(HttpClient):
@@ -45,21 +49,23 @@ class EarthdataClient(HttpClient):
 
     You can also provide your token directly to `EarthdataClient.login()`.
 
-    The token, the session's headers and its cookies go to Earthdata's hosts, wherever in a chain of
-    redirects they are, and not to the storage at the end of it.
+    The token, the session's headers and the session's cookies are sent to every Earthdata host in a
+    chain of redirects. They are not sent to the storage service at the end of the chain.
 
     Args:
-        session: The session that will be used for all requests. Closing this client closes it.
-        check_content_type: If true, a content type that the asset does not expect is an error;
-            if false, it is logged as a warning. A login page is an error in any case.
-        token: The bearer token, if the session's headers do not carry it already.
-        hosts: The hosts that get the token: `example.com`, or `*.example.com` for all below it.
-            Only https is meant, unless `http://` stands before it.
-        login_hosts: Those of them that log users in, and have no data.
-        credential: What gives the token in its place. Closing this client closes it.
+        session: The session that will be used for all requests. Closing this client closes the
+            session.
+        check_content_type: If true, a content type that differs from the asset's is an error. If
+            false, the difference is logged as a warning. A login page is always an error.
+        token: The bearer token, if the session's headers do not contain the token already.
+        hosts: The hosts that receive the token: `example.com`, or `*.example.com` for all
+            subdomains. A host without a scheme means https; prepend `http://` for http.
+        login_hosts: The hosts that log users in. These hosts have no data.
+        credential: The credential that provides the token, instead of `token`. Closing this client
+            closes the credential.
 
     Raises:
-        ConfigError: One of the hosts is none.
+        ConfigError: One of the hosts is not a valid host pattern.
     """
 
     name = "earthdata"
@@ -91,27 +97,32 @@ class EarthdataClient(HttpClient):
         login_url: str = LOGIN_URL,
         config: Config | None = None,
     ) -> Self:
-        """Logs in to Earthdata and returns a client.
+        """Log in to Earthdata and return a client.
 
-        What gets it in is the first of these that there is: the token, the user's name and
-        password, the token in the environment variable `EARTHDATA_PAT`, and the name and password
-        that `.netrc` has for the login host. All are read now; the login host is asked for a token
-        when the first file is.
+        The first of these that is available is used:
+
+        1. `token`
+        2. `username` and `password`
+        3. the token in the environment variable `EARTHDATA_PAT`
+        4. the user name and password for the login host in `.netrc`
+
+        All of them are read now. With a user name, the token is requested from the login host when
+        the first file is requested.
 
         Args:
             token: The Earthdata bearer token.
-            username: The user's name, for which the login host gives a token.
-            password: The user's password.
-            hosts: The hosts that get the token, besides the login host.
-            login_url: Where the user logs in.
-            config: How to make requests.
+            username: The user name. The login host issues a token for the user.
+            password: The password.
+            hosts: The hosts that receive the token, in addition to the login host.
+            login_url: The URL of the login host.
+            config: The configuration of the requests.
 
         Returns:
-            A client configured to use the bearer token
+            A client configured to use the bearer token.
 
         Raises:
-            MissingCredentialError: There is neither a token nor a user.
-            ConfigError: One of the hosts is none, or `.netrc` cannot be read.
+            MissingCredentialError: There is neither a token nor a user name.
+            ConfigError: One of the hosts is not a valid host pattern, or `.netrc` cannot be read.
         """
         config = (config or Config()).copy()
         login = URL(login_url)
@@ -124,48 +135,48 @@ class EarthdataClient(HttpClient):
             user = (username, password or "") if username else netrc_login(login.host or "")
             if user is None:
                 raise MissingCredentialError(
-                    "there is no Earthdata token: set EARTHDATA_PAT or Config.earthdata_token, or "
-                    f"give {login.host} a login in .netrc"
+                    "No Earthdata token is configured. Set `EARTHDATA_PAT` or "
+                    f"`Config.earthdata_token`, or add a login for {login.host} to .netrc."
                 )
             credential = EarthdataLogin(*user, trusted, login_url, config)
         session = session_from_config(config)
-        logs_in = (*_LOGIN_HOSTS, str(login.origin()))
-        client = cls(session, config.http_check_content_type, token, hosts, logs_in, credential)
+        login_hosts = (*_LOGIN_HOSTS, str(login.origin()))
+        client = cls(session, config.http_check_content_type, token, hosts, login_hosts, credential)
         client.made_from = config
         return client
 
     @classmethod
     async def from_config(cls, config: Config) -> Self:
-        """Logs in to Earthdata and returns the default earthdata client.
+        """Log in to Earthdata and return the default Earthdata client.
 
-        Uses a token stored in the `EARTHDATA_PAT` environment variable, if the token is not
-        provided in the config, and the login in `.netrc`, if it is not there either.
+        The client uses the token of the configuration, the token in the environment variable
+        `EARTHDATA_PAT`, or the login in `.netrc`, in this order.
 
         Args:
-            config: A configuration object.
+            config: The configuration.
 
         Returns:
             A logged-in Earthdata client.
 
         Raises:
-            MissingCredentialError: There is neither.
+            MissingCredentialError: There is neither a token nor a login.
         """
         return await cls.login(config.earthdata_token, config=config)
 
     def claims(self, url: URL) -> bool:
-        """Returns whether a url is on one of Earthdata's hosts.
+        """Return whether a URL is on Earthdata's hosts.
 
         Args:
-            url: An absolute url, or a relative one without scheme for a local path.
+            url: An absolute URL, or a URL without a scheme for a local path.
         """
         return url in self._hosts or (self._by_route and super().claims(url))
 
     def trusts(self, url: URL, origin: URL) -> bool:
-        """Returns whether a hop may carry the session's headers, cookies and credentials.
+        """Return whether a hop may carry the session's headers, cookies and credentials.
 
         Args:
-            url: Where the hop goes.
-            origin: The url of the first hop.
+            url: The URL of the hop.
+            origin: The URL of the first hop.
         """
         return url in self._hosts
 
@@ -175,14 +186,14 @@ class EarthdataClient(HttpClient):
                 response.status,
                 response.reason or "",
                 str(request.url),
-                hint=f"{response.url.host} says so where {_WHY}",
+                hint=f"{response.url.host} sends this status if {_TOKEN_PROBLEM}",
             )
         super()._check_status(response, request)
 
     def _check_content_type(self, response: ClientResponse, request: Request) -> None:
         if self._is_login(response, request):
             raise LoginPageError(
-                f"{response.url.host} sent a login page in place of the file: {_WHY}"
+                f"{response.url.host} sent a login page instead of the file: {_TOKEN_PROBLEM}"
             )
         super()._check_content_type(response, request)
 
@@ -193,7 +204,7 @@ class EarthdataClient(HttpClient):
 
 
 def _is_page(request: Request) -> bool:
-    """Returns whether a web page is what was asked for."""
+    """Return whether the requested file is a web page."""
     if request.content_type:
-        return request.content_type.partition(";")[0].strip().lower() in _PAGES
+        return request.content_type.partition(";")[0].strip().lower() in _PAGE_TYPES
     return PurePosixPath(request.url.path).suffix.lower() in (".html", ".htm", ".xhtml")

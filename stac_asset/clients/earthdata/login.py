@@ -1,6 +1,7 @@
-"""Earthdata's login: a bearer token for a user's name and password, from `.netrc` if need be.
+"""Earthdata login: exchange of a user name and password for a bearer token.
 
-The login host gives a user two tokens at most, and the one that there is as long as it lasts:
+`EarthdataClient.login` uses the login if no token is given. The login host allows two tokens per
+user, and returns an existing token until the token expires:
 https://urs.earthdata.nasa.gov/documentation/for_users/user_token
 """
 
@@ -18,30 +19,30 @@ from yarl import URL
 
 from stac_asset.clients.http.credentials import basic
 from stac_asset.clients.http.session import session_from_config
-from stac_asset.clients.http.token_requests import answered, requested_token
+from stac_asset.clients.http.token_requests import read_token, request_token
 from stac_asset.clients.http.tokens import Token, TokenKeeper
 from stac_asset.config import Config
 from stac_asset.errors import ConfigError, TransferError
 from stac_asset.host_patterns import HostPatterns
 
 LOGIN_URL = "https://urs.earthdata.nasa.gov"
-"""Where users log in to Earthdata."""
+"""URL of Earthdata's login host."""
 
 _TOKEN_PATH = "api/users/find_or_create_token"
 
 
 class EarthdataLogin:
-    """A bearer token for Earthdata's hosts, which a user's name and password are given for.
+    """Credential that obtains a bearer token for Earthdata's hosts with a user name and password.
 
-    It is asked for by the first request that needs it, and again when it comes to its end or is
-    refused. Only the login host gets the name and the password.
+    The first request that needs the token obtains it. The token is requested again before it
+    expires, and after a host refuses it. Only the login host receives the user name and password.
 
     Args:
-        username: The user's name.
-        password: The user's password.
-        hosts: The hosts that get the token.
-        login_url: Where the user logs in.
-        config: How often the login host is asked.
+        username: The user name.
+        password: The password.
+        hosts: The hosts that receive the token.
+        login_url: The URL of the login host.
+        config: The configuration of the token requests.
     """
 
     def __init__(
@@ -55,27 +56,27 @@ class EarthdataLogin:
         self._keeper = TokenKeeper(self._obtain)
 
     async def headers(self, url: URL) -> Mapping[str, str]:
-        """Returns the token for one of the hosts, and nothing for another.
+        """Return the token header for URLs on the hosts, and no headers for other URLs.
 
         Args:
-            url: Where a request, or one hop of it, goes.
+            url: The URL of a request or of one hop of a redirect.
 
         Raises:
-            TokenError: The login host gives none.
+            TokenError: The login host issued no token.
         """
         if url not in self._hosts:
             return {}
         return {hdrs.AUTHORIZATION: f"Bearer {(await self._keeper.get()).value}"}
 
     async def renew(self, href: URL, refused: ClientResponse) -> bool:
-        """Returns whether there is another token than the one that a host refused.
+        """Return whether there is a new token in place of the refused token.
 
         Args:
-            href: What was asked for.
-            refused: The answer, with status 401 or 403.
+            href: The requested URL.
+            refused: The response, with status 401 or 403.
 
         Raises:
-            TokenError: The login host gives none.
+            TokenError: The login host issued no token.
         """
         token = self._keeper.token
         if refused.status != 401 or refused.url not in self._hosts or token is None:
@@ -85,26 +86,26 @@ class EarthdataLogin:
         return await self._keeper.replace(token) and self._keeper.token != token
 
     async def close(self) -> None:
-        """Closes the session of the token requests."""
+        """Close the session of the token requests."""
         await self._session.close()
 
     async def _obtain(self) -> Token:
-        return await requested_token(self._ask, self._url, "Earthdata token", self._config)
+        return await request_token(self._send, self._url, "Earthdata token", self._config)
 
-    async def _ask(self) -> Token:
+    async def _send(self) -> Token:
         async with self._session.post(
             self._url, headers=self._login, allow_redirects=False
         ) as response:
-            value, answer = await answered(response, self._url, "access_token")
+            value, body = await read_token(response, self._url, "access_token")
         if not (value.isascii() and value.isprintable() and value):
-            raise TransferError("its answer holds none")
-        return Token.lasting(value, _life(answer.get("expiration_date")))
+            raise TransferError("the response contains no token")
+        return Token.lasting(value, _lifetime(body.get("expiration_date")))
 
 
 def netrc_login(host: str) -> tuple[str, str] | None:
-    """Returns the user's name and password that `.netrc` has for a host, or None.
+    """Return the user name and password for a host in `.netrc`, if any.
 
-    It is the file that the environment variable `NETRC` names, or `.netrc` in the home folder.
+    The path is the value of the environment variable `NETRC`, or `~/.netrc`.
 
     Args:
         host: The host.
@@ -114,17 +115,19 @@ def netrc_login(host: str) -> tuple[str, str] | None:
     """
     path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
     try:
-        found = netrc.netrc(path).hosts.get(host)
+        entry = netrc.netrc(path).hosts.get(host)
     except FileNotFoundError:
         return None
     except (OSError, netrc.NetrcParseError) as error:
-        # Without what the error says: it may quote the file.
-        raise ConfigError(f"{path} cannot be read ({type(error).__name__})") from None
-    return (found[0], found[2]) if found is not None and found[2] else None
+        # The message of the error is left out, because it may quote a password.
+        raise ConfigError(
+            f"{path} cannot be read ({type(error).__name__}). Check the format and permissions."
+        ) from None
+    return (entry[0], entry[2]) if entry is not None and entry[2] else None
 
 
-def _life(expiration: object) -> float:
-    """Returns seconds until the end of the day on which a token expires."""
+def _lifetime(expiration: object) -> float:
+    """Return the seconds until the start of the day (UTC) on which a token expires."""
     try:
         day = datetime.strptime(str(expiration), "%m/%d/%Y").replace(tzinfo=UTC)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The HTTP client, its sessions, and credentials for hosts."""
+"""HTTP client, and the sessions, credentials and tokens that all clients over HTTP share."""
 
 from stac_asset.clients.http.client import HttpClient
 

@@ -1,7 +1,7 @@
-"""Plain HTTP and HTTPS, and what all clients over HTTP share.
+"""Client for HTTP and HTTPS, and base class of the Earthdata and Planetary Computer clients.
 
-Redirects are followed here, hop by hop: a hop to another origin is made through a session that
-knows no header, cookie or credential, so that nothing can leak by it.
+The client follows redirects itself, one hop at a time. A hop to another origin uses a session
+without headers, cookies and credentials, so that no secret is sent to that origin.
 """
 
 from __future__ import annotations
@@ -32,37 +32,40 @@ from stac_asset.redact import redact_href
 from stac_asset.transfer.interface import Request, Response, Stat
 
 _MAX_REDIRECTS = 10
-_IDENTITY: dict[str, str] = {hdrs.ACCEPT_ENCODING: "identity"}
-"""Bytes as they are stored: what sizes and checksums speak of."""
-_WITH_FILE = frozenset({200, 203, 206})
-"""Answers that come with the file, or a part of it; all others of 2xx come with something else."""
-_MEANINGS = {
+_IDENTITY_ENCODING: dict[str, str] = {hdrs.ACCEPT_ENCODING: "identity"}
+"""Requests the stored bytes, without compression: sizes and checksums refer to these bytes."""
+_FILE_STATUSES = frozenset({200, 203, 206})
+"""Statuses of responses that contain the file or a part; other 2xx responses do not."""
+_STATUS_HINTS = {
     202: "the server is still preparing the file",
     204: "the server has no bytes to send",
     205: "the server has no bytes to send",
 }
-_HEAD_REFUSED = frozenset({400, 401, 403, 405, 501})
-"""Answers to HEAD after which a GET decides; presigned hrefs are signed for one method."""
+_HEAD_REFUSED_STATUSES = frozenset({400, 401, 403, 405, 501})
+"""Statuses of HEAD after which `stat` sends a GET. A presigned href allows a single method only."""
 
 
 class HttpClient(RangeClient):
     """A simple client for making HTTP requests.
 
-    By default, doesn't do any authentication. Configure the session to customize its behavior:
-    its headers, cookies and credentials go to the origin of each href, never over a redirect to
-    another one. Its connections, timeouts and proxy serve there too.
+    By default, the client doesn't do any authentication. Configure the session to customize its
+    behavior. The session's headers, cookies and credentials are sent to the origin of each href,
+    and never to another origin after a redirect. The session's connections, timeouts and proxy are
+    used for redirects too.
 
     Args:
-        session: The session that will be used for all requests. Closing this client closes it.
-        check_content_type: If true, a content type that the asset does not expect is an error;
-            if false, it is logged as a warning.
-        credential: What puts a secret on the requests to the hosts that it is for. Closing this
-            client closes it.
-        hosts: The hosts whose hrefs this client claims, as in `Config.oauth2_hosts`; all hrefs of
-            http and https by default.
+        session: The session that will be used for all requests. Closing this client closes the
+            session.
+        check_content_type: If true, a content type that differs from the asset's is an error. If
+            false, the difference is logged as a warning.
+        credential: The credential that adds headers to requests for its hosts. Closing this client
+            closes the credential.
+        hosts: The hosts whose hrefs this client claims, in the form of `Config.oauth2_hosts`. By
+            default, the client claims the http and https hrefs that no other built-in client
+            claims.
 
     Raises:
-        ConfigError: One of the hosts is none.
+        ConfigError: One of `hosts` is not a valid host pattern.
     """
 
     name = "http"
@@ -71,7 +74,7 @@ class HttpClient(RangeClient):
     """The aiohttp session that will be used for all requests."""
 
     check_content_type: bool
-    """If true, check the asset's content type against the response from the server."""
+    """If true, a content type that differs from the asset's is an error."""
 
     def __init__(
         self,
@@ -82,20 +85,20 @@ class HttpClient(RangeClient):
     ) -> None:
         self.session = session
         self.check_content_type = check_content_type
-        self._bare: ClientSession | None = None
+        self._secretless_session: ClientSession | None = None
         self._credentials: Credential = credential or Credentials()
-        self._claimed = None if hosts is None else HostPatterns(hosts)
+        self._claimed_hosts = None if hosts is None else HostPatterns(hosts)
 
     @classmethod
     async def from_config(cls, config: Config) -> Self:
-        """Creates the default http client.
+        """Create the default HTTP client.
 
         Args:
-            config: The configuration. Its `http_headers` go to `http_headers_hosts`, or else to
-                the origin of each href, and an OAuth2 token to `oauth2_hosts`.
+            config: The configuration. `http_headers` are sent to `http_headers_hosts`, or to the
+                origin of each href if no hosts are set. An OAuth2 token is sent to `oauth2_hosts`.
 
         Raises:
-            ConfigError: The configuration contradicts itself.
+            ConfigError: The configuration is contradictory.
         """
         credentials = await credentials_from_config(config)
         own_headers = {} if config.http_headers_hosts else config.http_headers
@@ -108,94 +111,99 @@ class HttpClient(RangeClient):
         return client
 
     def claims(self, url: URL) -> bool:
-        """Returns whether a url is on one of this client's hosts.
+        """Return whether a URL is on this client's hosts.
 
         Args:
-            url: An absolute url, or a relative one without scheme for a local path.
+            url: An absolute URL, or a URL without a scheme for a local path.
         """
-        return super().claims(url) if self._claimed is None else url in self._claimed
+        return super().claims(url) if self._claimed_hosts is None else url in self._claimed_hosts
 
     def trusts(self, url: URL, origin: URL) -> bool:
-        """Returns whether a hop may carry the session's headers, cookies and credentials.
+        """Return whether a hop may carry the session's headers, cookies and credentials.
 
         Args:
-            url: Where the hop goes.
-            origin: The url of the first hop.
+            url: The URL of the hop.
+            origin: The URL of the first hop.
         """
         return url is origin or url.origin() == origin.origin()
 
     async def secrets(self, url: URL) -> dict[str, str]:
-        """Returns the headers that carry this client's secrets to a url, for those who ask there.
+        """Return the headers with this client's secrets for a URL.
+
+        Use this method for requests that are not made by the client itself, such as searches of a
+        STAC API.
 
         Args:
-            url: The url, whose origin is theirs alone.
+            url: The URL. Send the headers to the origin of this URL only.
         """
         with self.naming_credentials(url):
             return {**self.session.headers, **await self._credentials.headers(url)}
 
     async def prepare(self, url: URL) -> URL:
-        """Returns the url to request in place of an href's; where a provider signs, it is signed.
+        """Return the URL to request for an href. Subclasses for providers may sign the URL.
 
         Args:
-            url: The href's url.
+            url: The URL of the href.
         """
         return url
 
     @asynccontextmanager
     async def fetch(self, request: Request) -> AsyncIterator[Response]:
-        """Opens a url with this client's session.
+        """Open a URL with this client's session.
 
         Args:
-            request: What is wanted.
+            request: The file and the requested bytes.
 
         Raises:
-            aiohttp.ClientResponseError: Raised if the response is not OK
-            ContentTypeError: The response has not the content type that the asset says.
+            aiohttp.ClientResponseError: The server responded with an error status, or without the
+                file.
+            ContentTypeError: The content type of the response differs from the asset's.
         """
         with self.naming_credentials(request.url):
             with mapped_errors(request.url):
                 response = await self._open(request)
             try:
                 offset, end, size = headers.extent(response)
-                chunks = _chunks(response, request.url)
-                ranges = headers.takes_ranges(response)
+                chunks = _read_chunks(response, request.url)
+                ranges = headers.supports_ranges(response)
                 yield Response(chunks, offset, size, headers.validator(response), ranges, end)
             finally:
                 response.close()
 
     async def _open(self, request: Request) -> ClientResponse:
-        ask: dict[str, str] = dict(_IDENTITY)
+        request_headers: dict[str, str] = dict(_IDENTITY_ENCODING)
         if request.validator and (request.offset or request.end):
             last = "" if request.end is None else request.end - 1
-            ask[hdrs.RANGE] = f"bytes={request.offset}-{last}"
-            ask[hdrs.IF_RANGE] = request.validator
+            request_headers[hdrs.RANGE] = f"bytes={request.offset}-{last}"
+            request_headers[hdrs.IF_RANGE] = request.validator
         watched = request.watched
-        response = await self._request(hdrs.METH_GET, request.url, ask, watched)
+        response = await self._request(hdrs.METH_GET, request.url, request_headers, watched)
         if (
             request.offset
             and request.end is None
-            and (response.status == 416 or headers.differs(response, request.validator))
+            and (response.status == 416 or headers.is_other_version(response, request.validator))
         ):
-            # What is here is as long as what is there, or longer, or of another version.
+            # The part file is complete or too long (416), or belongs to another version: restart.
             response.close()
-            response = await self._request(hdrs.METH_GET, request.url, _IDENTITY, watched)
+            response = await self._request(hdrs.METH_GET, request.url, _IDENTITY_ENCODING, watched)
         return self._checked(response, request)
 
     async def stat(self, request: Request) -> Stat:
-        """Returns what the server says of a file.
+        """Return the size and the content type that the server reports for a file.
 
-        Uses a HEAD request, and where the server refuses that, a GET of one byte.
+        The client sends a HEAD request. If the server refuses HEAD, the client sends a GET request
+        for one byte.
 
         Args:
-            request: What is meant.
+            request: The file.
         """
         with self.naming_credentials(request.url), mapped_errors(request.url):
-            response = await self._request(hdrs.METH_HEAD, request.url, _IDENTITY)
-            if response.status in _HEAD_REFUSED or _is_beside_the_file(response):
+            response = await self._request(hdrs.METH_HEAD, request.url, _IDENTITY_ENCODING)
+            if response.status in _HEAD_REFUSED_STATUSES or _is_success_without_file(response):
                 response.close()
-                one: dict[str, str] = {**_IDENTITY, hdrs.RANGE: "bytes=0-0"}
-                response = await self._request(hdrs.METH_GET, request.url, one)
-                if response.status == 416:  # A file of no bytes has no first one.
+                first_byte: dict[str, str] = {**_IDENTITY_ENCODING, hdrs.RANGE: "bytes=0-0"}
+                response = await self._request(hdrs.METH_GET, request.url, first_byte)
+                if response.status == 416:  # An empty file has no first byte.
                     response.close()
                     return Stat(size=0)
             self._checked(response, request)
@@ -207,17 +215,19 @@ class HttpClient(RangeClient):
                 response.close()
 
     async def _request(
-        self, method: str, href: URL, ask: dict[str, str], watched: bool = False
+        self, method: str, href: URL, request_headers: dict[str, str], watched: bool = False
     ) -> ClientResponse:
-        response = await self._follow(method, await self.prepare(href), ask, watched)
+        url = await self.prepare(href)
+        response = await self._follow(method, url, request_headers, watched)
         if response.status in (401, 403):
             response.release()
             if await self._credentials.renew(href, response):
-                response = await self._follow(method, await self.prepare(href), ask, watched)
+                url = await self.prepare(href)
+                response = await self._follow(method, url, request_headers, watched)
         return response
 
     async def _follow(
-        self, method: str, url: URL, ask: dict[str, str], watched: bool = False
+        self, method: str, url: URL, request_headers: dict[str, str], watched: bool = False
     ) -> ClientResponse:
         href = origin = url
         for _ in range(_MAX_REDIRECTS):
@@ -226,10 +236,10 @@ class HttpClient(RangeClient):
             response = await session.request(
                 method,
                 url,
-                headers={**ask, **await self._credentials.headers(url)},
+                headers={**request_headers, **await self._credentials.headers(url)},
                 allow_redirects=False,
                 auto_decompress=False,
-                raise_for_status=False,  # A status is for us to judge, whatever the session says.
+                raise_for_status=False,  # `_check_status` checks, whatever the session's default.
                 proxy=None if trusted else await proxy_of(self.session, url),
                 timeout=timeout_of(session, watched),
             )
@@ -238,12 +248,12 @@ class HttpClient(RangeClient):
                 return response
             response.release()
             url = headers.redirect_target(url, location)
-        raise TransferError(f"more than {_MAX_REDIRECTS} redirects from {redact_href(href)}")
+        raise TransferError(f"{redact_href(href)} redirects more than {_MAX_REDIRECTS} times")
 
     def _session_without_secrets(self) -> ClientSession:
-        if self._bare is None:
-            self._bare = session_without_secrets(self.session)
-        return self._bare
+        if self._secretless_session is None:
+            self._secretless_session = session_without_secrets(self.session)
+        return self._secretless_session
 
     def _checked(self, response: ClientResponse, request: Request) -> ClientResponse:
         try:
@@ -255,14 +265,14 @@ class HttpClient(RangeClient):
         return response
 
     def _check_status(self, response: ClientResponse, request: Request) -> None:
-        if response.status not in _WITH_FILE:
-            meaning = "the server answers with something else than the file"
+        if response.status not in _FILE_STATUSES:
+            hint = "the server sent a response without the file"
             raise ResponseError.of(
                 response.status,
                 response.reason or "",
                 str(request.url),
                 headers.retry_after(response),
-                _MEANINGS.get(response.status, meaning) if response.status < 300 else "",
+                _STATUS_HINTS.get(response.status, hint) if response.status < 300 else "",
             )
 
     def _check_content_type(self, response: ClientResponse, request: Request) -> None:
@@ -274,29 +284,26 @@ class HttpClient(RangeClient):
             )
 
     async def close(self) -> None:
-        """Close this http client.
-
-        Closes the underlying session.
-        """
+        """Close this client with the session and the credential."""
         await self._credentials.close()
-        if self._bare is not None:
-            await self._bare.close()
+        if self._secretless_session is not None:
+            await self._secretless_session.close()
         await self.session.close()
 
 
-def _is_beside_the_file(response: ClientResponse) -> bool:
-    """Returns whether an answer is neither the file nor an error."""
-    return response.status < 300 and response.status not in _WITH_FILE
+def _is_success_without_file(response: ClientResponse) -> bool:
+    """Return whether a response has a success status, but does not contain the file."""
+    return response.status < 300 and response.status not in _FILE_STATUSES
 
 
-async def _chunks(response: ClientResponse, href: URL) -> AsyncIterator[bytes]:
+async def _read_chunks(response: ClientResponse, href: URL) -> AsyncIterator[bytes]:
     with mapped_errors(href):
         try:
             async for chunk in response.content.iter_any():
                 yield chunk
         except (aiohttp.ClientError, OSError):
-            # What came before a connection broke is still in aiohttp's buffer, which no public
-            # method gives away then; fetching it again could cost half a megabyte.
+            # Up to half a megabyte received before the connection broke is still in aiohttp's
+            # buffer. Once an error is set, the public read methods raise it and return no bytes.
             if received := response.content._read_nowait(-1):
                 yield received
             raise

@@ -1,7 +1,8 @@
-"""Credentials: what puts a secret on requests to the hosts that it is for, and on no other.
+"""Credentials for HTTP requests. Each credential adds secret headers for certain hosts only.
 
-They are asked anew at each hop of a redirect. (They are no middlewares of aiohttp: that makes a
-`ClientOSError` of any `OSError` which a middleware raises, and a refused token is one.)
+`HttpClient` asks its credential for headers before each hop of a redirect. Credentials are not
+aiohttp middlewares, because aiohttp converts any `OSError` of a middleware to `ClientOSError`, and
+`TokenError` is an `OSError`.
 """
 
 from __future__ import annotations
@@ -19,36 +20,36 @@ from stac_asset.host_patterns import HostPatterns
 
 
 class Credential(Protocol):
-    """A secret, and what is known of the hosts that it is for."""
+    """A secret for some hosts."""
 
     async def headers(self, url: URL) -> Mapping[str, str]:
-        """Returns the headers that carry it to a url; none where it has no business.
+        """Return the headers with the secret for a URL; no headers for other hosts.
 
         Args:
-            url: Where a request, or one hop of it, goes.
+            url: The URL of a request or of one hop of a redirect.
         """
         ...
 
     async def renew(self, href: URL, refused: ClientResponse) -> bool:
-        """Returns whether a request that was refused is worth making again, with another secret.
+        """Return whether a refused request should be repeated with a new secret.
 
         Args:
-            href: What was asked for.
-            refused: The answer, with status 401 or 403.
+            href: The requested URL.
+            refused: The response, with status 401 or 403.
         """
         ...
 
     async def close(self) -> None:
-        """Closes what it holds."""
+        """Close the sessions of this credential."""
         ...
 
 
 class HostHeaders:
-    """Headers that never change, for some hosts.
+    """Constant headers for some hosts.
 
     Args:
         headers: The headers.
-        hosts: The hosts that get them.
+        hosts: The hosts that receive the headers.
     """
 
     def __init__(self, headers: Mapping[str, str], hosts: HostPatterns) -> None:
@@ -56,78 +57,81 @@ class HostHeaders:
         self._hosts = hosts
 
     async def headers(self, url: URL) -> Mapping[str, str]:
-        """Returns the headers for one of the hosts, and none for another."""
+        """Return the headers for URLs on the hosts, and no headers for other URLs."""
         return self._headers if url in self._hosts else {}
 
     async def renew(self, href: URL, refused: ClientResponse) -> bool:
-        """Returns False: there are no others."""
+        """Return False, because the headers are constant."""
         return False
 
     async def close(self) -> None:
-        """Does nothing."""
+        """Do nothing: this credential has no session."""
 
 
 def basic(username: str, password: str) -> str:
-    """Returns what basic authentication sends as `Authorization`.
+    """Return the `Authorization` header of basic authentication.
 
     Args:
-        username: The user's name, which has no colon.
-        password: The user's password.
+        username: The user name, without a colon.
+        password: The password.
 
     Raises:
-        ConfigError: The name has a colon.
+        ConfigError: The user name contains a colon.
     """
     if ":" in username:
-        raise ConfigError("a user's name cannot have a colon in basic authentication")
+        raise ConfigError(
+            "The user name contains a colon, which basic authentication does not allow. "
+            "Set `username` without a colon."
+        )
     return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
 
 
 class Credentials:
-    """Several credentials as one; a later one's headers win.
+    """A combination of credentials. If two set the same header, the later credential wins.
 
     Args:
-        credentials: The credentials, which closing this one closes.
+        credentials: The credentials. Closing this object closes them.
     """
 
     def __init__(self, *credentials: Credential) -> None:
         self._credentials = credentials
 
     async def headers(self, url: URL) -> Mapping[str, str]:
-        """Returns the headers that any of them has for a url."""
-        found: dict[str, str] = {}
+        """Return the headers of all credentials for a URL."""
+        combined: dict[str, str] = {}
         for credential in self._credentials:
-            found.update(await credential.headers(url))
-        return found
+            combined.update(await credential.headers(url))
+        return combined
 
     async def renew(self, href: URL, refused: ClientResponse) -> bool:
-        """Returns whether one of them has another secret to try."""
+        """Return whether any of the credentials has a new secret."""
         for credential in self._credentials:
             if await credential.renew(href, refused):
                 return True
         return False
 
     async def close(self) -> None:
-        """Closes them all."""
+        """Close all credentials."""
         for credential in self._credentials:
             await credential.close()
 
 
 async def credentials_from_config(config: Config) -> Credential:
-    """Returns the credentials of plain HTTP requests.
+    """Return the credentials of `HttpClient` for a configuration.
 
     Args:
         config: The configuration.
 
     Raises:
-        ConfigError: It contradicts itself.
+        ConfigError: The configuration is contradictory.
     """
     config.validate()
-    found: list[Credential] = []
+    parts: list[Credential] = []
     if config.http_headers and config.http_headers_hosts:
-        found.append(HostHeaders(config.http_headers, HostPatterns(config.http_headers_hosts)))
+        parts.append(HostHeaders(config.http_headers, HostPatterns(config.http_headers_hosts)))
     if config.oauth2_grant is not None:
-        # It brings a web server along, which nobody else needs.
+        # Imported here for import time only: aiohttp-oauth2-client imports aiohttp's web server.
         from stac_asset.clients.http.oauth2 import OAuth2Bearer
 
-        found.append(await OAuth2Bearer.from_config(config))
-    return Credentials(*found)
+        parts.append(await OAuth2Bearer.from_config(config))
+    return Credentials(*parts)

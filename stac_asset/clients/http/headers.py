@@ -1,4 +1,8 @@
-"""Reads what response headers say: extent, version, waiting time, redirects, login pages."""
+"""Readers of response headers: byte range, validator, wait time, redirect target, login page.
+
+The HTTP clients and the token requests use these functions. `Retry-After` is also read for STAC
+APIs.
+"""
 
 from __future__ import annotations
 
@@ -17,30 +21,31 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 def extent(response: ClientResponse) -> Extent:
-    """Returns which bytes of the file an answer holds.
+    """Return the range of the file that a response contains.
 
     Args:
-        response: An answer with status 200 or 206.
+        response: A response with status 200 or 206.
 
     Raises:
-        RangeError: The answer is a part of the file that it does not name, or of another length.
+        RangeError: The response is partial, and its `Content-Range` is missing, invalid, or
+            contradicts its `Content-Length`.
     """
-    said = response.headers.get(hdrs.CONTENT_LENGTH, "")
-    length = int(said) if _LENGTH.fullmatch(said) else None
+    content_length = response.headers.get(hdrs.CONTENT_LENGTH, "")
+    length = int(content_length) if _LENGTH.fullmatch(content_length) else None
     if response.status != 206:
         return Extent.whole(length)
-    said = response.headers.get(hdrs.CONTENT_RANGE, "")
-    return Extent.part(said, length, redact_href(response.url))
+    content_range = response.headers.get(hdrs.CONTENT_RANGE, "")
+    return Extent.part(content_range, length, redact_href(response.url))
 
 
 def validator(response: ClientResponse) -> str | None:
-    """Returns what a later `If-Range` may name, or None.
+    """Return the ETag or the date for a later `If-Range` header, if usable.
 
-    A weak ETag is no such thing, nor a date that is as young as the answer (RFC 9110, 8.8.2.2),
-    nor what is not ASCII and could not be sent back as it came.
+    These values are not usable: weak ETags, dates less than one second before the response (RFC
+    9110, section 8.8.2.2), and values that are not ASCII and could not be sent back unchanged.
 
     Args:
-        response: Any answer.
+        response: Any response.
     """
     etag = response.headers.get(hdrs.ETAG)
     if etag:
@@ -48,38 +53,39 @@ def validator(response: ClientResponse) -> str | None:
     modified = _date(response.headers.get(hdrs.LAST_MODIFIED))
     if modified is None or not response.headers[hdrs.LAST_MODIFIED].isascii():
         return None
-    answered = answered_at(response)
-    if answered is not None and (answered - modified).total_seconds() < 1:
+    sent = sent_at(response)
+    if sent is not None and (sent - modified).total_seconds() < 1:
         return None
     return response.headers[hdrs.LAST_MODIFIED]
 
 
-def takes_ranges(response: ClientResponse) -> bool:
-    """Returns whether a server says that it can send parts of a file.
+def supports_ranges(response: ClientResponse) -> bool:
+    """Return whether a server declares that byte ranges are supported.
 
     Args:
-        response: Any answer.
+        response: Any response.
     """
     return response.status == 206 or response.headers.get(hdrs.ACCEPT_RANGES) == "bytes"
 
 
-def differs(response: ClientResponse, validator_asked: str | None) -> bool:
-    """Returns whether an answer is a part of another version than the one that was asked for.
+def is_other_version(response: ClientResponse, requested_validator: str | None) -> bool:
+    """Return whether a partial response belongs to another version of the file.
 
-    A server that knows `If-Range` sends the whole file then; Azure's blob storage does not.
+    Servers that support `If-Range` send the whole file instead. Azure Blob Storage does not
+    support `If-Range`.
 
     Args:
-        response: Any answer.
-        validator_asked: What `If-Range` named.
+        response: Any response.
+        requested_validator: The value of the `If-Range` header of the request.
     """
-    return response.status == 206 and validator(response) not in (None, validator_asked)
+    return response.status == 206 and validator(response) not in (None, requested_validator)
 
 
 def retry_after(response: ClientResponse) -> float | None:
-    """Returns how many seconds the server asks to wait, or None.
+    """Return the wait time in seconds from the `Retry-After` header, if any.
 
     Args:
-        response: Any answer; its `Retry-After` holds seconds or a date.
+        response: Any response. `Retry-After` contains seconds or a date.
     """
     value = response.headers.get(hdrs.RETRY_AFTER, "").strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
@@ -88,24 +94,24 @@ def retry_after(response: ClientResponse) -> float | None:
     return max(0.0, (until - datetime.now(UTC)).total_seconds()) if until else None
 
 
-def answered_at(response: ClientResponse) -> datetime | None:
-    """Returns when the server answered by its own clock, or None.
+def sent_at(response: ClientResponse) -> datetime | None:
+    """Return the time of a response by the server's clock: the `Date` header, if any.
 
     Args:
-        response: Any answer.
+        response: Any response.
     """
     return _date(response.headers.get(hdrs.DATE))
 
 
 def redirect_target(url: URL, location: str) -> URL:
-    """Returns where a redirect goes.
+    """Return the target URL of a redirect.
 
     Args:
-        url: The url that redirects.
-        location: Its `Location` header, absolute or relative.
+        url: The URL that redirects.
+        location: The `Location` header, absolute or relative.
 
     Raises:
-        SchemeError: It does not go to an http or https url.
+        SchemeError: The target is not a valid http or https URL.
     """
     try:
         target = url.join(URL(location, encoded=True))
@@ -113,15 +119,18 @@ def redirect_target(url: URL, location: str) -> URL:
     except (ValueError, IndexError):  # yarl raises the latter for `https://[]@`.
         usable = False
     if not usable:
-        raise SchemeError(f"{redact_href(url)} redirects to '{redact_href(location)}'")
+        raise SchemeError(
+            f"{redact_href(url)} redirects to '{redact_href(location)}', which is not a valid "
+            "http or https URL"
+        )
     return target
 
 
 def is_login_page(response: ClientResponse) -> bool:
-    """Returns whether an answer is a web page.
+    """Return whether a response is a web page, and thus probably a login page.
 
     Args:
-        response: An answer to a request for something else.
+        response: A response to a request for a file that is not a web page.
     """
     return response.content_type in ("text/html", "application/xhtml+xml")
 
@@ -129,6 +138,6 @@ def is_login_page(response: ClientResponse) -> bool:
 def _date(value: str | None) -> datetime | None:
     try:
         date = parsedate_to_datetime(value or "")
-    except (ValueError, OverflowError):  # The second is not documented.
+    except (ValueError, OverflowError):  # OverflowError is not documented, but raised.
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -1,6 +1,7 @@
-"""OAuth2: a bearer token for the hosts that it is for, by one of the grants, for as long as a run.
+"""OAuth2 credential: a bearer token for some hosts, renewed during the run.
 
-The requests carry it through `HttpClient`; the grants are those of `aiohttp-oauth2-client`.
+`HttpClient` adds the token to requests for these hosts. The grants that obtain the token are in
+`oauth2_grants`.
 """
 
 from __future__ import annotations
@@ -27,21 +28,22 @@ from stac_asset.host_patterns import HostPatterns
 
 logger = logging.getLogger(__name__)
 
-_CODE = re.compile(r"[a-z_]{1,40}")
-"""An error code that can be shown. Descriptions are not: they may repeat what was sent."""
-_REFUSALS = (AuthError, ClientError, LookupError, ValueError)
-"""What the library raises where a server answers, but gives no token."""
+_ERROR_CODE = re.compile(r"[a-z_]{1,40}")
+"""Form of OAuth2 error codes. Messages contain the code, but not the server's description, which
+may repeat secrets of the request."""
+_GRANT_ERRORS = (AuthError, ClientError, LookupError, ValueError)
+"""Errors of aiohttp-oauth2-client for token requests that failed."""
 
 
 class OAuth2Bearer:
-    """A bearer token for some hosts, renewed as long as requests go on.
+    """A bearer token for some hosts, renewed as long as requests are made.
 
-    It is asked for by the first request that needs it. When it comes to its end, or a server
-    refuses it (401), it is refreshed, and where that is refused too, asked for afresh.
+    The first request that needs the token obtains it. Before the token expires, or after a server
+    refuses it with status 401, it is refreshed. If the refresh fails, a new token is requested.
 
     Args:
-        grant: How a token is obtained. Closing this closes it.
-        hosts: The hosts that get the token.
+        grant: The grant that obtains tokens. Closing this object closes the grant.
+        hosts: The hosts that receive the token.
     """
 
     def __init__(self, grant: Grant, hosts: HostPatterns) -> None:
@@ -51,77 +53,78 @@ class OAuth2Bearer:
 
     @classmethod
     async def from_config(cls, config: Config) -> Self:
-        """Creates it for the grant and the hosts of a configuration.
+        """Create the credential for the grant and the hosts of a configuration.
 
         Args:
             config: A valid configuration with an `oauth2_grant`.
 
         Raises:
-            ConfigError: `oauth2_extra` has a field that another setting gives.
+            ConfigError: `oauth2_extra` contains a field that another parameter sets.
         """
         return cls(await grant_from_config(config), HostPatterns(config.oauth2_hosts))
 
     async def headers(self, url: URL) -> Mapping[str, str]:
-        """Returns the token for one of the hosts, and nothing for another.
+        """Return the token header for URLs on the hosts, and no headers for other URLs.
 
         Args:
-            url: Where a request, or one hop of it, goes.
+            url: The URL of a request or of one hop of a redirect.
 
         Raises:
-            TokenError: The token endpoint gives none.
+            TokenError: The token endpoint issued no token.
         """
-        return _bearer(await self._keeper.get()) if url in self._hosts else {}
+        return _bearer_header(await self._keeper.get()) if url in self._hosts else {}
 
     async def renew(self, href: URL, refused: ClientResponse) -> bool:
-        """Returns whether there is another token than the one that a server refused.
+        """Return whether there is a new token in place of the refused token.
 
         Args:
-            href: What was asked for.
-            refused: The answer, with status 401 or 403.
+            href: The requested URL.
+            refused: The response, with status 401 or 403.
 
         Raises:
-            TokenError: The token endpoint gives none.
+            TokenError: The token endpoint issued no token.
         """
         if refused.status != 401 or refused.url not in self._hosts:
             return False
         token = self._keeper.token
         used = refused.request_info.headers.get(hdrs.AUTHORIZATION)
-        if token is None or _bearer(token)[hdrs.AUTHORIZATION] != used:
+        if token is None or _bearer_header(token)[hdrs.AUTHORIZATION] != used:
             return True
         return await self._keeper.replace(token)
 
     async def close(self) -> None:
-        """Closes the grant's own session."""
+        """Close the session of the grant."""
         await self._grant.close()
 
     async def _obtain(self) -> Token:
         try:
-            if not await self._refreshed():
+            if not await self._refresh():
                 await self._grant.fetch_token()
-            return self._granted()
-        except (RequestFailedError, *_REFUSALS) as error:
+            return self._token_from_grant()
+        except (RequestFailedError, *_GRANT_ERRORS) as error:
             reason, transient = _reason(error), _is_transient(error)
-        # Raised here, so that it has no context: the library's errors may hold what was sent.
+        # Raised outside the `except` block to have no `__context__`: errors of
+        # aiohttp-oauth2-client may contain the secrets that were sent.
         host = self._grant.token_url.host_port_subcomponent
-        failure = TokenError(f"{host} gave no OAuth2 token: {reason}")
+        failure = TokenError(f"{host} issued no OAuth2 token: {reason}")
         failure.transient = transient
         raise failure
 
-    async def _refreshed(self) -> bool:
-        """Returns whether there was a refresh token, and it was accepted."""
+    async def _refresh(self) -> bool:
+        """Return whether the grant had a refresh token and the server accepted the token."""
         if self._grant.token is None or not self._grant.token.refresh_token:
             return False
         try:
             await self._grant.refresh_token()
-        except (RequestFailedError, *_REFUSALS) as error:
+        except (RequestFailedError, *_GRANT_ERRORS) as error:
             if _is_transient(error):
                 raise
             self._grant.token.refresh_token = None
-            logger.info("no token by a refresh token (%s): asking for a new one", _reason(error))
+            logger.info("Token refresh failed (%s); requesting a new token.", _reason(error))
             return False
         return True
 
-    def _granted(self) -> Token:
+    def _token_from_grant(self) -> Token:
         granted = self._grant.token
         if granted.expires_in is not None:
             seconds = float(granted.expires_in)
@@ -132,7 +135,7 @@ class OAuth2Bearer:
         return Token.lasting(granted.access_token, seconds)
 
 
-def _bearer(token: Token) -> dict[str, str]:
+def _bearer_header(token: Token) -> dict[str, str]:
     return {hdrs.AUTHORIZATION: f"Bearer {token.value}"}
 
 
@@ -141,18 +144,18 @@ def _is_transient(error: Exception) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """Returns what can be shown of the library's error."""
+    """Return the reason for a failed token request, without secrets."""
     match error:
         case RequestFailedError():
             return error.reason
         case OAuth2Error():
             code = str(error.response.error)
-            return f"it says '{code}'" if _CODE.fullmatch(code) else "it refuses to"
+            return f"error '{code}'" if _ERROR_CODE.fullmatch(code) else "the request was refused"
         case ClientResponseError():
-            return f"it answered {error.status}"
+            return f"status {error.status}"
         case AuthError():
             return str(error).rstrip(".").lower()
         case ClientError():
-            return f"it cannot be asked ({type(error).__name__})"
+            return f"the request failed ({type(error).__name__})"
         case _:
-            return "its answer holds none"
+            return "the response contains no token"

@@ -1,7 +1,10 @@
-"""The grants of `aiohttp-oauth2-client`, mended where a long run needs more than they do.
+"""The grants of `aiohttp-oauth2-client`, with the corrections that long runs need.
 
-Token requests are tried again and not redirected, a token need not say when it ends, and public
-clients say who they are when they refresh one.
+- Token requests are retried, and redirects are refused.
+- Tokens without an expiration time are accepted.
+- Public clients send their `client_id` when they refresh a token.
+
+`OAuth2Bearer` in `oauth2` uses the grants.
 """
 
 # mypy: disable-error-code="import-untyped"
@@ -32,17 +35,17 @@ from stac_asset.errors import ConfigError, ResponseError, StacAssetError, TokenE
 from stac_asset.transfer.retry import is_transient, retry
 
 Grant: TypeAlias = OAuth2Grant
-"""How a token is obtained."""
+"""The type of all grants. A grant obtains and refreshes tokens."""
 
 
 class RequestFailedError(Exception):
-    """Raised when a token request failed for good.
+    """Raised when the last attempt of a token request failed.
 
-    It is none of our errors, for aiohttp makes a `ClientOSError` of any `OSError` that comes out of
-    a middleware, and some of ours are that.
+    This class is not a `StacAssetError`: aiohttp converts any `OSError` of a middleware to
+    `ClientOSError`, and some errors of this package are also an `OSError`.
 
     Args:
-        reason: What went wrong at the last attempt.
+        reason: Reason for the failure of the last attempt.
         transient: Whether a later request may succeed.
     """
 
@@ -53,66 +56,68 @@ class RequestFailedError(Exception):
 
 
 async def grant_from_config(config: Config) -> Grant:
-    """Returns the grant of a configuration, which the caller closes.
+    """Return the grant of a configuration. The caller closes the grant.
 
     Args:
         config: A valid configuration with an `oauth2_grant`.
 
     Raises:
-        ConfigError: `oauth2_extra` has a field that another setting gives.
+        ConfigError: `oauth2_extra` contains a field that another parameter sets, or a token.
     """
     kind, names = _GRANTS[str(config.oauth2_grant)]
     fields = {name: getattr(config, f"oauth2_{name}") for name in names}
     fields = {name: value for name, value in fields.items() if value is not None}
     for name in config.oauth2_extra:
         if name in fields:
-            raise ConfigError(f"oauth2_extra has '{name}' too: set oauth2_{name} only")
+            raise ConfigError(f"oauth2_extra repeats the field '{name}'. Set `oauth2_{name}` only.")
         if name == "token":
-            raise ConfigError("oauth2_extra holds fields of the token request, not a token")
+            raise ConfigError(
+                "oauth2_extra contains 'token'. Set `oauth2_extra` to fields of the token request."
+            )
     grant = kind(**fields, **config.oauth2_extra)
     await grant.session.close()
-    grant.session = session_from_config(config, middlewares=(_Retried(config),))
+    grant.session = session_from_config(config, middlewares=(_RetryMiddleware(config),))
     return grant
 
 
-class _Mended(OAuth2Grant):  # type: ignore[misc]
+class _CorrectedGrant(OAuth2Grant):  # type: ignore[misc]
     token: Any
 
     async def execute_token_request(self, data: Any) -> Any:
-        """Returns the token that a request gives, also if it does not say when it ends."""
+        """Request a token. Accept tokens without an expiration time or a token type."""
         fields = data.model_dump(exclude_none=True)
         async with self.session.post(self.token_url, data=fields) as response:
-            answer = _json_object(await response.read())
-            if "error" not in answer:
+            body = _json_object(await response.read())
+            if "error" not in body:
                 response.raise_for_status()
-        if "error" in answer:
-            raise OAuth2Error(ErrorResponse.model_validate(answer))
-        if answer.get("expires_in") is None:
-            answer.setdefault("expires_at", 0)
-        return Token.model_validate({"token_type": "Bearer", **answer})
+        if "error" in body:
+            raise OAuth2Error(ErrorResponse.model_validate(body))
+        if body.get("expires_in") is None:
+            body.setdefault("expires_at", 0)
+        return Token.model_validate({"token_type": "Bearer", **body})
 
     async def refresh_token(self) -> None:
-        """Refreshes the token. A server that gives no new refresh token lets the old one live."""
-        old: str = self.token.refresh_token
+        """Refresh the token. If the server sends no new refresh token, keep the present value."""
+        present: str = self.token.refresh_token
         client = {name: getattr(self, name, None) for name in ("client_id", "client_secret")}
-        request = RefreshTokenAccessTokenRequest(refresh_token=old, **{**client, **self.kwargs})
+        request = RefreshTokenAccessTokenRequest(refresh_token=present, **{**client, **self.kwargs})
         self.token = await self.execute_token_request(request)
-        self.token.refresh_token = self.token.refresh_token or old
+        self.token.refresh_token = self.token.refresh_token or present
 
 
-class _AuthorizationCode(_Mended, AuthorizationCodeGrant):  # type: ignore[misc]
+class _AuthorizationCode(_CorrectedGrant, AuthorizationCodeGrant):  # type: ignore[misc]
     pass
 
 
-class _ClientCredentials(_Mended, ClientCredentialsGrant):  # type: ignore[misc]
+class _ClientCredentials(_CorrectedGrant, ClientCredentialsGrant):  # type: ignore[misc]
     pass
 
 
-class _DeviceCode(_Mended, DeviceCodeGrant):  # type: ignore[misc]
+class _DeviceCode(_CorrectedGrant, DeviceCodeGrant):  # type: ignore[misc]
     pass
 
 
-class _Password(_Mended, ResourceOwnerPasswordCredentialsGrant):  # type: ignore[misc]
+class _Password(_CorrectedGrant, ResourceOwnerPasswordCredentialsGrant):  # type: ignore[misc]
     pass
 
 
@@ -131,16 +136,16 @@ _GRANTS: dict[str, tuple[type[Grant], tuple[str, ...]]] = {
         ("token_url", "username", "password", "client_id", "client_secret"),
     ),
 }
-"""Each grant, and its fields: those of `Config`, without their prefix."""
+"""Grant class and grant fields by grant name. `Config` has the fields with the prefix `oauth2_`."""
 
 
-class _Retried:
-    """A middleware that tries token requests again, and lets none be redirected.
+class _RetryMiddleware:
+    """aiohttp middleware that retries token requests and refuses redirects.
 
-    A redirect would take a secret to another place, or nowhere, as a GET.
+    A redirect could send a secret to another host, or change the POST to a GET without a body.
 
     Args:
-        config: How often a request is tried.
+        config: The configuration of the retries.
     """
 
     def __init__(self, config: Config) -> None:
@@ -149,7 +154,7 @@ class _Retried:
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         async def attempt() -> ClientResponse:
             with mapped_errors(request.url):
-                return await _answer(request, handler)
+                return await _send(request, handler)
 
         try:
             return await retry(attempt, self._config)
@@ -158,15 +163,15 @@ class _Retried:
         raise failure
 
 
-async def _answer(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+async def _send(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     response = await handler(request)
     if 300 <= response.status < 400:
         response.close()
-        raise TokenError("it redirects the request")
+        raise TokenError("the endpoint redirects the request")
     if response.status >= 400:
-        asked = headers.retry_after(response)
-        error = ResponseError.of(response.status, "", str(request.url), asked)
-        # Some servers say with a 429 that a device code was asked for too often: not our business.
+        wait = headers.retry_after(response)
+        error = ResponseError.of(response.status, "", str(request.url), wait)
+        # Some servers send `slow_down` with status 429. The device code grant handles that error.
         if error.transient and b"slow_down" not in await response.read():
             raise error
     return response

@@ -1,4 +1,4 @@
-"""Makes the aiohttp sessions of all clients over HTTP."""
+"""Factory of the aiohttp sessions that all clients over HTTP use."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ from yarl import URL
 from stac_asset.config import Config
 
 _CONNECT_TIMEOUT = 30.0
-_WATCHED = ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT)
+"""Seconds."""
+_WITHOUT_READ_TIMEOUT = ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT)
 
-_made_here: WeakSet[ClientSession] = WeakSet()
+_own_sessions: WeakSet[ClientSession] = WeakSet()
+"""Sessions that this module created. Timeouts of other sessions are not changed."""
 
 
 def session_from_config(
@@ -29,13 +31,15 @@ def session_from_config(
     default_headers: dict[str, str] | None = None,
     middlewares: Sequence[ClientMiddlewareType] = (),
 ) -> ClientSession:
-    """Returns a session with our timeouts, whose connections the engine limits, not itself.
+    """Return a session with the timeouts of a configuration.
+
+    The session has no limit on connections, because the engine limits them.
 
     Args:
         config: The configuration.
-        default_headers: What to send with each request.
-        middlewares: What each request goes through. One that tries again has its own limits, so
-            that `http_client_timeout`, which is for one attempt, does not hold there.
+        default_headers: Headers of each request.
+        middlewares: aiohttp middlewares of each request. With middlewares, `http_client_timeout`
+            is not applied: the timeout is for one attempt, and a middleware may retry.
     """
     session = ClientSession(
         connector=TCPConnector(limit=0, ttl_dns_cache=300),
@@ -47,46 +51,47 @@ def session_from_config(
             sock_read=config.http_read_timeout,
         ),
     )
-    _made_here.add(session)
+    _own_sessions.add(session)
     return session
 
 
 def session_without_secrets(session: ClientSession) -> ClientSession:
-    """Returns a session with another one's connections and timeouts, and nothing else of it.
+    """Return a session with the connections and timeouts of another session, without secrets.
 
-    It does not trust the environment either: aiohttp would take secrets from a `.netrc`.
+    The new session does not trust the environment, because aiohttp would read secrets from
+    `.netrc`.
 
     Args:
-        session: The other session, which has to be closed too.
+        session: The other session. Close both sessions.
     """
-    bare = ClientSession(
+    secretless = ClientSession(
         connector=session.connector,
         connector_owner=False,
         timeout=session.timeout,
         cookie_jar=DummyCookieJar(),
     )
-    if session in _made_here:
-        _made_here.add(bare)
-    return bare
+    if session in _own_sessions:
+        _own_sessions.add(secretless)
+    return secretless
 
 
 async def proxy_of(session: ClientSession, url: URL) -> URL | None:
-    """Returns the proxy through which a session would ask for a url, or None.
+    """Return the proxy that a session uses for a URL, if any.
 
     Args:
-        session: The session; if it trusts the environment, that may name a proxy.
-        url: The url.
+        session: The session. If `trust_env` is set, the environment may declare a proxy.
+        url: The URL.
     """
-    # No public attribute tells.
+    # aiohttp has no public attribute for the default proxy of a session.
     proxy, auth = session._default_proxy, session._default_proxy_auth
     if proxy is not None:
-        found = URL(proxy)
-        return found.with_user(auth.login).with_password(auth.password) if auth else found
+        proxy_url = URL(proxy)
+        return proxy_url.with_user(auth.login).with_password(auth.password) if auth else proxy_url
     if not session.trust_env:
         return None
-    # In a thread, for on some systems it asks for the host's address.
-    named = await asyncio.to_thread(_proxy_of_environment, url)
-    return URL(named) if named else None
+    # In a thread, because on some systems `proxy_bypass` resolves the host name.
+    environment_proxy = await asyncio.to_thread(_proxy_of_environment, url)
+    return URL(environment_proxy) if environment_proxy else None
 
 
 def _proxy_of_environment(url: URL) -> str | None:
@@ -96,11 +101,11 @@ def _proxy_of_environment(url: URL) -> str | None:
 
 
 def timeout_of(session: ClientSession, watched: bool) -> ClientTimeout:
-    """Returns the timeout of a request.
+    """Return the timeout of a request.
 
     Args:
-        session: Its session; those that others made keep theirs.
-        watched: Whether somebody else looks after silence, so that aiohttp need not set a timer
-            anew with each chunk.
+        session: The session of the request. A session that the user created keeps its timeouts.
+        watched: Whether the engine's stall timer ends the request. aiohttp's read timeout is then
+            switched off, which saves resetting a timer with each chunk.
     """
-    return _WATCHED if watched and session in _made_here else session.timeout
+    return _WITHOUT_READ_TIMEOUT if watched and session in _own_sessions else session.timeout

@@ -1,4 +1,4 @@
-"""Asks endpoints for tokens, as often as is worth it, and says why there is none."""
+"""Token requests with retries, for the Earthdata login and the SAS tokens of Planetary Computer."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from stac_asset.errors import ResponseError, StacAssetError, TokenError, Transfe
 from stac_asset.transfer.retry import retry
 
 
-async def requested_token(
-    ask: Callable[[], Awaitable[Token]], url: URL, what: str, config: Config
+async def request_token(
+    send: Callable[[], Awaitable[Token]], url: URL, label: str, config: Config
 ) -> Token:
-    """Returns the token that an endpoint gives.
+    """Request a token from an endpoint, with retries.
 
     Args:
-        ask: Asks once; raises what `answered` raises.
-        url: The endpoint.
-        what: What the token is, such as `SAS token`.
-        config: How often the endpoint is asked.
+        send: Function that sends one request. It may raise the errors of `read_token`.
+        url: The URL of the endpoint.
+        label: Description of the token for error messages, such as `SAS token`.
+        config: The configuration of the retries.
 
     Raises:
-        TokenError: It gives none.
+        TokenError: The endpoint issued no token.
     """
 
     async def attempt() -> Token:
         with mapped_errors(url):
-            return await ask()
+            return await send()
 
     try:
         return await retry(attempt, config)
@@ -42,27 +42,27 @@ async def requested_token(
         reason, transient = error.message, error.transient
     except StacAssetError as error:
         reason, transient = error.message, False
-    failure = TokenError(f"{url.host_port_subcomponent} gave no {what}: {reason}")
+    failure = TokenError(f"{url.host_port_subcomponent} issued no {label}: {reason}")
     failure.transient = transient
     raise failure
 
 
-async def answered(response: ClientResponse, url: URL, field: str) -> tuple[str, dict[str, Any]]:
-    """Returns the token of an answer, and the whole of it.
+async def read_token(response: ClientResponse, url: URL, field: str) -> tuple[str, dict[str, Any]]:
+    """Return the token in a JSON response, and the whole JSON object.
 
     Args:
-        response: The answer.
-        url: The endpoint.
-        field: What the token is called there.
+        response: The response of the endpoint.
+        url: The URL of the endpoint.
+        field: Name of the JSON field that contains the token.
 
     Raises:
-        ResponseError: The endpoint refuses.
-        TransferError: The answer holds no token.
+        ResponseError: The status of the response is not 200.
+        TransferError: The response contains no token.
     """
     if response.status != 200:
         raise ResponseError.of(response.status, "", str(url), headers.retry_after(response))
     try:
-        answer = json.loads(await response.read())
-        return str(answer[field]), answer
+        body = json.loads(await response.read())
+        return str(body[field]), body
     except (ValueError, LookupError, TypeError):
-        raise TransferError("its answer holds none") from None
+        raise TransferError("the response contains no token") from None

@@ -1,4 +1,8 @@
-"""Tokens that many requests share: obtained once, renewed in time, replaced where refused."""
+"""Tokens that many requests share: obtained once, renewed before expiry, replaced if refused.
+
+The OAuth2 credential, the Earthdata login and the SAS tokens of Planetary Computer use
+`TokenKeeper`.
+"""
 
 from __future__ import annotations
 
@@ -10,116 +14,116 @@ from typing import Self
 
 from stac_asset.errors import TokenError
 
-_EARLY = 60.0
-_EARLY_SHARE = 0.1
-"""A token is renewed so many seconds before its end, or this share of its life if that is less."""
-_PAUSE = 30.0
-"""Seconds between two failures of an endpoint, and between two replacements of a refused token.
+_RENEW_EARLY = 60.0
+_RENEW_EARLY_SHARE = 0.1
+"""A token is renewed 60 seconds before expiry, or 10 % of the lifetime if that is shorter."""
+_MIN_INTERVAL = 30.0
+"""Minimum seconds between two failed token requests, and between two replacements of a token.
 
-A thousand requests that cannot succeed must not become a thousand token requests."""
+Without the pause, a thousand failing requests would cause a thousand token requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A secret with an end; times are those of the monotonic clock, which nobody sets."""
+    """A secret that expires. All times are measured with `time.monotonic()`."""
 
     value: str = field(repr=False)
     """The secret."""
 
     ends: float
-    """When servers stop to accept it."""
+    """Time when the token expires."""
 
     due: float
-    """From when on another one is wanted."""
+    """Time when the token should be renewed."""
 
     @classmethod
     def lasting(cls, value: str, seconds: float) -> Self:
-        """Returns a token that was issued now.
+        """Return a token that was issued now.
 
         Args:
             value: The secret.
-            seconds: How long it is good for; infinite if nobody knows. What is no more than a
-                second counts as one, so that an endpoint with a wrong clock is not asked for a
-                token by each request.
+            seconds: Lifetime in seconds; infinite if unknown. The minimum is one second, so that
+                an endpoint with a wrong clock does not receive a token request for each request.
         """
         now = time.monotonic()
         life = max(1.0, seconds)
-        return cls(value, now + life, now + life - min(_EARLY, life * _EARLY_SHARE))
+        return cls(value, now + life, now + life - min(_RENEW_EARLY, life * _RENEW_EARLY_SHARE))
 
 
 class TokenKeeper:
-    """Keeps one token for all who need it, and asks for another by single flight.
+    """A token shared by concurrent requests. Renewals do not overlap.
 
     Args:
-        obtain: Asks for a token. It tries as often as is worth it and raises `TokenError` then,
-            which is told to everybody who asks within the next 30 seconds.
+        obtain: Function that requests a token, with its own retries. If it raises `TokenError`, no
+            token is requested for 30 seconds, and calls raise the same error unless the present
+            token is still valid.
     """
 
     def __init__(self, obtain: Callable[[], Awaitable[Token]]) -> None:
         self._obtain = obtain
         self._lock = asyncio.Lock()
         self._failure: tuple[str, bool] | None = None
-        self._pause_ends = 0.0
-        self._replaceable = 0.0
+        self._next_attempt = 0.0
+        self._next_replacement = 0.0
         self.token: Token | None = None
-        """The present token, whether it is still good or not."""
+        """The present token, which may have expired."""
 
     async def get(self) -> Token:
-        """Returns a token that is good for some time yet.
+        """Return a token that has not expired.
 
-        While another one is asked for, the present one serves as long as it lasts.
+        During a renewal, other calls return the present token until it expires.
 
         Raises:
-            TokenError: There is none to be had.
+            TokenError: The endpoint issued no token.
         """
-        if (token := self._good()) is not None:
+        if (token := self._current()) is not None:
             return token
-        if self._lock.locked() and (token := self._lasting()) is not None:
+        if self._lock.locked() and (token := self._unexpired()) is not None:
             return token
         async with self._lock:
-            return self._good() or await self._renewed()
+            return self._current() or await self._renew()
 
     async def replace(self, refused: Token) -> bool:
-        """Asks for another token in place of one that a server refused.
+        """Request a new token in place of a token that a server refused.
 
         Args:
-            refused: The token.
+            refused: The refused token.
 
         Returns:
-            Whether there is another one to try, from this call or an earlier one. A token is not
-            replaced soon after it replaced another: then it is not the token's fault.
+            Whether there is a new token, from this call or an earlier call. Two replacements are
+            at least 30 seconds apart: if the new token is refused too, the token is not the cause.
 
         Raises:
-            TokenError: There is none to be had.
+            TokenError: The endpoint issued no token.
         """
         async with self._lock:
             if self.token is not refused:
                 return True
-            if time.monotonic() < self._replaceable:
+            if time.monotonic() < self._next_replacement:
                 return False
-            self._replaceable = time.monotonic() + _PAUSE
+            self._next_replacement = time.monotonic() + _MIN_INTERVAL
             self.token = None
-            await self._renewed()
+            await self._renew()
             return True
 
-    def _good(self) -> Token | None:
+    def _current(self) -> Token | None:
         return self.token if self.token and time.monotonic() < self.token.due else None
 
-    def _lasting(self) -> Token | None:
+    def _unexpired(self) -> Token | None:
         return self.token if self.token and time.monotonic() < self.token.ends else None
 
-    async def _renewed(self) -> Token:
-        if self._failure is None or time.monotonic() >= self._pause_ends:
+    async def _renew(self) -> Token:
+        if self._failure is None or time.monotonic() >= self._next_attempt:
             self._failure = None
             try:
                 self.token = await self._obtain()
                 return self.token
             except TokenError as error:
                 self._failure = error.message, error.transient
-                self._pause_ends = time.monotonic() + _PAUSE
-        if (token := self._lasting()) is not None:
+                self._next_attempt = time.monotonic() + _MIN_INTERVAL
+        if (token := self._unexpired()) is not None:
             return token
-        # Each asset gets an error of its own, for it is told whose it is.
+        # A new error for each asset, because the asset's key and owner are set on the error.
         message, transient = self._failure
         failure = TokenError(message)
         failure.transient = transient

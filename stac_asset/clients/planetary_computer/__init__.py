@@ -1,4 +1,4 @@
-"""The Planetary Computer client and its SAS tokens."""
+"""Client for Microsoft's Planetary Computer, and the SAS tokens for signed URLs."""
 
 from stac_asset.clients.planetary_computer.client import PlanetaryComputerClient
 

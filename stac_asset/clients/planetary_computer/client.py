@@ -1,4 +1,4 @@
-"""Microsoft's Planetary Computer: Azure blobs, signed by SAS tokens of one endpoint."""
+"""Client for Microsoft's Planetary Computer: Azure Blob Storage with SAS tokens."""
 
 from __future__ import annotations
 
@@ -21,25 +21,29 @@ _BLOB_HOSTS = ("*.blob.core.windows.net", "http://*.blob.core.windows.net")
 class PlanetaryComputerClient(HttpClient):
     """Open and download assets from Microsoft's Planetary Computer.
 
-    An href is signed with a SAS token if it is in Azure blob storage, not in the public thumbnail
-    account, and not signed already. There is one token for each container. It is asked for once,
-    whatever number of assets waits for it, renewed before it expires, and replaced once where the
-    storage refuses it.
+    An href is signed with a SAS token if it is in Azure Blob Storage, not in the public thumbnail
+    account, and not signed already. There is one token per container. Concurrent downloads share
+    one token request. The token is renewed before it expires, and replaced once if the storage
+    refuses it.
 
     Args:
-        session: The session that will be used for all requests. Closing this client closes it.
-        sas_token_endpoint: Where SAS tokens come from: account and container follow in the path.
-        check_content_type: If true, a content type that the asset does not expect is an error;
-            if false, it is logged as a warning.
-        subscription_key: A key that raises the endpoint's limits. Only the endpoint gets it.
-        blob_hosts: More hosts of blob storage whose hrefs are signed, besides
-            `*.blob.core.windows.net`. Of `*.blob.example.com` the account is what stands for the
-            star; of a host without one, such as `http://127.0.0.1:10000` for Azurite, it is the
-            first part of the path. Only https is meant, unless `http://` stands before it.
-        config: How often a token request is tried, and how long the waits are.
+        session: The session that will be used for all requests. Closing this client closes the
+            session.
+        sas_token_endpoint: The URL of the endpoint that issues SAS tokens. Account and container
+            are appended to the path.
+        check_content_type: If true, a content type that differs from the asset's is an error. If
+            false, the difference is logged as a warning.
+        subscription_key: A key that raises the endpoint's rate limits. Only the endpoint receives
+            the key.
+        blob_hosts: More hosts of blob storage whose hrefs are signed, in addition to
+            `*.blob.core.windows.net`. The part that matches the star of `*.blob.example.com` is the
+            account. For a host without a star, such as `http://127.0.0.1:10000` for Azurite, the
+            account is the first segment of the path. A host without a scheme means https; prepend
+            `http://` for http.
+        config: The configuration of the token requests: attempts and wait times.
 
     Raises:
-        ConfigError: One of `blob_hosts` is no host, or the endpoint no URL.
+        ConfigError: One of `blob_hosts` is not a valid host pattern, or the endpoint is not a URL.
     """
 
     name = "planetary-computer"
@@ -66,13 +70,13 @@ class PlanetaryComputerClient(HttpClient):
 
     @classmethod
     async def from_config(cls, config: Config) -> Self:
-        """Creates a client with the endpoint and the subscription key of a configuration.
+        """Create a client with the endpoint and the subscription key of a configuration.
 
         Args:
             config: The configuration.
 
         Raises:
-            ConfigError: The endpoint is no URL.
+            ConfigError: The endpoint is not a URL.
         """
         session = session_from_config(config)
         try:
@@ -90,21 +94,21 @@ class PlanetaryComputerClient(HttpClient):
         return client
 
     def claims(self, url: URL) -> bool:
-        """Returns whether a url is in Azure blob storage.
+        """Return whether a URL is in Azure Blob Storage.
 
         Args:
-            url: An absolute url, or a relative one without scheme for a local path.
+            url: An absolute URL, or a URL without a scheme for a local path.
         """
         return super().claims(url) or any(host.match(url) is not None for host in self._hosts)
 
     async def prepare(self, url: URL) -> URL:
-        """Returns the signed url for an href's, or the same where it needs no signature.
+        """Return the signed URL for an href, or the same URL if no signature is needed.
 
         Args:
-            url: The href's url.
+            url: The URL of the href.
 
         Raises:
-            TokenError: The endpoint gives no token.
+            TokenError: The endpoint issued no token.
         """
         return await self._tokens.sign(url)
 

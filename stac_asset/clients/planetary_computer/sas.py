@@ -1,4 +1,7 @@
-"""SAS tokens of Azure's containers: which href needs one, and whence it comes."""
+"""SAS tokens of Azure Blob Storage: requests for tokens, and signing of URLs.
+
+`PlanetaryComputerClient` signs each URL with `SasTokens`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from aiohttp import ClientResponse
 from yarl import URL
 
 from stac_asset.clients.http import headers
-from stac_asset.clients.http.token_requests import answered, requested_token
+from stac_asset.clients.http.token_requests import read_token, request_token
 from stac_asset.clients.http.tokens import Token, TokenKeeper
 from stac_asset.config import Config
 from stac_asset.errors import ConfigError, TransferError
@@ -22,9 +25,9 @@ from stac_asset.host_patterns import HostPattern
 from stac_asset.redact import redact_href
 
 _PUBLIC_ACCOUNTS = frozenset({"ai4edatasetspublicassets"})
-"""Accounts that anybody may read: the thumbnails."""
+"""Accounts with public read access: the thumbnails."""
 _SIGNATURE = frozenset({"st", "se", "sp", "sig"})
-"""Fields of a query of which each says that the href is signed already."""
+"""Query parameters of signed hrefs. A single parameter shows that an href is signed."""
 
 # https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
@@ -33,7 +36,7 @@ _SAS_TOKEN = re.compile(r"[A-Za-z0-9%&=:._~+/,*-]+")
 
 
 class Container(NamedTuple):
-    """A container of blobs: the unit that a token is for."""
+    """A container of blobs. Each container has a token."""
 
     account: str
     name: str
@@ -43,17 +46,17 @@ class Container(NamedTuple):
 
 
 class SasTokens:
-    """The tokens of all containers, and the key for the endpoint that gives them.
+    """Credential with the SAS tokens of all containers, and the key for the token endpoint.
 
     Args:
         hosts: The hosts of blob storage.
-        endpoint: The endpoint.
-        key: The subscription key, if there is one.
-        config: How often a token request is tried.
-        get: Makes a GET request.
+        endpoint: The URL of the endpoint that issues tokens.
+        key: The subscription key, if any.
+        config: The configuration of the token requests.
+        get: Function that sends a GET request.
 
     Raises:
-        ConfigError: The endpoint is no URL.
+        ConfigError: The endpoint is not a URL.
     """
 
     def __init__(
@@ -67,13 +70,23 @@ class SasTokens:
         self._endpoint = URL(endpoint)
         if self._endpoint.scheme not in ("http", "https") or not self._endpoint.host:
             shown = redact_href(endpoint)
-            raise ConfigError(f"sas_token_endpoint '{shown}' is no URL of http or https")
+            raise ConfigError(
+                f"sas_token_endpoint '{shown}' is not a URL. "
+                "Set `sas_token_endpoint` to an http or https URL."
+            )
         self._hosts, self._config, self._get = hosts, config, get
         self._headers = {"Ocp-Apim-Subscription-Key": key} if key else {}
         self._keepers: dict[Container, TokenKeeper] = {}
 
     async def sign(self, url: URL) -> URL:
-        """Returns a url with its container's token, or the same if it needs none."""
+        """Return the URL with the token of the container, or unchanged if no token is needed.
+
+        Args:
+            url: The URL of a blob, or any other URL.
+
+        Raises:
+            TokenError: The endpoint issued no token.
+        """
         container = _container(url, self._hosts)
         if container is None:
             return url
@@ -82,14 +95,26 @@ class SasTokens:
         return _signed(url, await self._keepers[container].get())
 
     async def headers(self, url: URL) -> Mapping[str, str]:
-        """Returns the subscription key for a url of the endpoint."""
+        """Return the subscription key for a URL of the endpoint; otherwise no headers.
+
+        Args:
+            url: The URL of a request or of one hop of a redirect.
+        """
         of_endpoint = url.origin() == self._endpoint.origin() and url.raw_path.startswith(
             f"{self._endpoint.raw_path.rstrip('/')}/"
         )
         return self._headers if of_endpoint else {}
 
     async def renew(self, href: URL, refused: ClientResponse) -> bool:
-        """Returns whether there is another token than the one that the storage refused."""
+        """Return whether there is a new token in place of the refused token.
+
+        Args:
+            href: The URL of the blob, without signature.
+            refused: The response, with status 401 or 403.
+
+        Raises:
+            TokenError: The endpoint issued no token.
+        """
         container = _container(href, self._hosts)
         if container is None or refused.status != 403:
             return False
@@ -99,24 +124,29 @@ class SasTokens:
         return await keeper.replace(keeper.token)
 
     async def close(self) -> None:
-        """Does nothing: the client closes the session."""
+        """Do nothing, because the client closes the session."""
 
     async def _obtain(self, container: Container) -> Token:
         url = self._endpoint / container.account / container.name
-        what = f"SAS token for {container}"
-        return await requested_token(partial(self._ask, url), url, what, self._config)
+        label = f"SAS token for {container}"
+        return await request_token(partial(self._send, url), url, label, self._config)
 
-    async def _ask(self, url: URL) -> Token:
+    async def _send(self, url: URL) -> Token:
         async with await self._get(url) as response:
-            value, answer = await answered(response, url, "token")
+            value, body = await read_token(response, url, "token")
         value = value.lstrip("?")
         if not _SAS_TOKEN.fullmatch(value):
-            raise TransferError("its answer holds none")
-        return Token.lasting(value, _life(answer.get("msft:expiry"), headers.answered_at(response)))
+            raise TransferError("the response contains no token")
+        return Token.lasting(value, _lifetime(body.get("msft:expiry"), headers.sent_at(response)))
 
 
-def _life(expiry: object, now: datetime | None) -> float:
-    """Returns seconds until a token expires, by the endpoint's clock rather than by ours."""
+def _lifetime(expiry: object, now: datetime | None) -> float:
+    """Return the seconds until a token expires.
+
+    Args:
+        expiry: The expiration time, in ISO 8601.
+        now: The time of the endpoint's clock, if known. The local clock may be wrong.
+    """
     try:
         end = datetime.fromisoformat(str(expiry))
     except ValueError:
@@ -126,7 +156,7 @@ def _life(expiry: object, now: datetime | None) -> float:
 
 
 def _container(url: URL, hosts: tuple[HostPattern, ...]) -> Container | None:
-    """Returns the container whose token a url needs, if it needs one."""
+    """Return the container for the token that a URL needs, if a token is needed."""
     if _SIGNATURE & url.query.keys():
         return None
     for host in hosts:
@@ -146,6 +176,6 @@ def _container(url: URL, hosts: tuple[HostPattern, ...]) -> Container | None:
 
 
 def _signed(url: URL, token: Token) -> URL:
-    bare = str(url.with_fragment(None))
-    separator = "&" if url.raw_query_string else "" if bare.endswith("?") else "?"
-    return URL(f"{bare}{separator}{token.value}", encoded=True)
+    text = str(url.with_fragment(None))
+    separator = "&" if url.raw_query_string else "" if text.endswith("?") else "?"
+    return URL(f"{text}{separator}{token.value}", encoded=True)

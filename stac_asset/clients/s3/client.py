@@ -1,7 +1,7 @@
-"""S3, and the services of others that speak its language.
+"""Client for S3 and S3-compatible services.
 
-Requests are signed where credentials are found, and unsigned otherwise: that is what public
-buckets need, and private ones too. Where the credentials come from is botocore's matter:
+Requests are signed if credentials are found, and unsigned otherwise, so that private and public
+buckets can be read. botocore searches for the credentials:
 https://boto3.amazonaws.com/v1/documentation/api/latest/guide/credentials.html
 """
 
@@ -20,15 +20,15 @@ from stac_asset.clients.s3.connections import (
     AttemptLimit,
     ConnectionOptions,
     Connections,
-    quieten_botocore,
+    limit_botocore_logging,
 )
-from stac_asset.clients.s3.errors import asked_how, mapped_errors
-from stac_asset.clients.s3.identity import S3Identity, S3Place
+from stac_asset.clients.s3.errors import describe_access, mapped_errors
+from stac_asset.clients.s3.identity import BucketPrefix, S3Identity
 from stac_asset.clients.s3.objects import (
     endpoint_of,
     extent_of,
     object_of,
-    place_of,
+    request_target,
     shown_href,
     validator_of,
 )
@@ -51,9 +51,9 @@ if TYPE_CHECKING:
     from aiobotocore.session import AioSession
 
 
-_BLOCK = 1024 * 1024
-"""How much is read at most of what has arrived; nothing waits until it is so much."""
-_HEAD_REFUSED = frozenset({400, 405, 501})
+_MAX_CHUNK = 1024 * 1024
+"""Maximum bytes per read. A read returns the bytes that have arrived, without waiting for more."""
+_HEAD_REFUSED_STATUSES = frozenset({400, 405, 501})
 
 
 class S3Client(RangeClient):
@@ -62,25 +62,27 @@ class S3Client(RangeClient):
     To use the requester_pays option, you need to configure your AWS credentials. See the AWS
     documentation for instructions.
 
-    botocore asks up to `max_attempts` times for the headers of an object. The engine's attempts
-    are around that; so that both do not multiply, each further one asks once, until it answers.
+    In the first attempt of the engine, botocore requests the headers of an object up to
+    `max_attempts` times. In each further attempt of the engine, botocore sends a single request,
+    so that the two numbers of attempts do not multiply.
 
     Args:
-        requester_pays: If true, whoever the credentials belong to pays for what is read.
-        region_name: The region of buckets of which the item does not say one.
+        requester_pays: If true, the owner of the credentials pays for the requests.
+        region_name: The default region, for items that declare no region.
         retry_mode: The retry mode, one of adaptive, legacy, or standard.
         max_attempts: The maximum number of attempts.
-        endpoint_url: The URL of an S3-compatible service to use instead of AWS. Credentials go
-            to it, and to no other one that an item names.
-        check_content_type: If true, a content type that the asset does not expect is an error;
-            if false, it is logged as a warning.
-        read_timeout: Seconds without a byte after which an attempt is given up.
-        identity: Who signs requests; by default whoever botocore finds.
-        buckets: What this client claims: buckets, and prefixes in them (`bucket/prefix`); all
-            hrefs of S3 by default.
+        endpoint_url: The URL of an S3-compatible service to use instead of AWS. Credentials are
+            sent to this endpoint, but not to other endpoints that items declare.
+        check_content_type: If true, a content type that differs from the asset's is an error. If
+            false, the difference is logged as a warning.
+        read_timeout: Seconds without a byte after which an attempt fails.
+        identity: The AWS identity that signs requests. By default, botocore searches for
+            credentials.
+        buckets: The buckets, and prefixes in buckets (`bucket/prefix`), that this client claims.
+            By default, the client claims all S3 hrefs.
 
     Raises:
-        ConfigError: The endpoint is no URL, or one of the buckets is none.
+        ConfigError: The endpoint is not a URL, or one of `buckets` is not valid.
     """
 
     name = "s3"
@@ -89,13 +91,13 @@ class S3Client(RangeClient):
     """The session that will be used for all s3 requests."""
 
     region_name: str
-    """The region that all clients will be rooted in, unless the item says another one."""
+    """The default region, for items that declare no region."""
 
     requester_pays: bool
     """If True, enable access to requester pays buckets."""
 
     retry_mode: str
-    """The retry mode, one of adaptive, legacy, or standard."""
+    """The retry mode: adaptive, legacy, or standard."""
 
     max_attempts: int
     """The maximum number of attempts."""
@@ -116,10 +118,13 @@ class S3Client(RangeClient):
         buckets: Iterable[str] = (),
     ) -> None:
         if endpoint_url is not None and endpoint_of(endpoint_url) is None:
-            raise ConfigError(f"the S3 endpoint '{redact_href(endpoint_url)}' is no http(s) URL")
-        self._places = tuple(S3Place.parse(bucket) for bucket in buckets)
+            raise ConfigError(
+                f"S3 endpoint '{redact_href(endpoint_url)}' is not a valid http or https URL. Set "
+                "`endpoint_url` to a URL without user and password."
+            )
+        self._buckets = tuple(BucketPrefix.parse(bucket) for bucket in buckets)
         self.session = (identity or S3Identity()).session(region_name)
-        quieten_botocore()
+        limit_botocore_logging()
         self.region_name = region_name
         self.requester_pays = requester_pays
         self.retry_mode = retry_mode
@@ -128,18 +133,22 @@ class S3Client(RangeClient):
         self.check_content_type = check_content_type
         self.read_timeout = read_timeout
         self._connections = Connections()
-        self._patience = AttemptLimit()
+        self._attempt_limit = AttemptLimit()
 
     @classmethod
     async def from_config(
         cls, config: Config, identity: S3Identity | None = None, buckets: Iterable[str] = ()
     ) -> Self:
-        """Creates an s3 client from a config.
+        """Create an S3 client from a configuration.
 
         Args:
-            config: The config object
-            identity: Who signs requests; by default whoever botocore finds.
-            buckets: The buckets, and prefixes in them, that it claims; by default all.
+            config: The configuration.
+            identity: The AWS identity that signs requests. By default, botocore searches for
+                credentials.
+            buckets: The buckets, and prefixes in buckets, that the client claims; by default all.
+
+        Raises:
+            ConfigError: The endpoint is not a URL, or one of `buckets` is not valid.
         """
         client = cls(
             requester_pays=config.s3_requester_pays,
@@ -156,66 +165,67 @@ class S3Client(RangeClient):
         return client
 
     def claims(self, url: URL) -> bool:
-        """Returns whether a url is of S3, and in the buckets that this client is for.
+        """Return whether a URL is an S3 URL in this client's buckets.
 
         Args:
-            url: An absolute url, or a relative one without scheme for a local path.
+            url: An absolute URL, or a URL without a scheme for a local path.
         """
         return super().claims(url) and (
-            not self._places or any(url in place for place in self._places)
+            not self._buckets or any(url in bucket for bucket in self._buckets)
         )
 
     async def check(self, request: Request) -> None:
-        """Makes sure that there are credentials for an object that requesters pay for.
+        """Check that credentials are configured if the requester pays for an object.
 
         Args:
-            request: What is going to be asked for.
+            request: The object.
 
         Raises:
-            MissingCredentialError: There are none.
+            MissingCredentialError: The requester pays, and no credentials were found.
         """
-        place = place_of(request.storage, self.region_name, self.endpoint_url)
+        target = request_target(request.storage, self.region_name, self.endpoint_url)
         pays = request.storage is not None and request.storage.requester_pays
-        if not place.signed or not (self.requester_pays or pays):
+        if not target.signed or not (self.requester_pays or pays):
             return
         shown = shown_href(request.url)
         with mapped_errors(shown):
-            signs = await self._connections.finds_credentials(self.session)
-        if not signs:
+            signed = await self._connections.finds_credentials(self.session)
+        if not signed:
             raise MissingCredentialError(
-                f"requesters pay for {shown}, and no AWS credentials were found: configure some"
+                f"Requester pays is enabled for {shown}, but no AWS credentials were found. "
+                "Configure credentials."
             )
 
     async def has_credentials(self) -> bool:
-        """Returns true if the sessions has credentials."""
+        """Return whether the session has credentials."""
         return await self.session.get_credentials() is not None
 
     @asynccontextmanager
     async def fetch(self, request: Request) -> AsyncIterator[Response]:
-        """Opens an s3 url, from the request's offset on.
+        """Open an S3 URL at the request's offset.
 
         Args:
-            request: What is wanted.
+            request: The object and the requested bytes.
 
         Raises:
-            SchemeError: Raised if the url's scheme is not s3
-            ContentTypeError: The object has not the content type that the asset says.
+            SchemeError: The scheme of the URL is not s3.
+            ContentTypeError: The content type of the object differs from the asset's.
         """
         with self.naming_credentials(request.url):
-            found = await self._get(request)
-            body = found["Body"]
+            response = await self._get(request)
+            body = response["Body"]
             try:
                 validate.check_content_type(
-                    found.get("ContentType"),
+                    response.get("ContentType"),
                     request.content_type,
                     self.check_content_type,
                     shown_href(request.url),
                 )
-                offset, end, size = extent_of(found, request.url)
-                chunks = _chunks(body, request.url)
-                # Pieces would go without the checksum that S3 has of the whole.
-                ranges = not any(name.startswith("Checksum") for name in found)
-                yield Response(chunks, offset, size, validator_of(found), ranges, end)
+                offset, end, size = extent_of(response, request.url)
+                chunks = _read_chunks(body, request.url)
+                # S3's checksum is for the whole object, so byte ranges could not be verified.
+                ranges = not any(name.startswith("Checksum") for name in response)
+                yield Response(chunks, offset, size, validator_of(response), ranges, end)
             finally:
                 body.close()
 
@@ -223,78 +233,80 @@ class S3Client(RangeClient):
         if not request.validator or not (request.offset or request.end):
             return await self._get_whole(request)
         last = "" if request.end is None else request.end - 1
-        ask = {"Range": f"bytes={request.offset}-{last}", "IfMatch": request.validator}
+        parameters = {"Range": f"bytes={request.offset}-{last}", "IfMatch": request.validator}
         try:
-            found = await self._call("get_object", request, **ask)
+            response = await self._call("get_object", request, **parameters)
         except ResponseError as error:
-            # It changed, or what is here is as long as what is there: start over.
+            # The object changed (412), or the part file is complete or too long (416): restart.
             if error.status not in (412, 416) or request.end is not None:
                 raise
         else:
-            same = "ContentRange" not in found or validator_of(found) == request.validator
+            same = "ContentRange" not in response or validator_of(response) == request.validator
             if same or request.end is not None:
-                return found
-            found["Body"].close()  # Some services have never heard of If-Match.
+                return response
+            response["Body"].close()  # Some services do not support If-Match.
         return await self._get_whole(request)
 
     async def _get_whole(self, request: Request) -> dict[str, Any]:
-        # Where S3 has the object's checksum, botocore compares it with the bytes.
+        # If S3 has a checksum of the object, botocore verifies the received bytes.
         return await self._call("get_object", request, ChecksumMode="ENABLED")
 
     async def stat(self, request: Request) -> Stat:
-        """Returns what S3 says of an object.
+        """Return the size and the content type that S3 reports for an object.
 
-        Uses head_object, and where that is refused, which comes without a reason, get_object.
+        The client calls head_object. If S3 refuses, the client calls get_object for one byte,
+        because responses to head_object contain no reason.
 
         Args:
-            request: What is meant.
+            request: The object.
         """
         with self.naming_credentials(request.url):
             try:
-                found = await self._call("head_object", request)
+                response = await self._call("head_object", request)
             except (AccessError, ResponseError) as error:
-                if isinstance(error, ResponseError) and error.status not in _HEAD_REFUSED:
+                if isinstance(error, ResponseError) and error.status not in _HEAD_REFUSED_STATUSES:
                     raise
                 return await self._stat_by_get(request)
-            return Stat(found.get("ContentLength"), found.get("ContentType"))
+            return Stat(response.get("ContentLength"), response.get("ContentType"))
 
     async def _stat_by_get(self, request: Request) -> Stat:
         try:
-            found = await self._call("get_object", request, Range="bytes=0-0")
+            response = await self._call("get_object", request, Range="bytes=0-0")
         except ResponseError as error:
             if error.status != 416:
                 raise
-            return Stat(size=0)  # An object of no bytes has no first one.
-        found["Body"].close()
-        return Stat(extent_of(found, request.url).size, found.get("ContentType"))
+            return Stat(size=0)  # An empty object has no first byte.
+        response["Body"].close()
+        return Stat(extent_of(response, request.url).size, response.get("ContentType"))
 
-    async def _call(self, operation: str, request: Request, **ask: str) -> dict[str, Any]:
+    async def _call(self, operation: str, request: Request, **parameters: str) -> dict[str, Any]:
         shown = shown_href(request.url)
         bucket, key = object_of(request.url)
-        place = place_of(request.storage, self.region_name, self.endpoint_url)
+        target = request_target(request.storage, self.region_name, self.endpoint_url)
         with mapped_errors(shown):
-            signs = place.signed and await self._connections.finds_credentials(self.session)
-        if self.requester_pays and place.signed:
-            if not signs:
+            signed = target.signed and await self._connections.finds_credentials(self.session)
+        if self.requester_pays and target.signed:
+            if not signed:
                 raise AccessError(
-                    f"{shown} cannot be paid for by the requester, as no AWS credentials were "
-                    "found: configure some, or set requester pays to False"
+                    f"Requester pays is enabled for {shown}, but no AWS credentials were found. "
+                    "Configure credentials or set `s3_requester_pays=False`."
                 )
-            ask["RequestPayer"] = "requester"
-        asked = asked_how(place, signs, request.storage, self.requester_pays)
+            parameters["RequestPayer"] = "requester"
+        access = describe_access(target, signed, request.storage, self.requester_pays)
         options = ConnectionOptions(self.retry_mode, self.max_attempts, self.read_timeout)
-        with self._patience.with_object(request.url), mapped_errors(shown, asked):
-            where = replace(place, signed=signs)
-            client = await self._connections.client(self.session, where, options)
-            found: dict[str, Any] = await getattr(client, operation)(Bucket=bucket, Key=key, **ask)
-            return found
+        with self._attempt_limit.with_object(request.url), mapped_errors(shown, access):
+            target = replace(target, signed=signed)
+            client = await self._connections.client(self.session, target, options)
+            call = getattr(client, operation)
+            response: dict[str, Any] = await call(Bucket=bucket, Key=key, **parameters)
+            return response
 
     async def close(self) -> None:
-        """Close this s3 client, and all connections with it."""
+        """Close this client and all connections."""
         await self._connections.close()
 
 
-async def _chunks(body: Any, url: URL) -> AsyncIterator[bytes]:
+async def _read_chunks(body: Any, url: URL) -> AsyncIterator[bytes]:
     with mapped_errors(shown_href(url)):
-        async for chunk in body.iter_chunks(_BLOCK):
+        async for chunk in body.iter_chunks(_MAX_CHUNK):
             yield chunk

@@ -1,7 +1,9 @@
-"""Connects to S3: one botocore client per region, endpoint and signing, for a whole run.
+"""Connections to S3: a botocore client per region, endpoint and signing, for a whole run.
 
-aiobotocore takes half as long to import as everything else here together, so it is imported
-where it is used.
+`S3Client` uses `Connections`, and `AttemptLimit` for the number of botocore's own retries.
+
+aiobotocore is imported inside functions for import time only: importing aiobotocore takes half as
+long as importing the rest of this package.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
-from stac_asset.clients.s3.objects import Place
+from stac_asset.clients.s3.objects import RequestTarget
 from stac_asset.errors import TransferError
 
 if TYPE_CHECKING:
@@ -28,72 +30,77 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client as BotocoreClient
 
 _CONNECT_TIMEOUT = 30.0
-_NO_LIMIT = 0
-"""Of connections: the engine limits them, not the pool, in which a request would wait unseen."""
+"""Seconds."""
+_UNLIMITED = 0
+"""Size of the connection pool. The engine limits the connections instead, because the engine does
+not count the time that a request waits for a connection as a stall."""
 
-_once: ContextVar[bool] = ContextVar("_once", default=False)
+_single_attempt: ContextVar[bool] = ContextVar("_single_attempt", default=False)
+"""Whether botocore must not retry the current request."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionOptions:
-    """How requests are made, wherever they go."""
+    """Retries and timeouts of S3 requests, for all regions and endpoints."""
 
     retry_mode: str
     """botocore's retry mode: adaptive, standard or legacy."""
 
     max_attempts: int
-    """How often botocore asks in all for the headers of a response."""
+    """Maximum number of attempts of botocore to get the headers of a response."""
 
     read_timeout: float
-    """Seconds without a byte after which an attempt is given up."""
+    """Seconds without a byte after which an attempt fails."""
 
 
 class Connections:
-    """The botocore clients of one of ours, made when first wanted, and closed together."""
+    """The botocore clients of an `S3Client`, created on first use and closed together."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
-        self._clients: dict[Place, BotocoreClient] = {}
+        self._clients: dict[RequestTarget, BotocoreClient] = {}
         self._stack = AsyncExitStack()
         self._closed = False
-        self._signs: bool | None = None
+        self._has_credentials: bool | None = None
 
     async def finds_credentials(self, session: AioSession) -> bool:
-        """Returns whether there are credentials: the search may take seconds, so there is one.
+        """Return whether a session finds credentials.
+
+        The search may take seconds, so the first result is kept.
 
         Args:
-            session: What finds them.
+            session: The botocore session.
         """
-        if self._signs is None:
+        if self._has_credentials is None:
             async with self._lock:
-                if self._signs is None:
-                    self._signs = await session.get_credentials() is not None
-        return self._signs
+                if self._has_credentials is None:
+                    self._has_credentials = await session.get_credentials() is not None
+        return self._has_credentials
 
     async def client(
-        self, session: AioSession, place: Place, options: ConnectionOptions
+        self, session: AioSession, target: RequestTarget, options: ConnectionOptions
     ) -> BotocoreClient:
-        """Returns the client of a place.
+        """Return the botocore client for a region, endpoint and signing.
 
         Args:
-            session: What finds the credentials.
-            place: Where the requests go.
-            options: How they are made.
+            session: The botocore session that finds the credentials.
+            target: The region and endpoint, and whether requests are signed.
+            options: Retries and timeouts.
 
         Raises:
-            RuntimeError: These connections are closed.
+            RuntimeError: The connections are closed.
         """
-        if place not in self._clients:
+        if target not in self._clients:
             async with self._lock:
                 if self._closed:
-                    raise RuntimeError("the S3 client is closed")
-                if place not in self._clients:
-                    connecting = _connect(session, place, options)
-                    self._clients[place] = await self._stack.enter_async_context(connecting)
-        return self._clients[place]
+                    raise RuntimeError("The S3 client is closed. Create a new client.")
+                if target not in self._clients:
+                    connecting = _connect(session, target, options)
+                    self._clients[target] = await self._stack.enter_async_context(connecting)
+        return self._clients[target]
 
     async def close(self) -> None:
-        """Closes all of them."""
+        """Close all botocore clients."""
         async with self._lock:
             self._closed = True
             self._clients.clear()
@@ -101,10 +108,11 @@ class Connections:
 
 
 class AttemptLimit:
-    """Remembers for which objects botocore has used up its attempts.
+    """Limit of botocore's retries for objects with failed requests.
 
-    The attempts of the engine are around botocore's. So that they add up and do not multiply,
-    such an object is asked for once per further attempt, until it answers.
+    The engine retries requests, and botocore retries inside each attempt of the engine. To add up
+    instead of multiplying, botocore makes a single request per further attempt of the engine, until
+    a request for the object succeeds.
     """
 
     def __init__(self) -> None:
@@ -112,12 +120,12 @@ class AttemptLimit:
 
     @contextmanager
     def with_object(self, url: URL) -> Iterator[None]:
-        """Keeps botocore from repeating what is asked inside, if it did so before in vain.
+        """Disable botocore's retries in this context if the last request for an object failed.
 
         Args:
-            url: The object.
+            url: The URL of the object.
         """
-        token = _once.set(url in self._failing)
+        token = _single_attempt.set(url in self._failing)
         try:
             yield
         except TransferError as error:
@@ -125,13 +133,13 @@ class AttemptLimit:
                 self._failing.add(url)
             raise
         finally:
-            _once.reset(token)
+            _single_attempt.reset(token)
         self._failing.discard(url)
 
 
 @asynccontextmanager
 async def _connect(
-    session: AioSession, place: Place, options: ConnectionOptions
+    session: AioSession, target: RequestTarget, options: ConnectionOptions
 ) -> AsyncIterator[BotocoreClient]:
     from aiobotocore.config import AioConfig
     from botocore import UNSIGNED
@@ -142,22 +150,23 @@ async def _connect(
         "retries": {"mode": options.retry_mode, "total_max_attempts": options.max_attempts},
         "connect_timeout": _CONNECT_TIMEOUT,
         "read_timeout": options.read_timeout,
-        "max_pool_connections": _NO_LIMIT,
+        "max_pool_connections": _UNLIMITED,
         "http_session_cls": _http_session_class(),
-        # botocore's own, which names the machine and its kernel, is made anew for each request.
+        # botocore's default names the machine and its kernel, and is built for each request.
         "user_agent": f"stac-asset Botocore/{botocore_version}",
-        # Asked for where it fits: some services send the whole object's checksum with a part.
+        # `S3Client` requests checksums for whole objects only: some services send the checksum of
+        # the whole object with a part.
         "response_checksum_validation": "when_required",
     }
-    if not place.signed:
+    if not target.signed:
         settings["signature_version"] = UNSIGNED
-    if place.endpoint is not None:
-        # Few services of others have a host name, and a certificate, for each bucket.
+    if target.endpoint is not None:
+        # Few S3-compatible services have a host name and a certificate for each bucket.
         settings["s3"] = {"addressing_style": "path"}
     async with session.create_client(
         "s3",
-        region_name=place.region,
-        endpoint_url=place.endpoint,
+        region_name=target.region,
+        endpoint_url=target.endpoint,
         config=AioConfig(**settings),
     ) as client:
         events: Any = client.meta.events
@@ -167,7 +176,10 @@ async def _connect(
 
 
 def _parse_dates_quickly(session: AioSession) -> None:
-    """Spares each answer the parser of all formats for its `Last-Modified`, which is of one."""
+    """Replace botocore's timestamp parser, which is slow, by a parser of the HTTP date format.
+
+    botocore parses `Last-Modified` of each response. Other formats still use botocore's parser.
+    """
     from botocore.utils import parse_timestamp
 
     def parse(value: Any) -> datetime:
@@ -177,6 +189,7 @@ def _parse_dates_quickly(session: AioSession) -> None:
             found: datetime = parse_timestamp(value)
             return found
 
+    # botocore has no option for the timestamp parser. Its own customizations use this component.
     factory: Any = session.get_component("response_parser_factory")
     factory.set_parser_defaults(timestamp_parser=parse)
 
@@ -184,36 +197,44 @@ def _parse_dates_quickly(session: AioSession) -> None:
 def _refuse_retry(
     response: Any = None, caught_exception: Exception | None = None, **_: Any
 ) -> bool | None:
-    """Answers botocore's question whether to repeat a request; None leaves it to the others."""
+    """Handle botocore's `needs-retry` event: refuse the retry if limited, otherwise abstain."""
     failed = caught_exception is not None or (
         response is not None and response[0].status_code >= 429
     )
-    return False if failed and _once.get() else None
+    return False if failed and _single_attempt.get() else None
 
 
 def _refuse_redirect(context: dict[str, Any], **_: Any) -> None:
-    """Keeps botocore from asking again for a bucket's region where that is redirected too."""
+    """Handle botocore's `before-call` event: disable region redirects of HeadBucket requests.
+
+    botocore sends HeadBucket to find a bucket's region, and would do so again if that request is
+    redirected too. botocore has no option for this, only the context key that it reads itself.
+    """
     context.setdefault("s3_redirect", {})["redirected"] = True
 
 
 @cache
 def _http_session_class() -> type[AIOHTTPSession]:
-    """Returns aiobotocore's HTTP session, without redirects by `Location`.
+    """Return a subclass of aiobotocore's HTTP session that follows no redirects.
 
-    aiohttp would follow them, to any host, with the session token among the headers. What S3
-    means by a redirect, botocore knows better: it signs anew for the region that S3 names.
+    aiohttp would follow a `Location` header to any host and send the session token there. botocore
+    handles S3's redirects itself, and signs a new request for the region that S3 names.
     """
     from aiobotocore.httpsession import AIOHTTPSession
 
-    class Direct(AIOHTTPSession):
+    class DirectSession(AIOHTTPSession):
+        # `http_session_cls` is a public option, but the public method `send` has no parameter for
+        # redirects. `_get_session` is the only place to change the aiohttp request.
         async def _get_session(self, proxy_url: str | None) -> Any:
             session = await super()._get_session(proxy_url)  # type: ignore[misc]
             return _WithoutRedirects(session)
 
-    return Direct
+    return DirectSession
 
 
 class _WithoutRedirects:
+    """An aiohttp session that follows no redirects."""
+
     __slots__ = ("_session",)
 
     def __init__(self, session: Any) -> None:
@@ -223,12 +244,12 @@ class _WithoutRedirects:
         return await self._session.request(*args, allow_redirects=False, **kwargs)
 
 
-def quieten_botocore() -> None:
-    """Keeps what botocore says at DEBUG from loggers above it: signatures and session tokens.
+def limit_botocore_logging() -> None:
+    """Set botocore's loggers to INFO, because DEBUG records contain signatures and session tokens.
 
-    Whoever wants it all the same sets a level for the logger `botocore` itself.
+    A level that is set for the loggers `botocore` and `aiobotocore` themselves is kept.
     """
     for name in ("botocore", "aiobotocore"):
-        found = logging.getLogger(name)
-        if found.level == logging.NOTSET:
-            found.setLevel(logging.INFO)
+        logger = logging.getLogger(name)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.INFO)

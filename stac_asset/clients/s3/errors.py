@@ -1,15 +1,18 @@
-"""Maps what botocore raises to our errors, which hold S3's error code, and no header or message.
+"""Map botocore's errors to errors of this package.
 
-A message of S3 may hold what was signed, an access key's id or a request's headers.
+The errors contain S3's error code, but neither headers nor S3's message. The message may contain
+the signed text, the access key id or the headers of the request.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stac_asset import error_mapping as mapping
-from stac_asset.clients.s3.objects import Place
+from stac_asset.clients.s3.objects import RequestTarget
 from stac_asset.errors import (
     AccessError,
     ConfigError,
@@ -35,15 +38,15 @@ _INTERNAL = frozenset({"InternalError", "ServiceUnavailable"})
 _TIMEOUTS = frozenset({"RequestTimeout", "RequestTimeoutException"})
 
 
-def mapped(error: Exception, shown: str, asked: str) -> StacAssetError:
-    """Returns an error of ours for any error that a request to S3 raises.
+def mapped(error: Exception, shown: str, access: str) -> StacAssetError:
+    """Return the error of this package that corresponds to an error of a request to S3.
 
     Args:
-        error: What was raised; one of ours stays as it is.
-        shown: The href, as it may be shown.
-        asked: How it was asked for, as the end of a sentence, e.g. `a request without credentials`.
+        error: The raised error. A `StacAssetError` is returned unchanged.
+        shown: The redacted href.
+        access: The credentials of the request, as returned by `describe_access`.
     """
-    # Imported already by whatever raised; importing it at the top would slow down everybody.
+    # Imported here for import time only. botocore is loaded already if a request failed.
     from botocore import exceptions as botocore
     from botocore.parsers import ResponseParserError
 
@@ -52,21 +55,22 @@ def mapped(error: Exception, shown: str, asked: str) -> StacAssetError:
         case StacAssetError():
             return error
         case botocore.ClientError():
-            return _answered(error, shown, asked)
+            return _map_client_error(error, shown, access)
         case botocore.ReadTimeoutError() | TimeoutError():
-            return StalledError(f"{shown} sent nothing for too long")
+            return StalledError(f"{shown} sent no bytes for too long")
         case botocore.SSLError():
-            return TransferError(f"{shown} cannot be reached safely: {reason}")
+            return TransferError(f"{shown} cannot be reached: TLS error: {reason}")
         case botocore.ConnectionError() | botocore.ConnectionClosedError():
             return ConnectionFailedError(f"{shown} cannot be reached: {reason}")
         case botocore.ResponseStreamingError():
             return ConnectionFailedError(f"{shown} cannot be read: the connection broke")
         case botocore.HTTPClientError() | ResponseParserError():
-            return mapping.garbled(shown)  # Both quote what they could not read.
+            # The errors' own messages quote the response.
+            return mapping.malformed_response(shown)
         case botocore.IncompleteReadError():
             return TruncatedError(f"{shown} ended before its announced length")
         case botocore.FlexibleChecksumError():
-            return TruncatedError(f"{shown} arrived damaged: S3 says another checksum")
+            return TruncatedError(f"{shown} arrived damaged: S3 reports a different checksum")
         case (
             botocore.NoCredentialsError()
             | botocore.PartialCredentialsError()
@@ -78,85 +82,80 @@ def mapped(error: Exception, shown: str, asked: str) -> StacAssetError:
             | botocore.InvalidConfigError()
             | botocore.SSOError()
         ):
-            return AccessError(f"{shown}: the AWS credentials cannot be used: {reason}")
+            return AccessError(f"{shown} cannot be read: the AWS credentials are invalid: {reason}")
         case botocore.ParamValidationError() | botocore.EndpointProviderError():
-            return HrefError(f"{shown} names no bucket or key that S3 can have")
+            return HrefError(f"{shown} does not contain a valid S3 bucket and key")
         case botocore.InvalidRegionError() | botocore.InvalidRetryConfigurationError():
             return ConfigError(reason)
         case _:
             return mapping.mapped(error, shown)
 
 
-class mapped_errors(mapping.mapped_errors):
-    """A context manager that maps what is raised inside; leaves cancellation alone.
+def mapped_errors(shown: str, access: str = "") -> AbstractContextManager[None]:
+    """Raise errors of this package in place of botocore's. Cancellation is not affected.
 
     Args:
-        shown: The href, as it may be shown.
-        asked: How it is asked for, as for `mapped`.
+        shown: The redacted href.
+        access: The credentials of the request, as returned by `describe_access`.
     """
-
-    __slots__ = ("_asked",)
-
-    def __init__(self, shown: str, asked: str = "") -> None:
-        super().__init__(shown)
-        self._asked = asked
-
-    def mapped(self, error: Exception) -> StacAssetError:
-        """Returns an error of ours for what was raised inside.
-
-        Args:
-            error: What was raised; none of ours.
-        """
-        return mapped(error, str(self._href), self._asked)
+    return mapping.mapped_errors(shown, partial(mapped, shown=shown, access=access))
 
 
-def asked_how(place: Place, signs: bool, storage: Storage | None, pays: bool) -> str:
-    """Returns how a request is made, for the sentence that says that it was refused.
+def describe_access(
+    target: RequestTarget, signed: bool, storage: Storage | None, requester_pays: bool
+) -> str:
+    """Return which credentials a request uses, for the message of an access error.
 
     Args:
-        place: Where it goes, and whether credentials may go there.
-        signs: Whether it carries some.
-        storage: What the item says of the object store, if anything.
-        pays: Whether the requester pays.
+        target: The region and endpoint of the request.
+        signed: Whether the request carries a signature.
+        storage: The item's storage extension fields, if any.
+        requester_pays: Whether requester pays is enabled in the client.
     """
-    if signs:
-        asked = "a request with the AWS credentials that were found"
-    elif place.signed:
-        asked = "a request without credentials, as none were found"
+    if signed:
+        access = "using the AWS credentials found."
+    elif target.signed:
+        access = "without credentials, because none were found."
     else:
-        asked = (
-            f"a request without credentials, as only the item names the endpoint "
-            f"{redact_href(place.endpoint or '')}: set s3_endpoint_url to it if you trust it"
+        access = (
+            "without credentials, because only the item declares the endpoint "
+            f"{redact_href(target.endpoint or '')}. Set `s3_endpoint_url` to this endpoint if you "
+            "trust it."
         )
-    if storage is not None and storage.requester_pays and not pays:
-        asked += "; the item says that requesters pay: set s3_requester_pays=True if you will"
-    return asked
+    if storage is not None and storage.requester_pays and not requester_pays:
+        access += (
+            " The item declares that the requester pays. Set `s3_requester_pays=True` to accept "
+            "the costs."
+        )
+    return access
 
 
-def _answered(error: ClientError, shown: str, asked: str) -> StacAssetError:
+def _map_client_error(error: ClientError, shown: str, access: str) -> StacAssetError:
     response: Any = error.response
     metadata = response.get("ResponseMetadata", {})
     status = int(metadata.get("HTTPStatusCode") or 0)
     code = str(response.get("Error", {}).get("Code") or "")
     if not _CODE.fullmatch(code):
         code = ""
-    said = f"S3 answers {code or status}"
+    label = code or str(status)
     if status in (404, 410) or code in ("NoSuchKey", "NoSuchBucket"):
-        return NotFoundError(f"there is no object {shown}: {said}")
+        return NotFoundError(f"{shown} does not exist ({label})")
     if code in _EXPIRED:
-        return AccessError(f"{shown} must not be read: the AWS credentials expired ({code})")
+        return AccessError(f"Access denied to {shown}: the AWS credentials expired ({code})")
     if code == "InvalidObjectState":
-        return AccessError(f"{shown} is archived, and must be restored before it can be read")
+        return AccessError(f"{shown} is archived. Restore the object before the download.")
     if code in _TIMEOUTS:
-        return StalledError(f"{shown} waited too long: {said}")
+        return StalledError(f"{shown} timed out ({label})")
     if status in (401, 403):
-        return AccessError(f"{shown} must not be read, or is not there: {said} to {asked}")
+        return AccessError(
+            f"Access denied to {shown} ({label}) {access} The object may also not exist."
+        )
     if 300 <= status < 400:
         return TransferError(
-            f"{shown} is elsewhere: {said} and does not name another region; "
-            "look at the region and the endpoint"
+            f"{shown} is in another region or at another endpoint ({label}), which S3 does not "
+            "name. Check `s3_region_name` and `s3_endpoint_url`."
         )
-    # Some services send their wish for fewer requests with status 400.
+    # Some services send throttling and internal errors with a 4xx status.
     if _BUSY.fullmatch(code) and status < 500:
         status = 429
     elif code in _INTERNAL and status < 500:

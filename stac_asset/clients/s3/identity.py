@@ -1,4 +1,7 @@
-"""Who signs requests to S3, where that is not left to what botocore finds by itself."""
+"""AWS identities that sign S3 requests, and patterns of buckets that a client claims.
+
+`S3Client` uses an `S3Identity` in place of botocore's default search for credentials.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +17,18 @@ from stac_asset.errors import ConfigError
 if TYPE_CHECKING:
     from aiobotocore.session import AioSession
 
-_SESSION_NAME = "stac-asset"
+_ROLE_SESSION_NAME = "stac-asset"
 
 
 @dataclass(frozen=True, slots=True)
 class S3Identity:
-    """Keys or a profile, and a role to assume with them.
+    """AWS access key or profile, and optionally a role to assume.
 
-    Without keys, botocore looks for credentials where it always does: in the profile, the
-    environment, the machine.
+    Without an access key, botocore searches for credentials as usual: in the profile, the
+    environment and the metadata of the machine.
 
     Raises:
-        ConfigError: It contradicts itself.
+        ConfigError: The fields are contradictory.
     """
 
     access_key_id: str | None = field(default=None, repr=False)
@@ -35,36 +38,42 @@ class S3Identity:
     """The secret of that access key."""
 
     session_token: str | None = field(default=None, repr=False)
-    """The session token, where the access key is a temporary one."""
+    """The session token of a temporary access key."""
 
     profile_name: str | None = None
     """A profile of the AWS configuration files."""
 
     role_arn: str | None = None
-    """The role to assume; it is assumed again before its credentials expire."""
+    """ARN of the role to assume. The role is assumed again before the credentials expire."""
 
     external_id: str | None = field(default=None, repr=False)
-    """What the role's owner wants to hear, if anything."""
+    """External ID required by the role's trust policy, if any."""
 
     role_options: dict[str, Any] = field(default_factory=dict, repr=False)
     """Further arguments of `AssumeRole`, such as `DurationSeconds`."""
 
     sts_endpoint_url: str | None = None
-    """Where roles are assumed, if not at AWS."""
+    """URL of the STS service that issues the role's credentials, if not AWS."""
 
     def __post_init__(self) -> None:
         if bool(self.access_key_id) != bool(self.secret_access_key):
-            raise ConfigError("an S3 access key has an id and a secret: give both, or neither")
+            raise ConfigError(
+                "The S3 access key is incomplete. Set both `access_key_id` and "
+                "`secret_access_key`, or neither."
+            )
         if self.session_token and not self.access_key_id:
-            raise ConfigError("an S3 session token belongs to an access key: give that too")
+            raise ConfigError(
+                "The S3 session token has no access key. Set `access_key_id` and "
+                "`secret_access_key` too."
+            )
         if self.external_id and not self.role_arn:
-            raise ConfigError("an external id is for a role to assume: give role_arn too")
+            raise ConfigError("The external ID has no role. Set `role_arn` too.")
 
     def session(self, region_name: str) -> AioSession:
-        """Returns a botocore session whose requests this identity signs.
+        """Return a botocore session that signs requests with this identity.
 
         Args:
-            region_name: The region where a role is assumed.
+            region_name: The region of the STS service that issues the role's credentials.
         """
         from aiobotocore.session import AioSession
 
@@ -72,15 +81,15 @@ class S3Identity:
         if self.access_key_id and self.secret_access_key:
             session.set_credentials(self.access_key_id, self.secret_access_key, self.session_token)
         if self.role_arn:
-            # Of its own session's credentials, the role's are made.
-            resolver: Any = _Assumed(self, session, region_name)
+            # The credentials of the first session are used to assume the role.
+            resolver: Any = _AssumedRole(self, session, region_name)
             session = AioSession(profile=self.profile_name)
             session.register_component("credential_provider", resolver)
         return session
 
 
-class _Assumed:
-    """What botocore takes for a chain of places where credentials may be: there is but one."""
+class _AssumedRole:
+    """Credential resolver for botocore that returns the credentials of an assumed role."""
 
     def __init__(self, identity: S3Identity, source: AioSession, region_name: str) -> None:
         self._identity = identity
@@ -88,17 +97,17 @@ class _Assumed:
         self._region = region_name
 
     async def load_credentials(self) -> Any:
-        """Returns the role's credentials, which are asked for when they are first used."""
+        """Return the role's credentials. The role is assumed on the first use."""
         from aiobotocore.credentials import (
             AioAssumeRoleCredentialFetcher,
             AioDeferredRefreshableCredentials,
         )
 
-        found = await self._source.get_credentials()
-        if found is None:
+        source_credentials = await self._source.get_credentials()
+        if source_credentials is None:
             return None
         identity = self._identity
-        options = {"RoleSessionName": _SESSION_NAME, **identity.role_options}
+        options = {"RoleSessionName": _ROLE_SESSION_NAME, **identity.role_options}
         if identity.external_id:
             options["ExternalId"] = identity.external_id
         creator: Any = partial(
@@ -107,32 +116,35 @@ class _Assumed:
             endpoint_url=identity.sts_endpoint_url,
         )
         fetcher = AioAssumeRoleCredentialFetcher(
-            creator, found, identity.role_arn or "", extra_args=options
+            creator, source_credentials, identity.role_arn or "", extra_args=options
         )
         return AioDeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
 
 
 @dataclass(frozen=True, slots=True)
-class S3Place:
-    """A bucket, or what lies below a prefix in it: a part of S3 that something is for."""
+class BucketPrefix:
+    """A bucket, or a prefix in a bucket, that a client claims."""
 
     bucket: str
     prefix: str
-    """Ends with a slash, or is empty."""
+    """The prefix with a trailing slash; empty for the whole bucket."""
 
     @classmethod
-    def parse(cls, text: str) -> S3Place:
-        """Returns the place that a text stands for.
+    def parse(cls, text: str) -> BucketPrefix:
+        """Parse `bucket` or `bucket/prefix`.
 
         Args:
-            text: `bucket` or `bucket/prefix`, with `s3://` before it or not.
+            text: The text. It may start with `s3://`.
 
         Raises:
-            ConfigError: It names no bucket.
+            ConfigError: The text contains no valid bucket name.
         """
         bucket, _, prefix = text.removeprefix("s3://").partition("/")
         if not bucket or any(character in bucket for character in ":*?@ "):
-            raise ConfigError(f"'{text}' names no bucket: use bucket or bucket/prefix")
+            raise ConfigError(
+                f"'{text}' does not contain a valid bucket name. Use the form bucket or "
+                "bucket/prefix."
+            )
         return cls(bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else "")
 
     def __contains__(self, url: URL) -> bool:

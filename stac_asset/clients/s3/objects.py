@@ -1,4 +1,8 @@
-"""Reads s3 urls and what the storage extension adds to them, and what S3 says of an object."""
+"""Readers of S3 URLs, storage extension fields and S3 responses.
+
+`S3Client` uses these functions to find the bucket, key, region and endpoint of an asset, and to
+read byte ranges and validators of responses.
+"""
 
 from __future__ import annotations
 
@@ -17,83 +21,88 @@ from stac_asset.types import Storage
 
 _AWS_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 _REGION = re.compile(r"(?![0-9]+$)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)")
-"""What botocore takes for a region."""
+"""Region names that botocore accepts."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where requests go, and whether they are signed."""
+class RequestTarget:
+    """Region and endpoint of requests, and whether requests are signed."""
 
     region: str
-    """The region that is asked first; S3 may name another one."""
+    """Region of the first request. S3 may redirect to another region."""
 
     endpoint: str | None
-    """The URL of an S3-compatible service, or None for AWS."""
+    """The URL of an S3-compatible service. Not set for AWS."""
 
     signed: bool
-    """Whether requests carry a signature, and with it a session token."""
+    """Whether requests may carry a signature and the session token."""
 
 
 def object_of(url: URL) -> tuple[str, str]:
-    """Returns the bucket and the key that a url names.
+    """Return the bucket and the key of an S3 URL.
 
-    S3 knows no queries and fragments: what looks like one is part of the key.
+    S3 URLs have no queries and fragments. Characters such as `?` and `#` are part of the key.
 
     Args:
-        url: The url, whose percent-encoding is decoded; `parse_href` encodes keys.
+        url: The URL. Its percent-encoding is decoded, because `parse_href` encodes keys.
 
     Raises:
-        SchemeError: It is no s3 url.
-        HrefError: It names no object.
+        SchemeError: The URL is not an S3 URL.
+        HrefError: The URL has no bucket or no key.
     """
     if url.scheme != "s3":
-        raise SchemeError(f"'{redact_href(url)}' is no s3 url")
+        raise SchemeError(f"'{redact_href(url)}' is not an S3 URL")
     key = unquote(str(url).partition("://")[2].partition("/")[2])
     if not url.raw_host or not key:
-        raise HrefError(f"'{redact_href(url)}' names no object, as s3://bucket/key does")
+        raise HrefError(
+            f"'{redact_href(url)}' does not name an object. Use the form s3://bucket/key."
+        )
     return url.raw_host, key
 
 
 def shown_href(url: URL) -> str:
-    """Returns the href of an s3 url as it may be shown: as it stands in an item.
+    """Return the redacted href of an S3 URL: decoded as in an item, without user info and query.
 
     Args:
-        url: The url.
+        url: The URL.
     """
     authority, slash, key = str(url).partition("://")[2].partition("/")
     key, query, _ = unquote(key).partition("?")
     return f"{url.scheme}://{authority.rpartition('@')[2]}{slash}{key}{'?…' if query else ''}"
 
 
-def place_of(storage: Storage | None, region_name: str, endpoint_url: str | None) -> Place:
-    """Returns where an object is, and whether credentials may go there.
+def request_target(
+    storage: Storage | None, region_name: str, endpoint_url: str | None
+) -> RequestTarget:
+    """Return the region and endpoint of an object, and whether requests are signed.
 
-    They may go to AWS, and to the endpoint that the client itself names. An endpoint that only an
-    item names gets none: whoever wrote the item could be anybody.
+    Credentials are sent to AWS and to the endpoint that the client is configured for. An endpoint
+    that only the item declares receives no credentials, because anyone can write an item.
 
     Args:
-        storage: What the item says of the object store, if anything.
+        storage: The item's storage extension fields, if any.
         region_name: The client's own region.
-        endpoint_url: The client's own endpoint, None for AWS.
+        endpoint_url: The client's own endpoint; None for AWS.
     """
     region, endpoint, trusted = region_name, endpoint_url, True
     if storage is not None and storage.endpoint is not None:
-        named = endpoint_of(storage.endpoint)
-        trusted = named is not None and endpoint_url is not None
-        trusted = trusted and named == endpoint_of(endpoint_url or "")
+        declared = endpoint_of(storage.endpoint)
+        trusted = declared is not None and endpoint_url is not None
+        trusted = trusted and declared == endpoint_of(endpoint_url or "")
         endpoint = endpoint_url if trusted else storage.endpoint
     if storage is not None and storage.region is not None:
-        # An Azure region, say, that an alternate inherits would make a host that does not exist.
+        # An alternate may inherit, for example, an Azure region, which would lead to a host name
+        # that does not exist.
         pattern = _AWS_REGION if endpoint is None else _REGION
         region = storage.region if pattern.fullmatch(storage.region) else region_name
-    return Place(region, endpoint, trusted)
+    return RequestTarget(region, endpoint, trusted)
 
 
 def endpoint_of(text: str) -> tuple[str, str] | None:
-    """Returns the origin and the path of an endpoint, to be compared, or None if it is no URL.
+    """Return the origin and the path of an endpoint for comparison, if the URL is valid.
 
     Args:
-        text: The endpoint's URL.
+        text: The URL of the endpoint. A URL with a user or a password is invalid.
     """
     try:
         url = URL(text)
@@ -104,25 +113,28 @@ def endpoint_of(text: str) -> tuple[str, str] | None:
         return None
 
 
-def extent_of(found: Mapping[str, Any], url: URL) -> Extent:
-    """Returns which bytes of the object an answer holds.
+def extent_of(response: Mapping[str, Any], url: URL) -> Extent:
+    """Return the range of the object that a response contains.
 
     Args:
-        found: The answer to get_object.
-        url: What was asked for.
+        response: The response to get_object.
+        url: The requested URL.
 
     Raises:
-        RangeError: The answer is a part of the object that it does not name, or of another length.
+        RangeError: The response is partial, and its `ContentRange` is invalid or contradicts its
+            `ContentLength`.
     """
-    said, length = found.get("ContentRange"), found.get("ContentLength")
-    return Extent.whole(length) if said is None else Extent.part(said, length, shown_href(url))
+    content_range, length = response.get("ContentRange"), response.get("ContentLength")
+    if content_range is None:
+        return Extent.whole(length)
+    return Extent.part(content_range, length, shown_href(url))
 
 
-def validator_of(found: Mapping[str, Any]) -> str | None:
-    """Returns what a later `If-Match` may name, or None.
+def validator_of(response: Mapping[str, Any]) -> str | None:
+    """Return the ETag for a later `If-Match` header, unless the ETag is weak or missing.
 
     Args:
-        found: The answer to get_object.
+        response: The response to get_object.
     """
-    etag = found.get("ETag")
+    etag = response.get("ETag")
     return etag if etag and not etag.startswith("W/") else None

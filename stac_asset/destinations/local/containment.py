@@ -27,10 +27,10 @@ class Folder:
     """An open folder of a contained directory."""
 
     fd: int
-    """Its descriptor."""
+    """The descriptor of the folder."""
 
     key: str
-    """Its key, with symlinks as given. Empty for the directory itself."""
+    """The key of the folder, with symlinks not resolved. Empty for the directory itself."""
 
     def is_same(self, other: Folder) -> bool:
         """Return whether two descriptors are of the same folder."""
@@ -38,7 +38,7 @@ class Folder:
 
 
 class ContainedDirectory:
-    """A directory, and the folders and files below it.
+    """A directory with all folders and files below.
 
     Args:
         path: Path of the directory, which does not need to exist. It may be a symlink itself.
@@ -90,11 +90,15 @@ class ContainedDirectory:
             make: Whether missing folders are created.
 
         Raises:
-            UnsafePathError: A symlink on the way leads outside of the directory.
+            UnsafePathError: The name, or a symlink on the way, leads outside of the directory.
             FileNotFoundError: The folder does not exist.
             OSError: The folder cannot be opened or created.
         """
         parent = os.path.dirname(key)
+        if ".." in key.split(os.sep) or os.path.isabs(key):
+            raise UnsafePathError(
+                f"The file name {key!r} leads outside of the directory {self.path}: remove '..'."
+            )
         fd = self._walk([part for part in parent.split(os.sep) if part not in ("", ".")], make)
         try:
             yield Folder(fd, parent)
@@ -102,13 +106,13 @@ class ContainedDirectory:
             os.close(fd)
 
     def check_still_there(self, folder: Folder) -> None:
-        """Check that a folder was not moved or replaced since it was opened.
+        """Check that the path of an open folder still leads to the same folder.
 
         Args:
             folder: The open folder.
 
         Raises:
-            DestinationError: Its path leads to another folder now, or to none.
+            DestinationError: The folder was moved, replaced or removed.
         """
         try:
             with self.open_folder(os.path.join(folder.key, "file")) as now:
@@ -118,7 +122,7 @@ class ContainedDirectory:
             pass
         path = self.path_of(folder.key)
         raise DestinationError(
-            f"the folder {path} was moved or replaced during the download: run it again"
+            f"the folder {path} was moved or replaced during the download. Run the download again."
         )
 
     def _open_root(self, make: bool) -> int:
@@ -159,13 +163,13 @@ class ContainedDirectory:
         if not real.startswith(base):
             path = os.path.join(self.path, *parts)
             raise UnsafePathError(
-                f"the folder {path} leads outside of the directory {self.path}: remove the symlink"
+                f"the folder {path} leads outside of the directory {self.path}. Remove the symlink."
             )
         return real.removeprefix(base).split(os.sep)
 
 
 class _SymlinkError(Exception):
-    """Raised where a folder is a symlink."""
+    """Raised if a folder is a symlink."""
 
 
 def _open_child(parent: int, name: str, make: bool) -> int:

@@ -1,4 +1,7 @@
-"""A directory of the local file system as a destination."""
+"""A directory of the local file system as a destination.
+
+`api`, the command line and the flows create `LocalDestinations` for the engine.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ class LocalDestination:
 
     Args:
         directory: Path of the directory, which does not need to exist.
-        make_directory: Whether it may be created. Folders below it are always created.
+        make_directory: Whether the directory may be created. Folders below are always created.
     """
 
     def __init__(self, directory: str | os.PathLike[str], make_directory: bool = True) -> None:
@@ -76,7 +79,7 @@ class LocalDestination:
     async def existing(
         self, key: str, declared: Declared, how: Literal["size", "checksum", "none"]
     ) -> Existing | None:
-        """Return the file of a key if it is complete and valid.
+        """Return the existing file of a key, if the file is complete and valid.
 
         Args:
             key: The key.
@@ -175,7 +178,7 @@ class LocalDestination:
                 attempts += 1
                 if attempts == _POLLS_BEFORE_LOG:
                     path = self.directory.path_of(key)
-                    logger.warning("waiting for another run, or asset, that is writing %s", path)
+                    logger.warning("waiting for another run or asset that is writing %s", path)
                 await asyncio.sleep(_POLL)
 
 
@@ -183,7 +186,7 @@ class LocalDestinations:
     """The local directories of a run.
 
     Args:
-        make_directory: Whether they may be created.
+        make_directory: Whether the directories may be created.
     """
 
     def __init__(self, make_directory: bool = True) -> None:
@@ -191,7 +194,7 @@ class LocalDestinations:
         self._opened: dict[str, LocalDestination] = {}
 
     def destination_of(self, directory: str) -> LocalDestination:
-        """Return the destination of a directory. It is the same for each call.
+        """Return the destination of a directory. Each call returns the same object.
 
         Args:
             directory: The absolute path of the directory.

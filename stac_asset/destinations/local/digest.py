@@ -1,4 +1,4 @@
-"""Digests of files: of a complete one, and of one that grows."""
+"""Digests of complete files, and of part files that grow."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from stac_asset.integrity import Multihash, new_hash
 
 _BLOCK = 1024 * 1024
 _MAX_FOLLOWED = 32 * _BLOCK
-"""Maximum number of bytes that one call of `follow` reads, so that a thread can be released."""
+"""Maximum number of bytes that a call of `follow` reads, to release threads in time."""
 
 
 class FollowingDigest:
     """The digest of the received prefix of a part file.
 
-    `update` hashes bytes as they are written. `follow` reads other bytes from the file, and may run
-    in a thread while more bytes arrive.
+    `update` hashes bytes while they are written. `follow` reads other bytes from the file. It may
+    run in a thread while more bytes arrive.
 
     Args:
         fd: The descriptor of the part file.
@@ -54,7 +54,7 @@ class FollowingDigest:
         while self.position < end:
             block = os.pread(self._fd, min(_BLOCK, end - self.position), self.position)
             if not block:
-                raise OSError("the part file has become shorter")
+                raise OSError("the part file was shortened during the download")
             self._hash.update(block)
             self.position += len(block)
 

@@ -1,4 +1,7 @@
-"""Writes files that are created here, such as documents and reports."""
+"""Writes files that this library creates, such as documents and reports.
+
+`mirror` and the flows use these functions.
+"""
 
 from __future__ import annotations
 
@@ -34,16 +37,16 @@ def new_file(path: Path, directory: Path, wait: bool = False) -> Iterator[PartFi
 
 
 def write_document(path: Path, data: bytes, directory: Path) -> None:
-    """Replace a document as a whole. Block while another writer replaces it.
+    """Replace a document as a whole. Block while another writer has the document open.
 
     Args:
         path: The absolute path of the document.
-        data: Its content.
-        directory: The directory that it cannot leave. It is created if it does not exist.
+        data: The content.
+        directory: The directory that the document cannot leave. It is created if it does not exist.
 
     Raises:
         UnsafePathError: The document would be outside of the directory.
-        DestinationError: It cannot be written.
+        DestinationError: The document cannot be written.
     """
     with new_file(path, directory, wait=True) as file:
         file.append(data)

@@ -1,4 +1,4 @@
-"""Hashes a part file in a thread while its next bytes arrive."""
+"""Hashes a part file in a thread while further bytes arrive."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stac_asset.destinations.local.digest import FollowingDigest
 from stac_asset.destinations.local.os_errors import map_os_errors
 
 _WORTH_A_THREAD = 1024 * 1024
-"""Minimum number of bytes to hash in a thread while others arrive."""
+"""Minimum number of bytes to hash in a thread while further bytes arrive."""
 
 _QUICK = 256 * 1024
 """Maximum number of bytes to hash in the event loop."""
@@ -33,7 +33,7 @@ class BackgroundHashing:
 
     @property
     def unhashed(self) -> int:
-        """Number of received bytes, before the first missing one, that are not hashed."""
+        """Number of received bytes before the first missing byte that are not hashed."""
         return self._prefix() - self.digest.position
 
     def proceed(self) -> None:
@@ -54,7 +54,7 @@ class BackgroundHashing:
         """Hash the next bytes, up to 32 MiB.
 
         Raises:
-            DestinationError: They cannot be read.
+            DestinationError: The bytes cannot be read.
         """
         with map_os_errors(self._path):
             self.digest.follow(self._prefix())

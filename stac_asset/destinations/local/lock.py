@@ -1,4 +1,4 @@
-"""The lock of a part file, which makes its holder the only writer."""
+"""The lock of a part file. The holder of the lock is the only writer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_LINKS = 8
 
 
 def open_locked(name: str, folder: int, wait: bool = False) -> tuple[int, int]:
-    """Open and lock a part file, and create it if it does not exist.
+    """Open and lock a part file. Create a part file that does not exist.
 
     Args:
         name: The name of the part file.
@@ -50,7 +50,7 @@ def open_locked(name: str, folder: int, wait: bool = False) -> tuple[int, int]:
 
 
 def remove_unlocked(part: str, note: str, folder: int) -> None:
-    """Remove a part file and its note, unless another writer holds the lock.
+    """Remove a part file and the resume note, unless another writer holds the lock.
 
     Args:
         part: The name of the part file.
@@ -58,7 +58,7 @@ def remove_unlocked(part: str, note: str, folder: int) -> None:
         folder: The descriptor of their folder.
 
     Raises:
-        OSError: They cannot be removed.
+        OSError: The files cannot be removed, or the lock is held.
     """
     try:
         fd = os.open(part, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=folder)

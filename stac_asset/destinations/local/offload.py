@@ -1,4 +1,4 @@
-"""Runs calls to the disk in the event loop while they are quick, and in threads otherwise.
+"""Runs quick calls to the disk in the event loop, and slow calls in threads.
 
 Starting a thread costs more than writing a small file to memory or to a fast disk. On a slow disk,
 the event loop must not wait. Disk speed cannot be queried, so it is measured.
@@ -23,7 +23,7 @@ _QUICK = 0.002
 """Maximum duration, in seconds, of a call that counts as quick."""
 
 _MIN_IN_THREADS, _MAX_IN_THREADS = 64, 4096
-"""Number of calls in threads after two slow ones. It doubles each time, up to the maximum."""
+"""Minimum and maximum number of calls in threads after two slow calls. Doubled each time."""
 
 _LARGE = 128 * 1024
 """Minimum size, in bytes, of a write that always runs in a thread."""
@@ -32,14 +32,17 @@ _THREAD: int | None = getattr(resource, "RUSAGE_THREAD", None)  # Linux only.
 
 
 def _voluntary_waits() -> float:
-    """Return how often this thread waited for anything but a processor, or NaN if unknown."""
+    """Return the number of voluntary context switches of this thread, or NaN if unknown.
+
+    A thread switches voluntarily when it waits, for example for a disk.
+    """
     if _THREAD is None:
         return math.nan  # Unequal to itself, so every long call counts as slow.
     return resource.getrusage(_THREAD).ru_nvcsw
 
 
 class AdaptiveOffload:
-    """Runs calls of one kind in the event loop, or in threads after two slow calls in a row."""
+    """Runs similar calls in the event loop, or in threads after two slow calls in a row."""
 
     def __init__(self) -> None:
         self._in_threads = 0
@@ -74,7 +77,7 @@ class AdaptiveOffload:
 
 
 class WriteScheduler:
-    """Runs the writes of a run: large ones in threads, so that other bytes can arrive meanwhile."""
+    """Runs the writes of a run. Large writes run in threads, so that other bytes can arrive."""
 
     def __init__(self) -> None:
         self._small = AdaptiveOffload()

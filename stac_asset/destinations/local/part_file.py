@@ -1,4 +1,4 @@
-"""A part file: the bytes of a file until it is complete.
+"""A part file: holds the received bytes of a file until the file is complete.
 
 The part file is in the folder of its file. Only a complete file gets the final name, by a rename
 after a sync. Until then, the previous file stays.
@@ -20,7 +20,7 @@ from stac_asset.errors import DestinationError
 
 
 class PartFile:
-    """An open and locked part file. Create one with `open`."""
+    """An open and locked part file. `PartFile.open` creates instances."""
 
     path: str
     """The absolute path of the file, for messages."""
@@ -29,7 +29,7 @@ class PartFile:
     """The descriptor of the part file."""
 
     length: int
-    """Size of the part file in bytes, if it was written in order."""
+    """Size of the part file in bytes, if the bytes were written in order."""
 
     note: ResumeNoteFile
     """The resume note. The part file is kept after the context only if the note was written."""
@@ -50,7 +50,7 @@ class PartFile:
     def open(
         cls, directory: ContainedDirectory, key: str, wait: bool = False
     ) -> Iterator[PartFile]:
-        """Open the part file of a file. It may hold bytes of an earlier run.
+        """Open the part file of a file. The part file may hold bytes of an earlier run.
 
         Args:
             directory: The directory that the file cannot leave.
@@ -73,13 +73,13 @@ class PartFile:
             yield part
 
     def append(self, data: bytes) -> None:
-        """Write bytes after the existing ones.
+        """Write bytes at the end.
 
         Args:
             data: The bytes.
 
         Raises:
-            DestinationError: They cannot be written.
+            DestinationError: The bytes cannot be written.
         """
         self.write_at(data, self.length)
         self.length += len(data)
@@ -89,10 +89,10 @@ class PartFile:
 
         Args:
             data: The bytes.
-            position: The position of the first one.
+            position: The position of the first byte.
 
         Raises:
-            DestinationError: They cannot be written.
+            DestinationError: The bytes cannot be written.
         """
         with map_os_errors(self.path):
             size = len(data)
@@ -122,16 +122,16 @@ class PartFile:
             note: The note.
 
         Raises:
-            DestinationError: It cannot be written.
+            DestinationError: The note cannot be written.
         """
         with map_os_errors(self.path):
             self.note.write(note)
 
     def commit(self) -> None:
-        """Sync the part file and give it the final name.
+        """Sync the part file, and rename the part file to the final name.
 
         Raises:
-            DestinationError: It cannot be synced or renamed, or its folder was moved.
+            DestinationError: The part file cannot be synced or renamed, or its folder was moved.
         """
         with map_os_errors(self.path):
             os.fsync(self.fd)
@@ -143,7 +143,7 @@ class PartFile:
                 self.note.remove()
 
     def discard(self) -> None:
-        """Remove the part file and its resume note."""
+        """Remove the part file and the resume note."""
         self._unlink()
         self.note.remove()
         self._ended = True
@@ -165,12 +165,12 @@ def check_not_folder(path: str, name: str, folder: Folder) -> None:
 
     Args:
         path: The path of the file, for the message.
-        name: Its name.
-        folder: Its folder.
+        name: The name of the file.
+        folder: The open folder of the file.
 
     Raises:
         DestinationError: A folder has the name.
     """
     with suppress(FileNotFoundError):
         if stat.S_ISDIR(os.stat(name, dir_fd=folder.fd).st_mode):
-            raise DestinationError(f"cannot write {path}: there is a directory of that name")
+            raise DestinationError(f"cannot write {path}: a directory has this name")

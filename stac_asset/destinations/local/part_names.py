@@ -1,4 +1,4 @@
-"""The names of part files and resume notes."""
+"""The names of part files and resume notes. No other module knows these names."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import os
 import re
 from pathlib import Path
 
-_NAME_MAX = 255
-_SURE_TO_FIT = _NAME_MAX // 8
+_MAX_NAME = 255
+_ALWAYS_FITS = _MAX_NAME // 8
 """Number of characters that fit into a file name in any encoding."""
 
 _PATTERN = re.compile(r"\..*\.part(\.json)?", re.IGNORECASE)
@@ -20,7 +20,7 @@ def part_names(name: str) -> tuple[str, str]:
     Args:
         name: The name of the file, without its folder.
     """
-    if len(name) > _SURE_TO_FIT and len(os.fsencode(name)) > _NAME_MAX - len("..part.json"):
+    if len(name) > _ALWAYS_FITS and len(os.fsencode(name)) > _MAX_NAME - len("..part.json"):
         name = hashlib.sha256(os.fsencode(name)).hexdigest()
     part = f".{name}.part"
     return part, f"{part}.json"

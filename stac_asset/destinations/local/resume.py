@@ -1,4 +1,4 @@
-"""The decision how much of a part file can be resumed. It is pure: no file is read here."""
+"""Decides how many bytes of a part file can be resumed, without I/O. Uploads call `resume`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Resume:
     """Number of received bytes."""
 
     validator: str
-    """The source's name for the version of these bytes."""
+    """The identifier of the version of these bytes at the source."""
 
     size: int | None
     """Size of the complete file in bytes, if known."""
 
     missing: MissingRanges | None = None
-    """Missing byte ranges, if the file arrives in several of them."""
+    """Missing byte ranges, if the file arrives in several ranges."""
 
     truncate: bool = False
     """Whether the part file must be shortened to `offset`."""
@@ -31,7 +31,7 @@ class Resume:
 def resume(
     note: ResumeNote | None, source: str, found: int, declared_size: int | None
 ) -> Resume | None:
-    """Return what can be resumed, or None to start over.
+    """Return the usable part of a part file, if any.
 
     A source is always asked for at least one byte, even if all bytes were received. A range beyond
     the end would be refused, and the answer shows that the source still has the same version.
@@ -54,5 +54,7 @@ def resume(
     if note.size is not None and found > note.size:
         return None
     if note.size is None or found == note.size:
+        if found == 1:
+            return None
         return Resume(found - 1, note.validator, note.size, truncate=True)
     return Resume(found, note.validator, note.size)

@@ -1,4 +1,4 @@
-"""The resume note beside a part file: its source, its version, and its missing byte ranges.
+"""The resume note beside a part file: the source, the version, and the missing byte ranges.
 
 A note is written in place by one system call. So after a kill it holds the old or the new text. An
 invalid note is ignored.
@@ -17,34 +17,35 @@ from stac_asset.destinations.missing_ranges import MissingRanges
 
 @dataclass(frozen=True, slots=True)
 class ResumeNote:
-    """What a later upload must know to resume a part file."""
+    """The facts that a later upload needs to resume a part file."""
 
     source: str
     """Digest of the source's identity."""
 
     validator: str
-    """The source's name for the version of the received bytes."""
+    """The identifier of the version of the received bytes at the source."""
 
     size: int | None
-    """Size of the complete file in bytes, if the source reported one."""
+    """Size of the complete file in bytes, if reported by the source."""
 
     missing: MissingRanges | None = None
-    """Missing byte ranges. None if the bytes arrive in order."""
+    """Missing byte ranges, if the file arrives in several ranges."""
 
     @classmethod
     def parse(cls, data: bytes) -> ResumeNote | None:
-        """Return the note with this text, or None if the text is not a valid note.
+        """Parse a note, and return the note if it is valid.
 
         Args:
             data: The content of a note file, from any writer.
         """
-        with suppress(ValueError, KeyError, TypeError):
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
             fields = json.loads(data)
             source, validator, size = fields["source"], fields["validator"], fields["size"]
             missing = None
             if fields.get("missing") is not None:
                 missing = MissingRanges.parse(size, fields["missing"])
-            if isinstance(source, str) and isinstance(validator, str):
+            is_valid = isinstance(source, str) and isinstance(validator, str)
+            if is_valid and isinstance(size, int | None):
                 return cls(source, validator, size, missing)
         return None
 
@@ -64,8 +65,8 @@ class ResumeNoteFile:
     """The file of a resume note.
 
     Args:
-        name: Its name.
-        folder: The descriptor of its folder, which stays open as long as this object is used.
+        name: The name of the file.
+        folder: The descriptor of its folder, which must stay open while this object is used.
     """
 
     written: bool = False
@@ -78,7 +79,7 @@ class ResumeNoteFile:
         self._length = 0
 
     def read(self) -> ResumeNote | None:
-        """Return the note, or None if there is no valid one."""
+        """Read the file, and return the note if the file holds a valid note."""
         try:
             fd = os.open(
                 self._name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=self._folder
@@ -90,7 +91,7 @@ class ResumeNoteFile:
         return None
 
     def write(self, note: ResumeNote) -> None:
-        """Write the note, or replace its text.
+        """Write or replace the note.
 
         Args:
             note: The note.
@@ -106,14 +107,14 @@ class ResumeNoteFile:
         self.written = True
 
     def remove(self) -> None:
-        """Remove the file if it exists."""
+        """Remove the file, if any."""
         self.close()
         with suppress(FileNotFoundError):
             os.unlink(self._name, dir_fd=self._folder)
         self.written = False
 
     def close(self) -> None:
-        """Close the file and keep it."""
+        """Close the file without removing the file."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None

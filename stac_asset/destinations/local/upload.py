@@ -1,4 +1,4 @@
-"""Uploads to the local file system: the implementation of the engine's `Upload`."""
+"""Uploads to the local file system. Implements `Upload` of `destinations.interface`."""
 
 from __future__ import annotations
 
@@ -83,17 +83,17 @@ class LocalUpload:
 
     @property
     def validator(self) -> str | None:
-        """The source's name for the version of the received bytes."""
+        """The identifier of the version of the received bytes at the source."""
         return self._state.validator
 
     @property
     def missing(self) -> MissingRanges | None:
-        """Missing byte ranges, once the file arrives in several of them."""
+        """Missing byte ranges, if the file arrives in several ranges."""
         return self._state.missing
 
     @property
     def size(self) -> int | None:
-        """Size of the complete file in bytes, if the source reported one."""
+        """Size of the complete file in bytes, if reported by the source."""
         return self._state.size
 
     @property
@@ -109,12 +109,12 @@ class LocalUpload:
     async def begin(
         self, offset: int, validator: str | None, size: int | None, end: int | None = None
     ) -> None:
-        """Accept a response, or reject it if it does not fit the received bytes.
+        """Accept a response, or reject a response that does not continue the received bytes.
 
         Args:
             offset: Position of the first byte of the response. 0 discards the received bytes.
-            validator: The source's name for this version, if it reports one.
-            size: Size of the complete file in bytes, if the source reports one.
+            validator: The identifier of this version at the source, if reported.
+            size: Size of the complete file in bytes, if reported.
             end: Position after the last byte of the response, if it is only a part of the file.
 
         Raises:
@@ -164,7 +164,7 @@ class LocalUpload:
         return offset >= _MIN_NOTED and not is_small_and_complete
 
     async def split(self) -> None:
-        """Let the rest of the file arrive in several byte ranges. Its size must be known."""
+        """Let the rest of the file arrive in several byte ranges. The size must be known."""
         size = self._state.size
         assert size is not None, "a file of unknown size cannot be split"
         self._state.missing = MissingRanges(size, [ByteRange(self._state.offset, size)])
@@ -207,7 +207,7 @@ class LocalUpload:
         self._hashing = self._new_hashing()
 
     async def commit(self) -> str | None:
-        """Verify the file and make it the file of its key.
+        """Verify the file, and replace the previous file of the key.
 
         Returns:
             The multihash of the file, if it was computed.
@@ -232,7 +232,7 @@ class LocalUpload:
         expected = self._declared.checksum
         if computed is not None and expected and not expected.matches(computed.digest):
             raise ChecksumError(
-                f"the bytes have the checksum {computed} where file:checksum says {expected}"
+                f"the source has the checksum {computed}, but file:checksum declares {expected}"
             )
         self._part.commit()
         return str(computed) if computed is not None else None

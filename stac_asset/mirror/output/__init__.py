@@ -1,1 +1,1 @@
-"""Internal: writes the catalog, documents and index of a mirror, and removes items."""
+"""Internal: writes the item documents, catalog and index of a mirror, and removes items."""

@@ -1,9 +1,9 @@
-"""Writes what joins the items of a mirror to a static catalog: its root, and its collections."""
+"""Writes the root catalog and the collections that make a mirror a static STAC catalog."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,44 +14,48 @@ from stac_asset.config import Config
 from stac_asset.destinations.local.documents import write_document
 from stac_asset.errors import ConfigError, SourceError
 from stac_asset.mirror.search.window import moment, rfc3339
-from stac_asset.mirror.source_item import Found
+from stac_asset.mirror.source_item import SourceDocument
 from stac_asset.mirror.state.layout import CATALOG, COLLECTION, SOURCE, collection_folder
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.redact import redact_href
 from stac_asset.rewrite.rewriter import rewrite
 from stac_asset.rewrite.serialize import document_of, json_bytes
+from stac_asset.stac.geometry import enclosing_box, without_heights
 from stac_asset.stac.parse import stac_of
 
-_STRUCTURE = frozenset({"self", "root", "parent", "child", "item", "items", "collection"})
-"""The relations that a mirror says by itself."""
+_STRUCTURAL_RELATIONS = frozenset(
+    {"self", "root", "parent", "child", "item", "items", "collection"}
+)
+"""Relations of links that the mirror writes in place of those of the source."""
 
 _JSON, _GEOJSON = "application/json", "application/geo+json"
-_STAC = "1.1.0"
+_STAC_VERSION = "1.1.0"
 
 
-def publish(
+def write_catalog(
     directory: Path,
     rows: Iterable[IndexRow],
     source: str,
-    collections: Mapping[str, Found],
+    collections: Mapping[str, SourceDocument],
     before: Iterable[str] = (),
 ) -> int:
-    """Writes the catalog and the collections of a mirror, those that are not as they should be.
+    """Write the catalog and the changed collections of a mirror.
 
-    Collections come first, so that nothing is linked to that is not there.
+    Documents with unchanged content are not written. Collections are written before the catalog,
+    so that no link leads to a missing document.
 
     Args:
         directory: The absolute path of the mirror.
-        rows: Its items.
+        rows: All items in the mirror.
         source: The href of the mirror's source, for the description of a new catalog.
-        collections: What the source says of its collections, by id.
-        before: The ids of the collections that it had; those without items are taken off it.
+        collections: The source's documents of collections, by id.
+        before: Ids of the mirror's collections before the run. Those without items are removed.
 
     Returns:
-        How many documents were written.
+        Number of documents written.
 
     Raises:
-        DestinationError: One cannot be written.
+        DestinationError: A document cannot be written.
     """
     by_collection: dict[str | None, list[IndexRow]] = {}
     for row in rows:
@@ -61,39 +65,40 @@ def publish(
     for name in names:
         path = directory / collection_folder(name) / COLLECTION
         document = _collection(name, path, by_collection[name], collections.get(name))
-        written += _written(path, document, directory)
+        written += _write_if_changed(path, document, directory)
     path = directory / CATALOG
     links = [_link("child", f"./{collection_folder(name)}/{COLLECTION}") for name in names]
     links += _item_links(by_collection.get(None, []), "")
     document = _catalog(path, source) | {"links": [_link("root", f"./{CATALOG}"), *links]}
-    written += _written(path, document, directory)
+    written += _write_if_changed(path, document, directory)
     for name in set(before).difference(names):
         (directory / collection_folder(name) / COLLECTION).unlink(missing_ok=True)
     return written
 
 
 def check_directory(directory: Path) -> None:
-    """Checks that a directory is a mirror, or may become one.
+    """Check that a directory is a mirror or has no catalog.
 
     Args:
         directory: The directory, which need not exist.
 
     Raises:
-        ConfigError: It holds another catalog, which would be lost.
+        ConfigError: The directory holds another catalog, which a mirror would overwrite.
     """
     path = directory / CATALOG
     if path.exists() and SOURCE not in (_existing(path, "Catalog") or {}):
         raise ConfigError(
-            f"directory '{directory}' has a {CATALOG} that is no mirror's: give another directory"
+            f"`directory` '{directory}' has a {CATALOG} that was not written by a mirror. Choose "
+            "another directory."
         )
 
 
 def _catalog(path: Path, source: str) -> dict[str, Any]:
-    """Returns the catalog as it stands, which somebody may have described better, or a new one."""
+    """Return the existing catalog, which users may have edited, or a new catalog."""
     document = _existing(path, "Catalog")
     return document or {
         "type": "Catalog",
-        "stac_version": _STAC,
+        "stac_version": _STAC_VERSION,
         "id": "mirror",
         "title": "Mirror",
         "description": f"A mirror of {redact_href(source)}.",
@@ -102,14 +107,16 @@ def _catalog(path: Path, source: str) -> dict[str, Any]:
     }
 
 
-def _collection(name: str, path: Path, rows: list[IndexRow], found: Found | None) -> dict[str, Any]:
-    document = _rewritten(found, name) if found is not None else None
-    document = document or _existing(path, "Collection") or _made_up(name)
+def _collection(
+    name: str, path: Path, rows: list[IndexRow], source: SourceDocument | None
+) -> dict[str, Any]:
+    document = _collection_of_source(source, name) if source is not None else None
+    document = document or _existing(path, "Collection") or _minimal_collection(name)
     links = document.get("links")
     others = [
         link
         for link in (links if isinstance(links, list) else ())
-        if isinstance(link, dict) and link.get("rel") not in _STRUCTURE
+        if isinstance(link, dict) and link.get("rel") not in _STRUCTURAL_RELATIONS
     ]
     document["extent"] = _extent(rows, document.get("extent"))
     document["links"] = [
@@ -121,13 +128,13 @@ def _collection(name: str, path: Path, rows: list[IndexRow], found: Found | None
     return document
 
 
-def _rewritten(found: Found, name: str) -> dict[str, Any] | None:
-    """Returns a source's document of a collection with absolute hrefs, if it is one.
+def _collection_of_source(source: SourceDocument, name: str) -> dict[str, Any] | None:
+    """Return a valid collection of the source, with absolute hrefs.
 
-    The items count without it.
+    An invalid collection does not fail the run: items can be mirrored without their collection.
     """
     try:
-        collection = stac_of(found.document, found.base, name)
+        collection = stac_of(source.document, source.base, name)
     except SourceError:
         return None
     if not isinstance(collection, pystac.Collection) or collection.id != name:
@@ -135,12 +142,12 @@ def _rewritten(found: Found, name: str) -> dict[str, Any] | None:
     return document_of(rewrite(collection, (), Config(), keep_non_downloaded=True))
 
 
-def _made_up(name: str) -> dict[str, Any]:
+def _minimal_collection(name: str) -> dict[str, Any]:
     return {
         "type": "Collection",
-        "stac_version": _STAC,
+        "stac_version": _STAC_VERSION,
         "id": name,
-        "description": f"Items of the collection {name}, of which the source says nothing more.",
+        "description": f"Items of the collection {name}. The source provides no description.",
         "license": "other",
         "links": [],
     }
@@ -155,27 +162,21 @@ def _existing(path: Path, kind: str) -> dict[str, Any] | None:
     return document if is_kind and isinstance(document.get("id"), str) else None
 
 
-def _extent(rows: list[IndexRow], stated: Any) -> dict[str, Any]:
-    """Returns where and when the items are that the mirror has."""
-    boxes = [_flat(row.bbox) for row in rows if row.bbox is not None]
-    extent: dict[str, Any] = dict(stated) if isinstance(stated, dict) else {}
-    if boxes:
-        west, south, east, north = zip(*boxes, strict=True)
-        extent["spatial"] = {"bbox": [[min(west), min(south), max(east), max(north)]]}
+def _extent(rows: list[IndexRow], declared: Any) -> dict[str, Any]:
+    """Return the spatial and temporal extent of the items in the mirror."""
+    extent: dict[str, Any] = dict(declared) if isinstance(declared, dict) else {}
+    box = enclosing_box(without_heights(row.bbox) for row in rows if row.bbox is not None)
+    if box is not None:
+        extent["spatial"] = {"bbox": [list(box)]}
     starts = [when for row in rows if (when := moment(row.span[0]))]
     ends = [when for row in rows if (when := moment(row.span[1]))]
     if starts and ends:
         extent["temporal"] = {"interval": [[rfc3339(min(starts)), rfc3339(max(ends))]]}
-    whole = {
+    unlimited = {
         "spatial": {"bbox": [[-180, -90, 180, 90]]},
         "temporal": {"interval": [[None, None]]},
     }
-    return whole | extent
-
-
-def _flat(bbox: Sequence[float]) -> tuple[float, float, float, float]:
-    half = len(bbox) // 2
-    return bbox[0], bbox[1], bbox[half], bbox[half + 1]
+    return unlimited | extent
 
 
 def _item_links(rows: list[IndexRow], folder: str) -> list[dict[str, Any]]:
@@ -187,7 +188,7 @@ def _link(rel: str, href: str, media_type: str = _JSON) -> dict[str, Any]:
     return {"rel": rel, "href": href, "type": media_type}
 
 
-def _written(path: Path, document: dict[str, Any], directory: Path) -> bool:
+def _write_if_changed(path: Path, document: dict[str, Any], directory: Path) -> bool:
     data = json_bytes(document)
     with suppress(OSError):
         if path.read_bytes() == data:

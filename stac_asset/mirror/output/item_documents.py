@@ -1,4 +1,8 @@
-"""Makes and writes the document of a mirrored item: its own state, and a part of the catalog."""
+"""Writes the documents of mirrored items.
+
+An item document is a part of the static catalog. It also holds the state that later runs need:
+source, version and failed assets.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from stac_asset.hrefs import relative_href
 from stac_asset.integrity import Multihash, new_hash
 from stac_asset.mirror.planning import Prepared
 from stac_asset.mirror.search.window import rfc3339
-from stac_asset.mirror.state.index import stamp_of
+from stac_asset.mirror.state.index import document_stat
 from stac_asset.mirror.state.layout import (
     CATALOG,
     COLLECTION,
@@ -32,17 +36,19 @@ from stac_asset.rewrite.rewriter import rewrite
 from stac_asset.rewrite.serialize import document_of, json_bytes
 from stac_asset.types import Failed, Outcome, Skipped
 
-STRUCTURE = frozenset({"self", "root", "parent", "collection"})
-"""The relations that say where an item stands, which is another place in a mirror."""
+_STRUCTURAL_RELATIONS = frozenset({"self", "root", "parent", "collection"})
+"""Relations of links that the mirror writes in place of those of the source."""
 
 _VERSION_EXTENSION = "https://stac-extensions.github.io/version/v1.2.0/schema.json"
 
 
-def is_worth_writing(outcomes: Sequence[Outcome]) -> bool:
-    """Returns whether there is anything of an item; if not, what was mirrored before stays.
+def should_write(outcomes: Sequence[Outcome]) -> bool:
+    """Return whether to write the document of an item.
+
+    If all assets failed, the document of an earlier run is kept.
 
     Args:
-        outcomes: What became of its assets.
+        outcomes: Outcomes of the item's assets.
     """
     return not outcomes or not all(isinstance(outcome, Failed) for outcome in outcomes)
 
@@ -55,53 +61,55 @@ def write_item(
     source: str,
     before: IndexRow | None,
 ) -> IndexRow:
-    """Writes the document of an item, removes the files that it no longer has, and returns its row.
+    """Write the document of an item, remove files of former assets, and return the item's row.
 
     Args:
-        prepared: The item; it has a place for its document.
-        outcomes: What became of its assets.
-        config: How it was downloaded.
+        prepared: The item, which has a path for its document.
+        outcomes: Outcomes of the item's assets.
+        config: The configuration of the downloads.
         directory: The absolute path of the mirror.
         source: The href of the mirror's source, unsigned.
-        before: What the mirror had of it.
+        before: Row of the item before the run, if any.
 
     Raises:
-        DestinationError: It cannot be written.
+        DestinationError: The document cannot be written.
     """
     path = prepared.document
-    assert path is not None, "what cannot be mirrored has no outcome that is worth writing"
-    described = [_with_checksum(outcome) for outcome in outcomes]
-    document = document_of(rewrite(prepared.item, described, config, path))
-    document["properties"].pop(REMOVED, None)  # The source may be a mirror, too.
+    assert path is not None, "an item without a document path must not be written"
+    with_checksums = [_with_checksum(outcome) for outcome in outcomes]
+    document = document_of(rewrite(prepared.item, with_checksums, config, path))
+    document["properties"].pop(REMOVED, None)  # The source can be a mirror itself.
     failed = [outcome.key for outcome in outcomes if isinstance(outcome, Failed)]
-    *others, derived_from = [link for link in document["links"] if link["rel"] not in STRUCTURE]
+    *others, derived_from = [
+        link for link in document["links"] if link["rel"] not in _STRUCTURAL_RELATIONS
+    ]
     derived_from |= {SOURCE: source, VERSION: prepared.wanted.version.to_dict()}
     if failed:
         derived_from[FAILED] = failed
-    structure = _structure(path, directory, prepared.wanted.key.collection)
-    document["links"] = [*structure, *others, derived_from]
+    structural_links = _structural_links(path, directory, prepared.wanted.key.collection)
+    document["links"] = [*structural_links, *others, derived_from]
     row = _write(document, path, directory)
     _remove_files(path, before, keep={name for name, _ in row.files.values()}, failed=failed)
     return row
 
 
 def mark_removed(row: IndexRow, directory: Path, now: datetime) -> IndexRow:
-    """Writes into an item's document that it has left the source, and returns its new row.
+    """Mark an item as removed in the item's document, and return the new row.
 
     Args:
         row: The item.
         directory: The absolute path of the mirror.
-        now: When that was seen.
+        now: Time of the run.
 
     Raises:
-        SourceError: Its document cannot be read.
-        DestinationError: It cannot be written.
+        SourceError: The document cannot be read.
+        DestinationError: The document cannot be written.
     """
     path = directory / row.document
     try:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise SourceError(f"{path} cannot be read: {error}") from None
+        raise SourceError(f"Item document '{path}' cannot be read: {error}") from None
     document["properties"] |= {REMOVED: rfc3339(now), "deprecated": True}
     known = document.get("stac_extensions") or []
     if not any("/version/v" in str(uri) for uri in known):
@@ -109,7 +117,7 @@ def mark_removed(row: IndexRow, directory: Path, now: datetime) -> IndexRow:
     return _write(document, path, directory)
 
 
-def _structure(path: Path, directory: Path, collection: str | None) -> list[dict[str, Any]]:
+def _structural_links(path: Path, directory: Path, collection: str | None) -> list[dict[str, Any]]:
     root = relative_href(directory / CATALOG, path)
     links = [{"rel": "root", "href": root, "type": "application/json"}]
     if collection is None:
@@ -122,25 +130,25 @@ def _structure(path: Path, directory: Path, collection: str | None) -> list[dict
 
 def _write(document: dict[str, Any], path: Path, directory: Path) -> IndexRow:
     write_document(path, json_bytes(document), directory)
-    row = index_row(document, path.relative_to(directory).as_posix(), stamp_of(path))
-    assert row is not None, "the document has what makes a row"
+    row = index_row(document, path.relative_to(directory).as_posix(), document_stat(path))
+    assert row is not None, "a document written here has all fields of a row"
     return row
 
 
 def _with_checksum(outcome: Outcome) -> Outcome:
-    """Returns an outcome that knows the checksum of its file, which a skip need not."""
+    """Return the outcome with a checksum. For a skipped file, compute the checksum if missing."""
     if not isinstance(outcome, Skipped) or outcome.checksum is not None:
         return outcome
-    code, running = new_hash()
-    stated = Multihash.parse(outcome.transfer.checksum) or Multihash(code, running.digest())
-    digest = file_digest(Path(outcome.candidate.path), stated)
-    return dataclasses.replace(outcome, checksum=str(Multihash(stated.code, digest)))
+    code, default = new_hash()
+    template = Multihash.parse(outcome.transfer.checksum) or Multihash(code, default.digest())
+    digest = file_digest(Path(outcome.candidate.path), template)
+    return dataclasses.replace(outcome, checksum=str(Multihash(template.code, digest)))
 
 
 def _remove_files(
     document: Path, before: IndexRow | None, keep: set[str], failed: Iterable[str]
 ) -> None:
-    """Removes the files of assets that an item no longer has; those that failed are tried again."""
+    """Remove the files of former assets. Files of failed assets are kept, and retried later."""
     if before is None:
         return
     for key, (name, _) in before.files.items():

@@ -1,4 +1,4 @@
-"""The stac-geoparquet index of a mirror: all of its items in one file, for those who query them."""
+"""Writes the stac-geoparquet index of a mirror, which other tools can query."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from stac_asset.mirror.search.window import moment
 from stac_asset.mirror.state.layout import INDEX, PARQUET
 from stac_asset.mirror.state.row import IndexRow
 
-_AT_ONCE = 1000
-"""How many items are held at once."""
+_BATCH_SIZE = 1000
+"""Maximum number of items in memory."""
 
-_TIMES = (
+_DATETIME_FIELDS = (
     "datetime",
     "start_datetime",
     "end_datetime",
@@ -28,16 +28,16 @@ _TIMES = (
     "published",
     "unpublished",
 )
-"""The properties that have columns of moments, into which stac-geoparquet takes nothing else."""
+"""Properties that stac-geoparquet stores in timestamp columns, which accept only valid times."""
 
 
 def has_geoparquet() -> bool:
-    """Returns whether the extra `geoparquet` is installed."""
+    """Return whether the extra `geoparquet` is installed."""
     return all(importlib.util.find_spec(name) for name in ("stac_geoparquet", "pyarrow"))
 
 
 def is_current(directory: Path) -> bool:
-    """Returns whether the index was written after the last change of the mirror was.
+    """Return whether the index is newer than the last change of the mirror.
 
     Args:
         directory: The absolute path of the mirror.
@@ -49,20 +49,20 @@ def is_current(directory: Path) -> bool:
 
 
 def write_parquet(directory: Path, rows: Iterable[IndexRow]) -> None:
-    """Writes the index of all items that have a place; without any, there is none.
+    """Write the index of all items with a bounding box. Without such items, remove the index.
 
     Args:
         directory: The absolute path of the mirror.
-        rows: Its items.
+        rows: All items in the mirror.
 
     Raises:
         ValueError: The items do not fit into one table.
-        DestinationError: It cannot be written.
+        DestinationError: The index cannot be written.
     """
     import stac_geoparquet.arrow
 
     path = directory / PARQUET
-    # There is no row for what has no place.
+    # stac-geoparquet requires a bounding box for each item.
     ordered = sorted((row for row in rows if row.bbox), key=lambda row: row.document)
     if not ordered:
         path.unlink(missing_ok=True)
@@ -71,19 +71,17 @@ def write_parquet(directory: Path, rows: Iterable[IndexRow]) -> None:
         whole, chunks = Path(folder, "whole"), Path(folder, "chunks")
         chunks.mkdir()
         try:
-            # By way of files, so that not all items are held at once.
+            # Write chunks to files first, so that not all items are in memory.
             batches = stac_geoparquet.arrow.parse_stac_items_to_arrow(
-                _items(directory, ordered, path), _AT_ONCE, "ChunksToDisk", chunks
+                _items(directory, ordered, path), _BATCH_SIZE, "ChunksToDisk", chunks
             )
             stac_geoparquet.arrow.to_parquet(batches, whole)
-        except (
-            Exception
-        ) as error:  # What stac-geoparquet raises on odd items is documented nowhere.
-            raise ValueError(f"the items do not fit into one table: {error}") from error
-        _move(whole, path, directory)
+        except Exception as error:  # The exceptions of stac-geoparquet are not documented.
+            raise ValueError(f"Items do not fit into one table: {error}") from error
+        _copy(whole, path, directory)
 
 
-def _move(scratch: Path, path: Path, directory: Path) -> None:
+def _copy(scratch: Path, path: Path, directory: Path) -> None:
     with new_file(path, directory, wait=True) as index, scratch.open("rb") as file:
         while block := file.read(1024 * 1024):
             index.append(block)
@@ -95,22 +93,22 @@ def _items(directory: Path, rows: Iterable[IndexRow], index: Path) -> Iterator[d
         path = directory / row.document
         document = json.loads(path.read_bytes())
         properties = document["properties"]
-        for name in properties.keys() & _TIMES:
-            # One that is none, in one item, would be no table for all of them.
+        for name in properties.keys() & _DATETIME_FIELDS:
+            # An invalid time in one item would make the whole table fail.
             when = moment(properties[name])
             properties[name] = when.isoformat() if when is not None else None
         document["links"] = [
-            # What the mirror notes differs from item to item, and a column holds one type.
+            # The mirror fields differ in type from item to item, and a column has one type.
             {name: value for name, value in link.items() if not name.startswith("mirror:")}
-            | {"href": _moved(link["href"], path, index)}
+            | {"href": _relative_to_index(link["href"], path, index)}
             for link in document["links"]
         ]
         for asset in document["assets"].values():
-            asset["href"] = _moved(asset["href"], path, index)
+            asset["href"] = _relative_to_index(asset["href"], path, index)
         yield document
 
 
-def _moved(href: str, document: Path, index: Path) -> str:
+def _relative_to_index(href: str, document: Path, index: Path) -> str:
     if is_absolute(href):
         return href
     return relative_href(Path(absolute_href(href, str(document))), index)

@@ -1,9 +1,11 @@
-"""What becomes of items that left the source, and how it is known that they did.
+"""Finds, marks and deletes the items that have left the source.
 
-That a search does not find an item says little: it may be too old for the window, or no longer
-have few enough clouds. So only those are looked at that the search, as far as can be told here,
-should have found; only after a search that came to its end and found something; and the source is
-asked for each of them by its id. Those that it does not have any more have left it.
+An item missing from a search has not necessarily left the source: the item can be older than the
+time window, or no longer match a filter. An item counts as removed only if all of these apply:
+
+- The search reached its end and found at least one item.
+- The search should have found the item, as far as the local criteria tell.
+- The source does not return the item by its id.
 """
 
 from __future__ import annotations
@@ -26,68 +28,68 @@ from stac_asset.mirror.sources.interface import Source
 from stac_asset.mirror.state.row import IndexRow
 
 OnRemoved: TypeAlias = Literal["keep", "mark", "delete"]
-"""What becomes of items that left the source."""
+"""Action for items that left the source."""
 
 
-def suspects(
-    night: ChangeSet, criteria: Criteria, window: Window, source: str, marked: bool
+def missing_from_search(
+    changes: ChangeSet, criteria: Criteria, window: Window, source: str, marked: bool
 ) -> list[Key]:
-    """Returns the items that a search should have found, and did not.
+    """Return the items that a search should have found and did not find.
 
     Args:
-        night: What was found, by a search that came to its end and found something.
-        criteria: What was searched for.
-        window: Its span of time.
+        changes: Result of a search that reached its end and found at least one item.
+        criteria: The search criteria.
+        window: Time window of the search.
         source: The unsigned href of the source.
-        marked: Whether those that are marked as removed already are among them.
+        marked: Whether to include items that are already marked as removed.
     """
     return [
         key
-        for key, row in night.state.rows.items()
-        if key not in night.seen
+        for key, row in changes.state.rows.items()
+        if key not in changes.seen
         and (marked or not row.removed)
         and row.source == source
-        and criteria.is_about(*key)
+        and criteria.matches_ids(*key)
         and criteria.covers(row.bbox)
         and window.touches(moment(row.span[0]), moment(row.span[1]))
     ]
 
 
-async def gone(keys: Iterable[Key], source: Source) -> list[Key]:
-    """Returns those of some items that a source does not have any more, asked for each by its id.
+async def removed_from_source(keys: Iterable[Key], source: Source) -> list[Key]:
+    """Return the items that a source does not return by id.
 
     Args:
-        keys: The items.
+        keys: Keys of the items to check.
         source: The source.
 
     Raises:
-        SourceError: The source cannot be asked.
+        SourceError: The source cannot be read.
     """
     keys = list(keys)
-    there = set()
-    async for found in source.by_id(keys):
-        there.add(found.key)
-    return [key for key in keys if key not in there]
+    present = set()
+    async for item in source.items_by_id(keys):
+        present.add(item.key)
+    return [key for key in keys if key not in present]
 
 
 def mark(rows: Iterable[IndexRow], directory: Path, now: datetime) -> dict[Key, IndexRow]:
-    """Marks items as removed, and returns their new rows.
+    """Mark items as removed, and return the new rows.
 
     Args:
         rows: The items.
         directory: The absolute path of the mirror.
-        now: When that was seen.
+        now: Time of the run.
     """
     return {row.key: mark_removed(row, directory, now) for row in rows}
 
 
 def delete(rows: Iterable[IndexRow], directory: Path) -> None:
-    """Deletes items with their files, and no other file.
+    """Delete items and asset files. Other files are kept.
 
-    The document goes last, so that what a killed run left of an item is deleted by the next one.
+    The document is deleted last, so that the next run finds an item that a killed run left behind.
 
     Args:
-        rows: The items, to which nothing links any more.
+        rows: The items, which the catalog no longer links to.
         directory: The absolute path of the mirror.
     """
     contained = ContainedDirectory(directory)
@@ -98,7 +100,7 @@ def delete(rows: Iterable[IndexRow], directory: Path) -> None:
                 for file in (*part_names(name), name):
                     _unlink(file, folder)
             _unlink(document.name, folder)
-        with suppress(OSError):  # Something is in it that is not the mirror's.
+        with suppress(OSError):  # The folder has files of other owners.
             document.parent.rmdir()
             if row.key.collection is not None:
                 document.parent.parent.rmdir()

@@ -1,1 +1,1 @@
-"""Internal: search criteria of a mirror, time windows, and extents of items."""
+"""Internal: search criteria of a mirror, and time windows."""

@@ -1,4 +1,4 @@
-"""What a mirror searches for, checked before anything is asked."""
+"""Search criteria of a mirror, validated before any request is sent."""
 
 from __future__ import annotations
 
@@ -12,96 +12,91 @@ from typing import Any
 
 from stac_asset.errors import ConfigError
 from stac_asset.mirror.search.window import Window, is_relative, window
+from stac_asset.stac.geometry import GEOMETRY_TYPES, bounds_of, boxes_overlap, without_heights
 
-_GEOMETRIES = {
-    "Point",
-    "MultiPoint",
-    "LineString",
-    "MultiLineString",
-    "Polygon",
-    "MultiPolygon",
-    "GeometryCollection",
-}
-_PAGE_MAX = 10_000
+_MAX_PAGE_SIZE = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criteria:
-    """What is searched for; every field narrows it down, and none is all that the source has.
+    """Search criteria. Each field narrows the search; without any, all items of the source match.
 
     Raises:
-        ConfigError: A field has a value that makes no sense; the text names it.
+        ConfigError: A field is invalid; the message names the field.
     """
 
     collections: tuple[str, ...] = ()
-    """The ids of collections."""
+    """Ids of collections."""
 
     ids: tuple[str, ...] = ()
-    """The ids of items."""
+    """Ids of items."""
 
     bbox: tuple[float, ...] | None = None
-    """West, south, east, north in degrees; or six numbers, with heights."""
+    """West, south, east and north in degrees, or six numbers with heights."""
 
     intersects: Mapping[str, Any] | None = None
     """A GeoJSON geometry."""
 
     datetime: str | None = None
-    """A moment, an interval, or a relative window such as `last 10 days`."""
+    """A time, an interval, or a relative window such as `last 10 days`."""
 
     overlap: str = "1 day"
-    """How much earlier a relative window begins."""
+    """Extra time before a relative window."""
 
     query: Mapping[str, Any] | None = None
-    """A query of the STAC API's Query extension."""
+    """A query of the STAC API Query extension."""
 
     filter: str | Mapping[str, Any] | None = None
     """A CQL2 filter, as text or as JSON."""
 
     sortby: tuple[str, ...] = ()
-    """Fields to sort by; a minus before one is descending."""
+    """Fields to sort by. A leading minus sorts in descending order."""
 
     page_size: int | None = None
-    """How many items a page of results is asked to have."""
+    """Requested number of items per page of results."""
 
     def __post_init__(self) -> None:
         for name in ("collections", "ids", "sortby"):
             if not all(isinstance(value, str) and value.strip() for value in getattr(self, name)):
-                raise ConfigError(f"search.{name} has an empty entry: remove it")
+                raise ConfigError(f"`search.{name}` has an empty entry. Remove the entry.")
         if self.bbox is not None:
             _check_bbox(self.bbox)
         if self.intersects is not None:
             if self.bbox is not None:
-                raise ConfigError("search.bbox and search.intersects exclude each other: set one")
-            if self.intersects.get("type") not in _GEOMETRIES:
+                raise ConfigError(
+                    "`search.bbox` and `search.intersects` exclude each other. Set only one."
+                )
+            if self.intersects.get("type") not in GEOMETRY_TYPES:
                 kind = self.intersects.get("type")
                 raise ConfigError(
-                    f"search.intersects is no GeoJSON geometry: its type is {kind!r}, which "
-                    "should be one such as 'Polygon'"
+                    f"`search.intersects` is not a GeoJSON geometry: its type is {kind!r}. Use a "
+                    "geometry of a type such as 'Polygon'."
                 )
         if isinstance(self.filter, str) and not self.filter.strip():
-            raise ConfigError("search.filter is empty: leave it out")
-        if self.page_size is not None and not 1 <= self.page_size <= _PAGE_MAX:
+            raise ConfigError("`search.filter` is empty. Leave the parameter out.")
+        if self.page_size is not None and not 1 <= self.page_size <= _MAX_PAGE_SIZE:
             raise ConfigError(
-                f"search.page_size must be 1 to {_PAGE_MAX:,}, and not {self.page_size:,}"
+                f"`search.page_size` must be 1 to {_MAX_PAGE_SIZE:,}, and is {self.page_size:,}. "
+                "Choose another size."
             )
         self.window(dt.datetime.now(dt.UTC))
 
     @property
-    def moves(self) -> bool:
-        """Whether the window moves with the time, so that it can leave something behind."""
+    def is_relative(self) -> bool:
+        """Whether the time window is relative to the run, so that runs can leave gaps."""
         return self.datetime is not None and is_relative(self.datetime)
 
     def window(self, now: dt.datetime, since: dt.datetime | None = None) -> Window:
-        """Returns the span of time that is searched.
+        """Return the time window of a search.
 
         Args:
-            now: The moment of the search.
-            since: Up to when everything was mirrored by an earlier run, if one is known.
+            now: Time of the search.
+            since: Time up to which an earlier run mirrored all items, if known.
         """
         return window(self.datetime, self.overlap, now, since)
 
     def digest(self, source: str) -> str:
-        """Returns what tells this search from others, whenever it is made.
+        """Return an identifier of the search, which is the same in each run.
 
         Args:
             source: The unsigned href of the source.
@@ -113,83 +108,48 @@ class Criteria:
         }
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
-    def is_about(self, collection: str | None, item_id: str) -> bool:
-        """Returns whether an item is one of those that are asked for by id and collection.
+    def matches_ids(self, collection: str | None, item_id: str) -> bool:
+        """Return whether an item matches the criteria `collections` and `ids`.
 
         Args:
-            collection: The id of its collection, if it has one.
-            item_id: Its id.
+            collection: Id of the item's collection, if any.
+            item_id: Id of the item.
         """
         in_collection = not self.collections or collection in self.collections
         return in_collection and (not self.ids or item_id in self.ids)
 
     def covers(self, bbox: Sequence[float] | None) -> bool:
-        """Returns whether an item may lie in the area, as far as its bounding box tells.
+        """Return whether the bounding box of an item overlaps the searched area.
 
         Args:
-            bbox: Its bounding box, if it has one: without, it lies nowhere.
+            bbox: Bounding box of the item. Without one, the item is outside of every area.
         """
-        area = self.bbox if self.bbox is not None else _bounds(self.intersects)
+        area = self.bbox if self.bbox is not None else bounds_of(self.intersects)
         if area is None:
             return True
-        return bbox is not None and _overlap(_flat(area), _flat(bbox))
+        return bbox is not None and boxes_overlap(without_heights(area), without_heights(bbox))
 
 
 def _check_bbox(bbox: Sequence[float]) -> None:
-    """Checks a bounding box.
+    """Check the parameter `search.bbox`.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: The bounding box is invalid.
     """
     if len(bbox) not in (4, 6):
         raise ConfigError(
-            f"search.bbox must have four numbers (west, south, east, north) or six (with heights), "
-            f"and has {len(bbox)}"
+            "`search.bbox` must have four numbers (west, south, east, north) or six (with heights),"
+            f" and has {len(bbox)}. Correct the bounding box."
         )
     if not all(math.isfinite(value) for value in bbox):
-        raise ConfigError("search.bbox must have finite numbers")
-    west, south, east, north = _flat(bbox)
+        raise ConfigError("`search.bbox` must have finite numbers. Correct the bounding box.")
+    west, south, east, north = without_heights(bbox)
     if south > north:
-        raise ConfigError(f"search.bbox has a south of {south:g} that is north of {north:g}")
+        raise ConfigError(
+            f"`search.bbox` has a south of {south:g} that is north of {north:g}. Swap the two."
+        )
     if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= north <= 90):
-        raise ConfigError("search.bbox must be in degrees: -180 to 180, and -90 to 90")
-
-
-def _flat(bbox: Sequence[float]) -> tuple[float, float, float, float]:
-    half = len(bbox) // 2
-    return bbox[0], bbox[1], bbox[half], bbox[half + 1]
-
-
-def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    if one[3] < other[1] or other[3] < one[1]:
-        return False
-    return any(
-        west <= other_east and other_west <= east
-        for west, east in _spans(one)
-        for other_west, other_east in _spans(other)
-    )
-
-
-def _spans(bbox: tuple[float, ...]) -> list[tuple[float, float]]:
-    """Returns the longitudes of a bounding box, which may cross the antimeridian."""
-    west, east = bbox[0], bbox[2]
-    return [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]
-
-
-def _bounds(geometry: Mapping[str, Any] | None) -> tuple[float, ...] | None:
-    """Returns the bounding box of a geometry, or None where it has no coordinates."""
-    points: list[tuple[float, float]] = []
-    waiting: list[Any] = [geometry]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, Mapping):
-            waiting += [value.get("coordinates"), value.get("geometries")]
-        elif isinstance(value, Sequence) and not isinstance(value, str):
-            if len(value) >= 2 and all(isinstance(number, int | float) for number in value):
-                points.append((float(value[0]), float(value[1])))
-            else:
-                waiting += value
-    if not points:
-        return None
-    xs, ys = zip(*points, strict=True)
-    return min(xs), min(ys), max(xs), max(ys)
+        raise ConfigError(
+            "`search.bbox` must be in degrees: longitudes from -180 to 180, and latitudes from -90 "
+            "to 90. Convert the coordinates to WGS 84."
+        )

@@ -1,1 +1,1 @@
-"""Internal: the sources of a mirror, such as STAC APIs, static catalogs and item files."""
+"""Internal: the sources of a mirror, which are STAC APIs, static catalogs and item files."""

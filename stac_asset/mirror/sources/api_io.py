@@ -1,4 +1,7 @@
-"""pystac-client's requests, with our errors, timeouts, and headers for the right hosts only."""
+"""Requests to a STAC API by pystac-client, with the error types and timeouts of this library.
+
+`stac_api` uses this module. Secret headers are sent to the origin of the API only.
+"""
 
 from __future__ import annotations
 
@@ -16,40 +19,41 @@ from stac_asset.errors import ConnectionFailedError, ResponseError, TruncatedErr
 from stac_asset.redact import redact_href, redact_text
 
 _CONNECT_TIMEOUT = 30.0
+"""Timeout for a connection, in seconds."""
 
-_SHOWN = 200
-"""Characters of a server's own words that an error quotes."""
+_MAX_QUOTED = 200
+"""Maximum length of a server's message in an error, in characters."""
 
 
 class ApiIO(StacApiIO):
-    """Asks a STAC API, once: whether to try again is for the caller to say.
+    """Sends requests to a STAC API without retries. The caller retries.
 
     Args:
-        root: The API's root, whose origin is the only one that gets secrets.
-        read_timeout: Seconds without a byte after which a request is given up.
+        root: Root of the API. Only its origin receives secrets.
+        read_timeout: Seconds without a byte after which a request fails.
     """
 
     def __init__(self, root: str, read_timeout: float) -> None:
         super().__init__(max_retries=None, timeout=(_CONNECT_TIMEOUT, read_timeout))
-        self.session.trust_env = False  # As our other clients: no secret comes from a netrc.
-        self._adapter = _OneOrigin(root)
+        self.session.trust_env = False  # As in the other clients: no credentials from a netrc file.
+        self._adapter = _SecretHeaderAdapter(root)
         self.session.mount("http://", self._adapter)
         self.session.mount("https://", self._adapter)
-        self.session.hooks["response"] = [self._note]
-        self._last: Response | None = None
+        self.session.hooks["response"] = [self._remember_response]
+        self._last_response: Response | None = None
 
     @property
     def secrets(self) -> dict[str, str]:
-        """The headers that carry secrets to the API."""
+        """Headers with secrets for the API."""
         return self._adapter.secrets
 
     @secrets.setter
     def secrets(self, headers: dict[str, str]) -> None:
-        """Sets them."""
+        """Set the headers with secrets."""
         self._adapter.secrets = headers
 
-    def _note(self, response: Response, *_: object, **__: object) -> None:
-        self._last = response
+    def _remember_response(self, response: Response, *_: object, **__: object) -> None:
+        self._last_response = response
 
     def request(
         self,
@@ -58,55 +62,53 @@ class ApiIO(StacApiIO):
         headers: dict[str, str] | None = None,
         parameters: dict[str, Any] | None = None,
     ) -> str:
-        """Makes a request, and returns the text of the answer.
+        """Send a request, and return the text of the response.
 
         Raises:
-            ResponseError: The answer is an error.
-            ConnectionFailedError: There is no answer, or not all of it.
+            ResponseError: The server returned an error.
+            ConnectionFailedError: The response is missing or incomplete.
         """
-        self._last = None
+        self._last_response = None
         try:
             return super().request(href, method, headers, parameters)
         except APIError as error:
-            answer: Response | None = self._last
+            response: Response | None = self._last_response
             status = getattr(error, "status_code", None)
-            if answer is None or status is None:
-                reason = redact_text(str(error))[:_SHOWN]
+            if response is None or status is None:
+                reason = redact_text(str(error))[:_MAX_QUOTED]
                 raise ConnectionFailedError(f"{redact_href(href)}: {reason}") from None
-            asked_to_wait = retry_after(cast(ClientResponse, answer))
-            words = " ".join(redact_text(answer.text).split())[:_SHOWN]
-            raise ResponseError.of(
-                status, answer.reason or "", href, asked_to_wait, words
-            ) from None
+            delay = retry_after(cast(ClientResponse, response))
+            message = " ".join(redact_text(response.text).split())[:_MAX_QUOTED]
+            raise ResponseError.of(status, response.reason or "", href, delay, message) from None
 
     def read_object(
         self, source: Any, method: str | None = None, parameters: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Returns the JSON object that is the answer to a request.
+        """Return the JSON object in the response to a request.
 
         Args:
-            source: An href, or a pystac link that says how to ask.
-            method: The HTTP method, for an href.
-            parameters: The query, or the body of a POST.
+            source: An href, or a pystac link that defines the request.
+            method: HTTP method, for an href.
+            parameters: Query of a GET request, or body of a POST request.
 
         Raises:
-            TransferError: It cannot be had.
+            TransferError: The request failed, or the response is not a JSON object.
         """
         shown = redact_href(source if isinstance(source, str) else source.target)
         try:
             document = self.read_json(source, method=method, parameters=parameters)
         except (ValueError, RecursionError) as error:
-            # Gateways answer with a page of their own, or with half of what they got.
-            raise TruncatedError(f"{shown} is no JSON: {error}") from None
+            # Gateways return HTML pages or truncated responses with status 200, so this is retried.
+            raise TruncatedError(f"Response of {shown} is not JSON: {error}") from None
         if not isinstance(document, dict):
-            raise TruncatedError(f"{shown} is no JSON object")
+            raise TruncatedError(f"Response of {shown} is not a JSON object")
         return document
 
 
-class _OneOrigin(HTTPAdapter):
-    """Adds the secret headers where they belong, also after a redirect.
+class _SecretHeaderAdapter(HTTPAdapter):
+    """Adds secret headers to requests to the API, and removes the headers for other origins.
 
-    That is done here, and not in the session, since pystac-client logs what the session adds.
+    The session must not have these headers, because pystac-client logs the session's headers.
     """
 
     def __init__(self, root: str) -> None:
@@ -115,15 +117,15 @@ class _OneOrigin(HTTPAdapter):
         self._origin = URL(root).origin()
 
     def add_headers(self, request: PreparedRequest, **kwargs: Any) -> None:
-        """Adds the headers to a request that is about to be sent, or takes them off.
+        """Add or remove the secret headers of a request before sending.
 
         Args:
             request: The request.
-            kwargs: What requests says of it.
+            kwargs: Options of requests, which are not used.
         """
-        is_mine = URL(request.url or "").origin() == self._origin
+        is_api = URL(request.url or "").origin() == self._origin
         for name, value in self.secrets.items():
-            if is_mine:
+            if is_api:
                 request.headers[name] = value
             else:
                 request.headers.pop(name, None)

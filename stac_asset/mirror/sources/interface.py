@@ -1,4 +1,4 @@
-"""What a source gives for an item, and by what an item is known."""
+"""Interface of a source, which a run of a mirror asks for items and collections."""
 
 from __future__ import annotations
 
@@ -8,41 +8,41 @@ from typing import Protocol
 from stac_asset.errors import StacAssetError
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window
-from stac_asset.mirror.source_item import Found, Key
+from stac_asset.mirror.source_item import Key, SourceDocument
 
 
 class Source(Protocol):
-    """Where a mirror takes its items from."""
+    """Source of a mirror's items: a STAC API, a static catalog, or a file of items."""
 
     href: str
-    """Its href."""
+    """Href of the source."""
 
-    whole: bool
-    """Whether the last search came to its end, with all that there is."""
+    is_complete: bool
+    """Whether the last search reached the end and returned all matching items."""
 
     errors: list[StacAssetError]
-    """Why items of the last search could not be read, and are not among what it gave."""
+    """Errors of the last search, for item documents that could not be read."""
 
     async def check(self, criteria: Criteria) -> None:
-        """Checks that the source can answer a search.
+        """Check that the source supports a search.
 
         Raises:
-            ConfigError: It cannot; the text names the field.
+            ConfigError: The source does not support the search; the message names the field.
         """
         ...
 
-    async def collection(self, name: str) -> Found | None:
-        """Returns a collection, or None where there is none."""
+    async def collection(self, name: str) -> SourceDocument | None:
+        """Return a collection, if known."""
         ...
 
-    def items(self, criteria: Criteria, window: Window) -> AsyncIterator[Found]:
-        """Yields the items of a search.
+    def items(self, criteria: Criteria, window: Window) -> AsyncIterator[SourceDocument]:
+        """Yield the items of a search.
 
         Raises:
             SourceError: The source cannot be read.
         """
         ...
 
-    def by_id(self, keys: Iterable[Key]) -> AsyncIterator[Found]:
-        """Yields those items that the source still has, of some."""
+    def items_by_id(self, keys: Iterable[Key]) -> AsyncIterator[SourceDocument]:
+        """Yield the items with the given keys that the source still has."""
         ...

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Item files as sources of a mirror."""
 
 from __future__ import annotations
 
@@ -8,37 +8,36 @@ from pathlib import Path
 from stac_asset.errors import ConfigError, StacAssetError
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window
-from stac_asset.mirror.source_item import Found, Key
-from stac_asset.mirror.sources.local_filter import check_listed, is_found
+from stac_asset.mirror.source_item import Key, SourceDocument
+from stac_asset.mirror.sources.local_filter import check_static_criteria, matches
 from stac_asset.redact import redact_href
 from stac_asset.stac.item_files import read_items
 
 
 class ItemFile:
-    """A local file of items: a JSON item collection, newline-delimited JSON, or stac-geoparquet.
+    """A file of items: a JSON item collection, newline-delimited JSON, or stac-geoparquet.
 
     Args:
-        href: Where it is from.
-        path: Where it is.
+        href: Href of the file, which resolves relative hrefs.
+        path: Path of the local file, or of a local copy of a remote file.
     """
 
     def __init__(self, href: str, path: Path) -> None:
         self.href = href
-        self.whole = False
+        self.is_complete = False
         self.errors: list[StacAssetError] = []
         self._path = path
 
     async def check(self, criteria: Criteria) -> None:
-        """Checks that a file of items can answer a search.
+        """Check that the file supports a search.
 
         Args:
-            criteria: What will be searched for.
+            criteria: The search criteria.
 
         Raises:
-            ConfigError: It asks for what only an API can tell, or for a collection of which there
-                is no item.
+            ConfigError: A criterion requires a STAC API, or the file has no item of a collection.
         """
-        check_listed(criteria, self.href)
+        check_static_criteria(criteria, self.href)
         missing = set(criteria.collections)
         for document in read_items(self._path, redact_href(self.href)) if missing else ():
             missing.discard(document.get("collection", "") if isinstance(document, dict) else "")
@@ -46,42 +45,42 @@ class ItemFile:
                 break
         if missing:
             raise ConfigError(
-                f"search.collections names '{min(missing)}', of which "
-                f"'{redact_href(self.href)}' has no item"
+                f"`search.collections` names '{min(missing)}', and the file "
+                f"'{redact_href(self.href)}' has no item of this collection. Correct the id."
             )
 
-    async def collection(self, name: str) -> Found | None:
-        """Returns None: items are all that there is.
+    async def collection(self, name: str) -> SourceDocument | None:
+        """Return no collection: item files have only items.
 
         Args:
-            name: The id of a collection.
+            name: Id of a collection.
         """
         return None
 
-    async def items(self, criteria: Criteria, window: Window) -> AsyncIterator[Found]:
-        """Yields the items that are searched for.
+    async def items(self, criteria: Criteria, window: Window) -> AsyncIterator[SourceDocument]:
+        """Yield the items of a search.
 
         Args:
-            criteria: What to search for.
-            window: Its span of time.
+            criteria: The search criteria.
+            window: Time window of the search.
 
         Raises:
-            SourceError: The file is no item collection.
+            SourceError: The file is not an item collection.
         """
-        self.whole = False
+        self.is_complete = False
         for document in read_items(self._path, redact_href(self.href)):
-            if is_found(document, criteria, window):
-                yield Found(document, self.href)
-        self.whole = True
+            if matches(document, criteria, window):
+                yield SourceDocument(document, self.href)
+        self.is_complete = True
 
-    async def by_id(self, keys: Iterable[Key]) -> AsyncIterator[Found]:
-        """Yields those of some items that the file has.
+    async def items_by_id(self, keys: Iterable[Key]) -> AsyncIterator[SourceDocument]:
+        """Yield the items with the given keys that the file has.
 
         Args:
-            keys: Which ones.
+            keys: Keys of items.
         """
         wanted = set(keys)
         for document in read_items(self._path, redact_href(self.href)) if wanted else ():
-            found = Found(document, self.href)
-            if found.key in wanted:
-                yield found
+            item = SourceDocument(document, self.href)
+            if item.key in wanted:
+                yield item

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Filters the items of static catalogs and item files, which cannot search by themselves."""
 
 from __future__ import annotations
 
@@ -6,42 +6,46 @@ from typing import Any
 
 from stac_asset.errors import ConfigError
 from stac_asset.mirror.search.criteria import Criteria
-from stac_asset.mirror.search.extent import bbox_of, span_of
-from stac_asset.mirror.search.window import Window
-from stac_asset.mirror.source_item import Found
+from stac_asset.mirror.search.window import Window, span_of
+from stac_asset.mirror.source_item import SourceDocument
 from stac_asset.redact import redact_href
+from stac_asset.stac.geometry import bbox_of
 
-_OF_APIS = ("intersects", "query", "filter", "sortby")
+_API_ONLY = ("intersects", "query", "filter", "sortby")
+"""Criteria that only STAC APIs support."""
 
 
-def check_listed(criteria: Criteria, href: str) -> None:
-    """Checks that a search asks for nothing that only an API can tell.
+def check_static_criteria(criteria: Criteria, href: str) -> None:
+    """Check that a search has no criteria that only STAC APIs support.
 
     Args:
-        criteria: What will be searched for.
-        href: The source.
+        criteria: The search criteria.
+        href: Href of the source.
 
     Raises:
-        ConfigError: It does.
+        ConfigError: A criterion requires a STAC API.
     """
-    for name in _OF_APIS:
+    for name in _API_ONLY:
         if getattr(criteria, name):
             raise ConfigError(
-                f"search.{name} needs a STAC API, which '{redact_href(href)}' is not: leave it out"
+                f"`search.{name}` requires a STAC API, and '{redact_href(href)}' is not a STAC "
+                "API. Leave the parameter out."
             )
 
 
-def is_found(document: Any, criteria: Criteria, window: Window) -> bool:
-    """Returns whether an item is one of those that are searched for.
+def matches(document: Any, criteria: Criteria, window: Window) -> bool:
+    """Return whether an item matches a search.
+
+    Documents that are not items match, so that the run reports them.
 
     Args:
-        document: Its document, of any shape: what is no item is, so that it is heard of.
-        criteria: What is searched for.
-        window: Its span of time.
+        document: The item's document, of any shape.
+        criteria: The search criteria.
+        window: Time window of the search.
     """
-    key = Found(document, "").key
+    key = SourceDocument(document, "").key
     if key is None:
         return True
     start, end = span_of(document)
     bbox = bbox_of(document)
-    return criteria.is_about(*key) and criteria.covers(bbox) and window.touches(start, end)
+    return criteria.matches_ids(*key) and criteria.covers(bbox) and window.touches(start, end)

@@ -1,4 +1,7 @@
-"""Decides, page by page, whether a search goes on, and whether it gave all that there is."""
+"""Decides after each page of a search whether to request another page.
+
+Also determines whether a search returned all items. `stac_api` requests the pages.
+"""
 
 from __future__ import annotations
 
@@ -8,76 +11,78 @@ from typing import Any
 
 from stac_asset.errors import SourceError
 from stac_asset.hrefs import absolute_href
-from stac_asset.mirror.source_item import Found, Key
+from stac_asset.mirror.source_item import Key, SourceDocument
 from stac_asset.redact import redact_href
 
-_BARREN = 10
-"""Pages without any new item, one after the other, after which nobody waits for another one."""
+_MAX_PAGES_WITHOUT_NEW = 10
+"""Maximum number of consecutive pages without a new item, after which a search ends."""
 
 
 class Paging:
-    """The pages of a search, as far as they have come.
+    """The pages of a search read so far.
 
     Args:
-        href: Where the search was asked for.
-        method: By which HTTP method.
-        parameters: With what.
+        href: Href of the search.
+        method: HTTP method of the search.
+        parameters: Parameters of the search.
     """
 
     def __init__(self, href: str, method: str, parameters: Any) -> None:
         self._href = href
-        self._asked = {_identity(href, method, parameters)}
+        self._requested = {_request_identity(href, method, parameters)}
         self._keys: set[Key] = set()
         self._count = 0
         self._matched: int | None = None
-        self._barren = 0
+        self._pages_without_new = 0
 
     @property
-    def is_whole(self) -> bool:
-        """Whether there are as many items as the API says, if it does."""
+    def is_complete(self) -> bool:
+        """Whether the pages have as many items as the API reports, if the API reports a number."""
         return self._matched is None or self._count >= self._matched
 
-    def following(self, page: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Takes note of a page, and returns the link to the one that is wanted after it, if any.
+    def next_link(self, page: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Count the items of a page, and return the link to the next page, if the search continues.
 
         Args:
             page: The page, which has a list of features.
 
         Raises:
-            SourceError: The pages go round in circles.
+            SourceError: The API repeats pages.
         """
-        self._add(page)
-        link = _next(page, self._href)
-        # A page without items is the last one for pystac-client, for there are APIs that name a
-        # next one for ever. Others give such a page where a filter left nothing of it; so we end
-        # there only if nothing is missing of what the API says it has.
-        if link is None or (not page["features"] and (self.is_whole or self._barren >= _BARREN)):
+        self._count_items(page)
+        link = _next_link_of(page, self._href)
+        stuck = self._pages_without_new >= _MAX_PAGES_WITHOUT_NEW
+        # Some APIs link an empty page to a next page endlessly. Others return empty pages in the
+        # middle, if a filter excludes all items of a page. So an empty page ends the search only
+        # if no reported item is missing.
+        if link is None or (not page["features"] and (self.is_complete or stuck)):
             return None
-        if self._barren >= _BARREN:
+        if stuck:
             raise SourceError(
-                f"'{redact_href(self._href)}' gave {_BARREN} pages on end of items that were "
-                "there already"
+                f"Search at '{redact_href(self._href)}' returned {_MAX_PAGES_WITHOUT_NEW} pages in "
+                "a row without a new item. Report the repeated pages to the operator of the API."
             )
-        identity = _identity(link["href"], "", link.get("body"))
-        if identity in self._asked:
+        identity = _request_identity(link["href"], "", link.get("body"))
+        if identity in self._requested:
             raise SourceError(
-                f"'{redact_href(self._href)}' names a page as the next one that was there already"
+                f"Search at '{redact_href(self._href)}' links to a next page that was already "
+                "read. Report the repeated page to the operator of the API."
             )
-        self._asked.add(identity)
+        self._requested.add(identity)
         return link
 
-    def _add(self, page: Mapping[str, Any]) -> None:
+    def _count_items(self, page: Mapping[str, Any]) -> None:
         if self._matched is None:
-            self._matched = _stated(page)
-        keys = [Found(feature, "").key for feature in page["features"]]
+            self._matched = _number_matched(page)
+        keys = [SourceDocument(feature, "").key for feature in page["features"]]
         new = {key for key in keys if key is not None} - self._keys
-        self._barren = 0 if new else self._barren + 1
+        self._pages_without_new = 0 if new else self._pages_without_new + 1
         self._keys |= new
         self._count += len(keys)
 
 
 def links_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Returns the links of a document that are such.
+    """Return the valid links of a document: objects with a relation and an href.
 
     Args:
         document: The document, of any shape.
@@ -92,21 +97,21 @@ def links_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _next(page: Mapping[str, Any], base: str) -> dict[str, Any] | None:
+def _next_link_of(page: Mapping[str, Any], base: str) -> dict[str, Any] | None:
     for link in links_of(page):
         if link["rel"] == "next":
             return {**link, "href": absolute_href(link["href"], base)}
     return None
 
 
-def _stated(page: Mapping[str, Any]) -> int | None:
-    """Returns how many items the API says that there are."""
+def _number_matched(page: Mapping[str, Any]) -> int | None:
+    """Return the number of matching items that the API reports, if any."""
     context = page.get("context")
-    found = page.get("numberMatched")
-    if found is None and isinstance(context, dict):
-        found = context.get("matched")
-    return found if type(found) is int else None
+    number = page.get("numberMatched")
+    if number is None and isinstance(context, dict):
+        number = context.get("matched")
+    return number if type(number) is int else None
 
 
-def _identity(href: str, method: str, body: Any) -> str:
+def _request_identity(href: str, method: str, body: Any) -> str:
     return json.dumps([href, body if method != "GET" else None], sort_keys=True)

@@ -1,4 +1,17 @@
-"""A STAC API as the source of a mirror: its collections, and the pages of a search."""
+"""STAC APIs as sources of a mirror: collections, and the pages of a search.
+
+pystac-client builds the parameters of a search and reads the links between pages (`method`, `body`
+and `merge`). The loop over the pages is here, because `StacApiIO.get_pages` of pystac-client cannot
+do the following:
+
+- Repeat only the failed page: after an error the generator of pages has ended.
+- Renew the secret headers before each attempt, which is asynchronous.
+- Continue after an empty page, if the API reports more items.
+- Detect pages that repeat, and searches that end too early.
+
+A search of our own without pystac-client would need more code: parameters differ between GET and
+POST, and so do the links between pages.
+"""
 
 from __future__ import annotations
 
@@ -25,35 +38,39 @@ from stac_asset.errors import (
 from stac_asset.hrefs import absolute_href
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window
-from stac_asset.mirror.source_item import Found, Key
+from stac_asset.mirror.source_item import Key, SourceDocument
 from stac_asset.mirror.sources.api_io import ApiIO
 from stac_asset.mirror.sources.paging import Paging, links_of
 from stac_asset.redact import redact_href
 from stac_asset.transfer.retry import retry
 
-_PAGE = 500
-"""Items of a page, where nobody says. What a server finds too many, it cuts."""
+_DEFAULT_PAGE_SIZE = 500
+"""Number of items requested per page by default. Servers may return fewer."""
 
-_IDS = 50
-"""How many items are asked for by id at once: they may have to fit into a URL."""
+_IDS_PER_REQUEST = 50
+"""Maximum number of ids per request. A GET request holds all ids in the URL."""
 
-_NEEDED = {"query": ("/item-search#query",), "filter": ("/item-search#filter", "/conf/filter")}
-"""What an API that does not know it ignores, and gives everything instead: the ends of the URIs by
-which it says that it does."""
+_REQUIRED_CONFORMANCE = {
+    "query": ("/item-search#query",),
+    "filter": ("/item-search#filter", "/conf/filter"),
+}
+"""Ends of the conformance classes that `query` and `filter` require. Any class is enough.
+
+Servers without these classes ignore the parameters and return everything."""
 
 
-class Api:
-    """A STAC API that can search.
+class StacApi:
+    """A STAC API with item search.
 
     Args:
-        href: Its root.
-        landing: The document of its root.
-        clients: The clients of the run, for the secrets that this host is to be told.
-        config: How often to try.
+        href: Root of the API.
+        landing: Document of the root.
+        clients: The clients of the run, which provide the secret headers for the API.
+        config: The configuration, for the number of attempts and the timeout.
     """
 
-    whole: bool = False
-    """Whether the last search came to its end, with all items that the API says there are."""
+    is_complete: bool = False
+    """Whether the last search reached the end and returned as many items as the API reports."""
 
     def __init__(
         self, href: str, landing: Mapping[str, Any], clients: Clients, config: Config
@@ -64,147 +81,146 @@ class Api:
         self._clients = clients
         self._config = config
         self._io = ApiIO(href, config.http_read_timeout)
-        self._documents: dict[str, Found] = {}
+        self._collections: dict[str, SourceDocument] = {}
         conforms = landing.get("conformsTo")
         uris = conforms if isinstance(conforms, list) else []
-        self._conforms = [uri for uri in uris if isinstance(uri, str)]
+        self._conforms_to = [uri for uri in uris if isinstance(uri, str)]
 
     async def check(self, criteria: Criteria) -> None:
-        """Checks that the API can answer a search.
+        """Check that the API supports a search.
 
         Args:
-            criteria: What will be searched for.
+            criteria: The search criteria.
 
         Raises:
-            ConfigError: A collection does not exist, or the API knows no such search.
-            SourceError: The API cannot be asked.
+            ConfigError: A collection does not exist, or the API does not support a criterion.
+            SourceError: A request to the API failed.
         """
-        _filter(criteria.filter)
-        for name, ends in _NEEDED.items():
+        _filter_fields(criteria.filter)
+        for name, ends in _REQUIRED_CONFORMANCE.items():
             if getattr(criteria, name) is not None and not any(
-                uri.endswith(ends) for uri in self._conforms
+                uri.endswith(ends) for uri in self._conforms_to
             ):
                 raise ConfigError(
-                    f"search.{name} is nothing that the API '{redact_href(self.href)}' says it "
-                    "knows: leave it out"
+                    f"`search.{name}` is not supported by the API '{redact_href(self.href)}': its "
+                    "conformance classes do not include this extension. Leave the parameter out."
                 )
         for name in criteria.collections:
             if await self.collection(name) is None:
                 raise ConfigError(
-                    f"search.collections names '{name}', which the API "
-                    f"'{redact_href(self.href)}' does not have"
+                    f"`search.collections` names '{name}', which does not exist in the API "
+                    f"'{redact_href(self.href)}'. Correct the id."
                 )
 
-    async def collection(self, name: str) -> Found | None:
-        """Returns a collection, or None where there is none.
+    async def collection(self, name: str) -> SourceDocument | None:
+        """Return a collection, if known.
 
         Args:
-            name: Its id.
+            name: Id of the collection.
 
         Raises:
-            SourceError: The API cannot be asked.
+            SourceError: The request failed.
         """
-        if name not in self._documents:
-            href = f"{self._link('data', 'collections').rstrip('/')}/{quote(name, safe='')}"
+        if name not in self._collections:
+            href = f"{self._collections_href()}/{quote(name, safe='')}"
             try:
-                document = await self._asked(partial(self._io.read_object, href))
+                document = await self._request(partial(self._io.read_object, href))
             except SourceError as error:
                 if isinstance(error.__cause__, NotFoundError):
                     return None
                 raise
-            self._documents[name] = Found(document, href)
-        return self._documents[name]
+            self._collections[name] = SourceDocument(document, href)
+        return self._collections[name]
 
-    async def items(self, criteria: Criteria, window: Window) -> AsyncIterator[Found]:
-        """Yields the items of a search, page by page; a page that fails is asked for again.
+    async def items(self, criteria: Criteria, window: Window) -> AsyncIterator[SourceDocument]:
+        """Yield the items of a search, page by page. A failed page is retried.
 
         Args:
-            criteria: What to search for.
-            window: Its span of time.
+            criteria: The search criteria.
+            window: Time window of the search.
 
         Raises:
-            SourceError: A page cannot be had.
+            SourceError: A page failed in all attempts.
         """
-        self.whole = False
+        self.is_complete = False
         fields: dict[str, Any] = {
             "bbox": criteria.bbox,
             "intersects": criteria.intersects,
             "query": criteria.query,
             "sortby": list(criteria.sortby) or None,
-            "limit": criteria.page_size or _PAGE,
+            "limit": criteria.page_size or _DEFAULT_PAGE_SIZE,
             "ids": list(criteria.ids) or None,
             "collections": list(criteria.collections) or None,
         }
         if criteria.datetime is not None:
             fields["datetime"] = str(window)
-        async for page, is_all in self._pages({**fields, **_filter(criteria.filter)}):
+        async for page, is_complete in self._pages({**fields, **_filter_fields(criteria.filter)}):
             for feature in page["features"]:
-                yield self._found(feature)
-            self.whole = is_all
+                yield self._item(feature)
+            self.is_complete = is_complete
 
-    async def by_id(self, keys: Iterable[Key]) -> AsyncIterator[Found]:
-        """Yields those items that the API still has, of some.
+    async def items_by_id(self, keys: Iterable[Key]) -> AsyncIterator[SourceDocument]:
+        """Yield the items with the given keys that the API still has.
 
         Args:
-            keys: Which ones.
+            keys: Keys of items.
 
         Raises:
-            SourceError: A page cannot be had.
+            SourceError: A page failed in all attempts.
         """
         by_collection: dict[str | None, list[str]] = {}
         for key in keys:
             by_collection.setdefault(key.collection, []).append(key.id)
         for collection, ids in by_collection.items():
-            for start in range(0, len(ids), _IDS):
-                some = ids[start : start + _IDS]
+            for start in range(0, len(ids), _IDS_PER_REQUEST):
+                some = ids[start : start + _IDS_PER_REQUEST]
                 fields: dict[str, Any] = {"ids": some, "limit": len(some)}
                 fields["collections"] = [collection] if collection is not None else None
                 async for page, _ in self._pages(fields):
                     for feature in page["features"]:
-                        yield self._found(feature)
+                        yield self._item(feature)
 
-    def _found(self, feature: Any) -> Found:
+    def _item(self, feature: Any) -> SourceDocument:
         fields = feature if isinstance(feature, dict) else {}
         collection, name = fields.get("collection"), fields.get("id")
         base = self.href
         if isinstance(collection, str) and isinstance(name, str):
-            base = (
-                f"{self._link('data', 'collections').rstrip('/')}/{quote(collection, safe='')}"
-                f"/items/{quote(name, safe='')}"
-            )
-        return Found(feature, base)
+            folder = f"{self._collections_href()}/{quote(collection, safe='')}"
+            base = f"{folder}/items/{quote(name, safe='')}"
+        return SourceDocument(feature, base)
 
     async def _pages(self, fields: Mapping[str, Any]) -> AsyncIterator[tuple[dict[str, Any], bool]]:
-        """Yields the pages of a search, and with the last one whether they are all there is."""
+        """Yield each page of a search, and whether the search is complete with this page."""
         href, method = self._search_link(isinstance(fields.get("filter"), str))
         search = ItemSearch(href, method=method, stac_io=self._io, **fields)
         parameters = search.get_parameters()
         paging = Paging(href, method, parameters)
-        page = await self._asked(partial(self._page, href, method, parameters))
-        while (following := paging.following(page)) is not None:
+        page = await self._request(partial(self._read_page, href, method, parameters))
+        while (next_link := paging.next_link(page)) is not None:
             yield page, False
-            link = pystac.Link.from_dict(following)
-            page = await self._asked(partial(self._page, link, None, parameters))
-        yield page, paging.is_whole
+            link = pystac.Link.from_dict(next_link)
+            page = await self._request(partial(self._read_page, link, None, parameters))
+        yield page, paging.is_complete
 
-    def _page(
+    def _read_page(
         self, source: str | pystac.Link, method: str | None, parameters: dict[str, Any]
     ) -> dict[str, Any]:
-        """Returns a page of a search.
+        """Return a page of a search.
 
         Raises:
-            TransferError: It cannot be had, or is none: an error message with status 200, say.
+            TransferError: The request failed, or the response has no features, such as an error
+                message with status 200.
         """
         page = self._io.read_object(source, method, parameters)
         if not isinstance(page.get("features"), list):
-            raise TruncatedError("the answer to a search is no list of items")
+            raise TruncatedError("Response to a search has no list of items in `features`")
         return page
 
-    async def _asked(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Returns what a blocking request gives, in as many attempts as that may take.
+    async def _request(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return the result of a blocking request, with retries.
 
         Raises:
-            SourceError: It gives nothing.
+            SourceError: The request failed in all attempts.
         """
         try:
             client = await self._clients.get_client(self.href)
@@ -216,27 +232,31 @@ class Api:
             return await retry(attempt, self._config)
         except StacAssetError as error:
             raise SourceError(
-                f"the API '{redact_href(self.href)}' cannot be asked: {error}"
+                f"Request to the API '{redact_href(self.href)}' failed: {error}"
             ) from error
 
-    def _link(self, rel: str, path: str) -> str:
+    def _collections_href(self) -> str:
+        """Return the href of the list of collections, without a slash at the end."""
         for link in links_of(self._landing):
-            if link["rel"] == rel:
-                return absolute_href(link["href"], self.href)
-        return f"{self.href.partition('?')[0].rstrip('/')}/{path}"
+            if link["rel"] == "data":
+                return absolute_href(link["href"], self.href).rstrip("/")
+        return f"{self.href.partition('?')[0].rstrip('/')}/collections"
 
-    def _search_link(self, by_get: bool) -> tuple[str, str]:
-        """Returns where to search, and by which method: CQL2 text goes by GET if that is there."""
+    def _search_link(self, prefers_get: bool) -> tuple[str, str]:
+        """Return the href and the HTTP method of the search.
+
+        POST is preferred, except for filters in CQL2 text, which are sent by GET if possible.
+        """
         links = [link for link in links_of(self._landing) if link["rel"] == "search"]
         methods = {str(link.get("method", "GET")).upper(): link["href"] for link in links}
-        method = "GET" if by_get or "POST" not in methods else "POST"
+        method = "GET" if prefers_get or "POST" not in methods else "POST"
         if method not in methods:
             method = next(iter(methods))
         return absolute_href(methods[method], self.href), method
 
 
-def is_api(landing: Mapping[str, Any]) -> bool:
-    """Returns whether a document is the root of an API that can search.
+def is_stac_api(landing: Mapping[str, Any]) -> bool:
+    """Return whether a document is the root of a STAC API with item search.
 
     Args:
         landing: The document.
@@ -244,11 +264,11 @@ def is_api(landing: Mapping[str, Any]) -> bool:
     return "conformsTo" in landing and any(link["rel"] == "search" for link in links_of(landing))
 
 
-def _filter(given: str | Mapping[str, Any] | None) -> dict[str, Any]:
-    """Returns a filter as pystac-client takes it.
+def _filter_fields(given: str | Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the arguments of pystac-client for a filter.
 
     Raises:
-        ConfigError: It is JSON, and no object.
+        ConfigError: The filter is JSON, but not an object.
     """
     if given is None:
         return {}
@@ -258,6 +278,9 @@ def _filter(given: str | Mapping[str, Any] | None) -> dict[str, Any]:
         except ValueError:
             return {"filter": given, "filter_lang": "cql2-text"}
         if not isinstance(document, dict):
-            raise ConfigError("search.filter is JSON, but no object: give CQL2 as text or as JSON")
+            raise ConfigError(
+                "`search.filter` is JSON, but not an object. Give a CQL2 filter as text or as a "
+                "JSON object."
+            )
         given = document
     return {"filter": dict(given), "filter_lang": "cql2-json"}

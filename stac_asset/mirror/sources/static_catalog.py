@@ -1,4 +1,4 @@
-"""Sources that are read as a whole: a static catalog, or a file of items."""
+"""Static catalogs as sources of a mirror: all documents are read and filtered here."""
 
 from __future__ import annotations
 
@@ -13,119 +13,117 @@ from stac_asset.errors import ConfigError, HrefError, SourceError, StacAssetErro
 from stac_asset.hrefs import absolute_href
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window
-from stac_asset.mirror.source_item import Found, Key
-from stac_asset.mirror.sources.local_filter import check_listed, is_found
+from stac_asset.mirror.source_item import Key, SourceDocument
+from stac_asset.mirror.sources.local_filter import check_static_criteria, matches
 from stac_asset.redact import redact_href
 from stac_asset.stac.read import read_object
 
-_AT_ONCE = 16
-"""How many item documents are read at once."""
+_CONCURRENT_READS = 16
+"""Maximum number of item documents read at a time."""
 
 
 class StaticCatalog:
-    """A static catalog: documents that link to one another.
+    """A static catalog: documents joined by links.
 
     Args:
-        href: Its root, a catalog or a collection.
-        document: The root's document.
+        href: Href of the root, a catalog or a collection.
+        document: Document of the root.
         clients: The clients of the run.
-        config: How often to try.
+        config: The configuration, for the number of attempts.
     """
 
     def __init__(
         self, href: str, document: dict[str, Any], clients: Clients, config: Config
     ) -> None:
         self.href = href
-        self.whole = False
+        self.is_complete = False
         self.errors: list[StacAssetError] = []
         self._clients = clients
         self._config = config
-        self._read_already = {href: document}
-        self._collections: dict[str, Found] = {}
-        self._items: list[str] | None = None
-        self._where: dict[Key, str] = {}
+        self._root = document
+        self._collections: dict[str, SourceDocument] = {}
+        self._item_hrefs: list[str] | None = None
+        self._href_by_key: dict[Key, str] = {}
 
     async def check(self, criteria: Criteria) -> None:
-        """Checks that the catalog can answer a search.
+        """Check that the catalog supports a search.
 
         Args:
-            criteria: What will be searched for.
+            criteria: The search criteria.
 
         Raises:
-            ConfigError: It asks for what only an API can tell, or for an unknown collection.
+            ConfigError: A criterion requires a STAC API, or a collection is unknown.
             SourceError: A catalog or collection cannot be read.
         """
-        check_listed(criteria, self.href)
-        await self._walk()
+        check_static_criteria(criteria, self.href)
+        await self._read_structure()
         for name in criteria.collections:
             if name not in self._collections:
                 raise ConfigError(
-                    f"search.collections names '{name}', which the catalog "
-                    f"'{redact_href(self.href)}' does not have"
+                    f"`search.collections` names '{name}', which does not exist in the catalog "
+                    f"'{redact_href(self.href)}'. Correct the id."
                 )
 
-    async def collection(self, name: str) -> Found | None:
-        """Returns a collection, or None where there is none.
+    async def collection(self, name: str) -> SourceDocument | None:
+        """Return a collection, if known.
 
         Args:
-            name: Its id.
+            name: Id of the collection.
         """
-        await self._walk()
+        await self._read_structure()
         return self._collections.get(name)
 
-    async def items(self, criteria: Criteria, window: Window) -> AsyncIterator[Found]:
-        """Yields the items that are searched for; one that cannot be read is among the errors.
+    async def items(self, criteria: Criteria, window: Window) -> AsyncIterator[SourceDocument]:
+        """Yield the items of a search.
+
+        Items that cannot be read are added to `errors`.
 
         Args:
-            criteria: What to search for.
-            window: Its span of time.
+            criteria: The search criteria.
+            window: Time window of the search.
         """
-        self.whole, self.errors = False, []
-        hrefs = await self._walk()
-        async with aclosing(bounded(self._item, hrefs, _AT_ONCE)) as found:
-            async for one in found:
-                if isinstance(one, StacAssetError):
-                    self.errors.append(one)
+        self.is_complete, self.errors = False, []
+        hrefs = await self._read_structure()
+        async with aclosing(bounded(self._read_item, hrefs, _CONCURRENT_READS)) as results:
+            async for result in results:
+                if isinstance(result, StacAssetError):
+                    self.errors.append(result)
                     continue
-                if one.key is not None:
-                    self._where[one.key] = one.base
-                if is_found(one.document, criteria, window):
-                    yield one
-        self.whole = not self.errors
+                if result.key is not None:
+                    self._href_by_key[result.key] = result.base
+                if matches(result.document, criteria, window):
+                    yield result
+        self.is_complete = not self.errors
 
-    async def by_id(self, keys: Iterable[Key]) -> AsyncIterator[Found]:
-        """Yields those of some items that the catalog had when its items were read.
+    async def items_by_id(self, keys: Iterable[Key]) -> AsyncIterator[SourceDocument]:
+        """Yield the items with the given keys.
+
+        Only items that the last search read are found.
 
         Args:
-            keys: Which ones.
+            keys: Keys of items.
         """
-        hrefs = [self._where[key] for key in keys if key in self._where]
-        async with aclosing(bounded(self._item, hrefs, _AT_ONCE)) as found:
-            async for one in found:
-                if isinstance(one, Found):
-                    yield one
+        hrefs = [self._href_by_key[key] for key in keys if key in self._href_by_key]
+        async with aclosing(bounded(self._read_item, hrefs, _CONCURRENT_READS)) as results:
+            async for result in results:
+                if isinstance(result, SourceDocument):
+                    yield result
 
-    async def _walk(self) -> list[str]:
-        """Returns the hrefs of all items, and takes note of the collections.
+    async def _read_structure(self) -> list[str]:
+        """Read all catalogs and collections once, and return the hrefs of all items.
 
         Raises:
             SourceError: A catalog or collection cannot be read.
         """
-        if self._items is not None:
-            return self._items
+        if self._item_hrefs is not None:
+            return self._item_hrefs
         items: dict[str, None] = {}
-        waiting, seen = [self.href], {self.href}
-        while waiting:
-            href = waiting.pop(0)
-            try:
-                document = (
-                    self._read_already.get(href)
-                    or (await read_object(href, self._clients, self._config))[0]
-                )
-            except StacAssetError as error:
-                raise SourceError(f"'{redact_href(href)}' cannot be read: {error}") from error
+        pending, seen = [self.href], {self.href}
+        while pending:
+            href = pending.pop(0)
+            document = self._root if href == self.href else await self._read_catalog(href)
             if document.get("type") == "Collection" and isinstance(document.get("id"), str):
-                self._collections.setdefault(document["id"], Found(document, href))
+                self._collections.setdefault(document["id"], SourceDocument(document, href))
             links = document.get("links")
             for link in links if isinstance(links, list) else ():
                 rel = link.get("rel") if isinstance(link, dict) else None
@@ -137,13 +135,20 @@ class StaticCatalog:
                     items[target] = None
                 elif rel == "child" and target not in seen:
                     seen.add(target)
-                    waiting.append(target)
-        self._items = list(items)
-        return self._items
+                    pending.append(target)
+        self._item_hrefs = list(items)
+        return self._item_hrefs
 
-    async def _item(self, href: str) -> Found | StacAssetError:
+    async def _read_catalog(self, href: str) -> dict[str, Any]:
+        try:
+            document, _ = await read_object(href, self._clients, self._config)
+        except StacAssetError as error:
+            raise SourceError(f"'{redact_href(href)}' cannot be read: {error}") from error
+        return document
+
+    async def _read_item(self, href: str) -> SourceDocument | StacAssetError:
         try:
             document, etag = await read_object(href, self._clients, self._config)
         except StacAssetError as error:
-            return SourceError(f"the item '{redact_href(href)}' cannot be read: {error}")
-        return Found(document, href, etag)
+            return SourceError(f"Item document '{redact_href(href)}' cannot be read: {error}")
+        return SourceDocument(document, href, etag)

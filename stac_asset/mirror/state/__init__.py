@@ -1,1 +1,1 @@
-"""Internal: the stored state of a mirror, and the versions of its items."""
+"""Internal: the stored state of a mirror, and the versions of items."""

@@ -1,8 +1,8 @@
-"""What a mirror directory holds already: read from its item documents, by way of an index.
+"""Reads and writes the state of a mirror directory.
 
-The documents are what counts. The index only spares reading them: a row of it holds as long as the
-document that it was made of has the same size and time of change. Where it is missing, or a run was
-killed before it was written, the documents are read, and it is made anew.
+The state is in the item documents. The index saves reading them: a row is valid as long as the
+document has the same size and modification time. Documents without a valid row are read, for
+example if the index is missing or a run was killed before it wrote the index.
 """
 
 from __future__ import annotations
@@ -16,106 +16,106 @@ from typing import Any
 
 from stac_asset.destinations.local.documents import write_document
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import BEGUN, INDEX, SEARCHES, document_name, document_of
+from stac_asset.mirror.state.layout import INDEX, SEARCHES, STARTED, document_name, document_of
 from stac_asset.mirror.state.row import IndexRow, index_row
 from stac_asset.mirror.state.version import Version
 from stac_asset.rewrite.serialize import json_bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """An item whose download was begun, and is not known to have come to its end."""
+class StartedItem:
+    """An item with a started download that is not known to be complete."""
 
     version: Version
-    """Which version of it."""
+    """Version of the item at the source."""
 
     since: float
-    """When, in seconds of the epoch: files that are younger are of this version, or a later one."""
+    """Start in seconds since the epoch. Files changed later have this or a later version."""
 
     search: str
-    """The digest of the search that found it."""
+    """Digest of the search that found the item."""
 
     failed: bool = False
-    """Whether that run came to its end, and this item failed."""
+    """Whether the download ended with an error. False after a run that was killed."""
 
 
 @dataclass(slots=True)
-class State:
-    """What is known of a mirror directory before a run."""
+class MirrorState:
+    """State of a mirror directory before a run."""
 
     rows: dict[Key, IndexRow] = field(default_factory=dict)
-    """The items that it has."""
+    """Items in the mirror."""
 
-    begun: dict[Key, Begun] = field(default_factory=dict)
-    """The items that an earlier run did not finish."""
+    started: dict[Key, StartedItem] = field(default_factory=dict)
+    """Items that an earlier run started and did not complete."""
 
     searched: dict[str, str] = field(default_factory=dict)
-    """Up to when all is mirrored that a search found, by the search's digest (RFC 3339)."""
+    """Time (RFC 3339) up to which all items of a search are mirrored, by the search's digest."""
 
-    read: int = 0
-    """How many item documents were read, since the index did not know them."""
+    documents_read: int = 0
+    """Number of item documents read because the index has no valid row."""
 
 
-def read_state(directory: Path) -> State:
-    """Returns what a mirror directory holds.
+def read_state(directory: Path) -> MirrorState:
+    """Return the state of a mirror directory.
 
     Args:
-        directory: The directory, which need not exist.
+        directory: The mirror directory, which need not exist.
     """
-    state = State()
+    state = MirrorState()
     indexed = _read_index(directory)
     for folder in _item_folders(directory):
         document = folder / document_name(folder.name)
-        files = _sizes(folder)
-        stamp = files.get(document.name)
-        if stamp is None:
+        files = _file_stats(folder)
+        stat = files.get(document.name)
+        if stat is None:
             continue
         row = indexed.get(document.relative_to(directory).as_posix())
-        if row is None or row.stamp != stamp:
-            row = _read_row(document, directory, stamp)
-            state.read += 1
+        if row is None or row.document_stat != stat:
+            row = _read_row(document, directory, stat)
+            state.documents_read += 1
         if row is not None and row.document == document_of(row.key):
-            row.lost = tuple(
+            row.missing_files = tuple(
                 key
                 for key, (name, size) in row.files.items()
                 if name not in files or size not in (None, files[name][1])
             )
             state.rows[row.key] = row
-    state.begun = _read_begun(directory)
+    state.started = _read_started(directory)
     state.searched = _read_searched(directory)
     return state
 
 
 def write_index(directory: Path, rows: Iterable[IndexRow]) -> None:
-    """Writes the index of a mirror.
+    """Write the index of a mirror.
 
     Args:
-        directory: The directory.
-        rows: Its items.
+        directory: The mirror directory.
+        rows: All items in the mirror.
     """
     ordered = sorted(rows, key=lambda row: row.document)
     _write_lines(directory / INDEX, directory, (row.to_dict() for row in ordered))
 
 
 def write_searched(directory: Path, searched: Mapping[str, str]) -> None:
-    """Writes down up to when all is mirrored that a search found.
+    """Write the times up to which all items of each search are mirrored.
 
     Args:
-        directory: The directory of the mirror.
-        searched: The moments, by the search's digest.
+        directory: The mirror directory.
+        searched: Times (RFC 3339), by the search's digest.
     """
     write_document(directory / SEARCHES, json_bytes(dict(searched)), directory)
 
 
-def write_begun(directory: Path, begun: Mapping[Key, Begun]) -> None:
-    """Writes down which items are about to be downloaded, or removes the note where none is.
+def write_started(directory: Path, started: Mapping[Key, StartedItem]) -> None:
+    """Write the list of started items, or remove the list if no item is started.
 
     Args:
-        directory: The directory of the mirror.
-        begun: The items.
+        directory: The mirror directory.
+        started: The started items.
     """
-    if not begun:
-        (directory / BEGUN).unlink(missing_ok=True)
+    if not started:
+        (directory / STARTED).unlink(missing_ok=True)
         return
     lines = (
         {
@@ -126,19 +126,19 @@ def write_begun(directory: Path, begun: Mapping[Key, Begun]) -> None:
             "failed": entry.failed,
             "version": entry.version.to_dict(),
         }
-        for key, entry in begun.items()
+        for key, entry in started.items()
     )
-    _write_lines(directory / BEGUN, directory, lines)
+    _write_lines(directory / STARTED, directory, lines)
 
 
-def stamp_of(document: Path) -> tuple[int, int]:
-    """Returns when a document was changed, in nanoseconds, and its bytes.
+def document_stat(document: Path) -> tuple[int, int]:
+    """Return the modification time of a document in nanoseconds, and the size in bytes.
 
     Args:
-        document: The document.
+        document: Path of the document.
     """
-    found = document.stat()
-    return found.st_mtime_ns, found.st_size
+    stat = document.stat()
+    return stat.st_mtime_ns, stat.st_size
 
 
 def _write_lines(path: Path, directory: Path, lines: Iterable[dict[str, Any]]) -> None:
@@ -148,7 +148,7 @@ def _write_lines(path: Path, directory: Path, lines: Iterable[dict[str, Any]]) -
 
 def _read_index(directory: Path) -> dict[str, IndexRow]:
     rows: dict[str, IndexRow] = {}
-    for line in _lines(directory / INDEX):
+    for line in _read_lines(directory / INDEX):
         try:
             row = IndexRow.from_dict(line)
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -159,43 +159,44 @@ def _read_index(directory: Path) -> dict[str, IndexRow]:
 
 def _read_searched(directory: Path) -> dict[str, str]:
     try:
-        found = json.loads((directory / SEARCHES).read_bytes())
+        times = json.loads((directory / SEARCHES).read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    return {str(name): str(when) for name, when in found.items()} if isinstance(found, dict) else {}
+    return {str(name): str(when) for name, when in times.items()} if isinstance(times, dict) else {}
 
 
-def _read_begun(directory: Path) -> dict[Key, Begun]:
-    begun = {}
-    for line in _lines(directory / BEGUN):
+def _read_started(directory: Path) -> dict[Key, StartedItem]:
+    started = {}
+    for line in _read_lines(directory / STARTED):
         try:
             version = Version.from_dict(line["version"])
             since, failed = float(line["since"]), line.get("failed") is True
-            entry = Begun(version, since, str(line["search"]), failed)
-            begun[Key(line["collection"], str(line["id"]))] = entry
+            entry = StartedItem(version, since, str(line["search"]), failed)
+            started[Key(line["collection"], str(line["id"]))] = entry
         except (KeyError, TypeError, ValueError):
             continue
-    return begun
+    return started
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the JSON objects of a file line by line. Invalid lines are skipped."""
     try:
         text = path.read_bytes()
     except OSError:
         return
     for line in text.splitlines():
         try:
-            found = json.loads(line)
+            fields = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(found, dict):
-            yield found
+        if isinstance(fields, dict):
+            yield fields
 
 
 def _item_folders(directory: Path) -> Iterator[Path]:
-    """Yields the folders that may be an item's: two levels down, or one where it has no collection.
+    """Yield the folders on the first and second level, which can belong to items.
 
-    Symlinks are not followed.
+    Folders of items without a collection are on the first level. Symlinks are not followed.
     """
     for folder in _folders(directory):
         yield folder
@@ -214,23 +215,23 @@ def _folders(directory: Path) -> list[Path]:
         return []
 
 
-def _sizes(folder: Path) -> dict[str, tuple[int, int]]:
-    """Returns when each file of a folder was changed, and its bytes."""
-    found = {}
+def _file_stats(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return the modification time and size of each file in a folder, by file name."""
+    stats = {}
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.is_file(follow_symlinks=False):
                     stat = entry.stat(follow_symlinks=False)
-                    found[entry.name] = (stat.st_mtime_ns, stat.st_size)
+                    stats[entry.name] = (stat.st_mtime_ns, stat.st_size)
     except OSError:
         return {}
-    return found
+    return stats
 
 
-def _read_row(document: Path, directory: Path, stamp: tuple[int, int]) -> IndexRow | None:
+def _read_row(document: Path, directory: Path, stat: tuple[int, int]) -> IndexRow | None:
     try:
         fields = json.loads(document.read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
-    return index_row(fields, document.relative_to(directory).as_posix(), stamp)
+    return index_row(fields, document.relative_to(directory).as_posix(), stat)

@@ -1,4 +1,4 @@
-"""Where things are in a mirror directory, and what is written into its documents for the mirror."""
+"""Names of the files in a mirror directory, and of the fields that a mirror adds to documents."""
 
 from __future__ import annotations
 
@@ -13,71 +13,71 @@ COLLECTION = "collection.json"
 PARQUET = "items.parquet"
 REPORT = "sync.report.ndjson"
 INDEX = ".mirror/index.ndjson"
-BEGUN = ".mirror/begun.ndjson"
+STARTED = ".mirror/begun.ndjson"
 SEARCHES = ".mirror/searches.json"
 
 RESERVED = {CATALOG: "the catalog", PARQUET: "the index", REPORT: "the report"}
-"""The names that no item and no collection can have, and what has them. Those in `.mirror` nobody
-gets, since no folder of theirs begins with a dot."""
+"""Names that items and collections cannot use, with the owner of each name.
+
+Names in `.mirror` need no entry: folders of items and collections never begin with a dot."""
 
 SOURCE = "mirror:source"
-"""The href of the mirror's source: a field of an item's `derived_from` link, and of the catalog."""
+"""Href of the mirror's source: a field of an item's `derived_from` link, and of the catalog."""
 
 VERSION = "mirror:version"
-"""Another field of that link: which version of the item this is, as the source tells them apart."""
+"""Version of the mirrored item: a field of the `derived_from` link. See `version.Version`."""
 
 FAILED = "mirror:failed"
-"""Another one: the keys of assets that could not be downloaded."""
+"""Keys of assets that failed to download: a field of the `derived_from` link."""
 
 REMOVED = "mirror:removed"
-"""A property of an item that has left the source: when that was seen."""
-
+"""Time when a run found that an item has left the source: a property of the item."""
 
 _SPECIAL = re.compile(r"[#%/:?\\~]")
 
 
 def folder_of(key: Key) -> str:
-    """Returns the folder of an item's files, relative to the directory.
+    """Return the folder of an item's files, relative to the mirror directory.
 
     Args:
-        key: The item.
+        key: Key of the item.
     """
-    name = safe_name(_plain(key.id))
+    name = safe_name(_escape(key.id))
     return f"{collection_folder(key.collection)}/{name}" if key.collection is not None else name
 
 
 def document_of(key: Key) -> str:
-    """Returns the path of an item's document, relative to the directory.
+    """Return the path of an item's document, relative to the mirror directory.
 
     Args:
-        key: The item.
+        key: Key of the item.
     """
     folder = PurePosixPath(folder_of(key))
     return str(folder / document_name(folder.name))
 
 
 def document_name(folder: str) -> str:
-    """Returns the name of the document in an item's folder.
+    """Return the file name of the document in an item's folder.
 
     Args:
-        folder: The name of the folder.
+        folder: Name of the folder.
     """
     return safe_name(f"{folder}.json")
 
 
 def collection_folder(collection: str) -> str:
-    """Returns the folder of a collection, relative to the directory.
+    """Return the folder of a collection, relative to the mirror directory.
 
     Args:
-        collection: Its id.
+        collection: Id of the collection.
     """
-    return safe_name(_plain(collection))
+    return safe_name(_escape(collection))
 
 
-def _plain(text: str) -> str:
-    """Returns a name that means the same in a path and in an href, and begins with no dot.
+def _escape(text: str) -> str:
+    """Return a name that is the same in paths and hrefs, and does not begin with a dot.
 
-    What an href would take for something else is written as `~` and its code; so is the `~`.
+    Characters with a meaning in hrefs, and `~` itself, become `~` and their hexadecimal code.
     """
     name = _SPECIAL.sub(lambda match: f"~{ord(match.group()):02X}", text)
     return f"~2E{name[1:]}" if name.startswith(".") else name

@@ -1,4 +1,4 @@
-"""One item of a mirror, as its own document says it, in a form that is compact."""
+"""Rows of a mirror's index, with the facts of item documents that later runs need."""
 
 from __future__ import annotations
 
@@ -7,51 +7,57 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from stac_asset.mirror.search.extent import bbox_of, span_of
-from stac_asset.mirror.search.window import rfc3339
+from stac_asset.mirror.search.window import rfc3339, span_of
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.layout import FAILED, REMOVED, SOURCE, VERSION
 from stac_asset.mirror.state.version import Version
+from stac_asset.stac.geometry import bbox_of
 
 
 @dataclass(slots=True)
 class IndexRow:
-    """An item that a mirror has."""
+    """An item in a mirror."""
 
     key: Key
-    document: str
-    """The path of its document, relative to the directory, with slashes."""
+    """Collection and id of the item."""
 
-    stamp: tuple[int, int]
-    """When the document was changed, in nanoseconds of the epoch, and its bytes."""
+    document: str
+    """Path of the item's document, relative to the mirror directory, with slashes."""
+
+    document_stat: tuple[int, int]
+    """Modification time of the document in nanoseconds since the epoch, and size in bytes."""
 
     source: str
-    """The href of the source that it is from."""
+    """Unsigned href of the item's source."""
 
     version: Version
+    """Version of the item at the source."""
+
     failed: tuple[str, ...] = ()
-    """The keys of assets that could not be downloaded."""
+    """Keys of assets that failed to download."""
 
     files: Mapping[str, tuple[str, int | None]] = field(default_factory=dict)
-    """The name and the bytes of the file of each asset, by its key."""
+    """Name and size in bytes of each asset's file, by asset key."""
 
     bbox: list[float] | None = None
+    """Bounding box of the item, as in GeoJSON."""
+
     span: tuple[str | None, str | None] = (None, None)
-    """Its first and last moment (RFC 3339)."""
+    """First and last time of the item (RFC 3339)."""
 
     removed: bool = False
-    """Whether it is marked as one that has left the source."""
+    """Whether the document is marked: the item has left the source."""
 
-    lost: tuple[str, ...] = ()
-    """The keys of assets whose file is not there, or has another size."""
+    missing_files: tuple[str, ...] = ()
+    """Keys of assets with a missing file, or a file of another size. Not stored."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as a row of the index."""
+        """Return the row in the form that the index stores."""
         fields = {
             "collection": self.key.collection,
             "id": self.key.id,
             "document": self.document,
-            "stamp": self.stamp,
+            "stamp": self.document_stat,
             "source": self.source,
             "version": self.version.to_dict(),
             "failed": self.failed,
@@ -64,22 +70,22 @@ class IndexRow:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> IndexRow:
-        """Returns what stands in a row of the index.
+        """Return a stored row.
 
         Args:
-            fields: What `to_dict` gave.
+            fields: A result of `to_dict`.
 
         Raises:
             KeyError: A field is missing.
-            TypeError: A field is something else.
-            ValueError: A field is something else.
+            TypeError: A field has another type.
+            ValueError: A field has another shape.
         """
         changed, size = fields["stamp"]
         start, end = fields["span"]
         return cls(
             key=Key(fields.get("collection"), fields["id"]),
             document=fields["document"],
-            stamp=(changed, size),
+            document_stat=(changed, size),
             source=fields["source"],
             version=Version.from_dict(fields["version"]),
             failed=tuple(fields.get("failed", ())),
@@ -90,32 +96,33 @@ class IndexRow:
         )
 
 
-def index_row(document: Any, path: str, stamp: tuple[int, int]) -> IndexRow | None:
-    """Returns the row of an item's document, or None where it is none that a mirror wrote.
+def index_row(document: Any, path: str, document_stat: tuple[int, int]) -> IndexRow | None:
+    """Return the row of an item document that a mirror wrote. Other documents have no row.
 
     Args:
         document: The parsed document, of any shape.
-        path: Its path, relative to the directory.
-        stamp: When it was changed, and its bytes.
+        path: Path of the document, relative to the mirror directory.
+        document_stat: Modification time of the document in nanoseconds, and size in bytes.
     """
     links = document.get("links") if isinstance(document, dict) else None
-    mine = [link for link in _listed(links) if isinstance(link, dict) and SOURCE in link]
-    if not mine or not isinstance(document.get("id"), str):
+    mirror_links = [link for link in _list_of(links) if isinstance(link, dict) and SOURCE in link]
+    if not mirror_links or not isinstance(document.get("id"), str):
         return None
+    derived_from = mirror_links[-1]
     try:
-        version = Version.from_dict(mine[-1].get(VERSION))
+        version = Version.from_dict(derived_from.get(VERSION))
     except ValueError:
         return None
-    collection, failed = document.get("collection"), mine[-1].get(FAILED, ())
+    collection, failed = document.get("collection"), derived_from.get(FAILED, ())
     properties = document.get("properties")
     start, end = span_of(document)
     return IndexRow(
         key=Key(collection if isinstance(collection, str) else None, document["id"]),
         document=path,
-        stamp=stamp,
-        source=str(mine[-1][SOURCE]),
+        document_stat=document_stat,
+        source=str(derived_from[SOURCE]),
         version=version,
-        failed=tuple(key for key in _listed(failed) if isinstance(key, str)),
+        failed=tuple(key for key in _list_of(failed) if isinstance(key, str)),
         files=_files(document.get("assets")),
         bbox=bbox_of(document),
         span=(rfc3339(start) if start else None, rfc3339(end) if end else None),
@@ -123,12 +130,15 @@ def index_row(document: Any, path: str, stamp: tuple[int, int]) -> IndexRow | No
     )
 
 
-def _listed(value: Any) -> list[Any]:
+def _list_of(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
 def _files(assets: Any) -> dict[str, tuple[str, int | None]]:
-    """Returns the files that lie beside the document: no other file is the mirror's to touch."""
+    """Return the asset files in the document's own folder.
+
+    A mirror never changes or removes other files.
+    """
     files: dict[str, tuple[str, int | None]] = {}
     for key, asset in assets.items() if isinstance(assets, dict) else ():
         href = asset.get("href") if isinstance(asset, dict) else None

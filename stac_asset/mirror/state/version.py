@@ -1,4 +1,4 @@
-"""Which version of an item a mirror has, and whether the source has another one."""
+"""Versions of items, which tell whether an item changed at the source since the last run."""
 
 from __future__ import annotations
 
@@ -15,70 +15,73 @@ from stac_asset.redact import unsigned_href
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What a source says of an item, as far as it tells one version from another."""
+    """Properties of an item that differ between versions."""
 
     updated: str | None
-    """The item's `updated`."""
+    """The item's property `updated`."""
 
     etag: str | None
-    """The ETag of its document, where it has no `updated` and was read by itself."""
+    """ETag of the document, for an item without `updated` that was read from a separate URL."""
 
     assets: Mapping[str, str]
-    """A digest of each wanted asset's href, size and checksum, by its key."""
+    """Digests of href, size, checksum and `updated` of the wanted assets, by asset key."""
 
-    def is_of(self, other: Version) -> bool:
-        """Returns whether both are the same, though more may be wanted of this one.
+    def is_included_in(self, mirrored: Version) -> bool:
+        """Return whether a mirrored version is this version and has all wanted assets.
+
+        The mirrored version may have more assets.
 
         Args:
-            other: The version that was mirrored.
+            mirrored: Version in the mirror.
         """
-        return self.says_as(other) and other.assets.items() >= self.assets.items()
+        same_assets = mirrored.assets.items() >= self.assets.items()
+        return self.has_same_metadata(mirrored) and same_assets
 
-    def says_as(self, other: Version) -> bool:
-        """Returns whether the item itself, whatever its assets are, is the same.
+    def has_same_metadata(self, other: Version) -> bool:
+        """Return whether two versions have the same `updated` and ETag, regardless of assets.
 
         Args:
-            other: The version that was mirrored.
+            other: Another version of the item.
         """
         same_etag = None in (self.etag, other.etag) or self.etag == other.etag
         return self.updated == other.updated and same_etag
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as it is written down."""
+        """Return the version in the form that documents and the index store."""
         fields = {"updated": self.updated, "etag": self.etag, "assets": dict(self.assets)}
         return {name: value for name, value in fields.items() if value is not None}
 
     @classmethod
     def from_dict(cls, fields: Any) -> Version:
-        """Returns what was written down.
+        """Return a stored version.
 
         Args:
-            fields: What `to_dict` gave.
+            fields: A result of `to_dict`, or a value of any shape.
 
         Raises:
-            ValueError: It is something else.
+            ValueError: The value is not a version.
         """
         assets = fields.get("assets") if isinstance(fields, dict) else None
         if not isinstance(assets, dict) or not all(isinstance(v, str) for v in assets.values()):
-            raise ValueError("this is no version")
-        return cls(_text(fields.get("updated")), _text(fields.get("etag")), assets)
+            raise ValueError("Stored version has no valid `assets`")
+        return cls(_text_or_none(fields.get("updated")), _text_or_none(fields.get("etag")), assets)
 
 
 def version_of(
     document: Mapping[str, Any], base: str, etag: str | None, wants: Callable[[str], bool]
 ) -> Version:
-    """Returns the version of an item.
+    """Return the version of an item at the source.
 
-    Signatures in hrefs make no other version.
+    Signatures in hrefs do not change the version.
 
     Args:
         document: The item's document, of any shape.
-        base: What its hrefs are relative to.
-        etag: The ETag of the document, if it was read by itself.
-        wants: Whether an asset of a key is wanted.
+        base: Base of relative hrefs in the document.
+        etag: ETag of the document, if the document was read from its own URL.
+        wants: Returns whether the asset with a key is wanted.
     """
     properties, assets = document.get("properties"), document.get("assets")
-    updated = _text(properties.get("updated")) if isinstance(properties, dict) else None
+    updated = _text_or_none(properties.get("updated")) if isinstance(properties, dict) else None
     return Version(
         updated,
         etag if updated is None else None,
@@ -97,9 +100,9 @@ def _digest(asset: Any, base: str) -> str:
         href = unsigned_href(absolute_href(href, base))
     except HrefError:
         href = repr(href)
-    said = [href, *(fields.get(name) for name in ("file:size", "file:checksum", "updated"))]
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+    values = [href, *(fields.get(name) for name in ("file:size", "file:checksum", "updated"))]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _text(value: Any) -> str | None:
+def _text_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) else None

@@ -1,7 +1,7 @@
-"""What every client promises, as tests that the tests of any client inherit.
+"""Contract tests that the tests of every client inherit.
 
-`ClientUnderTest` shows what a subclass has to say. Nothing here needs pytest itself: the tests are
-coroutine methods that assert.
+`ClientUnderTest` documents the methods that a subclass implements. The tests are coroutine methods
+with plain asserts, and do not need pytest.
 """
 
 from __future__ import annotations
@@ -13,41 +13,42 @@ from stac_asset.clients.base import RangeClient
 from stac_asset.errors import ContentTypeError
 from stac_asset.hrefs import parse_href
 from stac_asset.messages import Message, OpenUrl
-from stac_asset.testing.under_test import (
+from stac_asset.testing.client_under_test import (
     ClientUnderTest,
+    check_no_leaks,
     check_not_found,
     data_of,
-    drained,
     error_of,
     fetch,
     names_in,
-    nothing_leaks,
+    queued_messages,
     read,
     settle,
     temporary_folder,
 )
 from stac_asset.transfer.interface import Request
 
-_SMALL = b"the bytes that stood here before"
+_OLD = b"the previous content"
 _LARGE = 3 * 1024 * 1024 + 17
 
 
 class ClientContract(ClientUnderTest):
-    """A base class for the tests of one client; override what `ClientUnderTest` names.
+    """Base class for the tests of a client.
 
-    Where a source knows less than others, such as no content types, the tests ask less of it.
+    A subclass implements the methods of `ClientUnderTest`. Tests check less for a source with fewer
+    features, such as a source without content types.
     """
 
-    async def test_it_claims_its_own_hrefs_and_no_other(self) -> None:
-        """A client that claims too much gets the hrefs, and the queries, that are not for it."""
+    async def test_claims_only_own_hrefs(self) -> None:
+        """A client does not claim hrefs of other clients, which may contain secrets."""
         async with self._client() as client:
-            assert client.name, "a client has a name"
+            assert client.name, "the client has no name"
             assert client.claims(parse_href(await self.put("own.bin", b"x")))
             assert client.claims(parse_href(self.missing_href()))
             assert not client.claims(parse_href(self.foreign_href()))
 
-    async def test_it_yields_all_bytes(self) -> None:
-        """A file arrives exactly, whatever its size, in chunks or at once."""
+    async def test_yields_all_bytes(self) -> None:
+        """All bytes of a file arrive, for any size, streamed or at once."""
         async with self._client() as client:
             for size in (0, 1, _LARGE):
                 data = data_of(size)
@@ -57,22 +58,22 @@ class ClientContract(ClientUnderTest):
                 url = parse_href(href)
                 assert b"".join([chunk async for chunk in client.open_url(url)]) == data
 
-    async def test_it_fetches_what_is_called_oddly(self) -> None:
-        """A name may hold spaces and letters of any script."""
+    async def test_fetches_names_with_spaces_and_unicode(self) -> None:
+        """A name may contain spaces and letters of any script."""
         async with self._client() as client:
             href = await self.put("größe 10 m ✓.bin", b"found")
             assert await read(client, href) == b"found"
 
-    async def test_it_is_shared_by_many_at_once(self) -> None:
-        """One client serves a whole run."""
+    async def test_serves_concurrent_requests(self) -> None:
+        """A client serves the concurrent requests of a run."""
         files = {f"{number}.bin": data_of(1000 + number) for number in range(20)}
         hrefs = [await self.put(name, data) for name, data in files.items()]
         async with self._client() as client:
             arrived = await asyncio.gather(*(read(client, href) for href in hrefs))
         assert arrived == list(files.values())
 
-    async def test_it_says_sizes_without_sending(self) -> None:
-        """`stat` says the size, and the content type where there is one."""
+    async def test_stat_returns_size_and_type(self) -> None:
+        """`stat` returns the size, and the content type if the source has content types."""
         async with self._client() as client:
             for size in (0, 1, 70_000):
                 href = await self.put(f"{size}.json", data_of(size), "application/json")
@@ -81,8 +82,8 @@ class ClientContract(ClientUnderTest):
                 if self.has_content_types and size:
                     assert (stat.content_type or "").startswith("application/json")
 
-    async def test_it_says_what_is_there(self) -> None:
-        """An href exists, or what `assert_href_exists` raises says why not."""
+    async def test_href_exists(self) -> None:
+        """`href_exists` returns a bool, and `assert_href_exists` raises the reason."""
         async with self._client() as client:
             href = await self.put("there.bin", b"x")
             await client.assert_href_exists(href)
@@ -90,40 +91,40 @@ class ClientContract(ClientUnderTest):
             assert not await client.href_exists(self.missing_href())
             check_not_found(await error_of(client.assert_href_exists(self.missing_href())))
 
-    async def test_what_is_missing_is_an_error(self) -> None:
-        """The error is ours, and the standard one too."""
+    async def test_missing_file_is_an_error(self) -> None:
+        """The error is a `StacAssetError` and a `FileNotFoundError`."""
         async with self._client() as client:
             check_not_found(await error_of(read(client, self.missing_href())))
             url = parse_href(self.missing_href())
             check_not_found(await error_of(client.stat(Request(url))))
 
-    async def test_it_downloads_a_file_and_replaces_the_old_one(self) -> None:
-        """Who has the old file open goes on reading the old file; no other file is left."""
+    async def test_download_replaces_the_previous_file(self) -> None:
+        """A reader of the previous file continues to read this file. No other file is left."""
         data = data_of(_LARGE)
         async with self._client() as client, temporary_folder() as folder:
             href = await self.put("new.bin", data)
             path = folder / "file.bin"
             await client.download_href(href, path)
             assert path.read_bytes() == data
-            path.write_bytes(_SMALL)
+            path.write_bytes(_OLD)
             with path.open("rb") as opened_before:
                 await client.download_href(href, str(path), stream=False)
-                assert opened_before.read() == _SMALL
+                assert opened_before.read() == _OLD
             assert path.read_bytes() == data
             assert names_in(folder) == ["file.bin"]
 
-    async def test_a_download_of_nothing_leaves_the_old_file(self) -> None:
-        """An error costs nobody a file, and leaves none behind."""
+    async def test_failed_download_keeps_the_previous_file(self) -> None:
+        """A failed download keeps an existing file and leaves no new files."""
         async with self._client() as client, temporary_folder() as folder:
             path = folder / "file.bin"
-            path.write_bytes(_SMALL)
+            path.write_bytes(_OLD)
             check_not_found(await error_of(client.download_href(self.missing_href(), path)))
-            assert path.read_bytes() == _SMALL
+            assert path.read_bytes() == _OLD
             await error_of(client.download_href(self.missing_href(), folder / "other.bin"))
             assert names_in(folder) == ["file.bin"]
 
-    async def test_a_wrong_content_type_is_an_error(self) -> None:
-        """An HTML page under the name of an image is none, where the source knows such types."""
+    async def test_wrong_content_type_is_an_error(self) -> None:
+        """An HTML page instead of an image is an error if the source has content types."""
         async with self._client() as client, temporary_folder() as folder:
             href = await self.put("page.bin", b"<html>", "text/html")
             if not self.has_content_types:
@@ -134,34 +135,34 @@ class ClientContract(ClientUnderTest):
             assert isinstance(error, ContentTypeError), repr(error)
             assert (error.actual.partition(";")[0], error.expected) == ("text/html", "image/tiff")
             path = folder / "file.bin"
-            path.write_bytes(_SMALL)
+            path.write_bytes(_OLD)
             error = await error_of(client.download_href(href, path, content_type="image/tiff"))
             assert isinstance(error, ContentTypeError), repr(error)
-            assert path.read_bytes() == _SMALL
+            assert path.read_bytes() == _OLD
             assert names_in(folder) == ["file.bin"]
             plain = await self.put("tile.bin", b"II*", "application/octet-stream")
             assert await read(client, plain, content_type="image/tiff") == b"II*"
 
-    async def test_it_begins_at_the_start(self) -> None:
-        """A fetch without an offset is the whole file, and says its size if it can."""
+    async def test_fetch_without_validator_starts_at_zero(self) -> None:
+        """A fetch without offset or validator returns the complete file, and the size if known."""
         data = data_of(100_000)
         async with self._client() as client:
             url = parse_href(await self.put("file.bin", data))
             offset, received, size, _ = await fetch(client, Request(url))
             assert (offset, received) == (0, data)
             assert size in (len(data), None)
-            # Without a validator nobody knows what the bytes before the offset are.
+            # Without a validator, the version of the bytes before the offset is unknown.
             offset, received, _, _ = await fetch(client, Request(url, offset=10))
             assert (offset, received) == (0, data)
 
-    async def test_it_continues_what_is_of_the_same_version(self) -> None:
-        """A range client goes on where the bytes ended; any other starts over."""
+    async def test_fetch_continues_the_same_version(self) -> None:
+        """A range client continues at the offset. Any other client starts at zero."""
         data = data_of(100_000)
         async with self._client() as client:
             url = parse_href(await self.put("file.bin", data))
             _, _, _, validator = await fetch(client, Request(url))
             if isinstance(client, RangeClient):
-                assert validator, "the source of a range client says versions"
+                assert validator, "the response of a range client has no validator"
             for at in (1, 65_536, len(data) - 1):
                 request = Request(url, offset=at, validator=validator)
                 offset, received, size, same = await fetch(client, request)
@@ -175,8 +176,8 @@ class ClientContract(ClientUnderTest):
                 assert offset in (0, at)
                 assert received == data[offset:]
 
-    async def test_it_starts_over_where_the_version_is_another(self) -> None:
-        """Bytes of two versions are never put together."""
+    async def test_fetch_restarts_for_another_version(self) -> None:
+        """Bytes of two versions are never combined."""
         old, new = data_of(100_000), data_of(90_000)[::-1]
         async with self._client() as client:
             url = parse_href(await self.put("file.bin", old))
@@ -189,23 +190,23 @@ class ClientContract(ClientUnderTest):
                 assert size in (len(new), None)
                 assert current is None or current != outdated
 
-    async def test_it_tells_when_it_has_opened_a_url(self) -> None:
-        """The message holds the size, and no query."""
+    async def test_open_url_message_is_sent(self) -> None:
+        """The `OpenUrl` message contains the size and no query."""
         messages: asyncio.Queue[Message] = asyncio.Queue()
         async with self._client() as client:
             href = await self.put("file.bin", b"12345")
             async for _ in client.open_href(href, messages=messages):
                 pass
-        opened = [message for message in drained(messages) if isinstance(message, OpenUrl)]
+        opened = [message for message in queued_messages(messages) if isinstance(message, OpenUrl)]
         assert len(opened) == 1
         assert opened[0].size in ((5,) if isinstance(client, RangeClient) else (5, None))
         assert not opened[0].url.query_string
         self.check_shows_no_secret(repr(opened[0]))
 
-    async def test_what_is_left_early_leaks_nothing(self) -> None:
-        """A consumer may stop at any chunk; the client goes on serving."""
+    async def test_abandoned_reads_do_not_leak(self) -> None:
+        """A consumer may stop at any chunk, and the client continues to work."""
         data = data_of(_LARGE)
-        with nothing_leaks():
+        with check_no_leaks():
             async with self._client() as client:
                 href = await self.put("file.bin", data)
                 for _ in range(3):
@@ -223,9 +224,9 @@ class ClientContract(ClientUnderTest):
                 assert await read(client, href) == data
             await settle()
 
-    async def test_it_is_a_context_manager_and_closes(self) -> None:
-        """Whoever makes a client closes it; that it was closed already does no harm."""
-        with nothing_leaks():
+    async def test_client_is_a_context_manager(self) -> None:
+        """Leaving the context closes the client. Closing an unused client is allowed."""
+        with check_no_leaks():
             client = await self.make_client()
             async with client as entered:
                 assert entered is client
@@ -237,7 +238,7 @@ class ClientContract(ClientUnderTest):
             await settle()
 
     async def test_no_secret_is_shown(self) -> None:
-        """Neither a repr nor an error, nor what is chained to it, holds a secret."""
+        """No repr, error or chained error contains a secret."""
         async with self._client() as client, temporary_folder() as folder:
             href = self.missing_href()
             errors = [

@@ -1,4 +1,4 @@
-"""The client that a contract is about: how it is made, how its source is filled, how it is read."""
+"""The hooks that a subclass of `ClientContract` implements, and test helpers."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from stac_asset.transfer.interface import Request
 
 
 class ClientUnderTest:
-    """What the author of a client overrides: how one is made, and where its files come from.
+    """The hooks of a client's tests: create a client, and add files to the source.
 
-    pytest, with `asyncio_mode = "auto"` of pytest-asyncio, does the rest:
+    Example with pytest and pytest-asyncio (`asyncio_mode = "auto"`):
 
         from stac_asset.clients import Client
         from stac_asset.testing import ClientContract, Origin
@@ -49,36 +49,36 @@ class ClientUnderTest:
     """
 
     has_content_types: bool = True
-    """Whether the source says content types, and the client compares them with the expected."""
+    """Whether the source reports content types, and the client checks these."""
 
     secrets: tuple[str, ...] = ()
-    """Texts that no error, repr or message may hold: credentials, and values of queries."""
+    """Texts that no error, repr or message may contain: credentials and query values."""
 
     async def make_client(self) -> Client:
-        """Returns a new client, which the test closes."""
+        """Return a new client. The test closes the client."""
         raise NotImplementedError
 
     async def put(self, name: str, data: bytes, content_type: str | None = None) -> str:
-        """Makes the source have a file, in place of one of that name, and returns its href.
+        """Add a file to the source, or replace the file of that name, and return the href.
 
         Args:
-            name: The decoded name, without a folder; it may hold spaces and other letters.
-            data: What the file holds, maybe nothing.
-            content_type: The media type that the source shall say; any if that is None.
+            name: The decoded name, without a folder. It may contain spaces and non-ASCII letters.
+            data: The content, possibly empty.
+            content_type: The media type that the source reports. Default: any type.
         """
         raise NotImplementedError
 
     def missing_href(self) -> str:
-        """Returns an href of this client's source at which there is nothing."""
+        """Return an href of this client's source that has no file."""
         raise NotImplementedError
 
     def foreign_href(self) -> str:
-        """Returns an href that is for another client."""
+        """Return an href that belongs to another client."""
         raise NotImplementedError
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[Client]:
-        """Gives a new client, and closes it."""
+        """Create a client, and close the client at the end."""
         client = await self.make_client()
         try:
             yield client
@@ -86,75 +86,85 @@ class ClientUnderTest:
             await client.close()
 
     def check_shows_no_secret(self, *texts: str) -> None:
-        """Fails if a text holds a secret, without showing it once more."""
+        """Fail if a text contains a secret. The failure does not show the text.
+
+        Args:
+            texts: The texts.
+        """
         for text in texts:
-            assert not [secret for secret in self.secrets if secret in text], "a secret is shown"
+            assert not [secret for secret in self.secrets if secret in text], (
+                "a secret is shown: remove it from the text"
+            )
 
 
 def data_of(size: int) -> bytes:
-    """Returns bytes of which no two places are alike."""
+    """Return pseudo-random bytes, the same for every call.
+
+    Args:
+        size: Number of bytes.
+    """
     return hashlib.shake_128(b"contract").digest(size)
 
 
 async def read(client: Client, href: str, **kwargs: Any) -> bytes:
-    """Returns what `open_href` yields, joined."""
+    """Return all bytes that `open_href` yields."""
     return b"".join([chunk async for chunk in client.open_href(href, **kwargs)])
 
 
 async def fetch(client: Client, request: Request) -> tuple[int, bytes, int | None, str | None]:
-    """Returns the offset, the bytes, the size and the validator of a response."""
+    """Return the offset, the bytes, the size and the validator of a response."""
     async with client.fetch(request) as response:
         received = b"".join([chunk async for chunk in response.chunks])
         return response.offset, received, response.size, response.validator
 
 
 async def error_of(call: Awaitable[object]) -> Exception:
-    """Returns what a call raises; it has to."""
+    """Return the error that a call raises. A call without an error fails the test."""
     try:
         await call
     except Exception as error:
         return error
-    raise AssertionError("nothing was raised")
+    raise AssertionError("the call raised no error")
 
 
 def check_not_found(error: Exception) -> None:
-    """Fails if an error is not ours, or not the standard one too."""
+    """Fail unless an error is a `StacAssetError` and a `FileNotFoundError`."""
     assert isinstance(error, StacAssetError), repr(error)
     assert isinstance(error, FileNotFoundError), repr(error)
 
 
 @asynccontextmanager
 async def temporary_folder() -> AsyncIterator[Path]:
-    """Gives an empty folder, and removes it with all that is in it."""
+    """Create an empty folder, and remove the folder and all content at the end."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 
 
 def names_in(folder: Path) -> list[str]:
-    """Returns the names of all that is in a folder, part files among them."""
+    """Return the names of all files in a folder, including part files."""
     return sorted(path.name for path in folder.iterdir())
 
 
-def drained(messages: asyncio.Queue[Message]) -> Iterator[Message]:
-    """Yields the messages that wait in a queue."""
+def queued_messages(messages: asyncio.Queue[Message]) -> Iterator[Message]:
+    """Yield the messages of a queue without waiting."""
     while not messages.empty():
         yield messages.get_nowait()
 
 
 async def settle() -> None:
-    """Lets what was abandoned come to its end."""
+    """Wait until abandoned generators and connections are closed."""
     gc.collect()
     for _ in range(20):
         await asyncio.sleep(0)
 
 
 @contextmanager
-def nothing_leaks() -> Iterator[None]:
-    """Fails where something inside was not closed, or an error came up that nobody awaited."""
-    loop, complaints = asyncio.get_running_loop(), list[str]()
+def check_no_leaks() -> Iterator[None]:
+    """Fail if the block leaves a resource open or an exception unretrieved."""
+    loop, problems = asyncio.get_running_loop(), list[str]()
     handler, debug = loop.get_exception_handler(), loop.get_debug()
-    loop.set_debug(True)  # Or aiohttp would say nothing of a response that was left open.
-    loop.set_exception_handler(lambda _, context: complaints.append(str(context.get("message"))))
+    loop.set_debug(True)  # aiohttp reports unclosed responses only in debug mode.
+    loop.set_exception_handler(lambda _, context: problems.append(str(context.get("message"))))
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -163,6 +173,6 @@ def nothing_leaks() -> Iterator[None]:
     finally:
         loop.set_exception_handler(handler)
         loop.set_debug(debug)
-    complaints += [str(w.message) for w in caught if issubclass(w.category, ResourceWarning)]
-    shown = sorted({redact_text(text.partition("\n")[0]) for text in complaints})
+    problems += [str(w.message) for w in caught if issubclass(w.category, ResourceWarning)]
+    shown = sorted({redact_text(text.partition("\n")[0]) for text in problems})
     assert not shown, f"not closed: {shown}"

@@ -1,0 +1,113 @@
+"""Verifies a directory and repairs bad files, for the command line and the flow `verify`.
+
+The caller supplies the downloads: the command line runs the engine, the flow runs tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import dataclass
+
+from stac_asset.clients.registry import Clients
+from stac_asset.concurrency import bounded, in_thread
+from stac_asset.config import Config
+from stac_asset.types import Failed, Outcome
+from stac_asset.verify.check import MAX_OPEN_FILES, check_all
+from stac_asset.verify.inventory import Inventory
+from stac_asset.verify.repair import Repair, Unrepairable, after_repair, plan_repairs
+from stac_asset.verify.results import (
+    Bad,
+    Corrupt,
+    Missing,
+    OutOfBounds,
+    Summary,
+    Verdict,
+    VerdictRow,
+    is_good,
+)
+
+
+def _ignore(_: object) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Repairs:
+    """The means to repair files, supplied by the caller."""
+
+    clients: Clients
+    """The clients that read the sources."""
+
+    config: Config
+    """The configuration, from `stac_asset.verify.repair.repair_config`."""
+
+    download: Callable[[Sequence[Repair]], AsyncGenerator[Outcome, None]]
+    """Downloads the planned files, and yields an outcome for each."""
+
+    on_unrepairable: Callable[[Unrepairable], None] = _ignore
+    """Called for each file that cannot be repaired, before the first download. May raise to stop
+    the run."""
+
+
+async def verify_files(
+    inventory: Inventory,
+    open_repairs: Callable[[Sequence[Bad]], AbstractAsyncContextManager[Repairs]] | None = None,
+    on_row: Callable[[VerdictRow], object] = _ignore,
+) -> Summary:
+    """Check all files of a directory, and optionally repair bad files.
+
+    Args:
+        inventory: The inventory of the directory.
+        open_repairs: Opens the means to repair. Called once if there are bad assets, with their
+            verdicts. None means that bad files are only reported.
+        on_row: Called with the final row of each asset, for a report.
+    """
+    summary, bad = Summary(inventory.unreadable), list[Bad]()
+    async with aclosing(check_all(inventory)) as verdicts:
+        async for verdict in verdicts:
+            if open_repairs is not None and isinstance(verdict, Missing | Corrupt | OutOfBounds):
+                bad.append(verdict)
+            else:
+                on_row(summary.add(verdict))
+    if open_repairs is not None and bad:
+        async with open_repairs(bad) as repairs:
+            errors = await _repair(bad, inventory, repairs)
+        for verdict in await _check_again(bad, inventory, errors):
+            on_row(summary.add(verdict, is_good(verdict)))
+    return summary
+
+
+async def _repair(
+    bad: Sequence[Bad], inventory: Inventory, repairs: Repairs
+) -> dict[str, Exception]:
+    """Repair files, and return the errors of failed repairs by the paths of the files."""
+    errors: dict[str, Exception] = {}
+    planned: list[Repair] = []
+    async with aclosing(plan_repairs(bad, inventory, repairs.clients, repairs.config)) as entries:
+        async for entry in entries:
+            if isinstance(entry, Unrepairable):
+                repairs.on_unrepairable(entry)
+                errors[entry.path] = entry.error
+            else:
+                planned.append(entry)
+    async with aclosing(repairs.download(planned)) as outcomes:
+        async for outcome in outcomes:
+            if isinstance(outcome, Failed) and outcome.transfer is not None:
+                errors[outcome.transfer.path] = outcome.error
+    return errors
+
+
+async def _check_again(
+    bad: Sequence[Bad], inventory: Inventory, errors: Mapping[str, Exception]
+) -> list[Verdict]:
+    """Return the verdicts after all repairs, in the order of the earlier verdicts."""
+    verdicts: dict[int, Verdict] = {}
+
+    async def check_one(index: int) -> None:
+        verdicts[index] = await in_thread(after_repair, bad[index], inventory, errors)
+
+    async with aclosing(bounded(check_one, range(len(bad)), MAX_OPEN_FILES)) as checking:
+        async for _ in checking:
+            pass
+    return [verdicts[index] for index in range(len(bad))]
