@@ -16,9 +16,9 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.serializers import CompressedJSONSerializer, JSONSerializer
 
-import deployments
+
 import stac_asset
-from prefect_stac_asset import blocks, flows
+from prefect_stac_asset import blocks, deployments, flows
 from prefect_stac_asset.flows import DownloadOptions
 from prefect_stac_asset.flows.execution.states import BatchError
 from prefect_stac_asset.flows.tasks.check_outcomes import Checked, CheckError
@@ -36,7 +36,7 @@ from stac_asset.types import Failed
 from tests.flows.running import transfers
 from tests.flows.test_states import OPTIONS, make_items
 
-_PACKAGES = (stac_asset, blocks, flows, deployments)
+_PACKAGES = (stac_asset, blocks, deployments, flows)
 
 
 def of_asset(number: int) -> StacAssetError:
