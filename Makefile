@@ -46,7 +46,7 @@ down: $(VENV)/run  ## Stop the server and the worker that `make up` started
 
 .PHONY: test
 test: $(VENV)/dev tests/node/node_modules  ## Run all tests; ARGS='-k name' selects tests
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-lowest
 test-lowest: $(LOWEST)/run  ## Run the schedule tests with the lowest supported dependencies; TESTS='tests/flows' selects others

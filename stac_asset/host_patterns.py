@@ -16,7 +16,7 @@ from yarl import URL
 from stac_asset.errors import ConfigError
 
 _PATTERN = re.compile(
-    r"(?:(?P<scheme>https?)://)?(?P<below>\*\.)?"
+    r"(?:(?P<scheme>https?)://)?(?P<subdomains>\*\.)?"
     r"(?P<host>[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?",
     re.IGNORECASE,
 )
@@ -33,7 +33,7 @@ class HostPattern:
     host: str
     """The host name or address, in lower case."""
 
-    below: bool
+    subdomains: bool
     """Match all subdomains at any depth, and not the host itself."""
 
     port: int
@@ -58,7 +58,7 @@ class HostPattern:
             )
         scheme = (match["scheme"] or "https").lower()
         host = match["host"].lower().strip("[]")
-        return cls(scheme, host, bool(match["below"]), int(match["port"] or _PORTS[scheme]))
+        return cls(scheme, host, bool(match["subdomains"]), int(match["port"] or _PORTS[scheme]))
 
     def match(self, url: URL) -> str | None:
         """Return the text that `*` matches in a URL, or None for a mismatch.
@@ -71,7 +71,7 @@ class HostPattern:
         if (url.scheme, url.port) != (self.scheme, self.port):
             return None
         host = (url.raw_host or "").lower().rstrip(".")
-        if not self.below:
+        if not self.subdomains:
             return "" if host == self.host else None
         label = host.removesuffix(f".{self.host}")
         return label if label and label != host else None

@@ -1,10 +1,11 @@
 """Clients, which open the URLs of assets. Each provider has a folder."""
 
-from stac_asset.clients.base import Client, RangeClient
+from stac_asset.clients.base import Client
 from stac_asset.clients.earthdata.client import EarthdataClient
 from stac_asset.clients.filesystem import FilesystemClient
 from stac_asset.clients.http.client import HttpClient
 from stac_asset.clients.planetary_computer.client import PlanetaryComputerClient
+from stac_asset.clients.range_client import RangeClient
 from stac_asset.clients.registry import Clients, get_client_classes
 from stac_asset.clients.s3.client import S3Client
 from stac_asset.transfer.interface import Request, Response, Stat

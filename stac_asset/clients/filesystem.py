@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from yarl import URL
 
-from stac_asset.clients.base import RangeClient
+from stac_asset.clients.range_client import RangeClient
 from stac_asset.errors import AccessError, NotFoundError, SchemeError, TransferError
 from stac_asset.hrefs import local_path
 from stac_asset.redact import redact_href

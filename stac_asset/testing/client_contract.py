@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 
-from stac_asset.clients.base import RangeClient
+from stac_asset.clients.range_client import RangeClient
 from stac_asset.errors import ContentTypeError
 from stac_asset.hrefs import parse_href
 from stac_asset.messages import Message, OpenUrl

@@ -1,4 +1,4 @@
-"""Blocks as Prefect expects them, and what they make of their fields."""
+"""Block types, validation of block fields, and clients of blocks."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from stac_asset.errors import CredentialError, MissingCredentialError
 from stac_asset.hrefs import parse_href
 from stac_asset.testing import Origin, Status
 from stac_asset.types import Storage
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 SECRET = "pl4nted-s3cret"
 HOSTS = ["example.com", "*.example.org"]
 
 
-class OurFiles(urllib.request.OpenerDirector):
-    """Gives the files of this repository for their addresses, without a network."""
+class RepositoryOpener(urllib.request.OpenerDirector):
+    """URL opener that reads files of this repository instead of requesting the repository URL."""
 
     def open(self, fullurl: Any, *_: Any, **__: Any) -> Any:
         assert fullurl.startswith(f"{REPOSITORY}/raw/main/"), fullurl
@@ -53,20 +53,20 @@ class OurFiles(urllib.request.OpenerDirector):
 
 
 @pytest.fixture
-def _our_files() -> Iterator[None]:
-    urllib.request.install_opener(OurFiles())
+def _repository_files() -> Iterator[None]:
+    urllib.request.install_opener(RepositoryOpener())
     yield
     urllib.request.install_opener(None)  # type: ignore[arg-type]
 
 
-@pytest.mark.usefixtures("_our_files")
+@pytest.mark.usefixtures("_repository_files")
 class TestStandard(BlockStandardTestSuite):
     @pytest.fixture(params=OUR_BLOCKS, ids=lambda kind: kind.__name__)
     def block(self, request: pytest.FixtureRequest) -> type[Block]:
         return request.param  # type: ignore[no-any-return]
 
 
-def test_types_have_the_slugs_that_people_have_saved() -> None:
+def test_block_types_keep_their_slugs() -> None:
     assert {kind.__name__: kind._block_type_slug for kind in OUR_BLOCKS} == {
         "EarthdataCredentials": "earthdata-credentials",
         "S3Credentials": "s3-credentials",
@@ -81,7 +81,7 @@ def test_types_have_the_slugs_that_people_have_saved() -> None:
 
 
 @pytest.mark.parametrize("kind", OUR_BLOCKS)
-def test_what_may_be_secret_is_hidden(kind: type[Block]) -> None:
+def test_secret_fields_are_hidden(kind: type[Block]) -> None:
     words = ("token", "secret", "password", "key", "username", "external", "headers", "extra")
     plain = {"token_url", "token_endpoint"}
     for name, field in kind.model_fields.items():
@@ -90,11 +90,11 @@ def test_what_may_be_secret_is_hidden(kind: type[Block]) -> None:
         assert hidden is secret, name
 
 
-def http(**fields: Any) -> HttpCredentials:
+def make_http_block(**fields: Any) -> HttpCredentials:
     return HttpCredentials(**{"hosts": HOSTS, "token": SECRET, **fields})
 
 
-def oauth2(**fields: Any) -> OAuth2Credentials:
+def make_oauth2_block(**fields: Any) -> OAuth2Credentials:
     defaults = {
         "grant": "client_credentials",
         "token_url": "https://login.example.com/token",
@@ -105,20 +105,20 @@ def oauth2(**fields: Any) -> OAuth2Credentials:
     return OAuth2Credentials(**{**defaults, **fields})
 
 
-WRONG: list[tuple[Any, dict[str, Any], str]] = [
+INVALID_FIELDS: list[tuple[Any, dict[str, Any], str]] = [
     (EarthdataCredentials, {"token": SECRET, "username": SECRET, "password": "x"}, "both set"),
     (EarthdataCredentials, {"username": SECRET}, "Only one of `username` and `password`"),
     (EarthdataCredentials, {"hosts": []}, "hosts"),
     (EarthdataCredentials, {"hosts": [f"{SECRET}/"]}, "is not a host pattern"),
     (EarthdataCredentials, {"tokn": SECRET}, "tokn"),
-    (http, {"token": None}, "The block has no credentials"),
-    (http, {"token": " "}, "The block has no credentials"),
-    (http, {"username": SECRET, "password": SECRET}, "both set"),
-    (http, {"token": None, "username": SECRET}, "Only one of `username` and `password`"),
-    (http, {"token": None, "username": f"{SECRET}:x", "password": SECRET}, "colon"),
-    (http, {"headers": {"X": 3}}, "Header values must be strings"),
-    (http, {"hosts": []}, "hosts"),
-    (http, {"hosts": ["*"]}, "is not a host pattern"),
+    (make_http_block, {"token": None}, "The block has no credentials"),
+    (make_http_block, {"token": " "}, "The block has no credentials"),
+    (make_http_block, {"username": SECRET, "password": SECRET}, "both set"),
+    (make_http_block, {"token": None, "username": SECRET}, "Only one of `username` and `password`"),
+    (make_http_block, {"token": None, "username": f"{SECRET}:x", "password": SECRET}, "colon"),
+    (make_http_block, {"headers": {"X": 3}}, "Header values must be strings"),
+    (make_http_block, {"hosts": []}, "hosts"),
+    (make_http_block, {"hosts": ["*"]}, "is not a host pattern"),
     (HttpCredentials, {"token": SECRET}, "hosts"),
     (S3Credentials, {"access_key_id": SECRET}, "The S3 access key is incomplete"),
     (S3Credentials, {"session_token": SECRET}, "has no access key"),
@@ -127,18 +127,18 @@ WRONG: list[tuple[Any, dict[str, Any], str]] = [
     (
         S3Credentials,
         {"endpoint_url": f"https://{SECRET}@example.com"},
-        "http(s) URL without a user",
+        r"http\(s\) URL without a user name or password",
     ),
     (PlanetaryComputerCredentials, {"blob_hosts": ["a/b"]}, "is not a host pattern"),
-    (oauth2, {"client_secret": None}, "'client_credentials' needs client_secret too"),
-    (oauth2, {"grant": "device_code"}, "needs device_authorization_url too"),
-    (oauth2, {"grant": "password"}, "grant"),
-    (oauth2, {"hosts": ["*"]}, "is not a host pattern"),
+    (make_oauth2_block, {"client_secret": None}, "'client_credentials' needs client_secret too"),
+    (make_oauth2_block, {"grant": "device_code"}, "needs device_authorization_url too"),
+    (make_oauth2_block, {"grant": "password"}, "grant"),
+    (make_oauth2_block, {"hosts": ["*"]}, "is not a host pattern"),
 ]
 
 
-@pytest.mark.parametrize(("make", "fields", "reason"), WRONG)
-def test_wrong_fields_are_refused_without_what_they_hold(
+@pytest.mark.parametrize(("make", "fields", "reason"), INVALID_FIELDS)
+def test_invalid_fields_are_rejected_without_their_values(
     make: Any, fields: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(ValidationError, match=reason) as caught:
@@ -164,7 +164,7 @@ CLAIMS: list[tuple[Block, list[str], list[str]]] = [
         ["https://data.earthdata.nasa.gov/a", "https://data.lpdaac.earthdatacloud.nasa.gov/a"],
     ),
     (
-        http(),
+        make_http_block(),
         ["https://example.com/a", "https://a.b.example.org/"],
         [
             "http://example.com/a",
@@ -173,7 +173,7 @@ CLAIMS: list[tuple[Block, list[str], list[str]]] = [
             "s3://a/b",
         ],
     ),
-    (oauth2(), ["https://example.com/a"], ["https://login.example.com/a", "/a.tif"]),
+    (make_oauth2_block(), ["https://example.com/a"], ["https://login.example.com/a", "/a.tif"]),
     (
         S3Credentials(buckets=["one", "s3://two/a/b/"]),
         ["s3://one/x", "s3://two/a/b/c.tif", "s3://two/a/b"],
@@ -188,26 +188,26 @@ CLAIMS: list[tuple[Block, list[str], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("block", "its", "others"), CLAIMS)
-async def test_a_client_claims_what_its_block_is_for(
-    block: Any, its: list[str], others: list[str]
+@pytest.mark.parametrize(("block", "claimed", "unclaimed"), CLAIMS)
+async def test_client_claims_hrefs_of_its_block(
+    block: Any, claimed: list[str], unclaimed: list[str]
 ) -> None:
     async with await block.client() as client:
-        assert [href for href in its if not client.claims(parse_href(href))] == []
-        assert [href for href in others if client.claims(parse_href(href))] == []
+        assert [href for href in claimed if not client.claims(parse_href(href))] == []
+        assert [href for href in unclaimed if client.claims(parse_href(href))] == []
 
 
-async def test_get_client_is_what_prefect_calls_it() -> None:
-    async with await http().get_client(Config()) as client:
+async def test_get_client_returns_the_client() -> None:
+    async with await make_http_block().get_client(Config()) as client:
         assert client.name == "http"
 
 
-async def test_secrets_of_the_configuration_are_not_used() -> None:
+async def test_block_ignores_secrets_of_configuration() -> None:
     config = Config(http_headers={"X-Other": SECRET}, oauth2_grant=None)
-    async with await http().client(config) as client:
-        headers = await client._client._credentials.headers(parse_href("https://example.com/"))  # type: ignore[attr-defined]
+    async with await make_http_block().client(config) as client:
+        headers = await client._credentials.headers(parse_href("https://example.com/"))  # type: ignore[attr-defined]
         assert headers == {"Authorization": f"Bearer {SECRET}"}
-        assert not client._client.session.headers  # type: ignore[attr-defined]
+        assert not client.session.headers  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -219,11 +219,11 @@ async def test_secrets_of_the_configuration_are_not_used() -> None:
         ("device_code", {"device_authorization_url": "https://login.example.com/device"}),
     ],
 )
-def test_every_grant_becomes_the_librarys(grant: str, fields: dict[str, str]) -> None:
-    block = oauth2(grant=grant, scopes=["a", "b"], extra={"audience": "c"}, **fields)
+def test_oauth2_block_configures_each_grant(grant: str, fields: dict[str, str]) -> None:
+    block = make_oauth2_block(grant=grant, scopes=["a", "b"], extra={"audience": "c"}, **fields)
     config = block._configured(Config(oauth2_username="of another"))
     config.validate()
-    found = {
+    configured = {
         name.removeprefix("oauth2_"): value
         for name, value in dataclasses.asdict(config).items()
         if name.startswith("oauth2_")
@@ -241,22 +241,22 @@ def test_every_grant_becomes_the_librarys(grant: str, fields: dict[str, str]) ->
         "pkce": True,
         "extra": {"audience": "c", "scope": "a b"},
     }
-    assert found == {**expected, **fields}
+    assert configured == {**expected, **fields}
 
 
 @pytest.mark.parametrize("slug", ["s3-credentials", "s3-credentials/", "S3/x", "/x", "a/b/c"])
-def test_what_refers_to_no_block_is_refused(slug: str) -> None:
+def test_invalid_block_reference_is_rejected(slug: str) -> None:
     with pytest.raises(ConfigError, match=r"is not a block reference\. Use <type-slug>/<name>"):
         blocks.ref(slug)
 
 
-def test_a_reference_is_what_stays_one() -> None:
+def test_block_reference_contains_document_slug() -> None:
     assert blocks.ref("s3-credentials/my own") == {
         "$ref": {"block_document_slug": "s3-credentials/my own"}
     }
 
 
-async def test_another_block_holds_no_credentials() -> None:
+async def test_unsupported_block_type_is_rejected() -> None:
     from prefect.blocks.system import Secret
 
     with pytest.raises(
@@ -265,7 +265,7 @@ async def test_another_block_holds_no_credentials() -> None:
         await client_of(Secret(value=SECRET), Config())
 
 
-async def test_minio_says_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_minio_block_requires_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     from prefect_aws.credentials import MinIOCredentials
 
     block = MinIOCredentials(minio_root_user="u", minio_root_password=SECRET)
@@ -275,7 +275,7 @@ async def test_minio_says_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
         assert client.claims(parse_href("s3://a/b"))
 
 
-async def test_requesters_that_cannot_pay_are_told_before_any_request(
+async def test_requester_pays_without_credentials_fails_before_request(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN", "PROFILE"):
@@ -298,7 +298,7 @@ async def test_requesters_that_cannot_pay_are_told_before_any_request(
         await client.check(Request(url))
 
 
-async def test_what_expired_is_one_sentence_and_one_request(origin: Origin) -> None:
+async def test_expired_credentials_fail_after_single_request(origin: Origin) -> None:
     expired = b"<Error><Code>ExpiredToken</Code><Message>m</Message></Error>"
     origin.fault("/bucket/a.tif", Status(400, body=expired), times=0)
     keys = {"access_key_id": "a", "secret_access_key": SECRET, "session_token": f"{SECRET}-2"}
@@ -313,21 +313,21 @@ async def test_what_expired_is_one_sentence_and_one_request(origin: Origin) -> N
     assert len(origin.requests) == 1
 
 
-def test_prefect_finds_the_types_by_entry_point() -> None:
+def test_entry_point_registers_block_types() -> None:
     points = {point.name: point for point in entry_points(group="prefect.collections")}
-    assert points["prefect_stac_asset"].load() is blocks
+    assert points["prefect_stac_asset"].load().blocks is blocks
     for kind in OUR_BLOCKS:
         assert Block.get_block_class_from_key(kind.get_block_type_slug()) is kind
 
 
-def test_secrets_in_a_dict_are_hidden_too() -> None:
-    block = http(headers={"X-Key": f"{SECRET}-header"})
+def test_secret_headers_are_hidden() -> None:
+    block = make_http_block(headers={"X-Key": f"{SECRET}-header"})
     assert isinstance(block.headers, SecretDict)
     assert isinstance(block.token, SecretStr)
     assert SECRET not in f"{block!r} {block} {block.model_dump_json()} {block.model_dump()}"
 
 
-def test_everything_works_without_prefect_aws() -> None:
+def test_flows_import_without_prefect_aws() -> None:
     code = (
         "import sys\n"
         "sys.modules['prefect_aws'] = None\n"
@@ -343,7 +343,7 @@ def test_everything_works_without_prefect_aws() -> None:
     assert "AwsCredentials" not in done.stdout
 
 
-def test_help_names_the_command_without_importing_it() -> None:
-    said = CliRunner().invoke(app, ["--help"])
-    assert "blocks  Added by prefect-stac-asset." in said.output
+def test_help_lists_blocks_command() -> None:
+    result = CliRunner().invoke(app, ["--help"])
+    assert "blocks  Added by prefect-stac-asset." in result.output
     assert "check" in CliRunner().invoke(app, ["blocks", "--help"]).output

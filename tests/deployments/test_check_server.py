@@ -1,4 +1,4 @@
-"""`check --server` and `up` with servers that make no scheduled runs, or cannot be asked."""
+"""`check --server` and `up` with servers that create no scheduled runs or refuse requests."""
 
 from __future__ import annotations
 
@@ -16,93 +16,81 @@ from typing import Any
 import httpx
 import pytest
 
-import prefect_stac_asset.deployments.local_stack as stack_module
+import prefect_stac_asset.deployments.local_stack as local_stack
 from prefect_stac_asset.deployments.local_stack import Stack
 from prefect_stac_asset.deployments.schedules import ScheduleError
-from tests.deployments.scheduling import until
-from tests.deployments.stacks import ROOT
-from tests.deployments.stacks import deployments as run_deployments
-from tests.server_logs import checked_log
-from tests.servers import free_port
+from tests.support.paths import ROOT
+from tests.support.prefect_server import server_process
+from tests.support.scheduled_mirror import wait_for
+from tests.support.server_logs import checked_log
+from tests.support.servers import free_port
+from tests.support.stacks import run_deployments_cli
 
 LOGIN = "admin:s3cret"
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the server's database."""
+    """Folder of the server's database."""
     return tmp_path_factory.mktemp("server")
 
 
 @pytest.fixture(scope="module")
 def server(home: Path) -> Iterator[str]:
-    """The API of a server that asks for a login and makes no scheduled runs."""
+    """API URL of a server that requires authentication and creates no scheduled runs."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
-    command = [sys.executable, "-m", "prefect", "server", "start", "--no-services"]
-    others = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    own = settings(url, home) | {
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")
+    }
+    configured = prefect_settings(url, home) | {
         "PREFECT_SERVER_API_AUTH_STRING": LOGIN,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     }
-    with checked_log(home / "log"), (home / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port)],
-            env=others | own,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            until(lambda: answers(url), "answer of the server")
-            yield url
-        finally:
-            process.terminate()
-            process.wait(60)
+    environment, log = inherited | configured, home / "log"
+    with (
+        checked_log(log),
+        server_process(port, log, "--no-services", environment=environment),
+    ):
+        yield url
 
 
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health", timeout=300).is_success
-    except httpx.TransportError:
-        return False
-
-
-def ask(url: str, path: str, **body: Any) -> Any:
+def post(url: str, path: str, **body: Any) -> Any:
     response = httpx.post(f"{url}{path}", json=body, auth=("admin", "s3cret"), timeout=300)
     assert response.is_success, response.text
     return response.json()
 
 
-def settings(url: str, home: Path) -> dict[str, str]:
+def prefect_settings(url: str, home: Path) -> dict[str, str]:
     return {"PREFECT_API_URL": url, "PREFECT_API_AUTH_STRING": LOGIN, "PREFECT_HOME": str(home)}
 
 
 def is_empty(url: str) -> bool:
-    return not any(ask(url, f"/{kind}/filter") for kind in ("flows", "deployments", "flow_runs"))
+    return not any(post(url, f"/{kind}/filter") for kind in ("flows", "deployments", "flow_runs"))
 
 
-def test_server_without_scheduler_is_named_with_its_version(server: str, tmp_path: Path) -> None:
-    environment = settings(server, tmp_path)
-    done = run_deployments("check", "--server", "--wait", "8", **environment)
+def test_check_fails_for_server_without_scheduler(server: str, tmp_path: Path) -> None:
+    environment = prefect_settings(server, tmp_path)
+    done = run_deployments_cli("check", "--server", "--wait", "8", **environment)
     version = httpx.get(f"{server}/admin/version", auth=("admin", "s3cret"), timeout=300).json()
     assert (done.returncode, done.stdout) == (1, "")
-    waiting, sentence = done.stderr.splitlines()
+    waiting, error = done.stderr.splitlines()
     assert waiting == f"waiting for a scheduled run of {server}, at most 8 s"
-    assert sentence.startswith(
+    assert error.startswith(
         f"error: the server at {server} (Prefect {version}) created no scheduled run within 8 s. "
     )
     assert is_empty(server)
 
 
-def test_interrupted_check_leaves_nothing(server: str, tmp_path: Path) -> None:
+def test_interrupted_check_deletes_its_flow(server: str, tmp_path: Path) -> None:
     checking = subprocess.Popen(
         [sys.executable, "-m", "prefect_stac_asset.deployments", "check", "--server"],
         cwd=ROOT,
-        env={**os.environ, **settings(server, tmp_path)},
+        env={**os.environ, **prefect_settings(server, tmp_path)},
         stderr=subprocess.PIPE,
     )
     try:
-        (found,) = until(lambda: ask(server, "/deployments/filter"), "deployment of the check")
+        (found,) = wait_for(lambda: post(server, "/deployments/filter"), "deployment of the check")
         (schedule,) = found["schedules"]
         assert schedule["active"]
         assert found["work_pool_name"] is None
@@ -118,20 +106,22 @@ def test_interrupted_check_leaves_nothing(server: str, tmp_path: Path) -> None:
     assert is_empty(server)
 
 
-def test_next_check_deletes_what_a_killed_one_left(server: str, home: Path, tmp_path: Path) -> None:
-    left = ask(server, "/flows/", name="check-of-schedules-killed")
-    recent = ask(server, "/flows/", name="check-of-schedules-at-work")
+def test_check_deletes_flow_of_a_killed_check(server: str, home: Path, tmp_path: Path) -> None:
+    abandoned = post(server, "/flows/", name="check-of-schedules-killed")
+    recent = post(server, "/flows/", name="check-of-schedules-at-work")
     with closing(sqlite3.connect(home / "prefect.db", timeout=60)) as database, database:
         created = "UPDATE flow SET created = '2026-01-01 00:00:00.000000' WHERE name = ?"
-        assert database.execute(created, (left["name"],)).rowcount == 1
-    done = run_deployments("check", "--server", "--wait", "1", **settings(server, tmp_path))
+        assert database.execute(created, (abandoned["name"],)).rowcount == 1
+    done = run_deployments_cli(
+        "check", "--server", "--wait", "1", **prefect_settings(server, tmp_path)
+    )
     assert done.returncode == 1
-    assert [one["id"] for one in ask(server, "/flows/filter")] == [recent["id"]]
+    assert [flow["id"] for flow in post(server, "/flows/filter")] == [recent["id"]]
 
 
-def test_refused_login_is_one_sentence(server: str, tmp_path: Path) -> None:
+def test_check_reports_refused_credentials(server: str, tmp_path: Path) -> None:
     key = {"PREFECT_API_KEY": "pnu_wrong", "PREFECT_HOME": str(tmp_path)}
-    done = run_deployments("check", "--server", PREFECT_API_URL=server, **key)
+    done = run_deployments_cli("check", "--server", PREFECT_API_URL=server, **key)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         f"error: Prefect's API {server} returned 401 Unauthorized. Check `PREFECT_API_URL` and "
@@ -139,8 +129,8 @@ def test_refused_login_is_one_sentence(server: str, tmp_path: Path) -> None:
     )
 
 
-def test_check_needs_a_server_that_is_set(tmp_path: Path) -> None:
-    done = run_deployments("check", "--server", PREFECT_HOME=str(tmp_path / "home"))
+def test_check_fails_without_configured_server(tmp_path: Path) -> None:
+    done = run_deployments_cli("check", "--server", PREFECT_HOME=str(tmp_path / "home"))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         "error: No Prefect server is configured. Set `PREFECT_API_URL`, for example to "
@@ -149,13 +139,13 @@ def test_check_needs_a_server_that_is_set(tmp_path: Path) -> None:
     assert not (tmp_path / "home" / "prefect.db").exists()
 
 
-# Whoever starts processes in the background does not wait for them.
+# `Stack` does not wait for the background processes that it starts.
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
-async def test_up_fails_in_the_end_where_no_scheduled_runs_are_made(
+async def test_up_fails_if_server_creates_no_scheduled_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED", "false")
-    monkeypatch.setattr(stack_module, "RUN_TIMEOUT", 6.0)
+    monkeypatch.setattr(local_stack, "RUN_TIMEOUT", 6.0)
     stack = Stack(tmp_path, free_port())
     lines = []
 

@@ -1,4 +1,4 @@
-"""A fresh clone, `make up` with an active schedule: a scheduled run completes."""
+"""`make up` in a fresh clone, with an active schedule."""
 
 from __future__ import annotations
 
@@ -9,17 +9,27 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stac_asset.testing import Origin
-from tests.deployments.scheduling import INTERVAL, ScheduledMirror
-from tests.deployments.stacks import ROOT, Running
-from tests.server_logs import checked_log
-from tests.servers import free_port
+from tests.support.paths import ROOT
+from tests.support.scheduled_mirror import INTERVAL, ScheduledMirror
+from tests.support.server_logs import checked_log
+from tests.support.servers import free_port
+from tests.support.stacks import RunningStack
 
-# Variables of the environment in which the tests run.
-_OF_THE_TESTS = ("PREFECT_", "PYTHON", "VIRTUAL_ENV", "MAKE", "MFLAGS", "PORT", "DATABASE", "VENV")
+# Prefixes of environment variables that a user's shell does not have.
+_TEST_VARIABLES = (
+    "PREFECT_",
+    "PYTHON",
+    "VIRTUAL_ENV",
+    "MAKE",
+    "MFLAGS",
+    "PORT",
+    "DATABASE",
+    "VENV",
+)
 
 
-def clone(folder: Path) -> None:
-    """Copies the files of the work tree that git tracks."""
+def copy_tracked_files(folder: Path) -> None:
+    """Copy the tracked files of the work tree."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True)
     for name in os.fsdecode(listed.stdout).split("\0"):
         if name and (ROOT / name).exists():
@@ -27,10 +37,10 @@ def clone(folder: Path) -> None:
             shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
 
 
-def make_in(folder: Path, port: int) -> Callable[[str], str]:
-    """Returns a function that runs `make` for a target and returns what it prints."""
+def make_function(folder: Path, port: int) -> Callable[[str], str]:
+    """Return a function that runs a `make` target and returns the output."""
     environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_TESTS)
+        name: value for name, value in os.environ.items() if not name.startswith(_TEST_VARIABLES)
     }
 
     def make(target: str) -> str:
@@ -49,8 +59,8 @@ def make_in(folder: Path, port: int) -> Callable[[str], str]:
     return make
 
 
-def processes_of(folder: Path) -> list[bytes]:
-    """Returns the command lines of all processes whose program or files are in a folder."""
+def commands_in(folder: Path) -> list[bytes]:
+    """Return the command lines of processes with a path in a folder."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -64,21 +74,21 @@ def processes_of(folder: Path) -> list[bytes]:
 
 def test_fresh_clone_completes_a_scheduled_run(origin: Origin, tmp_path: Path) -> None:
     folder, port = tmp_path / "clone", free_port()
-    clone(folder)
+    copy_tracked_files(folder)
     mirror = ScheduledMirror("often", origin, tmp_path / "mirror")
     mirror.publish("item")
     mirror.write(folder / "prefect.yaml", INTERVAL)
-    make = make_in(folder, port)
+    make = make_function(folder, port)
     logs = folder / ".up"
     with checked_log(logs / "server.log"), checked_log(logs / "worker-stac-asset.log"):
         try:
-            stack = Running(logs, port, make("up"), {})
+            stack = RunningStack(logs, port, make("up"), {})
             assert f"the server at {stack.url}/api (Prefect " in stack.printed
-            mirror.mirrored("item")
-            mirror.completed(stack.url)
-            mirror.rest(stack.url)
-            assert any(os.fsencode(folder / ".venv") in one for one in processes_of(folder))
+            mirror.wait_for_file("item")
+            mirror.wait_for_completed_runs(stack.url)
+            mirror.pause(stack.url)
+            assert any(os.fsencode(folder / ".venv") in command for command in commands_in(folder))
         finally:
             make("down")
-    assert processes_of(folder) == []
+    assert commands_in(folder) == []
     assert stack.processes() == []

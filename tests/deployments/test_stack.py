@@ -1,4 +1,4 @@
-"""`make up` and `make down` with a real PostgreSQL, in the order in which a person uses them."""
+"""`make up` and `make down` with a real PostgreSQL. All tests share a server, in order."""
 
 from __future__ import annotations
 
@@ -19,52 +19,57 @@ import httpx
 import pytest
 
 from stac_asset.testing import Origin, Stall
-from tests.deployments.postgres import PASSWORD, programs, running_postgres
-from tests.deployments.stacks import ROOT, Running, deployments, running_stack
-from tests.make_item import item_document, make_item
-from tests.server_logs import cancelled_run, checked_log, troubles
+from tests.support.items import item_document, make_item
+from tests.support.paths import ROOT
+from tests.support.postgres import PASSWORD, find_postgres_programs, running_postgres
+from tests.support.server_logs import cancelled_run_errors, checked_log, unexpected_errors
+from tests.support.stacks import SHORT_POLLING, RunningStack, run_deployments_cli, running_stack
 
-RUN = "download-item/download-item"
+DOWNLOAD_ITEM = "download-item/download-item"
 COLLECTION = "download-item-collection"
-QUICK = {"PREFECT_WORKER_QUERY_SECONDS": "1"}
 
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
-    """The URL of a PostgreSQL."""
-    with running_postgres(programs()) as url:
+    """URL of a PostgreSQL database."""
+    with running_postgres(find_postgres_programs()) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
-def stack(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def stack(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     folder = tmp_path_factory.mktemp("stack") / "up"
-    with running_stack(folder, DATABASE=database, **QUICK) as running:
+    with running_stack(folder, DATABASE=database, **SHORT_POLLING) as running:
         yield running
 
 
-def ask(stack: Running, path: str, **body: Any) -> Any:
-    """Returns what the server answers to a question."""
+def post(stack: RunningStack, path: str, **body: Any) -> Any:
+    """Send a POST request to the API, and return the JSON of the response."""
     response = httpx.post(f"{stack.url}/api{path}", json=body, timeout=60)
     assert response.is_success, response.text
     return response.json()
 
 
-def read_deployment(stack: Running, name: str) -> dict[str, Any]:
+def read_deployment(stack: RunningStack, name: str) -> dict[str, Any]:
     response = httpx.get(f"{stack.url}/api/deployments/name/{name}", timeout=60)
     assert response.is_success, response.text
     found: dict[str, Any] = response.json()
     return found
 
 
-def start(stack: Running, name: str, **parameters: Any) -> httpx.Response:
-    """Asks for a run of a deployment, and returns the answer."""
+def delete_deployment(stack: RunningStack, deployment_id: str) -> None:
+    response = httpx.delete(f"{stack.url}/api/deployments/{deployment_id}", timeout=60)
+    assert response.is_success, response.text
+
+
+def create_run(stack: RunningStack, name: str, **parameters: Any) -> httpx.Response:
+    """Create a flow run of a deployment, and return the response."""
     path = f"/api/deployments/{read_deployment(stack, name)['id']}/create_flow_run"
     return httpx.post(f"{stack.url}{path}", json={"parameters": parameters}, timeout=60)
 
 
-def ended(stack: Running, run_id: str) -> dict[str, Any]:
-    """Returns a flow run when it has ended."""
+def wait_for_end(stack: RunningStack, run_id: str) -> dict[str, Any]:
+    """Wait until a flow run has ended, and return the flow run."""
     for _ in range(600):
         run: dict[str, Any] = httpx.get(f"{stack.url}/api/flow_runs/{run_id}", timeout=60).json()
         if run["state"]["type"] in ("COMPLETED", "FAILED", "CANCELLED", "CRASHED"):
@@ -73,17 +78,17 @@ def ended(stack: Running, run_id: str) -> dict[str, Any]:
     raise AssertionError(run["state"])
 
 
-def test_up_says_what_it_did(stack: Running) -> None:
+def test_up_prints_each_step(stack: RunningStack) -> None:
     assert stack.printed.startswith("starting     a server, which may take a minute\n")
     assert f"server       {stack.url}, log in {stack.folder}/server.log" in stack.printed
     assert "http-credentials" in stack.printed
     assert f"work pool    stac-asset, working directory {stack.folder}/data" in (stack.printed)
-    for name in (RUN, "download-item-collection/download-item-collection", "sync/sync"):
+    for name in (DOWNLOAD_ITEM, "download-item-collection/download-item-collection", "sync/sync"):
         assert f"deployment   {name}\n" in stack.printed
     assert f"Open {stack.url}" in stack.printed
 
 
-def test_makefile_runs_these_commands() -> None:
+def test_make_targets_run_up_and_down() -> None:
     for target in ("up", "down"):
         done = subprocess.run(
             ["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True
@@ -94,9 +99,9 @@ def test_makefile_runs_these_commands() -> None:
         )
 
 
-def test_data_are_in_postgres_and_its_password_is_nowhere(stack: Running) -> None:
+def test_database_is_postgresql_and_password_is_not_written(stack: RunningStack) -> None:
     assert not list(stack.folder.rglob("*.db"))
-    assert ask(stack, "/deployments/count") == 5
+    assert post(stack, "/deployments/count") == 5
     note = json.loads((stack.folder / "stack.json").read_text())
     assert note["database"].startswith("postgresql+asyncpg://postgres:***@127.0.0.1:")
     assert PASSWORD not in stack.printed
@@ -104,263 +109,263 @@ def test_data_are_in_postgres_and_its_password_is_nowhere(stack: Running) -> Non
         assert file.is_dir() or PASSWORD not in file.read_text(), file
 
 
-def test_server_calls_nobody(stack: Running) -> None:
+def test_server_settings_disable_telemetry(stack: RunningStack) -> None:
     settings = httpx.get(f"{stack.url}/api/admin/settings", timeout=60).json()["server"]
     assert settings["analytics_enabled"] is False
     assert settings["ui"]["show_promotional_content"] is False
     assert settings["ui"]["api_url"] == f"{stack.url}/api"
 
 
-def test_places_of_runs_outlive_a_server_that_is_killed(stack: Running) -> None:
-    """Prefect's default forgets them with the server, and then nobody ever gives them back."""
+def test_concurrency_leases_are_stored_in_files(stack: RunningStack) -> None:
+    """With leases in memory, the slots of running runs would never be released."""
     settings = httpx.get(f"{stack.url}/api/admin/settings", timeout=60).json()["server"]
     assert settings["concurrency"]["lease_storage"].endswith(".filesystem")
 
 
-def test_run_of_a_deployment_completes(stack: Running, origin: Origin) -> None:
+def test_deployment_run_completes(stack: RunningStack, origin: Origin) -> None:
     href = make_item(origin, "a", "b")
-    done = stack.prefect(
-        "deployment", "run", RUN, "-p", f"source={href}", "-p", "directory=mine", "--watch"
-    )
+    parameters = ("-p", f"source={href}", "-p", "directory=mine")
+    done = stack.prefect("deployment", "run", DOWNLOAD_ITEM, *parameters, "--watch")
     assert done.returncode == 0, done.stdout + done.stderr
-    # A relative directory is where `up` said, and not where the worker happens to be.
+    # A relative directory is in the working directory of the work pool.
     assert (stack.folder / "data" / "mine" / "the-item.json").is_file()
     assert (stack.folder / "data" / "mine" / "a.tif").read_bytes() == origin.content("/a.tif")
 
 
-def test_second_up_starts_nothing_twice(stack: Running, database: str | None) -> None:
-    for _ in range(600):  # The process of a run that has completed may be about to end.
+def test_second_up_starts_no_processes(stack: RunningStack, database: str | None) -> None:
+    for _ in range(600):  # The process of a completed run may still be running.
         before = sorted(stack.processes())
         if len(before) == 2:
             break
         time.sleep(0.2)
     assert len(before) == 2
     arguments = ("up", "--folder", str(stack.folder), "--port")
-    same = deployments(*arguments, str(stack.port), DATABASE=database or "")
+    same = run_deployments_cli(*arguments, str(stack.port), DATABASE=database or "")
     assert same.returncode == 0, same.stderr
     assert same.stdout.startswith("server       http://")
     assert sorted(stack.processes()) == before
-    other = deployments(*arguments, str(stack.port + 1))
+    other = run_deployments_cli(*arguments, str(stack.port + 1))
     assert other.returncode == 1
     assert other.stderr.startswith(f"error: A server is already running on port {stack.port} with ")
     assert PASSWORD not in other.stderr
     assert sorted(stack.processes()) == before
 
 
-def settled(deployment: dict[str, Any]) -> dict[str, Any]:
-    """Returns a deployment without what changes each time."""
+def comparable(deployment: dict[str, Any]) -> dict[str, Any]:
+    """Return a deployment without ids, times and versions."""
     schedules = [
-        {name: value for name, value in one.items() if name not in ("id", "created", "updated")}
-        for one in deployment["schedules"]
+        {
+            name: value
+            for name, value in schedule.items()
+            if name not in ("id", "created", "updated")
+        }
+        for schedule in deployment["schedules"]
     ]
     changing = ("updated", "last_polled", "version_id", "version_info", "pull_steps")
     kept = {name: value for name, value in deployment.items() if name not in changing}
-    return kept | {"schedules": sorted(schedules, key=lambda one: str(one["slug"]))}
+    return kept | {"schedules": sorted(schedules, key=lambda schedule: str(schedule["slug"]))}
 
 
 @pytest.mark.parametrize("name", ["sync", "verify"])
-def test_prefect_deploy_reads_the_file_as_we_do(stack: Running, name: str) -> None:
+def test_prefect_deploy_and_up_register_equal_deployments(stack: RunningStack, name: str) -> None:
     full = f"{name}/{name}"
-    ours = read_deployment(stack, full)
+    by_up = read_deployment(stack, full)
     done = stack.prefect("deploy", "--name", name)
     assert done.returncode == 0, done.stdout + done.stderr
-    theirs = read_deployment(stack, full)
-    assert theirs["updated"] != ours["updated"]
-    assert settled(theirs) == settled(ours)
-    assert ours["entrypoint"] == f"prefect_stac_asset.flows.{name}"
-    assert not ours["pull_steps"]
-    assert not theirs["pull_steps"]
-    assert ours["path"] is None
-    assert ours["global_concurrency_limit"]["limit"] == 1
-    assert ours["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
-    assert ours["schedules"]
-    assert not any(one["active"] for one in ours["schedules"])
+    by_prefect = read_deployment(stack, full)
+    assert by_prefect["updated"] != by_up["updated"]
+    assert comparable(by_prefect) == comparable(by_up)
+    assert by_up["entrypoint"] == f"prefect_stac_asset.flows.{name}"
+    assert not by_up["pull_steps"]
+    assert not by_prefect["pull_steps"]
+    assert by_up["path"] is None
+    assert by_up["global_concurrency_limit"]["limit"] == 1
+    assert by_up["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+    assert by_up["schedules"]
+    assert not any(schedule["active"] for schedule in by_up["schedules"])
 
 
-def test_credentials_by_reference(stack: Running, origin: Origin, tmp_path: Path) -> None:
+def test_scheduled_deployment_uses_saved_credentials(
+    stack: RunningStack, origin: Origin, tmp_path: Path
+) -> None:
     file = tmp_path / "prefect.yaml"
     text = (ROOT / "prefect.yaml").read_text()
     text = text.replace("# credentials: *earthdata", "credentials: *earthdata")
     text = text.replace("earthdata-credentials/mine", "http-credentials/mine")
-    # The server has none of these yet.
+    # New names, so that the server has none of these deployments.
     text = text.replace("  - name: ", "  - name: new-")
-    assert not any(one["name"].startswith("new-") for one in ask(stack, "/deployments/filter"))
+    assert not any(
+        listed["name"].startswith("new-") for listed in post(stack, "/deployments/filter")
+    )
     file.write_text(text)
     server = {"PREFECT_API_URL": f"{stack.url}/api", "PREFECT_HOME": str(tmp_path)}
-    done = deployments("deploy", "--file", str(file), **server)
+    done = run_deployments_cli("deploy", "--file", str(file), **server)
     assert done.returncode == 0, done.stderr
     origin.require("Authorization", "Bearer s3same")
     source = origin.put("/items.json", b'{"type": "FeatureCollection", "features": []}')
     mirror = {"source": source, "search": {}, "directory": str(tmp_path / "mirror")}
-    # This is why no block is named where nobody has saved one.
-    stack.logs["worker-stac-asset.log"].provoke(
+    stack.logs["worker-stac-asset.log"].expect_errors(
         "prefect.engine - .*Validation of flow parameters failed with error: "
         "(ConfigError: )?Block 'http-credentials/mine' is not saved"
     )
-    failed = ended(stack, start(stack, "sync/new-sync", **mirror).json()["id"])
+    failed = wait_for_end(stack, create_run(stack, "sync/new-sync", **mirror).json()["id"])
     assert failed["state"]["type"] == "FAILED"
     assert "Block 'http-credentials/mine' is not saved" in failed["state"]["message"]
-    save = (
-        "from prefect_stac_asset.blocks import HttpCredentials\n"
-        f"HttpCredentials(hosts=['{origin.url}'], token='s3same').save('mine')"
-    )
-    saved = subprocess.run(
-        [sys.executable, "-c", save],
-        cwd=ROOT,
-        env={**os.environ, **server},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert saved.returncode == 0, saved.stderr
-    accepted = start(stack, "sync/new-sync", **mirror)
+    stack.save_http_credentials("mine", origin.url, "s3same")
+    accepted = create_run(stack, "sync/new-sync", **mirror)
     assert accepted.is_success, accepted.text
-    run = ended(stack, accepted.json()["id"])
+    run = wait_for_end(stack, accepted.json()["id"])
     assert run["state"]["type"] == "COMPLETED", run["state"]
     kept = json.dumps([run, read_deployment(stack, "sync/new-sync")])
     assert kept.count('{"$ref": {"block_document_slug": "http-credentials/mine"}}') == 2
     assert "s3same" not in kept
-    for one in ask(stack, "/deployments/filter"):
-        if one["name"].startswith("new-"):
-            assert httpx.delete(f"{stack.url}/api/deployments/{one['id']}", timeout=60).is_success
+    for listed in post(stack, "/deployments/filter"):
+        if listed["name"].startswith("new-"):
+            delete_deployment(stack, listed["id"])
 
 
-def test_run_in_a_container_finds_its_flow(stack: Running, origin: Origin, tmp_path: Path) -> None:
-    """All of it but the container: its pool, its job variables, and the command that it runs."""
+def test_container_command_runs_the_flow(
+    stack: RunningStack, origin: Origin, tmp_path: Path
+) -> None:
+    """Everything except the container: work pool, job variables and command."""
     views = httpx.get(f"{stack.url}/api/collections/views/aggregate-worker-metadata", timeout=60)
     template = views.json()["prefect-docker"]["docker"]["default_base_job_configuration"]
     pool = {"name": "stac-asset-containers", "type": "docker", "base_job_template": template}
     file = tmp_path / "prefect.yaml"
     text = (ROOT / "prefect.yaml").read_text()
     text = text.replace("work_pool: *processes", "work_pool: *containers", 1)
-    file.write_text(text.replace("- name: download-item\n", "- name: contained\n", 1))
+    file.write_text(text.replace("- name: download-item\n", "- name: in-container\n", 1))
     server = {"PREFECT_API_URL": f"{stack.url}/api", "PREFECT_HOME": str(tmp_path / "home")}
-    none = deployments("deploy", "--file", str(file), **server)
-    assert none.stderr.startswith("error: Work pool 'stac-asset-containers' does not exist. ")
-    ask(stack, "/work_pools/", **pool)
-    done = deployments("deploy", "--file", str(file), **server)
+    missing_pool = run_deployments_cli("deploy", "--file", str(file), **server)
+    assert missing_pool.stderr.startswith(
+        "error: Work pool 'stac-asset-containers' does not exist. "
+    )
+    post(stack, "/work_pools/", **pool)
+    done = run_deployments_cli("deploy", "--file", str(file), **server)
     assert done.returncode == 0, done.stderr
-    job = read_deployment(stack, "download-item/contained")["job_variables"]
+    job = read_deployment(stack, "download-item/in-container")["job_variables"]
     assert job.keys() <= template["variables"]["properties"].keys()
     assert job["volumes"] == ["/srv/stac:/srv/stac"]
 
     data = tmp_path / "data"
     parameters = {"source": make_item(origin, "a"), "directory": str(data)}
-    started = start(stack, "download-item/contained", **parameters)
+    started = create_run(stack, "download-item/in-container", **parameters)
     assert started.is_success, started.text
     run_id = started.json()["id"]
     command = template["job_configuration"]["command"]
-    assert command == "{{ command }}"  # empty, and so it is Prefect's own:
+    assert command == "{{ command }}"  # Empty: Prefect runs its own command.
     execute = [sys.executable, "-m", "prefect", "flow-run", "execute", run_id]
     environment = {**os.environ, **server}
     executed = subprocess.run(
         execute, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True
     )
-    assert troubles(f"{executed.stdout}\n{executed.stderr}") == []
-    assert ended(stack, run_id)["state"]["type"] == "COMPLETED"
+    assert unexpected_errors(f"{executed.stdout}\n{executed.stderr}") == []
+    assert wait_for_end(stack, run_id)["state"]["type"] == "COMPLETED"
     assert (data / "the-item.json").is_file()
 
 
-def test_deployments_are_served_without_a_worker(
-    stack: Running, origin: Origin, tmp_path: Path
+def test_served_deployments_run_without_worker(
+    stack: RunningStack, origin: Origin, tmp_path: Path
 ) -> None:
     server = {"PREFECT_API_URL": f"{stack.url}/api", "PREFECT_HOME": str(tmp_path / "home")}
     environment = {**os.environ, **server, "PYTHONPATH": str(ROOT)}
-    quick = {"PREFECT_RUNNER_POLL_FREQUENCY": "1"}
-    # One that is registered for a work pool stays with it.
-    for one in ask(stack, "/deployments/filter"):
-        assert httpx.delete(f"{stack.url}/api/deployments/{one['id']}", timeout=60).is_success
+    short_polling = {"PREFECT_RUNNER_POLL_FREQUENCY": "1"}
+    # `serve` does not detach an existing deployment from its work pool.
+    for listed in post(stack, "/deployments/filter"):
+        delete_deployment(stack, listed["id"])
     (folder := tmp_path / "served").mkdir()
     with checked_log(tmp_path / "log") as log:
         with log.path.open("wb") as output:
             serving = subprocess.Popen(
                 [sys.executable, "-m", "prefect_stac_asset.deployments", "serve"],
                 cwd=folder,
-                env=environment | quick,
+                env=environment | short_polling,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
         try:
             for _ in range(600):
                 assert serving.poll() is None, log.path.read_text()
-                if len(ask(stack, "/deployments/filter")) == 5:
+                if len(post(stack, "/deployments/filter")) == 5:
                     break
                 time.sleep(0.2)
-            assert read_deployment(stack, RUN)["work_pool_name"] is None
-            started = start(stack, RUN, source=make_item(origin, "a"), directory="relative")
-            run = ended(stack, started.json()["id"])
+            assert read_deployment(stack, DOWNLOAD_ITEM)["work_pool_name"] is None
+            started = create_run(
+                stack, DOWNLOAD_ITEM, source=make_item(origin, "a"), directory="relative"
+            )
+            run = wait_for_end(stack, started.json()["id"])
             assert run["state"]["type"] == "COMPLETED", run["state"]
             assert (folder / "relative" / "the-item.json").is_file()
-            serving.send_signal(signal.SIGINT)  # As Ctrl-C does.
+            serving.send_signal(signal.SIGINT)  # As for Ctrl-C.
             assert serving.wait(120) == 0
         finally:
             serving.kill()
             serving.wait(60)
-            assert deployments("deploy", **server).returncode == 0
+            assert run_deployments_cli("deploy", **server).returncode == 0
 
 
-def test_automation_runs_a_deployment_for_each_item(
-    stack: Running, origin: Origin, tmp_path: Path
+def test_automation_runs_deployment_for_each_item_of_collection(
+    stack: RunningStack, origin: Origin, tmp_path: Path
 ) -> None:
-    flow = ask(stack, "/flows/", name="process")
-    target = ask(stack, "/deployments/", name="on-item", flow_id=flow["id"])
+    flow = post(stack, "/flows/", name="process")
+    target = post(stack, "/deployments/", name="on-item", flow_id=flow["id"])
     server = {"PREFECT_API_URL": f"{stack.url}/api", "PREFECT_HOME": str(tmp_path)}
     automate = ("automate", "process/on-item", "--collection", "mine")
-    made, again = deployments(*automate, **server), deployments(*automate, **server)
-    assert made.returncode == 0, made.stderr
-    assert again.stdout == made.stdout  # its id: there is still one
-    none = deployments("automate", "process/none", **server)
-    assert none.stderr == (
-        "error: Deployment 'process/none' does not exist. Set DEPLOYMENT to "
+    first = run_deployments_cli(*automate, **server)
+    second = run_deployments_cli(*automate, **server)
+    assert first.returncode == 0, first.stderr
+    assert second.stdout == first.stdout  # The id of the same automation.
+    missing = run_deployments_cli("automate", "process/missing", **server)
+    assert missing.stderr == (
+        "error: Deployment 'process/missing' does not exist. Set DEPLOYMENT to "
         "'flow name/deployment name'.\n"
     )
-    names = ("one", "two", "other")
+    names = ("first", "second", "other")
     documents = [item_document(origin, name, name=name) for name in names]
     for document, collection in zip(documents, ("mine", "mine", "not-mine"), strict=True):
         document["collection"] = collection
     items = {"type": "FeatureCollection", "features": documents}
     source = origin.put("/items.json", json.dumps(items).encode())
-    # What looks for triggers learns of them by itself, and nobody knows when: so ask again, for
-    # folders that are new, until one round has all of its runs.
+    # The server loads new triggers with a delay. Repeat with new folders until all runs exist.
     for attempt in range(20):
         folder = tmp_path / str(attempt)
-        started = start(
+        started = create_run(
             stack, f"{COLLECTION}/{COLLECTION}", source=source, directory=str(folder)
         ).json()
-        assert ended(stack, started["id"])["state"]["type"] == "COMPLETED"
+        assert wait_for_end(stack, started["id"])["state"]["type"] == "COMPLETED"
         wanted = {(name, str(folder / name / f"{name}.tif")) for name in names[:2]}
-        if wanted <= started_for(stack, target["id"], 2 * (attempt + 1)):
+        if wanted <= parameters_of_runs(stack, target["id"], 2 * (attempt + 1)):
             break
-    found = started_for(stack, target["id"], 0)
+    found = parameters_of_runs(stack, target["id"], 0)
     assert wanted <= found
     assert "other" not in {name for name, _ in found}
 
 
-def started_for(stack: Running, deployment_id: str, count: int) -> set[tuple[str, str]]:
-    """Returns what runs of the deployment were asked for, when there are so many, or soon after."""
-    only = {"deployments": {"id": {"any_": [deployment_id]}}}
+def parameters_of_runs(stack: RunningStack, deployment_id: str, count: int) -> set[tuple[str, str]]:
+    """Wait up to 10 s for a number of runs, and return the item ids and paths."""
+    of_deployment = {"deployments": {"id": {"any_": [deployment_id]}}}
     for _ in range(50):
-        runs = ask(stack, "/flow_runs/filter", **only)
+        runs = post(stack, "/flow_runs/filter", **of_deployment)
         if len(runs) >= count:
             break
         time.sleep(0.2)
     return {(run["parameters"]["item_id"], run["parameters"]["path"]) for run in runs}
 
 
-def test_down_ends_what_is_at_work_and_leaves_nothing(stack: Running, origin: Origin) -> None:
+def test_down_cancels_runs_and_stops_all_processes(stack: RunningStack, origin: Origin) -> None:
     href = make_item(origin, "a")
     origin.fault("/a.tif", Stall(after=10, seconds=600), times=0)
-    accepted = start(stack, RUN, source=href, directory="stalled")
+    accepted = create_run(stack, DOWNLOAD_ITEM, source=href, directory="stalled")
     assert accepted.is_success, accepted.text
     for _ in range(600):
         if origin.gets("/a.tif"):
             break
         time.sleep(0.2)
     assert len(stack.processes()) > 2
-    stack.logs["worker-stac-asset.log"].provoke(
-        *cancelled_run("download item.json to stalled", "the-item/a")
+    stack.logs["worker-stac-asset.log"].expect_errors(
+        *cancelled_run_errors("download item.json to stalled", "the-item/a")
     )
-    done = deployments("down", "--folder", str(stack.folder))
+    done = run_deployments_cli("down", "--folder", str(stack.folder))
     assert done.returncode == 0, done.stderr
     assert re.search(r"run '.* to stalled' was cancelled", done.stdout), done.stdout
     assert "worker-stac-asset was stopped" in done.stdout
@@ -368,4 +373,5 @@ def test_down_ends_what_is_at_work_and_leaves_nothing(stack: Running, origin: Or
     assert stack.processes() == []
     with closing(socket.socket()) as probe:
         assert probe.connect_ex(("127.0.0.1", stack.port)) != 0
-    assert deployments("down", "--folder", str(stack.folder)).stdout == "Nothing is running.\n"
+    second = run_deployments_cli("down", "--folder", str(stack.folder))
+    assert second.stdout == "Nothing is running.\n"

@@ -1,4 +1,4 @@
-"""`make demo` from end to end: real items, generated items, and input that is no good."""
+"""`make demo` with real items, generated items and invalid input."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ import pytest
 
 from stac_asset.stac.parse import load_stac
 from stac_asset.testing import Origin
-from tests.server_logs import checked_log
+from tests.support.paths import ROOT
+from tests.support.server_logs import checked_log
 
-ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "examples"))
 
-import make_data  # noqa: E402
+import make_data
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of what is tracked, far from any other folder."""
+    """Copy of the examples in an empty folder."""
     folder = tmp_path / "project"
     (folder / "examples").mkdir(parents=True)
     shutil.copytree(ROOT / "examples", folder / "examples", dirs_exist_ok=True)
     return folder
 
 
-def demo(
+def run_demo(
     folder: Path, *arguments: str, provoked: tuple[str, ...] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the demo, and checks the log of its flow runs and its embedded server."""
+    """Run the demo, and check the log of the flow runs and of the embedded server."""
     command = [sys.executable, str(folder / "examples" / "demo.py"), *arguments]
     with checked_log(folder / ".demo" / "prefect.log", *provoked):
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
@@ -47,7 +47,7 @@ def digest(path: Path) -> str:
 
 def test_demo_downloads_real_items(checkout: Path, shared_data: Path) -> None:
     (checkout.parent / "shared").symlink_to(shared_data.parent)
-    done = demo(checkout)
+    done = run_demo(checkout)
     assert (done.returncode, done.stderr) == (0, "")
     assert "23 downloaded, 0 skipped, 0 failed: 328,367,712 bytes" in done.stdout
     assert "23 of 23 files are identical to the served files" in done.stdout
@@ -65,8 +65,8 @@ def test_demo_downloads_real_items(checkout: Path, shared_data: Path) -> None:
     assert digest(image) == digest(shared_data / image.name)
 
 
-def test_demo_without_real_items_takes_the_examples(checkout: Path) -> None:
-    done = demo(checkout)
+def test_demo_without_real_items_downloads_examples(checkout: Path) -> None:
+    done = run_demo(checkout)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("3 of 3 files are identical to the served files") == 2
     for source in (checkout / "examples" / "data").glob("*.tif"):
@@ -74,31 +74,29 @@ def test_demo_without_real_items_takes_the_examples(checkout: Path) -> None:
         assert digest(copy) == digest(source)
 
 
-def test_demo_takes_any_href_and_says_what_is_wrong_with_one(
-    checkout: Path, origin: Origin
-) -> None:
+def test_demo_reports_error_for_invalid_href(checkout: Path, origin: Origin) -> None:
     empty = make_data.item("empty", 0, {})
     hrefs = {
         origin.href("/gone.json"): "404",
         origin.put("/empty.json", json.dumps(empty).encode()): "has no assets",
     }
     origin.remove("/gone.json")
-    # The flow's own tests have more kinds of bad input; each demo starts a server of its own.
+    # Two cases, because each starts a server. Tests of the flow cover more.
     for href, reason in hrefs.items():
         failed = rf"Encountered exception during execution: .*{reason}|Finished in state .*{reason}"
-        done = demo(checkout, href, provoked=(rf"Flow run 'download [^']+' - ({failed})",))
+        done = run_demo(checkout, href, provoked=(rf"Flow run 'download [^']+' - ({failed})",))
         assert done.returncode == 1, done.stdout
-        (sentence,) = done.stderr.splitlines()
-        assert href in sentence
-        assert reason in sentence
+        (error,) = done.stderr.splitlines()
+        assert href in error
+        assert reason in error
     assert not (checkout / ".demo" / "data").exists()
 
 
-def test_example_data_is_what_its_code_makes(tmp_path: Path) -> None:
+def test_example_data_equals_generated_data(tmp_path: Path) -> None:
     make_data.make_data(tmp_path)
     committed = sorted((ROOT / "examples" / "data").iterdir())
-    made = sorted(tmp_path.iterdir())
-    assert [file.name for file in made] == [file.name for file in committed]
-    assert [digest(file) for file in made] == [digest(file) for file in committed]
+    generated = sorted(tmp_path.iterdir())
+    assert [file.name for file in generated] == [file.name for file in committed]
+    assert [digest(file) for file in generated] == [digest(file) for file in committed]
     for document in tmp_path.glob("*.json"):
         assert len(pystac.Item.from_file(str(document)).assets) == 3

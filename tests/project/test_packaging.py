@@ -1,4 +1,4 @@
-"""What is built and pinned: the wheel, and the locks."""
+"""The wheel, the source distribution and the lock files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import configparser
 import re
 import subprocess
 import sys
+import tarfile
 import zipfile
 from email import message_from_bytes
 from importlib.metadata import packages_distributions
@@ -16,65 +17,101 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = ("stac_asset", "blocks", "flows", "deployments")
+from prefect_stac_asset import flows
+from tests.support.paths import ROOT
+from tests.support.remote_runs import FLOWS
+
+PACKAGES = ("stac_asset", "prefect_stac_asset")
+LINKED_FOLDERS = ("blocks", "flows", "deployments")
+"""Folders at the top level of the repository that are subpackages of `prefect_stac_asset`."""
 
 
-def test_wheel_holds_the_four_packages_typed_and_nothing_else(wheel: Path) -> None:
+def test_wheel_contains_two_typed_packages(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    tops = {name.split("/")[0] for name in names if ".dist-info" not in name}
-    assert tops == set(PACKAGES)
+    top_level = {name.split("/")[0] for name in names if ".dist-info" not in name}
+    assert top_level == set(PACKAGES)
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
 
 
-def test_wheel_holds_every_file_of_the_packages(wheel: Path) -> None:
-    list_files = ["git", "ls-files", "--", *PACKAGES]
-    listed = subprocess.run(list_files, check=True, capture_output=True, text=True, cwd=ROOT)
+def test_wheel_contains_every_tracked_file_of_the_packages(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert set(listed.stdout.split()) <= set(names)
+    files = {file for file in tracked_files(*PACKAGES) if not (ROOT / file).is_symlink()}
+    files |= {f"prefect_stac_asset/{file}" for file in tracked_files(*LINKED_FOLDERS)}
+    assert files <= set(names)
+    assert "prefect_stac_asset/deployments/prefect.yaml" in names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 
-def test_wheel_names_its_entry_points(wheel: Path) -> None:
+def tracked_files(*folders: str) -> list[str]:
+    list_files = ["git", "ls-files", "--", *folders]
+    listed = subprocess.run(list_files, check=True, capture_output=True, text=True, cwd=ROOT)
+    return listed.stdout.split()
+
+
+def test_wheel_from_sdist_equals_wheel_from_checkout(wheel: Path, tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path)]
+    subprocess.run([*build, "--sdist", str(ROOT)], check=True, capture_output=True)
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        assert [member.name for member in archive if member.issym() or member.islnk()] == []
+        archive.extractall(tmp_path, filter="data")
+    folder = tmp_path / sdist.name.removesuffix(".tar.gz")
+    subprocess.run([*build, "--wheel", str(folder)], check=True, capture_output=True)
+    (from_sdist,) = tmp_path.glob("*.whl")
+    assert checksums(from_sdist) == checksums(wheel)
+
+
+def checksums(archive: Path) -> dict[str, int]:
+    """Return the CRC-32 checksum of each file of a ZIP archive."""
+    return {member.filename: member.CRC for member in zipfile.ZipFile(archive).infolist()}
+
+
+def test_wheel_declares_entry_points(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     (name,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
     points = configparser.ConfigParser()
     points.read_string(archive.read(name).decode())
     assert dict(points["console_scripts"]) == {"stac-asset": "stac_asset.cli:main"}
-    assert dict(points["prefect.collections"]) == {"prefect_stac_asset": "blocks"}
-    assert dict(points["stac_asset.commands"]) == {"blocks": "blocks.cli:app"}
+    assert dict(points["prefect.collections"]) == {"prefect_stac_asset": "prefect_stac_asset"}
+    assert dict(points["stac_asset.commands"]) == {"blocks": "prefect_stac_asset.blocks.cli:app"}
 
 
-def test_packages_import_from_an_installed_wheel(installed_wheel: Path) -> None:
+def test_packages_import_from_installed_wheel(installed_wheel: Path) -> None:
+    modules = [*PACKAGES, *(f"prefect_stac_asset.{folder}" for folder in LINKED_FOLDERS)]
+    # -I ignores PYTHONPATH and the working directory.
     code = (
-        f"import {', '.join(PACKAGES)}\n"
-        f"for package in ({', '.join(PACKAGES)}):\n"
-        "    print(package.__file__)\n"
+        f"import sys; sys.path.insert(0, {str(installed_wheel)!r})\n"
+        f"import {', '.join(modules)}\n"
+        f"for module in ({', '.join(modules)}):\n"
+        "    print(module.__file__)\n"
         "from importlib.metadata import distribution\n"
         "for point in distribution('prefect-stac-asset').entry_points:\n"
         "    point.load()\n"
     )
-    # -I keeps the environment, and the working folder, out of the search path.
-    code = f"import sys; sys.path.insert(0, {str(installed_wheel)!r})\n{code}"
     start = [sys.executable, "-I", "-c", code]
     done = subprocess.run(start, check=True, capture_output=True, text=True, cwd=installed_wheel)
-    places = done.stdout.splitlines()
-    assert [place.startswith(str(installed_wheel)) for place in places] == [True] * 4
+    assert done.stdout.splitlines() == [
+        str(installed_wheel / module.replace(".", "/") / "__init__.py") for module in modules
+    ]
 
 
-def test_modules_of_flows_hide_no_other_package() -> None:
-    # Prefect puts the folder of a flow that it loads by path first on `sys.path`.
+@pytest.mark.parametrize("name", FLOWS)
+def test_modules_beside_a_flow_hide_no_other_package(name: str) -> None:
+    # Prefect inserts the folder of a flow that is loaded by path at the start of `sys.path`.
+    module = sys.modules[getattr(flows, name).fn.__module__]
+    modules = {path.stem for path in Path(str(module.__file__)).parent.glob("*.py")}
+    assert module.__name__.rpartition(".")[2] in modules
     others = {*sys.stdlib_module_names, *packages_distributions()} - set(PACKAGES)
-    assert {path.stem for path in (ROOT / "flows").glob("*.py")} & others == set()
+    assert modules & others == set()
 
 
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-lowest.lock")
 
 
 def pins(lock: str) -> dict[str, str]:
-    """Returns the version of each package of a lock; extras and markers are left out.
+    """Return the version of each package in a lock file.
 
-    A package that a lock pins once for each Python has the version for the oldest.
+    For a package with several versions, the version for the oldest Python is returned.
     """
     text = (ROOT / lock).read_text()
     found = re.findall(r"^([a-z0-9._-]+)(?:\[[^]]*\])?==(\S+)", text, re.M)
@@ -84,7 +121,7 @@ def pins(lock: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def bounds(wheel: Path) -> dict[str, SpecifierSet]:
-    """The versions of each dependency, extras included, that the wheel's metadata admit."""
+    """Version bounds of each dependency in the wheel's metadata, including extras."""
     archive = zipfile.ZipFile(wheel)
     (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
     lines = message_from_bytes(archive.read(name)).get_all("Requires-Dist", [])
@@ -93,7 +130,7 @@ def bounds(wheel: Path) -> dict[str, SpecifierSet]:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_lock_pins_everything_with_hashes_and_names_no_host(lock: str) -> None:
+def test_lock_pins_packages_with_hashes_and_contains_no_urls(lock: str) -> None:
     text = (ROOT / lock).read_text()
     assert "://" not in text
     assert "--index" not in text
@@ -105,21 +142,21 @@ def test_lock_pins_everything_with_hashes_and_names_no_host(lock: str) -> None:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_lock_pins_packages_with_extras_without_them_too(lock: str) -> None:
-    """The pip of Python 3.11 would look for the newest version of such a package."""
+def test_lock_also_pins_packages_with_extras_without_extras(lock: str) -> None:
+    """Otherwise the pip of Python 3.11 would search for the newest version of the package."""
     text = (ROOT / lock).read_text()
     with_extras = set(re.findall(r"^([a-z0-9._-]+)\[[^]]*\](==\S+)", text, re.M))
     assert "sqlalchemy" in dict(with_extras)
     assert with_extras <= set(re.findall(r"^([a-z0-9._-]+)(==\S+)", text, re.M))
 
 
-def test_development_lock_extends_the_other() -> None:
-    run, develop = pins("requirements.lock"), pins("requirements-dev.lock")
-    assert {name: develop.get(name) for name in run} == run
+def test_development_lock_contains_runtime_lock() -> None:
+    runtime, development = pins("requirements.lock"), pins("requirements-dev.lock")
+    assert {name: development.get(name) for name in runtime} == runtime
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_locked_versions_are_within_the_bounds_of_the_wheel(
+def test_locked_versions_are_within_bounds_of_the_wheel(
     lock: str, bounds: dict[str, SpecifierSet]
 ) -> None:
     pinned = pins(lock)
@@ -129,7 +166,7 @@ def test_locked_versions_are_within_the_bounds_of_the_wheel(
     assert outside == []
 
 
-def test_lowest_lock_has_the_lower_bounds_of_the_wheel(bounds: dict[str, SpecifierSet]) -> None:
+def test_lowest_lock_pins_lower_bounds_of_the_wheel(bounds: dict[str, SpecifierSet]) -> None:
     pinned = pins("requirements-lowest.lock")
     assert bounds.keys() <= pinned.keys()
     for name in ("prefect", "sqlalchemy", "pydantic", "aiohttp", "pystac-client", "pyproj"):
@@ -137,8 +174,8 @@ def test_lowest_lock_has_the_lower_bounds_of_the_wheel(bounds: dict[str, Specifi
         assert Version(pinned[name]) == Version(lowest), name
 
 
-# docs/decisions/0007-versions-of-prefect.md has the table of these.
-BROKEN = [
+# See the table in docs/decisions/0007-versions-of-prefect.md.
+INCOMPATIBLE_VERSIONS = [
     {"prefect": "3.8.8", "sqlalchemy": "2.1.0", "fastapi": "0.150.0"},
     {"prefect": "3.8.8", "sqlalchemy": "2.1.9", "fastapi": "0.150.0"},
     {"prefect": "3.9.0", "sqlalchemy": "2.1.9", "fastapi": "0.150.0"},
@@ -153,7 +190,7 @@ BROKEN = [
     {"pydantic-settings": "2.13.1"},
     {"stac-geoparquet": "0.7.0"},
 ]
-WORKING = [
+COMPATIBLE_VERSIONS = [
     {"prefect": "3.8.0", "sqlalchemy": "2.0.16", "fastapi": "0.139.0", "pydantic": "2.11.5"},
     {"prefect": "3.8.0", "sqlalchemy": "2.0.58", "fastapi": "0.150.0"},
     {"prefect": "3.8.8", "sqlalchemy": "2.0.58", "fastapi": "0.150.0"},
@@ -162,15 +199,15 @@ WORKING = [
 ]
 
 
-@pytest.mark.parametrize("versions", BROKEN)
-def test_wheel_excludes_versions_that_do_not_work_together(
+@pytest.mark.parametrize("versions", INCOMPATIBLE_VERSIONS)
+def test_wheel_excludes_incompatible_versions(
     versions: dict[str, str], bounds: dict[str, SpecifierSet]
 ) -> None:
     assert not all(version in bounds[name] for name, version in versions.items())
 
 
-@pytest.mark.parametrize("versions", WORKING)
-def test_wheel_admits_versions_that_work_together(
+@pytest.mark.parametrize("versions", COMPATIBLE_VERSIONS)
+def test_wheel_allows_compatible_versions(
     versions: dict[str, str], bounds: dict[str, SpecifierSet]
 ) -> None:
     assert all(version in bounds[name] for name, version in versions.items())

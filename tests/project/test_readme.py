@@ -1,4 +1,4 @@
-"""The README's commands exist, and its code runs."""
+"""Commands, files and code of the README."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 README = (ROOT / "README.md").read_text()
 
 
-def test_first_use_from_python_runs(tmp_path: Path) -> None:
+def test_python_example_runs(tmp_path: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
     assert len([line for line in code.splitlines() if line]) <= 10
     (tmp_path / "examples").symlink_to(ROOT / "examples")
@@ -30,7 +31,7 @@ def test_named_targets_and_files_exist() -> None:
         assert (ROOT / image).is_file(), image
 
 
-def test_ci_runs_the_commands_of_the_readme_and_nothing_else() -> None:
+def test_ci_runs_exactly_the_commands_of_the_readme() -> None:
     script = (ROOT / ".ci" / "run").read_text()
     lines = [line for line in script.splitlines() if not line.startswith("#")]
     commands = ["scripts/install-system-packages", "make lint", "make test"]

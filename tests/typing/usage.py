@@ -1,6 +1,6 @@
-"""Typical uses, for the type checker alone: nothing here runs.
+"""Typical calls, which only the type checker reads.
 
-Each call gives every argument, by name and by position, so that a signature that changes is found.
+Calls pass every argument by name and by position, so that a changed signature is an error.
 """
 
 from __future__ import annotations
@@ -261,7 +261,7 @@ def synchronously(
     assert_type(
         blocking.plan_item_collection(item_collection, "directory", path_template="${id}"), Plan
     )
-    # What the checker must refuse; an ignore that is not needed is an error too.
+    # Invalid calls. An unused ignore is an error, too.
     blocking.download_item(item)  # type: ignore[call-arg]
     blocking.download_item(item, "directory", confg=config)  # type: ignore[call-arg]
     blocking.read_href(1)  # type: ignore[arg-type]
@@ -301,14 +301,14 @@ async def clients(config: Config) -> None:
         assert_type(await cache.get_client("s3://bucket/key"), Client)
 
 
-class OwnClient(Client):
-    """A client of one's own."""
+class CustomClient(Client):
+    """A user-defined client."""
 
-    name = "own"
+    name = "custom"
 
     def claims(self, url: URL) -> bool:
-        """Returns whether it is ours."""
-        return url.scheme == "own"
+        """Return whether the client downloads a URL."""
+        return url.scheme == "custom"
 
     async def open_url(
         self,
@@ -317,8 +317,8 @@ class OwnClient(Client):
         messages: MessageQueue | None = None,
         stream: bool | None = None,
     ) -> AsyncIterator[bytes]:
-        """Yields bytes."""
-        yield b"own"
+        """Yield the content."""
+        yield b"custom"
 
 
 async def progress(messages: Queue[Message]) -> str:

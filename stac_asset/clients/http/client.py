@@ -15,7 +15,6 @@ from aiohttp import ClientResponse, ClientSession, hdrs
 from yarl import URL
 
 from stac_asset import validate
-from stac_asset.clients.base import RangeClient
 from stac_asset.clients.http import headers
 from stac_asset.clients.http.credentials import Credential, Credentials, credentials_from_config
 from stac_asset.clients.http.session import (
@@ -24,6 +23,7 @@ from stac_asset.clients.http.session import (
     session_without_secrets,
     timeout_of,
 )
+from stac_asset.clients.range_client import RangeClient
 from stac_asset.config import Config
 from stac_asset.error_mapping import mapped_errors
 from stac_asset.errors import ResponseError, TransferError

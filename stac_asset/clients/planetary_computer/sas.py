@@ -164,7 +164,7 @@ def _container(url: URL, hosts: tuple[HostPattern, ...]) -> Container | None:
         if label is None:
             continue
         parts = [unquote(part) for part in url.raw_path.split("/")[1:]]
-        account = label if host.below else parts.pop(0)
+        account = label if host.subdomains else parts.pop(0)
         name = parts[0] if len(parts) > 1 else ""
         if (
             _ACCOUNT.fullmatch(account)

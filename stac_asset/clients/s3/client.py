@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from yarl import URL
 
 from stac_asset import validate
-from stac_asset.clients.base import RangeClient
+from stac_asset.clients.range_client import RangeClient
 from stac_asset.clients.s3.connections import (
     AttemptLimit,
     ConnectionOptions,

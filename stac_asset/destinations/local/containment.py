@@ -112,11 +112,11 @@ class ContainedDirectory:
             folder: The open folder.
 
         Raises:
-            DestinationError: The folder was moved, replaced or removed.
+            DestinationError: The folder or the directory was moved, replaced or removed.
         """
         try:
             with self.open_folder(os.path.join(folder.key, "file")) as now:
-                if now.is_same(folder):
+                if now.is_same(folder) and self._is_still_there():
                     return
         except OSError:
             pass
@@ -124,6 +124,10 @@ class ContainedDirectory:
         raise DestinationError(
             f"the folder {path} was moved or replaced during the download. Run the download again."
         )
+
+    def _is_still_there(self) -> bool:
+        """Return whether the directory's path still leads to the directory that was opened."""
+        return self._root is not None and os.path.samestat(os.stat(self.path), os.fstat(self._root))
 
     def _open_root(self, make: bool) -> int:
         was_removed = self._root is not None and not os.fstat(self._root).st_nlink

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -80,15 +81,21 @@ class ResumeNoteFile:
 
     def read(self) -> ResumeNote | None:
         """Read the file, and return the note if the file holds a valid note."""
+        # Without O_NONBLOCK, opening a pipe would wait for a writer.
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            fd = os.open(
-                self._name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=self._folder
-            )
+            fd = os.open(self._name, flags, dir_fd=self._folder)
         except OSError:
             return None
-        with open(fd, "rb") as file, suppress(OSError):
-            return ResumeNote.parse(file.read())
-        return None
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                return None
+            with open(fd, "rb", closefd=False) as file:
+                return ResumeNote.parse(file.read())
+        except OSError:
+            return None
+        finally:
+            os.close(fd)
 
     def write(self, note: ResumeNote) -> None:
         """Write or replace the note.

@@ -170,7 +170,8 @@ def _or_open(when: datetime | None) -> str:
 
 
 def _delta(count: str, unit: str) -> relativedelta:
-    return relativedelta(**{f"{unit.lower()}s": int(count)})
+    arguments: dict[str, Any] = {f"{unit.lower()}s": int(count)}
+    return relativedelta(**arguments)
 
 
 def _subtract(when: datetime, length: relativedelta, text: str) -> datetime:
@@ -201,8 +202,8 @@ def _span(text: str, whole: str) -> tuple[datetime, datetime]:
         start = _parse(match[0])
         if match["clock"]:
             return start, start
-        unit = "days" if match["day"] else "months" if match["month"] else "years"
-        end: datetime = start + relativedelta(**{unit: 1}) - _RESOLUTION
+        unit = "day" if match["day"] else "month" if match["month"] else "year"
+        end: datetime = start + _delta("1", unit) - _RESOLUTION
     except (ValueError, OverflowError):
         raise ConfigError(
             f"`search.datetime` '{whole}' is not a valid time. Use {_HINT}."

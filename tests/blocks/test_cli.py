@@ -1,0 +1,153 @@
+"""The commands `stac-asset blocks` and `prefect block register` on a Prefect server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from socket import socket
+
+import pytest
+from click.testing import CliRunner
+from prefect.blocks.core import Block
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+
+from prefect_stac_asset.blocks import HttpCredentials, S3Credentials
+from stac_asset.cli.app import app
+from stac_asset.errors import StacAssetError
+from stac_asset.testing import Origin
+from tests.support.paths import ROOT
+from tests.support.server_logs import unexpected_errors
+
+pytestmark = pytest.mark.usefixtures("prefect_test")
+
+STAC_ASSET = ["-c", "from stac_asset.cli import main; main()", "blocks"]
+SECRET = "pl4nted-token"
+
+
+@dataclass
+class CommandResult:
+    """Exit code and output of a process."""
+
+    code: int
+    output: str
+    errors: str
+
+
+async def run_command(*arguments: str) -> CommandResult:
+    settings = get_current_settings().to_environment_variables(exclude_unset=True)
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, *arguments],
+        env={**os.environ, **settings, "PYTHONPATH": str(ROOT), "COLUMNS": "300"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert unexpected_errors(f"{done.stdout}\n{done.stderr}") == []
+    return CommandResult(done.returncode, done.stdout, done.stderr)
+
+
+async def test_prefect_command_registers_block_types() -> None:
+    done = await run_command(
+        "-m", "prefect", "block", "register", "-m", "prefect_stac_asset.blocks"
+    )
+    assert done.code == 0, done.errors
+    async with get_client() as client:
+        for slug in ("earthdata", "s3", "planetary-computer", "http", "oauth2"):
+            kind = await client.read_block_type_by_slug(f"{slug}-credentials")
+            assert kind.name in done.output
+            assert str(kind.logo_url).endswith(".png")
+            assert kind.code_example
+
+
+@pytest.fixture
+async def protected_origin(origin: Origin) -> Origin:
+    """An origin that requires a token, with saved blocks that have a valid or an invalid token."""
+    origin.require("authorization", f"Bearer {SECRET}")
+    origin.put("/a.tif", b"12345678")
+    for name, token in (("valid", SECRET), ("invalid", "another")):
+        block = HttpCredentials(hosts=[origin.url], token=token)
+        await Block.asave(block, name, overwrite=True)
+    for other in (HttpCredentials(hosts=["example.com"], token="x"), S3Credentials()):
+        await Block.asave(other, "ambiguous", overwrite=True)
+    return origin
+
+
+async def test_saved_blocks_are_listed_and_checked(protected_origin: Origin) -> None:
+    href = protected_origin.href("/a.tif")
+    listed, good = await asyncio.gather(
+        run_command(*STAC_ASSET), run_command(*STAC_ASSET, "check", "valid", "--href", href)
+    )
+    assert listed.code == 0, listed.errors
+    rows = dict(line.strip().split(maxsplit=1) for line in listed.output.splitlines())
+    assert {"invalid", "valid", "ambiguous"} <= set(rows["http-credentials"].split(", "))
+    assert "ambiguous" in rows["s3-credentials"].split(", ")
+    assert "oauth2-credentials" in rows
+    assert (good.code, good.output) == (
+        0,
+        f"block 'http-credentials/valid' can open {href} (8 bytes)\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "href", "message"),
+    [
+        (
+            "http-credentials/invalid",
+            "",
+            "block 'http-credentials/invalid' was refused by 127.0.0.1",
+        ),
+        (
+            "valid",
+            "https://example.com/a",
+            "block 'http-credentials/valid' does not apply to https://exa",
+        ),
+        ("s3-credentials/missing", "s3://a/b", "Block 's3-credentials/missing' is not saved"),
+        ("missing", "s3://a/b", "Block 'missing' is not saved"),
+        (
+            "ambiguous",
+            "s3://a/b",
+            "Block name 'ambiguous' is ambiguous. Set NAME to s3-credentials/ambiguous or http",
+        ),
+    ],
+)
+async def test_check_reports_href_that_block_cannot_open(
+    protected_origin: Origin, name: str, href: str, message: str
+) -> None:
+    href = href or protected_origin.href("/a.tif")
+    result = await asyncio.to_thread(
+        CliRunner().invoke, app, ["blocks", "check", name, "--href", href]
+    )
+    assert isinstance(result.exception, StacAssetError)
+    assert str(result.exception).startswith(message)
+    assert SECRET not in str(result.exception)
+    assert len(protected_origin.requests) <= 2  # HEAD, then GET if HEAD fails.
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["check", "valid", "--href", "https://example.com/a"]], ids=["list", "check"]
+)
+async def test_unavailable_prefect_api_is_reported(origin: Origin, arguments: list[str]) -> None:
+    origin.require("authorization", "unknown")
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        closed = f"127.0.0.1:{free.getsockname()[1]}/api"
+        unauthorized = f"{origin.url.removeprefix('http://')}/api"
+        for address, message in {
+            closed: f"http://{closed} is unreachable (All connection attempts failed). Check "
+            "`PREFECT_API_URL`.",
+            unauthorized: f"http://{unauthorized} returned 401 Unauthorized. Check "
+            "`PREFECT_API_URL` and `PREFECT_API_KEY` or `PREFECT_API_AUTH_STRING`.",
+        }.items():
+            with temporary_settings({PREFECT_API_URL: f"http://user:{SECRET}@{address}"}):
+                result = await asyncio.to_thread(CliRunner().invoke, app, ["blocks", *arguments])
+            assert isinstance(result.exception, StacAssetError)
+            assert str(result.exception) == f"Prefect's API {message}"
+    requests = [request for request in origin.requests if request.path.endswith("/block_documents")]
+    assert requests
+    assert all("include_secrets=false" in request.query for request in requests)

@@ -1,0 +1,171 @@
+"""Prefect's UI in a real browser: the run form, the artifacts of a run and the block forms.
+
+The following command updates the screenshots in `docs/images`:
+
+    UPDATE_DOCS=1 make test ARGS=tests/browser
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect, sync_playwright
+from prefect.blocks.core import Block
+
+from prefect_stac_asset.blocks.registry import OUR_BLOCKS
+from stac_asset.testing import Origin
+from tests.support.items import make_item
+from tests.support.paths import ROOT
+from tests.support.stacks import SHORT_POLLING, RunningStack, running_stack
+
+CHROMIUM = shutil.which("chromium")
+LOGOS = "https://github.com/prefect-stac-asset/prefect-stac-asset/raw/main/blocks/logos/"
+TIMEOUT_MS = 120_000
+"""Timeout of browser actions, in milliseconds, for busy machines."""
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="chromium is not installed. Run scripts/install-system-packages."
+)
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[RunningStack]:
+    # The screenshots show this path, so it must be short.
+    with (
+        tempfile.TemporaryDirectory(prefix="up-") as folder,
+        running_stack(Path(folder), **SHORT_POLLING) as running,
+    ):
+        yield running
+
+
+@pytest.fixture
+def blocked_hosts() -> set[str]:
+    """Hosts of blocked requests of the browser."""
+    return set()
+
+
+@pytest.fixture
+def page(stack: RunningStack, blocked_hosts: set[str]) -> Iterator[Page]:
+    """Browser page that can only send requests to the loopback interface."""
+
+    def filter_request(route: Route) -> None:
+        url = urlsplit(route.request.url)
+        host = url.hostname or ""
+        if host == "127.0.0.1" or url.scheme in ("data", "blob"):
+            route.continue_()
+        elif route.request.url.startswith(LOGOS):
+            route.fulfill(path=ROOT / "blocks" / "logos" / PurePosixPath(url.path).name)
+        else:
+            blocked_hosts.add(host)
+            route.abort()
+
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        page = browser.new_page(viewport={"width": 1400, "height": 900}, color_scheme="light")
+        page.set_default_timeout(TIMEOUT_MS)
+        expect.set_options(timeout=TIMEOUT_MS)
+        page.route("**/*", filter_request)
+        yield page
+        browser.close()
+
+
+def field(page: Page, title: str) -> Locator:
+    """Return the form field with a title."""
+    label = page.locator("label").get_by_text(title, exact=True)
+    return page.locator("div.group").filter(has=label).last
+
+
+def submit(page: Page) -> Any:
+    """Submit the form, and return the JSON of the request.
+
+    The server responds with 503 while SQLite is locked. Unlike Prefect's client, the UI does not
+    retry the request.
+    """
+    while True:
+        with page.expect_response(
+            lambda response: response.url.endswith("/create_flow_run")
+        ) as response:
+            page.get_by_role("button", name="Submit", exact=True).click()
+        if response.value.status != 503:
+            return response.value.request.post_data_json
+
+
+def take_screenshot(page: Page, name: str) -> None:
+    """Update a screenshot of the documentation if UPDATE_DOCS is set."""
+    if os.environ.get("UPDATE_DOCS"):
+        page.add_style_tag(content="[data-sonner-toaster] { display: none }")
+        page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png", animations="disabled")
+
+
+def test_run_form_starts_run_with_artifacts(
+    stack: RunningStack, page: Page, blocked_hosts: set[str], origin: Origin
+) -> None:
+    href = make_item(origin, "visual", "thumbnail")
+    origin.require("Authorization", "Bearer s3same")
+    stack.save_http_credentials("archive", origin.url, "s3same")
+    stack.save_http_credentials("another", "https://example.com", "s3same")
+
+    page.goto(stack.url)
+    page.get_by_role("link", name="Deployments", exact=True).click()
+    # Links to the flow have the same text.
+    deployments = page.locator("a[href*='/deployments/deployment/']")
+    deployments.get_by_text("download-item", exact=True).click()
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Custom run").click()
+
+    field(page, "Item").locator("textarea").fill(href)
+    field(page, "Directory").locator("textarea").fill("from-the-form")
+    credentials = field(page, "Credentials (Optional)")
+    credentials.get_by_role("tab", name="HttpCredentials").click()
+    credentials.get_by_role("button", name="Select a block").click()
+    page.get_by_role("option", name="archive", exact=True).click()
+    expect(page.get_by_role("option", name="archive", exact=True)).to_have_count(0)
+    take_screenshot(page, "run-form")
+    expect(page.get_by_text("Include only these assets")).to_have_count(0)  # In a collapsed group.
+    field(page, "Options (Optional)").get_by_role("tab", name="Set").first.click()
+    only = field(page, "Include only these assets (Optional)")
+    only.get_by_role("button", name="Add item").click()
+    only.locator("textarea").fill("visual")
+    title = "Write checksums and sizes to documents (Optional)"
+    field(page, title).get_by_role("switch").click()
+    expect(page.get_by_text("Maximum HTTP attempts")).to_have_count(0)  # In a collapsed group.
+    field(page, "Attempts and timeouts (Optional)").get_by_role("tab", name="Set").click()
+    field(page, "Maximum HTTP attempts (Optional)").locator("input").fill("3")
+    (reference,) = submit(page)["parameters"]["credentials"].items()
+    name, document = reference
+    assert name == "$ref"
+    assert document.keys() == {"block_document_id"}
+
+    page.get_by_role("link", name="download item.json to from-the-form").first.click()
+    expect(page.get_by_text("Completed", exact=True).first).to_be_visible()
+    page.get_by_role("tab", name="Artifacts").click()
+    expect(page.get_by_text("stac-asset-summary")).to_be_visible()
+    page.get_by_text("stac-asset-summary").click()
+    page.locator("a[href*='/artifacts/artifact/']").first.click()
+    expect(page.get_by_text("1 of 1 assets downloaded").first).to_be_visible()
+    expect(page.get_by_text("downloaded").first).to_be_visible()
+    take_screenshot(page, "artifact")
+
+    folder = stack.folder / "data" / "from-the-form"
+    assert (folder / "visual.tif").read_bytes() == origin.content("/visual.tif")
+    assert not (folder / "thumbnail.tif").exists()
+    assert "file:checksum" in (folder / "the-item.json").read_text()
+    # The UI requests the settings of its telemetry although telemetry is disabled.
+    assert blocked_hosts <= {"sr-client-cfg.amplitude.com"}
+
+
+@pytest.mark.parametrize("kind", OUR_BLOCKS, ids=lambda kind: kind.__name__)
+def test_block_form_has_all_fields(stack: RunningStack, page: Page, kind: type[Block]) -> None:
+    page.goto(f"{stack.url}/blocks/catalog/{kind.get_block_type_slug()}/create")
+    for name, field in kind.model_fields.items():
+        title = re.compile(rf"^{field.title}( \(Optional\))?$")
+        expect(page.get_by_text(title).first, name).to_be_visible()

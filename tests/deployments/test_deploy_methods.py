@@ -1,0 +1,241 @@
+"""Flows deployed with each method of Prefect's documentation, and run by a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import yaml
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments.runner import RunnerDeployment
+from prefect.flows import load_flow_from_entrypoint
+from prefect.runner import Runner
+from prefect.settings import get_current_settings
+from prefect.types.entrypoint import EntrypointType
+
+from prefect_stac_asset import flows
+from tests.support.paths import ROOT
+from tests.support.remote_runs import (
+    FLOWS,
+    flow_parameters,
+    flow_wrote_files,
+    run_registered_deployment,
+    write_sources,
+)
+from tests.support.workers import wait_for_pool
+
+pytestmark = pytest.mark.usefixtures("prefect_test")
+
+DEPLOY = """
+import sys
+
+from prefect import flow
+
+from prefect_stac_asset import flows
+
+pool, checkout, user_folder, *names = sys.argv[1:]
+options = {"work_pool_name": pool, "print_next_steps": False, "ignore_warnings": True}
+for name in names:
+    getattr(flows, name).deploy("deploy", **options)
+for name in names:
+    file = getattr(flows, name).fn.__module__.replace(".", "/") + ".py"
+    flow.from_source(checkout, f"{file}:{name}").deploy("source-file", **options)
+for name in names:
+    flow.from_source(user_folder, f"user_flows.py:{name}").deploy("user-file", **options)
+flow.from_source(user_folder, "user_flows.py:changed").deploy("user-file", **options)
+"""
+
+USER_FLOWS = f"""
+from pathlib import Path
+
+from prefect import flow
+
+from prefect_stac_asset import flows
+from prefect_stac_asset.flows import {", ".join(FLOWS)}
+
+@flow
+async def user_flow(source: str, directory: str):
+    await flows.download_item.with_options(retries=1)(source, directory)
+
+def touch_file(flow, run, state):
+    Path(run.parameters["directory"], "completed").touch()
+
+changed = flows.download_item.with_options(name="changed", on_completion=[touch_file])
+"""
+
+EXECUTED_FLOWS = {
+    "deploy": ("download_item", "sync", "verify"),
+    "source-file": FLOWS,
+    "user-file": ("download_collection", "check_assets"),
+    "prefect-yaml": ("download_item_collection", "sync"),
+}
+"""Flows that are executed, by deployment method: each flow with two methods. All are deployed."""
+
+
+def run_python(*command: str, folder: Path) -> None:
+    """Run Python with the settings of the test server."""
+    settings = get_current_settings().to_environment_variables(exclude_unset=True)
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        env={**os.environ, **settings, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def deploy_with_each_method(folder: Path, pool: str) -> None:
+    """Deploy each flow with each method, and the user flow that calls `download_item`."""
+    (folder / "deploy.py").write_text(DEPLOY)
+    (folder / "user_flows.py").write_text(USER_FLOWS)
+    run_python("deploy.py", pool, str(ROOT), str(folder), *FLOWS, folder=folder)
+    listed = [
+        {
+            "name": "prefect-yaml",
+            "entrypoint": f"{getattr(flows, name).fn.__module__}.{name}",
+            "work_pool": {"name": pool},
+        }
+        for name in FLOWS
+    ]
+    (folder / "prefect.yaml").write_text(yaml.safe_dump({"name": "x", "deployments": listed}))
+    prefect = ("-m", "prefect", "--no-prompt", "deploy")
+    run_python(*prefect, "--all", folder=folder)
+    run_python(*prefect, "user_flows.py:user_flow", "-n", "command", "-p", pool, folder=folder)
+
+
+Runs = dict[str, tuple[Path, FlowRun]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def runs(pool: str, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """Output directory and finished flow run of each deployment."""
+    folder = tmp_path_factory.mktemp("deploying")
+    sources = write_sources(folder)
+    await wait_for_pool(pool)
+    await asyncio.to_thread(deploy_with_each_method, folder, pool)
+    names = {
+        f"{getattr(flows, name).name}/{method}": name
+        for method, executed in EXECUTED_FLOWS.items()
+        for name in executed
+    }
+    names["user-flow/command"] = names["changed/user-file"] = "download_item"
+
+    async def run_one(deployment: str, name: str) -> tuple[Path, FlowRun]:
+        out = folder / deployment.replace("/", "-")
+        return out, await run_registered_deployment(deployment, flow_parameters(name, sources, out))
+
+    ended = await asyncio.gather(*(run_one(*each) for each in names.items()))
+    return dict(zip(names, ended, strict=True))
+
+
+@pytest.mark.parametrize("method", EXECUTED_FLOWS)
+async def test_deployed_flows_complete(runs: Runs, method: str) -> None:
+    for name in EXECUTED_FLOWS[method]:
+        out, run = runs[f"{getattr(flows, name).name}/{method}"]
+        assert run.state is not None
+        assert run.state.is_completed(), (name, run.state)
+        assert flow_wrote_files(name, out)
+
+
+async def test_user_flow_deployed_by_command_completes(runs: Runs) -> None:
+    out, run = runs["user-flow/command"]
+    assert run.state is not None
+    assert run.state.is_completed(), run.state
+    assert flow_wrote_files("download_item", out)
+
+
+async def test_flow_with_options_from_user_file_keeps_its_options(runs: Runs) -> None:
+    out, run = runs["changed/user-file"]
+    assert run.state is not None
+    assert run.state.is_completed(), run.state
+    assert flow_wrote_files("download_item", out)
+    assert (out / "completed").exists()
+
+
+@pytest.mark.parametrize("name", FLOWS)
+async def test_result_of_flow_deployed_by_source_file_loads(runs: Runs, name: str) -> None:
+    _, run = runs[f"{getattr(flows, name).name}/source-file"]
+    assert run.state is not None
+    result: Any = await run.state.aresult()
+    assert type(result).__module__.startswith("prefect_stac_asset.flows.")
+    assert isinstance(result, getattr(flows, type(result).__name__))
+
+
+@pytest.mark.parametrize("name", FLOWS)
+async def test_server_stores_given_entrypoint(runs: Runs, name: str) -> None:
+    flow = getattr(flows, name)
+    module = flow.fn.__module__
+    expected = {
+        "deploy": f"{module}.{name}",
+        "source-file": f"{module.replace('.', '/')}.py:{name}",
+        "user-file": f"user_flows.py:{name}",
+        "prefect-yaml": f"{module}.{name}",
+    }
+    async with get_client() as client:
+        for method, entrypoint in expected.items():
+            found = await client.read_deployment_by_name(f"{flow.name}/{method}")
+            assert found.entrypoint == entrypoint
+
+
+@pytest.mark.parametrize("name", FLOWS)
+async def test_deployment_entrypoint_is_module_path_by_default(name: str) -> None:
+    original = getattr(flows, name)
+    for flow in (original, original.with_options(name="another")):
+        made = [
+            await asyncio.to_thread(flow.to_deployment, "x"),
+            await flow.to_deployment("x"),
+            await flow.ato_deployment("x"),
+        ]
+        for deployment in made:
+            assert deployment.entrypoint == f"{flow.fn.__module__}.{name}"
+            assert deployment.entrypoint_type == EntrypointType.MODULE_PATH
+            assert deployment.flow_name == flow.name
+
+
+@pytest.mark.parametrize("name", FLOWS)
+async def test_deployment_has_given_entrypoint_type(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = getattr(flows, name)
+    monkeypatch.chdir(ROOT)
+    path = f"{flow.fn.__module__.replace('.', '/')}.py:{name}"
+    options = {"entrypoint_type": EntrypointType.FILE_PATH}
+    assert (await flow.ato_deployment("x", **options)).entrypoint == path
+    assert (await asyncio.to_thread(flow.to_deployment, "x", **options)).entrypoint == path
+    module = RunnerDeployment.from_flow(flow, "x", entrypoint_type=EntrypointType.MODULE_PATH)
+    assert module.entrypoint == f"{flow.fn.__module__}.{name}"
+
+
+async def test_runner_stores_given_entrypoint_type(prefect_server: None) -> None:
+    runner = Runner(name="runner")
+    given = await runner.aadd_flow(
+        flows.verify, name="given", entrypoint_type=EntrypointType.MODULE_PATH
+    )
+    async with get_client() as client:
+        assert (
+            await client.read_deployment(given)
+        ).entrypoint == "prefect_stac_asset.flows.verification.flow.verify"
+
+
+def test_flow_loaded_by_path_keeps_path_entrypoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "user_flows.py").write_text(
+        "from prefect_stac_asset.flows.parameters.flow import asset_flow\n"
+        "@asset_flow()\n"
+        "def user_flow(credentials: None = None) -> None: ...\n"
+    )
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    loaded = load_flow_from_entrypoint("user_flows.py:user_flow")
+    assert loaded.to_deployment("x").entrypoint == "user_flows.py:user_flow"  # type: ignore[union-attr]

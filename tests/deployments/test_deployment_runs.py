@@ -1,0 +1,122 @@
+"""Flow runs that `run_deployment` starts and that Prefect's API cancels."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.deployments import run_deployment
+from prefect.states import Cancelling
+
+from prefect_stac_asset import flows
+from prefect_stac_asset.flows import DownloadResult, VerifyResult
+from stac_asset.errors import DownloadError, NotFoundError
+from stac_asset.testing import Origin, Stall
+from tests.support.flow_inputs import put_item_collection
+from tests.support.server_logs import ServerLog, cancelled_run_errors
+from tests.support.workers import deploy, wait_for_final_state
+
+pytestmark = pytest.mark.usefixtures("prefect_test")
+
+
+async def test_deployment_run_returns_download_result(
+    origin: Origin, tmp_path: Path, pool: str
+) -> None:
+    name = await deploy(flows.download_item_collection, pool)
+    source = put_item_collection(origin, 2, "a")
+    run: Any = await run_deployment(
+        name, parameters={"source": source, "directory": str(tmp_path)}, timeout=280
+    )
+    assert isinstance(run, FlowRun)
+    assert run.state is not None
+    assert run.state.is_completed(), run.state
+    result = await run.state.aresult()
+    assert isinstance(result, DownloadResult)
+    assert [item.id for item in result.items()] == ["item-0", "item-1"]
+
+
+async def test_failed_deployment_run_raises_download_error(
+    origin: Origin, tmp_path: Path, pool: str, worker_log: ServerLog
+) -> None:
+    name = await deploy(flows.download_item_collection, pool)
+    source = put_item_collection(origin, 2, "a")
+    origin.remove("/1/a.tif")
+    flow_run = re.escape(f"Flow run 'download items.json to {tmp_path}'")
+    worker_log.expect_errors(
+        r"Task run 'item-1/a' - Task run failed with exception: ResponseNotFoundError\(",
+        r"Task run 'item-1/a' - Finished in state Failed\(.*404 Not Found",
+        rf"{flow_run} - Encountered exception during execution: DownloadError\(",
+        rf"{flow_run} - Finished in state Failed\(.*1 of 2 assets failed",
+    )
+    run: Any = await run_deployment(
+        name, parameters={"source": source, "directory": str(tmp_path)}, timeout=280
+    )
+    assert run.state.is_failed()
+    with pytest.raises(DownloadError) as caught:
+        await run.state.aresult()
+    assert caught.value.total == 2
+    assert [isinstance(error, NotFoundError) for error in caught.value.exceptions] == [True]
+
+
+@pytest.mark.parametrize("granularity", ["asset", "batch"])
+async def test_cancelled_run_stops_transfers_and_next_run_resumes_them(
+    origin: Origin, tmp_path: Path, pool: str, worker_log: ServerLog, granularity: str
+) -> None:
+    name = await deploy(flows.download_item_collection, pool)
+    source = put_item_collection(origin, 3, "a")
+    origin.put("/1/a.tif", bytes(range(256)) * 4096)
+    origin.fault("/1/a.tif", Stall(after=512 * 1024))
+    parameters = {
+        "source": source,
+        "directory": str(tmp_path),
+        "granularity": granularity,
+        "options": {"http_read_timeout": 600},
+    }
+    run: Any = await run_deployment(name, parameters=parameters, timeout=0)
+    while not (origin.gets("/1/a.tif") and len(list(tmp_path.glob("item-*/*.tif"))) == 2):
+        await asyncio.sleep(0.1)
+    part = await _wait_for_part_file(tmp_path)
+    worker_log.expect_errors(
+        *cancelled_run_errors(f"download items.json to {tmp_path}", "item-(1/a|0/a and 2 more)")
+    )
+    async with get_client() as client:
+        await client.set_flow_run_state(run.id, Cancelling())
+    state = await wait_for_final_state(run)
+    assert state.type == StateType.CANCELLED
+    while origin.in_flight:
+        await asyncio.sleep(0.1)
+    assert not (tmp_path / "item-1" / "a.tif").exists()
+    assert part.exists()
+    origin.forget()
+    again: Any = await run_deployment(name, parameters=parameters, timeout=280)
+    assert again.state.is_completed(), again.state
+    (request,) = origin.gets("/*.tif")
+    assert request.path == "/1/a.tif"
+    assert request.range == f"bytes={512 * 1024}-"
+    assert (tmp_path / "item-1" / "a.tif").read_bytes() == bytes(range(256)) * 4096
+
+
+async def _wait_for_part_file(directory: Path) -> Path:
+    """Wait until the part file of the stalled asset has 512 KiB, and return the path."""
+    while True:
+        for part in directory.rglob("*.part*"):
+            if part.stat().st_size >= 512 * 1024:
+                return part
+        await asyncio.sleep(0.1)
+
+
+async def test_verify_run_returns_persisted_result(
+    origin: Origin, tmp_path: Path, pool: str
+) -> None:
+    await flows.download_item_collection(put_item_collection(origin, 1, "a"), str(tmp_path))
+    name = await deploy(flows.verify, pool)
+    run: Any = await run_deployment(name, parameters={"directory": str(tmp_path)}, timeout=280)
+    assert run.state.is_completed(), run.state
+    result = await run.state.aresult()
+    assert isinstance(result, VerifyResult)
+    assert result.directory == str(tmp_path)

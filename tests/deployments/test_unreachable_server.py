@@ -1,0 +1,56 @@
+"""Commands without a reachable Prefect server."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+from prefect_stac_asset.deployments.__main__ import main
+from prefect_stac_asset.deployments.background import Background
+from prefect_stac_asset.deployments.local_stack import Stack
+from stac_asset.testing import Origin
+from tests.support.servers import free_port
+
+
+@pytest.mark.parametrize("command", ["deploy", "serve", "automate flow/name"])
+@pytest.mark.parametrize("is_other_server", [False, True], ids=["port closed", "other HTTP server"])
+def test_command_reports_unreachable_server(
+    command: str,
+    is_other_server: bool,
+    origin: Origin,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The response of a Prefect server to URLs without /api.
+    for path in ("/deployments/name/flow/name", "/work_pools/stac-asset", "/block_types/"):
+        origin.put(path, b"<html></html>")
+    url = origin.url if is_other_server else f"http://127.0.0.1:{free_port()}/api"
+    monkeypatch.setattr(sys, "argv", ["deployments", *command.split()])
+    with (
+        temporary_settings({PREFECT_API_URL: url, PREFECT_HOME: tmp_path}),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main()
+    printed = capsys.readouterr()
+    assert (ended.value.code, printed.out) == (1, "")
+    (error,) = printed.err.splitlines()
+    assert error.startswith(f"error: Prefect's API {url} ")
+    assert error.endswith(". Check `PREFECT_API_URL`.")
+    assert ("is unreachable (" in error) is not is_other_server
+
+
+# `Stack` does not wait for the background processes that it starts.
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+async def test_down_stops_processes_if_server_does_not_respond(tmp_path: Path) -> None:
+    stack = Stack(tmp_path, free_port())
+    processes = [Background(name, tmp_path) for name in ("server", "worker-pool")]
+    for process in processes:
+        process.start(["sleep", "600"], {})
+    warning, *stopped = [line async for line in stack.down()]
+    assert warning.startswith("no run was cancelled: Prefect server returned an error (")
+    assert stopped == ["worker-pool was stopped", "server was stopped"]
+    assert [process.pid() for process in processes] == [None, None]

@@ -1,0 +1,133 @@
+"""Library logs in the log of a flow run, read from a Prefect server."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.schemas.objects import State
+from prefect.logging.handlers import APILogHandler
+
+from prefect_stac_asset import flows
+from prefect_stac_asset.flows import DownloadOptions
+from prefect_stac_asset.flows.execution.library_logs import LIBRARY, send_library_logs
+from prefect_stac_asset.flows.parameters.options import Granularity
+from stac_asset.testing import Origin
+from tests.support.items import item_document, make_item
+from tests.support.prefect_reads import read_logs
+
+OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=1, warn=True)
+
+
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
+    """Logger of the library in the state before the first flow run."""
+    library = logging.getLogger(LIBRARY)
+    level, handlers = library.level, library.handlers[:]
+    library.setLevel(logging.NOTSET)
+    for handler in handlers:
+        library.removeHandler(handler)
+    yield library
+    library.setLevel(level)
+    library.handlers[:] = handlers
+
+
+def put_item_with_invalid_checksum(origin: Origin) -> str:
+    """Put an item with an asset with an invalid checksum on the origin."""
+    document = item_document(origin, "a")
+    document["assets"]["a"]["file:checksum"] = "no-multihash"
+    return origin.put("/item.json", json.dumps(document).encode())
+
+
+async def test_library_logs_are_sent_to_their_flow_run(
+    origin: Origin, tmp_path: Path, logger: logging.Logger
+) -> None:
+    href = put_item_with_invalid_checksum(origin)
+    first = await flows.download_item(href, str(tmp_path / "1"), return_state=True)
+    second = await flows.download_item(href, str(tmp_path / "2"), return_state=True)
+    for state in (first, second):
+        (log,) = await read_logs(state, LIBRARY, 1)
+        assert (log.level, log.name) == (logging.WARNING, "stac_asset.plan")
+        assert "asset 'a' of item 'the-item' can't be verified" in log.message
+
+
+async def test_configured_logger_level_is_respected(
+    origin: Origin, tmp_path: Path, logger: logging.Logger
+) -> None:
+    logger.setLevel(logging.ERROR)
+    href = put_item_with_invalid_checksum(origin)
+    state = await flows.download_item(href, str(tmp_path), return_state=True)
+    await read_logs(state, "prefect.flow_runs", 3)
+    await read_logs(state, LIBRARY, 0)
+
+
+async def read_warnings(state: State[Any], count: int) -> list[str]:
+    """Return the warnings in the log of a flow run."""
+    logs = await read_logs(state, "prefect.flow_runs", count, logging.WARNING)
+    assert {log.level for log in logs} == {logging.WARNING}
+    return sorted(log.message for log in logs)
+
+
+@pytest.mark.parametrize("granularity", ["asset", "batch"])
+async def test_warn_logs_each_failed_asset(
+    origin: Origin, tmp_path: Path, granularity: Granularity
+) -> None:
+    document = item_document(origin, "a", "b")
+    document["assets"]["local"] = {"href": "file:///etc/hostname"}
+    origin.remove("/b.tif")
+    href = origin.put("/item.json", json.dumps(document).encode())
+    state = await flows.download_item(href, str(tmp_path), OPTIONS, granularity, return_state=True)
+    assert state.name == "CompletedWithWarnings"
+    first, second = await read_warnings(state, 2)
+    assert first == (
+        f"DownloadWarning: asset 'b' of item 'the-item': 404 Not Found for {origin.href('/b.tif')}"
+    )
+    assert second.startswith("DownloadWarning: asset 'local' of item 'the-item': the href ")
+
+
+async def test_warn_logs_at_most_20_failed_assets(origin: Origin, tmp_path: Path) -> None:
+    keys = [f"k{number:02d}" for number in range(25)]
+    href = make_item(origin, *keys)
+    for key in keys:
+        origin.remove(f"/{key}.tif")
+    state = await flows.download_item(href, str(tmp_path), OPTIONS, "batch", return_state=True)
+    report = tmp_path / "the-item.report.ndjson"
+    *shown, rest = await read_warnings(state, 21)
+    assert rest == f"5 more assets failed. See the report {report}."
+    assert len({line.partition(":")[0] for line in shown}) == 1
+    checked = await flows.check_assets(href, OPTIONS, "batch", return_state=True)
+    *shown, rest = await read_warnings(checked, 21)
+    assert rest == "5 more assets failed."
+    assert all("404 Not Found" in line for line in shown)
+
+
+async def test_raised_error_is_not_logged_as_warning(origin: Origin, tmp_path: Path) -> None:
+    href = make_item(origin, "a")
+    origin.remove("/a.tif")
+    options = OPTIONS.model_copy(update={"warn": False})
+    state = await flows.download_item(href, str(tmp_path), options, return_state=True)
+    logs = await read_logs(state, "prefect.flow_runs", 4)
+    assert [log.message for log in logs if log.level == logging.WARNING] == []
+
+
+def test_handler_is_attached_once(logger: logging.Logger) -> None:
+    send_library_logs()
+    send_library_logs()
+    assert [type(handler) for handler in logger.handlers] == [APILogHandler]
+    assert logger.level == logging.INFO
+
+
+def test_existing_api_handler_is_not_duplicated(logger: logging.Logger) -> None:
+    logger.addHandler(APILogHandler())
+    send_library_logs()
+    assert len(logger.handlers) == 1
+
+
+def test_log_outside_of_run_causes_no_warning(logger: logging.Logger) -> None:
+    send_library_logs()
+    # A handler of Prefect would warn about the missing run. The tests treat warnings as errors.
+    logger.warning("outside of a run")

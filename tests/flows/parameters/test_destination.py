@@ -1,0 +1,157 @@
+"""Destination directories: creation, and errors before any request or download."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.schemas.objects import State
+
+from prefect_stac_asset import flows
+from prefect_stac_asset.flows import DownloadOptions
+from prefect_stac_asset.flows.parameters.destination import checked_directory
+from stac_asset import Config
+from stac_asset.errors import DestinationError
+from stac_asset.testing import Origin
+from tests.support.collections import collection_document
+from tests.support.flow_inputs import put_item_collection
+from tests.support.items import make_item
+from tests.support.prefect_reads import read_back
+
+OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2)
+FLOWS = {
+    "item": flows.download_item,
+    "collection": flows.download_collection,
+    "item collection": flows.download_item_collection,
+    "mirror": flows.sync,
+}
+
+
+async def run_flow(name: str, origin: Origin, directory: str, **options: Any) -> State[Any]:
+    """Run a flow of `FLOWS` on a matching source."""
+    if name == "item":
+        href = make_item(origin, "a")
+    elif name == "collection":
+        document = collection_document(origin, "a")
+        href = origin.put("/collection.json", json.dumps(document).encode())
+    else:
+        href = put_item_collection(origin, 2, "a")
+    chosen = OPTIONS.model_copy(update=options)
+    return await FLOWS[name](href, directory, options=chosen, return_state=True)  # type: ignore
+
+
+@pytest.mark.parametrize("name", FLOWS)
+async def test_impossible_directory_fails_before_any_request(origin: Origin, name: str) -> None:
+    options = {} if name == "mirror" else {"check_first": True}  # Not supported by mirrors.
+    state = await run_flow(name, origin, "/dev/null/data", **options)
+    await read_back(state, 0)
+    error = await state.aresult(raise_on_failure=False)
+    assert isinstance(error, DestinationError)
+    assert str(error) == "Cannot create directory '/dev/null/data': Not a directory"
+    assert origin.requests == []
+
+
+@pytest.mark.parametrize("name", ["item", "item collection", "mirror"])
+async def test_failed_directory_creation_fails_before_any_task(origin: Origin, name: str) -> None:
+    state = await run_flow(name, origin, "/proc/data")
+    await read_back(state, 0)
+    error = await state.aresult(raise_on_failure=False)
+    assert isinstance(error, DestinationError)
+    assert str(error).startswith("Cannot create directory '/proc/data': ")
+    assert [request for request in origin.requests if not request.path.endswith(".json")] == []
+
+
+@pytest.mark.parametrize("name", FLOWS)
+async def test_missing_directory_is_not_created_without_make_directory(
+    origin: Origin, tmp_path: Path, name: str
+) -> None:
+    directory = tmp_path / "new"
+    state = await run_flow(name, origin, str(directory), make_directory=False)
+    await read_back(state, 0)
+    error = await state.aresult(raise_on_failure=False)
+    assert isinstance(error, DestinationError)
+    assert str(error) == (
+        f"Directory '{directory}' does not exist. Create it or set `make_directory=True`."
+    )
+    assert not directory.exists()
+    assert origin.requests == []
+
+
+@pytest.mark.parametrize("name", ["item collection", "mirror"])
+async def test_subdirectories_are_created_without_make_directory(
+    origin: Origin, tmp_path: Path, name: str
+) -> None:
+    state = await run_flow(name, origin, str(tmp_path), make_directory=False)
+    result = await state.aresult()
+    assert result.downloaded == 2
+    assert Path(result.document).parent == tmp_path
+
+
+async def test_file_name_may_contain_subdirectory(origin: Origin, tmp_path: Path) -> None:
+    options = OPTIONS.model_copy(update={"make_directory": False})
+    href = origin.put("/c.json", json.dumps(collection_document(origin, "a")).encode())
+    collection = await flows.download_collection(
+        href, str(tmp_path), options, file_name="sub/one.json"
+    )
+    assert Path(collection.document) == tmp_path / "sub" / "one.json"
+    assert collection.collection().assets["a"].href == "../a.png"
+    items = await flows.download_item_collection(
+        put_item_collection(origin, 2, "a"), str(tmp_path), options, file_name="more/items.json"
+    )
+    assert Path(items.document) == tmp_path / "more" / "items.json"
+    assert items.directory == str(tmp_path)
+    assert [
+        Path(asset.href).is_file() for item in items.items() for asset in item.assets.values()
+    ] == [
+        True,
+        True,
+    ]
+
+
+def error_message(directory: Path | str, config: Config | None = None) -> str:
+    with pytest.raises(DestinationError) as caught:
+        checked_directory(str(directory), config or Config())
+    return str(caught.value)
+
+
+def test_error_names_reason_for_impossible_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for place in (tmp_path / "file", tmp_path / "file" / "a" / "b", tmp_path / "link" / "a"):
+        assert error_message(place) == f"Cannot create directory '{place}': Not a directory"
+    assert ": File name too long" in error_message(tmp_path / ("x" * 300) / "a")
+    assert ": embedded null byte" in error_message(f"{tmp_path}/a\0b")
+
+
+@pytest.fixture
+def read_only_directory() -> Iterator[Path]:
+    """Directory without write permission for this process, also if the process runs as root."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o555)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65534)
+        yield Path(name)
+        os.seteuid(user)
+        os.chmod(name, 0o755)
+
+
+def test_read_only_directory_is_rejected(read_only_directory: Path) -> None:
+    assert (
+        error_message(read_only_directory)
+        == f"Cannot write to directory '{read_only_directory}': Permission denied"
+    )
+    new = read_only_directory / "a" / "b"
+    assert error_message(new) == f"Cannot create directory '{new}': Permission denied"
+
+
+def test_check_creates_no_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert checked_directory("a/b", Config()) == tmp_path / "a" / "b"
+    assert checked_directory("", Config(make_directory=False)) == tmp_path
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,213 @@
+"""The built wheel in an environment of its own, beside a user's packages of the same names."""
+
+from __future__ import annotations
+
+import json
+import os
+import textwrap
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import run_deployment
+from prefect.settings import get_current_settings
+
+from stac_asset.testing import Origin
+from tests.support.installed_wheel import WheelEnvironment
+from tests.support.items import make_item
+from tests.support.workers import running_worker, wait_for_pool
+
+pytestmark = pytest.mark.usefixtures("prefect_test")
+
+USER_FILES = {
+    "flows/__init__.py": "",
+    "flows/paths.py": "NAMES = ['flows of the user']\n",
+    "blocks/__init__.py": "NAMES = ['blocks of the user']\n",
+    "deployments/__init__.py": "NAMES = ['deployments of the user']\n",
+    "flows/nightly.py": """
+        import json
+        from pathlib import Path
+
+        import blocks
+        import deployments
+        import prefect_stac_asset
+        import stac_asset
+        from flows.paths import NAMES
+        from prefect import flow
+        from prefect_stac_asset import DownloadOptions, HttpCredentials, download_item, tasks
+
+
+        @flow
+        async def nightly(source: str, directory: str) -> None:
+            options = DownloadOptions(include=["data"])
+            result = await download_item(
+                source, directory, options=options, credentials=HttpCredentials(hosts=["127.0.0.1"], username="u", password="p")
+            )
+            stat = await tasks.check_asset_exists("item", source)
+            files = [prefect_stac_asset.__file__, prefect_stac_asset.flows.__file__,
+                     prefect_stac_asset.blocks.__file__, stac_asset.__file__]
+            names = [*NAMES, *blocks.NAMES, *deployments.NAMES]
+            seen = {"document": result.href, "size": stat.size, "files": files, "names": names}
+            Path(directory, "seen.json").write_text(json.dumps(seen))
+        """,
+}
+
+
+@pytest.fixture(scope="module")
+def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> WheelEnvironment:
+    """The environment that contains the wheel."""
+    return WheelEnvironment(tmp_path_factory.mktemp("environment") / "venv", wheel)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A user's repository with packages called `flows`, `blocks` and `deployments`."""
+    folder = tmp_path / "repository"
+    for name, text in USER_FILES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+    return folder
+
+
+@pytest.fixture
+def settings() -> dict[str, str]:
+    """Environment variables that name the Prefect server of the tests, and no import path."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return {**kept, **get_current_settings().to_environment_variables(exclude_unset=True)}
+
+
+async def test_user_packages_and_ours_run_side_by_side(
+    environment: WheelEnvironment,
+    repository: Path,
+    settings: dict[str, str],
+    origin: Origin,
+    tmp_path: Path,
+) -> None:
+    source = make_item(origin, "data", "other")
+    with running_worker(
+        tmp_path / "worker.log", python=environment.python, folder=tmp_path
+    ) as pool:
+        entrypoints = {
+            "theirs": "flows/nightly.py:nightly",
+            "ours": "prefect_stac_asset.flows.download_item",
+        }
+        deployments = [
+            {"name": name, "entrypoint": entrypoint, "work_pool": {"name": pool}}
+            for name, entrypoint in entrypoints.items()
+        ]
+        (repository / "prefect.yaml").write_text(
+            yaml.safe_dump({"name": "user", "deployments": deployments})
+        )
+        await wait_for_pool(pool)
+        deployed = environment.run(
+            "-m", "prefect", "--no-prompt", "deploy", "--all",
+            folder=repository, environment=settings,
+        )  # fmt: skip
+        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+
+        for deployment in ("nightly/theirs", "download_item/ours"):
+            directory = tmp_path / deployment.replace("/", "-")
+            directory.mkdir()
+            run = await run_deployment(
+                deployment,
+                parameters={"source": source, "directory": str(directory)},
+                timeout=240,
+            )
+            assert isinstance(run, FlowRun)
+            assert run.state is not None
+            assert run.state.is_completed(), run.state
+
+    seen = json.loads((tmp_path / "nightly-theirs" / "seen.json").read_text())
+    assert seen["names"] == ["flows of the user", "blocks of the user", "deployments of the user"]
+    assert all(file.startswith(f"{environment.site_packages}/") for file in seen["files"])
+    assert seen["size"] == len(origin.content("/item.json"))
+    assert Path(seen["document"]).is_file()
+
+
+def test_entry_points_load(
+    environment: WheelEnvironment, repository: Path, settings: dict[str, str]
+) -> None:
+    code = """
+        from importlib.metadata import distribution
+        for point in distribution("prefect-stac-asset").entry_points:
+            print(point.group, point.name, point.load())
+        """
+    done = environment.run("-c", textwrap.dedent(code), folder=repository, environment=settings)
+    assert done.returncode == 0, done.stderr
+    assert "prefect.collections prefect_stac_asset <module 'prefect_stac_asset'" in done.stdout
+
+
+def test_deployments_of_the_wheel_are_valid(
+    environment: WheelEnvironment, repository: Path, settings: dict[str, str]
+) -> None:
+    done = environment.run(
+        "-m", "prefect_stac_asset.deployments", "check", folder=repository, environment=settings
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def other_wheel(tmp_path: Path) -> Path:
+    """A wheel of another distribution called `stac-asset`, with a package of the same name."""
+    path = tmp_path / "stac_asset-0.4.8-py3-none-any.whl"
+    files = {
+        "stac_asset/__init__.py": "from ._functions import download_item\n",
+        "stac_asset/_functions.py": "def download_item() -> None: ...\n",
+        "stac_asset-0.4.8.dist-info/METADATA": (
+            "Metadata-Version: 2.1\nName: stac-asset\nVersion: 0.4.8\n"
+        ),
+        "stac_asset-0.4.8.dist-info/WHEEL": (
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        ),
+    }
+    record = "".join(f"{name},,\n" for name in files) + "stac_asset-0.4.8.dist-info/RECORD,,\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+        archive.writestr("stac_asset-0.4.8.dist-info/RECORD", record)
+    return path
+
+
+@pytest.mark.parametrize(
+    "imported", ["prefect_stac_asset", "prefect_stac_asset.flows.download.item"]
+)
+def test_other_distribution_is_refused_in_one_sentence(
+    wheel: Path, other_wheel: Path, tmp_path: Path, settings: dict[str, str], imported: str
+) -> None:
+    environment = WheelEnvironment(tmp_path / "venv", wheel)
+
+    def last_line() -> str:
+        done = environment.run("-c", f"import {imported}", folder=tmp_path, environment=settings)
+        return done.stderr.strip().rpartition("\n")[2]
+
+    assert last_line() == ""
+
+    environment.pip("install", "--no-deps", "--no-index", str(other_wheel))
+    package = environment.site_packages / "stac_asset"
+    assert last_line().startswith(
+        f"ImportError: The package `stac_asset` at {package} is not the library of "
+        "prefect-stac-asset. If it is PyPI's `stac-asset`, run `pip uninstall stac-asset`"
+    )
+
+    environment.pip("uninstall", "--yes", "stac-asset")
+    assert last_line().startswith(
+        "ImportError: Files of the package `stac_asset` are missing, as after `pip uninstall "
+        "stac-asset`. Run `pip install --force-reinstall"
+    )
+
+    environment.pip("install", "--no-deps", "--no-index", "--force-reinstall", str(wheel))
+    assert last_line() == ""
+
+
+def test_folder_that_hides_the_library_is_refused(
+    environment: WheelEnvironment, tmp_path: Path, settings: dict[str, str]
+) -> None:
+    (tmp_path / "stac_asset").mkdir()
+    (tmp_path / "stac_asset" / "__init__.py").write_text("")
+    done = environment.run("-c", "import prefect_stac_asset", folder=tmp_path, environment=settings)
+    assert (
+        f"The package `stac_asset` at {tmp_path / 'stac_asset'} is not the library" in done.stderr
+    )

@@ -1,0 +1,59 @@
+"""Output of `stac-asset info` and `stac-asset plan`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from stac_asset.testing import Origin, Status
+from tests.support.cli import run_command
+from tests.support.items import item_document, make_item
+
+
+def test_info_lists_assets_without_downloading(origin: Origin) -> None:
+    document = item_document(origin, "a", "b", "c", "d")
+    document["assets"]["a"] |= {"type": "image/tiff"}
+    document["assets"]["c"] |= {"type": "image/png", "href": "gopher://example.com/c"}
+    origin.put("/a.tif", size=12345)
+    origin.remove("/b.tif")
+    origin.fault("/d.tif", Status(500), times=0)
+    result = run_command("info", "-", document=document)
+    assert result.code == 0
+    header, a, b, c, d = result.output.splitlines()
+    assert header.split() == ["key", "client", "exists", "bytes", "media", "type", "note"]
+    assert a.split() == ["a", "http", "yes", "12,345", "image/tiff", "-"]
+    assert b.split()[:5] == ["b", "http", "no", "-", "-"]
+    assert "404 Not Found" in b
+    assert c.split()[:5] == ["c", "-", "-", "-", "image/png"]
+    assert "No client claims" in c
+    assert d.split()[:4] == ["d", "http", "-", "-"]
+    assert "500" in d
+    assert origin.gets("*.tif") == []
+
+
+def test_info_lists_items_of_item_collection(origin: Origin) -> None:
+    features = [item_document(origin, "a", name=name) for name in ("one", "two")]
+    document = {"type": "FeatureCollection", "features": features}
+    result = run_command("info", "-", "-i", "a", document=document)
+    assert [line.split()[:2] for line in result.output.splitlines()[1:]] == [
+        ["item", "'one'"],
+        ["item", "'two'"],
+    ]
+
+
+def test_plan_lists_downloads_without_writing_files(origin: Origin, tmp_path: Path) -> None:
+    origin.put("/a.tif", size=12345)
+    result = run_command("plan", make_item(origin, "a"), "out")
+    header, row, totals = result.output.splitlines()
+    assert (result.code, result.errors) == (0, "")
+    assert header.split() == ["owner", "key", "action", "client", "bytes", "path", "note"]
+    assert row.split()[2:] == ["a", "download", "http", "12,345", str(tmp_path / "out/a.tif"), "-"]
+    assert totals.startswith("1 to download (12,345 bytes), 0 already present, 0 unavailable. ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_plan_is_printed_as_json(origin: Origin, tmp_path: Path) -> None:
+    result = run_command("plan", make_item(origin, "a", "b"), "out", "--json", "-x", "b")
+    plan = json.loads(result.output)
+    assert [row["key"] for row in plan["rows"]] == ["a"]
+    assert plan["directory"] == str(tmp_path / "out")

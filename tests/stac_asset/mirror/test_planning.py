@@ -1,0 +1,104 @@
+"""Plans of invalid items, items with reserved names, and items with unsafe ids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stac_asset.testing import Origin
+from tests.support.mirror_runs import (
+    build_item,
+    check_catalog,
+    read_item_documents,
+    run_mirror,
+    serve_api,
+    serve_items,
+)
+
+
+async def test_invalid_items_fail_without_affecting_other_items(
+    origin: Origin, tmp_path: Path
+) -> None:
+    good = build_item(origin, "good")
+    broken = build_item(origin, "broken")
+    del broken["properties"]
+    without_id = {key: value for key, value in build_item(origin, "x").items() if key != "id"}
+    same_href = build_item(origin, "twice", "a", "b")
+    same_href["assets"]["b"]["href"] = same_href["assets"]["a"]["href"]
+    local = build_item(origin, "local")
+    local["assets"]["data"]["href"] = "file:///etc/hostname"
+    without_assets = build_item(origin, "bare") | {"assets": {}}
+    other_case = build_item(origin, "GOOD")
+    href = serve_api(
+        origin, [good, broken, without_id, same_href, local, without_assets, good, other_case]
+    )
+    result = await run_mirror(tmp_path, href)
+    assert result.failed_ids == ["broken", "twice", "local", "GOOD"]
+    assert (result.mirror.changes.without_id, result.mirror.changes.duplicates) == (1, 1)
+    check_catalog(tmp_path, {"good", "bare"})
+
+
+@pytest.mark.parametrize(
+    ("name", "collection"),
+    [
+        ("../../outside", "things"),
+        ("item", "../../outside"),
+        ("..", ".."),
+        (".mirror", ".mirror"),
+        ("/etc/passwd", "/tmp"),
+        ("a/b", "c/d"),
+        ("x" * 400, "y" * 400),
+        ("collection", "collection"),
+        ("catalog.json", None),
+        ("é\u0301 %2F #?", "ü"),
+    ],
+)
+async def test_ids_cannot_write_outside_mirror_directory(
+    origin: Origin, tmp_path: Path, name: str, collection: str | None
+) -> None:
+    item = build_item(origin, "plain", collection=collection) | {"id": name}
+    directory = tmp_path / "a/b/m"
+    href = serve_items(origin, [item])
+    result = await run_mirror(directory, href)
+    inside = {path for path in tmp_path.rglob("*") if path.is_file()}
+    assert all(path.is_relative_to(directory) for path in inside)
+    if result.failed_ids:
+        assert name == "catalog.json"
+        return
+    check_catalog(directory, {name})
+    assert (await run_mirror(directory, href)).reasons == {}
+    assert (
+        await run_mirror(directory, serve_items(origin, [build_item(origin, "x")]), None, "delete")
+    ).removed_ids == {name}
+    assert set(read_item_documents(directory)) == {"x"}
+
+
+async def test_deeply_nested_item_fails_without_affecting_other_items(
+    origin: Origin, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    deep = build_item(origin, "deep")
+    deep["properties"]["deep"] = "@"
+    href = serve_items(origin, [deep, build_item(origin, "good")])
+    nested = b"[" * 800 + b"]" * 800
+    origin.put("/items.json", origin.content("/items.json").replace(b'"@"', nested))
+    for reason in ("NEW", "RETRY"):
+        assert (await run_mirror(tmp_path, href)).reasons["deep"] == reason
+        check_catalog(tmp_path, {"good"})
+    assert "Item 'deep' cannot be mirrored: 'deep' cannot be copied" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["catalog.json", "items.parquet", "sync.report.ndjson"])
+async def test_reserved_names_are_rejected_as_ids(
+    origin: Origin, tmp_path: Path, name: str
+) -> None:
+    items = [
+        build_item(origin, "good"),
+        build_item(origin, "plain", collection=None) | {"id": name},
+        build_item(origin, "inside", collection=name.upper()),
+    ]
+    for _ in range(2):
+        result = await run_mirror(tmp_path, serve_api(origin, items))
+        assert set(result.failed_ids) == {name, "inside"}
+        check_catalog(tmp_path, {"good"})
+        assert not any((tmp_path / folder).is_dir() for folder in (name, name.upper()))

@@ -1,0 +1,179 @@
+"""Secrets are removed from hrefs and texts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from stac_asset.errors import (
+    HrefError,
+)
+from stac_asset.hrefs import absolute_href, parse_href
+from stac_asset.redact import redact_href, redact_text, unsigned_href
+from tests.support.strategies import (
+    FRAGMENTS,
+    characters,
+    fuzz,
+    texts,
+)
+
+SECRET = "pl4nt3d-s3cr3t"
+QUERY = (
+    f"X-Amz-Signature={SECRET}-amz&X-Amz-Credential={SECRET}-id&sig={SECRET}-sas"
+    f"&Key-Pair-Id={SECRET}&Policy={SECRET}&token={SECRET}"
+)
+
+fragments = st.one_of(
+    st.text(characters, max_size=10), st.lists(st.sampled_from(FRAGMENTS)).map("".join)
+)
+
+schemes = st.sampled_from(["http", "https", "s3", "ftp", "HTTPS", "x+y"])
+
+paths = fragments.map(lambda text: "/" + text.translate(dict.fromkeys(map(ord, "?#"))))
+
+
+@st.composite
+def secret_hrefs(draw: Callable[[st.SearchStrategy[Any]], Any]) -> str:
+    """Draw a URL with a secret in the user, password, query or fragment."""
+    plain = draw(fragments).translate(dict.fromkeys(map(ord, "/?#")))
+    password = draw(fragments).replace("@", "")
+    base = draw(schemes) + "://"
+    path, more = draw(paths), draw(fragments)
+    return str(
+        draw(
+            st.sampled_from(
+                [
+                    f"{base}{plain}{SECRET}@host{path}",
+                    f"{base}user:{plain}{SECRET}@host{path}",
+                    f"{base}user:p{password}{SECRET}@host{path}",
+                    f"{base}host{path}?{more}{SECRET}{more}",
+                    f"{base}host{path}#{more}{SECRET}{more}",
+                    f"{base}user:{SECRET}@host{path}?{SECRET}#{SECRET}",
+                    f"/vsicurl/{base}user:{SECRET}@host{path}?{SECRET}",
+                    f"https:user:{SECRET}@host{path}",
+                    f"https:/user:{SECRET}@host{path}?{SECRET}",
+                    f"//user:{SECRET}@host{path}?{SECRET}",
+                    f"a.tif?{more}{SECRET}",
+                    f"/a.tif?sig={SECRET}{more}",
+                    f"/a.tif#token={more}{SECRET}",
+                ]
+            )
+        )
+    )
+
+
+def error_of(call: Callable[[], object]) -> HrefError | None:
+    """Return the error of a call, if the call fails."""
+    try:
+        call()
+    except HrefError as error:
+        return error
+    return None
+
+
+@fuzz(500)
+@given(href=secret_hrefs())
+@example(f"https://user:pa/ss{SECRET}@host/a.tif")
+@example(f"https://user:pa?ss{SECRET}@host/a.tif")
+def test_redacted_href_and_errors_contain_no_secret(href: str) -> None:
+    assert SECRET in href
+    redacted = redact_href(href)
+    assert SECRET not in redacted
+    assert redact_href(redacted) == redacted
+    for base in (None, "https://host/item.json"):
+        for call in (lambda: parse_href(href), lambda base=base: absolute_href(href, base)):
+            assert SECRET not in str(error_of(call))
+
+
+@fuzz(500)
+@given(href=secret_hrefs(), before=st.text(characters), after=st.text(characters))
+@example(f"https://host/x?a=(b)&sig={SECRET}", "see (", ")")
+@example(f"https://host/x?a='b'&sig={SECRET}", "'", "'")
+@example(f"https://user:{SECRET}@host/", "_", "")
+def test_redacted_text_contains_no_secret(href: str, before: str, after: str) -> None:
+    assume(re.match(r"(/vsicurl/)?[a-zA-Z+]+://\S+$", href))
+    assume(SECRET not in before)
+    assert SECRET not in redact_text(f"{before}{href} {after}")
+    assert SECRET not in redact_text(f"{before} {href}\n{after}")
+
+
+@fuzz(300)
+@given(text=texts)
+def test_text_without_urls_is_not_changed(text: str) -> None:
+    assume("://" not in text)
+    assert redact_text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("href", "redacted"),
+    [
+        (f"https://user:{SECRET}@host/a.tif", "https://host/a.tif"),
+        (f"https://host/a.tif?{QUERY}", "https://host/a.tif?…"),
+        (f"https://host/a.tif#{SECRET}", "https://host/a.tif"),
+        (f"https://host?{QUERY}", "https://host?…"),
+        ("s3://bucket/a b.tif", "s3://bucket/a b.tif"),
+        ("/local/a#b?c.tif", "/local/a#b?c.tif"),
+    ],
+)
+def test_redacted_href_hides_user_query_and_fragment(href: str, redacted: str) -> None:
+    assert redact_href(href) == redacted
+    if " " not in href and "://" in href:
+        assert redact_text(f"not found: '{href}', failed") == f"not found: '{redacted}', failed"
+
+
+SIGNING_PARAMETERS = """
+jwt hdnts hdnea hdntl sas sasToken __token__ token access_token accessToken bcdn_token
+Policy Signature Key-Pair-Id Expires Hash-Algorithm X-Amz-Signature X-Amz-Security-Token x-amz-date
+X%2DAmz%2DCredential X-Goog-Signature GoogleAccessId AWSAccessKeyId OSSAccessKeyId x-oss-signature
+q-sign-algorithm q-ak q-signature sv se sp sr sig skoid sktid skt ske sks skv saoid scid ses st spr
+verify hmac sign code apikey api_key maxar_api_key subscription-key connectId auth auth_key
+oauth_signature session sessionid JSESSIONID client_secret password passwd SAMLResponse"""
+
+
+def test_unsigned_href_omits_signing_parameters() -> None:
+    for name in SIGNING_PARAMETERS.split():
+        href = f"https://user:{SECRET}@host/a.tif?id=1&{name}={SECRET}&page=2#{name}={SECRET}"
+        assert unsigned_href(href) == "https://host/a.tif?id=1&page=2"
+
+
+@pytest.mark.parametrize("name", ["id", "version", "bbox", "s", "monkey", "layers", "design"])
+def test_unsigned_href_keeps_other_parameters(name: str) -> None:
+    href = f"https://host/a.tif?{name}=1&x#{name}"
+    assert unsigned_href(href) == href
+
+
+def test_unsigned_href_redacts_malformed_authority() -> None:
+    for separator in "?#":
+        assert SECRET not in unsigned_href(f"https://user:{SECRET}{separator}x@host/a.tif")
+        assert SECRET not in unsigned_href(f"https://user:x{separator}{SECRET}@host/a.tif")
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        (f"(see https://host/a?sig={SECRET}).", "(see https://host/a?…)."),
+        (f"<s3://bucket/a?{SECRET}>, https://b", "<s3://bucket/a?…>, https://b"),
+        (f"a https://u:{SECRET}@h/x b https://h/y?{SECRET} c", "a https://h/x b https://h/y?… c"),
+        ("no url", "no url"),
+    ],
+)
+def test_redacted_text_keeps_words_and_punctuation(text: str, redacted: str) -> None:
+    assert redact_text(text) == redacted
+
+
+def test_redacted_href_hides_authority_with_slash_in_password() -> None:
+    assert redact_href(f"https://user:pa/ss{SECRET}@host/a.tif") == "https://***"
+
+
+def test_redacted_local_path_hides_parameters_only() -> None:
+    assert redact_href(f"/data/a.tif?sig={SECRET}") == "/data/a.tif?…"
+    assert redact_href("/data/a#1?.tif") == "/data/a#1?.tif"
+
+
+def test_unsigned_href_keeps_local_path() -> None:
+    assert unsigned_href("/data/a.tif?sig=1") == "/data/a.tif?sig=1"

@@ -1,0 +1,1 @@
+"""Helpers of the tests: servers, processes, STAC documents and shared contracts."""

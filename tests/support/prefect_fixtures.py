@@ -1,0 +1,72 @@
+"""Fixtures for tests that use a Prefect server, registered by `tests/conftest.py`.
+
+Tests below `tests/flows` use `prefect_test` automatically. Other modules request the fixture with
+`pytestmark = pytest.mark.usefixtures("prefect_test")`.
+"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import warnings
+from collections.abc import Iterator
+
+import pytest
+from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
+
+from tests.support.prefect_server import prefect_server as running_server
+from tests.support.server_logs import ServerLog
+from tests.support.workers import running_worker
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests that use Prefect in a single event loop, and ignore open sockets of Prefect.
+
+    Prefect keeps the HTTP and websocket clients of an event loop until the process ends.
+    """
+    for item in items:
+        if "prefect_test" in getattr(item, "fixturenames", ()):
+            if inspect.iscoroutinefunction(getattr(item, "function", None)):
+                item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"))
+            item.add_marker(
+                pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+            )
+
+
+@pytest.fixture
+def prefect_test(prefect_server: None) -> Iterator[None]:
+    """Run a test on the Prefect server, and collect the sockets that Prefect left open."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+@pytest.fixture(scope="session")
+def server_log(tmp_path_factory: pytest.TempPathFactory) -> ServerLog:
+    """Log of the server. Tests announce expected errors."""
+    return ServerLog(tmp_path_factory.mktemp("server") / "server.log")
+
+
+@pytest.fixture(scope="session")
+def prefect_server(
+    server_log: ServerLog, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Start a Prefect server with a new database, and connect the test process to the server."""
+    storage = {PREFECT_LOCAL_STORAGE_PATH: tmp_path_factory.mktemp("results")}
+    with temporary_settings(storage), running_server(server_log):
+        yield
+
+
+@pytest.fixture(scope="session")
+def worker_log(tmp_path_factory: pytest.TempPathFactory) -> ServerLog:
+    """Log of the worker and of all deployment runs. Tests announce expected errors."""
+    return ServerLog(tmp_path_factory.mktemp("worker") / "worker.log")
+
+
+@pytest.fixture(scope="session")
+def pool(prefect_server: None, worker_log: ServerLog) -> Iterator[str]:
+    """Name of a work pool with a worker."""
+    with running_worker(worker_log) as name:
+        yield name

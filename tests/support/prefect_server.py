@@ -1,0 +1,119 @@
+"""Prefect servers for tests.
+
+Test runs, workers and served flows share a server with PostgreSQL. SQLite allows a single writer at
+a time, so that requests of several workers fail on a busy machine.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+import httpx
+from prefect.context import _temporary_global_settings_context, get_settings_context
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_SERVER_DATABASE_CONNECTION_URL,
+    temporary_settings,
+)
+
+from tests.support.postgres import find_postgres_programs, running_postgres
+from tests.support.processes import block_until
+from tests.support.server_logs import ServerLog, checked_log
+from tests.support.servers import free_port
+
+
+@contextmanager
+def prefect_server(log: ServerLog) -> Iterator[None]:
+    """Start a server, and use it as the Prefect API of this process and of child processes.
+
+    Args:
+        log: The log of the server.
+    """
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    with (
+        running_postgres(find_postgres_programs()) as database,
+        checked_log(log),
+        server_process(port, log.path, "--no-ui", environment=_environment(database)),
+    ):
+        settings = {PREFECT_API_URL: url, PREFECT_SERVER_DATABASE_CONNECTION_URL: database}
+        with (
+            temporary_settings(settings),
+            # Threads of Prefect, such as those of a process pool, read the global context.
+            _temporary_global_settings_context(get_settings_context()),
+        ):
+            yield
+            # Without the drain, Prefect would send logs and events after the end of the server.
+            APILogWorker.instance().drain()
+            EventsWorker.drain_all()
+
+
+async def stored_rows() -> list[tuple[str, str]]:
+    """Return the rows of all tables of the server's database: name of the table, row as text."""
+    connection = await asyncpg.connect(
+        PREFECT_SERVER_DATABASE_CONNECTION_URL.value().replace("+asyncpg", "")
+    )
+    try:
+        tables = await connection.fetch(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+        )
+        return [
+            (table, row)
+            for (table,) in tables
+            for (row,) in await connection.fetch(f'SELECT t::text FROM "{table}" t')
+        ]
+    finally:
+        await connection.close()
+
+
+def _environment(database: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    }
+
+
+@contextmanager
+def server_process(
+    port: int, log: Path, *options: str, environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a Prefect server on the loopback interface, and yield the healthy process.
+
+    Args:
+        port: The port of the API. The URL is `http://127.0.0.1:<port>/api`.
+        log: File for the output of the server.
+        options: Options of `prefect server start`.
+        environment: All environment variables of the process.
+    """
+    command = [sys.executable, "-m", "prefect", "server", "start", *options]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        block_until(lambda: _is_healthy(process, port), seconds=600)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(120)
+
+
+def _is_healthy(process: subprocess.Popen[bytes], port: int) -> bool:
+    assert process.poll() is None, "the server process has ended"
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/api/health", timeout=300).is_success
+    except httpx.TransportError:
+        return False

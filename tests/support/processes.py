@@ -1,0 +1,59 @@
+"""Functions that wait for other threads and processes, and list the files of a run."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+async def poll(
+    read: Callable[[], Awaitable[Value]],
+    accept: Callable[[Value], object],
+    seconds: float = 240,
+    interval: float = 0.1,
+) -> Value:
+    """Return the first accepted value of repeated reads.
+
+    Args:
+        read: Reads the value, for example from the Prefect server.
+        accept: Returns whether the value is the expected one.
+        seconds: Time limit. The default allows for a busy machine.
+        interval: Seconds between two reads.
+
+    Raises:
+        AssertionError: No value was accepted in time.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        value = await read()
+        if accept(value):
+            return value
+        assert time.monotonic() < deadline, f"the last value after {seconds} s is {value!r}"
+        await asyncio.sleep(interval)
+
+
+async def wait_until(condition: Callable[[], object], seconds: float = 240) -> None:
+    """Wait for a condition. The event loop continues in the meantime."""
+
+    async def read() -> object:
+        return condition()
+
+    await poll(read, bool, seconds, interval=0.05)
+
+
+def block_until(condition: Callable[[], object], seconds: float = 240) -> None:
+    """Wait for a condition. The thread is blocked in the meantime."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"the condition does not hold after {seconds} s"
+        time.sleep(0.01)
+
+
+def list_files(directory: Path) -> list[Path]:
+    """Return all files below a directory, including hidden files."""
+    return [path for path in directory.rglob("*") if path.is_file()]

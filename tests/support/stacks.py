@@ -1,0 +1,125 @@
+"""Local Prefect stacks like those of `make up`, on free ports."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.paths import ROOT
+from tests.support.server_logs import ServerLog, checked_log, unexpected_errors
+from tests.support.servers import free_port
+
+SHORT_POLLING = {"PREFECT_WORKER_QUERY_SECONDS": "1"}
+"""Environment variables of workers that start flow runs without delay."""
+
+
+def run_deployments_cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m prefect_stac_asset.deployments`, as `make up` and `make down` do."""
+    removed = ("PREFECT_", "PORT", "DATABASE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(removed)}
+    return _run_without_errors(
+        [sys.executable, "-m", "prefect_stac_asset.deployments", *arguments],
+        env={**kept, **environment},
+    )
+
+
+def _run_without_errors(
+    command: list[str], env: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command. Fail the test if the output has a logged error or a traceback."""
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert unexpected_errors(done.stdout + "\n" + done.stderr) == []
+    return done
+
+
+@dataclass(frozen=True)
+class RunningStack:
+    """A running Prefect server with workers and deployments.
+
+    Attributes:
+        folder: Folder of the database, downloads and logs.
+        port: Port of the server.
+        printed: Output of `up`.
+        logs: Logs by file name. Tests announce expected errors to a log.
+    """
+
+    folder: Path
+    port: int
+    printed: str
+    logs: dict[str, ServerLog]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def prefect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the `prefect` command line on this server."""
+        return self._run_python("-m", "prefect", "--no-prompt", *arguments)
+
+    def save_http_credentials(self, name: str, host: str, token: str) -> None:
+        """Save a block of the type `HttpCredentials` on this server.
+
+        Args:
+            name: Name of the block.
+            host: Host that receives the token.
+            token: Bearer token.
+        """
+        code = (
+            "from prefect_stac_asset.blocks import HttpCredentials\n"
+            f"block = HttpCredentials(hosts=[{host!r}], token={token!r})\n"
+            f"block.save({name!r}, overwrite=True)"
+        )
+        done = self._run_python("-c", code)
+        assert done.returncode == 0, done.stderr
+
+    def _run_python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {"PREFECT_API_URL": f"{self.url}/api", "PREFECT_HOME": str(self.folder)}
+        return _run_without_errors([sys.executable, *arguments], env={**os.environ, **environment})
+
+    def processes(self) -> list[int]:
+        """Return the process ids of the server, the workers and the flow runs."""
+        mark = f"PREFECT_HOME={self.folder / 'prefect'}".encode()
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                variables = (folder / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue  # The process has ended, or belongs to another user.
+            if mark in variables:
+                found.append(int(folder.name))
+        return found
+
+
+@contextmanager
+def running_stack(
+    folder: Path, *provoked: str, file: Path = ROOT / "prefect.yaml", **environment: str
+) -> Iterator[RunningStack]:
+    """Start a stack, stop the stack, and check the logs of the server and the workers.
+
+    Args:
+        folder: Folder of the database, downloads and logs.
+        provoked: Regular expressions for errors that the test expects in the logs.
+        file: Path of the `prefect.yaml`.
+        environment: Additional environment variables.
+    """
+    port = free_port()
+    up = ("up", "--folder", str(folder), "--file", str(file))
+    with ExitStack() as checks:
+        try:
+            done = run_deployments_cli(*up, PORT=str(port), **environment)
+            assert done.returncode == 0, done.stdout + done.stderr
+            logs = {
+                path.name: checks.enter_context(checked_log(path, *provoked))
+                for path in folder.glob("*.log")
+            }
+            yield RunningStack(folder, port, done.stdout, logs)
+            later = set(folder.glob("*.log")) - {log.path for log in logs.values()}
+        finally:
+            run_deployments_cli("down", "--folder", str(folder))
+        for path in later:
+            checks.enter_context(checked_log(path, *provoked))

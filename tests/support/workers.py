@@ -1,0 +1,111 @@
+"""Process workers and deployments on the Prefect server of the tests."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import get_current_settings
+from prefect.types.entrypoint import EntrypointType
+
+from tests.support.paths import ROOT
+from tests.support.server_logs import ServerLog, checked_log
+
+
+@contextmanager
+def running_worker(
+    log: Path | ServerLog,
+    *provoked: str,
+    python: str | Path = sys.executable,
+    folder: Path = ROOT,
+    **environment: str,
+) -> Iterator[str]:
+    """Start a process worker, and yield the name of the work pool.
+
+    Args:
+        log: Log of the worker and of its flow runs. Unexpected errors in the log fail the test.
+        provoked: Regular expressions for errors that the test expects in the log.
+        python: Interpreter of the worker and of its flow runs.
+        folder: Working directory of the worker, and the first folder of their import path.
+        environment: Additional environment variables, which flow runs inherit.
+    """
+    pool = f"pool-{uuid4().hex[:8]}"
+    settings = get_current_settings().to_environment_variables(exclude_unset=True)
+    command = [str(python), "-m", "prefect", "worker", "start", "--type", "process"]
+    quick = {"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_WORKER_PREFETCH_SECONDS": "1"}
+    with checked_log(log, *provoked) as checked, checked.path.open("wb") as output:
+        worker = subprocess.Popen(
+            [*command, "--pool", pool, "--name", pool],
+            cwd=folder,
+            env={**os.environ, **settings, **quick, "PYTHONPATH": str(folder), **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+        )
+        try:
+            yield pool
+        finally:
+            worker.terminate()
+            try:
+                worker.wait(60)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+                worker.wait()
+
+
+async def deploy(flow: Flow[..., Any], pool: str, **options: Any) -> str:
+    """Deploy a flow to a work pool, and return 'flow name/deployment name'.
+
+    Args:
+        flow: A flow at the top level of a module.
+        pool: Name of the work pool.
+        options: Further arguments of `Flow.to_deployment`.
+    """
+    name = f"test-{uuid4().hex[:8]}"
+    deployment = await flow.to_deployment(  # type: ignore[misc] # a coroutine in an event loop
+        name, entrypoint_type=EntrypointType.MODULE_PATH, work_pool_name=pool, **options
+    )
+    await wait_for_pool(pool)
+    await deployment.aapply()
+    return f"{flow.name}/{name}"
+
+
+async def wait_for_pool(pool: str) -> None:
+    """Wait until a starting worker has created a work pool.
+
+    Args:
+        pool: Name of the work pool.
+    """
+    async with get_client() as client:
+        for _ in range(600):
+            try:
+                await client.read_work_pool(pool)
+                break
+            except ObjectNotFound:
+                await asyncio.sleep(0.2)
+
+
+async def wait_for_final_state(run: FlowRun) -> State[Any]:
+    """Return the final state of a flow run.
+
+    Args:
+        run: The flow run, which may still be active.
+    """
+    async with get_client() as client:
+        for _ in range(600):
+            state = (await client.read_flow_run(run.id)).state
+            if state is not None and state.is_final():
+                return state
+            await asyncio.sleep(0.2)
+    raise AssertionError(f"{run.name} has not ended: {state}")
