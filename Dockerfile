@@ -18,11 +18,12 @@ COPY deployments ./deployments
 RUN python -m pip install --no-cache-dir --no-deps --no-build-isolation .
 
 # Runs do not need root. Set the parameter `directory` to an absolute path in the volume: the working
-# directory of a run is deleted when the run ends.
-RUN useradd --create-home --uid 1000 stac && install --directory --owner stac /srv/stac
+# directory of a run is deleted when the run ends. Prefect copies the working directory of the
+# container for each run, so the working directory is empty and outside of the volume.
+RUN useradd --create-home --uid 1000 stac && install --directory --owner stac /srv/stac /srv/empty
 USER stac
 VOLUME /srv/stac
-WORKDIR /srv/stac
+WORKDIR /srv/empty
 ENV PREFECT_SERVER_ANALYTICS_ENABLED=false \
     PYTHONUNBUFFERED=1
 

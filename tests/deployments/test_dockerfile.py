@@ -82,4 +82,11 @@ def test_command_and_options_exist_in_prefect() -> None:
 
 def test_image_runs_as_unprivileged_user() -> None:
     assert DOCKERFILE.index("USER stac") < DOCKERFILE.index("CMD ")
-    assert DOCKERFILE.index("VOLUME /srv/stac") < DOCKERFILE.rindex("WORKDIR /srv/stac")
+
+
+def test_working_directory_is_outside_of_the_volume() -> None:
+    """Prefect copies the working directory of a container for each flow run."""
+    working_directory = Path(re.findall(r"^WORKDIR (.*)$", DOCKERFILE, re.M)[-1])
+    (volume,) = re.findall(r"^VOLUME (.*)$", DOCKERFILE, re.M)
+    assert not working_directory.is_relative_to(volume)
+    assert not Path(volume).is_relative_to(working_directory)
