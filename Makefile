@@ -1,4 +1,5 @@
-# `make help` lists the targets. Every target sets up its environment, and requires only Python.
+# `make help` lists the targets. Targets create the virtual environment that they need. The scripts
+# `scripts/install-*` install further programs for tests and benchmarks. `make lock` requires uv.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
@@ -21,7 +22,8 @@ LOWEST := .venv-lowest
 # The oldest supported Python: the lowest versions of some packages have no wheels for newer ones.
 LOWEST_PYTHON ?= $(shell for python in python3.11 python3.12 python3.13; do \
 	$$python -c '' 2>/dev/null && { echo $$python; break; }; done)
-export PYTHONDONTWRITEBYTECODE ?=
+# Compiled modules are kept, so that processes start faster.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help
 help:  ## List the targets
@@ -110,7 +112,7 @@ $(VENV)/bin/python:
 	@test -n '$(PYTHON)' || { echo 'Python 3.11, 3.12 or 3.13 is required. Install one, or set PYTHON.' >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
-# Servers that tests use and that are Node packages. Without Node, these tests are skipped.
+# Node packages with a server for tests. Without Node, these tests are skipped.
 tests/node/node_modules: tests/node/package-lock.json
 	@if command -v npm >/dev/null; then \
 	  echo 'Installing the packages of tests/node/package-lock.json ...'; \

@@ -18,9 +18,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect_stac_asset.deployments.orphaned_runs import end_orphaned_runs
 from stac_asset.testing import Origin, Stall
 from tests.support.paths import ROOT
-from tests.support.postgres import find_postgres_programs, running_postgres
 from tests.support.scheduled_mirror import (
-    EVERY_TEN_SECONDS,
     INTERVAL,
     ScheduledMirror,
     call_api,
@@ -74,11 +72,11 @@ def stack(
         mirror.pause(running.url)
 
 
-def run_up(stack: RunningStack, **environment: str) -> str:
+def run_up(stack: RunningStack) -> str:
     """Run `up` again with the same `prefect.yaml`, and return the output."""
     file = stack.folder.parent / "prefect.yaml"
     arguments = ("up", "--folder", str(stack.folder), "--file", str(file))
-    done = run_deployments_cli(*arguments, PORT=str(stack.port), **environment, **SHORT_POLLING)
+    done = run_deployments_cli(*arguments, PORT=str(stack.port), **SHORT_POLLING)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -202,6 +200,22 @@ def test_up_resumes_scheduled_runs_after_killed_server(
     mirror.wait_for_completed_runs(stack.url, count + 1)
 
 
+def test_up_resumes_scheduled_runs_after_all_processes_were_killed(
+    stack: RunningStack, mirror: ScheduledMirror
+) -> None:
+    for log in stack.logs.values():
+        log.expect_errors(*SERVER_KILLED_ERRORS)
+    count = len(mirror.wait_for_completed_runs(stack.url))
+    mirror.origin.fault("/all-killed.tif", Stall(after=10, seconds=600), times=1)
+    mirror.publish("all-killed")
+    wait_for(lambda: mirror.origin.gets("/all-killed.tif"), "request of the run")
+    kill(*stack.processes())
+    printed = run_up(stack)
+    assert " was set to Crashed: its worker was killed" in printed
+    mirror.wait_for_file("all-killed")
+    mirror.wait_for_completed_runs(stack.url, count + 1)
+
+
 def test_served_deployment_runs_on_schedule(
     stack: RunningStack, mirror: ScheduledMirror, origin: Origin, tmp_path: Path
 ) -> None:
@@ -236,28 +250,3 @@ def test_served_deployment_runs_on_schedule(
         finally:
             serving.kill()
             serving.wait(60)
-
-
-def test_up_resumes_cron_schedule_on_postgresql_after_killed_processes(
-    origin: Origin, tmp_path: Path
-) -> None:
-    mirror = ScheduledMirror("cron", origin, tmp_path / "mirror")
-    mirror.publish("before")
-    file = mirror.write(tmp_path / "prefect.yaml", EVERY_TEN_SECONDS)
-    with (
-        running_postgres(find_postgres_programs()) as database,
-        running_stack(tmp_path / "up", file=file, DATABASE=database, **SHORT_POLLING) as stack,
-    ):
-        mirror.wait_for_file("before")
-        mirror.wait_for_completed_runs(stack.url)
-        origin.fault("/after.tif", Stall(after=10, seconds=600), times=1)
-        mirror.publish("after")
-        wait_for(lambda: origin.gets("/after.tif"), "request of the run")
-        for log in stack.logs.values():
-            log.expect_errors(*SERVER_KILLED_ERRORS)
-        kill(*stack.processes())
-        printed = run_up(stack, DATABASE=database)
-        assert " was set to Crashed: its worker was killed" in printed
-        mirror.wait_for_file("after")
-        mirror.wait_for_completed_runs(stack.url, 2)
-        mirror.pause(stack.url)

@@ -19,9 +19,11 @@ import httpx
 import pytest
 
 from stac_asset.testing import Origin, Stall
+from tests.support.http_client import CLIENT
 from tests.support.items import item_document, make_item
 from tests.support.paths import ROOT
 from tests.support.postgres import PASSWORD, find_postgres_programs, running_postgres
+from tests.support.scheduled_mirror import EVERY_TEN_SECONDS, ScheduledMirror
 from tests.support.server_logs import cancelled_run_errors, checked_log, unexpected_errors
 from tests.support.stacks import SHORT_POLLING, RunningStack, run_deployments_cli, running_stack
 
@@ -45,33 +47,33 @@ def stack(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 
 def post(stack: RunningStack, path: str, **body: Any) -> Any:
     """Send a POST request to the API, and return the JSON of the response."""
-    response = httpx.post(f"{stack.url}/api{path}", json=body, timeout=60)
+    response = CLIENT.post(f"{stack.url}/api{path}", json=body)
     assert response.is_success, response.text
     return response.json()
 
 
 def read_deployment(stack: RunningStack, name: str) -> dict[str, Any]:
-    response = httpx.get(f"{stack.url}/api/deployments/name/{name}", timeout=60)
+    response = CLIENT.get(f"{stack.url}/api/deployments/name/{name}")
     assert response.is_success, response.text
     found: dict[str, Any] = response.json()
     return found
 
 
 def delete_deployment(stack: RunningStack, deployment_id: str) -> None:
-    response = httpx.delete(f"{stack.url}/api/deployments/{deployment_id}", timeout=60)
+    response = CLIENT.delete(f"{stack.url}/api/deployments/{deployment_id}")
     assert response.is_success, response.text
 
 
 def create_run(stack: RunningStack, name: str, **parameters: Any) -> httpx.Response:
     """Create a flow run of a deployment, and return the response."""
     path = f"/api/deployments/{read_deployment(stack, name)['id']}/create_flow_run"
-    return httpx.post(f"{stack.url}{path}", json={"parameters": parameters}, timeout=60)
+    return CLIENT.post(f"{stack.url}{path}", json={"parameters": parameters})
 
 
 def wait_for_end(stack: RunningStack, run_id: str) -> dict[str, Any]:
     """Wait until a flow run has ended, and return the flow run."""
     for _ in range(600):
-        run: dict[str, Any] = httpx.get(f"{stack.url}/api/flow_runs/{run_id}", timeout=60).json()
+        run: dict[str, Any] = CLIENT.get(f"{stack.url}/api/flow_runs/{run_id}").json()
         if run["state"]["type"] in ("COMPLETED", "FAILED", "CANCELLED", "CRASHED"):
             return run
         time.sleep(0.2)
@@ -110,7 +112,7 @@ def test_database_is_postgresql_and_password_is_not_written(stack: RunningStack)
 
 
 def test_server_settings_disable_telemetry(stack: RunningStack) -> None:
-    settings = httpx.get(f"{stack.url}/api/admin/settings", timeout=60).json()["server"]
+    settings = CLIENT.get(f"{stack.url}/api/admin/settings").json()["server"]
     assert settings["analytics_enabled"] is False
     assert settings["ui"]["show_promotional_content"] is False
     assert settings["ui"]["api_url"] == f"{stack.url}/api"
@@ -118,7 +120,7 @@ def test_server_settings_disable_telemetry(stack: RunningStack) -> None:
 
 def test_concurrency_leases_are_stored_in_files(stack: RunningStack) -> None:
     """With leases in memory, the slots of running runs would never be released."""
-    settings = httpx.get(f"{stack.url}/api/admin/settings", timeout=60).json()["server"]
+    settings = CLIENT.get(f"{stack.url}/api/admin/settings").json()["server"]
     assert settings["concurrency"]["lease_storage"].endswith(".filesystem")
 
 
@@ -166,23 +168,23 @@ def comparable(deployment: dict[str, Any]) -> dict[str, Any]:
     return kept | {"schedules": sorted(schedules, key=lambda schedule: str(schedule["slug"]))}
 
 
-@pytest.mark.parametrize("name", ["sync", "verify"])
-def test_prefect_deploy_and_up_register_equal_deployments(stack: RunningStack, name: str) -> None:
-    full = f"{name}/{name}"
-    by_up = read_deployment(stack, full)
-    done = stack.prefect("deploy", "--name", name)
+def test_prefect_deploy_and_up_register_equal_deployments(stack: RunningStack) -> None:
+    names = ("sync", "verify")
+    by_up = {name: read_deployment(stack, f"{name}/{name}") for name in names}
+    done = stack.prefect("deploy", *(f"--name={name}" for name in names))
     assert done.returncode == 0, done.stdout + done.stderr
-    by_prefect = read_deployment(stack, full)
-    assert by_prefect["updated"] != by_up["updated"]
-    assert comparable(by_prefect) == comparable(by_up)
-    assert by_up["entrypoint"] == f"prefect_stac_asset.flows.{name}"
-    assert not by_up["pull_steps"]
-    assert not by_prefect["pull_steps"]
-    assert by_up["path"] is None
-    assert by_up["global_concurrency_limit"]["limit"] == 1
-    assert by_up["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
-    assert by_up["schedules"]
-    assert not any(schedule["active"] for schedule in by_up["schedules"])
+    for name in names:
+        by_prefect = read_deployment(stack, f"{name}/{name}")
+        assert by_prefect["updated"] != by_up[name]["updated"]
+        assert comparable(by_prefect) == comparable(by_up[name])
+        assert by_up[name]["entrypoint"] == f"prefect_stac_asset.flows.{name}"
+        assert not by_up[name]["pull_steps"]
+        assert not by_prefect["pull_steps"]
+        assert by_up[name]["path"] is None
+        assert by_up[name]["global_concurrency_limit"]["limit"] == 1
+        assert by_up[name]["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+        assert by_up[name]["schedules"]
+        assert not any(schedule["active"] for schedule in by_up[name]["schedules"])
 
 
 def test_scheduled_deployment_uses_saved_credentials(
@@ -224,11 +226,26 @@ def test_scheduled_deployment_uses_saved_credentials(
             delete_deployment(stack, listed["id"])
 
 
+def test_cron_schedule_starts_runs_on_postgresql(
+    stack: RunningStack, origin: Origin, tmp_path: Path
+) -> None:
+    mirror = ScheduledMirror("cron", origin, tmp_path / "mirror")
+    mirror.publish("first")
+    file = mirror.write(tmp_path / "prefect.yaml", EVERY_TEN_SECONDS)
+    server = {"PREFECT_API_URL": f"{stack.url}/api", "PREFECT_HOME": str(tmp_path / "home")}
+    done = run_deployments_cli("deploy", "--file", str(file), **server)
+    assert done.returncode == 0, done.stderr
+    mirror.wait_for_file("first")
+    mirror.wait_for_completed_runs(stack.url)
+    mirror.pause(stack.url)
+    delete_deployment(stack, read_deployment(stack, "sync/cron")["id"])
+
+
 def test_container_command_runs_the_flow(
     stack: RunningStack, origin: Origin, tmp_path: Path
 ) -> None:
     """Everything except the container: work pool, job variables and command."""
-    views = httpx.get(f"{stack.url}/api/collections/views/aggregate-worker-metadata", timeout=60)
+    views = CLIENT.get(f"{stack.url}/api/collections/views/aggregate-worker-metadata")
     template = views.json()["prefect-docker"]["docker"]["default_base_job_configuration"]
     pool = {"name": "stac-asset-containers", "type": "docker", "base_job_template": template}
     file = tmp_path / "prefect.yaml"

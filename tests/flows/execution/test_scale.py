@@ -40,4 +40,4 @@ def test_5000_assets_use_few_task_runs_and_little_storage() -> None:
 
 
 def test_memory_is_independent_of_asset_count() -> None:
-    assert measure(15_000)["memory"] <= measure(5_000)["memory"] + 20 * MB
+    assert measure(5_000)["memory"] <= measure(2_000)["memory"] + 10 * MB
