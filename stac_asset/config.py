@@ -50,8 +50,8 @@ _GRANTS: dict[str, tuple[str, ...]] = {
 class Config(ConfigFields):
     """Configuration of downloads.
 
-    `ConfigFields` documents the fields. The constructor does not check them: `validate` does, and
-    all functions with a `config` argument call `validate`.
+    `ConfigFields` documents the fields. The constructor does not check the values. All functions
+    with a `config` argument call `validate`.
     """
 
     # Without this option, pydantic accepts instances without checking their fields.
@@ -67,56 +67,69 @@ class Config(ConfigFields):
         self._check_types()
         if self.include and self.exclude:
             raise CannotIncludeAndExclude(
-                "include and exclude are mutually exclusive. Set only one of them."
+                "`include` and `exclude` are mutually exclusive. Set only one of them."
             )
         if self.warn and self.fail_fast:
-            raise ConfigError("warn and fail_fast are mutually exclusive. Set only one of them.")
+            raise ConfigError(
+                "`warn` and `fail_fast` are mutually exclusive. Set only one of them."
+            )
         for name in ("s3_max_attempts", "http_max_attempts", "max_connections_per_host"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
+                raise ConfigError(f"`{name}` must be at least 1, not {getattr(self, name)}")
         if self.max_connections_per_file is not None and self.max_connections_per_file < 1:
             raise ConfigError(
-                f"max_connections_per_file must be at least 1, not {self.max_connections_per_file}"
+                "`max_connections_per_file` must be at least 1, not "
+                f"{self.max_connections_per_file}"
             )
         for name in ("http_client_timeout", "http_read_timeout"):
             value = getattr(self, name)
             if value is not None and value <= 0:
-                raise ConfigError(f"{name} must be more than 0 seconds, not {value}")
+                raise ConfigError(f"`{name}` must be more than 0 seconds, not {value}")
         for name in ("retry_wait", "retry_wait_max"):
             if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must be 0 seconds or more, not {getattr(self, name)}")
+                raise ConfigError(f"`{name}` must be 0 seconds or more, not {getattr(self, name)}")
         if self.s3_retry_mode not in ("adaptive", "standard", "legacy"):
             raise ConfigError(
-                f"s3_retry_mode must be adaptive, standard or legacy, not '{self.s3_retry_mode}'"
+                f"`s3_retry_mode` must be adaptive, standard or legacy, not '{self.s3_retry_mode}'"
             )
         for name in ("http_headers_hosts", "oauth2_hosts"):
             try:
                 HostPatterns(getattr(self, name))
             except ConfigError as error:
-                raise ConfigError(f"{name}: {error}") from None
+                raise ConfigError(f"`{name}`: {error}") from None
         self._check_oauth2()
 
     def _check_types(self) -> None:
-        from pydantic import ValidationError  # Slow to import, and not needed by `--help`.
+        # The import of pydantic takes a tenth of a second. Default values need no check.
+        default = vars(type(self)())
+        if all(
+            type(value) is type(default[name]) and value == default[name]
+            for name, value in vars(self).items()
+        ):
+            return
+        from pydantic import ValidationError
 
         try:
             _adapter().validate_python(self, strict=True)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             name = ".".join(str(part) for part in first["loc"])
-            raise ConfigError(f"{name} is not valid: {first['msg']}") from None
+            raise ConfigError(f"`{name}` is not valid: {first['msg']}") from None
 
     def _check_oauth2(self) -> None:
         if self.oauth2_grant is None:
             return
         if self.oauth2_grant not in _GRANTS:
             raise ConfigError(
-                f"oauth2_grant must be one of {', '.join(_GRANTS)}, not '{self.oauth2_grant}'"
+                f"`oauth2_grant` must be one of {', '.join(_GRANTS)}, not '{self.oauth2_grant}'"
             )
         needed = (*_GRANTS[self.oauth2_grant], "oauth2_hosts")
         missing = [name for name in needed if not getattr(self, name)]
         if missing:
-            raise ConfigError(f"oauth2_grant '{self.oauth2_grant}' needs {', '.join(missing)} too")
+            raise ConfigError(
+                f"`oauth2_grant` is '{self.oauth2_grant}', which also needs "
+                f"{', '.join(f'`{name}`' for name in missing)}. Set them, or remove `oauth2_grant`."
+            )
 
     def copy(self) -> Config:
         """Return a deep copy of this config.

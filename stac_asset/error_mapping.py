@@ -1,16 +1,16 @@
-"""Map errors of other libraries to errors of this package.
+"""Internal: map errors of other libraries to errors of this package.
 
 Errors of aiohttp and other libraries may contain request headers and signed URLs. The errors of
 this package contain no headers, and their messages contain no queries. Clients, the engine and all
-readers of documents use `mapped_errors`. S3 has a mapping of its own for botocore's errors.
+readers of documents use `mapped_errors`. `clients/s3/errors.py` maps the errors of botocore.
 """
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from http import HTTPStatus
+from types import TracebackType
 
 import aiohttp
 from aiohttp.http import HttpProcessingError
@@ -28,11 +28,11 @@ from stac_asset.errors import (
 from stac_asset.redact import redact_href, redact_text
 
 
-@contextmanager
-def mapped_errors(
-    href: str | URL, mapper: Callable[[Exception], StacAssetError] | None = None
-) -> Iterator[None]:
+class mapped_errors:
     """Raise errors of this package in place of other errors. Cancellation is not affected.
+
+    This is a class because each download needs several of these contexts, and a generator would
+    take twice as long.
 
     Args:
         href: The requested href.
@@ -41,17 +41,33 @@ def mapped_errors(
     Raises:
         StacAssetError: An exception was raised in the context.
     """
-    try:
-        yield
-    except StacAssetError:
-        raise
-    except Exception as error:
-        found = mapped(error, href) if mapper is None else mapper(error)
+
+    __slots__ = ("_href", "_mapper")
+
+    def __init__(
+        self, href: str | URL, mapper: Callable[[Exception], StacAssetError] | None = None
+    ) -> None:
+        self._href = href
+        self._mapper = mapper
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not isinstance(error, Exception) or isinstance(error, StacAssetError):
+            return
+        mapper = self._mapper
+        replacement = mapped(error, self._href) if mapper is None else mapper(error)
         try:
-            raise found from found.__cause__
+            raise replacement from replacement.__cause__
         finally:
             # Python sets the original error, which may contain secrets, as the context.
-            found.__context__ = None
+            replacement.__context__ = None
 
 
 def mapped(error: Exception, href: str | URL) -> StacAssetError:

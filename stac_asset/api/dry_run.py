@@ -17,7 +17,7 @@ from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS
 from stac_asset.errors import NotFoundError, StacAssetError, TransferError
 from stac_asset.plan.work import PlannedRun
 from stac_asset.redact import redact_href
-from stac_asset.transfer.existing import find_existing
+from stac_asset.transfer.existing import declared_by, find_existing
 from stac_asset.transfer.probe import ProbeResult, probe_all
 from stac_asset.types import Failed, Transfer
 
@@ -39,10 +39,10 @@ class PlannedAsset:
     """`download`, `skip` (the file already exists) or `fail`."""
 
     href: str | None = None
-    """The source href, without the query."""
+    """The source href, redacted."""
 
     client: str | None = None
-    """The name of the client for the download, if a download is planned."""
+    """The name of the client that claims the href, if a client was looked up."""
 
     path: str | None = None
     """The absolute path of the destination file."""
@@ -90,7 +90,7 @@ class Plan:
 
     @property
     def fits(self) -> bool | None:
-        """Whether the files fit on disk. None means that unknown sizes decide."""
+        """Whether the files fit on disk. None if the answer depends on unknown sizes."""
         if self.needed > self.free:
             return False
         return None if self.unknown else True
@@ -159,7 +159,9 @@ async def _row_without_probe(entry: Transfer | Failed, run: Run) -> PlannedAsset
         return PlannedAsset(entry.owner, entry.key, "fail", note=_reason(entry.error))
     try:
         destination = run.destinations.destination_of(entry.directory)
-        skipped = await find_existing(entry, run.config, destination, clean_up=False)
+        skipped = await find_existing(
+            entry, declared_by(entry), run.config, destination, clean_up=False
+        )
     except StacAssetError as error:
         return PlannedAsset(entry.owner, entry.key, "fail", path=entry.path, note=_reason(error))
     if skipped is None:

@@ -1,8 +1,10 @@
 """Base class of clients, which claim and open URLs.
 
-The engine calls `Client.fetch` and `Client.probe`. A simple client implements `open_url` only; its
-downloads cannot be resumed. A client that can start at an offset derives from `RangeClient`
-(`range_client.py`) and implements `fetch` and `stat` instead.
+The engine calls `Client.fetch` and `Client.probe`. There are two ways to write a client:
+
+- A simple client implements `open_url` only. Downloads with this client cannot be resumed.
+- A client that can start at an offset derives from `RangeClient` (`range_client.py`) and implements
+  `fetch` and `stat`.
 """
 
 from __future__ import annotations
@@ -11,8 +13,10 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
+    AbstractContextManager,
     asynccontextmanager,
     contextmanager,
+    nullcontext,
 )
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +42,8 @@ from stac_asset.types import (
     Transfer,
 )
 
+_UNNAMED = nullcontext()
+
 
 class Client(ABC):
     """An abstract base class for all clients."""
@@ -46,7 +52,7 @@ class Client(ABC):
     """Name of the client in `Config.client_override`, logs and plans."""
 
     made_from: Config | None = None
-    """Configuration that was passed to `from_config`. `download_href` uses this configuration."""
+    """Configuration that the client was created from. `download_href` uses this configuration."""
 
     credentials: str | None = None
     """Name of the credentials for access errors, such as `block 's3-credentials/mine'`."""
@@ -58,7 +64,7 @@ class Client(ABC):
     async def from_config(cls, config: Config) -> Self:
         """Create a client using the provided configuration.
 
-        Needed because some client setups require async operations.
+        This method is a coroutine, because some clients await I/O during their creation.
 
         Args:
             config: The configuration.
@@ -93,20 +99,26 @@ class Client(ABC):
         """
         return {}
 
-    @contextmanager
-    def naming_credentials(self, url: URL) -> Iterator[None]:
+    def naming_credentials(self, url: URL) -> AbstractContextManager[None]:
         """Add the name of the credentials to access errors.
 
         Args:
             url: The URL of the request.
 
+        Returns:
+            A context manager.
+
         Raises:
             CredentialError: The server rejects the credentials, or issues no token for them.
         """
+        return _UNNAMED if self.credentials is None else self._naming_credentials(url)
+
+    @contextmanager
+    def _naming_credentials(self, url: URL) -> Iterator[None]:
         try:
             yield
         except AccessError as error:
-            if self.credentials is None or isinstance(error, CredentialError):
+            if isinstance(error, CredentialError):
                 raise
             host = self.credentials_host or url.host_port_subcomponent or url.raw_host
             failure = "received no token for" if isinstance(error, TokenError) else "was refused by"
@@ -130,12 +142,12 @@ class Client(ABC):
 
         Args:
             url: The URL of the file.
-            content_type: The expected content type, to be checked by the client implementations.
+            content_type: The expected content type. The implementation checks the content type.
             messages: An optional queue to use for progress reporting.
             stream: If False, the whole file is read before the first bytes are yielded.
 
         Yields:
-            AsyncIterator[bytes]: An iterator over chunks of the read file.
+            bytes: A chunk of the file.
         """
 
     def fetch(self, request: Request) -> AbstractAsyncContextManager[Response]:
@@ -175,7 +187,7 @@ class Client(ABC):
         """Return the size and the content type that the source reports for a file.
 
         If the file does not exist, this method raises the same errors as `fetch`. The default
-        implementation opens the file and reads one chunk.
+        implementation opens the file, reads one chunk and returns the size only.
 
         Args:
             request: The file.
@@ -197,7 +209,7 @@ class Client(ABC):
         Args:
             href: The href of the file.
             content_type: The media type to expect, if any.
-            storage: The storage extension's fields of the asset, if any.
+            storage: The asset's storage extension fields, if any.
 
         Raises:
             StacAssetError: The file does not exist, or the request failed.
@@ -231,9 +243,9 @@ class Client(ABC):
             stream: If False, the whole file is read before the first bytes are yielded.
 
         Yields:
-            AsyncIterator[bytes]: An iterator over chunks of the read file.
+            bytes: A chunk of the file.
         """
-        # Clients may implement the documented `open_url`, which has no `stream` argument.
+        # `stream` is passed only if set, because `open_url` of a custom client may not accept it.
         options = {} if stream is None else {"stream": stream}
         chunks = self.open_url(
             parse_href(href), content_type=content_type, messages=messages, **options
@@ -252,8 +264,8 @@ class Client(ABC):
     ) -> None:
         """Download a file to the local filesystem.
 
-        The file appears under its name when it is complete, and replaces an existing file. Retries
-        and timeouts follow the configuration that the client was created from.
+        The file appears at `path` only when complete, and replaces an existing file. Retries and
+        timeouts follow the configuration that the client was created from.
 
         Args:
             href: The href of the file.
@@ -261,7 +273,7 @@ class Client(ABC):
             clean: If an error occurs, delete the part file even if it could be resumed.
             content_type: The expected content type.
             messages: An optional queue to use for progress reporting.
-            stream: If False, the whole file is read before its first bytes are written.
+            stream: If False, the whole file is read before the first bytes are written.
         """
         await download_with(
             self, href, Path(path), clean, content_type, messages=messages, stream=stream
@@ -310,7 +322,7 @@ class Client(ABC):
 
 @dataclass(frozen=True, slots=True)
 class _OneClient:
-    """The clients of a run with a single client for every URL."""
+    """A registry of clients that returns the same client for every URL."""
 
     client: Client
 
@@ -333,10 +345,10 @@ async def download_with(
         client: The client. It is used even if it does not claim the href, and stays open.
         href: The href of the file.
         path: The output file path.
-        clean: Whether to delete the part file after an error.
+        clean: If an error occurs, delete the part file even if it could be resumed.
         content_type: The expected media type.
         messages: An optional queue for progress messages.
-        stream: If False, the whole file is read before its first byte is written.
+        stream: If False, the whole file is read before the first bytes are written.
 
     Raises:
         StacAssetError: The download failed.

@@ -1,4 +1,4 @@
-"""Destinations of downloads: the interface that the engine uses, and the local file system."""
+"""Internal: destinations of downloads: the interface, and the local file system."""
 
 from stac_asset.destinations.interface import (
     BusyError,

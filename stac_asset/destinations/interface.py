@@ -127,7 +127,7 @@ class Upload(Protocol):
 
 
 class Destination(Protocol):
-    """A place that holds files under keys, and contains every file."""
+    """A place that holds files under keys. No file is written outside."""
 
     def key_of(self, location: str) -> str:
         """Return the key of a file.
@@ -210,8 +210,8 @@ class Destinations(Protocol):
     """The destinations of a run."""
 
     def destination_of(self, directory: str) -> Destination:
-        """Return the destination that a plan names.
+        """Return the destination of a planned transfer.
 
         Args:
-            directory: An absolute path.
+            directory: The value of `Transfer.directory`.
         """

@@ -120,14 +120,14 @@ class MissingRanges:
 
         Args:
             missing: One of the ranges.
-            size: Number of bytes received at its start.
+            size: Number of bytes received at the start of the range.
         """
         missing.position += size
         if not missing.size:
             self.ranges.remove(missing)
 
     def fits(self, size: int) -> bool:
-        """Return whether a part file can hold all received bytes.
+        """Return whether a part file of a size can hold all received bytes.
 
         Args:
             size: Size of the part file in bytes.
@@ -141,7 +141,7 @@ class MissingRanges:
     def request_last_byte_again(self) -> None:
         """Mark the last byte as missing if no byte is missing.
 
-        Requesting it again shows that the source still has the same version.
+        A repeated request for this byte shows whether the source still has the same version.
         """
         if not self.ranges:
             self.ranges.append(ByteRange(self.size - 1, self.size))

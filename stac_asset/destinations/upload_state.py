@@ -12,6 +12,7 @@ from stac_asset.destinations.missing_ranges import MissingRanges
 from stac_asset.errors import RangeError, SizeError, TruncatedError
 
 _UNKNOWN_END = sys.maxsize
+"""End of a response of unknown size."""
 
 
 @dataclass(slots=True)
@@ -68,7 +69,7 @@ class UploadState:
             size: Size of the complete file in bytes, if reported.
 
         Raises:
-            RangeError: The response does not continue the received bytes, which are then useless.
+            RangeError: The response does not continue the received bytes.
         """
         if offset and (offset != self.offset or validator != self.validator):
             raise RangeError(

@@ -1,4 +1,4 @@
-"""The engine: downloads planned transfers through clients into destinations."""
+"""Internal: the engine, which downloads planned transfers through clients."""
 
 from stac_asset.transfer.engine import Engine
 from stac_asset.transfer.interface import Request, Response, Source, Sources, Stat

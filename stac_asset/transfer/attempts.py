@@ -17,14 +17,14 @@ from stac_asset.transfer.interface import Request, Source
 from stac_asset.transfer.parallel import ParallelFetch, connections_per_file
 from stac_asset.transfer.reporter import Reporter
 from stac_asset.transfer.retry import is_transient, retry
-from stac_asset.transfer.speed import SpeedProbe, can_split
-from stac_asset.transfer.stall import StallTimer, stall_timer
+from stac_asset.transfer.speed import SpeedMeter, can_split
+from stac_asset.transfer.stall import StallTimer
 from stac_asset.types import Candidate, Downloaded, Transfer
 
 
 @dataclass(slots=True)
 class TransferStats:
-    """The attempts and received bytes of a transfer, summed over all candidates."""
+    """Statistics of a transfer, summed over all candidates."""
 
     started: float = field(default_factory=time.monotonic)
     """Start time, in seconds of the monotonic clock."""
@@ -70,7 +70,9 @@ class CandidateDownload:
     context: TransferContext
     stats: TransferStats
     _received_before: int = field(init=False)
-    _retries: bool = False
+    """Number of bytes received from earlier candidates."""
+
+    _is_retried: bool = False
     """Whether another attempt may succeed after the last error."""
     _single_connection: bool = False
     """Whether the source failed to send ranges, or several ranges at the same time."""
@@ -81,9 +83,9 @@ class CandidateDownload:
     async def run(self) -> Downloaded:
         """Download, verify and commit the file, with retries.
 
-        After an error, received bytes are kept if a later run can resume them. They are also kept
-        after an access error, because the next run may have another signature. They are removed
-        after any other permanent error.
+        If the download fails, the received bytes are kept for a later run if they can be resumed.
+        With `Config.clean`, they are removed after a permanent error. An access error is an
+        exception, because the next run may have another signature.
 
         Raises:
             StacAssetError: The file could not be downloaded.
@@ -91,7 +93,7 @@ class CandidateDownload:
         try:
             checksum = await retry(self._attempt, self.context.config, self._is_retryable)
         except Exception as error:
-            is_permanent = not self._retries and not isinstance(error, AccessError)
+            is_permanent = not self._is_retried and not isinstance(error, AccessError)
             if self.context.config.clean and is_permanent:
                 await self.upload.discard()
             raise
@@ -106,11 +108,15 @@ class CandidateDownload:
         )
 
     def _is_retryable(self, error: Exception) -> bool:
-        self._retries = is_transient(error) or self._may_need_single_connection(error)
-        return self._retries
+        self._is_retried = is_transient(error) or self._switches_to_single_connection(error)
+        return self._is_retried
 
-    def _may_need_single_connection(self, error: Exception) -> bool:
-        """Return whether a source that has sent bytes may only accept a single connection."""
+    def _switches_to_single_connection(self, error: Exception) -> bool:
+        """Switch to a single connection if several connections may have caused an error.
+
+        Returns:
+            Whether the next attempt uses a single connection for this reason.
+        """
         has_answered = self.stats.received > self._received_before
         if self.upload.missing is None or self._connections() == 1 or not has_answered:
             return False
@@ -154,17 +160,17 @@ class CandidateDownload:
         try:
             with mapped_errors(self.url):
                 async with (
-                    stall_timer(self.candidate.href, *limits) as timer,
+                    StallTimer(self.candidate.href, *limits) as timer,
                     self.client.fetch(self._request()) as response,
                 ):
                     await self.upload.begin(
                         response.offset, response.validator, response.size, response.end
                     )
                     await self.context.reporter.opened(self.candidate, response.size)
-                    probe: SpeedProbe | None = None
+                    meter: SpeedMeter | None = None
                     if self._connections() > 1 and can_split(response, self.upload):
-                        probe = SpeedProbe(self.upload, timer.last_received)
-                    if await self._write_all(response.chunks, timer, probe):
+                        meter = SpeedMeter(self.upload, timer.last_received)
+                    if await self._write_all(response.chunks, timer, meter):
                         return
                     await self.upload.split()
                     parallel = self._parallel()
@@ -210,7 +216,7 @@ class CandidateDownload:
         )
 
     async def _write_all(
-        self, chunks: AsyncIterator[bytes], timer: StallTimer, probe: SpeedProbe | None
+        self, chunks: AsyncIterator[bytes], timer: StallTimer, meter: SpeedMeter | None
     ) -> bool:
         """Write chunks, and return False if a single connection is too slow."""
         if self.context.stream is False:
@@ -220,7 +226,7 @@ class CandidateDownload:
             await upload.write(chunk)
             self._on_written(len(chunk))
             timer.last_received = now()
-            if probe is not None and probe.is_slow(timer.last_received):
+            if meter is not None and meter.is_slow(timer.last_received):
                 return False
         return True
 
@@ -230,7 +236,7 @@ class CandidateDownload:
 
 
 async def _joined(chunks: AsyncIterator[bytes], room: int) -> AsyncIterator[bytes]:
-    """Join all chunks. Stop early if the chunks exceed the room, which the writer reports."""
+    """Join all chunks. Stop early if the chunks exceed the room, and let the writer raise."""
     received: list[bytes] = []
     async for chunk in chunks:
         received.append(chunk)

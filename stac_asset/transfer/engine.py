@@ -1,6 +1,7 @@
 """The engine: downloads planned transfers and returns an outcome for each.
 
-The engine knows nothing about STAC. It uses clients and destinations through their interfaces.
+The public functions, the command line and the flows create an `Engine`. The engine does not use
+pystac, and uses clients and destinations only through their interfaces.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from yarl import URL
 
 from stac_asset.concurrency import bounded
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
-from stac_asset.destinations.interface import BusyError, Destination, Destinations, Upload
+from stac_asset.destinations.interface import BusyError, Declared, Destination, Destinations, Upload
 from stac_asset.error_mapping import mapped
 from stac_asset.errors import StacAssetError
 from stac_asset.hrefs import parse_href
@@ -78,9 +79,9 @@ class Engine:
     async def run(self, transfers: Iterable[Transfer]) -> AsyncGenerator[Outcome, None]:
         """Download transfers, and yield each outcome immediately.
 
-        Transfers are taken from the iterable when there is capacity, so it may be very long. With
-        `Config.fail_fast`, the first failure is the last outcome, and other transfers are
-        cancelled.
+        Transfers are taken from the iterable when there is capacity, so the iterable may be very
+        long. With `Config.fail_fast`, the first failure is the last outcome, and other transfers
+        are cancelled.
 
         Args:
             transfers: The planned transfers.
@@ -107,10 +108,11 @@ class Engine:
         candidate = transfer.candidates[0]
         try:
             destination = self._destinations.destination_of(transfer.directory)
-            if skipped := await find_existing(transfer, self._config, destination):
+            declared = declared_by(transfer)
+            if skipped := await find_existing(transfer, declared, self._config, destination):
                 await self.reporter.skipped(transfer, skipped.candidate)
                 return skipped
-            return await self._download_first(transfer, destination, stats)
+            return await self._download_first(transfer, declared, destination, stats)
         except Exception as raised:
             error = mapped(raised, candidate.href)
             error.owner, error.key = transfer.owner, transfer.key
@@ -126,13 +128,17 @@ class Engine:
             )
 
     async def _download_first(
-        self, transfer: Transfer, destination: Destination, stats: TransferStats
+        self,
+        transfer: Transfer,
+        declared: Declared,
+        destination: Destination,
+        stats: TransferStats,
     ) -> Downloaded:
         first: StacAssetError | None = None
         for candidate in transfer.candidates:
             await self.reporter.started(transfer, candidate)
             try:
-                downloaded = await self._download(transfer, candidate, destination, stats)
+                downloaded = await self._download(transfer, declared, candidate, destination, stats)
             except Exception as error:
                 first = first or mapped(error, candidate.href)
                 continue
@@ -145,6 +151,7 @@ class Engine:
     async def _download(
         self,
         transfer: Transfer,
+        declared: Declared,
         candidate: Candidate,
         destination: Destination,
         stats: TransferStats,
@@ -155,13 +162,13 @@ class Engine:
             destination.open_upload,
             destination.key_of(candidate.path),
             _identity(candidate.href),
-            declared_by(transfer),
+            declared,
             self._config.write_checksums,
         )
 
-        async def into(upload: Upload) -> Downloaded:
-            if skipped := await find_existing(transfer, self._config, destination):
-                # Another process completed the file while this one waited for the lock.
+        async def download_into(upload: Upload) -> Downloaded:
+            if skipped := await find_existing(transfer, declared, self._config, destination):
+                # Another writer completed the file before the lock was acquired.
                 await upload.discard()
                 return Downloaded(transfer, candidate, skipped.size, 0, stats.seconds, 0)
             download = CandidateDownload(
@@ -178,10 +185,10 @@ class Engine:
         async with self._slot_for(url):
             with suppress(BusyError):
                 async with open_upload() as upload:
-                    return await into(upload)
-        # Do not hold a connection slot while waiting for a file lock.
+                    return await download_into(upload)
+        # Wait for the file lock first, so that other downloads can use the connection slot.
         async with open_upload(wait=True) as upload, self._slot_for(url):
-            return await into(upload)
+            return await download_into(upload)
 
     def _slot_for(self, url: URL) -> AbstractAsyncContextManager[object]:
         return self._connection_slot(url.host) if url.host else nullcontext()
@@ -197,4 +204,4 @@ def _identity(href: str) -> str:
         return href
     if href.lower().startswith(("http://", "https://")):
         return unsigned_href(href.partition("#")[0])
-    return href  # In S3 keys and local paths, these characters have no special meaning.
+    return href  # In S3 keys and local paths, these characters are ordinary.

@@ -1,4 +1,4 @@
-"""Finds planned files that exist and are valid. The engine, dry runs and tasks call this."""
+"""Finds planned files that exist and are valid. The engine and dry runs call this."""
 
 from __future__ import annotations
 
@@ -18,24 +18,28 @@ def declared_by(transfer: Transfer) -> Declared:
 
 
 async def find_existing(
-    transfer: Transfer, config: Config, destination: Destination, clean_up: bool = True
+    transfer: Transfer,
+    declared: Declared,
+    config: Config,
+    destination: Destination,
+    clean_up: bool = True,
 ) -> Skipped | None:
     """Return the outcome of a transfer if its file exists and is valid.
 
     Args:
         transfer: The planned transfer.
+        declared: Its declared size and checksum.
         config: How to check the file. Files to overwrite are never skipped.
         destination: The destination of the transfer.
         clean_up: Remove part files of interrupted runs beside an existing file.
 
     Raises:
-        UnsafePathError: The file would be outside of the destination.
+        UnsafePathError: The file is outside of the destination.
         DestinationError: A folder has the name of the file.
     """
     if config.overwrite or transfer.overwrite:
         return None
     how = config.verify_existing
-    declared = declared_by(transfer)
     for candidate in transfer.candidates:
         key = destination.key_of(candidate.path)
         existing = await destination.existing(key, declared, how)

@@ -30,13 +30,13 @@ class Request:
     """Position of the first requested byte."""
 
     validator: str | None = None
-    """The version of the bytes before the offset. A response of another version starts at 0."""
+    """The version of the bytes before the offset. A response with another version starts at 0."""
 
     storage: Storage | None = None
     """The object store of the asset, if the item declares the store."""
 
     end: int | None = None
-    """Position after the last requested byte, for a byte range. A validator is set, too."""
+    """Position after the last requested byte. Set only together with `validator`."""
 
     watched: bool = False
     """Whether the caller ends stalled responses, so that the client needs no read timeout."""

@@ -1,9 +1,13 @@
 """Fetches a large file over several connections, in byte ranges.
 
-Ranges are taken from the start to the end, so that a digest can follow them. They become smaller
-towards the end, so that all connections end at about the same time. If a further connection fails,
-the others fetch the rest of its range. If the first connection fails, the attempt fails. If the
-source refuses only the first connection, the first connection waits until another one ends.
+`CandidateDownload` uses `ParallelFetch` if a single connection is slow. Ranges are taken from the
+start to the end, so that the digest can be computed in order. Ranges become smaller towards the
+end, so that all connections end at about the same time.
+
+- If a further connection fails, the other connections fetch the rest of its range.
+- If the first connection fails, the attempt fails.
+- If the source refuses the first connection while others are open, the first connection waits until
+  another connection ends, and tries again.
 """
 
 from __future__ import annotations
@@ -29,10 +33,10 @@ from stac_asset.redact import redact_href
 from stac_asset.transfer.interface import Request, Response, Source
 from stac_asset.transfer.retry import is_transient
 from stac_asset.transfer.speed import MIB
-from stac_asset.transfer.stall import StallTimer, stall_timer
+from stac_asset.transfer.stall import StallTimer
 
 _MIN_RANGE, _MAX_RANGE = MIB, 64 * MIB
-"""Size of a byte range, in bytes."""
+"""Minimum and maximum size of a byte range, in bytes."""
 
 _DEFAULT_CONNECTIONS = 16
 """Maximum number of connections for a file, unless `Config.max_connections_per_file` is set."""
@@ -143,7 +147,7 @@ class ParallelFetch:
                 except StacAssetError as error:
                     if _ends_all(error):
                         raise
-                    return  # Hosts refuse further connections with all kinds of errors.
+                    return  # Hosts refuse further connections with many kinds of errors.
 
     def _take(self, at: int | None = None) -> ByteRange | None:
         missing = self._upload.missing
@@ -169,7 +173,7 @@ class ParallelFetch:
         try:
             with mapped_errors(request.url):
                 async with (
-                    stall_timer(str(request.url), *self._limits) as timer,
+                    StallTimer(str(request.url), *self._limits) as timer,
                     self._client.fetch(request) as response,
                 ):
                     if (
@@ -227,7 +231,7 @@ class ParallelFetch:
                 cancelled = True
         for task in self._further:
             if not task.cancelled():
-                task.exception()  # Otherwise asyncio logs that it was never retrieved.
+                task.exception()  # Otherwise asyncio logs the exception as never retrieved.
         self._further = set()
         if self._upload.missing is not None:
             for missing in self._upload.missing.ranges:
@@ -237,14 +241,14 @@ class ParallelFetch:
 
 
 def _raise_errors(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Raise the errors of ended connections. Only errors that end all connections are left."""
+    """Raise the error of an ended connection, if any. Such an error ends all connections."""
     for task in tasks:
         if task.done():
             task.result()
 
 
 def _is_refusal(error: StacAssetError) -> bool:
-    """Return whether a source has answered with an error, or was not asked."""
+    """Return whether the error is a response of the source, or permanent."""
     return isinstance(error, ResponseError) or not is_transient(error)
 
 

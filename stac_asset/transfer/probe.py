@@ -1,6 +1,6 @@
 """Asks the sources of planned assets for existence, size and media type, without downloading.
 
-Dry runs, existence checks and `stac-asset info` call this.
+Dry runs, existence checks, mirrors and `stac-asset info` call this.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ async def probe_all(
         transfers: The planned assets.
         clients: The clients of the run.
         config: Retries and timeouts.
-        limit: Maximum number of sources to ask at the same time.
+        limit: Maximum number of simultaneous requests. `Config.max_connections_per_host` also
+            limits them.
         trust_sizes: Do not ask the sources of assets that declare `file:size`.
     """
     results: dict[int, ProbeResult] = {}

@@ -1,7 +1,7 @@
 """The progress interface of the engine, and an implementation that sends messages.
 
-The engine calls a `Reporter` at each step of a transfer. `Messenger` puts messages into a queue of
-the caller. The flows have another reporter, which counts statistics.
+The engine calls a `Reporter` at each step of a transfer. `Messenger` puts messages into the queue
+of the caller. The flows have a reporter for statistics.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Reporter:
         """
 
     async def finished(self, transfer: Transfer, candidate: Candidate) -> None:
-        """Handle a complete file with the final name.
+        """Handle a downloaded and verified file that has its final name.
 
         Args:
             transfer: The transfer.

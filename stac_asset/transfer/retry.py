@@ -1,6 +1,6 @@
 """The retry loop: decides which errors are retried, and how long the waits are.
 
-Downloads, probes and the reader of documents use this loop.
+Downloads, probes, STAC API searches, token requests and the reader of documents use this loop.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ def is_transient(error: BaseException) -> bool:
 def wait_after(config: Config, attempt: int, error: BaseException | None) -> float:
     """Return the wait after a failed attempt, in seconds.
 
-    Waits grow exponentially with full jitter, so that transfers that fail together do not return
-    together. `Retry-After` is the minimum, and `Config.retry_wait_max` the maximum.
+    Waits grow exponentially with full jitter, so that transfers that fail at the same time
+    are retried at different times. `Retry-After` is the minimum, and `Config.retry_wait_max` the
+    maximum.
     Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 
     Args:
         config: The configuration.
         attempt: The number of the attempt, from 1.
-        error: Its error.
+        error: The error of the attempt.
     """
     requested = error.retry_after if isinstance(error, TransferError) else None
     ceiling = config.retry_wait * 2 ** min(attempt - 1, 30)
@@ -54,8 +55,7 @@ async def retry(
     Args:
         call: Starts an attempt.
         config: The number of attempts and the waits.
-        is_retryable: Returns whether another attempt may succeed after an error. It is called once
-            for each error.
+        is_retryable: Called once for each error. Returns whether another attempt may succeed.
         max_attempts: Maximum number of attempts, if lower than `Config.http_max_attempts`.
 
     Returns:

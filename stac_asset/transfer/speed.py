@@ -1,4 +1,4 @@
-"""Decides whether a file arrives faster over several connections."""
+"""Decides whether a download continues over several connections. `CandidateDownload` calls this."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ _MIN_MISSING = 32 * MIB
 """Minimum number of missing bytes for several connections."""
 
 _INTERVALS = ((0.02, 40_000_000), (0.25, 150_000_000))
-"""Measured intervals: length in seconds, and the speed in bytes per second that is fast enough for
-a single connection. The last interval is repeated. At higher speeds, the processor is the limit."""
+"""Length of each measured interval, in seconds, and minimum speed, in bytes per second.
+
+The last interval is repeated. At higher speeds, the processor is the limit.
+"""
 
 
 def can_split(response: Response, upload: Upload) -> bool:
@@ -24,19 +26,15 @@ def can_split(response: Response, upload: Upload) -> bool:
         response: The response of its source.
         upload: The upload, which has accepted the response.
     """
-    return is_large(upload) and response.ranges and response.validator is not None
+    return _is_large(upload) and response.ranges and response.validator is not None
 
 
-def is_large(upload: Upload) -> bool:
-    """Return whether enough bytes are missing for several connections.
-
-    Args:
-        upload: The upload.
-    """
+def _is_large(upload: Upload) -> bool:
+    """Return whether enough bytes are missing for several connections."""
     return upload.size is not None and upload.size - upload.offset >= _MIN_MISSING
 
 
-class SpeedProbe:
+class SpeedMeter:
     """Measures the speed of the first connection of a file.
 
     Args:
@@ -56,7 +54,7 @@ class SpeedProbe:
         self._since, self._until, self._before = now, now + seconds, self._upload.offset
 
     def is_slow(self, now: float) -> bool:
-        """Return whether an interval ended in which the connection was slow.
+        """Return whether an interval has ended, and the connection was slow during this interval.
 
         Args:
             now: The current time of the event loop, in seconds.
@@ -64,6 +62,6 @@ class SpeedProbe:
         if now < self._until:
             return False
         upload, enough = self._upload, self._fast * (now - self._since)
-        is_slow = upload.offset - self._before < enough and is_large(upload)
+        is_slow = upload.offset - self._before < enough and _is_large(upload)
         self._start_interval(now)
         return is_slow

@@ -1,40 +1,58 @@
-"""A directory that no file can leave.
+"""Containment: opens the folders of a directory without leaving the directory.
 
-The directory is opened once. Every folder below it is opened relative to the descriptor of its
-parent, without following symlinks. So a folder that is replaced by a symlink during a run cannot
-lead outside. A symlink to a folder inside of the directory is resolved, and the folder is opened by
-its own path.
+The local destination and mirrors use this module. The directory is opened once. Every folder below
+is opened relative to the descriptor of its parent, without following symlinks. A folder that is
+replaced by a symlink during a run therefore cannot lead outside. A symlink to a folder inside of
+the directory is resolved, and the folder is opened by its own path.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
+from weakref import WeakValueDictionary
 
 from stac_asset.errors import DestinationError, UnsafePathError
 
-# With O_PATH, a folder can be opened without permission to list it. Only Linux has it.
+# O_PATH, which only Linux has, needs no permission to list the folder.
 _FOLDER = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 _MAX_SYMLINKS = 40
 
 
-@dataclass(frozen=True, slots=True)
 class Folder:
-    """An open folder of a contained directory."""
+    """An open folder of a contained directory. The descriptor is closed with the object.
 
-    fd: int
-    """The descriptor of the folder."""
+    Args:
+        fd: The descriptor of the folder.
+        key: The key of the folder, with symlinks not resolved. Empty for the directory itself.
+    """
 
-    key: str
-    """The key of the folder, with symlinks not resolved. Empty for the directory itself."""
+    __slots__ = ("__weakref__", "_stat", "fd", "key")
+
+    def __init__(self, fd: int, key: str) -> None:
+        self.fd = fd
+        self.key = key
+        self._stat = os.fstat(fd)
+
+    def __del__(self, _close: Callable[[int], None] = os.close) -> None:
+        _close(self.fd)
+
+    def is_at(self, path: str) -> bool:
+        """Return whether a path leads to this folder.
+
+        Args:
+            path: The path.
+        """
+        try:
+            return os.path.samestat(self._stat, os.stat(path))
+        except OSError:
+            return False
 
     def is_same(self, other: Folder) -> bool:
-        """Return whether two descriptors are of the same folder."""
-        return os.path.samestat(os.fstat(self.fd), os.fstat(other.fd))
+        """Return whether both objects refer to the same folder."""
+        return os.path.samestat(self._stat, other._stat)
 
 
 class ContainedDirectory:
@@ -42,7 +60,7 @@ class ContainedDirectory:
 
     Args:
         path: Path of the directory, which does not need to exist. It may be a symlink itself.
-        make: Whether `open_folder` may create the directory. It may always create folders below.
+        make: Whether `open_folder` may create the directory. Folders below may always be created.
     """
 
     path: str
@@ -51,7 +69,10 @@ class ContainedDirectory:
     def __init__(self, path: str | os.PathLike[str], make: bool = True) -> None:
         self.path = os.path.abspath(path)
         self._make = make
-        self._root: int | None = None
+        self._prefix = self.path.rstrip(os.sep) + os.sep
+        self._root: Folder | None = None
+        self._recent: Folder | None = None
+        self._open: WeakValueDictionary[str, Folder] = WeakValueDictionary()
         self._real = ""
 
     def key_of(self, path: str | os.PathLike[str]) -> str:
@@ -64,26 +85,40 @@ class ContainedDirectory:
             UnsafePathError: The path is outside of the directory, or names no file.
         """
         text = os.fspath(path)
-        base = self.path.rstrip(os.sep) + os.sep
-        key = text.removeprefix(base)
-        parts = key.split(os.sep)
-        if len(key) == len(text) or ".." in parts:
-            raise UnsafePathError(f"the file {text} would be outside of the directory {self.path}")
-        if parts[-1] in ("", "."):
-            raise UnsafePathError(f"the path {text} does not name a file")
+        key = text.removeprefix(self._prefix)
+        if len(key) == len(text) or (".." in key and ".." in key.split(os.sep)):
+            raise UnsafePathError(
+                f"the file {text} is outside of the directory {self.path}. "
+                "Choose a path inside of the directory."
+            )
+        if key.rpartition(os.sep)[2] in ("", "."):
+            raise UnsafePathError(f"the path {text} does not name a file. Append a file name.")
         return key
 
     def path_of(self, key: str) -> str:
-        """Return the absolute path of a file, for messages and results.
+        """Return the absolute path of a file.
 
         Args:
             key: The relative name of the file.
-        """
-        return os.path.join(self.path, key)
 
-    @contextmanager
-    def open_folder(self, key: str, make: bool = False) -> Iterator[Folder]:
-        """Open the folder of a file.
+        Raises:
+            UnsafePathError: The name leads outside of the directory.
+        """
+        self._check_key(key)
+        return self._prefix + key
+
+    def _check_key(self, key: str) -> None:
+        if os.path.isabs(key) or (".." in key and ".." in key.split(os.sep)):
+            raise UnsafePathError(
+                f"the file name {key!r} leads outside of the directory {self.path}. "
+                "Use a relative name without '..'."
+            )
+
+    def open_folder(self, key: str, make: bool = False) -> Folder:
+        """Return the folder of a file.
+
+        The descriptors of the last folder, and of folders in use, are shared while their paths
+        lead to them.
 
         Args:
             key: The relative name of the file.
@@ -94,16 +129,17 @@ class ContainedDirectory:
             FileNotFoundError: The folder does not exist.
             OSError: The folder cannot be opened or created.
         """
-        parent = os.path.dirname(key)
-        if ".." in key.split(os.sep) or os.path.isabs(key):
-            raise UnsafePathError(
-                f"The file name {key!r} leads outside of the directory {self.path}: remove '..'."
-            )
-        fd = self._walk([part for part in parent.split(os.sep) if part not in ("", ".")], make)
-        try:
-            yield Folder(fd, parent)
-        finally:
-            os.close(fd)
+        self._check_key(key)
+        parent = key.rpartition(os.sep)[0]
+        if not parent:
+            return self._open_root(make)
+        folder = self._recent
+        if folder is None or folder.key != parent:
+            folder = self._open.get(parent)
+        if folder is None or not folder.is_at(self._prefix + parent):
+            folder = self._open[parent] = self._walk(parent, make)
+        self._recent = folder
+        return folder
 
     def check_still_there(self, folder: Folder) -> None:
         """Check that the path of an open folder still leads to the same folder.
@@ -114,47 +150,36 @@ class ContainedDirectory:
         Raises:
             DestinationError: The folder or the directory was moved, replaced or removed.
         """
-        try:
-            with self.open_folder(os.path.join(folder.key, "file")) as now:
-                if now.is_same(folder) and self._is_still_there():
-                    return
-        except OSError:
-            pass
         path = self.path_of(folder.key)
+        if folder.is_at(path):
+            return
+        self._open.pop(folder.key, None)
         raise DestinationError(
             f"the folder {path} was moved or replaced during the download. Run the download again."
         )
 
-    def _is_still_there(self) -> bool:
-        """Return whether the directory's path still leads to the directory that was opened."""
-        return self._root is not None and os.path.samestat(os.stat(self.path), os.fstat(self._root))
-
-    def _open_root(self, make: bool) -> int:
-        was_removed = self._root is not None and not os.fstat(self._root).st_nlink
-        if self._root is None or was_removed:
+    def _open_root(self, make: bool) -> Folder:
+        if self._root is None or not self._root.is_at(self.path):
             if make and self._make:
                 os.makedirs(self.path, exist_ok=True)
-            self._root = os.open(self.path, _FOLDER)
+            self._root = Folder(os.open(self.path, _FOLDER), "")
             self._real = os.path.realpath(self.path)
-            weakref.finalize(self, os.close, self._root)
         return self._root
 
-    def _walk(self, parts: list[str], make: bool) -> int:
-        """Return a new descriptor of the folder with these parts."""
+    def _walk(self, key: str, make: bool) -> Folder:
+        """Open the folder with this key."""
         root = self._open_root(make)
+        parts = [part for part in key.split(os.sep) if part not in ("", ".")]
         for _ in range(_MAX_SYMLINKS):
-            fd = os.dup(root)
+            folder = root
             for depth, name in enumerate(parts):
                 try:
-                    following = _open_child(fd, name, make)
+                    folder = Folder(_open_child(folder.fd, name, make), key)
                 except _SymlinkError:
                     parts = self._resolved(parts[: depth + 1]) + parts[depth + 1 :]
                     break
-                finally:
-                    os.close(fd)
-                fd = following
             else:
-                return fd
+                return folder if folder is not root else Folder(os.dup(root.fd), key)
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
     def _resolved(self, parts: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Digests of complete files, and of part files that grow."""
+"""Digests of complete files, and of part files during a download."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from stac_asset.integrity import Multihash, new_hash
 
 _BLOCK = 1024 * 1024
 _MAX_FOLLOWED = 32 * _BLOCK
-"""Maximum number of bytes that a call of `follow` reads, to release threads in time."""
+"""Maximum number of bytes that a call of `follow` reads, so that the call ends soon."""
 
 
 class FollowingDigest:
     """The digest of the received prefix of a part file.
 
-    `update` hashes bytes while they are written. `follow` reads other bytes from the file. It may
+    `update` hashes bytes while they are written. `follow` reads other bytes from the file, and may
     run in a thread while more bytes arrive.
 
     Args:
         fd: The descriptor of the part file.
-        expected: The multihash whose algorithm is used. Without one, it is SHA2-256.
+        expected: The multihash whose algorithm is used. Default: SHA2-256.
     """
 
     position: int
@@ -71,7 +71,7 @@ def file_digest(
     Args:
         path: The path of the file, or its descriptor, which is closed.
         expected: The multihash whose algorithm is used.
-        stopped: Called between blocks. If it returns True, the digest is incomplete.
+        stopped: Called between blocks. If the result is True, the digest is incomplete.
     """
     _, running = new_hash(expected)
     with open(path, "rb") as file:

@@ -1,6 +1,6 @@
 """Writes files that this library creates, such as documents and reports.
 
-`mirror` and the flows use these functions.
+Mirrors and the report of the flows use these functions.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ def new_file(path: Path, directory: Path, wait: bool = False) -> Iterator[PartFi
 
     Args:
         path: The absolute path of the file.
-        directory: The directory that the file cannot leave. It is created if it does not exist.
+        directory: The directory that must contain the file. A missing directory is created.
         wait: Whether to block while another writer has the part file open.
 
     Raises:
         BusyError: Another writer has the part file open, and `wait` is False.
-        UnsafePathError: The file would be outside of the directory.
+        UnsafePathError: The file is outside of the directory.
         DestinationError: The part file cannot be opened.
     """
     contained = ContainedDirectory(directory)
@@ -42,10 +42,10 @@ def write_document(path: Path, data: bytes, directory: Path) -> None:
     Args:
         path: The absolute path of the document.
         data: The content.
-        directory: The directory that the document cannot leave. It is created if it does not exist.
+        directory: The directory that must contain the document. A missing directory is created.
 
     Raises:
-        UnsafePathError: The document would be outside of the directory.
+        UnsafePathError: The document is outside of the directory.
         DestinationError: The document cannot be written.
     """
     with new_file(path, directory, wait=True) as file:

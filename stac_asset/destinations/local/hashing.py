@@ -1,4 +1,4 @@
-"""Hashes a part file in a thread while further bytes arrive."""
+"""Hashes a part file in a thread while further bytes arrive. `LocalUpload` calls this."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from stac_asset.concurrency import ended, in_thread
 from stac_asset.destinations.local.digest import FollowingDigest
 from stac_asset.destinations.local.os_errors import map_os_errors
 
-_WORTH_A_THREAD = 1024 * 1024
+_MIN_IN_THREAD = 1024 * 1024
 """Minimum number of bytes to hash in a thread while further bytes arrive."""
 
-_QUICK = 256 * 1024
+_MAX_IN_LOOP = 256 * 1024
 """Maximum number of bytes to hash in the event loop."""
 
 
 class BackgroundHashing:
-    """Lets a digest follow the received bytes of a part file.
+    """Computes the digest of the received bytes of a part file, in order.
 
     Args:
         digest: The digest.
         path: The path of the file, for messages.
-        prefix: Returns the number of received bytes before the first missing one.
+        prefix: Returns the number of received bytes before the first missing byte.
     """
 
     def __init__(self, digest: FollowingDigest, path: str, prefix: Callable[[], int]) -> None:
@@ -42,7 +42,7 @@ class BackgroundHashing:
         Raises:
             DestinationError: The previous thread could not read the file.
         """
-        if self.unhashed < _WORTH_A_THREAD:
+        if self.unhashed < _MIN_IN_THREAD:
             return
         if self._job is not None:
             if not self._job.done():
@@ -66,7 +66,7 @@ class BackgroundHashing:
             await ended(job)
 
     async def finish(self) -> None:
-        """Hash all bytes, except for a few that are quick to hash in the event loop."""
+        """Hash all bytes except the last 256 KiB at most, which are left for the event loop."""
         await self.pause()
-        while self.unhashed > _QUICK:
+        while self.unhashed > _MAX_IN_LOOP:
             await in_thread(self.follow)

@@ -12,11 +12,11 @@ from stac_asset.destinations.interface import BusyError
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 _MAX_LINKS = 8
-"""Maximum number of hard-linked part files to unlink before giving up."""
+"""Maximum number of hard-linked part files that are replaced before an error is raised."""
 
 
 def open_locked(name: str, folder: int, wait: bool = False) -> tuple[int, int]:
-    """Open and lock a part file. Create a part file that does not exist.
+    """Open and lock a part file. A missing part file is created.
 
     Args:
         name: The name of the part file.
@@ -27,7 +27,7 @@ def open_locked(name: str, folder: int, wait: bool = False) -> tuple[int, int]:
         The descriptor and the size in bytes of the part file.
 
     Raises:
-        BusyError: Another writer holds the lock.
+        BusyError: Another writer holds the lock, and `wait` is False.
         OSError: The part file cannot be opened.
     """
     links = 0
@@ -41,12 +41,12 @@ def open_locked(name: str, folder: int, wait: bool = False) -> tuple[int, int]:
                     return fd, held.st_size
                 if links == _MAX_LINKS:
                     raise OSError(errno.EMLINK, os.strerror(errno.EMLINK))
-                os.unlink(name, dir_fd=folder)  # The other name may belong to another program.
+                os.unlink(name, dir_fd=folder)  # The other link may belong to another program.
                 links += 1
         except BaseException:
             os.close(fd)
             raise
-        os.close(fd)  # The previous holder of the lock has renamed or removed this file.
+        os.close(fd)  # The previous holder of the lock has renamed or removed the file.
 
 
 def remove_unlocked(part: str, note: str, folder: int) -> None:
@@ -58,7 +58,8 @@ def remove_unlocked(part: str, note: str, folder: int) -> None:
         folder: The descriptor of their folder.
 
     Raises:
-        OSError: The files cannot be removed, or the lock is held.
+        BusyError: Another writer holds the lock.
+        OSError: The files cannot be removed.
     """
     try:
         fd = os.open(part, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=folder)
@@ -66,7 +67,7 @@ def remove_unlocked(part: str, note: str, folder: int) -> None:
         _unlink(note, folder)
         return
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(fd, wait=False)
         _unlink(part, folder)
         _unlink(note, folder)
     finally:
@@ -79,7 +80,7 @@ def _lock(fd: int, wait: bool) -> None:
     except BlockingIOError:
         raise BusyError from None
     except OSError as error:
-        # Some network file systems have no locks. The documentation asks for one writer there.
+        # Some network file systems have no locks. `docs/guarantees.md` describes this limit.
         if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
             raise
 

@@ -1,7 +1,8 @@
 """Runs quick calls to the disk in the event loop, and slow calls in threads.
 
-Starting a thread costs more than writing a small file to memory or to a fast disk. On a slow disk,
-the event loop must not wait. Disk speed cannot be queried, so it is measured.
+Local uploads use this module for writes and commits. Starting a thread costs more than writing a
+small file to memory or to a fast disk. On a slow disk, the event loop must not wait. The duration
+of each call shows whether the disk is slow.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from stac_asset.concurrency import ended, in_thread
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-_QUICK = 0.002
+_MAX_QUICK_SECONDS = 0.002
 """Maximum duration, in seconds, of a call that counts as quick."""
 
 _MIN_IN_THREADS, _MAX_IN_THREADS = 64, 4096
-"""Minimum and maximum number of calls in threads after two slow calls. Doubled each time."""
+"""Minimum and maximum number of calls in threads after two slow calls in a row.
+
+The number is doubled if further calls in the event loop are slow, too.
+"""
 
 _LARGE = 128 * 1024
 """Minimum size, in bytes, of a write that always runs in a thread."""
@@ -54,13 +58,13 @@ class AdaptiveOffload:
 
         Args:
             call: The function.
-            args: Its positional arguments.
-            kwargs: Its named arguments.
+            args: The positional arguments.
+            kwargs: The keyword arguments.
         """
         if self._in_threads > 0:
             self._in_threads -= 1
             return await in_thread(call, *args, **kwargs)
-        # Reading the count costs as much as a quick call, so it is read only after a slow one.
+        # Reading the count costs as much as a quick call. Read the count only after a slow call.
         waits = _voluntary_waits() if self._slow else math.nan
         began = time.perf_counter()
         try:
@@ -68,10 +72,11 @@ class AdaptiveOffload:
         finally:
             took = time.perf_counter() - began
             # A call that waited only for a processor would not be faster in a thread.
-            before, self._slow = self._slow, took > _QUICK and _voluntary_waits() != waits
+            was_slow = self._slow
+            self._slow = took > _MAX_QUICK_SECONDS and _voluntary_waits() != waits
             if not self._slow:
                 self._next_in_threads = _MIN_IN_THREADS
-            elif before:
+            elif was_slow:
                 self._in_threads = self._next_in_threads
                 self._next_in_threads = min(_MAX_IN_THREADS, 2 * self._next_in_threads)
 
@@ -90,7 +95,7 @@ class WriteScheduler:
         Args:
             write: The function that writes.
             data: The bytes.
-            position: Their position in the file.
+            position: The position of the first byte in the file.
         """
         if len(data) < _LARGE:
             await self._small(write, data, position)

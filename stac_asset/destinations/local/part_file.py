@@ -1,15 +1,16 @@
 """A part file: holds the received bytes of a file until the file is complete.
 
-The part file is in the folder of its file. Only a complete file gets the final name, by a rename
-after a sync. Until then, the previous file stays.
+Local uploads and the writers of documents use `PartFile`. The part file is in the folder of its
+file. Only a complete file gets the final name, by a rename after a sync. Until then, the previous
+file stays.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
+from typing import Self
 
 from stac_asset.destinations.local.containment import ContainedDirectory, Folder
 from stac_asset.destinations.local.lock import open_locked
@@ -20,7 +21,7 @@ from stac_asset.errors import DestinationError
 
 
 class PartFile:
-    """An open and locked part file. `PartFile.open` creates instances."""
+    """An open and locked part file, which is a context manager. `PartFile.open` creates it."""
 
     path: str
     """The absolute path of the file, for messages."""
@@ -40,37 +41,41 @@ class PartFile:
         self.path = directory.path_of(key)
         self.fd, self.length = fd, length
         self._directory, self._folder = directory, folder
-        self._name = os.path.basename(key)
+        self._name = key.rpartition(os.sep)[2]
         self._part, note = part_names(self._name)
         self.note = ResumeNoteFile(note, folder.fd)
         self._ended = False
 
     @classmethod
-    @contextmanager
-    def open(
-        cls, directory: ContainedDirectory, key: str, wait: bool = False
-    ) -> Iterator[PartFile]:
-        """Open the part file of a file. The part file may hold bytes of an earlier run.
+    def open(cls, directory: ContainedDirectory, key: str, wait: bool = False) -> Self:
+        """Open the part file of a file. The part file may contain bytes of an earlier run.
 
         Args:
-            directory: The directory that the file cannot leave.
+            directory: The directory that must contain the file.
             key: The relative name of the file.
             wait: Whether to block while another writer has the part file open.
 
         Raises:
-            BusyError: Another writer has the part file open.
+            BusyError: Another writer has the part file open, and `wait` is False.
             UnsafePathError: The folder of the file is outside of the directory.
             DestinationError: The part file cannot be opened.
         """
-        path, name = directory.path_of(key), os.path.basename(key)
-        with ExitStack() as stack:
-            with map_os_errors(path):
-                folder = stack.enter_context(directory.open_folder(key, make=True))
-                check_not_folder(path, name, folder)
-                fd, length = open_locked(part_names(name)[0], folder.fd, wait)
-            part = cls(directory, key, folder, fd, length)
-            stack.callback(part._close)
-            yield part
+        path, name = directory.path_of(key), key.rpartition(os.sep)[2]
+        with map_os_errors(path):
+            folder = directory.open_folder(key, make=True)
+            check_not_folder(path, name, folder)
+            fd, length = open_locked(part_names(name)[0], folder.fd, wait)
+        return cls(directory, key, folder, fd, length)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Without a note, no later run can resume. After a commit, another writer may use the name.
+        if not self.note.written and not self._ended:
+            self._unlink()
+        self.note.close()
+        os.close(self.fd)
 
     def append(self, data: bytes) -> None:
         """Write bytes at the end.
@@ -148,13 +153,6 @@ class PartFile:
         self.note.remove()
         self._ended = True
 
-    def _close(self) -> None:
-        # Without a note, no later run can resume. After a commit, the name may be another writer's.
-        if not self.note.written and not self._ended:
-            self._unlink()
-        self.note.close()
-        os.close(self.fd)
-
     def _unlink(self) -> None:
         with suppress(FileNotFoundError):
             os.unlink(self._part, dir_fd=self._folder.fd)
@@ -171,6 +169,9 @@ def check_not_folder(path: str, name: str, folder: Folder) -> None:
     Raises:
         DestinationError: A folder has the name.
     """
-    with suppress(FileNotFoundError):
-        if stat.S_ISDIR(os.stat(name, dir_fd=folder.fd).st_mode):
-            raise DestinationError(f"cannot write {path}: a directory has this name")
+    try:
+        found = os.stat(name, dir_fd=folder.fd)
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(found.st_mode):
+        raise DestinationError(f"cannot write {path}: a folder has this name. Rename the folder.")

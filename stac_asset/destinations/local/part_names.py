@@ -1,4 +1,4 @@
-"""The names of part files and resume notes. No other module knows these names."""
+"""The names of part files and resume notes. Other modules get these names from here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 
 _MAX_NAME = 255
+"""Maximum length of a file name in bytes."""
+
 _ALWAYS_FITS = _MAX_NAME // 8
 """Number of characters that fit into a file name in any encoding."""
 

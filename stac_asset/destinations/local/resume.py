@@ -33,8 +33,8 @@ def resume(
 ) -> Resume | None:
     """Return the usable part of a part file, if any.
 
-    A source is always asked for at least one byte, even if all bytes were received. A range beyond
-    the end would be refused, and the answer shows that the source still has the same version.
+    At least one byte is always requested, even if all bytes were received. The response shows
+    whether the source still has the same version. Sources refuse ranges beyond the end.
 
     Args:
         note: The resume note, if there is a valid one.

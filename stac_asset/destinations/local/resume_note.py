@@ -1,7 +1,7 @@
 """The resume note beside a part file: the source, the version, and the missing byte ranges.
 
-A note is written in place by one system call. So after a kill it holds the old or the new text. An
-invalid note is ignored.
+A note is written in place by one system call. After a kill, the file therefore contains the old or
+the new note. An invalid note is ignored.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ResumeNote:
 
     @classmethod
     def parse(cls, data: bytes) -> ResumeNote | None:
-        """Parse a note, and return the note if it is valid.
+        """Return the note that a file contains, or None if the content is invalid.
 
         Args:
             data: The content of a note file, from any writer.
@@ -51,7 +51,7 @@ class ResumeNote:
         return None
 
     def to_bytes(self) -> bytes:
-        """Return the text of the note."""
+        """Return the note as JSON."""
         fields: dict[str, Any] = {
             "source": self.source,
             "validator": self.validator,
@@ -80,7 +80,7 @@ class ResumeNoteFile:
         self._length = 0
 
     def read(self) -> ResumeNote | None:
-        """Read the file, and return the note if the file holds a valid note."""
+        """Return the note in the file, or None if the file is missing or invalid."""
         # Without O_NONBLOCK, opening a pipe would wait for a writer.
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
@@ -108,7 +108,7 @@ class ResumeNoteFile:
             self.remove()  # The name may be a symlink.
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             self._fd = os.open(self._name, flags, 0o666, dir_fd=self._folder)
-        # Spaces cover the rest of a longer text. JSON ignores them.
+        # Spaces overwrite the end of a longer earlier note. JSON ignores these spaces.
         self._length = max(self._length, len(data))
         os.pwrite(self._fd, data.ljust(self._length), 0)
         self.written = True

@@ -17,7 +17,7 @@ from stac_asset.destinations.upload_state import UploadState
 from stac_asset.errors import ChecksumError, DestinationError, RangeError
 
 _MIN_NOTED = 64 * 1024
-"""Minimum size, in bytes, of a part file that gets a resume note. Smaller downloads restart."""
+"""Minimum number of received bytes for a resume note. With fewer bytes, a later run starts over."""
 
 
 class LocalUpload:
@@ -45,19 +45,20 @@ class LocalUpload:
         commits: AdaptiveOffload,
     ) -> None:
         self._part = part
-        self._source = hashlib.sha256(source.encode(errors="surrogatepass")).hexdigest()
+        self._source = source
         self._declared = declared
         self._hashed = hashed or declared.checksum is not None
         self._writes, self._commits = writes, commits
-        self._unnoted = 0
+        self._received_since_note = 0
         self._state = UploadState(declared.size)
         self._resume()
         self._hashing = self._new_hashing()
 
     def _resume(self) -> None:
         found = self._part.length
-        note = self._part.note.read() if found else None
-        usable = resume(note, self._source, found, self._declared.size)
+        usable = None
+        if found:
+            usable = resume(self._part.note.read(), self._digest(), found, self._declared.size)
         if usable is None:
             if found:
                 self._part.truncate()
@@ -69,6 +70,10 @@ class LocalUpload:
         self._state.offset, self._state.validator = usable.offset, usable.validator
         self._state.size, self._state.missing = usable.size, usable.missing
         self._part.note.written = True
+
+    def _digest(self) -> str:
+        """Return the digest of the source, as notes contain it."""
+        return hashlib.sha256(self._source.encode(errors="surrogatepass")).hexdigest()
 
     def _new_hashing(self) -> BackgroundHashing | None:
         if not self._hashed:
@@ -142,11 +147,10 @@ class LocalUpload:
             SizeError: The file is larger than declared.
         """
         state = self._state
-        if len(data) > state.end - state.offset:
-            state.check_room(len(data))
+        state.check_room(len(data))
         await self._writes(self._write_at, data, state.offset)
         state.offset += len(data)
-        if state.validator and not self._part.note.written and self._is_worth_a_note():
+        if state.validator and not self._part.note.written and self._needs_note():
             self._write_note()
         if self._hashing is not None:
             self._hashing.proceed()
@@ -157,7 +161,7 @@ class LocalUpload:
         if hashing is not None and hashing.digest.position == position:
             hashing.digest.update(memoryview(data))
 
-    def _is_worth_a_note(self) -> bool:
+    def _needs_note(self) -> bool:
         # A complete file of this size is renamed before a note would help.
         offset = self._state.offset
         is_small_and_complete = offset == self._state.size and offset <= 2 * _MIN_NOTED
@@ -185,25 +189,27 @@ class LocalUpload:
         await self._writes(self._write_at, data, target.position)
         missing.advance(target, len(data))
         self._state.offset += len(data)
-        self._unnoted += len(data)
+        self._received_since_note += len(data)
         # After a kill, up to 64 KiB of each range in progress are downloaded again.
-        if self._unnoted >= _MIN_NOTED * missing.taken:
+        if self._received_since_note >= _MIN_NOTED * missing.taken:
             self._write_note()
         if self._hashing is not None:
             self._hashing.proceed()
 
     def _write_note(self) -> None:
-        self._unnoted = 0
+        self._received_since_note = 0
         state = self._state
-        assert state.validator is not None, "only versions with a name can be resumed"
-        self._part.write_note(ResumeNote(self._source, state.validator, state.size, state.missing))
+        assert state.validator is not None, "only bytes of a known version can be resumed"
+        self._part.write_note(
+            ResumeNote(self._digest(), state.validator, state.size, state.missing)
+        )
 
     async def restart(self) -> None:
         """Discard the received bytes."""
         await self._pause()
         self._part.truncate()
         self._state = UploadState(self._declared.size)
-        self._unnoted = 0
+        self._received_since_note = 0
         self._hashing = self._new_hashing()
 
     async def commit(self) -> str | None:
@@ -243,11 +249,11 @@ class LocalUpload:
         self._part.discard()
 
     async def close(self) -> None:
-        """Wait for the thread that hashes, and record the received ranges for a later run."""
+        """Wait for the hashing thread, and record the missing ranges for a later run."""
         try:
             await self._pause()
         finally:
-            if self._unnoted and self._part.note.written:
+            if self._received_since_note and self._part.note.written:
                 with suppress(DestinationError):  # The next run downloads a few bytes again.
                     self._write_note()
 

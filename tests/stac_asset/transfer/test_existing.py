@@ -96,5 +96,5 @@ async def test_directory_with_name_of_file_is_an_error(
     origin: Origin, tmp_path: Path, config: Config
 ) -> None:
     (tmp_path / "a.tif").mkdir()
-    with pytest.raises(Exception, match="a directory has this name"):
+    with pytest.raises(Exception, match="a folder has this name"):
         await download_item(item_with(origin), tmp_path, config=config)

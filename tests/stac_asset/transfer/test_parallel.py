@@ -358,5 +358,5 @@ def test_number_of_connections_depends_on_host_and_configuration(
 
 
 def test_zero_connections_per_file_are_invalid() -> None:
-    with pytest.raises(ConfigError, match="max_connections_per_file must be at least 1"):
+    with pytest.raises(ConfigError, match="`max_connections_per_file` must be at least 1"):
         Config(max_connections_per_file=0).validate()

@@ -19,8 +19,7 @@ def directory(tmp_path: Path) -> ContainedDirectory:
 
 
 def test_unchanged_folder_passes_the_check(directory: ContainedDirectory) -> None:
-    with directory.open_folder(KEY, make=True) as folder:
-        directory.check_still_there(folder)
+    directory.check_still_there(directory.open_folder(KEY, make=True))
 
 
 @pytest.mark.parametrize("moved", ["out", "out/folder"], ids=["directory", "folder"])
@@ -28,9 +27,22 @@ def test_unchanged_folder_passes_the_check(directory: ContainedDirectory) -> Non
 def test_moved_folder_fails_the_check(
     directory: ContainedDirectory, tmp_path: Path, moved: str, replaced: bool
 ) -> None:
-    with directory.open_folder(KEY, make=True) as folder:
-        (tmp_path / moved).rename(tmp_path / "elsewhere")
-        if replaced:
-            (tmp_path / "out" / "folder").mkdir(parents=True)
-        with pytest.raises(DestinationError, match=r"out/folder was moved or replaced"):
-            directory.check_still_there(folder)
+    folder = directory.open_folder(KEY, make=True)
+    (tmp_path / moved).rename(tmp_path / "elsewhere")
+    if replaced:
+        (tmp_path / "out" / "folder").mkdir(parents=True)
+    with pytest.raises(DestinationError, match=r"out/folder was moved or replaced"):
+        directory.check_still_there(folder)
+
+
+@pytest.mark.parametrize("replaced", [True, False], ids=["replaced", "moved"])
+def test_moved_directory_fails_the_check_for_its_own_files(
+    directory: ContainedDirectory, tmp_path: Path, replaced: bool
+) -> None:
+    folder = directory.open_folder("file", make=True)
+    directory.check_still_there(folder)
+    (tmp_path / "out").rename(tmp_path / "elsewhere")
+    if replaced:
+        (tmp_path / "out").mkdir()
+    with pytest.raises(DestinationError, match=r"out/? was moved or replaced"):
+        directory.check_still_there(folder)
