@@ -175,7 +175,7 @@ class Catalog:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The files that a killed run left on the disk."""
+    """The files on disk after a killed run."""
 
     finished: frozenset[str]
     """Paths of the assets with a complete file."""

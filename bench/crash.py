@@ -28,7 +28,7 @@ from bench.victim import RUN_HEADER
 from stac_asset.testing import OriginProcess, Received
 
 ALLOWED = 128 * 1024
-"""Number of bytes that may be sent repeatedly for each open connection and kill."""
+"""Maximum number of repeated bytes for each open connection and kill."""
 
 ASSETS = Catalog.drawn(items=30, assets=10, smallest=16 * 1024, largest=2 * 1024 * 1024)
 RATE = 384 * 1024
@@ -49,7 +49,7 @@ class Figures:
     sent: int = 0
     """Number of body bytes that the origin sent."""
     connections: int = 0
-    """Number of connections with a transfer in progress at a kill, over all kills."""
+    """Number of connections with a killed transfer, over all kills."""
     broken: int = 0
     """Number of killed transfers, over all kills."""
     worst: float = 0.0
@@ -173,7 +173,7 @@ def _kill_runs(
     catalog: Catalog,
     rate: float,
 ) -> list[Found]:
-    """Kill runs, and return the files that each run left."""
+    """Kill runs, and return the files on disk after each kill."""
     chance = random.Random(seed)
     found: list[Found] = []
     received = 0

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.contest import OURS, Contestant
+from bench.contestants.pairs import CONCURRENCY
 from bench.measure import ROOT, BenchError
 from bench.servers import KEY, SECRET, program_path
 from bench.work import Work
@@ -22,9 +23,6 @@ BUILD = ROOT / "build" / "bench"
 """Folder that is kept between runs: the virtual environment of the peer, and the results."""
 
 PEER = "stac-asset"
-CONCURRENCY = 32
-"""Number of connections of every contestant with such an option."""
-
 _MEMORY = Path("/dev/shm")
 
 
@@ -104,7 +102,7 @@ class Lab:
     def script(
         self, name: str, module: str, pairs: Path, work: Work, endpoint: str = ""
     ) -> Contestant:
-        """Return a module of `bench.contestants` that reads a list of URLs and files.
+        """Return a module of `bench.contestants` that reads a list of URLs, as a contestant.
 
         Args:
             name: Name of the contestant.
@@ -139,7 +137,7 @@ class Lab:
         return Contestant(name, (path, *arguments), environment or {}, len(work.names), work, out)
 
     def curl(self, work: Work, base: str) -> Contestant:
-        """Return curl, with all URLs in a single command.
+        """Return curl as a contestant, with all URLs in a single command.
 
         Args:
             work: The files.
@@ -155,7 +153,7 @@ class Lab:
         return self.program("curl", "curl", *parallel, *options, work=work)
 
     def aria2(self, work: Work, base: str, *options: str) -> Contestant:
-        """Return aria2, with all URLs in a single list.
+        """Return aria2 as a contestant, with all URLs in a single list.
 
         Args:
             work: The files.
@@ -170,7 +168,7 @@ class Lab:
         return self.program("aria2", *command, work=work)
 
     def copy(self, work: Work) -> Contestant:
-        """Return cp, the lower bound of the time.
+        """Return cp as a contestant: the lower bound of the time.
 
         Args:
             work: The files.

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from bench.contest import OURS, Contestant, Goal, Row, memory, ratio, seconds
-from bench.lab import CONCURRENCY, PEER, Lab, aws_environment, lab, peer_python
+from bench.contestants.pairs import CONCURRENCY
+from bench.lab import PEER, Lab, aws_environment, lab, peer_python
 from bench.measure import measure
 from bench.servers import far_away, free_port, nginx, prefect_server, program_path, rclone_s3
 from bench.work import Work, item_collection

@@ -39,7 +39,7 @@ PER_ITEM = 25
 
 _SIZE = 4096
 _SERVER_TIMEOUT = 300
-"""Seconds until the server must have stored all events."""
+"""Maximum time, in seconds, to wait until the server has stored all events."""
 
 
 @dataclass(frozen=True, slots=True)

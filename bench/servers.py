@@ -67,7 +67,7 @@ def nginx(folder: Path) -> Iterator[str]:
 def rclone_s3(
     folder: Path, key: str = KEY, secret: str = SECRET, changes: bool = False
 ) -> Iterator[str]:
-    """Serve subfolders as S3 buckets, to signed requests only, and yield the endpoint.
+    """Serve subfolders as S3 buckets, and yield the endpoint. Requests must be signed.
 
     Args:
         folder: The folder that contains the buckets.
@@ -129,7 +129,7 @@ def program_path(name: str) -> str:
         str(beside) if beside.exists() else shutil.which(name) or shutil.which(f"/usr/sbin/{name}")
     )
     if path is None:
-        raise BenchError(f"{name} is not installed: run scripts/install-bench-packages")
+        raise BenchError(f"{name} is not installed. Run scripts/install-bench-packages.")
     return path
 
 

@@ -3,8 +3,8 @@
     python -m bench.speed                       all rows; writes docs/performance.md and the plot
     python -m bench.speed http-small --turns 1  one row, one turn; prints the table only
 
-Contestants take turns. build/bench keeps the results of earlier runs, which are used for rows that
-are not measured again. `--write` writes the document also after a partial measurement.
+Contestants take turns. For rows that are not measured again, the results of earlier runs in
+build/bench are used. `--write` writes the document also after a partial measurement.
 `--only-write` writes the document without measuring.
 """
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,10 +96,6 @@ class Work:
         for name in self.names:
             if not _same(self.folder / name, directory / name):
                 raise BenchError(f"{directory / name} is missing or differs from the original")
-
-    def remove(self) -> None:
-        """Remove the files."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def item_collection(assets: Iterator[tuple[str, dict[str, Any]]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from prefect_stac_asset.blocks.parameter_schema import take_references_only
+from prefect_stac_asset.blocks.parameter_schema import accept_only_references
 from prefect_stac_asset.blocks.references import load_now, name_of, reference_to
 from stac_asset import Client, Config
 
@@ -23,7 +23,7 @@ REPOSITORY = "https://github.com/prefect-stac-asset/prefect-stac-asset"
 DOCUMENTATION = f"{REPOSITORY}/blob/main/docs/credentials.md"
 
 _is_block_schema: ContextVar[bool] = ContextVar("_is_block_schema", default=False)
-"""Whether the JSON schema of a block type is generated, and not that of a flow parameter."""
+"""Whether the generated JSON schema is that of a block type. Otherwise, of a flow parameter."""
 
 _LOGOS = f"{REPOSITORY}/raw/main/blocks/logos"
 
@@ -56,8 +56,8 @@ class ProviderCredentials(CredentialsBlock, ABC):
         """Return the schema of the block itself, with all fields.
 
         Args:
-            args: The arguments of `Block.model_json_schema`.
-            kwargs: The same.
+            args: The positional arguments of `Block.model_json_schema`.
+            kwargs: The keyword arguments of `Block.model_json_schema`.
         """
         before = _is_block_schema.set(True)
         try:
@@ -69,22 +69,22 @@ class ProviderCredentials(CredentialsBlock, ABC):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /
     ) -> JsonSchemaValue:
-        """Return the schema of the block. In the schema of a parameter, only allow a reference."""
+        """Return the schema of the block. In the schema of a parameter, allow only a reference."""
         schema = super().__get_pydantic_json_schema__(core_schema, handler)
         if not _is_block_schema.get():
-            take_references_only(handler.resolve_ref_schema(schema), cls)
+            accept_only_references(handler.resolve_ref_schema(schema), cls)
         return schema
 
     async def client(self, config: Config | None = None) -> Client:
         """Return a client that uses these credentials.
 
-        The method `claims` of the client tells for which URLs the credentials are used.
+        The credentials are used for the URLs that the method `claims` of the client accepts.
 
         Args:
             config: Options for requests. Credentials in the config are not used.
 
         Returns:
-            The client. The caller has to close it.
+            The client. The caller must close the client.
 
         Raises:
             ConfigError: The credentials are incomplete.

@@ -39,7 +39,7 @@ def app(context: click.Context) -> None:
 @click.argument("name")
 @click.option("--href", required=True, help="URL or path to open with the block.")
 def check(name: str, href: str) -> None:
-    """Check that the saved block NAME can open an href. No file is downloaded.
+    """Check that the saved block NAME can open a URL or path. No file is downloaded.
 
     NAME is <type-slug>/<name>. The name alone is enough if only one block type has a block of that
     name.

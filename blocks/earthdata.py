@@ -1,4 +1,4 @@
-"""Block for NASA's Earthdata: a token, or a user name and password."""
+"""Block for NASA Earthdata: a token, or a user name and password."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stac_asset.clients.earthdata.login import LOGIN_URL
 
 
 class EarthdataCredentials(ProviderCredentials):
-    """Log in to NASA's Earthdata with a token, or with a user name and password.
+    """Log in to NASA Earthdata with a token, or with a user name and password.
 
     A block without credentials uses the token in the environment variable EARTHDATA_PAT, or else
     the entry for the login host in `.netrc`, on the machine that runs the flow.
@@ -67,7 +67,7 @@ class EarthdataCredentials(ProviderCredentials):
     )
 
     @model_validator(mode="after")
-    def _is_one_way(self) -> Self:
+    def _has_one_login(self) -> Self:
         check_login(self.token, self.username, self.password)
         return self
 

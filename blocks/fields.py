@@ -9,12 +9,12 @@ from pydantic import AfterValidator, SecretStr
 from stac_asset.host_patterns import HostPatterns
 
 
-def _checked(hosts: list[str]) -> list[str]:
+def _valid_hosts(hosts: list[str]) -> list[str]:
     HostPatterns(hosts)
     return hosts
 
 
-HostList = Annotated[list[str], AfterValidator(_checked)]
+HostList = Annotated[list[str], AfterValidator(_valid_hosts)]
 """Hosts that may receive a secret: `example.com`, or `*.example.com` for all subdomains."""
 
 

@@ -69,16 +69,17 @@ class HttpCredentials(ProviderCredentials):
         return headers
 
     @model_validator(mode="after")
-    def _is_one_way(self) -> Self:
+    def _has_credentials(self) -> Self:
         check_login(self.token, self.username, self.password)
-        if not self._sent():
+        if not self._all_headers():
             raise ValueError(
                 "The block has no credentials. Set `token`, `username` and `password`, or "
                 "`headers`."
             )
         return self
 
-    def _sent(self) -> dict[str, str]:
+    def _all_headers(self) -> dict[str, str]:
+        """Return the headers to send, including `Authorization`."""
         sent = dict(self.headers.get_secret_value()) if self.headers else {}
         if token := revealed(self.token):
             sent[hdrs.AUTHORIZATION] = f"Bearer {token}"
@@ -90,6 +91,6 @@ class HttpCredentials(ProviderCredentials):
         return HttpClient(
             session_from_config(config),
             config.http_check_content_type,
-            HostHeaders(self._sent(), HostPatterns(self.hosts)),
+            HostHeaders(self._all_headers(), HostPatterns(self.hosts)),
             self.hosts,
         )

@@ -97,7 +97,7 @@ class OAuth2Credentials(ProviderCredentials):
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
         try:
-            self._configured(Config()).validate()
+            self._with_credentials(Config()).validate()
         except ConfigError as error:
             # Raised outside of `except`: the context would show the values of the fields.
             reason = str(error).replace("oauth2_", "")
@@ -105,7 +105,7 @@ class OAuth2Credentials(ProviderCredentials):
             return self
         raise ValueError(reason)
 
-    def _configured(self, config: Config) -> Config:
+    def _with_credentials(self, config: Config) -> Config:
         extra = dict(self.extra.get_secret_value()) if self.extra else {}
         if self.scopes:
             extra["scope"] = " ".join(self.scopes)
@@ -124,6 +124,6 @@ class OAuth2Credentials(ProviderCredentials):
         )
 
     async def _client(self, config: Config) -> Client:
-        bearer = await OAuth2Bearer.from_config(self._configured(config))
+        bearer = await OAuth2Bearer.from_config(self._with_credentials(config))
         session = session_from_config(config)
         return HttpClient(session, config.http_check_content_type, bearer, self.hosts)

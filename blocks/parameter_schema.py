@@ -1,8 +1,8 @@
 """JSON schema of a block as a flow parameter: only a reference to a saved block is valid.
 
 Prefect stores the parameters of deployments and flow runs in plain text. The schema therefore
-refuses the fields of a block. Fields can come from a caller, from a template in `prefect.yaml`, or
-from the id of a block in `prefect.yaml`, which `prefect deploy` replaces by the block's fields.
+rejects the fields of a block. Fields can come from a caller, from a template in `prefect.yaml`, or
+from the id of a block in `prefect.yaml`, which `prefect deploy` replaces with the block's fields.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _NAMES = {
 }
 
 
-def take_references_only(definition: dict[str, Any], kind: type[Block]) -> None:
-    """Replace a block's fields in a JSON schema by a reference to a saved block.
+def accept_only_references(definition: dict[str, Any], kind: type[Block]) -> None:
+    """Replace a block's fields in a JSON schema with a reference to a saved block.
 
     Prefect validates parameters with this schema when a deployment is created. For updates and
     flow runs, Prefect replaces the definition named by the title with `oneOf` this definition and
@@ -48,7 +48,7 @@ def take_references_only(definition: dict[str, Any], kind: type[Block]) -> None:
         "type": "object",
         # Prefect's run form lists the saved blocks of this type.
         "block_type_slug": kind.get_block_type_slug(),
-        # A pattern, because tools take a property named `$ref` for a reference within the schema.
+        # A pattern, because tools read a property named `$ref` as a reference within the schema.
         "patternProperties": {r"^\$ref$": {"anyOf": [_NAMES, _ID]}},
         "additionalProperties": False,
         # In place of `required`, which Prefect ignores when it validates a deployment.

@@ -1,4 +1,4 @@
-"""Error messages for commands that call Prefect's API."""
+"""Conversion of errors of Prefect's API to short messages, for commands."""
 
 from __future__ import annotations
 

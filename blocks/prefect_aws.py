@@ -1,6 +1,6 @@
-"""Blocks of prefect-aws, which are accepted wherever `S3Credentials` is.
+"""Blocks of prefect-aws, which are accepted in place of `S3Credentials`.
 
-The blocks require the extra `aws`. Of their client parameters, only the endpoint URL is used.
+The blocks require the extra `aws`. Only the endpoint URL of their client parameters is used.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ async def aws_client(block: Any, config: Config) -> Client:
     if block.get_block_type_slug() == AWS_BLOCKS[1].get_block_type_slug():
         if endpoint is None:
             raise ConfigError(
-                f"{name_of(block)} has no endpoint of MinIO. Set `endpoint_url` in its "
+                f"{name_of(block)} has no MinIO endpoint. Set `endpoint_url` in its "
                 "`aws_client_parameters`."
             )
         identity = S3Identity(

@@ -1,4 +1,4 @@
-"""References to saved blocks by name, which contain no secrets."""
+"""References to saved blocks by type and name. References contain no secrets."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def is_reference(value: Any) -> bool:
     return _name_in(value) is not None
 
 
-def of_parameter(value: Any) -> BlockReference:
-    """Parse a flow parameter that refers to a saved block.
+def parse_reference(value: Any) -> BlockReference:
+    """Return the reference in a flow parameter that refers to a saved block.
 
     Args:
         value: The parameter, as `ref` creates it.

@@ -1,4 +1,4 @@
-"""All types of credential blocks, of this package and of prefect-aws, and the client of each."""
+"""The supported types of credential blocks, and the creation of a client from a block."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from prefect_stac_asset.blocks.base import ProviderCredentials
 from prefect_stac_asset.blocks.earthdata import EarthdataCredentials
 from prefect_stac_asset.blocks.http import HttpCredentials
 from prefect_stac_asset.blocks.oauth2 import OAuth2Credentials
-from prefect_stac_asset.blocks.parameter_schema import take_references_only
+from prefect_stac_asset.blocks.parameter_schema import accept_only_references
 from prefect_stac_asset.blocks.planetary_computer import PlanetaryComputerCredentials
 from prefect_stac_asset.blocks.prefect_aws import AWS_BLOCKS, aws_client
 from prefect_stac_asset.blocks.s3 import S3Credentials
@@ -29,6 +29,7 @@ OUR_BLOCKS: tuple[type[ProviderCredentials], ...] = (
     HttpCredentials,
     OAuth2Credentials,
 )
+"""The block types of this package. `AWS_BLOCKS` has those of prefect-aws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class _SavedOnly:
         self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         schema = handler(core_schema)
-        take_references_only(handler.resolve_ref_schema(schema), self.kind)
+        accept_only_references(handler.resolve_ref_schema(schema), self.kind)
         return schema
 
 
@@ -54,7 +55,7 @@ else:
     )
 
 
-def check_holds(block: Any) -> None:
+def check_supported(block: Any) -> None:
     """Check that a block is of a supported type.
 
     Args:
@@ -81,7 +82,7 @@ async def client_of(block: Any, config: Config) -> Client:
     Raises:
         ConfigError: The type of the block is not supported, or the credentials are incomplete.
     """
-    check_holds(block)
+    check_supported(block)
     if isinstance(block, ProviderCredentials):
         return await block.client(config)
     return await aws_client(block, config)

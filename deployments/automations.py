@@ -39,7 +39,8 @@ async def run_for_each_item(deployment: str, collection: str | None = None) -> U
         try:
             found = await client.read_deployment_by_name(deployment)
         except (json.JSONDecodeError, UnicodeDecodeError):
-            raise  # Both are a ValueError: the server is not a Prefect server.
+            # The server is not a Prefect server. Both errors are subclasses of ValueError.
+            raise
         except (ObjectNotFound, ValueError):
             raise ConfigError(
                 f"Deployment '{deployment}' does not exist. Set DEPLOYMENT to "

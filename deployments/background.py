@@ -29,7 +29,7 @@ class Background:
 
     Args:
         name: The name of the process.
-        folder: The folder of its lock file and its log file.
+        folder: The folder of the lock file and the log file.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Background:
 
         Args:
             command: The program and its arguments.
-            environment: The environment variables. No other variables are passed on.
+            environment: All environment variables of the process.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         file = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
@@ -66,7 +66,7 @@ class Background:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    # The process inherits the lock and holds it until it ends.
+                    # The process inherits the lock, and holds the lock until the process ends.
                     pass_fds=[file],
                     # Ctrl-C in the terminal must not reach the process.
                     start_new_session=True,

@@ -55,7 +55,7 @@ class Stack:
     """A local Prefect server with workers, as started by `make up`.
 
     Args:
-        folder: The folder for database, downloads, logs and process ids.
+        folder: The folder for the database, downloads, logs and process ids.
         port: The port of the server on the loopback interface.
         database: The URL of the database. None selects SQLite in the folder.
 
@@ -69,10 +69,10 @@ class Stack:
 
     @classmethod
     def of(cls, folder: Path) -> Stack:
-        """Return the stack that was last started with a folder.
+        """Return the stack that was last started in a folder.
 
         Args:
-            folder: The folder.
+            folder: The folder of a stack.
         """
         state = folder / _STATE_FILE
         return cls(folder, json.loads(state.read_text())["port"] if state.exists() else 0)
@@ -116,8 +116,8 @@ class Stack:
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
             "DO_NOT_TRACK": "1",
-            # The default is in memory. If the server is then killed, its leases are lost, and the
-            # concurrency slots of running flow runs are never released.
+            # By default, leases are in memory. They are lost if the server is killed, and the
+            # concurrency slots of running flow runs are then never released.
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
                 "prefect.server.concurrency.lease_storage.filesystem"
             ),
@@ -136,10 +136,10 @@ class Stack:
             A line to print for each completed step.
 
         Raises:
-            ConfigError: The file is invalid or has deployments for containers; no process was
-                started. Or the server refused some deployments; everything else is running.
+            ConfigError: The file is invalid or has deployments for containers: no process was
+                started. Or the server refused some deployments: all processes are running.
             StackError: The port is already in use, or a process did not start.
-            ScheduleError: Everything is running, but the server creates no scheduled runs.
+            ScheduleError: All processes are running, but the server creates no scheduled runs.
         """
         listed = read_deployments(file)
         for deployment in listed:

@@ -1,9 +1,9 @@
-"""End flow runs that a killed worker left.
+"""End flow runs whose worker was killed.
 
 A killed worker cannot report the final state of its flow runs. On the server, these runs stay
-Running. Each run keeps its slot of the concurrency limit until its lease expires, five minutes
-later. Processes of these runs that are still alive cannot be cancelled, and crash when they write
-their next log line.
+Running. Each run keeps a slot of the concurrency limit until the lease of the slot expires after
+five minutes. Running processes of these runs cannot be cancelled, and crash when they write the
+next log line.
 """
 
 from __future__ import annotations
@@ -17,10 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import (
-    WorkPoolFilter,
-    WorkPoolFilterName,
-)
+from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
 from prefect.client.schemas.objects import StateType
 from prefect.states import Cancelled, Crashed
 
@@ -48,8 +45,8 @@ async def end_orphaned_runs(pool: str) -> list[str]:
     Runs that were being cancelled are set to Cancelled.
 
     Args:
-        pool: The name of the work pool. While another worker of the pool is online, no run is
-            changed, because the server does not know which worker a run belongs to.
+        pool: The name of the work pool and of the killed worker. While another worker of the pool
+            is online, no run is changed, because the server does not record the worker of a run.
     """
     of_pool = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool]))
     if any(worker.name != pool for worker in await online_workers(pool)):

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from prefect_stac_asset.blocks.prefect_aws import AWS_BLOCKS
-from prefect_stac_asset.blocks.references import BlockReference, of_parameter
+from prefect_stac_asset.blocks.references import BlockReference, parse_reference
 from prefect_stac_asset.blocks.registry import OUR_BLOCKS
 from prefect_stac_asset.flows.mirror.search import Search
 from prefect_stac_asset.flows.parameters.flow import AssetFlow
@@ -104,7 +104,7 @@ def _check_credentials(value: Any, path: str) -> None:
 
 def _slug(value: Any, path: str) -> str:
     try:
-        return of_parameter(value).slug
+        return parse_reference(value).slug
     except ConfigError:
         raise ValueError(
             f"{path}: the value is not a reference to a saved block by name, and Prefect would "
@@ -113,7 +113,7 @@ def _slug(value: Any, path: str) -> str:
 
 
 def _references(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield the paths of references to saved blocks in a value, and the references."""
+    """Yield each reference to a saved block in a value, with the path of the reference."""
     if isinstance(value, dict):
         if "$ref" in value:
             yield path, value
@@ -126,23 +126,23 @@ def _references(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 def _check(value: Any, kind: Any, path: str) -> None:
     try:
-        taken = TypeAdapter(kind).validate_python(value)
+        validated = TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         reason = ERROR_TEXTS.get(first["type"], first["msg"].removeprefix("Value error, "))
         raise ValueError(f"{_within(value, first['loc'], path)}: {reason}") from None
     try:
-        if isinstance(taken, Search):
+        if isinstance(validated, Search):
             path = path.removesuffix(".search")  # The error message starts with "search".
-            taken.criteria()
-        elif isinstance(taken, FlowOptions):
-            taken.config()
+            validated.criteria()
+        elif isinstance(validated, FlowOptions):
+            validated.config()
     except ConfigError as error:
         raise ValueError(f"{path}: {error}") from None
 
 
 def _within(value: Any, loc: tuple[int | str, ...], path: str) -> str:
-    """Return the path of an error, without the type names that pydantic inserts for unions."""
+    """Return the path of an error without the type names that pydantic inserts for unions."""
     for part in loc:
         if isinstance(value, list) and isinstance(part, int):
             value, path = value[part], f"{path}[{part}]"

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml  # type: ignore[import-untyped] # it comes with Prefect, without types
+import yaml  # type: ignore[import-untyped] # Prefect installs the package without types
 from prefect import Flow
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.utilities.importtools import import_object
@@ -30,6 +30,12 @@ from stac_asset.errors import ConfigError
 _PACKAGED = Path(__file__).with_name("prefect.yaml")
 FILE = _PACKAGED if _PACKAGED.exists() else Path(__file__).resolve().parents[1] / "prefect.yaml"
 """The `prefect.yaml` of this package: in this folder in a wheel, else in the folder above."""
+
+_ERROR_TEXTS = {
+    **ERROR_TEXTS,
+    "too_long": "must be empty ([]), because the flows are installed with each worker",
+}
+"""Texts that replace pydantic's messages, by pydantic's error type."""
 
 
 def _cron(text: str) -> str:
@@ -68,7 +74,7 @@ class Schedule(_Strict):
 
     cron: Annotated[str, AfterValidator(_cron)] | None = None
     interval: Annotated[timedelta, BeforeValidator(_interval)] | None = None
-    # Start of the first interval. Without it, intervals would start at each registration.
+    # Start of the first interval. Without this time, intervals would start at each registration.
     anchor_date: datetime | None = None
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
     active: bool = True
@@ -76,7 +82,7 @@ class Schedule(_Strict):
     parameters: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _either(self) -> Schedule:
+    def _check_time(self) -> Schedule:
         if (self.cron is None) == (self.interval is None):
             raise ValueError("A schedule needs one time. Set either `cron` or `interval`.")
         if (self.interval is None) != (self.anchor_date is None):
@@ -86,8 +92,8 @@ class Schedule(_Strict):
             )
         return self
 
-    def value(self) -> CronSchedule | IntervalSchedule:
-        """Return the schedule as a value of Prefect."""
+    def to_prefect(self) -> CronSchedule | IntervalSchedule:
+        """Return the schedule in the form of Prefect's client."""
         if self.cron is not None:
             return CronSchedule(cron=self.cron, timezone=self.timezone)
         assert self.interval is not None
@@ -124,7 +130,7 @@ class Deployment(_Strict):
     work_pool: Pool
 
     @model_validator(mode="after")
-    def _right_parameters(self) -> Deployment:
+    def _check_parameters(self) -> Deployment:
         flow = self.flow()
         check_parameters(flow, self.parameters, "parameters")
         for number, schedule in enumerate(self.schedules):
@@ -139,7 +145,8 @@ class Deployment(_Strict):
             found = None
         except (ImportError, AttributeError) as error:
             raise ValueError(
-                f"entrypoint: '{self.entrypoint}' cannot be imported: {error}."
+                f"entrypoint: '{self.entrypoint}' cannot be imported: {error}. "
+                "Correct the name, or install the package."
             ) from None
         if not isinstance(found, Flow):
             raise ValueError(
@@ -158,11 +165,13 @@ class _File(_Strict):
     deployments: list[Deployment] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _distinct(self) -> _File:
+    def _check_names(self) -> _File:
         names = [deployment.name for deployment in self.deployments]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"deployments: several deployments have the name '{name}'.")
+                raise ValueError(
+                    f"deployments: several deployments have the name '{name}'. Use distinct names."
+                )
         return self
 
 
@@ -186,18 +195,11 @@ def read_deployments(file: Path = FILE) -> list[Deployment]:
         return _File.model_validate(document).deployments
     except ValidationError as error:
         errors = error.errors(include_url=False, include_input=False)
-        # For a misspelt key there are two errors: an unknown key, which helps more, and a missing
-        # key.
+        # A misspelt key causes two errors: an unknown key and a missing key. The first helps more.
         first = min(errors, key=lambda one: one["type"] != "extra_forbidden")
         reason = _ERROR_TEXTS.get(first["type"], first["msg"].removeprefix("Value error, "))
         where = _field(first["loc"], document)
         raise ConfigError(f"{file.name}: {where + ': ' if where else ''}{reason}") from None
-
-
-_ERROR_TEXTS = {
-    **ERROR_TEXTS,
-    "too_long": "must be empty ([]), because the flows are installed with each worker",
-}
 
 
 def _field(loc: tuple[int | str, ...], document: Any) -> str:

@@ -9,7 +9,6 @@ from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 
-from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import (
@@ -26,7 +25,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Cancelling
 from prefect.workers.process import ProcessWorker
 
-from prefect_stac_asset import blocks
+from prefect_stac_asset.blocks.registry import OUR_BLOCKS
 from prefect_stac_asset.deployments.runner_deployments import deployments
 from stac_asset.errors import ConfigError
 
@@ -45,12 +44,9 @@ ACTIVE_RUNS = FlowRunFilter(
 
 async def register_blocks() -> list[str]:
     """Register the types of credential blocks, and return the slugs of the types."""
-    slugs = []
-    for kind in vars(blocks).values():
-        if isinstance(kind, type) and issubclass(kind, Block) and kind is not Block:
-            await kind.register_type_and_schema()
-            slugs.append(kind.get_block_type_slug())
-    return sorted(slugs)
+    for kind in OUR_BLOCKS:
+        await kind.register_type_and_schema()
+    return sorted(kind.get_block_type_slug() for kind in OUR_BLOCKS)
 
 
 async def register_deployments(file: Path) -> AsyncIterator[str]:

@@ -36,7 +36,10 @@ def _deployment(listed: Deployment, pool: bool) -> RunnerDeployment:
         parameters=listed.parameters,
         schedules=[
             DeploymentScheduleCreate(
-                schedule=one.value(), active=one.active, parameters=one.parameters, slug=one.slug
+                schedule=one.to_prefect(),
+                active=one.active,
+                parameters=one.parameters,
+                slug=one.slug,
             )
             for one in listed.schedules
         ],

@@ -2,7 +2,7 @@
 
 A server whose scheduler fails or is disabled answers requests as usual, but creates no runs.
 Existing runs prove nothing, because an earlier version of the server may have created them. The
-check therefore registers a temporary deployment and waits for its first scheduled run.
+check therefore registers a temporary deployment and waits for the first scheduled run.
 """
 
 from __future__ import annotations
@@ -47,9 +47,13 @@ _SCHEDULER_OFF = (
     "`PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED`. Check the log and the settings of the server."
 )
 
-_NAME = "check-of-schedules-"
-_FIRST_RUN = timedelta(days=30)
-_MAX_AGE = timedelta(hours=1)
+_FLOW_PREFIX = "check-of-schedules-"
+"""Start of the name of each temporary flow."""
+
+_FIRST_RUN_DELAY = timedelta(days=30)
+
+_ABANDONED_AGE = timedelta(hours=1)
+"""Age of a temporary flow after which the check that created the flow counts as killed."""
 
 
 class ScheduleError(StacAssetError):
@@ -81,17 +85,17 @@ class ScheduleCheck:
         Raises:
             ScheduleError: The server created no run.
         """
-        name = f"the server at {self.server} (Prefect {self.version})"
+        server = f"server at {self.server} (Prefect {self.version})"
         deadline = time.monotonic() + timeout
         while not await self._has_run():
             if time.monotonic() > deadline:
                 is_old = self.version.startswith(("3.8.", "3.9.0"))
                 raise ScheduleError(
-                    f"{name} created no scheduled run within {timeout:.0f} s. "
+                    f"The {server} created no scheduled run within {timeout:.0f} s. "
                     f"{_OLD_VERSION if is_old else _SCHEDULER_OFF}"
                 )
             await asyncio.sleep(0.5)
-        return f"{name} creates scheduled runs"
+        return f"the {server} creates scheduled runs"
 
     async def _has_run(self) -> bool:
         own = DeploymentFilter(id=DeploymentFilterId(any_=[self.deployment]))
@@ -105,7 +109,7 @@ class ScheduleCheck:
 async def check_schedules() -> AsyncIterator[ScheduleCheck]:
     """Register a temporary deployment with an active schedule until the context ends.
 
-    The first run is a month ahead and the deployment has no work pool, so the run never starts.
+    The run is scheduled in 30 days and the deployment has no work pool, so the run never starts.
 
     Raises:
         ConfigError: PREFECT_API_URL is not set.
@@ -120,7 +124,7 @@ async def check_schedules() -> AsyncIterator[ScheduleCheck]:
         is_cloud = client.server_type is ServerType.CLOUD
         version = "Cloud" if is_cloud else await client.api_version()
         await _delete_abandoned(client)
-        flow = await client.create_flow_from_name(f"{_NAME}{uuid4().hex[:8]}")
+        flow = await client.create_flow_from_name(f"{_FLOW_PREFIX}{uuid4().hex[:8]}")
         try:
             deployment = await client.create_deployment(
                 flow,
@@ -132,7 +136,8 @@ async def check_schedules() -> AsyncIterator[ScheduleCheck]:
                 schedules=[
                     DeploymentScheduleCreate(
                         schedule=IntervalSchedule(
-                            interval=timedelta(days=365), anchor_date=datetime.now(UTC) + _FIRST_RUN
+                            interval=timedelta(days=365),
+                            anchor_date=datetime.now(UTC) + _FIRST_RUN_DELAY,
                         ),
                         active=True,
                     )
@@ -145,9 +150,9 @@ async def check_schedules() -> AsyncIterator[ScheduleCheck]:
 
 
 async def _delete_abandoned(client: PrefectClient) -> None:
-    """Delete the flows that killed checks left."""
-    found = await client.read_flows(flow_filter=FlowFilter(name=FlowFilterName(like_=_NAME)))
+    """Delete the temporary flows of killed checks."""
+    found = await client.read_flows(flow_filter=FlowFilter(name=FlowFilterName(like_=_FLOW_PREFIX)))
     for flow in found:
-        if flow.created is not None and flow.created < datetime.now(UTC) - _MAX_AGE:
+        if flow.created is not None and flow.created < datetime.now(UTC) - _ABANDONED_AGE:
             with suppress(ObjectNotFound):  # Another check has just deleted the flow.
                 await client.delete_flow(flow.id)

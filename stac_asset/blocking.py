@@ -1,9 +1,9 @@
 """Blocking versions of the public coroutines.
 
-Use them only from fully synchronous code. In a running event loop they raise `RunningLoopError`. If
-you have _any_ async code in your application, prefer the top-level functions. Each call runs in a
-new event loop, so clients with a session of another event loop cannot be passed. Configure clients
-with `Config` instead.
+Use these functions only from fully synchronous code. In a running event loop they raise
+`RunningLoopError`. If you have _any_ async code in your application, prefer the top-level
+functions. Each call runs in a new event loop, so clients with a session of another event loop
+cannot be passed. Configure clients with `Config` instead.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _blocking(function: Callable[_P, Coroutine[Any, Any, _T]]) -> Callable[_P, _
     def blocking(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         if _in_event_loop():
             raise RunningLoopError(
-                f"blocking.{name} was called in a running event loop, which it would block. "
+                f"blocking.{name} was called in a running event loop and would block the loop. "
                 f"Use 'await stac_asset.{name}(...)' instead."
             )
         with new_runner() as runner:

@@ -1,4 +1,7 @@
-"""Concurrency helpers: bounded concurrency, the event loop runner, and calls in threads."""
+"""Internal: bounded concurrency, the event loop runner, and calls in threads.
+
+The library and the flows use these functions.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,9 @@ async def bounded(
 ) -> AsyncGenerator[_R, None]:
     """Yield the results of a call for each input, in order of completion.
 
-    The number of tasks is `limit`, not the number of inputs, and inputs are consumed on demand.
-    There may therefore be very many inputs. If the caller stops the iteration, or if a call raises
-    an exception, all running calls are cancelled and awaited. The exception is raised to the
-    caller.
+    The number of tasks is `limit`, and inputs are consumed on demand. The number of inputs may
+    therefore be very large. If the caller closes the generator, or if a call raises an
+    exception, all running calls are cancelled and awaited. The exception is raised to the caller.
 
     Args:
         call: The function to await for each input.
@@ -35,7 +37,7 @@ async def bounded(
         limit = min(limit, len(inputs))
     remaining = iter(inputs)
     # An asyncio.Queue is slower: each put and each get wakes a waiting task.
-    done: deque[tuple[_R] | Exception | None] = deque()
+    done: deque[tuple[_R] | BaseException | None] = deque()
     arrived, room = asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
@@ -49,7 +51,8 @@ async def bounded(
                 if stopped:  # A call may return normally although it was cancelled.
                     return
             done.append(None)
-        except Exception as error:
+        # A call may raise CancelledError although its task was not cancelled.
+        except (Exception, asyncio.CancelledError) as error:
             done.append(error)
         arrived.set()
 
@@ -65,7 +68,7 @@ async def bounded(
             room.set()
             if result is None:
                 running -= 1
-            elif isinstance(result, Exception):
+            elif isinstance(result, BaseException):
                 raise result
             else:
                 yield result[0]
@@ -105,7 +108,7 @@ async def in_thread(call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs)
 
 
 async def ended(task: asyncio.Future[_T]) -> _T:
-    """Await a future that cannot be cancelled. Cancellation takes effect after the end.
+    """Await an uncancellable future. Cancellation takes effect after the end of the future.
 
     Args:
         task: The future of a call in a thread.

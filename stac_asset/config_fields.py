@@ -1,4 +1,4 @@
-"""The options of a download, with types, defaults and descriptions.
+"""Internal: the options of a download, with types, defaults and descriptions.
 
 Each option is described only here, in the docstring of the field. The settings, the command line,
 the run form and the reference show this description.
@@ -84,7 +84,11 @@ class ConfigFields:
     """Retry mode of S3 requests: adaptive, standard or legacy."""
 
     s3_max_attempts: int = DEFAULT_S3_MAX_ATTEMPTS
-    """Maximum number of attempts for each S3 object."""
+    """Maximum number of attempts for the first request of each S3 object.
+
+    After an interrupted download, each new attempt sends a single request. `http_max_attempts`
+    limits these attempts.
+    """
 
     s3_endpoint_url: str | None = None
     """URL of an S3-compatible service to use instead of AWS."""
@@ -96,7 +100,7 @@ class ConfigFields:
     """Fail if the content type differs from the media type of the asset. Otherwise warn."""
 
     http_client_timeout: float | None = None
-    """Maximum duration, in seconds, of each attempt to download a file. Default: no limit.
+    """Maximum duration, in seconds, of each request for a file or byte range. Default: no limit.
 
     Time spent waiting for a connection slot does not count.
     """
@@ -115,7 +119,10 @@ class ConfigFields:
     """
 
     http_headers_hosts: list[str] = field(default_factory=list)
-    """The only hosts that receive `http_headers`, in the format of `oauth2_hosts`."""
+    """The only hosts that receive the HTTP headers, such as `example.com` or `*.example.com`.
+
+    `oauth2_hosts` describes the format.
+    """
 
     retry_wait: float = 0.5
     """Maximum wait, in seconds, before the first retry. Doubled for each further retry."""
@@ -130,8 +137,8 @@ class ConfigFields:
     """Maximum number of simultaneous connections per file of 32 MiB or more.
 
     Default: 16, and 1 for hosts known to allow few connections, such as the Copernicus Data Space.
-    They count towards `max_connections_per_host`. Further connections are opened only if the
-    server supports byte ranges of one version and the first connection is slow.
+    All connections count towards `max_connections_per_host`. Further connections are opened only
+    if the server supports byte ranges of one version and the first connection is slow.
     """
 
     verify_existing: Literal["size", "checksum", "none"] = "size"

@@ -1,4 +1,4 @@
-"""Read the fields of `Config` from environment variables and `.env` files.
+"""Internal: read the fields of `Config` from environment variables and `.env` files.
 
 The order of precedence is:
 
@@ -151,4 +151,4 @@ def _error_text(error: ValidationError, overrides: dict[str, Any]) -> str:
     reason = first["msg"].removeprefix("Value error, ")
     if name not in overrides and not name.startswith(PREFIX):
         name = f"{PREFIX}{name}"
-    return f"{name if name in overrides else name.upper()} is not valid: {reason}"
+    return f"`{name if name in overrides else name.upper()}` is not valid: {reason}"

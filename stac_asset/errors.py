@@ -9,8 +9,8 @@ parentheses:
     │   └── MissingCredentialError           a required credential is not configured
     ├── SourceError (ValueError)             a document is unreadable or not valid STAC
     ├── NoAssetsError (ValueError)           an object has no assets to download
-    ├── AssetOverwriteError                  two assets would have the same file
-    ├── UnsafePathError (ValueError)         a file would be outside the directory
+    ├── AssetOverwriteError                  two assets would be written to the same file
+    ├── UnsafePathError (ValueError)         a path is outside the directory, or is invalid
     ├── SchemeError (ValueError)             no client claims the href
     ├── HrefError (ValueError)               an href is missing, malformed or cannot be resolved
     ├── LocalHrefError (PermissionError)     a remote item references a local file
@@ -39,9 +39,9 @@ parentheses:
 `DownloadWarning` is a warning, not an error. Messages never contain the query of an href.
 
 Some serializers, such as Prefect's JSON serializer, keep only the text of an error and recreate the
-error with `type(error)(str(error))`. All classes support this. A class whose constructor takes
-other values derives from `DescribedError` and decorates its constructor with `accepts_text`. The
-copy has the same text, and the counts or the status that the text contains.
+error with `type(error)(str(error))`. All classes support this. Classes with other
+constructor arguments derive from `DescribedError` and decorate the constructor with `accepts_text`.
+The copy has the same text, and the counts or the status from this text.
 """
 
 from __future__ import annotations
@@ -68,7 +68,10 @@ _COUNTS = re.compile(r"(\d+)(?: of (\d+))? (?:assets? failed|files are missing o
 _CONTENT_TYPES = re.compile(
     r"content type '(.*)' differs from the asset's media type '(.*)'\. Set "
 )
+"""The text of a `ContentTypeError`."""
+
 _STATUS = re.compile(r"(?:^|: )(\d{3})(?: [^:]*?)? for \S")
+"""The status in the text of a `ResponseError`."""
 
 
 class StacAssetError(Exception):
@@ -161,7 +164,7 @@ class NoAssetsError(StacAssetError, ValueError):
 
 
 class AssetOverwriteError(DescribedError):
-    """Raised before a download in which two assets would have the same file.
+    """Raised before a download if two assets would be written to the same file.
 
     Args:
         hrefs: The hrefs or descriptions of the assets.
@@ -187,7 +190,7 @@ class AssetOverwriteError(DescribedError):
 
 
 class UnsafePathError(StacAssetError, ValueError):
-    """Raised when a file would be outside the destination directory."""
+    """Raised when a path is outside the destination directory, or cannot name a file."""
 
 
 class SchemeError(StacAssetError, ValueError):
@@ -308,7 +311,7 @@ class UnexpectedError(TransferError):
 
 
 class ResponseError(DescribedError, TransferError, ClientResponseError):
-    """Raised when a server responds with an error status, or with a status without the file.
+    """Raised when a server responds with an error status, or responds without the file.
 
     Headers and the query of the href are not stored, because they may contain secrets.
 
@@ -414,8 +417,8 @@ class DownloadError(DescribedError):
         total: Number of assets of the run, if known.
 
     Attributes:
-        exceptions: All errors of the run. A copy that was created from a text has a
-            `StacAssetError` for each error that the text lists.
+        exceptions: All errors of the run. A copy created from a text has a `StacAssetError` for
+            each error listed in the text.
         count: Number of assets that failed.
         total: Number of assets of the run, if known.
     """

@@ -1,7 +1,7 @@
-"""Host patterns, which select the hosts that may receive a secret.
+"""Internal: host patterns, which select the hosts that may receive a secret.
 
-Patterns match whole origins (scheme, host and port), never substrings. `Config`, the HTTP client
-and the credential blocks use them.
+Patterns match whole origins (scheme, host and port), never substrings. `Config`, the clients over
+HTTP and the credential blocks use the patterns.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class HostPattern:
     def match(self, url: URL) -> str | None:
         """Return the text that `*` matches in a URL, or None for a mismatch.
 
-        A pattern without `*` matches with an empty text.
+        For a match without `*`, the text is empty.
 
         Args:
             url: An absolute URL.

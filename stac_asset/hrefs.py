@@ -1,4 +1,4 @@
-"""Parse and resolve hrefs, and tell local paths from URLs.
+"""Internal: parse and resolve hrefs, and tell local paths from URLs.
 
 All parts of the library that read hrefs from documents or arguments use these functions.
 """
@@ -75,7 +75,7 @@ def local_path(href: str) -> Path:
         href: A path, or a `file:` URL. Only the URL is percent-decoded.
 
     Raises:
-        HrefError: A `file:` URL has the name of another host, or the path contains a NUL character.
+        HrefError: A `file:` URL names another host, or the path contains a NUL character.
     """
     path = href
     if href.lower().startswith("file:"):
@@ -87,7 +87,9 @@ def local_path(href: str) -> Path:
             path = slash + rest
         path = unquote(path)
     if "\0" in path:
-        raise HrefError("href contains a NUL character, which paths cannot contain")
+        raise HrefError(
+            f"href {redact_href(href)!r} contains a NUL character, which paths cannot contain"
+        )
     return Path(path)
 
 
@@ -104,11 +106,11 @@ def absolute_href(href: object, base: str | None) -> str:
     """Return the absolute form of an href of a document.
 
     Args:
-        href: The value in the document. Values that are not text are accepted, and are errors.
+        href: The value in the document. A value that is not a string raises an error.
         base: The href of the document, if known.
 
     Raises:
-        HrefError: The href is missing or empty, or is relative without a `base`.
+        HrefError: The href is missing, empty or not a string, or is relative without a `base`.
     """
     href = _checked(href)
     if _SCHEME.match(href):

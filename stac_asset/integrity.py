@@ -1,4 +1,4 @@
-"""Parse and compute checksums in the multihash format of the STAC file extension.
+"""Internal: parse and compute checksums in the multihash format of the STAC file extension.
 
 Specifications: https://github.com/stac-extensions/file (2.1) and https://multiformats.io/multihash/.
 """
@@ -18,8 +18,8 @@ _MIN_DIGEST_BYTES = 4
 _PLAIN_DIGEST_BYTES = frozenset({16, 20, 28, 32, 48, 64})
 """Lengths of plain digests, in bytes.
 
-About one in some thousand plain MD5 digests looks like a truncated multihash. Truncated multihashes
-of these total lengths are therefore rejected.
+About one in 8,000 plain MD5 digests looks like a truncated multihash. Truncated multihashes of
+these total lengths are therefore rejected.
 """
 
 
@@ -64,7 +64,7 @@ _ALGORITHMS = _algorithms()
 
 @dataclass(frozen=True, slots=True)
 class Multihash:
-    """A digest and the algorithm."""
+    """A digest with an algorithm code."""
 
     code: int
     """The multicodec code of a supported algorithm."""
@@ -74,7 +74,7 @@ class Multihash:
 
     @staticmethod
     def parse(text: object) -> Multihash | None:
-        """Return the multihash of a `file:checksum` value. Other values give None.
+        """Parse a `file:checksum` value. Return None for other values.
 
         Some catalogs write plain MD5 digests or ETags into this field. Such values, and multihashes
         of unsupported algorithms, are ignored rather than treated as errors.

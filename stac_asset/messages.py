@@ -1,7 +1,7 @@
 """Messages about the progress of a download.
 
-The download functions put them into the `messages` queue of the caller. Hrefs are redacted: a
-message never contains the query of a signed URL.
+The download functions put messages into the `messages` queue of the caller. Hrefs are redacted, so
+that a message never contains the query of a signed URL.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class StartAssetDownload(Message):
-    """Sent when the download of an asset starts."""
+    """Sent before the first request to a source href.
+
+    If an asset has alternate hrefs, one message is sent for each href that is tried.
+    """
 
     key: str
     """The asset key."""
@@ -34,7 +37,7 @@ class StartAssetDownload(Message):
 
 @dataclass(frozen=True, slots=True)
 class OpenUrl(Message):
-    """Sent when a URL is opened."""
+    """Sent when the response to a download request arrives."""
 
     url: URL
     """The URL, redacted."""
@@ -45,7 +48,7 @@ class OpenUrl(Message):
 
 @dataclass(frozen=True, slots=True)
 class WriteChunk(Message):
-    """Sent when bytes are written."""
+    """Sent when bytes are written. Dropped if the queue is full."""
 
     href: str
     """The source href, redacted."""

@@ -1,4 +1,4 @@
-"""Remove secrets from hrefs, and from texts that contain hrefs.
+"""Internal: remove secrets from hrefs, and from texts that contain hrefs.
 
 `redact_href` and `redact_text` are for messages, logs and reports. `unsigned_href` is for hrefs in
 documents, which must still identify the file.
@@ -14,15 +14,18 @@ _PUNCTUATION = "'\")]}>,;:.!"
 """Punctuation after an href in a sentence, which is not part of the href."""
 
 _USER = re.compile(r"((?:^|:)//|^[a-zA-Z][a-zA-Z0-9+.-]+:/?(?!/))[^/]*@")
+"""User and password of a URL, after a group that stays in the redacted href."""
+
 _MALFORMED_AUTHORITY = re.compile(r"://(?!(\[[^/\]]*\]|[^/:]*)(:\d*)?(/|$))")
 """A malformed authority, such as that of `https://user:pass/word@host`."""
 
 _LOCAL_QUERY = re.compile(r"([?#])[^/=]*=.*", re.DOTALL)
+"""A query or fragment of the form `name=value` after a local path."""
 
 _SIGNING = re.compile(
     "|".join(
         (
-            # Amazon S3 and CloudFront, Google, and similar ones of Alibaba, Huawei and Tencent.
+            # Amazon S3 and CloudFront, Google, and similar names of Alibaba, Huawei and Tencent.
             r"x-(amz|goog|oss|obs|tos|bce|cos)-.*|(aws|oss|obs)?accesskeyid|googleaccessid",
             r"key-pair-id|policy|expires?|hash-algorithm",
             r"q-(ak|sign.*|key-time|header-list|url-param-list)",
@@ -41,8 +44,8 @@ _SIGNING = re.compile(
 )
 """Names of query parameters that contain a signature or a credential.
 
-Each name is used by a known service. A parameter that is missing here stays in the documents that
-are written. A parameter that is here without need may make an href unusable.
+Each name is used by a known service. Parameters that are missing from this list stay in written
+documents. An unnecessary name in this list may make hrefs unusable.
 """
 
 

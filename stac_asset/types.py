@@ -1,7 +1,8 @@
 """Values that the stages plan, transfer and rewrite pass to each other.
 
-All of them are frozen, and contain no pystac objects, sessions or credentials. They can be pickled
-and converted to JSON. The dry run, Prefect tasks and the rows of the report therefore use them too.
+All values are frozen, can be pickled, and contain no pystac objects or sessions. The dry run, the
+Prefect tasks and the report use these values too. Hrefs may be signed, so reprs and report rows do
+not show the query.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Candidate:
     """The absolute href. Not part of the repr, because hrefs may be signed."""
 
     path: str
-    """The absolute path of the file."""
+    """The absolute path of the destination file."""
 
     storage: Storage | None = None
     """The object store of the href, if declared by the item."""

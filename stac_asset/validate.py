@@ -26,7 +26,7 @@ def content_type(actual: str, expected: str) -> None:
     addition:
 
     - alternative names of the same format match (TIFF, JSON, XML, HDF5 and netCDF)
-    - `binary/octet-stream` and `application/octet-stream` match every expected type
+    - an actual type `binary/octet-stream` or `application/octet-stream` matches every expected type
 
     Args:
         actual: The content type of the response.

@@ -8,10 +8,8 @@ import os
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
-from bench.contestants.pairs import Pairs, run, split
+from bench.contestants.pairs import CONCURRENCY, Pairs, run, split
 from stac_asset.concurrency import new_runner
-
-_CONCURRENCY = 32
 
 
 async def _download(pairs: Pairs) -> None:
@@ -20,7 +18,7 @@ async def _download(pairs: Pairs) -> None:
         "s3",
         region_name="us-east-1",
         endpoint_url=os.environ["AWS_ENDPOINT_URL"],
-        config=AioConfig(max_pool_connections=_CONCURRENCY, s3={"addressing_style": "path"}),
+        config=AioConfig(max_pool_connections=CONCURRENCY, s3={"addressing_style": "path"}),
     ) as client:
 
         async def work() -> None:
@@ -30,7 +28,7 @@ async def _download(pairs: Pairs) -> None:
                 async with answer["Body"] as body:
                     path.write_bytes(await body.read())
 
-        await asyncio.gather(*(work() for _ in range(_CONCURRENCY)))
+        await asyncio.gather(*(work() for _ in range(CONCURRENCY)))
 
 
 if __name__ == "__main__":

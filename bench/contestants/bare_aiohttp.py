@@ -6,10 +6,8 @@ import asyncio
 
 import aiohttp
 
-from bench.contestants.pairs import Pairs, run
+from bench.contestants.pairs import CONCURRENCY, Pairs, run
 from stac_asset.concurrency import new_runner
-
-_CONCURRENCY = 32
 
 
 async def _download(pairs: Pairs) -> None:
@@ -25,7 +23,7 @@ async def _download(pairs: Pairs) -> None:
                         async for chunk in response.content.iter_any():
                             file.write(chunk)
 
-        await asyncio.gather(*(work() for _ in range(_CONCURRENCY)))
+        await asyncio.gather(*(work() for _ in range(CONCURRENCY)))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def main() -> None:
         runner.run(flows.download_item_collection(document, directory))
     seconds = time.perf_counter() - began
     print(json.dumps({"seconds": seconds}), flush=True)
-    os._exit(0)  # Skip the events that Prefect still sends: they are not part of the work.
+    os._exit(0)  # Do not wait for the events that Prefect still sends. They are not measured.
 
 
 if __name__ == "__main__":

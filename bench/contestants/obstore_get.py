@@ -10,9 +10,7 @@ from typing import Any
 import obstore
 from obstore.store import HTTPStore, S3Store
 
-from bench.contestants.pairs import Pairs, run, split
-
-_CONCURRENCY = 32
+from bench.contestants.pairs import CONCURRENCY, Pairs, run, split
 
 
 def _store(url: str) -> Any:
@@ -40,7 +38,7 @@ async def _download(pairs: Pairs) -> None:
                 async for chunk in answer.stream():
                     file.write(chunk)
 
-    await asyncio.gather(*(work() for _ in range(_CONCURRENCY)))
+    await asyncio.gather(*(work() for _ in range(CONCURRENCY)))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+CONCURRENCY = 32
+"""Number of connections of each contestant with such an option."""
+
 Pairs: TypeAlias = list[tuple[str, Path]]
 """URLs, and the paths of the files to write."""
 

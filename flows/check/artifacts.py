@@ -9,7 +9,7 @@ from prefect.client.orchestration import get_client
 
 from prefect_stac_asset.flows.check.result import CheckResult
 from prefect_stac_asset.flows.reporting.artifacts import log_failure, write_failures, write_summary
-from prefect_stac_asset.flows.reporting.markdown import link, reasons, size, table
+from prefect_stac_asset.flows.reporting.markdown import failed_section, link, size, table
 from prefect_stac_asset.flows.tasks.check_outcomes import Checked
 from stac_asset.errors import NotFoundError, StacAssetError
 from stac_asset.redact import redact_text
@@ -17,7 +17,7 @@ from stac_asset.redact import redact_text
 
 @asynccontextmanager
 async def artifacts_written(result: CheckResult, total: int) -> AsyncIterator[None]:
-    """Write the artifacts when the context ends, also if an error ended the check.
+    """Write the artifacts when the context ends, even if an error ended the check.
 
     Args:
         result: The result so far.
@@ -50,7 +50,7 @@ async def _write(result: CheckResult, total: int, error: Exception | None) -> No
     parts = [f"# {phrase}", table(("", ""), _facts(result))]
     if error is not None:
         parts.insert(1, "An error ended the check early.")
-    parts += reasons([row["error"] for row in rows], count, "the table of missing assets")
+    parts += failed_section([row["error"] for row in rows], count, "the table of missing assets")
     async with get_client() as client:
         await write_summary(client, phrase, "\n\n".join(parts) + "\n")
         await write_failures(client, rows, count)

@@ -38,25 +38,25 @@ from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import stac_of
 
 _ITEM_FILE_SUFFIXES = {".ndjson", ".jsonl", ".geojsonl", ".geojsonseq", ".parquet", ".geoparquet"}
-"""Suffixes of item collections in other formats than a single JSON document."""
+"""File name suffixes of item collections that are not a single JSON document."""
 
 
 @asset_flow(name="check-assets", flow_run_name=run_name("check"))
 async def check_assets(
-    source: str,
-    options: DownloadOptions | None = None,
-    granularity: Granularity = "auto",
-    report: str | None = None,
+    source: Annotated[str, titled("Source")],
+    options: Annotated[DownloadOptions | None, titled("Options")] = None,
+    granularity: Annotated[Granularity, titled("Task runs")] = "auto",
+    report: Annotated[str | None, titled("Report")] = None,
     credentials: Annotated[Credentials, titled("Credentials")] = None,
 ) -> CheckResult:
-    """Check that assets exist, and report sizes. No asset is downloaded.
+    """Check that assets exist, and report their sizes. No asset is downloaded.
 
     Args:
         source: URL, local path or JSON text of an item, a collection or an item collection. In
             Python, a pystac object is also accepted.
         options: Options that select assets and configure requests.
-        granularity: Unit of a task run: one `asset`, a `batch` of whole items, or `auto`. With
-            `auto`, runs of up to 200 assets use one task run per asset, larger runs use batches.
+        granularity: Work of one task run: an `asset`, a `batch` of whole items, or `auto`. With
+            `auto`, runs of up to 200 assets use one task run per asset. Larger runs use batches.
         report: Path of a report to write: newline-delimited JSON with one row per asset.
         credentials: Saved credential blocks, one or several. Each URL uses the first block
             that applies to it.
@@ -67,7 +67,7 @@ async def check_assets(
     Raises:
         SourceError: The source cannot be read, or is not a STAC document.
         MissingCredentialError: A required credential is not configured.
-        DownloadError: Assets do not exist or could not be checked.
+        DownloadError: Assets do not exist or could not be checked, and `warn` is not set.
     """
     started = time.monotonic()
     options = options_for(source, options)
@@ -78,12 +78,12 @@ async def check_assets(
     with tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch:
         async with open_session(config, limit, credentials) as session:
             owners = _owners(await open_items(source, session, Path(scratch)))
-            total, planned, hosts = 0, 0, RequiredClients(session.clients)
+            total, planned, required = 0, 0, RequiredClients(session.clients)
             for unit in _units(owners, config):
                 total += len(unit.transfers)
                 planned += len(unit.planned)
-                hosts.add(unit.transfers)
-            await hosts.resolve(options)
+                required.add(unit.transfers)
+            await required.resolve(options)
             units = _units(owners, config)
             work = check_units(units, total, granularity, options, session)
             async with artifacts_written(result, planned):
@@ -104,9 +104,9 @@ async def check_assets(
 
 
 def _owners(source: ItemSource) -> Iterable[Owner]:
-    """Return the objects that have the assets.
+    """Return the items and collections of a source.
 
-    A single STAC object is returned as a list. Items of an item collection are read one at a time.
+    Items of an item collection are read one at a time. A single STAC object is returned as a list.
 
     Raises:
         SourceError: The source cannot be read, or is not a STAC document.
@@ -139,7 +139,7 @@ def _units(owners: Iterable[Owner], config: Config) -> Iterator[Unit]:
 
 
 def _state(errors: list[Exception], warn: bool, result: CheckResult) -> Any:
-    """Return the final state of the flow. Prefect unwraps the state to the result.
+    """Return the final state of the flow run. Prefect gives the caller the result in the state.
 
     Raises:
         DownloadError: Assets do not exist or could not be checked, and `warn` is not set.

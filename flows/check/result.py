@@ -1,7 +1,7 @@
 """The result of the flow `check_assets`.
 
-The class has a module of its own. If Prefect loads the flow by the path of its file, the class of
-its pickled result is still found.
+The class is in a separate module, because Prefect may load the flow from the path of its file. A
+result can only be unpickled if its class is in a module that can be imported by name.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from prefect_stac_asset.flows.tasks.check_outcomes import Checked
 
 _MAX_SHOWN = 100
-"""Maximum number of missing assets listed in a result."""
+"""Maximum number of assets listed in a result, of those that are missing or not checked."""
 
 
 class CheckResult(BaseModel):
@@ -34,7 +34,7 @@ class CheckResult(BaseModel):
     """Number of assets that do not exist."""
 
     unknown: int = 0
-    """Number of assets that could not be checked, because the source refused or was unreachable."""
+    """Number of assets whose check failed: the source denied access or was unreachable."""
 
     bytes: int = 0
     """Total size of existing assets with a known size, in bytes."""
@@ -43,7 +43,7 @@ class CheckResult(BaseModel):
     """Number of existing assets without a known size."""
 
     first_missing: list[dict[str, Any]] = []
-    """Rows of the first 100 assets that do not exist or could not be checked."""
+    """Report rows of the first 100 assets that do not exist or could not be checked."""
 
     report: str | None = None
     """Path of the full report, if requested: newline-delimited JSON with a row per asset."""

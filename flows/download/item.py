@@ -41,15 +41,16 @@ async def download_item(
     granularity: Annotated[Granularity, titled("Task runs")] = "auto",
     credentials: Annotated[Credentials, titled("Credentials")] = None,
 ) -> DownloadResult:
-    """Download an item with all assets, and write the item with the paths of the local files.
+    """Download the assets of an item, and write the item with the paths of the local files.
 
     Args:
         source: URL, local path or JSON text of the item. In Python, a pystac item is also accepted.
         directory: Directory for the item and its assets, on the machine that runs the flow. A
             relative path is relative to the working directory of the run.
         options: Options that select assets and configure the download.
-        granularity: Unit of a task run: one `asset`, a `batch` of all assets, or `auto`. With
-            `auto`, up to 200 assets have one task run each, and more assets form a batch.
+        granularity: Work of one task run: an `asset`, a `batch` of all assets, or `auto`. With
+            `auto`, runs of up to 200 assets use one task run per asset. Larger runs, and runs with
+            `concurrency_limits`, use a batch.
         credentials: Saved credential blocks, one or several. Each URL uses the first block
             that applies to it.
 
@@ -61,18 +62,21 @@ async def download_item(
         NoAssetsError: The item has no assets.
         DestinationError: The directory cannot be created or written to.
         MissingCredentialError: A required credential is not configured.
-        DownloadError: Some assets failed. All other assets were downloaded.
+        DownloadError: Assets failed, and `warn` is not set. All other assets were downloaded,
+            unless `fail_fast` is set.
     """
     options = options_for(source, options)
     config = options.config()
-    place = checked_directory(directory, config)
+    destination = checked_directory(directory, config)
     send_library_logs()
     async with open_session(config, options.max_concurrent_downloads, credentials) as session:
         item = await _read(source, session, pystac.Item)
         if not item.assets:
             shown = redact_href(source)[:200]
             raise NoAssetsError(f"Item '{item.id}' from '{shown}' has no assets to download.")
-        return await _download(item, document_name(item), place, options, granularity, session)
+        return await _download(
+            item, document_name(item), destination, options, granularity, session
+        )
 
 
 @asset_flow(name="download-collection", flow_run_name=run_name("download"))
@@ -94,8 +98,9 @@ async def download_collection(
         directory: Directory for the collection and its assets, on the machine that runs the flow.
             A relative path is relative to the working directory of the run.
         options: Options that select assets and configure the download.
-        granularity: Unit of a task run: one `asset`, a `batch` of all assets, or `auto`. With
-            `auto`, up to 200 assets have one task run each, and more assets form a batch.
+        granularity: Work of one task run: an `asset`, a `batch` of all assets, or `auto`. With
+            `auto`, runs of up to 200 assets use one task run per asset. Larger runs, and runs with
+            `concurrency_limits`, use a batch.
         file_name: File name of the rewritten collection.
         credentials: Saved credential blocks, one or several. Each URL uses the first block
             that applies to it.
@@ -107,15 +112,16 @@ async def download_collection(
         SourceError: The document cannot be read, or is not a STAC collection.
         DestinationError: The directory cannot be created or written to.
         MissingCredentialError: A required credential is not configured.
-        DownloadError: Some assets failed. All other assets were downloaded.
+        DownloadError: Assets failed, and `warn` is not set. All other assets were downloaded,
+            unless `fail_fast` is set.
     """
     options = options_for(source, options)
     config = options.config()
-    place = checked_directory(directory, config)
+    destination = checked_directory(directory, config)
     send_library_logs()
     async with open_session(config, options.max_concurrent_downloads, credentials) as session:
         collection = await _read(source, session, pystac.Collection)
-        return await _download(collection, file_name, place, options, granularity, session)
+        return await _download(collection, file_name, destination, options, granularity, session)
 
 
 async def _read(source: str, session: Session, kind: type[_Owner]) -> _Owner:
@@ -123,7 +129,7 @@ async def _read(source: str, session: Session, kind: type[_Owner]) -> _Owner:
     if not isinstance(stac, kind):
         raise SourceError(
             f"Source '{redact_href(source)[:200]}' is of type {type(stac).__name__}, but must be "
-            f"of type {kind.__name__}. Use the flow for that type."
+            f"of type {kind.__name__}. Use the flow that downloads this type."
         )
     return stac
 

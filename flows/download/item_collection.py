@@ -1,4 +1,4 @@
-"""Flow `download_item_collection`: download the items of an item collection with all assets.
+"""Flow `download_item_collection`: download the assets of an item collection.
 
 Item collections of any size are supported: items are read and written one at a time.
 """
@@ -52,7 +52,7 @@ async def download_item_collection(
     file_name: Annotated[str, titled("Name of the new document")] = "item-collection.json",
     credentials: Annotated[Credentials, titled("Credentials")] = None,
 ) -> DownloadResult:
-    """Download items with all assets, and write the items with the paths of the local files.
+    """Download the assets of items, and write the items with the paths of the local files.
 
     Items are read one at a time, so item collections of any size are supported.
 
@@ -63,8 +63,9 @@ async def download_item_collection(
         directory: Directory for the items and their assets, on the machine that runs the flow. A
             relative path is relative to the working directory of the run.
         options: Options that select assets and configure the download.
-        granularity: Unit of a task run: one `asset`, a `batch` of whole items, or `auto`. With
-            `auto`, runs of up to 200 assets use one task run per asset, larger runs use batches.
+        granularity: Work of one task run: an `asset`, a `batch` of whole items, or `auto`. With
+            `auto`, runs of up to 200 assets use one task run per asset. Larger runs, and runs with
+            `concurrency_limits`, use batches.
         path_template: Folder of each item within the directory, such as
             `${collection}/${year}/${id}`.
         file_name: File name of the rewritten item collection.
@@ -79,18 +80,19 @@ async def download_item_collection(
         DestinationError: The directory cannot be created or written to.
         MissingCredentialError: A required credential is not configured.
         AssetOverwriteError: Two assets have the same file path. No asset was downloaded.
-        DownloadError: Some assets failed. All other assets were downloaded.
+        DownloadError: Assets failed, and `warn` is not set. All other assets were downloaded,
+            unless `fail_fast` is set.
     """
     options = options_for(source, options)
     config = options.config()
-    place = checked_directory(directory, config)
+    destination = checked_directory(directory, config)
     send_library_logs()
     folders = FolderTemplate(path_template)
     limit = options.max_concurrent_downloads
     with tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch:
         async with open_session(config, limit, credentials) as session:
             items = await open_items(source, session, Path(scratch))
-            planner = Planner(place, config, LOCAL_FACTS)
+            planner = Planner(destination, config, LOCAL_FACTS)
             document = planner.document("the item collection", file_name, items.base)
             report = planner.document("the report", report_path(Path(file_name)).name)
             # Read all items before the first download, to detect path collisions and missing
@@ -99,9 +101,12 @@ async def download_item_collection(
             kept = _prepare(_units(items, planner, folders), preparation)
 
             def units() -> Iterable[Unit]:
-                return kept or _units(items, Planner(place, config, LOCAL_FACTS), folders)
+                return kept or _units(items, Planner(destination, config, LOCAL_FACTS), folders)
 
-            with open_report(report, place) as rows, open_items_file(document, place) as written:
+            with (
+                open_report(report, destination) as rows,
+                open_items_file(document, destination) as written,
+            ):
                 async with open_monitor(session, preparation.amount, options) as monitor:
                     result = await _download(units, preparation, monitor, config, written, rows)
                 get_run_logger().info("%s: %s", result.summary(), result.document)
@@ -110,7 +115,7 @@ async def download_item_collection(
 
 
 def _prepare(units: Iterable[Unit], preparation: RunPreparation) -> list[Unit]:
-    """Prepare the run of all units. Return the units, or an empty list if there are too many."""
+    """Prepare the run of all units. Return the units, or an empty list beyond `_MAX_KEPT`."""
     kept: list[Unit] = []
     for unit in units:
         preparation.add(unit)

@@ -1,4 +1,4 @@
-"""Write the rewritten item collection of a run item by item."""
+"""Write the item collection of a run, item by item."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ItemsFile:
             self._next += 1
 
     def finish(self) -> None:
-        """Complete the file."""
+        """Write the end of the collection, and replace the previous file."""
         start = b"" if self._next else b'{"type": "FeatureCollection", "features": ['
         self.file.append(start + b"\n]}\n")
         self.file.commit()

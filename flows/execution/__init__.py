@@ -1,1 +1,1 @@
-"""Internal: task runners, sessions, limits, retries, states, and stopping of runs."""
+"""Internal: how flows run tasks: runner, sessions, limits, retries, states, and stopping."""

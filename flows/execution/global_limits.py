@@ -2,10 +2,10 @@
 
 A limit is named `stac-asset:<host>`. One slot stands for one connection to the host.
 
-A task run acquires its slots of a host together, before its first transfer. It acquires one slot
-for each connection it may open, and at most as many as the limit has. It never has more
-connections than slots. The slots are released when the task run ends. The slots of a killed
-process are released when their lease expires.
+A task run acquires all slots of a host together, before its first transfer. The number of slots is
+the number of connections that the task run may open, or that of the limit if the limit has fewer
+slots. A task run never has more connections than slots. The slots are released when the task run
+ends. The slots of a killed process are released when their lease expires.
 """
 
 from __future__ import annotations
@@ -45,14 +45,17 @@ def connection_to_host(limits: ProcessLimits, host: str) -> AbstractAsyncContext
 
     Args:
         limits: The limits of the run in this process.
-        host: The host's name.
+        host: The name of the host, or of the bucket.
     """
     slots = _held_slots.get().get(host)
-    return limits.connections(host) if slots is None else _both(slots, limits.connections(host))
+    connections = limits.connections(host)
+    return connections if slots is None else _slot_and_connection(slots, connections)
 
 
 @asynccontextmanager
-async def _both(slots: asyncio.Semaphore, connections: CrossLoopSemaphore) -> AsyncIterator[None]:
+async def _slot_and_connection(
+    slots: asyncio.Semaphore, connections: CrossLoopSemaphore
+) -> AsyncIterator[None]:
     async with slots, connections:
         yield
 
@@ -61,7 +64,7 @@ async def _both(slots: asyncio.Semaphore, connections: CrossLoopSemaphore) -> As
 async def hold_slots(
     transfers: Iterable[Transfer], options: DownloadOptions
 ) -> AsyncIterator[None]:
-    """Hold slots of `options.concurrency_limits` for the hosts of some transfers.
+    """Hold slots of `options.concurrency_limits` for the hosts of the given transfers.
 
     A limit that does not exist, or is not active, has no effect.
 
@@ -72,13 +75,13 @@ async def hold_slots(
     Raises:
         ConfigError: A limit has 0 slots.
     """
-    hosts = _connections(transfers, options) if options.concurrency_limits else {}
+    hosts = _max_connections(transfers, options) if options.concurrency_limits else {}
     held: dict[str, asyncio.Semaphore] = {}
     async with AsyncExitStack() as stack:
         # Sorted by name, so that two task runs cannot wait for each other.
         for host, wanted in sorted(hosts.items()):
             name = LIMIT_PREFIX + host
-            limit = await _read(name)
+            limit = await _read_limit(name)
             if limit is None or not limit.active:
                 continue
             count = min(wanted, limit.limit)
@@ -106,7 +109,7 @@ async def without_missing_limits(options: DownloadOptions) -> DownloadOptions:
     """
     found = []
     for name in options.concurrency_limits:
-        if await _read(name) is not None:
+        if await _read_limit(name) is not None:
             found.append(name)
         else:
             get_run_logger().warning(
@@ -118,7 +121,7 @@ async def without_missing_limits(options: DownloadOptions) -> DownloadOptions:
     return options.model_copy(update={"concurrency_limits": found})
 
 
-def _connections(transfers: Iterable[Transfer], options: DownloadOptions) -> dict[str, int]:
+def _max_connections(transfers: Iterable[Transfer], options: DownloadOptions) -> dict[str, int]:
     """Return the maximum number of connections to each host that has a limit."""
     wanted: Counter[str] = Counter()
     for transfer in transfers:
@@ -139,7 +142,7 @@ def _host(href: str) -> str | None:
         return None  # The download of this asset raises the error.
 
 
-async def _read(name: str) -> GlobalConcurrencyLimitResponse | None:
+async def _read_limit(name: str) -> GlobalConcurrencyLimitResponse | None:
     async with get_client() as client:
         try:
             return await client.read_global_concurrency_limit_by_name(name)

@@ -1,4 +1,4 @@
-"""Send the log of the library to the log of the current flow or task run.
+"""Send the log records of the library to the current flow or task run.
 
 Every flow, and every task with a session of its own, calls `send_library_logs` at its start.
 """
@@ -21,8 +21,8 @@ def send_library_logs() -> None:
     Records go to the flow or task run in which they are logged. Records logged outside of a run
     are not sent. The level is `PREFECT_LOGGING_LEVEL`, unless the library's logger has a level.
 
-    Prefect does the same for the loggers in `PREFECT_LOGGING_EXTRA_LOGGERS`. A second handler is
-    never added, neither to these loggers nor by a second call.
+    A second call adds no second handler. Prefect itself adds such a handler to the loggers in
+    `PREFECT_LOGGING_EXTRA_LOGGERS`. If the library's logger is one of them, that handler is used.
     """
     logger = logging.getLogger(LIBRARY)
     if logger.level == logging.NOTSET:

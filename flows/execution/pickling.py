@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Self
 class PickledByName:
     """Base class of flows and tasks that are pickled by module and name.
 
-    It works with pickle and cloudpickle. A copy made by `with_options` is pickled as the original
-    and the options that differ. A flow or task is pickled by value, as Prefect does it, if it is
-    not an attribute of a module in a package. Examples are flows of a script, of a notebook, or of
-    a file that Prefect loads by path.
+    Both pickle and cloudpickle are supported. A copy made by `with_options` is pickled as the
+    original and the options that differ. Flows and tasks that are not attributes of a module in a
+    package are pickled by value, as in Prefect. Examples are flows of a script, of a notebook, or
+    of a file that Prefect loads by path.
     """
 
     if TYPE_CHECKING:

@@ -22,7 +22,7 @@ class CrossLoopSemaphore:
     An `asyncio.Semaphore` belongs to one loop, and a `threading.Semaphore` blocks the loop.
 
     Args:
-        limit: How many holders the semaphore admits at once.
+        limit: Maximum number of holders at once.
     """
 
     def __init__(self, limit: int) -> None:
@@ -65,7 +65,7 @@ class CrossLoopSemaphore:
                 del self._waiters[waiter]
             loop = waiter.get_loop()
             if loop is asyncio.get_running_loop():
-                _wake(waiter)  # Waking another loop costs a system call.
+                _wake(waiter)  # Directly: `call_soon_threadsafe` costs a system call.
                 return
             with suppress(RuntimeError):  # That loop is closed. Try the next waiter.
                 loop.call_soon_threadsafe(_wake, waiter)
@@ -86,7 +86,7 @@ class ProcessLimits:
     """
 
     downloads: CrossLoopSemaphore
-    """Limits how many assets are downloaded at once."""
+    """Limits the number of assets downloaded at once."""
 
     def __init__(self, max_concurrent_downloads: int, max_connections_per_host: int) -> None:
         self.downloads = CrossLoopSemaphore(max_concurrent_downloads)
@@ -97,14 +97,16 @@ class ProcessLimits:
         """Return the semaphore that limits the connections to a host.
 
         Args:
-            host: The host's name, or the bucket's name of an object store.
+            host: The name of the host, or of the bucket.
         """
         return self._connections.setdefault(host, CrossLoopSemaphore(self._per_host))
 
 
 _Key: TypeAlias = tuple[str, int, int]
 
-_runs: WeakValueDictionary[_Key, ProcessLimits] = WeakValueDictionary()
+_limits_by_run: WeakValueDictionary[_Key, ProcessLimits] = WeakValueDictionary()
+"""The limits of the current runs, by the id of the flow run and the two maxima."""
+
 _lock = threading.Lock()
 
 
@@ -120,7 +122,9 @@ def run_limits(max_concurrent_downloads: int, max_connections_per_host: int) -> 
         return ProcessLimits(max_concurrent_downloads, max_connections_per_host)
     key = (run_id, max_concurrent_downloads, max_connections_per_host)
     with _lock:
-        limits = _runs.get(key)
+        limits = _limits_by_run.get(key)
         if limits is None:
-            limits = _runs[key] = ProcessLimits(max_concurrent_downloads, max_connections_per_host)
+            limits = _limits_by_run[key] = ProcessLimits(
+                max_concurrent_downloads, max_connections_per_host
+            )
         return limits

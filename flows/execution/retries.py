@@ -1,6 +1,6 @@
 """Prefect's retries of task runs.
 
-They come on top of the library's own attempts, for outages that outlast these.
+A task run is retried after the library's own attempts have failed, for outages that last longer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _Task = TypeVar("_Task", bound=Task[Any, Any])
 
 
 def is_retryable(error: BaseException) -> bool:
-    """Return whether a failed task run is worth a retry.
+    """Return whether a retry of a failed task run may succeed.
 
     Args:
         error: The error of an asset or of a batch. A batch is retried if at least one of its

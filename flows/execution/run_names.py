@@ -1,9 +1,9 @@
 """Names of flow runs and task runs, derived from parameters.
 
 Prefect leaves a task run Pending if the function that names the run fails. So these functions
-accept any parameters. For a parameter of an unexpected type, such as a future in `quote(...)`, the
-name is a general one. Names contain no query of an href, no more than 200 characters, and no
-characters that a database rejects.
+accept parameters of any type. For an unexpected type, such as a future in `quote(...)`, the name is
+a general one, such as 'download an asset'. Names have at most 200 characters. Queries of hrefs are
+removed, and characters that a database rejects are escaped.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def downloads_name(parameters: dict[str, Any]) -> str:
     if transfers is None:
         return "download assets"
     if not transfers:
-        return "nothing"
+        return "download 0 assets"
     more = f" and {len(transfers) - 1} more" if len(transfers) > 1 else ""
     return _asset(transfers[0], _MAX_LENGTH - len(more)) + more
 
@@ -129,9 +129,10 @@ def run_name(verb: str) -> Callable[[], str]:
 
 
 def _id(text: str) -> str:
+    """Return the id of JSON text, or the type if there is no id, or an empty string."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
-        return "?"
+        return ""
     found = document.get("id") or document.get("type") if isinstance(document, dict) else None
-    return str(found)[:100]
+    return str(found or "")[:100]

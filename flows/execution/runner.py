@@ -45,7 +45,7 @@ class WorkerError(StacAssetError):
 
 
 class Runner:
-    """Runs tasks of the current flow run and returns results.
+    """Run tasks of the current flow run, and return the results.
 
     Args:
         session: The session of the flow.
@@ -69,7 +69,12 @@ class Runner:
         self._credentials = references(session.credentials) if self.submits else ()
         self._submit_lock = asyncio.Lock()
         self._is_stopped = False
-        self._busy, self._idle = 0, asyncio.Event()
+        self._pending = 0
+        """Number of submitted task runs that have not returned yet."""
+
+        self._idle = asyncio.Event()
+        """Set when no submitted task run is pending."""
+
         self._first_error: Exception | None = None
 
     @overload
@@ -93,7 +98,7 @@ class Runner:
             found = await task(*args)
             return await found.aresult() if isinstance(found, State) else found
         try:
-            with self._work():
+            with self._pending_task():
                 return await self._submitted(task, args)
         except CancelledRun as stopped:
             # Either another task failed, perhaps one that has not returned here yet, or the flow
@@ -102,8 +107,9 @@ class Runner:
             raise self._first_error or stopped from None
 
     @contextmanager
-    def _work(self) -> Iterator[None]:
-        self._busy += 1
+    def _pending_task(self) -> Iterator[None]:
+        """Count a pending task run, and keep the first error of the run with `fail_fast`."""
+        self._pending += 1
         self._idle.clear()
         try:
             yield
@@ -114,8 +120,8 @@ class Runner:
                 self._first_error = error
             raise
         finally:
-            self._busy -= 1
-            if not self._busy:
+            self._pending -= 1
+            if not self._pending:
                 self._idle.set()
 
     async def _submitted(self, task: Task[..., Any], args: tuple[Any, ...]) -> Any:
@@ -138,7 +144,7 @@ class Runner:
             raise
 
     async def stop(self) -> None:
-        """Stop all submitted tasks. Waiting tasks stop before the start.
+        """Stop all submitted tasks. Tasks that are still waiting end without doing any work.
 
         Tasks that are awaited are not stopped here: the flow cancels them.
         """
@@ -189,7 +195,7 @@ async def _ended(future: PrefectFuture[Any]) -> None:
 
 
 async def _despite_cancellation(call: Coroutine[Any, Any, None]) -> None:
-    """Await a call up to `_STOP_TIMEOUT`, even if the current task is cancelled again."""
+    """Await a call for up to `_STOP_TIMEOUT`, even if the current task is cancelled again."""
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(call)
     until = loop.time() + _STOP_TIMEOUT
     while not task.done() and (rest := until - loop.time()) > 0:
@@ -201,7 +207,7 @@ async def _despite_cancellation(call: Coroutine[Any, Any, None]) -> None:
 
 
 async def _set_crashed(future: PrefectFuture[Any], error: WorkerError) -> None:
-    """Set the state of a lost task run to Crashed. The worker is gone and cannot do so."""
+    """Set the state of a lost task run to Crashed. The worker no longer can."""
     try:
         async with get_client() as client:
             state: State[Any] = Crashed(message=str(error))
@@ -215,20 +221,23 @@ def _result(future: PrefectFuture[Any]) -> Any:
         found = future.result(raise_on_failure=False)
     except BaseException as error:  # Errors of clusters have no common base class.
         raise WorkerError(
-            f"The task runner lost the task run of this asset ({_line(error)}). "
+            f"The task runner lost the task run of this asset ({_first_line(error)}). "
             "Run the flow again to resume."
         ) from None
     if future.state.is_cancelled():
         raise CancelledRun(f"A task run was stopped: {future.state.message}")
     if isinstance(found, CrashedRun):
-        raise WorkerError(f"The task run of this asset crashed: {found}")
+        raise WorkerError(
+            f"The task run of this asset crashed: {str(found).rstrip('.')}. "
+            "Run the flow again to resume."
+        )
     if isinstance(found, BaseException):
         raise found
     return found
 
 
-def _line(error: BaseException) -> str:
-    """Return an error as a single line."""
+def _first_line(error: BaseException) -> str:
+    """Return the type and the first line of an error."""
     # Ray wraps the original error in an error with pages of text.
     error = getattr(error, "cause", None) or error
     lines = str(error).strip().splitlines()

@@ -4,9 +4,9 @@ Flows open a session with `open_session`. Tasks get theirs from `in_session`:
 
 - Tasks that a flow awaits run in the event loop of the flow and use its session. Connections,
   tokens and limits are shared by the whole run.
-- Tasks that are submitted to a task runner, or run in a flow of another package, run in another
-  loop, often in another process. They open a session for themselves. They share the limits of the
-  run with the other tasks in their process.
+- Tasks that are submitted to a task runner, or that a flow of another package calls, open a session
+  for themselves. They often run in another event loop or another process. The tasks of a run that
+  are in the same process share its limits.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from prefect_stac_asset.flows.execution.stopping import (
     stop_run_on_failure,
 )
 from prefect_stac_asset.flows.parameters.credentials import (
-    Holder,
+    BlockOrReference,
     TaskCredentials,
-    credential_holders,
+    blocks_or_references,
     open_clients,
 )
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
@@ -58,10 +58,11 @@ class Session:
     limits: ProcessLimits
     """Limits shared by all tasks of the run in this process, across event loops."""
 
-    credentials: tuple[Holder, ...] = ()
+    credentials: tuple[BlockOrReference, ...] = ()
     """Blocks, or references to blocks, with the credentials of the clients."""
 
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    """The event loop in which the session was opened."""
 
     stopping: bool = False
     """Whether the run is being stopped, by a failure or through Prefect's API."""
@@ -108,7 +109,7 @@ async def open_session(
             ),
             max_concurrent_downloads=max_concurrent_downloads,
             limits=limits,
-            credentials=credential_holders(credentials),
+            credentials=blocks_or_references(credentials),
         )
         token = _current.set(session)
         try:
@@ -125,11 +126,11 @@ async def in_session(
 ) -> _R | State[Any]:
     """Return the result of a task's work, or the state Cancelled if the flow run stops the task.
 
-    The work gets the session of the current flow, if the flow awaits the task in its own loop and
-    the options and credentials are the same. Otherwise it gets a new session.
+    The work gets the session of the current flow if the flow awaits the task in its own loop, with
+    the same options and credentials. Otherwise, a new session is opened for the work.
 
     Args:
-        work: The work. It is called with the session.
+        work: The work of the task. It is called with the session.
         options: The options of the task.
         credentials: Blocks, or references to blocks. None means those of the current session.
         stops_others: Whether a failure of this task stops the other tasks of the run, if
@@ -144,7 +145,7 @@ async def in_session(
         current is not None
         and _is_in_this_loop(current)
         and current.config == config
-        and (credentials is None or current.credentials == credential_holders(credentials))
+        and (credentials is None or current.credentials == blocks_or_references(credentials))
     ):
         return await run_until_stopping(work(current), current, config.fail_fast)
     send_library_logs()
@@ -159,10 +160,10 @@ async def in_session(
         return await monitor.until_stopped(work(own), own)
 
 
-async def stopped_with_run(
+async def without_session(
     work: Callable[[], Coroutine[Any, Any, _R]], fail_fast: bool
 ) -> _R | State[Any]:
-    """Return the result of work that needs no session, or the state Cancelled.
+    """Return the result of work that needs no session, or the state Cancelled if the run stops.
 
     Args:
         work: The work of the task.

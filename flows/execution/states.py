@@ -42,7 +42,7 @@ class BatchError(DownloadError):
     """
 
     outcomes: list[Outcome]
-    """The outcomes of all assets. Empty if the error was created from its text."""
+    """The outcomes of all assets. Empty in an error that was created from text."""
 
     @accepts_text
     def __init__(self, outcomes: Sequence[Outcome]) -> None:

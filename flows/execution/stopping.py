@@ -1,10 +1,10 @@
 """Stop the submitted tasks of a flow run, in threads, other processes and on other machines.
 
-A flow cancels the tasks that it awaits itself. Tasks that it has submitted to a task runner may run
-in another process or on another machine, but all of them can reach Prefect's API. To stop them, the
-flow sets a label of the flow run there. Each submitted task reads its flow run before the task
-begins, and repeatedly afterwards. No shared disk is needed. A flow run that was cancelled, failed
-or crashed stops its tasks in the same way.
+The flow itself cancels the tasks that it awaits. Submitted tasks may run in another process or on
+another machine, but all of them can reach Prefect's API. To stop them, the flow sets a label of the
+flow run through the API. Each submitted task reads the flow run before the task begins, and
+repeatedly afterwards. No shared disk is needed. A submitted task also stops if the flow run was
+cancelled, failed or crashed.
 
 A task run belongs to a flow run that called or submitted the task run before the flow run ended.
 Task runs that a hook of the flow starts after the end of the flow run are not stopped. The state in
@@ -41,7 +41,7 @@ from prefect_stac_asset.flows.parameters.flow import AssetFlow
 _R = TypeVar("_R")
 
 STOPPING = "stac_asset.stopping"
-"""Label of a flow run that stops its tasks. The value is the number of the attempt."""
+"""Label of a flow run that stops the tasks. The value is the number of the attempt."""
 
 _SESSION_INTERVAL = 0.2
 """Seconds between two checks of the session of a flow in this process."""
@@ -49,12 +49,18 @@ _SESSION_INTERVAL = 0.2
 _API_INTERVAL = 3.0
 """Seconds between two requests for the state of the flow run."""
 
-_ENDED = {StateType.CANCELLING, StateType.CANCELLED, StateType.FAILED, StateType.CRASHED}
+_STOPPING_STATES = {
+    StateType.CANCELLING,
+    StateType.CANCELLED,
+    StateType.FAILED,
+    StateType.CRASHED,
+}
+"""States of a flow run that stop the tasks, also without the label."""
 
 _logger = logging.getLogger(__name__)
 
 
-class Stoppable(Protocol):
+class StoppableSession(Protocol):
     """A session of a flow run or task run that may be stopping."""
 
     stopping: bool
@@ -81,7 +87,7 @@ async def stop_run_on_failure(fail_fast: bool) -> AsyncIterator[None]:
     knows of the failure. Only flows of this package are stopped, and only before they have ended.
 
     Args:
-        fail_fast: Whether a failure stops the other tasks. Otherwise this does nothing.
+        fail_fast: Whether a failure stops the other tasks. If False, the error is only passed on.
     """
     try:
         yield
@@ -92,13 +98,14 @@ async def stop_run_on_failure(fail_fast: bool) -> AsyncIterator[None]:
 
 
 async def run_until_stopping(
-    work: Coroutine[Any, Any, _R], session: Stoppable, fail_fast: bool
+    work: Coroutine[Any, Any, _R], session: StoppableSession, fail_fast: bool
 ) -> _R | State[Any]:
     """Return the result of a task that is awaited in the loop of the flow.
 
     Args:
         work: The work of the task. The flow cancels it to stop the task.
-        session: The session of the flow. If it is stopping, the state Cancelled is returned.
+        session: The session of the flow. If the work is cancelled while the session is stopping,
+            the state Cancelled is returned.
         fail_fast: Whether the first failure stops the run.
     """
     try:
@@ -109,7 +116,7 @@ async def run_until_stopping(
         raise
 
 
-def _running() -> FlowRunContext | None:
+def _running_flow() -> FlowRunContext | None:
     """Return the context of the flow run that the task run belongs to, if any."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
@@ -120,7 +127,7 @@ def _running() -> FlowRunContext | None:
 
 
 def _is_asset_flow() -> bool:
-    context = _running()
+    context = _running_flow()
     return context is not None and isinstance(context.flow, AssetFlow)
 
 
@@ -131,27 +138,27 @@ class StopMonitor:
     Args:
         run_id: The id of the flow run. Without a flow run, the monitor does nothing.
         attempt: The attempt of the flow run that called or submitted the task run.
-        flow: The session of the flow, if the flow is in this process.
+        flow_session: The session of the flow, if the flow is in this process.
         fail_fast: Whether the first failure stops the run.
     """
 
     run_id: UUID | None
     attempt: int
-    flow: Stoppable | None
+    flow_session: StoppableSession | None
     fail_fast: bool
 
     @classmethod
-    def of_task_run(cls, flow: Stoppable | None, fail_fast: bool) -> StopMonitor:
+    def of_task_run(cls, flow_session: StoppableSession | None, fail_fast: bool) -> StopMonitor:
         """Return the monitor of the current task run.
 
         Args:
-            flow: The session of the flow, if the flow is in this process.
+            flow_session: The session of the flow, if the flow is in this process.
             fail_fast: Whether the first failure stops the run.
         """
-        context = _running()
+        context = _running_flow()
         if context is None or context.flow_run is None:
             return cls(None, 0, None, fail_fast)
-        return cls(context.flow_run.id, context.flow_run.run_count, flow, fail_fast)
+        return cls(context.flow_run.id, context.flow_run.run_count, flow_session, fail_fast)
 
     async def stopped(self) -> State[Any] | None:
         """Return the state Cancelled if the flow run is already being stopped."""
@@ -161,16 +168,17 @@ class StopMonitor:
             return self._check_session() or await self._check_api(client, self.run_id)
 
     async def until_stopped(
-        self, work: Coroutine[Any, Any, _R], task: Stoppable | None = None
+        self, work: Coroutine[Any, Any, _R], task_session: StoppableSession | None = None
     ) -> _R | State[Any]:
-        """Return the result of a task's work, or the state Cancelled if the flow run stops it.
+        """Return the result of a task's work, or the state Cancelled if the flow run is stopped.
 
         The work runs in an asyncio task of its own, and only that task is cancelled. So the result
         of work that ends at the moment of the stop is kept, and the caller is not cancelled.
 
         Args:
             work: The work of the task. It is cancelled when the flow run is being stopped.
-            task: The session of the task. Its `stopping` is set before the work is cancelled.
+            task_session: The session of the task, if the task has its own. `stopping` is set before
+                the work is cancelled.
         """
         if self.run_id is None:
             return await work
@@ -181,15 +189,15 @@ class StopMonitor:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if working.done():
                 return working.result()
-            if task is not None:
-                task.stopping = True
+            if task_session is not None:
+                task_session.stopping = True
             working.cancel()
             await asyncio.wait({working})
             if working.cancelled() or working.exception() is not None:
                 return monitoring.result()
             return working.result()
         except asyncio.CancelledError:
-            if self.flow is not None and self.flow.stopping:
+            if self.flow_session is not None and self.flow_session.stopping:
                 return stopped_state(self.fail_fast)
             raise
         finally:
@@ -200,11 +208,12 @@ class StopMonitor:
     async def _until_stopping(self, run_id: UUID) -> State[Any]:
         """Return the state Cancelled as soon as the flow run is being stopped."""
         now = asyncio.get_running_loop().time
+        interval = _API_INTERVAL if self.flow_session is None else _SESSION_INTERVAL
         next_request = now() + _API_INTERVAL
         client: PrefectClient | None = None  # Opened late: most tasks end before.
         async with AsyncExitStack() as stack:
             while True:
-                await asyncio.sleep(_SESSION_INTERVAL if self.flow is not None else _API_INTERVAL)
+                await asyncio.sleep(interval)
                 found = self._check_session()
                 if found is None and now() >= next_request:
                     if client is None:
@@ -215,7 +224,7 @@ class StopMonitor:
                     return found
 
     def _check_session(self) -> State[Any] | None:
-        is_stopping = self.flow is not None and self.flow.stopping
+        is_stopping = self.flow_session is not None and self.flow_session.stopping
         return stopped_state(self.fail_fast) if is_stopping else None
 
     async def _check_api(self, client: PrefectClient, run_id: UUID) -> State[Any] | None:
@@ -227,5 +236,5 @@ class StopMonitor:
         attempt = run.labels.get(STOPPING)
         if isinstance(attempt, int) and attempt >= self.attempt:
             return stopped_state(self.fail_fast)
-        is_ended = run.state is not None and run.state.type in _ENDED
-        return stopped_state(fail_fast=False) if is_ended else None
+        is_stopping = run.state is not None and run.state.type in _STOPPING_STATES
+        return stopped_state(fail_fast=False) if is_stopping else None

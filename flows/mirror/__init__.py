@@ -1,1 +1,1 @@
-"""Flow `sync`, which mirrors a STAC source, with search parameter and result."""
+"""Flow `sync`, which mirrors a STAC source, with the parameter `search` and the result."""

@@ -50,7 +50,7 @@ DRY_RUN = "DryRun"
 async def sync(
     source: Annotated[str, titled("Source")],
     directory: Annotated[str, titled("Directory")],
-    search: Annotated[Search, titled("Search")] = Search(),  # noqa: B008 # it is not changed
+    search: Annotated[Search, titled("Search")] = Search(),  # noqa: B008 # never modified
     options: Annotated[DownloadOptions | None, titled("Options")] = None,
     on_removed: Annotated[OnRemoved, titled("Removed items")] = "keep",
     max_items: Annotated[int | None, titled("Maximum number of items")] = None,
@@ -77,8 +77,9 @@ async def sync(
         max_bytes: Maximum number of bytes to download per run. Further items are left for the next
             run.
         dry_run: Show the planned changes as a table, without downloading or removing files.
-        granularity: Unit of a task run: one `asset`, a `batch` of whole items, or `auto`. With
-            `auto`, runs of up to 200 assets use one task run per asset, larger runs use batches.
+        granularity: Work of one task run: an `asset`, a `batch` of whole items, or `auto`. With
+            `auto`, runs of up to 200 assets use one task run per asset. Larger runs, and runs with
+            `concurrency_limits`, use batches.
         credentials: Saved credential blocks, one or several. Each URL, including that of a STAC
             API, uses the first block that applies to it.
 
@@ -90,13 +91,13 @@ async def sync(
         ConfigError: A parameter has an invalid value. The message names the parameter.
         DestinationError: The directory cannot be created or written to.
         MissingCredentialError: A required credential is not configured.
-        DownloadError: Some assets failed. All other assets were downloaded. The next run retries
-            the failed items.
+        DownloadError: Assets failed, and `warn` is not set. All other assets were downloaded,
+            unless `fail_fast` is set. The next run retries the failed items.
     """
     started = time.monotonic()
     options = (options or DownloadOptions()).model_copy(update={"write_checksums": True})
     config = options.config()
-    place = checked_directory(directory, config)
+    destination = checked_directory(directory, config)
     criteria, limits = search.criteria(), RunSizeLimits(max_items, max_bytes)
     if is_text(source):
         raise SourceError(
@@ -105,19 +106,19 @@ async def sync(
         )
     if options.check_first:
         raise ConfigError(
-            "`check_first` is not supported by `sync`, where failed assets never stop other "
-            "downloads. Do not set it."
+            "`check_first` is not supported by `sync`, because the next run retries failed items. "
+            "Set `check_first=False`."
         )
     send_library_logs()
     with (
         tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch,
-        tempfile.TemporaryFile() as kept,
+        tempfile.TemporaryFile() as documents,
     ):
         async with open_session(config, options.max_concurrent_downloads, credentials) as session:
             remote = await open_source(source, session.clients, config, Path(scratch))
             await remote.check(criteria)
             mirror = Mirror(
-                place, remote, criteria, config, session.clients, datetime.now(UTC), kept
+                destination, remote, criteria, config, session.clients, datetime.now(UTC), documents
             )
             run = _Run(mirror, session, options, granularity, limits, on_removed, started)
             if dry_run:
@@ -193,7 +194,7 @@ class _Run:
             try:
                 await self._download(preparation, monitor, report)
             except Exception:
-                # Keep the record of items that were finished before the error.
+                # Record the items that were finished before the error.
                 await self._mirror.save()
                 raise
             await self._mirror.finish(self._on_removed)
@@ -212,8 +213,8 @@ class _Run:
             await self._mirror.find_removed(marked=self._on_removed == "delete")
             if not self._mirror.is_complete:
                 get_run_logger().warning(
-                    "Search returned fewer items than reported by the API; "
-                    "skipping removal detection."
+                    "The source did not return all matching items. This run does not detect "
+                    "removed items."
                 )
         changes = self._mirror.changes
         for count, text in (

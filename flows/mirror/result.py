@@ -30,22 +30,23 @@ class SyncResult(DownloadResult):
     """Number of items that are new in the mirror."""
 
     changed: int
-    """Number of items that were downloaded again because the source changed."""
+    """Number of items that changed in the source, or that the source has again after a removal."""
 
     again: int
     """Number of items that were retried because of earlier failures or missing files."""
 
     unchanged: int
-    """Number of unchanged items."""
+    """Number of items that are complete in the mirror and unchanged in the source."""
 
     failed_items: int
-    """Number of items that failed in this run. The next run retries failed items."""
+    """Number of items that failed, and of documents of the source that cannot be read. The next run
+    retries both."""
 
     left: int
     """Number of items left for the next run, because the limits of this run were reached."""
 
     removed: int
-    """Number of items removed from the source. Always 0 with `on_removed=keep`."""
+    """Number of items removed from the source. Always 0 with `on_removed='keep'`."""
 
     dry_run: bool
     """Whether the run was a dry run. The counts are then the planned changes."""
@@ -92,7 +93,7 @@ class Counts:
         Args:
             base: The result with the counts of assets.
             changes: The changes since the last run.
-            limits: The limits of the run, with the number of items left out.
+            limits: The limits of the run, with the number of items left for the next run.
             removed: The number of items removed from the source.
             dry_run: Whether the run was a dry run.
         """

@@ -53,8 +53,8 @@ class Search(BaseModel):
 
     datetime: str | None = Field(default=None, title="Time")
     """A time window relative to the start of the run, such as `last 10 days`; a year, month, day or
-    date and time, such as `2026-06`; or two of these separated by a slash, such as `2026-01/..`. In
-    UTC."""
+    date and time, such as `2026-06`; or two of these separated by a slash, such as `2026-01/..`.
+    Times are in UTC."""
 
     overlap: str = "1 day"
     """How much earlier a relative time window begins, to find items that are published late."""
@@ -95,7 +95,7 @@ class Search(BaseModel):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Return the JSON schema of the form."""
+        """Return the JSON schema for the run form."""
         schema = handler(core_schema)
         found = handler.resolve_ref_schema(schema)
         fields: dict[str, Any] = found["properties"]
@@ -108,7 +108,7 @@ class Search(BaseModel):
         return schema
 
     def criteria(self) -> Criteria:
-        """Return the criteria as the library's value.
+        """Return the criteria as a `Criteria` object of the library.
 
         Raises:
             ConfigError: A field has an invalid value. The message names the field.

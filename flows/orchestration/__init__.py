@@ -1,1 +1,1 @@
-"""Internal: the code of flows that reads sources, finds clients, and runs tasks."""
+"""Internal: the steps that flows share: read sources, resolve clients, and run tasks on items."""

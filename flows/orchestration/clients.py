@@ -1,7 +1,4 @@
-"""Resolve the clients of a run before the first download.
-
-So a missing credential fails the run at its start.
-"""
+"""Resolve the clients of a run, so that a missing credential fails the run before any download."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ _HOST = re.compile(r"https?://[^/?#]+/")
 
 
 class RequiredClients:
-    """Hosts of the planned downloads, each with an href to resolve the client.
+    """Hosts of the planned downloads, each with an href for which the client is resolved.
 
     A bucket counts as several hosts if different clients claim parts of it.
 
@@ -35,10 +32,11 @@ class RequiredClients:
         self._clients = clients
         self._hrefs: dict[object, tuple[str, Storage | None]] = {}
         self._alternatives: set[tuple[object, ...]] = set()
-        """For each transfer, the hosts of all hrefs. Most transfers have a single host."""
+        """Combinations of hosts in the hrefs of a transfer. Most transfers have a single host."""
 
         self._claimants: set[Client] = set()
         self._known: dict[str, object] = {}
+        """Hosts by the start of an href, such as `https://example.com/`."""
 
     def add(self, transfers: Iterable[Transfer]) -> None:
         """Add the hosts of planned transfers.
@@ -103,7 +101,8 @@ class RequiredClients:
         for host, (href, storage) in self._hrefs.items():
             if host in skipped:
                 get_run_logger().warning(
-                    "Using alternate hrefs of the same assets. %s", skipped[host]
+                    "Using alternate hrefs of the same assets, as a credential is missing. %s",
+                    skipped[host],
                 )
                 continue
             try:
@@ -115,7 +114,10 @@ class RequiredClients:
                 get_run_logger().warning("%s is not used by any asset", client.credentials)
 
     async def _skipped(self) -> dict[object, MissingCredentialError]:
-        """Return the hosts without a credential that no transfer requires."""
+        """Return the hosts that lack a credential but are not required, with the errors.
+
+        A host is not required if each of its transfers has a usable href on another host.
+        """
         several = {host for hosts in self._alternatives if len(hosts) > 1 for host in hosts}
         missing: dict[object, MissingCredentialError] = {}
         unusable = set()

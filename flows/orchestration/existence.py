@@ -1,4 +1,4 @@
-"""Check whether the assets of a run exist, by asset or by batch."""
+"""Check whether the assets of a run exist, in task runs per asset or per batch."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ async def check_first(
         units: The items.
         total: Number of assets.
         granularity: Whether a task run checks one asset or a batch.
-        options: The options of the run. With `warn`, missing assets raise no error.
+        options: The options of the run.
         session: The session of the run.
 
     Raises:
-        DownloadError: Assets do not exist, or their check failed.
+        DownloadError: Assets do not exist, or their check failed, and `warn` is not set.
         StacAssetError: The error of the first such asset, if `fail_fast` is set.
     """
     errors = []
@@ -59,7 +59,7 @@ async def check_units(
     options: DownloadOptions,
     session: Session,
 ) -> AsyncGenerator[Checked, None]:
-    """Check whether assets exist, and yield each result as soon as known.
+    """Check whether assets exist, and yield the results in the order of completion.
 
     Args:
         units: The items. They are read as needed.
@@ -89,12 +89,12 @@ async def check_units(
                 except Exception as error:
                     found = found or failed_check(asset, mapped(error, candidate.href))
         assert found is not None, "a transfer has at least one candidate"
-        return _unless_fail_fast([found], session)
+        return _raise_if_fail_fast([found], session)
 
     async def check_batch(group: list[Unit]) -> list[Checked]:
         planned = [asset for unit in group for asset in unit.planned]
         failed = [_unplanned(asset) for asset in planned if isinstance(asset, Failed)]
-        unplanned = _unless_fail_fast(failed, session)
+        unplanned = _raise_if_fail_fast(failed, session)
         transfers = [asset for asset in planned if isinstance(asset, Transfer)]
         try:
             return [
@@ -128,11 +128,11 @@ def _unplanned(asset: Failed) -> Checked:
     return failed_check(asset, mapped(asset.error, asset.key))
 
 
-def _unless_fail_fast(found: list[Checked], session: Session) -> list[Checked]:
+def _raise_if_fail_fast(found: list[Checked], session: Session) -> list[Checked]:
     """Return the results, or raise the first error if `fail_fast` is set.
 
     Raises:
-        StacAssetError: The error of the first missing asset.
+        StacAssetError: The first error.
     """
     for result in found if session.config.fail_fast else ():
         if result.error is not None:

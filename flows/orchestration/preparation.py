@@ -28,8 +28,10 @@ class RunPreparation:
         self, options: DownloadOptions, granularity: Granularity, session: Session
     ) -> None:
         self.amount = Amount()
+        """Number and total size of the assets."""
+
         self.units = 0
-        """Number of items."""
+        """Number of items and collections."""
 
         self.transfers = 0
         """Number of assets to download."""

@@ -29,6 +29,9 @@ from stac_asset.stac.read import read_stac
 _TEXT_NAME = "source"
 """Name of JSON text in error messages."""
 
+_MAX_ATTEMPTS = 3
+"""Maximum number of attempts to download a source, which is required to start a run."""
+
 
 def options_for(source: str, options: DownloadOptions | None) -> DownloadOptions:
     """Return the options for a source.
@@ -98,7 +101,7 @@ class ItemSource:
 
 
 async def open_items(source: str, session: Session, scratch: Path) -> ItemSource:
-    """Return the items of a source. A remote source is downloaded first.
+    """Return the items of a source. A remote file is downloaded first.
 
     Args:
         source: An href or JSON text. The suffix of the href determines the format.
@@ -120,7 +123,7 @@ async def open_items(source: str, session: Session, scratch: Path) -> ItemSource
             return ItemSource(path, str(path), name)
         path = scratch / f"source{PurePosixPath(parse_href(source).path).suffix}"
         config = session.config.copy()
-        config.http_max_attempts = min(3, config.http_max_attempts)
+        config.http_max_attempts = min(_MAX_ATTEMPTS, config.http_max_attempts)
         await download_file(source, path, config, list(session.clients.callers))
     except MissingCredentialError as error:
         raise missing_credential(source, error) from None

@@ -1,4 +1,4 @@
-"""Download planned items in task runs, by asset or by batch."""
+"""Download planned items in task runs per asset or per batch."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ _BATCH_COUNT = 25
 """Number of batches of a run, within the limits of the batch size."""
 
 _MIN_BATCH_SIZE, _MAX_BATCH_SIZE = 100, 2000
-"""Number of assets of a batch. The last item of a batch is whole and may exceed the size."""
+"""Limits of the number of assets per batch. Items are not split, so a batch may be larger."""
 
 _MAX_SUBMITTED_BATCH_SIZE = 500
-"""Maximum size of a submitted batch. A killed worker then loses less work."""
+"""Maximum number of assets per submitted batch. A killed worker then loses less work."""
 
 _CONCURRENT_BATCHES = 4
 """Number of simultaneous batches in the loop of the flow. All share the limits of the run."""
@@ -80,7 +80,7 @@ def batches(
     Args:
         units: The items.
         total: Number of assets.
-        max_size: Number of assets at which a group is full at the latest.
+        max_size: Maximum size of a group, except for the whole last item.
     """
     size = min(max_size, max(_MIN_BATCH_SIZE, -(-total // _BATCH_COUNT)))
     group: list[Unit] = []

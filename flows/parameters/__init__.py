@@ -1,1 +1,1 @@
-"""Internal: parameters of flows, with validation, run form, and stored values."""
+"""Internal: the parameters of flows: types, validation, run form and stored values."""

@@ -2,7 +2,7 @@
 
 - `Credentials` is the type of a flow's parameter: a block, a list of blocks, or None.
 - `TaskCredentials` is the type of a task's parameter: blocks, or references to saved blocks.
-- `BlockReference`, of `blocks`, is a reference to a saved block: its name without a secret.
+- `prefect_stac_asset.blocks.BlockReference` names a saved block and contains no secret.
 - `references(credentials)` returns references to blocks, for tasks in other processes.
 - `open_clients(credentials, config)` creates the clients and closes them.
   `prefect_stac_asset.flows.execution.session.open_session` calls it for a run.
@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from prefect.blocks.core import Block
 
 from prefect_stac_asset.blocks import EarthdataCredentials, S3Credentials
-from prefect_stac_asset.blocks.references import BlockReference, of_parameter, reference_to
+from prefect_stac_asset.blocks.references import BlockReference, parse_reference, reference_to
 from prefect_stac_asset.blocks.registry import AnyCredentials, client_of
 from stac_asset import Client, Config
 from stac_asset.errors import MissingCredentialError
@@ -27,17 +27,17 @@ from stac_asset.redact import redact_href
 Credentials: TypeAlias = AnyCredentials | list[AnyCredentials] | None
 """Type of a flow's `credentials`."""
 
-Holder: TypeAlias = Block | BlockReference
+BlockOrReference: TypeAlias = Block | BlockReference
 """A block with credentials, or a reference to a saved block."""
 
-Given: TypeAlias = Holder | dict[str, Any]
-"""A `Holder`, or a reference as `blocks.ref` returns for parameters of flows."""
+_Given: TypeAlias = BlockOrReference | dict[str, Any]
+"""A block or a reference. `blocks.ref` returns a reference as a dictionary."""
 
-TaskCredentials: TypeAlias = Given | Iterable[Given] | None
+TaskCredentials: TypeAlias = _Given | Iterable[_Given] | None
 """Type of a task's `credentials`. Any task runner can send references to other processes."""
 
 
-def credential_holders(credentials: TaskCredentials) -> tuple[Holder, ...]:
+def blocks_or_references(credentials: TaskCredentials) -> tuple[BlockOrReference, ...]:
     """Return the blocks and references of a parameter `credentials` as a tuple.
 
     Args:
@@ -51,7 +51,8 @@ def credential_holders(credentials: TaskCredentials) -> tuple[Holder, ...]:
     if isinstance(credentials, Block | BlockReference | dict | str):
         credentials = (credentials,)
     return tuple(
-        one if isinstance(one, Block | BlockReference) else of_parameter(one) for one in credentials
+        one if isinstance(one, Block | BlockReference) else parse_reference(one)
+        for one in credentials
     )
 
 
@@ -66,7 +67,7 @@ def references(credentials: TaskCredentials) -> tuple[BlockReference, ...]:
     """
     return tuple(
         found if isinstance(found, BlockReference) else reference_to(found)
-        for found in credential_holders(credentials)
+        for found in blocks_or_references(credentials)
     )
 
 
@@ -83,7 +84,7 @@ async def open_clients(credentials: TaskCredentials, config: Config) -> AsyncIte
     """
     async with AsyncExitStack() as stack:
         clients = []
-        for found in credential_holders(credentials):
+        for found in blocks_or_references(credentials):
             block = await found.load() if isinstance(found, BlockReference) else found
             clients.append(await stack.enter_async_context(await client_of(block, config)))
         yield clients

@@ -1,6 +1,7 @@
-"""The flow class of this package, which validates parameters before Prefect stores values.
+"""The class and the decorator of this package's flows.
 
-Pystac objects are stored as JSON text, and blocks as references, so no secret is stored.
+Parameters are validated before Prefect stores them. Pystac objects are stored as JSON text, and
+blocks as references, so no secret is stored.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from prefect.exceptions import CancelledRun, ParameterTypeError
 from prefect.types.entrypoint import EntrypointType
 
 from prefect_stac_asset.blocks.references import is_reference, load_reference, name_of, reference_to
-from prefect_stac_asset.blocks.registry import check_holds
+from prefect_stac_asset.blocks.registry import check_supported
 from prefect_stac_asset.flows.execution.pickling import PickledByName, is_in_package
 from prefect_stac_asset.flows.parameters.source import source_parameter
 from prefect_stac_asset.flows.parameters.validation import (
@@ -58,7 +59,7 @@ def _by_module_path(method: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
-    """A flow with validated parameters, stored without the content of blocks."""
+    """A flow that validates parameters, and stores blocks as references."""
 
     to_deployment = _by_module_path(Flow.to_deployment)
     ato_deployment = _by_module_path(Flow.ato_deployment)
@@ -102,7 +103,7 @@ class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
         Raises:
             ParameterTypeError: A parameter has the wrong type. The fields of a block are not
                 accepted in place of the block, because Prefect would store and show them.
-            ConfigError: A block is not saved, or has no credentials.
+            ConfigError: A referenced block does not exist, or the type of a block is not supported.
         """
         credentials = parameters.get(CREDENTIALS)
         several = credentials if isinstance(credentials, list | tuple) else None
@@ -117,7 +118,8 @@ class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
     def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Return the parameters as stored by Prefect.
 
-        Blocks are stored as references. For invalid parameters, only the type is stored.
+        Blocks are stored as references. For invalid parameters and unsaved blocks, only the type is
+        stored.
 
         Args:
             parameters: The parameters of a run.
@@ -129,7 +131,7 @@ class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
 
 
 def asset_flow(**options: Any) -> Callable[[Callable[_P, _R]], AssetFlow[_P, _R]]:
-    """Return a decorator that makes a flow of a function with a parameter `credentials`.
+    """Return a decorator that turns a function with a parameter `credentials` into a flow.
 
     The results of the flow are persisted.
 
@@ -177,7 +179,7 @@ def _check_kind(one: Any, in_list: bool) -> None:
 def _loaded(one: Any) -> Block | None:
     block = load_reference(one) if is_reference(one) else one
     if block is not None:
-        check_holds(block)
+        check_supported(block)
     return block
 
 

@@ -1,8 +1,8 @@
 """Titles, order and groups of options in Prefect's run form.
 
-The form can collapse only optional objects. So the schema puts options that are rarely needed into
-optional objects, called groups, and `Form` accepts what the form sends. In code and in
-`prefect.yaml`, options are set by name, without groups.
+The form can collapse only optional objects. The schema therefore puts rarely needed options into
+optional objects, called groups. `Form` accepts options with and without groups: the form sends
+groups, and code and `prefect.yaml` set options by name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def titled(title: str) -> Any:
     """Return the annotation that sets the title of a flow's parameter in the form.
 
     Args:
-        title: The title. The default of Prefect is the name of the parameter.
+        title: The title. Without a title, Prefect shows the name of the parameter.
     """
     return Field(json_schema_extra={"title": title})
 
@@ -123,14 +123,14 @@ GROUPS = {
 """The groups by name, in the order of the form."""
 
 _DEFAULT_GROUP = "rare"
-"""The group of options that have no other place."""
+"""The group of all options that are in neither `COMMON` nor another group."""
 
 _SET = "Set"
 """Label of the tab that expands an optional object. The other tab collapses the object."""
 
 
 class Form(BaseModel):
-    """A model with groups in its schema. Fields are accepted inside and outside of groups."""
+    """A model whose schema has groups. Fields are accepted inside and outside of groups."""
 
     @model_validator(mode="before")
     @classmethod
@@ -168,7 +168,8 @@ def unfolded(given: Any, groups: Iterable[str]) -> Any:
     """Return the fields that a form sends, without groups.
 
     Args:
-        given: The value that was sent. The model rejects values that are not objects.
+        given: The value that the form sends. Values that are not objects are returned unchanged,
+            and the model rejects them.
         groups: The names of the groups.
 
     Raises:
@@ -182,9 +183,11 @@ def unfolded(given: Any, groups: Iterable[str]) -> Any:
         if inner is None:
             continue
         if not isinstance(inner, Mapping):
-            raise ValueError(f"'{name}' is a group of options, so its value must be an object")
+            raise ValueError(f"'{name}' is a group of options. Set it to an object.")
         for twice in inner.keys() & fields.keys():
-            raise ValueError(f"'{twice}' is set twice: in group '{name}' and outside of it")
+            raise ValueError(
+                f"'{twice}' is set twice, in group '{name}' and outside of the group. Set it once."
+            )
         fields |= inner
     return fields
 
@@ -211,9 +214,9 @@ def folded(group: Group, members: dict[str, Any]) -> dict[str, Any]:
 
 
 def in_order(properties: dict[str, Any]) -> dict[str, Any]:
-    """Return schemas of fields with positions.
+    """Return schemas of fields with positions in the form.
 
-    The database of Prefect's server does not keep the order of keys.
+    The positions are required, because Prefect's database does not keep the order of keys.
 
     Args:
         properties: The schemas of the fields, in order.

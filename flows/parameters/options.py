@@ -1,6 +1,6 @@
 """The options of flows and tasks: the fields of `Config` without secrets, and options of flows.
 
-The fields are derived from `Config`. Fields without a repr are secrets there. They are left out,
+The fields are derived from `Config`, where `repr=False` marks a secret. Secrets are left out,
 because Prefect stores parameters in plain text.
 """
 
@@ -17,10 +17,10 @@ from stac_asset import Config
 from stac_asset.config_fields import field_descriptions
 
 Granularity: TypeAlias = Literal["auto", "asset", "batch"]
-"""Unit of work of a task run: an asset, a batch of whole items, or `auto` by number of assets."""
+"""Work of one task run: an asset, a batch of whole items, or `auto` by number of assets."""
 
 LIMIT_PREFIX = "stac-asset:"
-"""Prefix of the names of global concurrency limits. The host's name follows."""
+"""Prefix of the names of global concurrency limits. The name of the host follows."""
 
 
 class FlowOptions(Form):
@@ -45,23 +45,23 @@ class FlowOptions(Form):
     retries: int = Field(default=0, ge=0)
     """Number of times Prefect retries a task run that failed with a transient error.
 
-    The attempts of the library, such as `http_max_attempts`, come first.
+    Within each task run, the library makes its own attempts first, as set by `http_max_attempts`.
     """
 
     retry_delay: float = Field(default=30.0, ge=0)
     """Seconds before Prefect's first retry. The wait doubles with each further retry."""
 
     retry_jitter: float = Field(default=0.5, ge=0)
-    """How much the waits before Prefect's retries vary at random. 0 means no variation.
+    """Random variation of the wait before Prefect's retries. 0 means no variation.
 
-    With variation, task runs that failed together are not retried at the same time.
+    Variation prevents task runs that failed together from being retried at the same time.
     """
 
     item_events: bool = True
     """Send a Prefect event for each downloaded or failed item, for automations."""
 
     lineage: bool = False
-    """Record each downloaded item as a Prefect asset, with the source item as origin."""
+    """Record each downloaded item as a Prefect asset, derived from the source item."""
 
     def config(self) -> Config:
         """Return the library's configuration, without secrets.

@@ -23,10 +23,10 @@ from stac_asset import Config
 from stac_asset.errors import ConfigError, SourceError
 
 CREDENTIALS = "credentials"
-"""The parameter that holds blocks. Validated by `AssetFlow`."""
+"""Name of the parameter with credential blocks. `AssetFlow` validates this parameter."""
 
 SOURCE = "source"
-"""The parameter that may hold the text of a document."""
+"""Name of the parameter that may contain the text of a document."""
 
 _SECRETS = {field.name for field in dataclasses.fields(Config) if not field.repr}
 _MAX_REASONS = 5
@@ -109,7 +109,7 @@ def check_size(serialized: dict[str, Any]) -> None:
         return
     largest = max(serialized, key=lambda name: _size(serialized[name]))
     text = (
-        f"Parameter `{largest}` has {_size(serialized[largest]):,} bytes as JSON in ASCII. Prefect "
+        f"Parameter `{largest}` has {_size(serialized[largest]):,} bytes as ASCII JSON. Prefect "
         f"accepts at most {limit:,} bytes for all parameters of a flow run. "
     )
     if largest == SOURCE:

@@ -21,7 +21,7 @@ from prefect.artifacts import (
 from prefect.client.orchestration import PrefectClient
 from rich.filesize import decimal
 
-from prefect_stac_asset.flows.reporting.markdown import link, plain, reasons, size, table
+from prefect_stac_asset.flows.reporting.markdown import failed_section, link, plain, size, table
 from prefect_stac_asset.flows.reporting.pictures import pictures
 from prefect_stac_asset.flows.reporting.result import DownloadResult
 from prefect_stac_asset.flows.reporting.statistics import AssetRow, Statistics
@@ -60,9 +60,9 @@ class Progress:
             await self.update()
 
     def stop(self) -> None:
-        """Let `follow` return, but not during an update.
+        """Let `follow` return after the current update.
 
-        The server could otherwise process an interrupted update after the final one.
+        The server could process an interrupted update after the final one.
         """
         self._stop.set()
 
@@ -200,9 +200,12 @@ def summary(
         rows += [("Document", link(result.document)), ("Report", link(result.report))]
     parts = [f"# {_headline(statistics)}", table(("", ""), rows)]
     if result is None:
-        parts.insert(1, "An error ended the run early. No document was written.")
+        parts.insert(1, "An error ended the run early. No report was written.")
     errors = [row["error"] for row in statistics.failures]
-    parts += reasons(errors, statistics.failed, "the table of failed assets and the report")
+    elsewhere = "the table of failed assets"
+    if result is not None:
+        elsewhere += " and the report"
+    parts += failed_section(errors, statistics.failed, elsewhere)
     parts += [f"## {title}\n\n![{title}]({url})" for title, url in images]
     if statistics.slowest:
         parts += ["## Slowest assets", _assets(statistics.slowest)]

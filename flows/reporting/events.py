@@ -30,7 +30,7 @@ ITEM_FAILED = "stac_asset.item.failed"
 RUN_COMPLETED = "stac_asset.run.completed"
 
 _MAX_ASSETS = 3
-"""Maximum number of assets in an event. Events of many items take most of the server's database."""
+"""Maximum number of assets in an event. Events can fill most of the server's database."""
 
 _MAX_QUEUED = 1000
 """Maximum number of queued events. When the queue is full, the run waits for the server."""

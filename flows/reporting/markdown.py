@@ -52,13 +52,13 @@ def size(count: int) -> str:
     return f"{decimal(count)} ({count:,} bytes)" if count >= 1000 else decimal(count)
 
 
-def reasons(errors: Sequence[str], count: int, elsewhere: str) -> list[str]:
-    """Return the section 'Failed' of a summary, or an empty list if there are no errors.
+def failed_section(errors: Sequence[str], count: int, elsewhere: str) -> list[str]:
+    """Return the parts of the section 'Failed' of a summary, or an empty list without errors.
 
     Args:
         errors: The first errors.
         count: The number of errors.
-        elsewhere: The name of the place that lists the other errors.
+        elsewhere: Where the reader finds the other errors, such as "the report".
     """
     if not errors:
         return []

@@ -32,7 +32,7 @@ _CLOSE_TIMEOUT = 15.0
 
 
 class Amount:
-    """Number and total size of the assets to download."""
+    """Number and total size of the assets of a run, including assets that could not be planned."""
 
     def __init__(self) -> None:
         self.assets = 0
@@ -44,11 +44,11 @@ class Amount:
         """Total size in bytes, if the size of every asset is known."""
         return self._bytes if self._is_known and self.assets else None
 
-    def add(self, planned: Iterable[Transfer | object]) -> None:
+    def add(self, planned: Iterable[Transfer | Failed]) -> None:
         """Count the planned assets of an item.
 
         Args:
-            planned: Transfers, and failures of assets that cannot be transferred.
+            planned: A transfer for each asset. `Failed` for an asset that could not be planned.
         """
         for entry in planned:
             self.assets += 1
@@ -119,7 +119,7 @@ class RunMonitor:
             error: The error.
         """
         if not self._is_finished:
-            self.statistics.stop(error)
+            self.statistics.record_error(error)
             await self._write(None)
 
     async def start_progress(self) -> None:
@@ -165,7 +165,7 @@ async def open_monitor(
 
     Args:
         session: The session of the run.
-        amount: Number and size of the assets to download.
+        amount: Number and total size of the assets.
         options: The options that select events and lineage.
     """
     statistics = Statistics(amount.assets, amount.bytes)
@@ -175,7 +175,7 @@ async def open_monitor(
         monitor = RunMonitor(client, statistics, events, WarningLog(session.config.warn))
         await monitor.start_progress()
         stack.push_async_callback(monitor.stop_progress)
-        # The session created the engine before there was a run to report on.
+        # The engine was created with the session, before the number of assets was known.
         session.engine.reporter = StatisticsReporter(statistics)
         try:
             yield monitor

@@ -22,24 +22,25 @@ WriteRow: TypeAlias = Callable[[Mapping[str, Any]], None]
 
 
 @contextmanager
-def open_output(path: Path, directory: Path) -> Iterator[PartFile]:
-    """Open a file that grows during a run. Without a commit, the previous file stays.
+def open_output(path: Path, directory: Path, parameter: str = "directory") -> Iterator[PartFile]:
+    """Open a file that grows during a run. Without a commit, the previous file is kept.
 
     Args:
         path: The absolute path of the file.
         directory: The directory that contains the file. Symbolic links cannot lead outside.
+        parameter: The parameter that determines the path, for error messages.
 
     Raises:
-        DestinationError: Another run is writing the file, or it cannot be created.
+        DestinationError: Another run is writing the file, or the file cannot be created.
     """
     with ExitStack() as stack:
         try:
             file = stack.enter_context(new_file(path, directory))
         except BusyError:
-            # Waiting could take as long as the other run, or forever if it is in this process.
+            # Do not wait: the other run may take long, or may be waiting for this run.
             raise DestinationError(
-                f"Cannot write {path}: another run is writing it. Wait for that run to end, or "
-                "set `directory` to another directory."
+                f"Cannot write '{path}': another run is writing it. Wait for that run to end, or "
+                f"set `{parameter}` to another path."
             ) from None
         yield file
 
@@ -55,19 +56,21 @@ def report_location(path: str | None) -> str | None:
 
 @contextmanager
 def open_rows(path: str | None) -> Iterator[WriteRow]:
-    """Open a report for rows of any kind. The file is complete after the context ends normally.
+    """Open the report of a flow that has a parameter `report`.
+
+    The report is written when the context ends without an error.
 
     Args:
         path: The path of the report. If None, rows are discarded.
 
     Raises:
-        DestinationError: Another run is writing the file, or it cannot be created.
+        DestinationError: Another run is writing the report, or the report cannot be created.
     """
     if path is None:
         yield lambda row: None
         return
     place = Path(path).absolute()
-    with open_output(place, place.parent) as file:
+    with open_output(place, place.parent, parameter="report") as file:
         yield lambda row: file.append(json.dumps(row).encode() + b"\n")
         file.commit()
 
@@ -140,7 +143,7 @@ def open_report(path: Path, directory: Path) -> Iterator[Report]:
         directory: The directory of the run.
 
     Raises:
-        DestinationError: Another run is writing the report, or it cannot be created.
+        DestinationError: Another run is writing the report, or the report cannot be created.
     """
     make_directory(directory)
     with open_output(path, directory) as file:

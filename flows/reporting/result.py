@@ -74,7 +74,7 @@ class DownloadResult(BaseModel):
             yield item_of(document, self.document)
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Read the rows of the report: state, href, path, bytes and seconds of each asset."""
+        """Read the rows of the report, such as state, href, path and bytes of each asset."""
         with Path(self.report).open() as file:
             for line in file:
                 yield json.loads(line)
@@ -92,5 +92,8 @@ def report_path(document: Path) -> Path:
 def _loaded(document: str, kind: type[_T]) -> _T:
     stac = load_stac(Path(document))
     if not isinstance(stac, kind):
-        raise TypeError(f"{document} is a STAC {type(stac).__name__}, not a {kind.__name__}")
+        raise TypeError(
+            f"'{document}' is a STAC {type(stac).__name__}, not a STAC {kind.__name__}. Use the "
+            "method of the result for that type."
+        )
     return stac

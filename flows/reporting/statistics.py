@@ -26,6 +26,7 @@ MAX_FOOTPRINTS = 300
 """Maximum number of items with footprints to keep. Larger runs keep a uniform random sample."""
 
 _MAX_BUCKETS = 240
+"""Maximum number of buckets of `Throughput`."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -90,7 +91,7 @@ class Statistics:
         self.received = 0
         """Bytes received for finished assets, including bytes of failed attempts."""
 
-        self.moved = 0
+        self.received_so_far = 0
         """Bytes received for finished and unfinished assets."""
 
         self.failures: list[dict[str, str]] = []
@@ -116,7 +117,7 @@ class Statistics:
     @property
     def done_bytes(self) -> int:
         """Size of finished files plus bytes received for unfinished assets."""
-        return self._bytes + max(0, self.moved - self.received)
+        return self._bytes + max(0, self.received_so_far - self.received)
 
     @property
     def slowest(self) -> list[AssetRow]:
@@ -128,17 +129,17 @@ class Statistics:
         """The assets with the most attempts, in descending order."""
         return [row for _, row in sorted(self._retried, reverse=True)]
 
-    def moving(self, size: int) -> None:
+    def count_received(self, size: int) -> None:
         """Count bytes received for an unfinished asset.
 
         Args:
             size: The number of bytes.
         """
         if size:
-            self.moved += size
+            self.received_so_far += size
             self.throughput.add(self.seconds, size)
 
-    def ended(self) -> None:
+    def count_ended(self) -> None:
         """Count a downloaded or skipped asset of an unfinished item."""
         self._ended += 1
 
@@ -165,9 +166,9 @@ class Statistics:
                     self.received += outcome.received
                     self._fail(outcome)
         # Bytes received by other processes are known only when an item is finished.
-        self.moving(max(0, self.received - self.moved))
+        self.count_received(max(0, self.received - self.received_so_far))
 
-    def stop(self, error: Exception) -> None:
+    def record_error(self, error: Exception) -> None:
         """Record the error that ended the run early.
 
         Args:
@@ -224,15 +225,15 @@ class StatisticsReporter(Reporter):
 
     def wrote(self, candidate: Candidate, size: int) -> None:
         """Count bytes written to a part file."""
-        self._statistics.moving(size)
+        self._statistics.count_received(size)
 
     async def finished(self, transfer: Transfer, candidate: Candidate) -> None:
         """Count a downloaded asset."""
-        self._statistics.ended()
+        self._statistics.count_ended()
 
     async def skipped(self, transfer: Transfer, candidate: Candidate) -> None:
         """Count a skipped asset."""
-        self._statistics.ended()
+        self._statistics.count_ended()
 
 
 def _keep_largest(heap: list[_Entry], entry: _Entry) -> None:

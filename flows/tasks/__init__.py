@@ -1,7 +1,8 @@
 """The Prefect tasks: thin adapters from the library to task runs and states.
 
-Tasks take plain values, so that any task runner can send them. Nothing is cached, because a cached
-result does not prove that a file still exists. The files decide what is downloaded.
+Tasks take plain values, so that any task runner can send them. Prefect caches no results, because a
+cached result does not prove that a file still exists. Instead, existing files are checked and
+skipped.
 """
 
 from prefect_stac_asset.flows.tasks.check import check_asset_exists, check_assets_exist

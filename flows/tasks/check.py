@@ -1,4 +1,4 @@
-"""The tasks that check whether assets exist, a single asset or a batch."""
+"""The tasks that check whether an asset, or a batch of assets, exists."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ async def check_asset_exists(
     storage: Storage | None = None,
     credentials: TaskCredentials = None,
 ) -> State[Stat | StacAssetError]:
-    """Check whether an asset exists, without downloading it.
+    """Check whether an asset exists, without a download.
 
     The task run ends Completed, `Warned`, Cancelled or Failed.
 
@@ -128,8 +128,8 @@ async def check_asset_exists(
         credentials: Blocks with credentials, or references to blocks.
 
     Returns:
-        The state. Its result is the size and content type that the source reports. With `warn`, its
-        result is the error of an asset that does not exist or whose check failed.
+        The state. Its result is the size and content type that the source reports. With `warn`, the
+        result can also be the error of the check.
 
     Raises:
         StacAssetError: The asset does not exist, or its check failed.

@@ -98,7 +98,7 @@ class CheckError(DownloadError):
     """
 
     found: list[Checked]
-    """The results for all assets. Empty if the error was created from its text."""
+    """The results for all assets. Empty in an error that was created from text."""
 
     @accepts_text
     def __init__(self, found: Sequence[Checked]) -> None:

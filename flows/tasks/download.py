@@ -1,4 +1,4 @@
-"""The tasks that download assets, a single asset or a batch."""
+"""The tasks that download an asset, or a batch of assets."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 from prefect.cache_policies import NO_CACHE
 
 from prefect_stac_asset.flows.execution.run_names import rewrite_name
-from prefect_stac_asset.flows.execution.session import stopped_with_run
+from prefect_stac_asset.flows.execution.session import without_session
 from prefect_stac_asset.flows.execution.states import BatchError
 from prefect_stac_asset.flows.execution.stoppable import stoppable_task
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
@@ -34,8 +34,9 @@ async def rewrite_item(
 
     Args:
         item: The source item or collection. It is not modified.
-        outcomes: The outcomes of the assets. An error in place of an outcome, as passed by
-            Prefect's `allow_failure`, counts as a failed asset.
+        outcomes: The outcomes of the assets. Errors that Prefect's `allow_failure` passes are also
+            accepted: an asset's error in place of an outcome counts as a failed asset, and a
+            `BatchError` in place of the list counts as the outcomes of the batch.
         document: Path of the new document.
         options: The options of the download.
         keep_non_downloaded: Whether to keep assets that were not selected for download.
@@ -54,7 +55,7 @@ async def rewrite_item(
         await destination.write(document.name, data)
         return document
 
-    return await stopped_with_run(write, config.fail_fast)  # type: ignore[return-value] # or Cancelled
+    return await without_session(write, config.fail_fast)  # type: ignore[return-value] # or Cancelled
 
 
 def _without_errors(outcomes: Any) -> list[Outcome]:

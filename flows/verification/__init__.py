@@ -1,1 +1,1 @@
-"""The flow `verify`, and the class of the result."""
+"""Flow `verify`, which verifies and repairs downloaded files, and the result."""

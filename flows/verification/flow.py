@@ -1,4 +1,4 @@
-"""The flow `verify`: verifies a directory of downloads, and optionally repairs bad files."""
+"""Flow `verify`: verify a directory of downloads, and optionally repair bad files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from stac_asset.verify.results import Bad, OutOfBounds, Summary
 from stac_asset.verify.run import Repairs, verify_files
 
 REPAIRED = "Repaired"
-"""The state name of a run that found bad files, and repaired all bad files."""
+"""Name of the final state of a run that repaired all bad files."""
 
 _STATES = ("verified", "unverifiable", "missing", "wrong", "refused", "elsewhere")
 
@@ -56,28 +56,32 @@ async def verify(
 ) -> VerifyResult:
     """Verify the files of a directory against the sizes and checksums in STAC documents.
 
-    The documents are all STAC items, collections and item collections in the directory and in the
-    folders below. STAC documents that were downloaded as assets count as data. Files outside of the
-    directory are neither read nor repaired.
+    The documents are all STAC items, collections and item collections in the directory and its
+    subdirectories. STAC documents that were downloaded as assets count as data. Files outside of
+    the directory are neither read nor repaired.
 
     Args:
-        directory: The directory that a download flow wrote, or a folder with several of them.
+        directory: Directory that a download flow wrote, or a directory with several of these.
         repair: Download missing and damaged files again, from the sources that the documents
             declare. The documents do not change, and new files must match them.
-        options: How to download. With `warn`, the flow run completes even if files are bad.
+        options: Options of the repairs. With `warn`, the flow run completes even if files are bad.
             Sources may reference files on this machine only with `allow_local_hrefs`.
-        granularity: The work of one task run of a repair: an `asset`, a `batch`, or `auto`.
-        report: Path of a report to write: newline-delimited JSON with a row for each asset.
-        credentials: Saved blocks with credentials for repairs. The first block that supports an
-            href is used.
+        granularity: Work of one task run of a repair: an `asset`, a `batch`, or `auto`. With
+            `auto`, repairs of up to 200 assets use one task run per asset. Larger repairs, and
+            repairs with `concurrency_limits`, use batches.
+        report: Path of a report to write: newline-delimited JSON with one row per asset.
+        credentials: Saved credential blocks for repairs, one or several. Each URL uses the first
+            block that applies to it.
 
     Returns:
-        The number of good and bad files, and the files that interrupted downloads left.
+        The number of good and bad files, and the paths of files of interrupted downloads.
 
     Raises:
         SourceError: The directory does not exist, or contains no STAC document.
-        MissingCredentialError: A repair needs a credential that is missing. No file was repaired.
-        VerifyError: Files are missing or damaged, with `repair` even after the repair.
+        MissingCredentialError: A credential that a repair requires is not configured. No file was
+            repaired.
+        VerifyError: Files are missing or damaged, and `warn` is not set. With `repair`, only
+            files that were not repaired count.
     """
     started = time.monotonic()
     options = options or DownloadOptions()
@@ -104,7 +108,9 @@ async def verify(
     if inventory.leftovers:
         count, first = len(inventory.leftovers), inventory.leftovers[0]
         get_run_logger().warning(
-            "%d part files of interrupted downloads found, such as %s", count, first
+            "%d part files and resume notes of interrupted downloads found, such as %s",
+            count,
+            first,
         )
     state: VerifyResult = _state(summary, options.warn, result)
     return state
@@ -122,22 +128,22 @@ async def _open_repairs(
     Args:
         bad: The verdicts of the bad files.
         options: The options of the flow.
-        granularity: The work of one task run.
+        granularity: Work of one task run.
         credentials: Blocks that hold credentials.
 
     Raises:
-        MissingCredentialError: A repair needs a credential that is missing.
+        MissingCredentialError: A credential that a repair requires is not configured.
     """
     get_run_logger().info("%d files need a repair", len(bad))
     config = repair_config(options.config())
-    changed = options.model_copy(
+    repair_options = options.model_copy(
         update={"overwrite": config.overwrite, "allow_local_hrefs": config.allow_local_hrefs}
     )
     limit = options.max_concurrent_downloads
     async with open_session(config, limit, credentials) as session:
 
         def download(repairs: Sequence[Repair]) -> AsyncGenerator[Outcome, None]:
-            return _download(repairs, changed, granularity, session)
+            return _download(repairs, repair_options, granularity, session)
 
         def check_credentials(file: Unrepairable) -> None:
             _check_credentials(file, bad)
@@ -154,7 +160,7 @@ async def _download(
     """Download files in task runs, and yield the outcome of each.
 
     Raises:
-        MissingCredentialError: A credential is missing. Nothing was downloaded.
+        MissingCredentialError: A required credential is not configured. Nothing was downloaded.
     """
     units = [
         Unit(number, planned.owner, (planned.transfer,)) for number, planned in enumerate(repairs)
@@ -172,10 +178,10 @@ async def _download(
 
 
 def _check_credentials(file: Unrepairable, bad: Sequence[Bad]) -> None:
-    """Raise an error if the source of a repair cannot be read because a credential is missing.
+    """Raise an error if the source of a repair cannot be read without a credential.
 
     Raises:
-        MissingCredentialError: A credential is missing.
+        MissingCredentialError: A required credential is not configured.
     """
     cause = file.error.__cause__
     if isinstance(cause, MissingCredentialError):
@@ -188,7 +194,7 @@ def _check_credentials(file: Unrepairable, bad: Sequence[Bad]) -> None:
 
 
 def _state(summary: Summary, warn: bool, result: VerifyResult) -> Any:
-    """Return the final state of the flow run. Prefect passes the result in the state to callers.
+    """Return the final state of the flow run. Prefect gives the caller the result in the state.
 
     Raises:
         VerifyError: Files are bad, and `warn` is False.

@@ -1,7 +1,7 @@
 """The result of the flow `verify`.
 
-The class is in a separate module, because Prefect may load the flow by the path of its file. The
-class of a pickled result must have an importable name even then.
+The class is in a separate module, because Prefect may load the flow from the path of its file. A
+result can only be unpickled if its class is in a module that can be imported by name.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict
 
 
 class VerifyResult(BaseModel):
-    """The counts of a verification, as JSON values."""
+    """The result of a verification, as JSON values."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     directory: str
-    """The absolute path of the directory."""
+    """Absolute path of the directory."""
 
     documents: int
     """Number of STAC documents in the directory."""
@@ -26,7 +26,7 @@ class VerifyResult(BaseModel):
     """Number of files with the declared checksum."""
 
     unverifiable: int
-    """Number of existing files without a declared checksum."""
+    """Number of existing files without a declared checksum. A declared size matches."""
 
     missing: int
     """Number of files that do not exist."""
@@ -35,28 +35,28 @@ class VerifyResult(BaseModel):
     """Number of files that differ from the declared size or checksum, or cannot be read."""
 
     refused: int
-    """Number of assets not checked: the files are outside of the directory, or documents."""
+    """Number of unchecked assets: the file is outside of the directory, or is a document."""
 
     elsewhere: int
-    """Number of assets that were not downloaded. The hrefs are URLs."""
+    """Number of assets that were not downloaded. The href of each is a URL."""
 
     repaired: int
-    """Number of good files that were downloaded again."""
+    """Number of bad files that are good after the repair."""
 
     bytes: int
     """Total size of the good files, in bytes."""
 
     bad: list[dict[str, Any]]
-    """The report rows of the first 100 missing, wrong or refused assets."""
+    """Report rows of the first 100 missing, wrong or refused assets."""
 
     unreadable: list[str]
-    """The paths of the first 100 documents and folders that cannot be read."""
+    """Paths of the first 100 documents and folders that cannot be read."""
 
     leftovers: list[str]
-    """The paths of the first 100 part files and resume notes of interrupted downloads."""
+    """Paths of the first 100 part files and resume notes of interrupted downloads."""
 
     report: str | None
-    """The location of the requested report: newline-delimited JSON with a row for each asset."""
+    """Path of the report, if requested: newline-delimited JSON with one row per asset."""
 
     seconds: float
     """Duration of the run, in seconds."""

@@ -1,4 +1,4 @@
-"""The public coroutines, and `Run`, which runs the stages plan, transfer and rewrite."""
+"""Internal: the coroutines of `stac_asset`, and `Run`, which runs plan, transfer and rewrite."""
 
 from stac_asset.api.assets import (
     assert_asset_exists,

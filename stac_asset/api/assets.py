@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from pathlib import Path
 
 import pystac
@@ -44,8 +44,8 @@ async def download_asset(
         path: The destination file.
         config: The download configuration.
         messages: A queue for progress messages.
-        clients: An async-safe cache of clients, which stays open. By default, a new cache is
-            created, and closed at the end.
+        clients: A `Clients` registry, which stays open. By default, a new registry is created, and
+            closed at the end.
         stream: If False, the whole file is read into memory before it is written.
 
     Returns:
@@ -58,15 +58,13 @@ async def download_asset(
     config.validate()
     transfer = _transfer(key, asset, Path(path), config)
     destinations = LocalDestinations(config.make_directory)
-    if clients is not None:
-        outcome = await Engine(clients, config, destinations, messages, stream=stream).download(
+    registry: AbstractAsyncContextManager[Clients] = (
+        Clients(config) if clients is None else nullcontext(clients)
+    )
+    async with registry as used:
+        outcome = await Engine(used, config, destinations, messages, stream=stream).download(
             transfer
         )
-    else:
-        async with Clients(config) as own:
-            outcome = await Engine(own, config, destinations, messages, stream=stream).download(
-                transfer
-            )
     if isinstance(outcome, Failed):
         raise outcome.error
     new = asset.clone()
@@ -145,7 +143,7 @@ async def asset_exists(
         clients: Clients to use before all others. The clients stay open.
 
     Returns:
-        True if the asset exists. False if it does not exist, or if the check failed.
+        True if the asset exists. False if the asset does not exist, or if the check failed.
 
     Raises:
         ConfigError: The configuration is invalid.

@@ -84,7 +84,7 @@ async def download_collection(
         A new collection with updated asset hrefs and self href.
 
     Raises:
-        CantIncludeAndExclude: `include` and `exclude` are both set.
+        CannotIncludeAndExclude: `include` and `exclude` are both set.
         ConfigError: The configuration is invalid.
         AssetOverwriteError: Two assets would have the same file. Raised before the download starts.
         DownloadError: Assets failed. All other assets and the document were written.
@@ -126,7 +126,7 @@ async def download_item_collection(
         A new item collection with updated asset hrefs.
 
     Raises:
-        CantIncludeAndExclude: `include` and `exclude` are both set.
+        CannotIncludeAndExclude: `include` and `exclude` are both set.
         ConfigError: The configuration or `path_template` is invalid.
         AssetOverwriteError: Two assets would have the same file. Raised before the download starts.
         DownloadError: Assets failed. All other assets and the document were written.
@@ -134,7 +134,7 @@ async def download_item_collection(
     """
     run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
     work = run.plan_item_collection(item_collection, file_name, path_template)
-    return await run.download_collection(item_collection, work, keep_non_downloaded)
+    return await run.download_item_collection(item_collection, work, keep_non_downloaded)
 
 
 async def plan_item(

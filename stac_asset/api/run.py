@@ -1,8 +1,8 @@
 """A run of a download or dry run, through the stages plan, transfer and rewrite.
 
 The public functions of `stac_asset.api.collections` and the command line use `Run`. They call one
-of the `plan_*` methods, then `download` or `download_collection`. These two methods convert failed
-outcomes to errors or warnings.
+of the `plan_*` methods, then `download` or `download_item_collection`. These two methods convert
+failed outcomes to errors or warnings.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ class Run:
         self._raise_or_warn()
         return new
 
-    async def download_collection(
+    async def download_item_collection(
         self, items: pystac.ItemCollection, work: PlannedRun, keep_non_downloaded: bool
     ) -> pystac.ItemCollection:
         """Download the planned assets of an item collection, and write the document.

@@ -1,4 +1,4 @@
-"""The command line `stac-asset`. No other package imports this package."""
+"""Internal: the command line `stac-asset`. No other package imports this package."""
 
 from stac_asset.cli.app import app, main
 

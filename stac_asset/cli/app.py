@@ -1,6 +1,7 @@
-"""The commands of `stac-asset`: parses arguments, and calls `commands` or `verify`.
+"""The command line of `stac-asset`: the arguments of each command, and the exit code.
 
-Slow imports are delayed until a command runs, so that `--help` is fast.
+`stac_asset.cli.commands` and `stac_asset.cli.verify` implement the commands. They are imported when
+a command runs, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def main() -> None:
     except OSError as error:
         # Other OSErrors are mapped where they are raised. Downloaded files stay.
         click.echo(f"error: the output cannot be written: {error.strerror}", err=True)
-        sys.stdout = None  # Python would flush it at exit, and fail again.
+        sys.stdout = None  # Otherwise Python flushes the stream at exit, and fails again.
         code = 1
     sys.exit(code)
 
@@ -63,8 +64,8 @@ def _open_standard_streams() -> None:
 def app() -> None:
     """Download the assets of STAC items, collections and item collections.
 
-    Options that are not given are read from the environment (STAC_ASSET_INCLUDE=B04,B08) or from
-    the file .env, under the names of the fields of stac_asset.Config.
+    Options that are not given are read from environment variables (STAC_ASSET_INCLUDE=B04,B08) or
+    from the file .env. The variables are named after the fields of stac_asset.Config.
     """
 
 
@@ -122,7 +123,7 @@ def download(
 @click.argument("href")
 @config_options
 def info(href: str, max_concurrent_downloads: int, **options: Any) -> int:
-    """Show the assets of HREF, and whether the sources provide the files.
+    """List the assets of HREF, and check the source of each asset.
 
     HREF is the URL or path of an item, a collection or an item collection. Use - for standard
     input.
@@ -170,9 +171,10 @@ def plan(
 )
 @config_options
 def verify(directory: Path, repair: bool, max_concurrent_downloads: int, **options: Any) -> int:
-    """Verify files in DIRECTORY against the sizes and checksums in STAC documents.
+    """Verify the files in DIRECTORY.
 
-    Without --repair, no file is changed. Files outside of DIRECTORY are never changed.
+    The sizes and checksums of the files are compared with those in the STAC documents. Without
+    --repair, no file is changed. Files outside DIRECTORY are never changed.
     """
     from stac_asset.cli import verify as verify_command
 

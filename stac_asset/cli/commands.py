@@ -69,7 +69,7 @@ class CommandOptions:
     """Print only errors."""
 
     limit: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS
-    """Maximum number of assets downloaded at the same time."""
+    """Maximum number of assets downloaded or checked at the same time."""
 
 
 async def download(
@@ -97,12 +97,12 @@ async def download(
         work = _plan(run, stac, source, options)
         failed = False
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DownloadWarning)  # They are printed below.
+            warnings.simplefilter("ignore", DownloadWarning)  # Errors are printed below.
             try:
                 async with _bar(messages, sum(isinstance(entry, Transfer) for entry in work)):
                     match stac:
                         case pystac.ItemCollection():
-                            await run.download_collection(stac, work, options.keep)
+                            await run.download_item_collection(stac, work, options.keep)
                         case pystac.Collection():
                             await run.download(stac, work, options.keep)
                         case _:
@@ -147,7 +147,8 @@ async def info(source: str | bytes, config: Config, limit: int) -> int:
         ]
         if not entries:
             raise NoAssetsError(
-                f"'{_name(source)}' has no assets that `include` and `exclude` select"
+                f"'{_name(source)}' has no assets that `include` and `exclude` select. "
+                "Check both options and the asset keys."
             )
         transfers = [entry for *_, entry in entries if isinstance(entry, Transfer)]
         found = await probe_all(transfers, clients, config, limit)

@@ -74,7 +74,7 @@ _OPTIONS: list[_Decorator[Any]] = [
         default=DEFAULT_MAX_CONCURRENT_DOWNLOADS,
         show_default=True,
         metavar="N",
-        help="Maximum number of assets downloaded at the same time.",
+        help="Maximum number of assets downloaded or checked at the same time.",
     ),
     _option(
         "http_headers",

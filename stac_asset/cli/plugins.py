@@ -14,7 +14,7 @@ GROUP = "stac_asset.commands"
 
 
 class PluginGroup(click.Group):
-    """A group of commands, with those of other packages. Own commands have priority."""
+    """A group of commands that includes commands of other packages. Own commands have priority."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by name. The command of another package is imported now.
@@ -42,7 +42,7 @@ class PluginGroup(click.Group):
             for name, point in sorted(_added().items())
         ]
         if rows:
-            with formatter.section("Commands of packages"):
+            with formatter.section("Commands from plugins"):
                 formatter.write_dl(rows)
 
 

@@ -20,7 +20,7 @@ from stac_asset.messages import (
 from stac_asset.types import MessageQueue
 
 _MAX_QUEUED = 1000
-"""Maximum number of queued messages. A full queue drops only messages about received bytes."""
+"""Maximum number of queued messages. A full queue drops only `WriteChunk` messages."""
 
 
 def new_queue() -> MessageQueue:
@@ -33,7 +33,7 @@ async def show_progress(messages: MessageQueue, assets: int) -> AsyncIterator[No
     """Show a progress bar on standard error during a download.
 
     Args:
-        messages: The queue of the download. It has no other reader.
+        messages: The queue of the download, without another reader.
         assets: Number of assets.
     """
     bar = Progress(

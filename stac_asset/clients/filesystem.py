@@ -22,10 +22,9 @@ _CHUNK_SIZE = 1024 * 1024
 
 
 class FilesystemClient(RangeClient):
-    """A simple client for moving files around on the filesystem.
+    """A client that reads files of this machine, from local paths and `file:` URLs.
 
-    The client reads local paths and `file:` URLs. Filesystems don't have content types, so the
-    expected content type is ignored.
+    The expected content type is ignored, because filesystems don't have content types.
     """
 
     name = "filesystem"

@@ -25,6 +25,11 @@ class RangeClient(Client):
     """
 
     _ranged_fetch: ClassVar[Callable[[Any, Request], AbstractAsyncContextManager[Response]]]
+    """The `fetch` of the nearest class that defines `fetch`.
+
+    `open_url` calls this function, because `fetch` itself calls `open_url` if a subclass overrides
+    `open_url`.
+    """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Make `fetch` and `stat` of a subclass use an overridden `open_url`."""
@@ -72,7 +77,7 @@ class RangeClient(Client):
             stream: If False, the whole file is read before the first bytes are yielded.
 
         Yields:
-            AsyncIterator[bytes]: An iterator over the file's bytes.
+            bytes: A chunk of the file.
 
         Raises:
             TransferError: The file cannot be read.

@@ -6,8 +6,8 @@ The first client that claims a URL is used, in this order:
 2. clients that other packages add through the entry-point group `stac_asset.clients`
 3. the built-in clients, by the table in `route_table`
 
-`Config.client_override` replaces this order by the name of a client. The public functions, the
-command line and the flows create one `Clients` for each run.
+If `Config.client_override` is set, the client with that name opens every URL instead. The public
+functions, the command line and the flows create one `Clients` for each run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,19 @@ from stac_asset.hrefs import parse_href
 from stac_asset.redact import redact_href
 
 ENTRY_POINTS = "stac_asset.clients"
-"""Entry-point group through which packages add clients: client name and client class."""
+"""Entry-point group for clients of other packages. An entry point maps a name to a client class."""
+
+
+_BUILT_IN: dict[str, type[Client]] = {
+    client.name: client
+    for client in (
+        FilesystemClient,
+        S3Client,
+        PlanetaryComputerClient,
+        EarthdataClient,
+        HttpClient,
+    )
+}
 
 
 def get_client_classes() -> list[type[Client]]:
@@ -42,18 +54,8 @@ def get_client_classes() -> list[type[Client]]:
 
 @cache
 def _client_classes() -> dict[str, type[Client]]:
-    built_in: list[type[Client]] = [
-        FilesystemClient,
-        S3Client,
-        PlanetaryComputerClient,
-        EarthdataClient,
-        HttpClient,
-    ]
-    classes = {client.name: client for client in built_in}
-    for point in _client_entry_points():
-        if point.name not in classes:
-            classes[point.name] = point.load()
-    return classes
+    added = {point.name: point.load() for point in _client_entry_points()}
+    return _BUILT_IN | added
 
 
 class Clients:
@@ -67,12 +69,17 @@ class Clients:
         clients: The caller's own clients, in the order of precedence.
 
     Raises:
-        ConfigError: `Config.client_override` names no known client.
+        ConfigError: `Config.client_override` is not the name of a known client.
     """
 
     lock: asyncio.Lock
+    """Lock held while a client is created or closed."""
+
     clients: dict[str, Client]
+    """The clients that this object created, by name."""
+
     config: Config
+    """The configuration of the created clients."""
 
     def __init__(self, config: Config, clients: list[Client] | None = None) -> None:
         self.lock = asyncio.Lock()
@@ -83,7 +90,7 @@ class Clients:
             known = {client.name for client in self._callers} | set(_client_classes())
             if config.client_override not in known:
                 raise ConfigError(
-                    f"client_override '{config.client_override}' is not a known client. "
+                    f"`client_override` '{config.client_override}' is not a known client. "
                     f"Set `client_override` to one of {', '.join(sorted(known))}."
                 )
 
@@ -113,7 +120,7 @@ class Clients:
             href: The href of the file.
 
         Returns:
-            The client. Do not close the client: its owner, this object or the caller, does.
+            The client. Do not close the client, because the whole run shares it.
 
         Raises:
             HrefError: The href is empty or cannot be parsed.
@@ -128,7 +135,7 @@ class Clients:
             url: The URL, as returned by `parse_href`.
 
         Returns:
-            The client. Do not close the client: its owner, this object or the caller, does.
+            The client. Do not close the client, because the whole run shares it.
 
         Raises:
             SchemeError: No client claims the URL.
@@ -181,4 +188,6 @@ def _entry_point_names() -> tuple[str, ...]:
 @cache
 def _client_entry_points() -> tuple[EntryPoint, ...]:
     # Cached because `entry_points` reads the metadata of every installed package.
-    return tuple(entry_points(group=ENTRY_POINTS))
+    points = entry_points(group=ENTRY_POINTS)
+    # A package cannot replace a built-in client.
+    return tuple(point for point in points if point.name not in _BUILT_IN)

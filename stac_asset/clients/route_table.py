@@ -1,8 +1,8 @@
 """Table of URL patterns that assigns URLs to the built-in clients.
 
-`Clients` uses the table for URLs that no other client claims, and `Client.claims` by default.
-Each pattern has to match the whole scheme or the whole host, so that a host name that only contains
-a provider's name never receives that provider's credentials.
+`Clients` uses the table for URLs that no other client claims. The default `Client.claims` uses the
+table too. Each pattern must match the whole scheme or the whole host. A host name that merely
+contains a provider's name therefore never receives the provider's credentials.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Mirrors: directories that follow a STAC source and are static STAC catalogs themselves.
+"""Internal: mirrors, which are directories that follow a STAC source and are static catalogs.
 
     search/criteria ─▶ sources ─▶ [SourceDocument, …] ─┐
                                                        ├─▶ changes ─▶ [WantedItem, …] ─▶ planning

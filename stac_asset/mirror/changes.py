@@ -1,4 +1,4 @@
-"""Decides which items of a source a run downloads: new, changed, damaged and failed items.
+"""Decides which items a run downloads: new, changed, failed, incomplete and restored items.
 
 The documents of these items are kept in a file until the download, because a source can have more
 items than fit in memory.
@@ -7,6 +7,7 @@ items than fit in memory.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -115,7 +116,7 @@ class ChangeSet:
         return SourceDocument(document, base, etag)
 
     def unseen(self, criteria: Criteria, source: str) -> Iterator[Key]:
-        """Yield the incomplete items that this search did not find.
+        """Yield the incomplete items of the mirror that this search did not find.
 
         These items can be older than the time window of the search.
 
@@ -140,6 +141,7 @@ class ChangeSet:
                 yield key
 
     def _reason(self, key: Key, version: Version) -> Reason | None:
+        """Return why to download an item. None means that the item is up to date."""
         row = self.state.rows.get(key)
         if row is None:
             return Reason.RETRY if self._failed_before(key, version) else Reason.NEW
@@ -156,11 +158,12 @@ class ChangeSet:
         return not version.is_included_in(row.version) or any(map(self.wants, removed_assets))
 
     def _failed_before(self, key: Key, version: Version) -> bool:
+        """Return whether an earlier run failed to download the same version of an item."""
         started = self.state.started.get(key)
         return started is not None and started.failed and started.version == version
 
     def _store(self, item: SourceDocument) -> int:
         """Append a document to the file of documents, and return the position in bytes."""
-        offset = self.documents.seek(0, 2)
+        offset = self.documents.seek(0, os.SEEK_END)
         self.documents.write(json.dumps([item.base, item.etag, item.document]).encode() + b"\n")
         return offset

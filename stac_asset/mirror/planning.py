@@ -1,4 +1,7 @@
-"""Plans the files of the items that a run downloads, and determines the size of each item."""
+"""Plans the files of the items that a run downloads, and determines the size of each item.
+
+`mirror.run` calls these functions. Existing files are kept, unless they can be of another version.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,8 @@ from stac_asset.mirror.state.layout import (
     COLLECTION,
     RESERVED,
     collection_folder,
-    document_of,
-    folder_of,
+    document_path,
+    item_folder,
 )
 from stac_asset.plan.planner import Planner, owner_name
 from stac_asset.stac.local_facts import LOCAL_FACTS
@@ -85,11 +88,11 @@ def prepare(
     collections: set[str] = set()
     wanted_keys = {entry.key for entry in wanted}
     for key in existing:
-        # An existing item with a reserved name stays, and must not fail the run.
+        # An existing item may have a reserved name. The run keeps the item and does not fail.
         with suppress(AssetOverwriteError):
             if key not in wanted_keys:
                 _reserve_collection(planner, key, collections)
-                planner.document(f"item '{key.id}'", document_of(key))
+                planner.document(f"item '{key.id}'", document_path(key))
     for entry in wanted:
         yield _prepare_item(changes, entry, planner, collections)
 
@@ -101,10 +104,10 @@ def _prepare_item(
     try:
         item = item_of(source.document, source.base)
         _reserve_collection(planner, key, collections)
-        document = planner.document(owner_name(item), document_of(key))
+        document = planner.document(owner_name(item), document_path(key))
         planned = [
             _with_overwrite(entry, changes, wanted)
-            for entry in planner.assets(item, folder_of(key))
+            for entry in planner.assets(item, item_folder(key))
         ]
     except StacAssetError as error:
         if error.owner is None:
@@ -115,6 +118,7 @@ def _prepare_item(
 
 
 def _reserve_collection(planner: Planner, key: Key, collections: set[str]) -> None:
+    """Reserve the path of the collection document of an item, once per collection."""
     if key.collection is not None and key.collection not in collections:
         path = f"{collection_folder(key.collection)}/{COLLECTION}"
         planner.document(f"collection '{key.collection}'", path)
@@ -124,21 +128,16 @@ def _reserve_collection(planner: Planner, key: Key, collections: set[str]) -> No
 def _with_overwrite(
     entry: Transfer | Failed, changes: ChangeSet, wanted: WantedItem
 ) -> Transfer | Failed:
-    """Return a transfer that replaces an existing file of another version."""
-    if isinstance(entry, Failed) or is_file_of_version(entry, changes, wanted):
+    """Return the transfer, set to replace an existing file that can be of another version."""
+    if isinstance(entry, Failed) or _is_file_of_version(entry, changes, wanted):
         return entry
     return dataclasses.replace(entry, overwrite=True)
 
 
-def is_file_of_version(transfer: Transfer, changes: ChangeSet, wanted: WantedItem) -> bool:
+def _is_file_of_version(transfer: Transfer, changes: ChangeSet, wanted: WantedItem) -> bool:
     """Return whether an existing file of an asset is known to have the wanted version.
 
     If the item itself changed, an unchanged href is not sufficient.
-
-    Args:
-        transfer: Transfer of the asset.
-        changes: Differences between source and mirror.
-        wanted: The item to download.
     """
     key, row = transfer.key, changes.state.rows.get(wanted.key)
     digest = wanted.version.assets.get(key)
@@ -180,6 +179,7 @@ async def download_size(prepared: Prepared, clients: Clients | None, config: Con
 
 
 def _changed_at(path: str) -> float:
+    """Return the modification time of a file, or infinity for a missing file."""
     try:
         return os.stat(path).st_mtime
     except (OSError, ValueError):

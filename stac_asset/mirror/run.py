@@ -4,6 +4,7 @@ The caller downloads the assets, for example as Prefect tasks:
 
     mirror = Mirror(directory, source, criteria, config, clients, now, documents)
     await mirror.find_changes()
+    await mirror.find_removed(marked=False)   # only to mark or delete removed items
     async for prepared in mirror.choose(RunSizeLimits()): ...   # for a summary, or a dry run
     await mirror.begin()
     for prepared in mirror.prepared():
@@ -39,7 +40,7 @@ from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window, moment, rfc3339
 from stac_asset.mirror.source_item import Key, SourceDocument
-from stac_asset.mirror.sources.interface import Source
+from stac_asset.mirror.sources.interface import ItemSource
 from stac_asset.mirror.state.index import (
     MirrorState,
     StartedItem,
@@ -78,7 +79,7 @@ class Mirror:
     def __init__(
         self,
         directory: Path,
-        source: Source,
+        source: ItemSource,
         criteria: Criteria,
         config: Config,
         clients: Clients,
@@ -183,7 +184,7 @@ class Mirror:
         Raises:
             DestinationError: The list cannot be written.
         """
-        # An item that was found and is not wanted has been mirrored since.
+        # An item that was found and needs no download was completed by an earlier run.
         wanted_keys = {wanted.key for wanted in self.changes.wanted}
         done = self.changes.seen - wanted_keys | self._abandoned
         started = {key: entry for key, entry in self._state.started.items() if key not in done}
@@ -197,7 +198,7 @@ class Mirror:
         self._state.started = started
         await in_thread(write_started, self.directory, started)
         if self._search not in self._state.searched:
-            # Later windows start no later than this one, until a run has taken all items found.
+            # Until a run has mirrored all found items, later windows start here or earlier.
             first = dataclasses.replace(self._criteria, overlap="0 days").window(self._now)
             await self._save_searched(first.start)
 
@@ -264,7 +265,7 @@ class Mirror:
             await in_thread(write_index, self.directory, rows)
 
     async def finish(self, on_removed: OnRemoved) -> None:
-        """End the run: handle removed items, and write the catalog and the indexes.
+        """End the run: handle removed items, and write the catalog, index and GeoParquet file.
 
         Args:
             on_removed: Action for items that left the source.
@@ -283,13 +284,14 @@ class Mirror:
             self._changed = True
         await self.save()
         if on_removed == "delete":
-            # After the catalog, so that no link ever leads to a missing item.
+            # The catalog was written first, so that no link leads to a missing item.
             await in_thread(removal.delete, removed, self.directory)
         await self._write_parquet()
         if self._source.is_complete and not self._limits.left:
             await self._save_searched(self._now)
 
     def _mark_failed(self, key: Key) -> None:
+        """Record that the download of a started item failed. The next run retries the item last."""
         self._state.started[key] = dataclasses.replace(self._state.started[key], failed=True)
 
     def _prepare(self, wanted: Sequence[WantedItem]) -> Iterator[Prepared]:
@@ -311,6 +313,7 @@ class Mirror:
         return collections
 
     async def _write_parquet(self) -> None:
+        """Write the GeoParquet file, if outdated and if the extra is installed."""
         if not has_geoparquet() or not (self._state.rows or self._changed):
             return
         if not is_current(self.directory):
@@ -321,7 +324,7 @@ class Mirror:
                 logger.warning("%s is not written: %s", PARQUET, error)
 
     async def _save_searched(self, until: datetime | None) -> None:
-        """Write the time up to which all items are mirrored, for a relative time window."""
+        """Write the time up to which all items are mirrored, if the time window is relative."""
         if until is not None and self._criteria.is_relative:
             self._state.searched[self._search] = rfc3339(until)
             await in_thread(write_searched, self.directory, self._state.searched)

@@ -1,4 +1,4 @@
-"""Limits on the items and bytes that a run of a mirror downloads."""
+"""Limits on the number and size of the items that a run of a mirror downloads."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ class RunSizeLimits:
     """Number of items left that are larger than `max_bytes` by themselves, and never fit."""
 
     _bytes_reached: bool = False
+    """Whether an item did not fit into the rest of `max_bytes`."""
 
     def __post_init__(self) -> None:
         for name in ("max_items", "max_bytes"):
@@ -52,9 +53,9 @@ class RunSizeLimits:
     def take(self, size: int) -> bool:
         """Return whether an item fits, and count the item.
 
-        After the first item that does not fit, all further items are left too. Otherwise smaller
-        items could overtake a large item in every run. Items that are larger than `max_bytes` by
-        themselves are skipped.
+        After the first item that does not fit, all further items are left for a later run.
+        Otherwise a large item could wait forever, while smaller items are downloaded. An item that
+        is larger than `max_bytes` by itself is skipped, and does not stop further items.
 
         Args:
             size: Bytes to download for the item.

@@ -1,7 +1,8 @@
-"""Items and collections read from a source, and the keys that identify items."""
+"""Items and collections read from a source, their links, and the keys that identify items."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -38,3 +39,19 @@ class SourceDocument:
         if not isinstance(name, str) or not name:
             return None
         return Key(collection if isinstance(collection, str) and collection else None, name)
+
+
+def links_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the valid links of a document: objects with a relation and an href.
+
+    Args:
+        document: The document, of any shape.
+    """
+    links = document.get("links")
+    return [
+        link
+        for link in (links if isinstance(links, list) else ())
+        if isinstance(link, dict)
+        and isinstance(link.get("rel"), str)
+        and isinstance(link.get("href"), str)
+    ]

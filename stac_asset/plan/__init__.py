@@ -1,4 +1,4 @@
-"""Plans which assets become which files. No module here performs I/O."""
+"""Internal: plan the file and the source hrefs of each asset, without I/O."""
 
 from stac_asset.plan.facts import FileSystemFacts
 from stac_asset.plan.file_names import FolderTemplate, safe_name

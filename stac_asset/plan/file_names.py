@@ -1,9 +1,10 @@
 r"""Safe names of files and folders, made from ids, keys and hrefs of untrusted documents.
 
-The planner makes all paths from these names. A name has no path separators and is no special name,
-such as `..` or that of a part file:
+The planner and mirrors build paths from these names. Each name is a single path component, and is
+never `.`, `..` or the name of a part file:
 
-- `/`, `\\` and control characters are percent-encoded. In special names, dots are too.
+- `/`, `\`, control characters and invalid Unicode are percent-encoded.
+- Names of dots alone, and the first dot of names like those of part files, are percent-encoded.
 - A name of more than 255 bytes keeps its start and its suffix, with a digest of the whole name
   between them.
 """
@@ -27,12 +28,15 @@ from stac_asset.strategy import FileNameStrategy
 _MAX_NAME = 255
 """Maximum length of a name, in bytes, on common file systems."""
 
+_MAX_SUFFIX = 32
+"""Maximum length, in bytes, of a suffix that a shortened name keeps."""
+
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 
 
 def safe_name(text: str) -> str:
-    """Return a text as the name of a single file or folder.
+    """Return a safe name of a file or folder for a text.
 
     Args:
         text: Any text that is not empty.
@@ -43,7 +47,7 @@ def safe_name(text: str) -> str:
     data = name.encode()
     if len(data) > _MAX_NAME:
         suffix = PurePosixPath(name).suffix
-        suffix = suffix if len(suffix.encode()) <= 32 else ""
+        suffix = suffix if len(suffix.encode()) <= _MAX_SUFFIX else ""
         end = f"~{hashlib.sha256(data).hexdigest()[:16]}{suffix}"
         name = data[: _MAX_NAME - len(end.encode())].decode(errors="ignore") + end
     return name
@@ -54,7 +58,7 @@ def asset_file_name(key: str, href: str, strategy: FileNameStrategy) -> str:
 
     Args:
         key: The key of the asset.
-        href: The href to download. Its query is not a part of the name.
+        href: The absolute href to download. A query is not part of the name.
         strategy: Whether the name comes from the href or from the key.
 
     Raises:
@@ -67,6 +71,7 @@ def asset_file_name(key: str, href: str, strategy: FileNameStrategy) -> str:
 
 
 def _path(href: str) -> str:
+    """Return the path of an absolute href, percent-decoded if the href is a URL."""
     scheme, separator, rest = href.partition("://")
     if href.lower().startswith("file:"):
         return str(local_path(href))
@@ -104,7 +109,7 @@ class FolderTemplate:
         self._template = template
 
     def folder(self, item: pystac.Item) -> str:
-        """Return the folder of an item, relative to the directory.
+        """Return the folder of an item, relative to the destination directory.
 
         Args:
             item: The item.

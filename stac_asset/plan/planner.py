@@ -44,7 +44,7 @@ class Planner:
     """Plans a run, and detects files that two assets or documents of the run would share.
 
     Args:
-        directory: The directory that no file may leave.
+        directory: The destination directory. All planned files are inside.
         config: The configuration.
         facts: The facts about the file system, usually `stac_asset.stac.local_facts.LOCAL_FACTS`.
     """
@@ -53,16 +53,20 @@ class Planner:
     config: Config
     facts: FileSystemFacts
     _files: dict[str, str] = field(default_factory=dict)
-    """The owner of each planned file, by folded path."""
+    """The asset or document of each planned file, by folded path."""
     _folders: dict[str, str] = field(default_factory=dict)
-    """The owner of the first planned file in each folder, by folded path."""
+    """The asset or document of the first planned file in each folder, by folded path."""
     _root: str = ""
     _root_length: int = 0
+    """Length of the folded `_root`."""
     _owner: Owner | None = None
     """The owner that `_base` and `_is_local` belong to."""
     _base: str | None = None
+    """The self href of `_owner`."""
     _is_local: bool | None = None
+    """Whether `_owner` is a document on this machine. None if not determined yet."""
     _real_folders: dict[str, str] = field(default_factory=dict)
+    """Results of `_real_folder`."""
 
     def __post_init__(self) -> None:
         self.directory = Path(os.path.abspath(self.directory))
@@ -79,15 +83,15 @@ class Planner:
                 because fields that the new document omits would be lost.
 
         Raises:
-            UnsafePathError: The document would be outside of the directory.
+            UnsafePathError: The document would be outside of the directory, or the name is invalid.
             DestinationError: The document would replace the source.
             AssetOverwriteError: Another asset or document of the run has the same path.
         """
         path = Path(os.path.normpath(self.directory / file_name))
         if self.directory not in path.parents or not _is_name(file_name):
             raise UnsafePathError(
-                f"`file_name` {file_name!r} would be outside of the directory {self.directory}. "
-                "Choose a name inside of the directory."
+                f"`file_name` {file_name!r} is invalid or outside of the directory "
+                f"{self.directory}. Choose a name inside of the directory."
             )
         if source is not None and is_local(source) and self.facts.is_same_file(source, path):
             raise DestinationError(
@@ -180,19 +184,24 @@ class Planner:
         return found
 
     def _base_of(self, owner: Owner | None) -> str | None:
-        """Return the self href of an owner. Cached, because pystac searches all links."""
+        """Return the self href of an owner. Cached, because `get_self_href` searches all links."""
         if owner is None or owner is not self._owner:
             self._owner, self._is_local = owner, None
             self._base = owner.get_self_href() if owner is not None else None
         return self._base
 
     def _check_local(self, href: str, owner: Owner | None) -> None:
+        """Check that an owner may reference an href, if the href is local.
+
+        Raises:
+            LocalHrefError: The href is local, and the owner is remote or not trusted.
+        """
         if not is_local(href):
             return
         allowed = self.config.allow_local_hrefs
         if allowed is None:
             if self._is_local is None:
-                # The caller made an asset without an owner, and knows its href.
+                # An asset without an owner was created by the caller, who is trusted.
                 self._is_local = owner is None or self.facts.is_local_document(owner)
             allowed = self._is_local
         if not allowed:
@@ -219,11 +228,15 @@ class Planner:
             self._real_folders[folder] = real
         return real
 
-    def _reserve(self, path: str, owner: str) -> None:
-        """Record the owner of a file, and that the folders above the file are not files.
+    def _reserve(self, path: str, description: str) -> None:
+        """Reserve a path for an asset or document, and the folders above the path as folders.
+
+        Args:
+            path: The absolute path.
+            description: The asset or document, for errors.
 
         Raises:
-            AssetOverwriteError: Another owner has the path, or a folder above is a planned file.
+            AssetOverwriteError: The path is already reserved, or a folder above is a planned file.
         """
         parent, _, name = path.rpartition(os.sep)
         real = self._real_folder(parent)
@@ -236,9 +249,9 @@ class Planner:
             folders.append(folder)
             folder = os.path.dirname(folder)
         if other is not None:
-            raise AssetOverwriteError([other, owner], path)
-        self._folders.update(dict.fromkeys(folders, f"the folder of {owner}"))
-        self._files[folded] = owner
+            raise AssetOverwriteError([other, description], path)
+        self._folders.update(dict.fromkeys(folders, f"the folder of {description}"))
+        self._files[folded] = description
 
 
 def is_wanted(key: str, config: Config) -> bool:
@@ -254,7 +267,7 @@ def is_wanted(key: str, config: Config) -> bool:
 
 
 def owner_name(owner: Owner) -> str:
-    """Return the name of an object for errors and reports, such as `item 'S2B_31UFU'`.
+    """Return the name of an item or collection for errors, such as `item 'S2B_31UFU'`.
 
     Args:
         owner: The item or collection.
@@ -272,7 +285,7 @@ def document_name(owner: Owner) -> str:
 
 
 def _hrefs(
-    asset: pystac.Asset, owner: Mapping[str, Any], preferred: list[str]
+    asset: pystac.Asset, common: Mapping[str, Any], preferred: list[str]
 ) -> Iterator[tuple[object, Storage | None]]:
     """Yield the hrefs of an asset with storage fields, the preferred alternates first."""
     fields = asset.extra_fields
@@ -280,12 +293,12 @@ def _hrefs(
     for name in preferred:
         alternate = alternates.get(name) if isinstance(alternates, Mapping) else None
         if isinstance(alternate, Mapping):
-            yield alternate.get("href"), storage_of(alternate, fields, owner)
-    yield asset.href, storage_of(fields, fields, owner)
+            yield alternate.get("href"), storage_of(alternate, fields, common)
+    yield asset.href, storage_of(fields, fields, common)
 
 
 def _common_fields(owner: Owner | None) -> Mapping[str, Any]:
-    """Return the fields of an object that hold for all assets of the object."""
+    """Return the fields of an item or collection that apply to all of its assets."""
     if isinstance(owner, pystac.Item):
         return owner.properties
     return owner.extra_fields if owner is not None else {}
@@ -315,6 +328,7 @@ def _warn(key: str, owner: str, name: str, value: object, expected: str) -> None
 
 
 def _is_name(text: str) -> bool:
+    """Return whether the file system can store a name."""
     try:
         return b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:

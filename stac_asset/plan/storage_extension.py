@@ -1,6 +1,6 @@
 """Reads the fields of the storage extension, which describe the object store of an asset.
 
-The planner adds the result to each candidate. Fields of an unexpected shape are ignored.
+The planner adds the result to each candidate href. Fields of an unexpected shape are ignored.
 Source: https://github.com/stac-extensions/storage, 2.0 (schemes and refs) and 1.x (flat fields).
 """
 
@@ -14,6 +14,8 @@ from stac_asset.types import Storage
 
 _VARIABLE = re.compile(r"\{(\w+)\}")
 _FLAT = {"storage:platform", "storage:region", "storage:requester_pays"}
+"""Fields of version 1.x."""
+
 _URL = re.compile(r"https?://[a-zA-Z0-9.-]+(:\d{1,5})?(/[a-zA-Z0-9._~/-]*)?")
 """The URL of a service, without user, password, query and variables of the template."""
 

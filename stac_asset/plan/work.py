@@ -1,6 +1,6 @@
 """The plan of a whole run: the assets of each item or collection, and the document to write.
 
-`stac_asset.api.run` creates it. The dry run shows it, and a download carries it out.
+`stac_asset.api.run` creates the plan. A dry run shows the plan, and a download executes the plan.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class PlannedRun:
     """The plan of a run, made before the first byte is transferred."""
 
     planned: list[list[Transfer | Failed]]
-    """The assets of each item or collection, in the order of the source."""
+    """The planned assets of each item or collection, in the order of the source."""
 
     document: Path | None = None
     """The document to write, if any."""

@@ -1,4 +1,4 @@
-"""Rewrites STAC objects to reference downloaded files."""
+"""Internal: rewrite STAC objects to reference downloaded files."""
 
 from stac_asset.rewrite.rewriter import rewrite, rewrite_collection
 from stac_asset.rewrite.serialize import document_of, json_bytes

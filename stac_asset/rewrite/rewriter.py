@@ -1,8 +1,8 @@
 """Makes new STAC objects that reference the downloaded files.
 
 The functions perform no I/O, and the objects of the caller are not changed. A rewritten object has
-the hrefs of the downloaded files, a `derived_from` link to its source, and absolute hrefs in all
-other links and assets.
+the hrefs of the downloaded files, and a `derived_from` link to the source if its href is known.
+Other hrefs become absolute. Links that cannot be resolved are removed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def rewrite(
 
     Args:
         owner: The item or collection. It is not changed.
-        outcomes: The outcomes of its assets.
+        outcomes: The outcomes of the object's assets.
         config: Whether failed assets are kept, and whether checksums are written.
         document: The absolute path where the new object will be saved, if any. Asset hrefs are
             relative to this path. Without a path, asset hrefs are absolute paths.
@@ -93,14 +93,14 @@ def rewrite_collection(
 
 
 def _detached(owner: _Owner, base: str | None) -> _Owner:
-    """Return a copy with absolute hrefs as links, without references to catalog objects."""
+    """Return a copy without a self link, whose other links have absolute hrefs as targets."""
     links = [link for link in owner.links if link.rel != pystac.RelType.SELF]
     new = _clone(owner)
     for link in links:
         # `link.href` would fetch the root catalog.
         try:
             href = absolute_href(link.get_target_str(), base)
-        except (HrefError, AttributeError):  # The target is neither an href nor a STAC object.
+        except (HrefError, AttributeError):  # AttributeError: not an href, and not a STAC object.
             continue
         fields = deepcopy(link.extra_fields)
         new.add_link(pystac.Link(link.rel, href, link.media_type, link.title, fields))
@@ -124,6 +124,7 @@ def _clone(owner: _Owner) -> _Owner:
 
 
 def _with_href(asset: pystac.Asset) -> pystac.Asset:
+    """Return the asset, or a copy with an empty href if the href is not a text."""
     href: object = asset.href
     if isinstance(href, str):
         return asset
@@ -132,6 +133,7 @@ def _with_href(asset: pystac.Asset) -> pystac.Asset:
 
 
 def _make_absolute(asset: pystac.Asset, base: str | None) -> None:
+    """Resolve the hrefs of an asset and its alternates, if possible."""
     with suppress(HrefError):  # Without a base, a relative href is kept.
         asset.href = absolute_href(asset.href, base)
     alternates = asset.extra_fields.get("alternate")
@@ -146,6 +148,8 @@ def _make_absolute(asset: pystac.Asset, base: str | None) -> None:
 
 def describe(asset: pystac.Asset, outcome: Downloaded | Skipped) -> None:
     """Set `file:size` and `file:checksum` of a rewritten asset.
+
+    The declared checksum of a downloaded file is removed if no checksum was computed.
 
     Args:
         asset: The asset. It is changed.

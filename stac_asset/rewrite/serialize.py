@@ -29,7 +29,7 @@ def document_of(stac: pystac.Item | pystac.Collection | pystac.ItemCollection) -
 
 
 def json_bytes(document: dict[str, Any], indent: int | None = 2) -> bytes:
-    """Return a document as JSON in UTF-8. All strings are allowed, also invalid Unicode.
+    """Return a document as JSON in UTF-8. Invalid Unicode is escaped.
 
     Args:
         document: The result of `document_of`, or any JSON object.
@@ -40,10 +40,10 @@ def json_bytes(document: dict[str, Any], indent: int | None = 2) -> bytes:
         SourceError: The document is nested too deeply.
     """
     with bounded_depth(f"'{document.get('id', document.get('type'))}'"):
-        return _lines(document, indent)
+        return _document_json(document, indent)
 
 
-def _lines(document: dict[str, Any], indent: int | None) -> bytes:
+def _document_json(document: dict[str, Any], indent: int | None) -> bytes:
     features = document.get("features")
     if indent is None or document.get("type") != "FeatureCollection" or not features:
         return _json(document, indent)

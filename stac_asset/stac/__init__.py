@@ -1,4 +1,4 @@
-"""STAC documents: reading through clients, parsing, and files with many items."""
+"""Internal: read STAC documents through clients, and parse them."""
 
 from stac_asset.stac.item_files import read_items
 from stac_asset.stac.parse import Stac, item_of, load_stac, stac_of

@@ -1,6 +1,7 @@
-"""Read the items of a local item collection successively.
+"""Read the items of a local file one at a time.
 
-The formats are JSON, newline-delimited JSON and stac-geoparquet. Files may be larger than memory.
+The formats are JSON item collections, newline-delimited JSON and stac-geoparquet. Files may be
+larger than memory.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from stac_asset.errors import ConfigError, SourceError
 
 _NDJSON_SUFFIXES = {".ndjson", ".jsonl", ".geojsonl", ".geojsonseq"}
 _PARQUET_SUFFIXES = {".parquet", ".geoparquet"}
+_NDJSON_SPACE = b"\x1e \r\n\t"
+"""Characters around a document, with the record separator of GeoJSON text sequences (RFC 8142)."""
 
 
 def is_item_stream(suffix: str) -> bool:
@@ -26,7 +29,7 @@ def is_item_stream(suffix: str) -> bool:
 
 
 def read_items(path: Path, name: str) -> Iterator[dict[str, Any]]:
-    """Yield the item documents of a file successively, without changes.
+    """Yield the item documents of a file one at a time, without changes.
 
     Args:
         path: The file. The suffix selects newline-delimited JSON or stac-geoparquet. All other
@@ -73,9 +76,9 @@ def _read_json(path: Path) -> Iterator[dict[str, Any]]:
 def _read_ndjson(path: Path) -> Iterator[dict[str, Any]]:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            if line.strip(b"\x1e \r\n\t"):
+            if line.strip(_NDJSON_SPACE):
                 try:
-                    yield json.loads(line.strip(b"\x1e \r\n\t"))
+                    yield json.loads(line.strip(_NDJSON_SPACE))
                 except (ValueError, RecursionError) as error:
                     raise ValueError(f"line {number} is not valid JSON: {error}") from None
 
@@ -89,7 +92,8 @@ def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
             "Reading stac-geoparquet requires an extra: "
             "`pip install 'prefect-stac-asset[geoparquet]'`."
         ) from None
-    with pyarrow.parquet.ParquetFile(path) as file:
+    # Python's error for a missing file is shorter than that of pyarrow.
+    with path.open("rb") as opened, pyarrow.parquet.ParquetFile(opened) as file:
         for batch in file.iter_batches(batch_size=1000):
             table = pyarrow.Table.from_batches([batch])
             yield from stac_geoparquet.arrow.stac_table_to_items(table)

@@ -57,8 +57,8 @@ class LocalFacts:
     def is_local_document(self, owner: pystac.Item | pystac.Collection) -> bool:
         """Return whether an item or collection is a document on this machine.
 
-        The answer of an API may declare any file as its self link. So for objects that this library
-        did not read, the file must be a document with the same type and id.
+        A remote document may declare any local file as its self link. So for objects that this
+        library did not read, the file must be a document with the same type and id.
 
         Args:
             owner: The item or collection.

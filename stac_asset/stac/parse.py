@@ -27,6 +27,7 @@ def load_stac(path: Path) -> Stac:
         path: The path of the document.
 
     Raises:
+        OSError: The document cannot be read.
         SourceError: The document is not valid JSON or not valid STAC.
     """
     try:
@@ -130,6 +131,7 @@ def _repaired(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_href(asset: object) -> dict[str, Any]:
+    """Return the asset, or a copy with an empty href if the href is not a text."""
     fields = asset if isinstance(asset, dict) else {}
     return fields if isinstance(fields.get("href"), str) else {**fields, "href": ""}
 

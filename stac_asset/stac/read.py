@@ -26,8 +26,9 @@ _MAX_ATTEMPTS = 3
 async def read_stac(href: str, clients: Sources, config: Config) -> Stac:
     """Read an item, a collection or an item collection.
 
-    The self href of the object becomes the href that the document was read from, whatever the
-    document declares. By default, only documents from local sources may reference local files.
+    The self href of an item or collection becomes the href that the document was read from. The
+    items of an item collection keep their own self hrefs, except local self hrefs in a remote
+    document. By default, only documents from local sources may reference local files.
 
     Args:
         href: A URL or a local path.
@@ -35,7 +36,7 @@ async def read_stac(href: str, clients: Sources, config: Config) -> Stac:
         config: Retries and timeouts.
 
     Raises:
-        SourceError: The document cannot be read, or is not valid JSON or STAC.
+        SourceError: The document cannot be read, or is not valid JSON or valid STAC.
     """
     try:
         data, _ = await _read(href, clients, config, _MAX_ATTEMPTS)

@@ -1,8 +1,9 @@
 """The command `python -m stac_asset.testing`, which runs an origin in a separate process.
 
-The process prints `{"url": …}` when it is ready. It ends on SIGTERM, on SIGINT, or as its options
-define. With `--until-stdin-closes`, it answers each line on standard input with `{"logged": N}`
-when the log is up to date. `OriginProcess` starts this command.
+The process prints `{"url": …}` when the origin serves. It ends on SIGTERM and SIGINT, and as
+`--parent-pid` and `--until-stdin-closes` define. With `--until-stdin-closes`, the process answers
+each line on standard input with `{"logged": N}` when the log is up to date. `OriginProcess` starts
+this command.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on")
     add("--port", type=int, default=0, help="port to listen on; 0 chooses a free port")
-    add("--root", type=Path, help="folder whose files are served; they are read at the start")
+    add("--root", type=Path, help="folder with the files to serve; files are read at the start")
     add("--bytes-per-second", type=float, help="maximum rate of each connection")
     add("--latency", type=float, default=0.0, help="seconds of delay before every response")
     add(
@@ -112,7 +113,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--parent-pid",
         type=_pid,
-        help="end when the parent process is not this one; 'auto' is the current parent",
+        help="end when the process with this id is no longer the parent; "
+        "'auto' is the current parent",
     )
     add("--until-stdin-closes", action="store_true", help="end when standard input closes")
     return parser

@@ -56,7 +56,7 @@ class Answer:
     send: int
     """Number of body bytes to send."""
     length: int | None
-    """The `Content-Length`. Without a length, the header is not sent."""
+    """The `Content-Length`. If None, the header is not sent."""
     ending: Literal["keep", "close", "reset"] = "keep"
     """The state of the connection after the last byte."""
     silent: bool = False
@@ -64,7 +64,7 @@ class Answer:
     delay: float = 0.0
     """Seconds to wait before the response."""
     pauses: tuple[tuple[int, float], ...] = ()
-    """Pauses in order: the number of body bytes sent before, and the length in seconds."""
+    """Pauses in order: the number of body bytes to send before a pause, and its seconds."""
     rate: float | None = None
     """Maximum bytes per second, if limited."""
 
@@ -102,7 +102,7 @@ def answer(
 
 
 def refusal(method: str, path: str, status: int) -> Answer:
-    """Return the answer to a request without a required header.
+    """Return the answer to a request that does not have a required header value.
 
     Args:
         method: The HTTP method.

@@ -35,8 +35,8 @@ _LARGE = 3 * 1024 * 1024 + 17
 class ClientContract(ClientUnderTest):
     """Base class for the tests of a client.
 
-    A subclass implements the methods of `ClientUnderTest`. Tests check less for a source with fewer
-    features, such as a source without content types.
+    A subclass implements the methods of `ClientUnderTest`. For a source with fewer features, such
+    as a source without content types, the tests check less.
     """
 
     async def test_claims_only_own_hrefs(self) -> None:
@@ -99,7 +99,7 @@ class ClientContract(ClientUnderTest):
             check_not_found(await error_of(client.stat(Request(url))))
 
     async def test_download_replaces_the_previous_file(self) -> None:
-        """A reader of the previous file continues to read this file. No other file is left."""
+        """A reader of the previous file still gets the old bytes. No part file is left."""
         data = data_of(_LARGE)
         async with self._client() as client, temporary_folder() as folder:
             href = await self.put("new.bin", data)

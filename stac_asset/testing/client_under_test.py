@@ -49,7 +49,7 @@ class ClientUnderTest:
     """
 
     has_content_types: bool = True
-    """Whether the source reports content types, and the client checks these."""
+    """Whether the source reports content types, and the client checks them."""
 
     secrets: tuple[str, ...] = ()
     """Texts that no error, repr or message may contain: credentials and query values."""
@@ -78,7 +78,7 @@ class ClientUnderTest:
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[Client]:
-        """Create a client, and close the client at the end."""
+        """Create a client, and close it at the end."""
         client = await self.make_client()
         try:
             yield client
@@ -93,7 +93,7 @@ class ClientUnderTest:
         """
         for text in texts:
             assert not [secret for secret in self.secrets if secret in text], (
-                "a secret is shown: remove it from the text"
+                "an error, repr or message of the client contains a secret. Redact the secret."
             )
 
 

@@ -46,7 +46,7 @@ def content(
     stop = size if stop is None else min(stop, size)
     if start >= stop:
         return b""
-    doubled = _doubled(path if path.startswith("/") else f"/{path}", version)
+    doubled = _doubled(absolute(path), version)
     joined = BytesIO()  # Half the memory of b''.join, and several times as fast for large files.
     for index in range(start // BLOCK, (stop - 1) // BLOCK + 1):
         first = index * BLOCK
@@ -83,9 +83,14 @@ def content_iter(
 
 def default_size(path: str) -> int:
     """Return the default size of a file: 1 KiB to 64 KiB, derived from the path."""
-    path = path if path.startswith("/") else f"/{path}"
-    drawn = int.from_bytes(hashlib.blake2b(path.encode(), digest_size=8).digest(), "big")
+    digest = hashlib.blake2b(absolute(path).encode(), digest_size=8).digest()
+    drawn = int.from_bytes(digest, "big")
     return _SMALLEST + drawn % (_LARGEST - _SMALLEST + 1)
+
+
+def absolute(path: str) -> str:
+    """Add a missing leading slash to a path."""
+    return path if path.startswith("/") else f"/{path}"
 
 
 @lru_cache(maxsize=64)

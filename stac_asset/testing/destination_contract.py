@@ -38,7 +38,7 @@ class DestinationContract(UploadContract, ResumeContract):
     """
 
     async def test_second_upload_of_a_key_is_busy(self) -> None:
-        """A key has at most a single open upload, in all runs together."""
+        """Only one upload of a key can be open at a time, across all runs."""
         async with self.upload(KEY, 3) as upload:
             await upload.write(b"new")
             error = await error_of(self._open())
@@ -70,7 +70,7 @@ class DestinationContract(UploadContract, ResumeContract):
         assert await self.content(KEY) == b"second"
 
     async def test_existing_compares_what_is_asked(self) -> None:
-        """`existing` compares the size, size and checksum, or only checks for a file."""
+        """`existing` compares the size, or size and checksum, or only checks that a file exists."""
         destination = await self.make_destination()
         data = data_of(1000)
         right, wrong = Declared(1000, multihash(data)), Declared(1000, multihash(b"other"))
@@ -138,7 +138,7 @@ class DestinationContract(UploadContract, ResumeContract):
         destination = await self.make_destination()
         for key in ("top.bin", KEY, "größe 10 m ✓/file name.bin"):
             assert destination.key_of(self.location_of(key)) == key
-        assert self.invalid_locations(), "a destination has locations outside of it"
+        assert self.invalid_locations(), "`invalid_locations` must return at least one location"
         for location in self.invalid_locations():
             try:
                 key = destination.key_of(location)
@@ -157,7 +157,7 @@ class DestinationContract(UploadContract, ResumeContract):
         assert await self.content(KEY) == OLD
 
     async def test_key_outside_is_rejected(self) -> None:
-        """A key that leads outside of the destination is an `UnsafePathError`."""
+        """A key that leads outside the destination is an `UnsafePathError`."""
         destination, key = await self.make_destination(), "../outside.bin"
         calls: list[Callable[[], Awaitable[object]]] = [
             lambda: destination.check(key),

@@ -20,7 +20,7 @@ SOURCE = "https://example.com/new.bin"
 """Default identity of the source of an upload."""
 
 VALIDATOR = '"version-1"'
-"""The source's name for the version that tests upload."""
+"""Default validator of an upload, such as an ETag."""
 
 NOTHING = Declared()
 """The item declares neither a size nor a checksum."""
@@ -61,15 +61,15 @@ class DestinationUnderTest:
     part_size: int = 64 * 1024
     """Size of a part in bytes.
 
-    The destination keeps the received bytes of an interrupted upload if they are a multiple of
-    this size. An object store returns the minimum size of a part of a multipart upload here.
+    After an interruption, the destination keeps the received bytes if their number is a multiple
+    of this size. For an object store, set the minimum part size of a multipart upload.
     """
 
     async def make_destination(self) -> Destination:
         """Return a new object for the destination of this test.
 
         The destination is empty when the test starts. A test calls this method again to act as a
-        later run: the second object sees the files and unfinished uploads of the first one.
+        later run. Each new object has the files and unfinished uploads of earlier objects.
         """
         raise NotImplementedError
 
@@ -128,7 +128,7 @@ class DestinationUnderTest:
             declared: The size and checksum that the item declares.
             hashed: Compute a checksum even if none is declared.
             source: Identity of the source.
-            validator: The source's name for the version, if the source reports one.
+            validator: The identifier of this version at the source, if reported.
         """
         destination = await self.make_destination()
         async with destination.open_upload(key, source, declared, hashed) as upload:

@@ -46,7 +46,7 @@ class ServerThread:
             RuntimeError: The thread was started before.
         """
         if self._thread is not None:
-            raise RuntimeError("an origin can be started only once: create a new one")
+            raise RuntimeError("an origin can be started only once. Create a new `Origin`.")
         ready: concurrent.futures.Future[int] = concurrent.futures.Future()
         self._thread = threading.Thread(
             target=self._run, args=(host, port, ready), name="stac-asset-origin", daemon=True
@@ -73,12 +73,12 @@ class ServerThread:
             return
         turns = _turns()
         try:
-            noted = asyncio.run_coroutine_threadsafe(turns, loop)
+            logged = asyncio.run_coroutine_threadsafe(turns, loop)
         except RuntimeError:  # The loop was closed in the meantime.
             turns.close()
             return
         with contextlib.suppress(TimeoutError, concurrent.futures.CancelledError):
-            noted.result(timeout=10)
+            logged.result(timeout=10)
 
     def _run(self, host: str, port: int, ready: concurrent.futures.Future[int]) -> None:
         try:

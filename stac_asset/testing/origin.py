@@ -12,6 +12,7 @@ from urllib.parse import quote
 from yarl import URL
 
 from stac_asset.testing.answers import Answer, answer, changes, parse_range, refusal
+from stac_asset.testing.content import absolute
 from stac_asset.testing.faults import TRANSIENT, Fault
 from stac_asset.testing.hosting import ServerThread
 from stac_asset.testing.received import Received, RequestLog, select
@@ -39,9 +40,9 @@ class Origin:
         fault_kinds: The random faults to choose from. If a fault ends or pauses a body, its
             position is random too, within the requested bytes.
         seed: Seed of the random faults.
-        strict: Answer 404 for paths that were not put. Otherwise, such paths have a size derived
-            from the path, or given by the query (`?size=1000`).
-        on_finished: Called with every request when its response has ended, on the origin's thread.
+        strict: Answer 404 for paths that `put` has not registered. Otherwise, such paths have a
+            size derived from the path, or given by the query (`?size=1000`).
+        on_finished: Called with each request after the end of the response, on the origin's thread.
 
     Raises:
         ValueError: `fault_rate` is not 0 to 1, or `bytes_per_second` is not positive.
@@ -108,7 +109,7 @@ class Origin:
     def port(self) -> int:
         """The port of the server."""
         if not self._serving:
-            raise RuntimeError("the origin is not serving: use it in a with statement")
+            raise RuntimeError("the origin is not serving. Use the origin in a `with` statement.")
         return self._port
 
     @property
@@ -148,7 +149,7 @@ class Origin:
         Raises:
             ValueError: Both `data` and `size` are given, or the size is negative.
         """
-        path = _absolute(path)
+        path = absolute(path)
         with self._lock:
             self._resources.put(path, data, size, content_type)
         return self.href(path)
@@ -170,19 +171,20 @@ class Origin:
         return resource.read()
 
     def remove(self, path: str) -> None:
-        """Remove the file of a path, so that requests get 404 until the next `put`.
+        """Remove the file of a path. Requests get 404 until the next `put`.
 
         Args:
             path: The decoded path.
         """
         with self._lock:
-            self._resources.remove(_absolute(path))
+            self._resources.remove(absolute(path))
 
     def fault(self, path: str, *faults: Fault, times: int = 1, method: str | None = None) -> None:
         """Inject a combination of faults into the next requests to a path.
 
-        Calls queue up. A request gets the faults of the first counted call that applies to it, and
-        in addition the faults of all calls with `times=0`. The faults apply to these methods:
+        Calls queue up. A request gets the faults of the first counted call that applies to the
+        request. In addition, the request gets the faults of all calls with `times=0`. The faults
+        apply to these methods:
 
         - Truncate, Reset, Stall, Slow, WrongLength, WrongRange and Changed, and faults in the same
           combination, apply to GET requests.
@@ -212,7 +214,7 @@ class Origin:
             self._rules.drop(path)
 
     def require(self, header: str, value: str, path: str = "*", status: int = 401) -> None:
-        """Refuse requests without a header of this value. A refused request uses up no fault.
+        """Refuse requests without a header of this value. Refused requests do not get faults.
 
         Args:
             header: The name of the header.
@@ -272,7 +274,7 @@ class Origin:
         self._log.forget()
 
     def _split(self, path: str) -> tuple[str, str]:
-        path = _absolute(path)
+        path = absolute(path)
         with self._lock:
             if path in self._resources:
                 return path, ""
@@ -295,7 +297,3 @@ class Origin:
 
     def _serve(self) -> Server:
         return Server(self._decide, self._log, self._rate, self._latency)
-
-
-def _absolute(path: str) -> str:
-    return path if path.startswith("/") else f"/{path}"

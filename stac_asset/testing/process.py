@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
+from stac_asset.testing.content import absolute
 from stac_asset.testing.received import Received, select
 
 _IMPORT_ROOT = Path(__file__).resolve().parents[2]
@@ -21,8 +22,8 @@ _IMPORT_ROOT = Path(__file__).resolve().parents[2]
 class OriginProcess:
     """A context manager that runs `python -m stac_asset.testing`.
 
-    The process ends with the process that started it, also if that is killed. The log contains
-    responses that have ended. A response that a client aborted is logged when the origin notices.
+    The process ends when its parent process ends, even if the parent is killed. The log contains
+    responses that have ended. An aborted response is logged when the origin notices the abort.
 
     Args:
         root: A folder. Its files are read at the start and served under their relative paths.
@@ -63,7 +64,7 @@ class OriginProcess:
             RuntimeError: The process ended early, or the context was entered before.
         """
         if self._process is not None:
-            raise RuntimeError("an origin can be started only once: create a new one")
+            raise RuntimeError("an origin can be started only once. Create a new `OriginProcess`.")
         self._folder = tempfile.TemporaryDirectory(prefix="origin-")
         paths = [str(_IMPORT_ROOT), os.environ.get("PYTHONPATH", "")]
         self._process = subprocess.Popen(
@@ -115,14 +116,14 @@ class OriginProcess:
     def url(self) -> str:
         """The root URL, without a trailing slash."""
         if not self._url:
-            raise RuntimeError("the origin is not serving: use it in a with statement")
+            raise RuntimeError("the origin is not serving. Use the origin in a `with` statement.")
         return self._url
 
     @property
     def pid(self) -> int:
         """The id of the process."""
         if self._process is None:
-            raise RuntimeError("the origin is not serving: use it in a with statement")
+            raise RuntimeError("the origin is not serving. Use the origin in a `with` statement.")
         return self._process.pid
 
     def href(self, path: str) -> str:
@@ -132,8 +133,7 @@ class OriginProcess:
             path: The decoded path. A query (`?size=10`) may follow.
         """
         path, _, query = path.partition("?")
-        path = path if path.startswith("/") else f"/{path}"
-        return self.url + quote(path) + (f"?{query}" if query else "")
+        return self.url + quote(absolute(path)) + (f"?{query}" if query else "")
 
     @property
     def requests(self) -> list[Received]:

@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request and the facts of the response."""
+    """A request, with the status and the number of body bytes of the response."""
 
     method: str
     """The HTTP method."""
@@ -32,7 +32,7 @@ class Received:
     range: str | None
     """The request's `Range` header."""
     peer: str
-    """Address and port of the client. All requests of a connection have the same."""
+    """Address and port of the client, the same for all requests of a connection."""
 
     def to_line(self) -> str:
         """Return the request as a line of NDJSON, without the line break."""

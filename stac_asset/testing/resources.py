@@ -70,8 +70,8 @@ class Resource:
         digest: bytes,
         data: bytes | None,
     ) -> Resource:
-        # The version adds whole days and the digest less than a day. So the date differs between
-        # contents, and increases with the version.
+        # The version adds whole days, and the digest adds less than a day. The date therefore
+        # differs between contents, and increases with the version.
         modified = _FIRST_DAY + version * _DAY + int.from_bytes(digest[:4], "big") % _DAY
         return cls(
             path=path,

@@ -37,7 +37,7 @@ class ResumeContract(DestinationUnderTest):
         assert not await self.has_leftovers()
 
     async def test_all_received_bytes_can_be_resumed(self) -> None:
-        """An upload with all bytes but without commit requests at least the last byte.
+        """A later run requests at least one byte if only the commit is missing.
 
         The response shows whether the source still has the same version.
         """
@@ -65,7 +65,7 @@ class ResumeContract(DestinationUnderTest):
             assert upload.offset == 0
 
     async def test_bytes_without_validator_are_dropped(self) -> None:
-        """Bytes of a version that has no name are not resumed."""
+        """Bytes of a version without a validator are not resumed."""
         first, _ = self.parts(2)
         async with self.upload(KEY, 2 * len(first), validator=None) as upload:
             await upload.write(first)

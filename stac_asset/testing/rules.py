@@ -31,7 +31,7 @@ class _Rule:
     faults: tuple[Fault, ...]
     method: str | None
     left: int | None
-    """Number of further requests. Without a number, the rule applies to all requests."""
+    """Number of further requests. If None, the rule applies to all requests."""
 
     def applies(self, method: str, path: str) -> bool:
         return self.method in (None, method) and matches(path, self.pattern)
@@ -76,8 +76,8 @@ class Rules:
         Args:
             pattern: A path or pattern.
             faults: The faults.
-            times: Number of requests that get them. 0 means all requests.
-            method: The only HTTP method that gets them. Default: depends on the faults.
+            times: Number of requests that get the faults. 0 means all requests.
+            method: The only HTTP method that gets the faults. Default: depends on the faults.
 
         Raises:
             ValueError: `faults` is empty, or `times` is negative.
@@ -123,7 +123,7 @@ class Rules:
         self._requirements.append(_Requirement(header.lower(), value, pattern, status))
 
     def refused(self, path: str, headers: Mapping[str, str]) -> int | None:
-        """Return the status of the refusal if a required header is missing.
+        """Return the status of the refusal if a required header is missing or different.
 
         Args:
             path: The decoded path.

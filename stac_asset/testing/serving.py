@@ -34,7 +34,7 @@ Decide = Callable[[str, str, str, Mapping[str, str]], Answer]
 
 
 class Server(web.Server):
-    """An aiohttp server that counts connections and can abort all of these."""
+    """An aiohttp server that counts connections and can abort all of them."""
 
     def __init__(self, decide: Decide, log: RequestLog, rate: float | None, latency: float) -> None:
         """Create a server.
@@ -51,7 +51,7 @@ class Server(web.Server):
         self._transports: dict[object, asyncio.Transport] = {}
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        """Count a connection, and remember the transport."""
+        """Count a connection, and store the transport."""
         super().connection_made(handler, transport)
         self.accepted += 1
         self._transports[handler] = transport
@@ -61,7 +61,7 @@ class Server(web.Server):
     def connection_lost(
         self, handler: web.RequestHandler, exc: BaseException | None = None
     ) -> None:
-        """Forget the transport."""
+        """Remove the transport of a closed connection."""
         super().connection_lost(handler, exc)
         self._transports.pop(handler, None)
 
@@ -140,7 +140,7 @@ class Server(web.Server):
         for stop, pause in (*answer.pauses, (answer.send, 0.0)):
             for piece in answer.source.pieces(answer.start + sent, answer.start + stop, chunk):
                 sent += len(piece)
-                # Sleep even if no delay is due, so that other responses get a turn.
+                # Sleep even if no delay is due, so that other responses can proceed.
                 due = began + sent / rate - clock() if rate is not None else 0.0
                 await asyncio.sleep(max(due, 0.0))
                 await _hand_over(writer, transport, piece, ongoing)

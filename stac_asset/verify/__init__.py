@@ -1,4 +1,4 @@
-"""Verifies downloaded files against STAC documents, and repairs bad files."""
+"""Internal: verify downloaded files against STAC documents, and repair bad files."""
 
 from stac_asset.verify.check import check_all
 from stac_asset.verify.inventory import Inventory, take_inventory

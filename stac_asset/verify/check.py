@@ -1,6 +1,6 @@
 """Checks downloaded files against the sizes and checksums that local documents declare.
 
-`verify.run` uses these functions. No file is changed here.
+`verify.run` and `verify.repair` call these functions. No file is changed here.
 """
 
 from __future__ import annotations

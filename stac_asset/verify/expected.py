@@ -1,6 +1,6 @@
 """Reads the assets that a local STAC document declares.
 
-Documents are read as plain JSON, so that also the files of an invalid document can be verified.
+Documents are read as plain JSON, so that the files of invalid STAC documents can be verified too.
 """
 
 from __future__ import annotations
@@ -52,13 +52,14 @@ class ExpectedAsset:
 
 
 def owners_of(path: Path) -> Iterator[dict[str, Any]] | None:
-    """Return the items and collections of a JSON file, if the file is STAC.
+    """Return the items and collections of a JSON file, or None if the file is not STAC.
 
     Args:
         path: The file.
 
     Raises:
-        SourceError: The file cannot be read, or is not complete JSON. The iterator raises it too.
+        SourceError: The file cannot be read, or is not complete JSON. The iterator raises this
+            error too, also for a feature that is not STAC.
     """
     try:
         large = path.stat().st_size > _MAX_SINGLE
@@ -88,9 +89,14 @@ def _features(document: Any) -> Iterator[Any] | None:
 
 
 def _checked(features: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    for number, feature in enumerate(features):
+    """Yield the features.
+
+    Raises:
+        SourceError: A feature is not STAC.
+    """
+    for number, feature in enumerate(features, 1):
         if not _is_stac(feature):
-            raise SourceError(f"feature {number} is not a STAC item")
+            raise SourceError(f"feature {number} is not a STAC item or collection")
         yield feature
 
 

@@ -1,7 +1,7 @@
 """Finds the STAC documents of a directory, and the part files that downloads left there.
 
-Documents are not trusted, because any file may have come with the data. An asset can be a STAC
-document itself. Therefore:
+Documents are not trusted, because any file may have come with the data. A downloaded asset can also
+be STAC JSON. Therefore:
 
 - A file that a document references as an asset is data, and not a document.
 - Assets outside of the directory are not read.
@@ -53,7 +53,7 @@ class Inventory:
         """Yield the assets of all documents. Each document is read again.
 
         Raises:
-            SourceError: A document has changed and cannot be read any more.
+            SourceError: A document was changed after the inventory and cannot be read.
         """
         for document in self.documents:
             yield from expected_assets(document, owners_of(document) or ())
@@ -92,7 +92,7 @@ def take_inventory(directory: str | os.PathLike[str]) -> Inventory:
     top = Path(os.path.abspath(directory))
     root = os.path.realpath(top)
     if not os.path.isdir(root):
-        raise SourceError(f"the directory {top} does not exist")
+        raise SourceError(f"the directory {top} does not exist. Correct the path.")
     unreadable: list[Unreadable] = []
     leftovers: list[str] = []
     references: dict[Path, set[str]] = {}
@@ -110,7 +110,9 @@ def take_inventory(directory: str | os.PathLike[str]) -> Inventory:
     documents, data = _separate(references)
     unreadable = [found for found in unreadable if _real(Path(found.path)) not in data]
     if not documents and not unreadable:
-        raise SourceError(f"the directory {top} contains no STAC document")
+        raise SourceError(
+            f"the directory {top} contains no STAC document. Choose the directory of a download."
+        )
     return Inventory(
         directory=top,
         documents=documents,
@@ -122,12 +124,14 @@ def take_inventory(directory: str | os.PathLike[str]) -> Inventory:
 
 
 def _files(top: Path, unreadable: list[Unreadable]) -> Iterator[Path]:
-    def note(error: OSError) -> None:
+    """Yield all files of a directory in order, and add unreadable folders to a list."""
+
+    def add_unreadable(error: OSError) -> None:
         unreadable.append(
             Unreadable(str(error.filename), error.strerror or "the folder cannot be read")
         )
 
-    for folder, folders, names in os.walk(top, onerror=note):
+    for folder, folders, names in os.walk(top, onerror=add_unreadable):
         folders.sort()
         for name in sorted(names):
             yield Path(folder, name)
@@ -141,6 +145,9 @@ def _separate(references: Mapping[Path, set[str]]) -> tuple[tuple[Path, ...], se
 
     Args:
         references: The real paths of the JSON files that each candidate references.
+
+    Returns:
+        The documents, and the real paths of the referenced JSON files.
     """
     waiting = {_real(path): files - {_real(path)} for path, files in references.items()}
     documents: set[str] = set()

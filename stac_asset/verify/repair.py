@@ -1,8 +1,8 @@
 """Plans the repair of bad files: which assets are downloaded again, and from which source.
 
-The source of a document is its last `derived_from` link. The damaged file is replaced by the asset
-with the same key in the source item, written to the same path, and checked against the size and
-checksum in the local document.
+The source of an item or collection is the target of its last `derived_from` link. A bad file is
+replaced by the asset with the same key in the source. The download is written to the same path, and
+checked against the size and checksum in the local document.
 """
 
 from __future__ import annotations
@@ -85,16 +85,16 @@ async def plan_repairs(
         clients: The clients of the run.
         config: The result of `repair_config`.
     """
-    repairable, contested = _separate_contested(bad, inventory)
-    for verdict in contested:
-        reason = "another asset declares a different size, checksum or source for the same file"
+    repairable, conflicting = _separate_conflicting(bad, inventory)
+    for verdict in conflicting:
+        reason = "another asset references the same file and declares different facts"
         yield Unrepairable(verdict.path, SourceError(reason))
     by_source: dict[str | None, list[Missing | Corrupt]] = {}
     for verdict in repairable:
         by_source.setdefault(verdict.asset.source, []).append(verdict)
     planner = Planner(inventory.directory, config, LOCAL_FACTS)
 
-    async def plan(
+    async def plan_source(
         entry: tuple[str | None, list[Missing | Corrupt]],
     ) -> list[Repair | Unrepairable]:
         href, verdicts = entry
@@ -102,17 +102,17 @@ async def plan_repairs(
             source = await _read(href, clients, config)
         except StacAssetError as error:
             return [Unrepairable(verdict.path, error) for verdict in verdicts]
-        return [_plan(verdict, source, planner) for verdict in verdicts]
+        return [_plan_repair(verdict, source, planner) for verdict in verdicts]
 
     sources = list(by_source.items())
-    async with aclosing(bounded(plan, sources, _MAX_SOURCES)) as planned:
+    async with aclosing(bounded(plan_source, sources, _MAX_SOURCES)) as planned:
         async for repairs in planned:
             for repair in repairs:
                 yield repair
 
 
 def after_repair(bad: Bad, inventory: Inventory, errors: Mapping[str, Exception]) -> Verdict:
-    """Check an asset again after all repairs.
+    """Check an asset again after all repairs, and add the error of a failed repair to the reason.
 
     Args:
         bad: The verdict before the repairs.
@@ -130,31 +130,36 @@ def after_repair(bad: Bad, inventory: Inventory, errors: Mapping[str, Exception]
     return verdict
 
 
-def _separate_contested(
+def _separate_conflicting(
     bad: Iterable[Bad], inventory: Inventory
 ) -> tuple[list[Missing | Corrupt], list[Missing | Corrupt]]:
-    """Separate repairable files from contested files. Return a verdict for each file.
+    """Separate repairable files from files with conflicting declarations.
 
-    A file is contested if assets declare different facts about it. A malicious document could
-    otherwise declare the good file of another asset as its own, and have it overwritten.
+    Declarations conflict if two assets reference the same file, and differ in owner, key, size,
+    checksum or source. Otherwise a malicious document could reference the file of another asset,
+    and a repair would overwrite the file.
+
+    Returns:
+        A verdict for each repairable file, and for each file with conflicting declarations.
     """
     by_file = {
         os.path.realpath(verdict.path): verdict
         for verdict in bad
         if not isinstance(verdict, OutOfBounds)
     }
-    contested = set()
+    conflicting = set()
     for asset in inventory.assets() if by_file else ():
-        file = _file(asset, inventory)
+        file = _real_file(asset, inventory)
         if file in by_file and _identity(asset) != _identity(by_file[file].asset):
-            contested.add(file)
+            conflicting.add(file)
     return (
-        [verdict for file, verdict in by_file.items() if file not in contested],
-        [verdict for file, verdict in by_file.items() if file in contested],
+        [verdict for file, verdict in by_file.items() if file not in conflicting],
+        [verdict for file, verdict in by_file.items() if file in conflicting],
     )
 
 
-def _file(asset: ExpectedAsset, inventory: Inventory) -> str | None:
+def _real_file(asset: ExpectedAsset, inventory: Inventory) -> str | None:
+    """Return the path of an asset's file with all symlinks resolved, if the file can be checked."""
     try:
         path = inventory.file_of(asset)
     except StacAssetError:
@@ -163,6 +168,7 @@ def _file(asset: ExpectedAsset, inventory: Inventory) -> str | None:
 
 
 def _identity(asset: ExpectedAsset) -> tuple[object, ...]:
+    """Return the facts in which all assets of one file must agree."""
     # If a checksum is declared, the bytes of any source are equally good.
     source = asset.source if Multihash.parse(asset.checksum) is None else None
     return asset.owner, asset.key, source, asset.size, asset.checksum
@@ -181,7 +187,9 @@ async def _read(href: str | None, clients: Clients, config: Config) -> Stac:
     return await read_stac(href, clients, config)
 
 
-def _plan(verdict: Missing | Corrupt, source: Stac, planner: Planner) -> Repair | Unrepairable:
+def _plan_repair(
+    verdict: Missing | Corrupt, source: Stac, planner: Planner
+) -> Repair | Unrepairable:
     asset = verdict.asset
     owners = [owner for owner in _owners(source) if str(owner.id) == asset.owner_id]
     owners = [owner for owner in owners if asset.key in owner.assets]

@@ -146,6 +146,7 @@ class Summary:
     """The rows of the first 100 bad assets."""
 
     _errors: list[str] = field(default_factory=list)
+    """Descriptions of the assets in `first`."""
 
     def add(self, verdict: Verdict, repaired: bool = False) -> VerdictRow:
         """Add a verdict, and return the row of the asset in the report.
@@ -169,7 +170,7 @@ class Summary:
 
     @property
     def good(self) -> int:
-        """Number of existing files without a detected error."""
+        """Number of existing files without a detected error. URLs are not counted."""
         return self.counts["verified"] + self.counts["unverifiable"]
 
     @property

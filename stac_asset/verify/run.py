@@ -1,6 +1,6 @@
 """Verifies a directory and repairs bad files, for the command line and the flow `verify`.
 
-The caller supplies the downloads: the command line runs the engine, the flow runs tasks.
+The caller supplies the function that downloads: the command line runs the engine, the flow tasks.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _ignore(_: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Repairs:
-    """The means to repair files, supplied by the caller."""
+    """The clients, configuration and functions for repairs, supplied by the caller."""
 
     clients: Clients
     """The clients that read the sources."""
@@ -59,8 +59,8 @@ async def verify_files(
 
     Args:
         inventory: The inventory of the directory.
-        open_repairs: Opens the means to repair. Called once if there are bad assets, with their
-            verdicts. None means that bad files are only reported.
+        open_repairs: Returns a context manager that opens the `Repairs`. Called once with all bad
+            verdicts, if there are any. If None, bad files are only reported.
         on_row: Called with the final row of each asset, for a report.
     """
     summary, bad = Summary(inventory.unreadable), list[Bad]()

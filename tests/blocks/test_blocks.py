@@ -130,8 +130,12 @@ INVALID_FIELDS: list[tuple[Any, dict[str, Any], str]] = [
         r"http\(s\) URL without a user name or password",
     ),
     (PlanetaryComputerCredentials, {"blob_hosts": ["a/b"]}, "is not a host pattern"),
-    (make_oauth2_block, {"client_secret": None}, "'client_credentials' needs client_secret too"),
-    (make_oauth2_block, {"grant": "device_code"}, "needs device_authorization_url too"),
+    (
+        make_oauth2_block,
+        {"client_secret": None},
+        "'client_credentials', which also needs `client_secret`",
+    ),
+    (make_oauth2_block, {"grant": "device_code"}, "also needs `device_authorization_url`"),
     (make_oauth2_block, {"grant": "password"}, "grant"),
     (make_oauth2_block, {"hosts": ["*"]}, "is not a host pattern"),
 ]
@@ -221,7 +225,7 @@ async def test_block_ignores_secrets_of_configuration() -> None:
 )
 def test_oauth2_block_configures_each_grant(grant: str, fields: dict[str, str]) -> None:
     block = make_oauth2_block(grant=grant, scopes=["a", "b"], extra={"audience": "c"}, **fields)
-    config = block._configured(Config(oauth2_username="of another"))
+    config = block._with_credentials(Config(oauth2_username="of another"))
     config.validate()
     configured = {
         name.removeprefix("oauth2_"): value
@@ -269,7 +273,7 @@ async def test_minio_block_requires_endpoint(monkeypatch: pytest.MonkeyPatch) ->
     from prefect_aws.credentials import MinIOCredentials
 
     block = MinIOCredentials(minio_root_user="u", minio_root_password=SECRET)
-    with pytest.raises(ConfigError, match="has no endpoint of MinIO"):
+    with pytest.raises(ConfigError, match="has no MinIO endpoint"):
         await client_of(block, Config())
     async with await client_of(block, Config(s3_endpoint_url="http://127.0.0.1:9")) as client:
         assert client.claims(parse_href("s3://a/b"))

@@ -7,9 +7,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests.support.http_client import CLIENT
 from tests.support.prefect_server import server_process
 from tests.support.processes import block_until
 from tests.support.server_logs import checked_log
@@ -36,10 +36,10 @@ def _run_server_without_schedule_table(port: int, environment: dict[str, str], l
     """Run a server, rename the table of schedules, and stop the server after an error is logged."""
     with server_process(port, log, "--no-ui", environment=environment) as server:
         assert " ERROR " not in log.read_text()
-        with closing(sqlite3.connect(log.parent / "prefect.db", timeout=60)) as database:
+        with closing(sqlite3.connect(log.parent / "prefect.db")) as database:
             database.execute("ALTER TABLE deployment_schedule RENAME TO renamed_table")
         block_until(
             lambda: server.poll() is not None or " schedule_deployments()" in log.read_text(), 300
         )
         assert server.poll() is None
-        assert httpx.get(f"http://127.0.0.1:{port}/api/health").is_success
+        assert CLIENT.get(f"http://127.0.0.1:{port}/api/health").is_success

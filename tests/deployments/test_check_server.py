@@ -13,12 +13,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 import prefect_stac_asset.deployments.local_stack as local_stack
 from prefect_stac_asset.deployments.local_stack import Stack
 from prefect_stac_asset.deployments.schedules import ScheduleError
+from tests.support.http_client import CLIENT
 from tests.support.paths import ROOT
 from tests.support.prefect_server import server_process
 from tests.support.scheduled_mirror import wait_for
@@ -56,7 +56,7 @@ def server(home: Path) -> Iterator[str]:
 
 
 def post(url: str, path: str, **body: Any) -> Any:
-    response = httpx.post(f"{url}{path}", json=body, auth=("admin", "s3cret"), timeout=300)
+    response = CLIENT.post(f"{url}{path}", json=body, auth=("admin", "s3cret"))
     assert response.is_success, response.text
     return response.json()
 
@@ -72,12 +72,12 @@ def is_empty(url: str) -> bool:
 def test_check_fails_for_server_without_scheduler(server: str, tmp_path: Path) -> None:
     environment = prefect_settings(server, tmp_path)
     done = run_deployments_cli("check", "--server", "--wait", "8", **environment)
-    version = httpx.get(f"{server}/admin/version", auth=("admin", "s3cret"), timeout=300).json()
+    version = CLIENT.get(f"{server}/admin/version", auth=("admin", "s3cret")).json()
     assert (done.returncode, done.stdout) == (1, "")
     waiting, error = done.stderr.splitlines()
     assert waiting == f"waiting for a scheduled run of {server}, at most 8 s"
     assert error.startswith(
-        f"error: the server at {server} (Prefect {version}) created no scheduled run within 8 s. "
+        f"error: The server at {server} (Prefect {version}) created no scheduled run within 8 s. "
     )
     assert is_empty(server)
 
@@ -109,7 +109,7 @@ def test_interrupted_check_deletes_its_flow(server: str, tmp_path: Path) -> None
 def test_check_deletes_flow_of_a_killed_check(server: str, home: Path, tmp_path: Path) -> None:
     abandoned = post(server, "/flows/", name="check-of-schedules-killed")
     recent = post(server, "/flows/", name="check-of-schedules-at-work")
-    with closing(sqlite3.connect(home / "prefect.db", timeout=60)) as database, database:
+    with closing(sqlite3.connect(home / "prefect.db")) as database, database:
         created = "UPDATE flow SET created = '2026-01-01 00:00:00.000000' WHERE name = ?"
         assert database.execute(created, (abandoned["name"],)).rowcount == 1
     done = run_deployments_cli(
@@ -161,6 +161,6 @@ async def test_up_fails_if_server_creates_no_scheduled_runs(
             ended = [line async for line in stack.down()]
     assert lines[-2].startswith("worker       of pool stac-asset, ")
     assert lines[-1] == "schedules    waiting for a scheduled run, at most 6 s"
-    assert str(raised.value).startswith(f"the server at {stack.url}/api (Prefect ")
+    assert str(raised.value).startswith(f"The server at {stack.url}/api (Prefect ")
     assert ") created no scheduled run within 6 s. The scheduler " in str(raised.value)
     assert ended == ["worker-stac-asset was stopped", "server was stopped"]

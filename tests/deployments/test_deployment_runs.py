@@ -19,7 +19,7 @@ from stac_asset.errors import DownloadError, NotFoundError
 from stac_asset.testing import Origin, Stall
 from tests.support.flow_inputs import put_item_collection
 from tests.support.server_logs import ServerLog, cancelled_run_errors
-from tests.support.workers import deploy, wait_for_final_state
+from tests.support.workers import deploy, final_flow_run_state
 
 pytestmark = pytest.mark.usefixtures("prefect_test")
 
@@ -86,7 +86,7 @@ async def test_cancelled_run_stops_transfers_and_next_run_resumes_them(
     )
     async with get_client() as client:
         await client.set_flow_run_state(run.id, Cancelling())
-    state = await wait_for_final_state(run)
+    state = await final_flow_run_state(run)
     assert state.type == StateType.CANCELLED
     while origin.in_flight:
         await asyncio.sleep(0.1)

@@ -42,6 +42,7 @@ def make_function(folder: Path, port: int) -> Callable[[str], str]:
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(_TEST_VARIABLES)
     }
+    environment["PIP_NO_COMPILE"] = "1"  # Python compiles the modules that are imported.
 
     def make(target: str) -> str:
         done = subprocess.run(

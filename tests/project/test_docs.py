@@ -10,7 +10,7 @@ import pytest
 from tests.support.paths import ROOT
 
 FOLDERS = "tests|stac_asset|prefect_stac_asset|flows|blocks|deployments|bench|scripts|examples"
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

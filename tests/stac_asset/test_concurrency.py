@@ -140,6 +140,15 @@ async def test_exception_of_call_is_raised_after_running_calls_end() -> None:
     assert calls.running == 0
 
 
+async def test_cancelled_error_of_call_is_raised() -> None:
+    async def call(value: int) -> int:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(60):
+            _ = [result async for result in bounded(call, [1, 2], 2)]
+
+
 async def test_exception_of_inputs_is_raised() -> None:
     def inputs() -> Iterator[int]:
         yield 1

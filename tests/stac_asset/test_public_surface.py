@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import importlib
 import inspect
+import pkgutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -55,6 +57,18 @@ def test_all_lists_the_public_names() -> None:
     }
     assert public - {"annotations", "TYPE_CHECKING", "import_module"} == set(stac_asset.__all__)
     assert stac_asset.__all__ == sorted(stac_asset.__all__)
+
+
+def test_every_module_is_documented_as_public_or_internal() -> None:
+    public = {"blocking", "clients", "config", "errors", "messages", "settings", "strategy"}
+    public |= {"testing", "types", "validate"}
+    found = {module.name for module in pkgutil.iter_modules(stac_asset.__path__)}
+    internal = {
+        name
+        for name in found
+        if (importlib.import_module(f"stac_asset.{name}").__doc__ or "").startswith("Internal: ")
+    }
+    assert found - internal == public
 
 
 def test_public_coroutines_have_blocking_functions() -> None:

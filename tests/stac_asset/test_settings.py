@@ -165,17 +165,17 @@ def test_error_of_invalid_value_contains_variable_name_but_not_value(
     with pytest.raises(ConfigError) as error_info:
         Config.from_env()
     text = str(error_info.value)
-    assert text.startswith(f"STAC_ASSET_{name} is not valid: ")
+    assert text.startswith(f"`STAC_ASSET_{name}` is not valid: ")
     assert reason in text
     assert SECRET not in text
     assert "\n" not in text
 
 
 def test_error_of_invalid_argument_contains_argument_name() -> None:
-    with pytest.raises(ConfigError, match=r"^s3_max_attempts is not valid: ") as error_info:
+    with pytest.raises(ConfigError, match=r"^`s3_max_attempts` is not valid: ") as error_info:
         Config.from_env(s3_max_attempts=SECRET)
     assert SECRET not in str(error_info.value)
-    with pytest.raises(ConfigError, match=r"^earthdata_token is not valid: "):
+    with pytest.raises(ConfigError, match=r"^`earthdata_token` is not valid: "):
         Config.from_env(earthdata_token=5)
     with pytest.raises(ConfigError, match="'nonsense' is not a configuration field"):
         Config.from_env(nonsense=1)
@@ -187,7 +187,7 @@ def test_contradictory_fields_are_rejected_by_validate(
     monkeypatch.setenv("STAC_ASSET_INCLUDE", "a")
     monkeypatch.setenv("STAC_ASSET_EXCLUDE", "b")
     config = Config.from_env()
-    with pytest.raises(ConfigError, match="include and exclude"):
+    with pytest.raises(ConfigError, match="`include` and `exclude`"):
         config.validate()
 
 

@@ -15,10 +15,11 @@ from stac_asset import DownloadError
 from stac_asset.destinations.local.part_names import part_paths
 from stac_asset.errors import ResponseError
 from stac_asset.testing import Origin, Stall, Status
+from tests.support.files import list_files
 from tests.support.flow_inputs import OPTIONS, put_item_collection, with_options
 from tests.support.paths import ROOT
 from tests.support.prefect_reads import message, read_back, states
-from tests.support.processes import list_files, wait_until
+from tests.support.processes import wait_until
 from tests.support.server_logs import ServerLog
 
 _RUNNERS = ROOT / "docs" / "runners.md"

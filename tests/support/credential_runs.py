@@ -19,6 +19,7 @@ from prefect.deployments import run_deployment
 from prefect_stac_asset import blocks, flows
 from tests.support.paths import ROOT
 from tests.support.prefect_environment import prefect_environment
+from tests.support.processes import poll
 from tests.support.providers import Providers
 from tests.support.workers import deploy
 
@@ -53,10 +54,10 @@ class Runs:
         providers: The servers and their blocks.
         folder: Folder with a subfolder of downloaded files for each run.
         slugs: Slugs of the saved blocks, by provider name.
-        ids: IDs of the saved blocks, by provider name.
+        ids: Ids of the saved blocks, by provider name.
         used: Provider names used in each run: `by-slug`, `by-id` and `direct`.
         by_slug: Deployment run with references by slug, as in `prefect.yaml`.
-        by_id: Deployment run with references by ID, as sent by the form of the UI.
+        by_id: Deployment run with references by id, as sent by the form of the UI.
         direct_output: Output of a process that called the flow with blocks as credentials.
         direct_exit_code: Exit code of this process.
     """
@@ -146,11 +147,11 @@ async def read_log(run: FlowRun, last: str) -> str:
     """
     run_filter = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id]))
     async with get_client() as client:
-        for _ in range(600):
+
+        async def read() -> str:
             text = ""
             while page := await client.read_logs(run_filter, limit=200, offset=text.count("\n")):
                 text += "".join(log.message.replace("\n", " ") + "\n" for log in page)
-            if last in text:
-                break
-            await asyncio.sleep(0.2)
-    return text
+            return text
+
+        return await poll(read, lambda text: last in text, interval=0.2)

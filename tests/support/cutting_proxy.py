@@ -1,4 +1,4 @@
-"""A TCP proxy that interrupts the first connection."""
+"""A TCP proxy that closes the first connection early."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class CuttingProxy:
 
 @asynccontextmanager
 async def cutting_proxy(target: int, after: int) -> AsyncIterator[CuttingProxy]:
-    """Run a proxy before a local port.
+    """Run a proxy for a local port.
 
     Args:
         target: The port.
-        after: Number of bytes that the first connection receives.
+        after: Number of response bytes that the first connection forwards.
     """
     proxy = CuttingProxy(target, after)
     server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)

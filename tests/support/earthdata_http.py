@@ -1,4 +1,4 @@
-"""Earthdata hosts with the redirects of a login, on the loopback without TLS.
+"""Earthdata hosts that redirect to a login, on the loopback interface without TLS.
 
 Other processes can connect to the hosts without a custom resolver: the data host and the login host
 are two ports of `localhost`, and the storage is an origin at 127.0.0.1.
@@ -15,7 +15,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from stac_asset.testing import Origin
-from tests.support.loopback import ReceivedRequest, serve_handler
+from tests.support.loopback import ReceivedRequest, redirect, serve_handler
 
 COOKIE = "chain-s3ssion"
 CODE = "chain-l0gin-code"
@@ -56,14 +56,14 @@ class EarthdataOverHttp:
     async def answer_data(self, request: web.BaseRequest) -> web.StreamResponse:
         self.seen.append(ReceivedRequest.of(request))
         if request.path == "/login":
-            response = _redirect(request.query["state"])
+            response = redirect(request.query["state"])
             if request.query.get("code") == CODE:
                 response.set_cookie("session", COOKIE, httponly=True)
             return response
         if request.cookies.get("session") == COOKIE:
-            return _redirect(f"{self.storage.url}{request.raw_path}?X-Amz-Signature=s1gned")
+            return redirect(f"{self.storage.url}{request.raw_path}?X-Amz-Signature=s1gned")
         state = quote(request.raw_path, safe="")
-        return _redirect(f"{self.login_url}/oauth/authorize?state={state}")
+        return redirect(f"{self.login_url}/oauth/authorize?state={state}")
 
     async def answer_login(self, request: web.BaseRequest) -> web.StreamResponse:
         self.seen.append(ReceivedRequest.of(request))
@@ -85,11 +85,7 @@ class EarthdataOverHttp:
                 text="<!DOCTYPE html><title>Login</title>", content_type="text/html"
             )
         state = quote(request.query["state"], safe="")
-        return _redirect(f"{self.data_url}/login?code={CODE}&state={state}")
-
-
-def _redirect(location: str) -> web.Response:
-    return web.Response(status=302, headers={"Location": location})
+        return redirect(f"{self.data_url}/login?code={CODE}&state={state}")
 
 
 @asynccontextmanager

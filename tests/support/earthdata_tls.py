@@ -1,4 +1,4 @@
-"""Earthdata hosts with the redirects of a login, over TLS under their real names."""
+"""Earthdata hosts that redirect to a login, over TLS and with the real host names."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.support.loopback import (
     RecordingServer,
     loopback_session,
     recording_server,
+    redirect,
     serve_handler,
 )
 
@@ -74,30 +75,26 @@ class EarthdataOverTls:
         if request.host in self.statuses:
             return web.Response(status=self.statuses[request.host])
         if request.path in self.redirects:
-            return _redirect(self.redirects[request.path])
+            return redirect(self.redirects[request.path])
         if request.host == LOGIN:
             return self._login(request)
         path = request.raw_path
         if request.path == "/login":
             path = request.query["state"]
-            response = _redirect(path)
+            response = redirect(path)
             if request.query.get("code") == CODE:
                 response.set_cookie("session", COOKIE, secure=True, httponly=True)
             return response
         if request.cookies.get("session") == COOKIE:
-            return _redirect(f"https://{STORAGE}{path}?X-Amz-Signature={SIGNATURE}")
+            return redirect(f"https://{STORAGE}{path}?X-Amz-Signature={SIGNATURE}")
         state = quote(path, safe="")
-        return _redirect(f"https://{LOGIN}/oauth/authorize?client_id=lpdaac&state={state}")
+        return redirect(f"https://{LOGIN}/oauth/authorize?client_id=lpdaac&state={state}")
 
     def _login(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return web.Response(text=LOGIN_PAGE, content_type="text/html")
         state = quote(request.query["state"], safe="")
-        return _redirect(f"https://{DATA}/login?code={CODE}&state={state}")
-
-
-def _redirect(location: str) -> web.Response:
-    return web.Response(status=302, headers={"Location": location})
+        return redirect(f"https://{DATA}/login?code={CODE}&state={state}")
 
 
 @asynccontextmanager

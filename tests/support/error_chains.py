@@ -1,4 +1,4 @@
-"""Text of whole exception chains, which tests search for secrets."""
+"""Exception chains as text, in which tests search for secrets."""
 
 from __future__ import annotations
 

@@ -12,11 +12,11 @@ class WheelEnvironment:
     """A virtual environment that contains the wheel and no file of the repository.
 
     The packages that the wheel requires come from the environment of the tests. `.pth` files of
-    that environment are not processed, so its editable installation of the repository is not
-    importable.
+    that environment are not processed, so the editable installation of the repository cannot be
+    imported.
 
     Args:
-        folder: Where the environment is created.
+        folder: Folder in which the environment is created.
         wheel: The wheel.
     """
 

@@ -1,4 +1,4 @@
-"""Local servers under real host names: aiohttp servers and a resolver that returns the loopback."""
+"""Local servers with real host names: aiohttp servers, and a resolver for loopback ports."""
 
 from __future__ import annotations
 
@@ -89,6 +89,11 @@ class ReceivedRequest:
         path, _, query = request.raw_path.partition("?")
         headers = {name.lower(): value for name, value in request.headers.items()}
         return cls(request.method, request.host, path, query, headers)
+
+
+def redirect(location: str) -> web.Response:
+    """Return a response that redirects the client with status 302."""
+    return web.Response(status=302, headers={"Location": location})
 
 
 @dataclass

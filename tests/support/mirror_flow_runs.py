@@ -11,10 +11,7 @@ from prefect.client.schemas.objects import State
 from prefect_stac_asset import flows
 from prefect_stac_asset.flows import DownloadOptions, Search, SyncResult
 from stac_asset.testing import Origin
-from tests.support.stac_api import (
-    COLLECTION,
-    RustacServer,
-)
+from tests.support.stac_api import COLLECTION, RustacServer
 
 OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2)
 SEARCH_ALL = Search(collections=[COLLECTION])
@@ -49,7 +46,7 @@ async def sync_state(
 
 
 def ids(items: list[dict[str, Any]]) -> set[str]:
-    """Return the IDs of items."""
+    """Return the ids of items."""
     return {str(item["id"]) for item in items}
 
 

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from stac_asset.types import Transfer
-from tests.support.loopback import ReceivedRequest, serve_handler
+from tests.support.loopback import ReceivedRequest, redirect, serve_handler
 from tests.support.transfers import file_transfer
 
 CLIENT_ID = "our-client"
@@ -192,8 +192,7 @@ class OAuth2Server:
     def _authorize(self, request: web.BaseRequest) -> web.StreamResponse:
         self.challenge = request.query.get("code_challenge")
         self.code = f"c0de-{self.given}"
-        location = f"{request.query['redirect_uri']}?{urlencode({'code': self.code})}"
-        return web.Response(status=302, headers={"Location": location})
+        return redirect(f"{request.query['redirect_uri']}?{urlencode({'code': self.code})}")
 
 
 @asynccontextmanager

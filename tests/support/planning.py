@@ -15,11 +15,7 @@ import pystac
 from stac_asset import Config
 from stac_asset.api.run import Run
 from stac_asset.clients.route_table import route
-from stac_asset.errors import (
-    HrefError,
-    NotFoundError,
-    StacAssetError,
-)
+from stac_asset.errors import HrefError, NotFoundError, StacAssetError
 from stac_asset.hrefs import is_local, parse_href
 from stac_asset.plan.planner import Owner, Planner
 from stac_asset.plan.work import PlannedRun
@@ -96,7 +92,7 @@ def check_sources(transfer: Transfer, owner: Owner, config: Config) -> None:
 
 
 def result_or_none(call: Callable[[], _T], *kinds: type[Exception]) -> _T | None:
-    """Return the result of a call, or `None` after a documented error."""
+    """Call a function. Return the result, or `None` if a documented error is raised."""
     try:
         return call()
     except kinds as error:

@@ -23,7 +23,7 @@ def find_postgres_programs() -> Path:
     """Return the folder of the PostgreSQL programs: of Debian's package, or on the path."""
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     found = debian[-1] if debian else shutil.which("postgres")
-    assert found, "PostgreSQL is needed: scripts/install-system-packages installs it"
+    assert found, "PostgreSQL is not installed. Run scripts/install-system-packages."
     return Path(found).resolve().parent
 
 

@@ -16,6 +16,8 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, Log, State, TaskRun
 from prefect.client.schemas.sorting import TaskRunSort
 
+from tests.support.processes import poll
+
 
 async def read_back(state: State[Any], task_runs: int) -> tuple[FlowRun, list[TaskRun]]:
     """Return a flow run and all task runs, as soon as the server has stored all final states.
@@ -30,16 +32,16 @@ async def read_back(state: State[Any], task_runs: int) -> tuple[FlowRun, list[Ta
     assert isinstance(run_id, UUID)
     run_filter = FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))
     async with get_client() as client:
-        for _ in range(1200):
-            found = await client.read_task_runs(
+        found = await poll(
+            lambda: client.read_task_runs(
                 flow_run_filter=run_filter, sort=TaskRunSort.END_TIME_DESC, limit=200
-            )
-            ended = [run for run in found if run.state is not None and run.state.is_final()]
-            if len(ended) == task_runs:
-                break
-            await asyncio.sleep(0.1)
-        assert len(ended) == len(found) == task_runs, [run.name for run in found]
-        return await client.read_flow_run(run_id), ended
+            ),
+            lambda runs: (
+                [run.state is not None and run.state.is_final() for run in runs]
+                == [True] * task_runs
+            ),
+        )
+        return await client.read_flow_run(run_id), found
 
 
 def states(task_runs: list[TaskRun]) -> dict[str, tuple[str, str]]:

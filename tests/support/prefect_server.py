@@ -12,18 +12,22 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import asyncpg
 import httpx
+import trustme
 from prefect.context import _temporary_global_settings_context, get_settings_context
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import (
+    PREFECT_API_SSL_CERT_FILE,
     PREFECT_API_URL,
     PREFECT_SERVER_DATABASE_CONNECTION_URL,
     temporary_settings,
 )
 
+from tests.support.http_client import CLIENT
 from tests.support.postgres import find_postgres_programs, running_postgres
 from tests.support.processes import block_until
 from tests.support.server_logs import ServerLog, checked_log
@@ -40,11 +44,19 @@ def prefect_server(log: ServerLog) -> Iterator[None]:
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     with (
+        TemporaryDirectory() as folder,
         running_postgres(find_postgres_programs()) as database,
         checked_log(log),
         server_process(port, log.path, "--no-ui", environment=_environment(database)),
     ):
-        settings = {PREFECT_API_URL: url, PREFECT_SERVER_DATABASE_CONNECTION_URL: database}
+        certificates = Path(folder, "ca.pem")
+        trustme.CA().cert_pem.write_to_path(certificates)
+        settings = {
+            PREFECT_API_URL: url,
+            PREFECT_SERVER_DATABASE_CONNECTION_URL: database,
+            # Each client of Prefect loads the CA certificates. The default file takes 20 ms.
+            PREFECT_API_SSL_CERT_FILE: str(certificates),
+        }
         with (
             temporary_settings(settings),
             # Threads of Prefect, such as those of a process pool, read the global context.
@@ -104,7 +116,7 @@ def server_process(
             stderr=subprocess.STDOUT,
         )
     try:
-        block_until(lambda: _is_healthy(process, port), seconds=600)
+        block_until(lambda: _is_healthy(process, port), seconds=600, interval=0.2)
         yield process
     finally:
         process.terminate()
@@ -114,6 +126,6 @@ def server_process(
 def _is_healthy(process: subprocess.Popen[bytes], port: int) -> bool:
     assert process.poll() is None, "the server process has ended"
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/api/health", timeout=300).is_success
+        return CLIENT.get(f"http://127.0.0.1:{port}/api/health").is_success
     except httpx.TransportError:
         return False

@@ -1,11 +1,10 @@
-"""Functions that wait for other threads and processes, and list the files of a run."""
+"""Functions that wait for other threads and processes."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TypeVar
 
 Value = TypeVar("Value")
@@ -46,14 +45,11 @@ async def wait_until(condition: Callable[[], object], seconds: float = 240) -> N
     await poll(read, bool, seconds, interval=0.05)
 
 
-def block_until(condition: Callable[[], object], seconds: float = 240) -> None:
+def block_until(
+    condition: Callable[[], object], seconds: float = 240, interval: float = 0.01
+) -> None:
     """Wait for a condition. The thread is blocked in the meantime."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"the condition does not hold after {seconds} s"
-        time.sleep(0.01)
-
-
-def list_files(directory: Path) -> list[Path]:
-    """Return all files below a directory, including hidden files."""
-    return [path for path in directory.rglob("*") if path.is_file()]
+        time.sleep(interval)

@@ -1,8 +1,6 @@
-"""Items that were read from an origin, and files after a download."""
+"""Items as read from an origin, and hrefs of assets."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pystac
 
@@ -21,11 +19,6 @@ def remote_item(origin: Origin, *keys: str, name: str = "the-item") -> pystac.It
         {"rel": "license", "href": "../LICENSE.txt"},
     ]
     return pystac.Item.from_dict(document)
-
-
-def relative_files(directory: Path) -> list[str]:
-    """Return the sorted relative paths of all files below a directory."""
-    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*.*"))
 
 
 def asset_hrefs(stac: pystac.Item | pystac.Collection) -> dict[str, str]:

@@ -83,8 +83,8 @@ async def fetch_object(
         return response.offset, b"".join([chunk async for chunk in response.chunks])
 
 
-def count_connections(client: S3Client) -> list[str]:
-    """Return a list that grows with each client that aiobotocore creates."""
+def record_created_clients(client: S3Client) -> list[str]:
+    """Return a list to which each client that aiobotocore creates adds an entry."""
     created: list[str] = []
     client.session.register("creating-client-class.s3", lambda **_: created.append("s3"))
     return created

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from stac_asset.testing import Origin
+from tests.support.http_client import CLIENT
 from tests.support.items import item_document
 
 INTERVAL = {"interval": 10, "anchor_date": "2026-01-01T00:00:00Z"}
@@ -36,7 +37,7 @@ def call_api(method: str, url: str, **body: Any) -> Any:
     """Send a request, and return the JSON of the response. Retry while SQLite is locked (503)."""
 
     def send() -> httpx.Response | None:
-        response = httpx.request(method, url, json=body or None, timeout=300)
+        response = CLIENT.request(method, url, json=body or None)
         return None if response.status_code == 503 else response
 
     response: httpx.Response = wait_for(send, f"response to {method} {url}")

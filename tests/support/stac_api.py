@@ -16,9 +16,9 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
-from bench.servers import free_port
 from stac_asset.stac.item_files import read_items
 from stac_asset.testing import Origin
+from tests.support.servers import free_port
 
 COLLECTION = "sentinel-2-l2a"
 KEYS = ("B04", "visual")

@@ -21,10 +21,11 @@ from stac_asset.plan.planner import Planner
 from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.testing import Origin, Stall, Status
 from stac_asset.types import Candidate, Transfer
+from tests.support.files import list_files
 from tests.support.flow_inputs import make_transfers, with_options
 from tests.support.items import item_document, make_item
 from tests.support.prefect_reads import message, read_back, states
-from tests.support.processes import block_until, list_files, wait_until
+from tests.support.processes import block_until, wait_until
 
 # The limits exceed the number of transfers, so that no transfer waits for another.
 OPTIONS = with_options(max_connections_per_host=100, max_concurrent_downloads=100)

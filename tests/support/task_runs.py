@@ -25,8 +25,8 @@ async def read_state_names(task_run_id: UUID, count: int = 0) -> list[str]:
     return [state.name or "" for state in sorted(found, key=lambda state: state.timestamp)]
 
 
-async def wait_for_final_state(task_run_id: UUID) -> State[Any]:
-    """Return the final state of a task run."""
+async def final_task_run_state(task_run_id: UUID) -> State[Any]:
+    """Wait for the end of a task run, and return the final state."""
     async with get_client() as client:
         run = await poll(
             lambda: client.read_task_run(task_run_id),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
 
 from tests.support.paths import ROOT
+from tests.support.processes import poll
 from tests.support.server_logs import ServerLog, checked_log
 
 
@@ -37,7 +37,7 @@ def running_worker(
         log: Log of the worker and of its flow runs. Unexpected errors in the log fail the test.
         provoked: Regular expressions for errors that the test expects in the log.
         python: Interpreter of the worker and of its flow runs.
-        folder: Working directory of the worker, and the first folder of their import path.
+        folder: Working directory of the worker, and first folder of the import path.
         environment: Additional environment variables, which flow runs inherit.
     """
     pool = f"pool-{uuid4().hex[:8]}"
@@ -88,24 +88,28 @@ async def wait_for_pool(pool: str) -> None:
         pool: Name of the work pool.
     """
     async with get_client() as client:
-        for _ in range(600):
+
+        async def exists() -> bool:
             try:
                 await client.read_work_pool(pool)
-                break
             except ObjectNotFound:
-                await asyncio.sleep(0.2)
+                return False
+            return True
+
+        await poll(exists, bool, interval=0.2)
 
 
-async def wait_for_final_state(run: FlowRun) -> State[Any]:
-    """Return the final state of a flow run.
+async def final_flow_run_state(run: FlowRun) -> State[Any]:
+    """Wait for the end of a flow run, and return the final state.
 
     Args:
         run: The flow run, which may still be active.
     """
     async with get_client() as client:
-        for _ in range(600):
-            state = (await client.read_flow_run(run.id)).state
-            if state is not None and state.is_final():
-                return state
-            await asyncio.sleep(0.2)
-    raise AssertionError(f"{run.name} has not ended: {state}")
+        ended = await poll(
+            lambda: client.read_flow_run(run.id),
+            lambda found: found.state is not None and found.state.is_final(),
+            interval=0.2,
+        )
+    assert ended.state is not None
+    return ended.state

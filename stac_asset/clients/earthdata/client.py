@@ -1,7 +1,7 @@
 """Client for NASA Earthdata.
 
-Requests carry a bearer token. Earthdata's hosts log users in through a chain of redirects, in which
-the token is sent to Earthdata's hosts only.
+Requests carry a bearer token. Earthdata's hosts log users in through a chain of redirects. In this
+chain, the token is sent to Earthdata's hosts only.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from aiohttp import ClientResponse, ClientSession, hdrs
 from yarl import URL
 
 from stac_asset.clients.earthdata.login import LOGIN_URL, EarthdataLogin, netrc_login
-from stac_asset.clients.http import headers
 from stac_asset.clients.http.client import HttpClient
 from stac_asset.clients.http.credentials import Credential, HostHeaders
 from stac_asset.clients.http.session import session_from_config
 from stac_asset.config import Config
 from stac_asset.errors import LoginPageError, MissingCredentialError, ResponseError
 from stac_asset.host_patterns import HostPatterns
+from stac_asset.redact import redact_href
 from stac_asset.transfer.interface import Request
 
 HOSTS = (
@@ -34,20 +34,20 @@ HOSTS = (
 
 _LOGIN_HOSTS = ("urs.earthdata.nasa.gov", "*.urs.earthdata.nasa.gov")
 _TOKEN_PROBLEM = "the Earthdata token is missing, has expired, or is not valid for this data"
-_PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+_WEB_PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
 
 class EarthdataClient(HttpClient):
     """Access data from https://www.earthdata.nasa.gov/.
 
-    To access data, you'll need a personal access token.
+    To access data, you need an Earthdata login or a personal access token. For a token:
 
     1. Create a new personal access token by going to https://urs.earthdata.nasa.gov/profile and
        then clicking "Generate Token" (you'll need to log in).
     2. Set an environment variable named `EARTHDATA_PAT` to your token.
     3. Use `EarthdataClient.from_config()` to create a new client.
 
-    You can also provide your token directly to `EarthdataClient.login()`.
+    You can also provide your token, or your user name and password, to `EarthdataClient.login()`.
 
     The token, the session's headers and the session's cookies are sent to every Earthdata host in a
     chain of redirects. They are not sent to the storage service at the end of the chain.
@@ -80,7 +80,7 @@ class EarthdataClient(HttpClient):
         credential: Credential | None = None,
     ) -> None:
         super().__init__(session, check_content_type, credential)
-        self._by_route = hosts is HOSTS
+        self._has_default_hosts = hosts is HOSTS
         self._hosts = HostPatterns(hosts)
         self._login_hosts = HostPatterns(login_hosts)
         if token:
@@ -106,8 +106,8 @@ class EarthdataClient(HttpClient):
         3. the token in the environment variable `EARTHDATA_PAT`
         4. the user name and password for the login host in `.netrc`
 
-        All of them are read now. With a user name, the token is requested from the login host when
-        the first file is requested.
+        The environment variable and `.netrc` are read during this call. With a user name, the
+        client requests the token from the login host before the first request for a file.
 
         Args:
             token: The Earthdata bearer token.
@@ -160,6 +160,7 @@ class EarthdataClient(HttpClient):
 
         Raises:
             MissingCredentialError: There is neither a token nor a login.
+            ConfigError: `.netrc` cannot be read.
         """
         return await cls.login(config.earthdata_token, config=config)
 
@@ -169,7 +170,7 @@ class EarthdataClient(HttpClient):
         Args:
             url: An absolute URL, or a URL without a scheme for a local path.
         """
-        return url in self._hosts or (self._by_route and super().claims(url))
+        return url in self._hosts or (self._has_default_hosts and super().claims(url))
 
     def trusts(self, url: URL, origin: URL) -> bool:
         """Return whether a hop may carry the session's headers, cookies and credentials.
@@ -193,18 +194,19 @@ class EarthdataClient(HttpClient):
     def _check_content_type(self, response: ClientResponse, request: Request) -> None:
         if self._is_login(response, request):
             raise LoginPageError(
-                f"{response.url.host} sent a login page instead of the file: {_TOKEN_PROBLEM}"
+                f"{redact_href(request.url)} cannot be read: {response.url.host} sent a login page "
+                f"instead of the file, because {_TOKEN_PROBLEM}"
             )
         super()._check_content_type(response, request)
 
     def _is_login(self, response: ClientResponse, request: Request) -> bool:
         if response.url in self._login_hosts and request.url not in self._login_hosts:
             return True
-        return headers.is_login_page(response) and not _is_page(request)
+        return response.content_type in _WEB_PAGE_TYPES and not _is_web_page(request)
 
 
-def _is_page(request: Request) -> bool:
+def _is_web_page(request: Request) -> bool:
     """Return whether the requested file is a web page."""
     if request.content_type:
-        return request.content_type.partition(";")[0].strip().lower() in _PAGE_TYPES
+        return request.content_type.partition(";")[0].strip().lower() in _WEB_PAGE_TYPES
     return PurePosixPath(request.url.path).suffix.lower() in (".html", ".htm", ".xhtml")

@@ -1,7 +1,7 @@
 """Earthdata login: exchange of a user name and password for a bearer token.
 
-`EarthdataClient.login` uses the login if no token is given. The login host allows two tokens per
-user, and returns an existing token until the token expires:
+`EarthdataClient.login` uses `EarthdataLogin` if no token is configured. The login host allows two
+tokens per user, and returns an existing token until the token expires:
 https://urs.earthdata.nasa.gov/documentation/for_users/user_token
 """
 
@@ -83,7 +83,11 @@ class EarthdataLogin:
             return False
         if refused.request_info.headers.get(hdrs.AUTHORIZATION) != f"Bearer {token.value}":
             return True
-        return await self._keeper.replace(token) and self._keeper.token != token
+        if not await self._keeper.replace(token):
+            return False
+        # Earthdata may return the same token with another lifetime.
+        replaced = self._keeper.token
+        return replaced is not None and replaced.value != token.value
 
     async def close(self) -> None:
         """Close the session of the token requests."""
@@ -127,7 +131,11 @@ def netrc_login(host: str) -> tuple[str, str] | None:
 
 
 def _lifetime(expiration: object) -> float:
-    """Return the seconds until the start of the day (UTC) on which a token expires."""
+    """Return the seconds until the start of the day (UTC) on which a token expires.
+
+    Args:
+        expiration: The day in the form MM/DD/YYYY. The lifetime is infinite for other values.
+    """
     try:
         day = datetime.strptime(str(expiration), "%m/%d/%Y").replace(tzinfo=UTC)
     except ValueError:

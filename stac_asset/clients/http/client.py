@@ -32,10 +32,12 @@ from stac_asset.redact import redact_href
 from stac_asset.transfer.interface import Request, Response, Stat
 
 _MAX_REDIRECTS = 10
+"""Number of redirects after which a request fails."""
 _IDENTITY_ENCODING: dict[str, str] = {hdrs.ACCEPT_ENCODING: "identity"}
-"""Requests the stored bytes, without compression: sizes and checksums refer to these bytes."""
+"""Header that requests the stored bytes without compression. Sizes and checksums refer to these
+bytes."""
 _FILE_STATUSES = frozenset({200, 203, 206})
-"""Statuses of responses that contain the file or a part; other 2xx responses do not."""
+"""Statuses of responses that contain the file or a part of the file."""
 _STATUS_HINTS = {
     202: "the server is still preparing the file",
     204: "the server has no bytes to send",
@@ -46,12 +48,11 @@ _HEAD_REFUSED_STATUSES = frozenset({400, 401, 403, 405, 501})
 
 
 class HttpClient(RangeClient):
-    """A simple client for making HTTP requests.
+    """A client for HTTP and HTTPS URLs.
 
-    By default, the client doesn't do any authentication. Configure the session to customize its
-    behavior. The session's headers, cookies and credentials are sent to the origin of each href,
-    and never to another origin after a redirect. The session's connections, timeouts and proxy are
-    used for redirects too.
+    By default, requests carry no credentials. Configure the session to add headers, cookies or
+    authentication. These are sent to the origin of each href, and never to another origin after a
+    redirect. The session's connections, timeouts and proxy are used for redirects too.
 
     Args:
         session: The session that will be used for all requests. Closing this client closes the
@@ -155,8 +156,7 @@ class HttpClient(RangeClient):
             request: The file and the requested bytes.
 
         Raises:
-            aiohttp.ClientResponseError: The server responded with an error status, or without the
-                file.
+            ResponseError: The server responded with an error status, or without the file.
             ContentTypeError: The content type of the response differs from the asset's.
         """
         with self.naming_credentials(request.url):
@@ -229,7 +229,7 @@ class HttpClient(RangeClient):
     async def _follow(
         self, method: str, url: URL, request_headers: dict[str, str], watched: bool = False
     ) -> ClientResponse:
-        href = origin = url
+        origin = url
         for _ in range(_MAX_REDIRECTS):
             trusted = self.trusts(url, origin)
             session = self.session if trusted else self._session_without_secrets()
@@ -248,7 +248,9 @@ class HttpClient(RangeClient):
                 return response
             response.release()
             url = headers.redirect_target(url, location)
-        raise TransferError(f"{redact_href(href)} redirects more than {_MAX_REDIRECTS} times")
+        raise TransferError(
+            f"{redact_href(origin)} cannot be read: stopped after {_MAX_REDIRECTS} redirects"
+        )
 
     def _session_without_secrets(self) -> ClientSession:
         if self._secretless_session is None:

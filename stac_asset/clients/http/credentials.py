@@ -20,7 +20,7 @@ from stac_asset.host_patterns import HostPatterns
 
 
 class Credential(Protocol):
-    """A secret for some hosts."""
+    """Interface of a credential: a secret for certain hosts."""
 
     async def headers(self, url: URL) -> Mapping[str, str]:
         """Return the headers with the secret for a URL; no headers for other hosts.
@@ -45,7 +45,7 @@ class Credential(Protocol):
 
 
 class HostHeaders:
-    """Constant headers for some hosts.
+    """Credential with constant headers for certain hosts.
 
     Args:
         headers: The headers.
@@ -69,7 +69,7 @@ class HostHeaders:
 
 
 def basic(username: str, password: str) -> str:
-    """Return the `Authorization` header of basic authentication.
+    """Return the value of the `Authorization` header for basic authentication.
 
     Args:
         username: The user name, without a colon.
@@ -87,10 +87,10 @@ def basic(username: str, password: str) -> str:
 
 
 class Credentials:
-    """A combination of credentials. If two set the same header, the later credential wins.
+    """A combination of credentials. If two set the same header, the later credential applies.
 
     Args:
-        credentials: The credentials. Closing this object closes them.
+        credentials: The credentials. Closing this object closes all of them.
     """
 
     def __init__(self, *credentials: Credential) -> None:

@@ -1,4 +1,4 @@
-"""Readers of response headers: byte range, validator, wait time, redirect target, login page.
+"""Readers of response headers: byte range, validator, wait time, redirect target.
 
 The HTTP clients and the token requests use these functions. `Retry-After` is also read for STAC
 APIs.
@@ -116,7 +116,7 @@ def redirect_target(url: URL, location: str) -> URL:
     try:
         target = url.join(URL(location, encoded=True))
         usable = target.scheme in ("http", "https") and bool(target.host)
-    except (ValueError, IndexError):  # yarl raises the latter for `https://[]@`.
+    except (ValueError, IndexError):  # yarl raises IndexError for `https://[]@`.
         usable = False
     if not usable:
         raise SchemeError(
@@ -124,15 +124,6 @@ def redirect_target(url: URL, location: str) -> URL:
             "http or https URL"
         )
     return target
-
-
-def is_login_page(response: ClientResponse) -> bool:
-    """Return whether a response is a web page, and thus probably a login page.
-
-    Args:
-        response: A response to a request for a file that is not a web page.
-    """
-    return response.content_type in ("text/html", "application/xhtml+xml")
 
 
 def _date(value: str | None) -> datetime | None:

@@ -1,4 +1,4 @@
-"""OAuth2 credential: a bearer token for some hosts, renewed during the run.
+"""OAuth2 credential: a bearer token for certain hosts, renewed during the run.
 
 `HttpClient` adds the token to requests for these hosts. The grants that obtain the token are in
 `oauth2_grants`.
@@ -36,10 +36,11 @@ _GRANT_ERRORS = (AuthError, ClientError, LookupError, ValueError)
 
 
 class OAuth2Bearer:
-    """A bearer token for some hosts, renewed as long as requests are made.
+    """Credential with an OAuth2 bearer token for certain hosts.
 
-    The first request that needs the token obtains it. Before the token expires, or after a server
-    refuses it with status 401, it is refreshed. If the refresh fails, a new token is requested.
+    The first request that needs the token obtains it. The token is refreshed before it expires, and
+    after a server refuses the token with status 401. If the refresh fails, a new token is
+    requested.
 
     Args:
         grant: The grant that obtains tokens. Closing this object closes the grant.
@@ -59,7 +60,7 @@ class OAuth2Bearer:
             config: A valid configuration with an `oauth2_grant`.
 
         Raises:
-            ConfigError: `oauth2_extra` contains a field that another parameter sets.
+            ConfigError: `oauth2_extra` contains a field that another parameter sets, or a token.
         """
         return cls(await grant_from_config(config), HostPatterns(config.oauth2_hosts))
 
@@ -103,7 +104,7 @@ class OAuth2Bearer:
             return self._token_from_grant()
         except (RequestFailedError, *_GRANT_ERRORS) as error:
             reason, transient = _reason(error), _is_transient(error)
-        # Raised outside the `except` block to have no `__context__`: errors of
+        # Raised outside the `except` block, so that the error has no `__context__`. Errors of
         # aiohttp-oauth2-client may contain the secrets that were sent.
         host = self._grant.token_url.host_port_subcomponent
         failure = TokenError(f"{host} issued no OAuth2 token: {reason}")

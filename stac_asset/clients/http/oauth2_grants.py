@@ -3,6 +3,7 @@
 - Token requests are retried, and redirects are refused.
 - Tokens without an expiration time are accepted.
 - Public clients send their `client_id` when they refresh a token.
+- A refresh token is kept if the server sends no new refresh token.
 
 `OAuth2Bearer` in `oauth2` uses the grants.
 """
@@ -41,8 +42,8 @@ Grant: TypeAlias = OAuth2Grant
 class RequestFailedError(Exception):
     """Raised when the last attempt of a token request failed.
 
-    This class is not a `StacAssetError`: aiohttp converts any `OSError` of a middleware to
-    `ClientOSError`, and some errors of this package are also an `OSError`.
+    This class is not a `StacAssetError`. aiohttp converts any `OSError` of a middleware to
+    `ClientOSError`, and some errors of this package are also `OSError`.
 
     Args:
         reason: Reason for the failure of the last attempt.
@@ -81,6 +82,8 @@ async def grant_from_config(config: Config) -> Grant:
 
 
 class _CorrectedGrant(OAuth2Grant):  # type: ignore[misc]
+    """Base class of the grants, with the corrections for responses and refresh tokens."""
+
     token: Any
 
     async def execute_token_request(self, data: Any) -> Any:

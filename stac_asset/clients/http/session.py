@@ -19,7 +19,7 @@ from yarl import URL
 from stac_asset.config import Config
 
 _CONNECT_TIMEOUT = 30.0
-"""Seconds."""
+"""Maximum seconds to establish a connection."""
 _WITHOUT_READ_TIMEOUT = ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT)
 
 _own_sessions: WeakSet[ClientSession] = WeakSet()
@@ -38,8 +38,8 @@ def session_from_config(
     Args:
         config: The configuration.
         default_headers: Headers of each request.
-        middlewares: aiohttp middlewares of each request. With middlewares, `http_client_timeout`
-            is not applied: the timeout is for one attempt, and a middleware may retry.
+        middlewares: aiohttp middlewares of each request. `http_client_timeout` is applied only
+            without middlewares: the timeout is for one attempt, and a middleware may retry.
     """
     session = ClientSession(
         connector=TCPConnector(limit=0, ttl_dns_cache=300),

@@ -15,8 +15,9 @@ from typing import Self
 from stac_asset.errors import TokenError
 
 _RENEW_EARLY = 60.0
+"""Seconds before expiry at which a token is renewed."""
 _RENEW_EARLY_SHARE = 0.1
-"""A token is renewed 60 seconds before expiry, or 10 % of the lifetime if that is shorter."""
+"""Share of the lifetime that applies in place of `_RENEW_EARLY`, if shorter."""
 _MIN_INTERVAL = 30.0
 """Minimum seconds between two failed token requests, and between two replacements of a token.
 
@@ -31,10 +32,10 @@ class Token:
     """The secret."""
 
     ends: float
-    """Time when the token expires."""
+    """Time at which the token expires."""
 
     due: float
-    """Time when the token should be renewed."""
+    """Time from which the token should be renewed."""
 
     @classmethod
     def lasting(cls, value: str, seconds: float) -> Self:
@@ -90,8 +91,9 @@ class TokenKeeper:
             refused: The refused token.
 
         Returns:
-            Whether there is a new token, from this call or an earlier call. Two replacements are
-            at least 30 seconds apart: if the new token is refused too, the token is not the cause.
+            Whether there is a new token, from this call or an earlier call. The result is False
+            within 30 seconds of the last replacement: if a server refuses a new token too, the
+            token is not the cause.
 
         Raises:
             TokenError: The endpoint issued no token.

@@ -23,8 +23,8 @@ class PlanetaryComputerClient(HttpClient):
 
     An href is signed with a SAS token if it is in Azure Blob Storage, not in the public thumbnail
     account, and not signed already. There is one token per container. Concurrent downloads share
-    one token request. The token is renewed before it expires, and replaced once if the storage
-    refuses it.
+    one token request. The client renews a token before the token expires, and replaces a token once
+    if the storage refuses the token.
 
     Args:
         session: The session that will be used for all requests. Closing this client closes the
@@ -94,7 +94,7 @@ class PlanetaryComputerClient(HttpClient):
         return client
 
     def claims(self, url: URL) -> bool:
-        """Return whether a URL is in Azure Blob Storage.
+        """Return whether a URL is in Azure Blob Storage or on one of `blob_hosts`.
 
         Args:
             url: An absolute URL, or a URL without a scheme for a local path.

@@ -25,9 +25,9 @@ from stac_asset.host_patterns import HostPattern
 from stac_asset.redact import redact_href
 
 _PUBLIC_ACCOUNTS = frozenset({"ai4edatasetspublicassets"})
-"""Accounts with public read access: the thumbnails."""
+"""Accounts with public read access, which contain thumbnails."""
 _SIGNATURE = frozenset({"st", "se", "sp", "sig"})
-"""Query parameters of signed hrefs. A single parameter shows that an href is signed."""
+"""Query parameters of SAS tokens. An href with such a parameter is signed."""
 
 # https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
@@ -36,7 +36,7 @@ _SAS_TOKEN = re.compile(r"[A-Za-z0-9%&=:._~+/,*-]+")
 
 
 class Container(NamedTuple):
-    """A container of blobs. Each container has a token."""
+    """A container of blobs. SAS tokens are issued per container."""
 
     account: str
     name: str
@@ -144,7 +144,7 @@ def _lifetime(expiry: object, now: datetime | None) -> float:
     """Return the seconds until a token expires.
 
     Args:
-        expiry: The expiration time, in ISO 8601.
+        expiry: The expiration time, in ISO 8601. The lifetime is infinite for other values.
         now: The time of the endpoint's clock, if known. The local clock may be wrong.
     """
     try:
@@ -156,7 +156,7 @@ def _lifetime(expiry: object, now: datetime | None) -> float:
 
 
 def _container(url: URL, hosts: tuple[HostPattern, ...]) -> Container | None:
-    """Return the container for the token that a URL needs, if a token is needed."""
+    """Return the container of a URL, if requests for the URL need a token."""
     if _SIGNATURE & url.query.keys():
         return None
     for host in hosts:

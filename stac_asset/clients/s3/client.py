@@ -57,10 +57,9 @@ _HEAD_REFUSED_STATUSES = frozenset({400, 405, 501})
 
 
 class S3Client(RangeClient):
-    """A client for interacting with s3 urls.
+    """A client for S3 URLs (`s3://bucket/key`).
 
-    To use the requester_pays option, you need to configure your AWS credentials. See the AWS
-    documentation for instructions.
+    `requester_pays` requires AWS credentials. See the AWS documentation for instructions.
 
     In the first attempt of the engine, botocore requests the headers of an object up to
     `max_attempts` times. In each further attempt of the engine, botocore sends a single request,
@@ -70,7 +69,7 @@ class S3Client(RangeClient):
         requester_pays: If true, the owner of the credentials pays for the requests.
         region_name: The default region, for items that declare no region.
         retry_mode: The retry mode, one of adaptive, legacy, or standard.
-        max_attempts: The maximum number of attempts.
+        max_attempts: The maximum number of attempts of botocore per request.
         endpoint_url: The URL of an S3-compatible service to use instead of AWS. Credentials are
             sent to this endpoint, but not to other endpoints that items declare.
         check_content_type: If true, a content type that differs from the asset's is an error. If
@@ -88,7 +87,7 @@ class S3Client(RangeClient):
     name = "s3"
 
     session: AioSession
-    """The session that will be used for all s3 requests."""
+    """The botocore session that will be used for all S3 requests."""
 
     region_name: str
     """The default region, for items that declare no region."""
@@ -100,7 +99,7 @@ class S3Client(RangeClient):
     """The retry mode: adaptive, legacy, or standard."""
 
     max_attempts: int
-    """The maximum number of attempts."""
+    """The maximum number of attempts of botocore per request."""
 
     endpoint_url: str | None
     """The URL of an S3-compatible service to use instead of AWS."""
@@ -175,7 +174,7 @@ class S3Client(RangeClient):
         )
 
     async def check(self, request: Request) -> None:
-        """Check that credentials are configured if the requester pays for an object.
+        """Check that credentials are configured, if the requester pays for an object.
 
         Args:
             request: The object.
@@ -208,7 +207,8 @@ class S3Client(RangeClient):
             request: The object and the requested bytes.
 
         Raises:
-            SchemeError: The scheme of the URL is not s3.
+            SchemeError: The URL is not an S3 URL.
+            HrefError: The URL has no bucket or no key.
             ContentTypeError: The content type of the object differs from the asset's.
         """
         with self.naming_credentials(request.url):
@@ -255,7 +255,7 @@ class S3Client(RangeClient):
         """Return the size and the content type that S3 reports for an object.
 
         The client calls head_object. If S3 refuses, the client calls get_object for one byte,
-        because responses to head_object contain no reason.
+        because only responses to get_object contain the reason for a refusal.
 
         Args:
             request: The object.

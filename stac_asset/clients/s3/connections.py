@@ -1,8 +1,8 @@
-"""Connections to S3: a botocore client per region, endpoint and signing, for a whole run.
+"""Connections to S3: a botocore client per region, endpoint and signing mode for a whole run.
 
 `S3Client` uses `Connections`, and `AttemptLimit` for the number of botocore's own retries.
 
-aiobotocore is imported inside functions for import time only: importing aiobotocore takes half as
+aiobotocore is imported inside functions for import time only. Importing aiobotocore takes half as
 long as importing the rest of this package.
 """
 
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client as BotocoreClient
 
 _CONNECT_TIMEOUT = 30.0
-"""Seconds."""
+"""Maximum seconds to establish a connection."""
 _UNLIMITED = 0
-"""Size of the connection pool. The engine limits the connections instead, because the engine does
-not count the time that a request waits for a connection as a stall."""
+"""Size of the connection pool. The engine limits the connections instead: while a request waits for
+the engine's limit, the stall timer does not run."""
 
 _single_attempt: ContextVar[bool] = ContextVar("_single_attempt", default=False)
-"""Whether botocore must not retry the current request."""
+"""Whether botocore sends the current request only once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Connections:
     async def client(
         self, session: AioSession, target: RequestTarget, options: ConnectionOptions
     ) -> BotocoreClient:
-        """Return the botocore client for a region, endpoint and signing.
+        """Return the botocore client for a region, endpoint and signing mode.
 
         Args:
             session: The botocore session that finds the credentials.
@@ -110,9 +110,9 @@ class Connections:
 class AttemptLimit:
     """Limit of botocore's retries for objects with failed requests.
 
-    The engine retries requests, and botocore retries inside each attempt of the engine. To add up
-    instead of multiplying, botocore makes a single request per further attempt of the engine, until
-    a request for the object succeeds.
+    The engine retries downloads, and botocore retries requests inside each attempt of the engine.
+    After a failed attempt, botocore sends a single request per attempt of the engine, until a
+    request for the object succeeds. The two numbers of attempts then add up and do not multiply.
     """
 
     def __init__(self) -> None:
@@ -176,9 +176,10 @@ async def _connect(
 
 
 def _parse_dates_quickly(session: AioSession) -> None:
-    """Replace botocore's timestamp parser, which is slow, by a parser of the HTTP date format.
+    """Replace botocore's slow timestamp parser by a parser of the HTTP date format.
 
-    botocore parses `Last-Modified` of each response. Other formats still use botocore's parser.
+    botocore parses the `Last-Modified` header of each response. Its own parser still reads dates in
+    other formats.
     """
     from botocore.utils import parse_timestamp
 
@@ -197,7 +198,12 @@ def _parse_dates_quickly(session: AioSession) -> None:
 def _refuse_retry(
     response: Any = None, caught_exception: Exception | None = None, **_: Any
 ) -> bool | None:
-    """Handle botocore's `needs-retry` event: refuse the retry if limited, otherwise abstain."""
+    """Handle botocore's `needs-retry` event.
+
+    Returns:
+        False to refuse the retry of a failed request that is sent only once, or None to leave the
+        decision to botocore.
+    """
     failed = caught_exception is not None or (
         response is not None and response[0].status_code >= 429
     )
@@ -207,8 +213,8 @@ def _refuse_retry(
 def _refuse_redirect(context: dict[str, Any], **_: Any) -> None:
     """Handle botocore's `before-call` event: disable region redirects of HeadBucket requests.
 
-    botocore sends HeadBucket to find a bucket's region, and would do so again if that request is
-    redirected too. botocore has no option for this, only the context key that it reads itself.
+    botocore sends HeadBucket to find a bucket's region, and would send another HeadBucket if that
+    request is redirected too. botocore has no option for this, only a key of the request context.
     """
     context.setdefault("s3_redirect", {})["redirected"] = True
 

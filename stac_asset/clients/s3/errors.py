@@ -104,12 +104,12 @@ def mapped_errors(shown: str, access: str = "") -> AbstractContextManager[None]:
 def describe_access(
     target: RequestTarget, signed: bool, storage: Storage | None, requester_pays: bool
 ) -> str:
-    """Return which credentials a request uses, for the message of an access error.
+    """Return a description of the credentials of a request, for the message of an access error.
 
     Args:
         target: The region and endpoint of the request.
         signed: Whether the request carries a signature.
-        storage: The item's storage extension fields, if any.
+        storage: The asset's storage extension fields, if any.
         requester_pays: Whether requester pays is enabled in the client.
     """
     if signed:
@@ -152,8 +152,8 @@ def _map_client_error(error: ClientError, shown: str, access: str) -> StacAssetE
         )
     if 300 <= status < 400:
         return TransferError(
-            f"{shown} is in another region or at another endpoint ({label}), which S3 does not "
-            "name. Check `s3_region_name` and `s3_endpoint_url`."
+            f"{shown} is in another region or at another endpoint, which S3 did not report "
+            f"({label}). Check `s3_region_name` and `s3_endpoint_url`."
         )
     # Some services send throttling and internal errors with a 4xx status.
     if _BUSY.fullmatch(code) and status < 500:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from yarl import URL
 
+from stac_asset.clients.s3.objects import key_of
 from stac_asset.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -131,10 +131,10 @@ class BucketPrefix:
 
     @classmethod
     def parse(cls, text: str) -> BucketPrefix:
-        """Parse `bucket` or `bucket/prefix`.
+        """Return the bucket and the prefix of a text.
 
         Args:
-            text: The text. It may start with `s3://`.
+            text: `bucket` or `bucket/prefix`. The text may start with `s3://`.
 
         Raises:
             ConfigError: The text contains no valid bucket name.
@@ -151,7 +151,5 @@ class BucketPrefix:
         return (
             url.scheme == "s3"
             and url.raw_host == self.bucket
-            and f"{unquote(str(url).partition('://')[2].partition('/')[2])}/".startswith(
-                self.prefix
-            )
+            and f"{key_of(url)}/".startswith(self.prefix)
         )

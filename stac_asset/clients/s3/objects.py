@@ -38,13 +38,22 @@ class RequestTarget:
     """Whether requests may carry a signature and the session token."""
 
 
-def object_of(url: URL) -> tuple[str, str]:
-    """Return the bucket and the key of an S3 URL.
+def key_of(url: URL) -> str:
+    """Return the key of an S3 URL; empty if missing.
 
     S3 URLs have no queries and fragments. Characters such as `?` and `#` are part of the key.
 
     Args:
         url: The URL. Its percent-encoding is decoded, because `parse_href` encodes keys.
+    """
+    return unquote(str(url).partition("://")[2].partition("/")[2])
+
+
+def object_of(url: URL) -> tuple[str, str]:
+    """Return the bucket and the key of an S3 URL.
+
+    Args:
+        url: The URL, as returned by `parse_href`.
 
     Raises:
         SchemeError: The URL is not an S3 URL.
@@ -52,7 +61,7 @@ def object_of(url: URL) -> tuple[str, str]:
     """
     if url.scheme != "s3":
         raise SchemeError(f"'{redact_href(url)}' is not an S3 URL")
-    key = unquote(str(url).partition("://")[2].partition("/")[2])
+    key = key_of(url)
     if not url.raw_host or not key:
         raise HrefError(
             f"'{redact_href(url)}' does not name an object. Use the form s3://bucket/key."
@@ -76,13 +85,13 @@ def request_target(
 ) -> RequestTarget:
     """Return the region and endpoint of an object, and whether requests are signed.
 
-    Credentials are sent to AWS and to the endpoint that the client is configured for. An endpoint
-    that only the item declares receives no credentials, because anyone can write an item.
+    Credentials are sent to the endpoint of the client's configuration, or to AWS. An endpoint that
+    only the item declares receives no credentials, because anyone can write an item.
 
     Args:
-        storage: The item's storage extension fields, if any.
-        region_name: The client's own region.
-        endpoint_url: The client's own endpoint; None for AWS.
+        storage: The asset's storage extension fields, if any.
+        region_name: The region of the client's configuration.
+        endpoint_url: The endpoint of the client's configuration; None for AWS.
     """
     region, endpoint, trusted = region_name, endpoint_url, True
     if storage is not None and storage.endpoint is not None:

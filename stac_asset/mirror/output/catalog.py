@@ -49,7 +49,8 @@ def write_catalog(
         rows: All items in the mirror.
         source: The href of the mirror's source, for the description of a new catalog.
         collections: The source's documents of collections, by id.
-        before: Ids of the mirror's collections before the run. Those without items are removed.
+        before: Ids of the mirror's collections before the run. The documents of collections that
+            have no items now are removed.
 
     Returns:
         Number of documents written.

@@ -80,6 +80,7 @@ def write_item(
     document = document_of(rewrite(prepared.item, with_checksums, config, path))
     document["properties"].pop(REMOVED, None)  # The source can be a mirror itself.
     failed = [outcome.key for outcome in outcomes if isinstance(outcome, Failed)]
+    # `rewrite` adds the `derived_from` link after all other links but `self`.
     *others, derived_from = [
         link for link in document["links"] if link["rel"] not in _STRUCTURAL_RELATIONS
     ]
@@ -118,6 +119,7 @@ def mark_removed(row: IndexRow, directory: Path, now: datetime) -> IndexRow:
 
 
 def _structural_links(path: Path, directory: Path, collection: str | None) -> list[dict[str, Any]]:
+    """Return the links of an item to the root, the parent and, if any, the collection."""
     root = relative_href(directory / CATALOG, path)
     links = [{"rel": "root", "href": root, "type": "application/json"}]
     if collection is None:

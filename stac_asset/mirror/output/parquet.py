@@ -1,4 +1,4 @@
-"""Writes the stac-geoparquet index of a mirror, which other tools can query."""
+"""Writes the GeoParquet file with the items of a mirror, which other tools can query."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def has_geoparquet() -> bool:
 
 
 def is_current(directory: Path) -> bool:
-    """Return whether the index is newer than the last change of the mirror.
+    """Return whether the GeoParquet file is newer than the last change of the mirror.
 
     Args:
         directory: The absolute path of the mirror.
@@ -49,7 +49,7 @@ def is_current(directory: Path) -> bool:
 
 
 def write_parquet(directory: Path, rows: Iterable[IndexRow]) -> None:
-    """Write the index of all items with a bounding box. Without such items, remove the index.
+    """Write the file with all items that have a bounding box, or remove the file if none has.
 
     Args:
         directory: The absolute path of the mirror.
@@ -57,7 +57,7 @@ def write_parquet(directory: Path, rows: Iterable[IndexRow]) -> None:
 
     Raises:
         ValueError: The items do not fit into one table.
-        DestinationError: The index cannot be written.
+        DestinationError: The file cannot be written.
     """
     import stac_geoparquet.arrow
 
@@ -82,13 +82,14 @@ def write_parquet(directory: Path, rows: Iterable[IndexRow]) -> None:
 
 
 def _copy(scratch: Path, path: Path, directory: Path) -> None:
-    with new_file(path, directory, wait=True) as index, scratch.open("rb") as file:
+    with new_file(path, directory, wait=True) as written, scratch.open("rb") as file:
         while block := file.read(1024 * 1024):
-            index.append(block)
-        index.commit()
+            written.append(block)
+        written.commit()
 
 
-def _items(directory: Path, rows: Iterable[IndexRow], index: Path) -> Iterator[dict[str, Any]]:
+def _items(directory: Path, rows: Iterable[IndexRow], parquet: Path) -> Iterator[dict[str, Any]]:
+    """Yield the item documents in the form of the table, with hrefs relative to the file."""
     for row in rows:
         path = directory / row.document
         document = json.loads(path.read_bytes())
@@ -100,15 +101,15 @@ def _items(directory: Path, rows: Iterable[IndexRow], index: Path) -> Iterator[d
         document["links"] = [
             # The mirror fields differ in type from item to item, and a column has one type.
             {name: value for name, value in link.items() if not name.startswith("mirror:")}
-            | {"href": _relative_to_index(link["href"], path, index)}
+            | {"href": _relative_to_parquet(link["href"], path, parquet)}
             for link in document["links"]
         ]
         for asset in document["assets"].values():
-            asset["href"] = _relative_to_index(asset["href"], path, index)
+            asset["href"] = _relative_to_parquet(asset["href"], path, parquet)
         yield document
 
 
-def _relative_to_index(href: str, document: Path, index: Path) -> str:
+def _relative_to_parquet(href: str, document: Path, parquet: Path) -> str:
     if is_absolute(href):
         return href
-    return relative_href(Path(absolute_href(href, str(document))), index)
+    return relative_href(Path(absolute_href(href, str(document))), parquet)

@@ -24,7 +24,7 @@ from stac_asset.mirror.output.item_documents import mark_removed
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window, moment
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.sources.interface import Source
+from stac_asset.mirror.sources.interface import ItemSource
 from stac_asset.mirror.state.row import IndexRow
 
 OnRemoved: TypeAlias = Literal["keep", "mark", "delete"]
@@ -55,7 +55,7 @@ def missing_from_search(
     ]
 
 
-async def removed_from_source(keys: Iterable[Key], source: Source) -> list[Key]:
+async def removed_from_source(keys: Iterable[Key], source: ItemSource) -> list[Key]:
     """Return the items that a source does not return by id.
 
     Args:
@@ -86,7 +86,7 @@ def mark(rows: Iterable[IndexRow], directory: Path, now: datetime) -> dict[Key, 
 def delete(rows: Iterable[IndexRow], directory: Path) -> None:
     """Delete items and asset files. Other files are kept.
 
-    The document is deleted last, so that the next run finds an item that a killed run left behind.
+    The document is deleted last, so that the next run still finds an item if this run is killed.
 
     Args:
         rows: The items, which the catalog no longer links to.
@@ -95,7 +95,8 @@ def delete(rows: Iterable[IndexRow], directory: Path) -> None:
     contained = ContainedDirectory(directory)
     for row in rows:
         document = directory / row.document
-        with suppress(FileNotFoundError), contained.open_folder(row.document) as folder:
+        with suppress(FileNotFoundError):
+            folder = contained.open_folder(row.document)
             for name, _ in row.files.values():
                 for file in (*part_names(name), name):
                     _unlink(file, folder)

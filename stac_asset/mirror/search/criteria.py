@@ -15,11 +15,12 @@ from stac_asset.mirror.search.window import Window, is_relative, window
 from stac_asset.stac.geometry import GEOMETRY_TYPES, bounds_of, boxes_overlap, without_heights
 
 _MAX_PAGE_SIZE = 10_000
+"""Maximum value of `page_size`, as in the STAC API specification (parameter `limit`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criteria:
-    """Search criteria. Each field narrows the search; without any, all items of the source match.
+    """Search criteria. Each field narrows the search. Without fields, all items match.
 
     Raises:
         ConfigError: A field is invalid; the message names the field.
@@ -122,7 +123,7 @@ class Criteria:
         """Return whether the bounding box of an item overlaps the searched area.
 
         Args:
-            bbox: Bounding box of the item. Without one, the item is outside of every area.
+            bbox: Bounding box of the item. An item without a bounding box matches no area.
         """
         area = self.bbox if self.bbox is not None else bounds_of(self.intersects)
         if area is None:

@@ -55,7 +55,7 @@ class Window:
         """Return whether a time span overlaps the window.
 
         Args:
-            start: Begin of the span. An unknown begin (None) never excludes the span.
+            start: Start of the span. An unknown start (None) never excludes the span.
             end: End of the span. An unknown end (None) never excludes the span.
         """
         after = self.end is not None and start is not None and start > self.end
@@ -113,7 +113,7 @@ def window(text: str | None, overlap: str, now: datetime, since: datetime | None
 
 
 def duration(text: str, field: str) -> relativedelta:
-    """Return a duration with calendar months and years.
+    """Return a duration, in which months and years are those of the calendar.
 
     Args:
         text: A duration such as `36 hours`.

@@ -1,4 +1,4 @@
-"""Requests to a STAC API by pystac-client, with the error types and timeouts of this library.
+"""Sends requests to a STAC API through pystac-client, with this library's errors and timeouts.
 
 `stac_api` uses this module. Secret headers are sent to the origin of the API only.
 """
@@ -44,12 +44,12 @@ class ApiIO(StacApiIO):
 
     @property
     def secrets(self) -> dict[str, str]:
-        """Headers with secrets for the API."""
+        """Secret headers for the API."""
         return self._adapter.secrets
 
     @secrets.setter
     def secrets(self, headers: dict[str, str]) -> None:
-        """Set the headers with secrets."""
+        """Set the secret headers."""
         self._adapter.secrets = headers
 
     def _remember_response(self, response: Response, *_: object, **__: object) -> None:

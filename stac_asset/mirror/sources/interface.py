@@ -1,4 +1,4 @@
-"""Interface of a source, which a run of a mirror asks for items and collections."""
+"""The interface through which a run of a mirror reads the items and collections of a source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stac_asset.mirror.search.window import Window
 from stac_asset.mirror.source_item import Key, SourceDocument
 
 
-class Source(Protocol):
+class ItemSource(Protocol):
     """Source of a mirror's items: a STAC API, a static catalog, or a file of items."""
 
     href: str
@@ -44,5 +44,9 @@ class Source(Protocol):
         ...
 
     def items_by_id(self, keys: Iterable[Key]) -> AsyncIterator[SourceDocument]:
-        """Yield the items with the given keys that the source still has."""
+        """Yield the items with the given keys that the source still has.
+
+        Raises:
+            SourceError: The source cannot be read.
+        """
         ...

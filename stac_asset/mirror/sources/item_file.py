@@ -1,4 +1,4 @@
-"""Item files as sources of a mirror."""
+"""Item files as sources of a mirror: all items are read, and filtered locally."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ class ItemFile:
 
         Raises:
             ConfigError: A criterion requires a STAC API, or the file has no item of a collection.
+            SourceError: The file is not an item collection.
         """
         check_static_criteria(criteria, self.href)
         missing = set(criteria.collections)
@@ -78,6 +79,9 @@ class ItemFile:
 
         Args:
             keys: Keys of items.
+
+        Raises:
+            SourceError: The file is not an item collection.
         """
         wanted = set(keys)
         for document in read_items(self._path, redact_href(self.href)) if wanted else ():

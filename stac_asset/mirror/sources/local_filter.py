@@ -1,4 +1,4 @@
-"""Filters the items of static catalogs and item files, which cannot search by themselves."""
+"""Applies search criteria to items of static catalogs and item files, which have no search."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ from stac_asset.clients.registry import Clients
 from stac_asset.config import Config
 from stac_asset.errors import ConfigError, SourceError, StacAssetError
 from stac_asset.hrefs import is_local, local_path, parse_href
-from stac_asset.mirror.sources.interface import Source
+from stac_asset.mirror.source_item import links_of
+from stac_asset.mirror.sources.interface import ItemSource
 from stac_asset.mirror.sources.item_file import ItemFile
 from stac_asset.mirror.sources.stac_api import StacApi, is_stac_api
 from stac_asset.mirror.sources.static_catalog import StaticCatalog
@@ -22,7 +23,7 @@ _MAX_HREF_LENGTH = 200
 """Maximum length of an href in an error message, in characters."""
 
 
-async def open_source(href: str, clients: Clients, config: Config, scratch: Path) -> Source:
+async def open_source(href: str, clients: Clients, config: Config, scratch: Path) -> ItemSource:
     """Return the source at an href.
 
     Args:
@@ -33,6 +34,7 @@ async def open_source(href: str, clients: Clients, config: Config, scratch: Path
 
     Raises:
         SourceError: The source cannot be read, or is of an unknown kind.
+        ConfigError: A required setting, such as a credential, is missing.
     """
     shown = redact_href(href)[:_MAX_HREF_LENGTH]
     if is_local(href):
@@ -46,9 +48,7 @@ async def open_source(href: str, clients: Clients, config: Config, scratch: Path
                 )
             return ItemFile(href, Path(href))
         data = await read_bytes(href, clients, config)
-    except ConfigError:
-        raise
-    except SourceError:
+    except (ConfigError, SourceError):
         raise
     except StacAssetError as error:
         raise SourceError(f"`source` '{shown}' cannot be read: {error}") from error
@@ -74,7 +74,7 @@ async def open_source(href: str, clients: Clients, config: Config, scratch: Path
 
 def _catalog_source(
     href: str, document: dict[str, Any], shown: str, clients: Clients, config: Config
-) -> Source:
+) -> ItemSource:
     """Return a STAC API or a static catalog, depending on the root document.
 
     Raises:
@@ -82,8 +82,7 @@ def _catalog_source(
     """
     if is_stac_api(document):
         return StacApi(href, document, clients, config)
-    links = document.get("links")
-    rels = {link.get("rel") for link in links if isinstance(link, dict)} if links else set()
+    rels = {link["rel"] for link in links_of(document)}
     if "conformsTo" in document:
         raise SourceError(
             f"`source` '{shown}' is a STAC API without search: the root has no link 'search'. Use "

@@ -11,7 +11,7 @@ from typing import Any
 
 from stac_asset.errors import SourceError
 from stac_asset.hrefs import absolute_href
-from stac_asset.mirror.source_item import Key, SourceDocument
+from stac_asset.mirror.source_item import Key, SourceDocument, links_of
 from stac_asset.redact import redact_href
 
 _MAX_PAGES_WITHOUT_NEW = 10
@@ -51,13 +51,13 @@ class Paging:
         """
         self._count_items(page)
         link = _next_link_of(page, self._href)
-        stuck = self._pages_without_new >= _MAX_PAGES_WITHOUT_NEW
-        # Some APIs link an empty page to a next page endlessly. Others return empty pages in the
-        # middle, if a filter excludes all items of a page. So an empty page ends the search only
-        # if no reported item is missing.
-        if link is None or (not page["features"] and (self.is_complete or stuck)):
+        is_repeating = self._pages_without_new >= _MAX_PAGES_WITHOUT_NEW
+        # Some APIs link each empty page to another empty page. Others return empty pages between
+        # pages with items, if a filter excludes all items of a page. So the search continues after
+        # an empty page only if the API reports more items.
+        if link is None or (not page["features"] and (self.is_complete or is_repeating)):
             return None
-        if stuck:
+        if is_repeating:
             raise SourceError(
                 f"Search at '{redact_href(self._href)}' returned {_MAX_PAGES_WITHOUT_NEW} pages in "
                 "a row without a new item. Report the repeated pages to the operator of the API."
@@ -79,22 +79,6 @@ class Paging:
         self._pages_without_new = 0 if new else self._pages_without_new + 1
         self._keys |= new
         self._count += len(keys)
-
-
-def links_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the valid links of a document: objects with a relation and an href.
-
-    Args:
-        document: The document, of any shape.
-    """
-    links = document.get("links")
-    return [
-        link
-        for link in (links if isinstance(links, list) else ())
-        if isinstance(link, dict)
-        and isinstance(link.get("rel"), str)
-        and isinstance(link.get("href"), str)
-    ]
 
 
 def _next_link_of(page: Mapping[str, Any], base: str) -> dict[str, Any] | None:

@@ -1,16 +1,16 @@
 """STAC APIs as sources of a mirror: collections, and the pages of a search.
 
 pystac-client builds the parameters of a search and reads the links between pages (`method`, `body`
-and `merge`). The loop over the pages is here, because `StacApiIO.get_pages` of pystac-client cannot
-do the following:
+and `merge`). The loop over the pages is in this module, because `StacApiIO.get_pages` of
+pystac-client cannot do the following:
 
-- Repeat only the failed page: after an error the generator of pages has ended.
+- Retry only the failed page: the generator of pages ends after an error.
 - Renew the secret headers before each attempt, which is asynchronous.
 - Continue after an empty page, if the API reports more items.
 - Detect pages that repeat, and searches that end too early.
 
-A search of our own without pystac-client would need more code: parameters differ between GET and
-POST, and so do the links between pages.
+A search without pystac-client would need more code, because parameters and links between pages
+differ between GET and POST.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from stac_asset.errors import (
 from stac_asset.hrefs import absolute_href
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window
-from stac_asset.mirror.source_item import Key, SourceDocument
+from stac_asset.mirror.source_item import Key, SourceDocument, links_of
 from stac_asset.mirror.sources.api_io import ApiIO
-from stac_asset.mirror.sources.paging import Paging, links_of
+from stac_asset.mirror.sources.paging import Paging
 from stac_asset.redact import redact_href
 from stac_asset.transfer.retry import retry
 
@@ -96,7 +96,7 @@ class StacApi:
             ConfigError: A collection does not exist, or the API does not support a criterion.
             SourceError: A request to the API failed.
         """
-        _filter_fields(criteria.filter)
+        _filter_fields(criteria.filter)  # Raises ConfigError for an invalid filter.
         for name, ends in _REQUIRED_CONFORMANCE.items():
             if getattr(criteria, name) is not None and not any(
                 uri.endswith(ends) for uri in self._conforms_to
@@ -181,6 +181,7 @@ class StacApi:
                         yield self._item(feature)
 
     def _item(self, feature: Any) -> SourceDocument:
+        """Return an item of a page. Relative hrefs are resolved against the URL of the item."""
         fields = feature if isinstance(feature, dict) else {}
         collection, name = fields.get("collection"), fields.get("id")
         base = self.href

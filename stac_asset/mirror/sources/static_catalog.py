@@ -1,4 +1,4 @@
-"""Static catalogs as sources of a mirror: all documents are read and filtered here."""
+"""Static catalogs as sources of a mirror: all documents are read, and items filtered locally."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stac_asset.errors import ConfigError, HrefError, SourceError, StacAssetErro
 from stac_asset.hrefs import absolute_href
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window
-from stac_asset.mirror.source_item import Key, SourceDocument
+from stac_asset.mirror.source_item import Key, SourceDocument, links_of
 from stac_asset.mirror.sources.local_filter import check_static_criteria, matches
 from stac_asset.redact import redact_href
 from stac_asset.stac.read import read_object
@@ -124,16 +124,14 @@ class StaticCatalog:
             document = self._root if href == self.href else await self._read_catalog(href)
             if document.get("type") == "Collection" and isinstance(document.get("id"), str):
                 self._collections.setdefault(document["id"], SourceDocument(document, href))
-            links = document.get("links")
-            for link in links if isinstance(links, list) else ():
-                rel = link.get("rel") if isinstance(link, dict) else None
+            for link in links_of(document):
                 try:
-                    target = absolute_href(link.get("href"), href) if rel else href
+                    target = absolute_href(link["href"], href)
                 except HrefError:
                     continue
-                if rel == "item":
+                if link["rel"] == "item":
                     items[target] = None
-                elif rel == "child" and target not in seen:
+                elif link["rel"] == "child" and target not in seen:
                     seen.add(target)
                     pending.append(target)
         self._item_hrefs = list(items)

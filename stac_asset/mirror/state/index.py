@@ -1,8 +1,9 @@
 """Reads and writes the state of a mirror directory.
 
-The state is in the item documents. The index saves reading them: a row is valid as long as the
-document has the same size and modification time. Documents without a valid row are read, for
-example if the index is missing or a run was killed before it wrote the index.
+The state is in the item documents. The index has a row for each document, so that a run need not
+read all documents. A row is valid as long as the document has the same size and modification time.
+Documents without a valid row are read, for example if the index is missing, or if the last run was
+killed before the index was written.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from stac_asset.destinations.local.documents import write_document
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import INDEX, SEARCHES, STARTED, document_name, document_of
+from stac_asset.mirror.state.layout import INDEX, SEARCHES, STARTED, document_name, document_path
 from stac_asset.mirror.state.row import IndexRow, index_row
 from stac_asset.mirror.state.version import Version
 from stac_asset.rewrite.serialize import json_bytes
@@ -30,7 +31,10 @@ class StartedItem:
     """Version of the item at the source."""
 
     since: float
-    """Start in seconds since the epoch. Files changed later have this or a later version."""
+    """Start of the download, in seconds since the epoch.
+
+    Files changed later have this version or a later version.
+    """
 
     search: str
     """Digest of the search that found the item."""
@@ -74,7 +78,7 @@ def read_state(directory: Path) -> MirrorState:
         if row is None or row.document_stat != stat:
             row = _read_row(document, directory, stat)
             state.documents_read += 1
-        if row is not None and row.document == document_of(row.key):
+        if row is not None and row.document == document_path(row.key):
             row.missing_files = tuple(
                 key
                 for key, (name, size) in row.files.items()
@@ -181,10 +185,10 @@ def _read_started(directory: Path) -> dict[Key, StartedItem]:
 def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the JSON objects of a file line by line. Invalid lines are skipped."""
     try:
-        text = path.read_bytes()
+        data = path.read_bytes()
     except OSError:
         return
-    for line in text.splitlines():
+    for line in data.splitlines():
         try:
             fields = json.loads(line)
         except (ValueError, RecursionError):

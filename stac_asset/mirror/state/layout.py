@@ -16,7 +16,7 @@ INDEX = ".mirror/index.ndjson"
 STARTED = ".mirror/begun.ndjson"
 SEARCHES = ".mirror/searches.json"
 
-RESERVED = {CATALOG: "the catalog", PARQUET: "the index", REPORT: "the report"}
+RESERVED = {CATALOG: "the catalog", PARQUET: "the GeoParquet file", REPORT: "the report"}
 """Names that items and collections cannot use, with the owner of each name.
 
 Names in `.mirror` need no entry: folders of items and collections never begin with a dot."""
@@ -36,7 +36,7 @@ REMOVED = "mirror:removed"
 _SPECIAL = re.compile(r"[#%/:?\\~]")
 
 
-def folder_of(key: Key) -> str:
+def item_folder(key: Key) -> str:
     """Return the folder of an item's files, relative to the mirror directory.
 
     Args:
@@ -46,13 +46,13 @@ def folder_of(key: Key) -> str:
     return f"{collection_folder(key.collection)}/{name}" if key.collection is not None else name
 
 
-def document_of(key: Key) -> str:
+def document_path(key: Key) -> str:
     """Return the path of an item's document, relative to the mirror directory.
 
     Args:
         key: Key of the item.
     """
-    folder = PurePosixPath(folder_of(key))
+    folder = PurePosixPath(item_folder(key))
     return str(folder / document_name(folder.name))
 
 

@@ -46,7 +46,7 @@ class IndexRow:
     """First and last time of the item (RFC 3339)."""
 
     removed: bool = False
-    """Whether the document is marked: the item has left the source."""
+    """Whether the document is marked as removed from the source."""
 
     missing_files: tuple[str, ...] = ()
     """Keys of assets with a missing file, or a file of another size. Not stored."""

@@ -1,4 +1,4 @@
-"""Versions of items, which tell whether an item changed at the source since the last run."""
+"""Versions of items, which show whether an item changed at the source since the last run."""
 
 from __future__ import annotations
 

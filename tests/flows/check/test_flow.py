@@ -99,7 +99,7 @@ async def test_flow_completes_with_warnings_when_assets_are_missing(
     else:
         found = states(task_runs)
         assert found["check a"] == ("Completed", "COMPLETED")
-        assert message(task_runs, "check a") == f"{len(origin.content('/a.tif')):,} bytes"
+        assert message(task_runs, "check a") == f"exists ({len(origin.content('/a.tif')):,} bytes)"
         assert found["check b"] == found["check c"] == ("Warned", "COMPLETED")
         assert "404 Not Found" in message(task_runs, "check b")
     result = await state.aresult()

@@ -23,7 +23,7 @@ from tests.support.items import make_item
 from tests.support.processes import wait_until
 from tests.support.server_logs import ServerLog, cancelled_run_errors
 from tests.support.stopping_contract import task_arguments
-from tests.support.workers import deploy, wait_for_final_state
+from tests.support.workers import deploy, final_flow_run_state
 
 
 class Hook:
@@ -167,7 +167,7 @@ async def test_cancellation_hook_of_deployment_run_downloads_asset(
     await wait_until((tmp_path / "started").exists)
     async with get_client() as client:
         await client.set_flow_run_state(run.id, Cancelling())
-    assert (await wait_for_final_state(run)).type == StateType.CANCELLED
+    assert (await final_flow_run_state(run)).type == StateType.CANCELLED
     file = tmp_path / "hook.json"
     await wait_until(lambda: file.exists() and file.read_text())
     assert json.loads(file.read_text()) == ["Cancelling", "Completed"]

@@ -31,6 +31,7 @@ from prefect_stac_asset.flows.tasks.download import download_asset
 from stac_asset.errors import ConfigError
 from stac_asset.testing import Origin, Stall
 from stac_asset.types import Downloaded, Skipped
+from tests.support.files import list_files
 from tests.support.flow_inputs import (
     OPTIONS,
     make_transfers,
@@ -41,7 +42,7 @@ from tests.support.flow_inputs import (
 )
 from tests.support.paths import ROOT
 from tests.support.prefect_reads import read_back, read_logs, states
-from tests.support.processes import block_until, list_files, poll, wait_until
+from tests.support.processes import block_until, poll, wait_until
 
 _RUNNERS = ROOT / "docs" / "runners.md"
 

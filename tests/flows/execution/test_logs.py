@@ -51,7 +51,7 @@ async def test_library_logs_are_sent_to_their_flow_run(
     second = await flows.download_item(href, str(tmp_path / "2"), return_state=True)
     for state in (first, second):
         (log,) = await read_logs(state, LIBRARY, 1)
-        assert (log.level, log.name) == (logging.WARNING, "stac_asset.plan")
+        assert (log.level, log.name) == (logging.WARNING, "stac_asset.plan.planner")
         assert "asset 'a' of item 'the-item' can't be verified" in log.message
 
 
@@ -86,7 +86,9 @@ async def test_warn_logs_each_failed_asset(
     assert first == (
         f"DownloadWarning: asset 'b' of item 'the-item': 404 Not Found for {origin.href('/b.tif')}"
     )
-    assert second.startswith("DownloadWarning: asset 'local' of item 'the-item': the href ")
+    assert second.startswith(
+        "DownloadWarning: asset 'local' of item 'the-item': remote item references local file "
+    )
 
 
 async def test_warn_logs_at_most_20_failed_assets(origin: Origin, tmp_path: Path) -> None:
@@ -96,11 +98,11 @@ async def test_warn_logs_at_most_20_failed_assets(origin: Origin, tmp_path: Path
         origin.remove(f"/{key}.tif")
     state = await flows.download_item(href, str(tmp_path), OPTIONS, "batch", return_state=True)
     report = tmp_path / "the-item.report.ndjson"
-    *shown, rest = await read_warnings(state, 21)
+    rest, *shown = await read_warnings(state, 21)
     assert rest == f"5 more assets failed. See the report {report}."
     assert len({line.partition(":")[0] for line in shown}) == 1
     checked = await flows.check_assets(href, OPTIONS, "batch", return_state=True)
-    *shown, rest = await read_warnings(checked, 21)
+    rest, *shown = await read_warnings(checked, 21)
     assert rest == "5 more assets failed."
     assert all("404 Not Found" in line for line in shown)
 

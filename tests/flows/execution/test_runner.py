@@ -22,6 +22,7 @@ from prefect_stac_asset.flows.execution.session import open_session
 from stac_asset import Config
 from stac_asset.errors import ConfigError, ResponseError
 from stac_asset.testing import Origin, Stall, Status
+from tests.support.files import list_files
 from tests.support.flow_inputs import (
     OPTIONS,
     make_transfers,
@@ -31,7 +32,7 @@ from tests.support.flow_inputs import (
     with_threads,
 )
 from tests.support.prefect_reads import read_back, states
-from tests.support.processes import list_files, wait_until
+from tests.support.processes import wait_until
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,8 @@ def cluster(cluster_log: ServerLog) -> Iterator[LocalCluster]:
         "os.dup2(log, 1), os.dup2(log, 2)\n"
     )
     with (
-        checked_log(cluster_log),
+        # A worker may lose the scheduler while the cluster stops.
+        checked_log(cluster_log, "Failed to communicate with scheduler during heartbeat"),
         LocalCluster(
             n_workers=2,
             threads_per_worker=1,

@@ -39,7 +39,7 @@ INVALID_INPUT: dict[str, tuple[type[Exception], str, dict[str, Any]]] = {
     "negative bytes": (ConfigError, "`max_bytes` must be at least 1", {"max_bytes": -5}),
     "include and exclude": (
         ConfigError,
-        "include and exclude",
+        "`include` and `exclude`",
         {"options": DownloadOptions(include=["a"], exclude=["b"])},
     ),
     "JSON text": (SourceError, "`source` is JSON text", {"source": '{"type": "Catalog"}'}),

@@ -115,7 +115,7 @@ async def test_collection_source_may_be_pystac_object(origin: Origin, tmp_path: 
         OPTIONS,
     )
     assert result.collection().assets["thumbnail"].href == "./thumbnail.png"
-    with pytest.raises(TypeError, match="is a STAC Collection, not a Item"):
+    with pytest.raises(TypeError, match="is a STAC Collection, not a STAC Item"):
         result.item()
 
 
@@ -128,13 +128,13 @@ class Case:
 
 INVALID_INPUT = {
     "include and exclude": Case(
-        ConfigError, "include and exclude", options={"include": ["a"], "exclude": ["b"]}
+        ConfigError, "`include` and `exclude`", options={"include": ["a"], "exclude": ["b"]}
     ),
     "fail-fast and warn": Case(
-        ConfigError, "warn and fail_fast", options={"warn": True, "fail_fast": True}
+        ConfigError, "`warn` and `fail_fast`", options={"warn": True, "fail_fast": True}
     ),
     "unknown client": Case(
-        ConfigError, "client_override 'unknown'", options={"client_override": "unknown"}
+        ConfigError, "`client_override` 'unknown'", options={"client_override": "unknown"}
     ),
     "path template outside of directory": Case(
         UnsafePathError, "path_template", path_template="../${id}"

@@ -308,13 +308,13 @@ async def test_deploy_registers_valid_deployments_and_reports_rejected_ones(
         *(f"{of.name}/{prefix}-{number}" for number, of in enumerate(FLOWS)),
         f"list-hosts/{prefix}-own",
     ]
-    assert created.startswith(f"error: deployment '{prefix}-new' is refused: ")
-    assert updated.startswith(f"deployment '{prefix}-old' is refused: ")
+    assert created.startswith(f"error: Prefect refused deployment '{prefix}-new': ")
+    assert updated.startswith(f"Prefect refused deployment '{prefix}-old': ")
     assert "'never'" in created
     assert "'never'" in updated
     assert with_fields == (
-        f"deployment '{prefix}-fields' is refused: Validation failed for field 'creds'. Failure "
-        "reason: 'hosts', 'token' do not match any of the regexes: '^\\\\$ref$'"
+        f"Prefect refused deployment '{prefix}-fields': Validation failed for field 'creds'. "
+        "Failure reason: 'hosts', 'token' do not match any of the regexes: '^\\\\$ref$'"
     )
     expected = [entry["parameters"] for entry in listed[1 : 1 + len(FLOWS)]]
     assert list((await stored_parameters(prefix)).values()) == expected

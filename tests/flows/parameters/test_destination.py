@@ -30,6 +30,7 @@ FLOWS = {
     "item collection": flows.download_item_collection,
     "mirror": flows.sync,
 }
+INSTRUCTION = " Set `directory` to another path."
 
 
 async def run_flow(name: str, origin: Origin, directory: str, **options: Any) -> State[Any]:
@@ -52,7 +53,7 @@ async def test_impossible_directory_fails_before_any_request(origin: Origin, nam
     await read_back(state, 0)
     error = await state.aresult(raise_on_failure=False)
     assert isinstance(error, DestinationError)
-    assert str(error) == "Cannot create directory '/dev/null/data': Not a directory"
+    assert str(error) == "Cannot create directory '/dev/null/data': Not a directory." + INSTRUCTION
     assert origin.requests == []
 
 
@@ -123,7 +124,10 @@ def test_error_names_reason_for_impossible_directory(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for place in (tmp_path / "file", tmp_path / "file" / "a" / "b", tmp_path / "link" / "a"):
-        assert error_message(place) == f"Cannot create directory '{place}': Not a directory"
+        assert (
+            error_message(place)
+            == f"Cannot create directory '{place}': Not a directory." + INSTRUCTION
+        )
     assert ": File name too long" in error_message(tmp_path / ("x" * 300) / "a")
     assert ": embedded null byte" in error_message(f"{tmp_path}/a\0b")
 
@@ -144,10 +148,12 @@ def read_only_directory() -> Iterator[Path]:
 def test_read_only_directory_is_rejected(read_only_directory: Path) -> None:
     assert (
         error_message(read_only_directory)
-        == f"Cannot write to directory '{read_only_directory}': Permission denied"
+        == f"Cannot write to directory '{read_only_directory}': Permission denied." + INSTRUCTION
     )
     new = read_only_directory / "a" / "b"
-    assert error_message(new) == f"Cannot create directory '{new}': Permission denied"
+    assert (
+        error_message(new) == f"Cannot create directory '{new}': Permission denied." + INSTRUCTION
+    )
 
 
 def test_check_creates_no_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

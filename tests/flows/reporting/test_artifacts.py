@@ -137,7 +137,7 @@ async def test_fail_fast_run_lists_error_in_artifacts(origin: Origin, tmp_path: 
     assert state.is_failed()
     found = await read_artifacts(state)
     assert set(found) == {PROGRESS, SUMMARY, FAILURES}
-    assert "no document was written" in found[SUMMARY]["data"]
+    assert "No report was written" in found[SUMMARY]["data"]
     (row,) = json.loads(found[FAILURES]["data"])
     assert (row["owner"], row["key"]) == ("item 'item_1'", "a0")
     assert "403" in row["error"]
@@ -166,7 +166,7 @@ async def test_run_that_fails_before_first_download_lists_errors(
     text = found[SUMMARY]["data"]
     assert text.startswith("# 0 of 6 assets downloaded\n")
     assert f"| Assets failed | {len(missing)} |" in text
-    assert "No document was written" in text
+    assert "No report was written" in text
     assert "## Failed" in text
     rows = sorted(json.loads(found[FAILURES]["data"]), key=lambda row: str(row["owner"]))
     assert [(row["owner"], row["key"]) for row in rows] == [row[:2] for row in missing]

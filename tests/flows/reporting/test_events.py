@@ -109,7 +109,7 @@ async def test_run_completes_when_server_rejects_events(
         raise ConnectionError("the server rejects events")
 
     monkeypatch.setattr("prefect_stac_asset.flows.reporting.events.get_events_client", refuse)
-    monkeypatch.setattr("prefect_stac_asset.flows.reporting.events._WAITING", 1)
+    monkeypatch.setattr("prefect_stac_asset.flows.reporting.events._MAX_QUEUED", 1)
     href = put_items(origin, *(f"i{number}" for number in range(5)))
     state = await flows.download_item_collection(href, str(tmp_path), OPTIONS, return_state=True)
     assert state.is_completed()

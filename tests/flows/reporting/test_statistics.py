@@ -49,7 +49,7 @@ def test_lists_in_statistics_have_maximum_length() -> None:
     assert [row.attempts for row in statistics.most_retried] == [6] * MAX_TOP_ASSETS
     assert len(statistics.failures) == MAX_FAILURES
     assert len(statistics.footprints) == MAX_FOOTPRINTS
-    assert statistics.received == statistics.moved == 15_000
+    assert statistics.received == statistics.received_so_far == 15_000
     assert "SECRET" not in str(statistics.failures)
 
 

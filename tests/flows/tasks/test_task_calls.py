@@ -20,7 +20,7 @@ from prefect_stac_asset import flows
 from tests.support.paths import ROOT
 from tests.support.remote_runs import TASKS, task_parameters, task_wrote_file, write_sources
 from tests.support.server_logs import checked_log
-from tests.support.task_runs import wait_for_final_state
+from tests.support.task_runs import final_task_run_state
 
 RUNNERS: dict[str, Any] = {
     "threads": ThreadPoolTaskRunner(max_workers=2),
@@ -117,7 +117,7 @@ async def test_delayed_tasks_complete_in_task_worker(sources: Path) -> None:
         for name, out in outs.items()
     }
     states = {
-        name: await wait_for_final_state(future.task_run_id) for name, future in futures.items()
+        name: await final_task_run_state(future.task_run_id) for name, future in futures.items()
     }
     assert [state for state in states.values() if not state.is_completed()] == []
     assert [name for name in TASKS if not task_wrote_file(name, outs[name])] == []

@@ -18,7 +18,8 @@ from stac_asset import (
 )
 from stac_asset.testing import Origin
 from tests.support.collections import collection_document
-from tests.support.remote_items import asset_hrefs, relative_files, remote_item
+from tests.support.files import relative_files
+from tests.support.remote_items import asset_hrefs, remote_item
 
 
 async def test_local_collection_assets_are_downloaded(shared_data: Path, tmp_path: Path) -> None:

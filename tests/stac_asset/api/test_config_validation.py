@@ -68,7 +68,7 @@ async def test_invalid_config_is_rejected(name: str, tmp_path: Path) -> None:
     call = calls(tmp_path)[name]
     with pytest.raises(CannotIncludeAndExclude):
         await call(Config(include=["a"], exclude=["b"]))
-    with pytest.raises(ConfigError, match="warn and fail_fast"):
+    with pytest.raises(ConfigError, match="`warn` and `fail_fast`"):
         await call(Config(warn=True, fail_fast=True))
     with pytest.raises(ConfigError, match="s3_max_attempts"):
         await call(Config(s3_max_attempts=0))
@@ -87,7 +87,7 @@ def test_all_functions_with_config_parameter_are_covered() -> None:
 
 
 async def test_warn_and_fail_fast_are_mutually_exclusive(tmp_path: Path, origin: Origin) -> None:
-    with pytest.raises(ConfigError, match="warn and fail_fast are mutually exclusive"):
+    with pytest.raises(ConfigError, match="`warn` and `fail_fast` are mutually exclusive"):
         await download_item(
             remote_item(origin, "a"), tmp_path, config=Config(warn=True, fail_fast=True)
         )

@@ -301,7 +301,7 @@ async def test_plan_raises_errors_of_download_before_first_byte(
     origin: Origin, tmp_path: Path
 ) -> None:
     item = item_with(origin, "a", "b")
-    with pytest.raises(ConfigError, match="include and exclude"):
+    with pytest.raises(ConfigError, match="`include` and `exclude`"):
         await plan_item(item, tmp_path, config=Config(include=["a"], exclude=["b"]))
     with pytest.raises(ConfigError, match="path_template"):
         await plan_item_collection(

@@ -18,7 +18,8 @@ from stac_asset import (
 )
 from stac_asset.errors import DestinationError, SizeError
 from stac_asset.testing import Delay, Origin, WrongType
-from tests.support.remote_items import asset_hrefs, relative_files, remote_item
+from tests.support.files import relative_files
+from tests.support.remote_items import asset_hrefs, remote_item
 
 
 async def test_existing_file_is_skipped_unless_overwrite_is_set(

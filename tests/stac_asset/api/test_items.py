@@ -23,7 +23,8 @@ from stac_asset import (
 )
 from stac_asset.errors import LocalHrefError, NotFoundError
 from stac_asset.testing import Delay, Origin, Stall, Status
-from tests.support.remote_items import asset_hrefs, relative_files, remote_item
+from tests.support.files import relative_files
+from tests.support.remote_items import asset_hrefs, remote_item
 
 
 async def test_item_and_assets_are_written(origin: Origin, config: Config, tmp_path: Path) -> None:

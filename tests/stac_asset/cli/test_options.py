@@ -61,10 +61,10 @@ def test_contradictory_or_invalid_options_are_rejected(
     origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     href = make_item(origin, "a")
-    assert "include and exclude" in read_single_error(
+    assert "`include` and `exclude`" in read_single_error(
         run_command("download", href, "-i", "a", "-x", "b")
     )
-    assert "warn and fail_fast" in read_single_error(
+    assert "`warn` and `fail_fast`" in read_single_error(
         run_command("download", href, "--warn", "--fail-fast")
     )
     line = read_single_error(run_command("download", href, "-t", "${id}"))

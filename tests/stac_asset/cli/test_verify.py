@@ -23,4 +23,7 @@ def test_verify_repairs_files_only_with_repair_option(origin: Origin, tmp_path: 
     assert (tmp_path / "a.tif").read_bytes() == origin.content("/a.tif")
     missing = tmp_path / "not there"
     result = run_command("verify", missing)
-    assert (result.code, result.errors) == (1, f"error: the directory {missing} does not exist\n")
+    assert (result.code, result.errors) == (
+        1,
+        f"error: the directory {missing} does not exist. Correct the path.\n",
+    )

@@ -274,6 +274,23 @@ def test_entry_point_adds_client(origin: Origin, package: Path) -> None:
     ]
 
 
+def test_entry_point_cannot_replace_built_in_client(origin: Origin, package: Path) -> None:
+    (points,) = package.glob("*.dist-info/entry_points.txt")
+    points.write_text("[stac_asset.clients]\nhttp = magic_client:MagicClient\n")
+    code = f"""
+        import sys
+        sys.path.insert(0, {str(package)!r})
+        from stac_asset import blocking
+        from stac_asset.clients.registry import get_client_classes
+        print([kind.__name__ for kind in get_client_classes()].count("MagicClient"))
+        print(len(blocking.read_href(sys.argv[1])))
+    """
+    href = origin.put("/a.tif", size=321)
+    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code), href]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("0\n321\n", "")
+
+
 def test_assets_are_downloaded_by_claiming_clients(
     origin: Origin, package: Path, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import gc
 import sys
 from pathlib import Path
 from typing import Any
@@ -48,12 +49,16 @@ class SystemCalls:
         self.calls: list[str] = []
 
     def __enter__(self) -> SystemCalls:
+        # Garbage of earlier tests may contain descriptors, which the collector would close.
+        gc.collect()
+        gc.disable()
         self._previous = sys.getprofile()
         sys.setprofile(self._record)
         return self
 
     def __exit__(self, *_: object) -> None:
         sys.setprofile(self._previous)
+        gc.enable()
 
     def _record(self, _: Any, event: str, function: Any) -> None:
         if event != "c_call":

@@ -172,7 +172,7 @@ async def test_document_cannot_overwrite_valid_file_of_another_document(
     after, planned = await repair_directory(tmp_path, config)
     assert [type(entry) for entry in planned] == [Unrepairable]
     assert isinstance(after["a"], Corrupt)
-    assert "another asset declares" in after["a"].reason
+    assert "another asset references the same file and declares different" in after["a"].reason
     assert (tmp_path / "a.tif").read_bytes() == good
 
 

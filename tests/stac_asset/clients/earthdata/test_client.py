@@ -205,13 +205,14 @@ async def test_login_page_is_an_error(
     content_type: str | None, checked: bool, earthdata: EarthdataOverTls, make_client: MakeClient
 ) -> None:
     client = make_client("expired", check_content_type=checked)
+    href = earthdata.put("/a.tif", b"pixels")
     with pytest.raises(LoginPageError) as raised:
-        await read_bytes(client, earthdata.put("/a.tif", b"pixels"), content_type)
+        await read_bytes(client, href, content_type)
     assert str(raised.value) == (
-        f"{LOGIN} sent a login page instead of the file: the Earthdata token is missing, has "
-        "expired, or is not valid for this data"
+        f"{href} cannot be read: {LOGIN} sent a login page instead of the file, because the "
+        "Earthdata token is missing, has expired, or is not valid for this data"
     )
-    assert not await client.href_exists(earthdata.put("/a.tif", b"pixels"))
+    assert not await client.href_exists(href)
 
 
 async def test_login_page_is_an_error_for_html_asset(

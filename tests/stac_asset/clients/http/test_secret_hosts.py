@@ -23,7 +23,7 @@ from tests.support.oauth2_server import (
 @pytest.mark.parametrize("grant", [CLIENT_CREDENTIALS, USER_PASSWORD, DEVICE_CODES])
 async def test_grant_requires_hosts(grant: dict[str, Any], make_config: MakeConfig) -> None:
     config = make_config(grant, oauth2_hosts=[])
-    with pytest.raises(ConfigError, match="needs oauth2_hosts too"):
+    with pytest.raises(ConfigError, match="also needs `oauth2_hosts`"):
         config.validate()
     with pytest.raises(ConfigError, match="oauth2_hosts"):
         await HttpClient.from_config(config)
@@ -34,7 +34,7 @@ async def test_grant_requires_hosts(grant: dict[str, Any], make_config: MakeConf
     "host", ["", "*", "*.", "a/b", "https://a.b/", "a.b:x", "a b", "a*.b", "[x]"]
 )
 def test_invalid_host_pattern_is_a_config_error(field: str, host: str) -> None:
-    with pytest.raises(ConfigError, match=f"{field}: .* is not a host pattern"):
+    with pytest.raises(ConfigError, match=f"`{field}`: .* is not a host pattern"):
         Config(**{field: [host]}).validate()  # type: ignore[arg-type]
 
 

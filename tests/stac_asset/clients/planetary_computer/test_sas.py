@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,13 +22,8 @@ from tests.stac_asset.clients.planetary_computer.conftest import MakeClient
 from tests.support.azurite import ACCOUNT, Azurite, TokenEndpoint
 from tests.support.client_reads import read_bytes
 from tests.support.loopback import recording_server, serve_handler
+from tests.support.processes import wait_until
 from tests.support.transfers import file_transfer
-
-
-async def wait_until(condition: Callable[[], bool], seconds: float = 240) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.05)
 
 
 async def test_concurrent_reads_share_a_token_request(

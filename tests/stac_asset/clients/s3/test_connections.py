@@ -18,9 +18,9 @@ from stac_asset.types import Storage
 from tests.support.s3_buckets import (
     HREF,
     RcloneBucket,
-    count_connections,
     error_body,
     fetch_object,
+    record_created_clients,
     s3_client,
 )
 
@@ -39,7 +39,7 @@ class TestConnections:
                 Storage(endpoint=other.url),
             ]
             async with s3_client(origin) as client:
-                created = count_connections(client)
+                created = record_created_clients(client)
                 await asyncio.gather(*(fetch_object(client, storage) for storage in storages * 10))
         assert len(created) == 3
 
@@ -81,7 +81,7 @@ class TestConnections:
         for name, data in expected.items():
             item.add_asset(name, pystac.Asset(rclone.put(f"many/{name}", data)))
         async with s3_client(rclone) as client:
-            created = count_connections(client)
+            created = record_created_clients(client)
             await download_item(item, tmp_path / "a", config=config, clients=[client])
             await download_item(item, tmp_path / "b", config=config, clients=[client])
         assert len(created) == 1
@@ -167,6 +167,6 @@ class TestRegions:
         origin.fault("*", Status(301, body=error_body("PermanentRedirect")), times=0)
         async with s3_client(origin) as client:
             with pytest.raises(
-                TransferError, match=r"\(PermanentRedirect\), which S3 does not name"
+                TransferError, match=r"which S3 did not report \(PermanentRedirect\)"
             ):
                 await fetch_object(client)
