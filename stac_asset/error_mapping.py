@@ -32,7 +32,7 @@ class mapped_errors:
     """Raise errors of this package in place of other errors. Cancellation is not affected.
 
     This is a class because each download needs several of these contexts, and a generator would
-    take twice as long.
+    take three times as long.
 
     Args:
         href: The requested href.

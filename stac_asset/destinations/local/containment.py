@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from weakref import WeakValueDictionary
@@ -39,20 +40,17 @@ class Folder:
     def __del__(self, _close: Callable[[int], None] = os.close) -> None:
         _close(self.fd)
 
-    def is_at(self, path: str) -> bool:
-        """Return whether a path leads to this folder.
+    def matches(self, found: os.stat_result) -> bool:
+        """Return whether a stat result is of this folder.
 
         Args:
-            path: The path.
+            found: The stat result.
         """
-        try:
-            return os.path.samestat(self._stat, os.stat(path))
-        except OSError:
-            return False
+        return os.path.samestat(self._stat, found)
 
     def is_same(self, other: Folder) -> bool:
         """Return whether both objects refer to the same folder."""
-        return os.path.samestat(self._stat, other._stat)
+        return self.matches(other._stat)
 
 
 class ContainedDirectory:
@@ -136,7 +134,7 @@ class ContainedDirectory:
         folder = self._recent
         if folder is None or folder.key != parent:
             folder = self._open.get(parent)
-        if folder is None or not folder.is_at(self._prefix + parent):
+        if folder is None or not self._leads_to(folder):
             folder = self._open[parent] = self._walk(parent, make)
         self._recent = folder
         return folder
@@ -149,17 +147,38 @@ class ContainedDirectory:
 
         Raises:
             DestinationError: The folder or the directory was moved, replaced or removed.
+            UnsafePathError: The folder was replaced by a symlink that leads outside.
         """
-        path = self.path_of(folder.key)
-        if folder.is_at(path):
+        if self._leads_to(folder):
             return
-        self._open.pop(folder.key, None)
+        with suppress(OSError):
+            # A symlink inside of the directory may lead to the folder.
+            if folder.key and self._walk(folder.key, make=False).is_same(folder):
+                return
         raise DestinationError(
-            f"the folder {path} was moved or replaced during the download. Run the download again."
+            f"the folder {self.path_of(folder.key)} was moved or replaced during the download. "
+            "Run the download again."
         )
 
+    def _leads_to(self, folder: Folder) -> bool:
+        """Return whether the path of a folder leads to the folder without symlinks.
+
+        The path of the directory itself may contain symlinks.
+        """
+        path = self.path
+        try:
+            found = os.stat(path)
+            for name in folder.key.split(os.sep) if folder.key else ():
+                path = f"{path}{os.sep}{name}"
+                found = os.lstat(path)
+                if stat.S_ISLNK(found.st_mode):
+                    return False
+        except OSError:
+            return False
+        return folder.matches(found)
+
     def _open_root(self, make: bool) -> Folder:
-        if self._root is None or not self._root.is_at(self.path):
+        if self._root is None or not self._leads_to(self._root):
             if make and self._make:
                 os.makedirs(self.path, exist_ok=True)
             self._root = Folder(os.open(self.path, _FOLDER), "")

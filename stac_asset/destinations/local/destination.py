@@ -132,7 +132,7 @@ class LocalDestination:
         """
         return _OpenUpload(self, key, source, declared, hashed, wait)
 
-    async def open_part_file(self, key: str, wait: bool = True) -> PartFile:
+    async def _open_part_file(self, key: str, wait: bool = True) -> PartFile:
         """Open the part file of a key.
 
         Args:
@@ -157,7 +157,7 @@ class LocalDestination:
                     logger.warning("waiting for another run or asset that is writing %s", path)
                 await asyncio.sleep(_POLL)
 
-    def start_upload(
+    def _start_upload(
         self, part: PartFile, source: str, declared: Declared, hashed: bool
     ) -> LocalUpload:
         """Return the upload to an open part file. The arguments are those of `open_upload`."""
@@ -176,7 +176,7 @@ class LocalDestination:
             UnsafePathError: The key leads outside of the directory.
             DestinationError: The file cannot be written.
         """
-        with await self.open_part_file(key) as part:
+        with await self._open_part_file(key) as part:
             await in_thread(_replace, part, data)
 
     async def remove_leftovers(self, key: str) -> None:
@@ -193,7 +193,7 @@ class LocalDestination:
 
 
 class _OpenUpload:
-    """The context of an upload. A generator would take a tenth of the time of a small download."""
+    """The context of an upload: opens the part file on entry, and closes both on exit."""
 
     __slots__ = ("_arguments", "_destination", "_key", "_part", "_upload", "_wait")
 
@@ -211,9 +211,9 @@ class _OpenUpload:
         self._arguments = source, declared, hashed
 
     async def __aenter__(self) -> LocalUpload:
-        self._part = await self._destination.open_part_file(self._key, self._wait)
+        self._part = await self._destination._open_part_file(self._key, self._wait)
         try:
-            self._upload = self._destination.start_upload(self._part, *self._arguments)
+            self._upload = self._destination._start_upload(self._part, *self._arguments)
         except BaseException:
             self._part.__exit__()
             raise

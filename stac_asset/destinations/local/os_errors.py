@@ -11,7 +11,7 @@ class map_os_errors:
     """Raise `DestinationError` or `UnsafePathError` for the errors of writing a file.
 
     This is a class because each file needs several of these contexts, and a generator would take
-    twice as long.
+    three times as long.
 
     Args:
         path: The file, for the message.

@@ -137,6 +137,7 @@ class PartFile:
 
         Raises:
             DestinationError: The part file cannot be synced or renamed, or its folder was moved.
+            UnsafePathError: The folder was replaced by a symlink that leads outside.
         """
         with map_os_errors(self.path):
             os.fsync(self.fd)

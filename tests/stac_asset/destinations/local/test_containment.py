@@ -141,8 +141,14 @@ def test_folder_replaced_by_symlink_is_not_followed(tmp_path: Path) -> None:
     (directory / "item").rename(tmp_path / "moved")
     (directory / "item").symlink_to(outside)
     os.close(os.open("b.tif", os.O_CREAT | os.O_WRONLY, dir_fd=folder.fd))
-    with pytest.raises(DestinationError, match="moved or replaced"):
+    with pytest.raises(UnsafePathError, match="leads outside"):
         contained.check_still_there(folder)
+    (directory / "item").unlink()
+    (directory / "item").symlink_to(tmp_path / "moved")
+    with pytest.raises(UnsafePathError, match="leads outside"):
+        contained.check_still_there(folder)
+    with pytest.raises(UnsafePathError, match="leads outside"):
+        contained.open_folder("item/b.tif")
     (directory / "item").unlink()
     (directory / "item").mkdir()
     with pytest.raises(DestinationError, match="moved or replaced"):

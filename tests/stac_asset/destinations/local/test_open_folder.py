@@ -46,3 +46,12 @@ def test_moved_directory_fails_the_check_for_its_own_files(
         (tmp_path / "out").mkdir()
     with pytest.raises(DestinationError, match=r"out/? was moved or replaced"):
         directory.check_still_there(folder)
+
+
+def test_folder_is_shared_until_it_is_moved(directory: ContainedDirectory, tmp_path: Path) -> None:
+    folder = directory.open_folder(KEY, make=True)
+    assert directory.open_folder("folder/other", make=True) is folder
+    (tmp_path / "out" / "folder").rename(tmp_path / "elsewhere")
+    with pytest.raises(FileNotFoundError):
+        directory.open_folder(KEY)
+    assert not directory.open_folder(KEY, make=True).is_same(folder)
