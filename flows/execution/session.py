@@ -39,6 +39,7 @@ from prefect_stac_asset.flows.parameters.options import DownloadOptions
 from stac_asset import Config
 from stac_asset.clients import Clients
 from stac_asset.destinations import LocalDestinations
+from stac_asset.notices import collect_notices
 from stac_asset.transfer.engine import Engine
 from stac_asset.types import Outcome, Transfer
 
@@ -97,25 +98,26 @@ async def open_session(
         ConfigError: A block is not saved, or its credentials are incomplete.
     """
     limits = run_limits(max_concurrent_downloads, config.max_connections_per_host)
-    async with open_clients(credentials, config) as own, Clients(config, own) as clients:
-        session = Session(
-            config=config,
-            clients=clients,
-            engine=Engine(
-                clients,
-                config,
-                LocalDestinations(config.make_directory),
-                hosts=partial(connection_to_host, limits),
-            ),
-            max_concurrent_downloads=max_concurrent_downloads,
-            limits=limits,
-            credentials=blocks_or_references(credentials),
-        )
-        token = _current.set(session)
-        try:
-            yield session
-        finally:
-            _current.reset(token)
+    with collect_notices():
+        async with open_clients(credentials, config) as own, Clients(config, own) as clients:
+            session = Session(
+                config=config,
+                clients=clients,
+                engine=Engine(
+                    clients,
+                    config,
+                    LocalDestinations(config.make_directory),
+                    hosts=partial(connection_to_host, limits),
+                ),
+                max_concurrent_downloads=max_concurrent_downloads,
+                limits=limits,
+                credentials=blocks_or_references(credentials),
+            )
+            token = _current.set(session)
+            try:
+                yield session
+            finally:
+                _current.reset(token)
 
 
 async def in_session(

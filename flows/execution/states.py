@@ -152,8 +152,9 @@ def flow_state(errors: Sequence[Exception], total: int, warn: bool, result: Down
         message = f"{result.downloaded} of {total} assets downloaded"
         if result.skipped:
             message += f", {result.skipped} already present"
-        return Completed(message=message, data=result)
+        return Completed(message=result.message(message), data=result)
     error = DownloadError(errors, total=total)
     if not warn:
         raise error
-    return Completed(name=COMPLETED_WITH_WARNINGS, message=str(error), data=result)
+    message = result.message(str(error))
+    return Completed(name=COMPLETED_WITH_WARNINGS, message=message, data=result)

@@ -37,6 +37,7 @@ from stac_asset.mirror.run import Mirror
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.sources.open import open_source
 from stac_asset.mirror.state.layout import CATALOG, REPORT
+from stac_asset.notices import notice_lines
 from stac_asset.types import Failed
 
 NOTHING_NEW = "NothingNew"
@@ -164,7 +165,7 @@ class _Run:
         await plan.write(result.summary())
         return Completed(
             name=NOTHING_NEW if _has_no_changes(result) else DRY_RUN,
-            message=result.summary(),
+            message=result.message(result.summary()),
             data=result,
         )
 
@@ -205,7 +206,7 @@ class _Run:
         if report.errors:
             return flow_state(report.errors, report.total, self._session.config.warn, result)
         name = NOTHING_NEW if _has_no_changes(result) else None
-        return Completed(name=name, message=result.summary(), data=result)
+        return Completed(name=name, message=result.message(result.summary()), data=result)
 
     async def _find_changes(self) -> None:
         await self._mirror.find_changes()
@@ -271,4 +272,5 @@ def _empty_result(mirror: Mirror, started: float) -> DownloadResult:
         failed=0,
         bytes=0,
         seconds=round(time.monotonic() - started, 3),
+        notices=notice_lines(),
     )

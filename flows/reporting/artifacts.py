@@ -206,6 +206,8 @@ def summary(
     if result is not None:
         elsewhere += " and the report"
     parts += failed_section(errors, statistics.failed, elsewhere)
+    if result is not None and result.notices:
+        parts.append("## Notices\n\n" + "\n".join(f"- {plain(line)}" for line in result.notices))
     parts += [f"## {title}\n\n![{title}]({url})" for title, url in images]
     if statistics.slowest:
         parts += ["## Slowest assets", _assets(statistics.slowest)]

@@ -15,6 +15,7 @@ from stac_asset.destinations import BusyError
 from stac_asset.destinations.local.documents import new_file
 from stac_asset.destinations.local.part_file import PartFile
 from stac_asset.errors import DestinationError
+from stac_asset.notices import notice_lines
 from stac_asset.types import Downloaded, Failed, Outcome, Skipped, outcome_row
 
 WriteRow: TypeAlias = Callable[[Mapping[str, Any]], None]
@@ -131,6 +132,7 @@ class Report:
             failed=len(self.errors),
             bytes=self._bytes,
             seconds=round(seconds, 3),
+            notices=notice_lines(),
         )
 
 

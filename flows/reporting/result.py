@@ -15,6 +15,9 @@ from stac_asset.stac.parse import item_of, load_stac
 
 _T = TypeVar("_T")
 
+_MAX_NOTICES = 3
+"""Maximum number of notices in the message of a state."""
+
 
 class DownloadResult(BaseModel):
     """The result of a download flow.
@@ -47,6 +50,17 @@ class DownloadResult(BaseModel):
 
     seconds: float
     """Wall time of the run, in seconds."""
+
+    notices: list[str] = []
+    """Conditions that no asset failed for, such as skipped assets. One line each."""
+
+    def message(self, text: str) -> str:
+        """Return a text for the message of a state, followed by the first notices.
+
+        Args:
+            text: The text.
+        """
+        return ". ".join([text, *self.notices[:_MAX_NOTICES]])
 
     def summary(self) -> str:
         """Return the counts as a phrase."""

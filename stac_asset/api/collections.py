@@ -8,6 +8,7 @@ from stac_asset.api.dry_run import Plan, dry_run
 from stac_asset.api.run import Run
 from stac_asset.clients.base import Client
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
+from stac_asset.notices import collect_notices
 from stac_asset.types import MessageQueue, PathLikeObject
 
 
@@ -48,9 +49,10 @@ async def download_item(
         DownloadError: Assets failed. All other assets and the item document were written.
         StacAssetError: The first failure, if `fail_fast` is set. No document is written.
     """
-    run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
-    work = run.plan_item(item, file_name, infer_file_name)
-    return await run.download(item, work, keep_non_downloaded)
+    with collect_notices():
+        run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
+        work = run.plan_item(item, file_name, infer_file_name)
+        return await run.download(item, work, keep_non_downloaded)
 
 
 async def download_collection(
@@ -90,9 +92,10 @@ async def download_collection(
         DownloadError: Assets failed. All other assets and the document were written.
         StacAssetError: The first failure, if `fail_fast` is set. No document is written.
     """
-    run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
-    work = run.plan_collection(collection, file_name)
-    return await run.download(collection, work, keep_non_downloaded)
+    with collect_notices():
+        run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
+        work = run.plan_collection(collection, file_name)
+        return await run.download(collection, work, keep_non_downloaded)
 
 
 async def download_item_collection(
@@ -132,9 +135,10 @@ async def download_item_collection(
         DownloadError: Assets failed. All other assets and the document were written.
         StacAssetError: The first failure, if `fail_fast` is set. No document is written.
     """
-    run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
-    work = run.plan_item_collection(item_collection, file_name, path_template)
-    return await run.download_item_collection(item_collection, work, keep_non_downloaded)
+    with collect_notices():
+        run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
+        work = run.plan_item_collection(item_collection, file_name, path_template)
+        return await run.download_item_collection(item_collection, work, keep_non_downloaded)
 
 
 async def plan_item(
@@ -162,10 +166,11 @@ async def plan_item(
         ConfigError: The configuration is invalid.
         AssetOverwriteError: Two assets would have the same file.
     """
-    run = Run(directory, config, clients=clients)
-    return await dry_run(
-        run, run.plan_item(item, file_name, infer_file_name), max_concurrent_downloads
-    )
+    with collect_notices():
+        run = Run(directory, config, clients=clients)
+        return await dry_run(
+            run, run.plan_item(item, file_name, infer_file_name), max_concurrent_downloads
+        )
 
 
 async def plan_collection(
@@ -190,8 +195,11 @@ async def plan_collection(
         ConfigError: The configuration is invalid.
         AssetOverwriteError: Two assets would have the same file.
     """
-    run = Run(directory, config, clients=clients)
-    return await dry_run(run, run.plan_collection(collection, file_name), max_concurrent_downloads)
+    with collect_notices():
+        run = Run(directory, config, clients=clients)
+        return await dry_run(
+            run, run.plan_collection(collection, file_name), max_concurrent_downloads
+        )
 
 
 async def plan_item_collection(
@@ -218,6 +226,7 @@ async def plan_item_collection(
         ConfigError: The configuration or `path_template` is invalid.
         AssetOverwriteError: Two assets would have the same file.
     """
-    run = Run(directory, config, clients=clients)
-    work = run.plan_item_collection(item_collection, file_name, path_template)
-    return await dry_run(run, work, max_concurrent_downloads)
+    with collect_notices():
+        run = Run(directory, config, clients=clients)
+        work = run.plan_item_collection(item_collection, file_name, path_template)
+        return await dry_run(run, work, max_concurrent_downloads)

@@ -193,6 +193,7 @@ def _source(href: str) -> str | bytes:
 
 def _run(command: Coroutine[Any, Any, _T]) -> _T:
     from stac_asset.concurrency import new_runner
+    from stac_asset.notices import collect_notices
 
-    with new_runner() as runner:
+    with collect_notices(), new_runner() as runner:
         return runner.run(command)
