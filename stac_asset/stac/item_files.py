@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stac_asset.errors import ConfigError, SourceError
+from stac_asset.stac.parquet_items import read_parquet
 
 _NDJSON_SUFFIXES = {".ndjson", ".jsonl", ".geojsonl", ".geojsonseq"}
 _PARQUET_SUFFIXES = {".parquet", ".geoparquet"}
@@ -42,7 +43,7 @@ def read_items(path: Path, name: str) -> Iterator[dict[str, Any]]:
     """
     suffix = path.suffix.lower()
     read = (
-        _read_parquet
+        read_parquet
         if suffix in _PARQUET_SUFFIXES
         else _read_ndjson
         if suffix in _NDJSON_SUFFIXES
@@ -81,19 +82,3 @@ def _read_ndjson(path: Path) -> Iterator[dict[str, Any]]:
                     yield json.loads(line.strip(_NDJSON_SPACE))
                 except (ValueError, RecursionError) as error:
                     raise ValueError(f"line {number} is not valid JSON: {error}") from None
-
-
-def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        import pyarrow.parquet
-        import stac_geoparquet.arrow
-    except ImportError:
-        raise ConfigError(
-            "Reading stac-geoparquet requires an extra: "
-            "`pip install 'prefect-stac-asset[geoparquet]'`."
-        ) from None
-    # Python's error for a missing file is shorter than that of pyarrow.
-    with path.open("rb") as opened, pyarrow.parquet.ParquetFile(opened) as file:
-        for batch in file.iter_batches(batch_size=1000):
-            table = pyarrow.Table.from_batches([batch])
-            yield from stac_geoparquet.arrow.stac_table_to_items(table)

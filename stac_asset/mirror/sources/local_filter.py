@@ -8,11 +8,17 @@ from stac_asset.errors import ConfigError
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window, span_of
 from stac_asset.mirror.source_item import SourceDocument
+from stac_asset.notices import notice
 from stac_asset.redact import redact_href
 from stac_asset.stac.geometry import bbox_of
 
 _API_ONLY = ("intersects", "query", "filter", "sortby")
 """Criteria that only STAC APIs support."""
+
+NO_POSITION = (
+    "Items without a valid bounding box or geometry are left out, because the search has an area"
+)
+"""The notice for items that have no position to compare with `search.bbox`."""
 
 
 def check_static_criteria(criteria: Criteria, href: str) -> None:
@@ -36,7 +42,8 @@ def check_static_criteria(criteria: Criteria, href: str) -> None:
 def matches(document: Any, criteria: Criteria, window: Window) -> bool:
     """Return whether an item matches a search.
 
-    Documents that are not items match, so that the run reports them.
+    Documents that are not items match, so that the run reports them. Items without a position match
+    no area, and are reported with a notice.
 
     Args:
         document: The item's document, of any shape.
@@ -47,5 +54,10 @@ def matches(document: Any, criteria: Criteria, window: Window) -> bool:
     if key is None:
         return True
     start, end = span_of(document)
+    if not (criteria.matches_ids(*key) and window.touches(start, end)):
+        return False
     bbox = bbox_of(document)
-    return criteria.matches_ids(*key) and criteria.covers(bbox) and window.touches(start, end)
+    if bbox is None and not criteria.covers(None):
+        notice(NO_POSITION, f"item '{key.id}'")
+        return False
+    return criteria.covers(bbox)

@@ -42,6 +42,7 @@ from stac_asset.mirror.source_item import Key, SourceDocument, links_of
 from stac_asset.mirror.sources.api_io import ApiIO
 from stac_asset.mirror.sources.paging import Paging
 from stac_asset.redact import redact_href
+from stac_asset.stac.geometry import split_at_antimeridian
 from stac_asset.transfer.retry import retry
 
 _DEFAULT_PAGE_SIZE = 500
@@ -135,6 +136,9 @@ class StacApi:
     async def items(self, criteria: Criteria, window: Window) -> AsyncIterator[SourceDocument]:
         """Yield the items of a search, page by page. A failed page is retried.
 
+        A bounding box across the antimeridian is searched as two boxes, because some APIs return
+        the items of the other side of the world.
+
         Args:
             criteria: The search criteria.
             window: Time window of the search.
@@ -144,7 +148,6 @@ class StacApi:
         """
         self.is_complete = False
         fields: dict[str, Any] = {
-            "bbox": criteria.bbox,
             "intersects": criteria.intersects,
             "query": criteria.query,
             "sortby": list(criteria.sortby) or None,
@@ -154,10 +157,22 @@ class StacApi:
         }
         if criteria.datetime is not None:
             fields["datetime"] = str(window)
-        async for page, is_complete in self._pages({**fields, **_filter_fields(criteria.filter)}):
-            for feature in page["features"]:
-                yield self._item(feature)
-            self.is_complete = is_complete
+        fields |= _filter_fields(criteria.filter)
+        bbox = criteria.bbox
+        boxes = split_at_antimeridian(bbox) if bbox is not None else [None]
+        found: set[Key | None] = set()
+        completed: list[bool] = []
+        for box in boxes:
+            is_complete = False
+            async for page, is_complete in self._pages({**fields, "bbox": box}):  # noqa: B007
+                for feature in page["features"]:
+                    item = self._item(feature)
+                    if item.key is None or item.key not in found:
+                        yield item
+                if len(boxes) > 1:
+                    found |= {self._item(feature).key for feature in page["features"]}
+            completed.append(is_complete)
+        self.is_complete = all(completed)
 
     async def items_by_id(self, keys: Iterable[Key]) -> AsyncIterator[SourceDocument]:
         """Yield the items with the given keys that the API still has.
