@@ -391,6 +391,8 @@ class ResponseError(DescribedError, TransferError, ClientResponseError):
             retry_after: Seconds to wait before the next attempt, as requested by the server.
             hint: Advice for the user, if any.
         """
+        if status == 407 and not hint:
+            hint = "the proxy requires user and password in the URL of `HTTP_PROXY`"
         match status:
             case 404 | 410:
                 kind: type[ResponseError] = ResponseNotFoundError

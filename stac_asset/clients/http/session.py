@@ -12,10 +12,10 @@ from aiohttp import (
     ClientSession,
     ClientTimeout,
     DummyCookieJar,
-    TCPConnector,
 )
 from yarl import URL
 
+from stac_asset.clients.network import connector_from_environment
 from stac_asset.config import Config
 
 _CONNECT_TIMEOUT = 30.0
@@ -33,7 +33,8 @@ def session_from_config(
 ) -> ClientSession:
     """Return a session with the timeouts of a configuration.
 
-    The session has no limit on connections, because the engine limits them.
+    The session has no limit on connections, because the engine limits them. The environment
+    declares the proxies and the certificates.
 
     Args:
         config: The configuration.
@@ -42,7 +43,7 @@ def session_from_config(
             without middlewares: the timeout is for one attempt, and a middleware may retry.
     """
     session = ClientSession(
-        connector=TCPConnector(limit=0, ttl_dns_cache=300),
+        connector=connector_from_environment(limit=0, ttl_dns_cache=300),
         headers=default_headers or {},
         middlewares=middlewares,
         timeout=ClientTimeout(

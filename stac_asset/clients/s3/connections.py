@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
+from stac_asset.clients.network import CertificateSources, EnvironmentConnector, Proxies
 from stac_asset.clients.s3.objects import RequestTarget
 from stac_asset.errors import TransferError
 
@@ -151,7 +153,6 @@ async def _connect(
         "connect_timeout": _CONNECT_TIMEOUT,
         "read_timeout": options.read_timeout,
         "max_pool_connections": _UNLIMITED,
-        "http_session_cls": _http_session_class(),
         # botocore's default names the machine and its kernel, and is built for each request.
         "user_agent": f"stac-asset Botocore/{botocore_version}",
         # `S3Client` requests checksums for whole objects only: some services send the checksum of
@@ -173,6 +174,21 @@ async def _connect(
         events.register_first("needs-retry.s3", _refuse_retry)
         events.register("before-call.s3.HeadBucket", _refuse_redirect)
         yield client
+
+
+def use_environment(session: AioSession) -> None:
+    """Let all clients of a session use the proxies and certificates of the environment.
+
+    This includes the clients that botocore creates to request credentials.
+
+    Args:
+        session: The botocore session.
+    """
+    from aiobotocore.config import AioConfig
+
+    # Without proxies for botocore, `EnvironmentConnector` selects the proxy of each request.
+    config = AioConfig(http_session_cls=_http_session_class(), proxies={})
+    session.set_default_client_config(config)
 
 
 def _parse_dates_quickly(session: AioSession) -> None:
@@ -223,14 +239,35 @@ def _refuse_redirect(context: dict[str, Any], **_: Any) -> None:
 def _http_session_class() -> type[AIOHTTPSession]:
     """Return a subclass of aiobotocore's HTTP session that follows no redirects.
 
-    aiohttp would follow a `Location` header to any host and send the session token there. botocore
-    handles S3's redirects itself, and signs a new request for the region that S3 names.
+    The proxies and certificates are those of all clients. aiohttp would follow a `Location` header
+    to any host and send the session token there. botocore handles S3's redirects itself, and signs
+    a new request for the region that S3 names.
     """
     from aiobotocore.httpsession import AIOHTTPSession
 
     class DirectSession(AIOHTTPSession):
+        # Attributes that the stubs of aiobotocore do not declare.
+        _verify: bool | str
+        _max_pool_connections: int
+        _connector_args: dict[str, Any]
+
         # `http_session_cls` is a public option, but the public method `send` has no parameter for
         # redirects. `_get_session` is the only place to change the aiohttp request.
+        async def _create_connector(self, proxy_url: str | None) -> Any:
+            # The value of `AWS_CA_BUNDLE`, of `ca_bundle` in the AWS configuration files, or of
+            # `REQUESTS_CA_BUNDLE`.
+            bundle = self._verify if isinstance(self._verify, str) else None
+            if bundle == os.environ.get("REQUESTS_CA_BUNDLE"):
+                bundle = None
+            certificates = CertificateSources.from_environment(AWS_CA_BUNDLE=bundle)
+            await asyncio.to_thread(certificates.preload)
+            return EnvironmentConnector(
+                Proxies.from_environment(),
+                certificates,
+                limit=self._max_pool_connections,
+                **self._connector_args,
+            )
+
         async def _get_session(self, proxy_url: str | None) -> Any:
             session = await super()._get_session(proxy_url)  # type: ignore[misc]
             return _WithoutRedirects(session)

@@ -60,10 +60,18 @@ def mapped(error: Exception, shown: str, access: str) -> StacAssetError:
             return StalledError(f"{shown} sent no bytes for too long")
         case botocore.SSLError():
             return TransferError(f"{shown} cannot be reached: TLS error: {reason}")
+        case botocore.EndpointConnectionError():
+            # The cause names the proxy, if the connection to the proxy failed.
+            reason = redact_text(str(error.kwargs.get("error") or error))
+            return ConnectionFailedError(f"{shown} cannot be reached: {reason}")
         case botocore.ConnectionError() | botocore.ConnectionClosedError():
             return ConnectionFailedError(f"{shown} cannot be reached: {reason}")
         case botocore.ResponseStreamingError():
             return ConnectionFailedError(f"{shown} cannot be read: the connection broke")
+        case botocore.HTTPClientError() if isinstance(
+            cause := error.kwargs.get("error"), ConfigError
+        ):
+            return cause  # A proxy or a file of certificates is not usable.
         case botocore.HTTPClientError() | ResponseParserError():
             # The errors' own messages quote the response.
             return mapping.malformed_response(shown)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
+from stac_asset.clients.s3.connections import use_environment
 from stac_asset.clients.s3.objects import key_of
 from stac_asset.errors import ConfigError
 
@@ -78,12 +79,14 @@ class S3Identity:
         from aiobotocore.session import AioSession
 
         session = AioSession(profile=self.profile_name)
+        use_environment(session)
         if self.access_key_id and self.secret_access_key:
             session.set_credentials(self.access_key_id, self.secret_access_key, self.session_token)
         if self.role_arn:
             # The credentials of the first session are used to assume the role.
             resolver: Any = _AssumedRole(self, session, region_name)
             session = AioSession(profile=self.profile_name)
+            use_environment(session)
             session.register_component("credential_provider", resolver)
         return session
 

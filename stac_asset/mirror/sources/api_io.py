@@ -11,10 +11,10 @@ from aiohttp import ClientResponse
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 from requests import PreparedRequest, Response
-from requests.adapters import HTTPAdapter
 from yarl import URL
 
 from stac_asset.clients.http.headers import retry_after
+from stac_asset.clients.network.requests_adapter import EnvironmentAdapter
 from stac_asset.errors import ConnectionFailedError, ResponseError, TruncatedError
 from stac_asset.redact import redact_href, redact_text
 
@@ -35,7 +35,8 @@ class ApiIO(StacApiIO):
 
     def __init__(self, root: str, read_timeout: float) -> None:
         super().__init__(max_retries=None, timeout=(_CONNECT_TIMEOUT, read_timeout))
-        self.session.trust_env = False  # As in the other clients: no credentials from a netrc file.
+        # No credentials from a netrc file. The adapter selects proxies and certificates.
+        self.session.trust_env = False
         self._adapter = _SecretHeaderAdapter(root)
         self.session.mount("http://", self._adapter)
         self.session.mount("https://", self._adapter)
@@ -67,6 +68,7 @@ class ApiIO(StacApiIO):
         Raises:
             ResponseError: The server returned an error.
             ConnectionFailedError: The response is missing or incomplete.
+            ConfigError: A proxy or a file of certificates of the environment is not usable.
         """
         self._last_response = None
         try:
@@ -74,6 +76,8 @@ class ApiIO(StacApiIO):
         except APIError as error:
             response: Response | None = self._last_response
             status = getattr(error, "status_code", None)
+            if self._adapter.unusable is not None:
+                raise self._adapter.unusable from None
             if response is None or status is None:
                 reason = redact_text(str(error))[:_MAX_QUOTED]
                 raise ConnectionFailedError(f"{redact_href(href)}: {reason}") from None
@@ -105,7 +109,7 @@ class ApiIO(StacApiIO):
         return document
 
 
-class _SecretHeaderAdapter(HTTPAdapter):
+class _SecretHeaderAdapter(EnvironmentAdapter):
     """Adds secret headers to requests to the API, and removes the headers for other origins.
 
     The session must not have these headers, because pystac-client logs the session's headers.

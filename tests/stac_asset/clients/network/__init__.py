@@ -1,0 +1,1 @@
+"""Tests of proxies and certificates of the environment."""
