@@ -54,9 +54,7 @@ class Background:
         self.folder.mkdir(parents=True, exist_ok=True)
         file = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if _is_running(file):
                 return
             with self.log.open("ab") as log:
                 process = subprocess.Popen(
@@ -83,13 +81,10 @@ class Background:
         except FileNotFoundError:
             return None
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
             # The file is empty while another command starts the process.
-            return int(os.read(file, 20) or 0) or None
+            return _pid_in(file) if _is_running(file) else None
         finally:
             os.close(file)
-        return None
 
     def stop(self, timeout: float) -> bool:
         """Stop the process, and return whether the process was running.
@@ -113,3 +108,27 @@ class Background:
         """Return the last line of the log file that is not empty."""
         lines = self.log.read_text(errors="replace").split("\n") if self.log.exists() else []
         return next((line.strip() for line in reversed(lines) if line.strip()), "no output")
+
+
+def _is_running(file: int) -> bool:
+    """Return whether the process of a lock file is running. Otherwise lock the file."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # The file system has no locks. The id may belong to another process by now.
+        pid = _pid_in(file)
+        if pid is None:
+            return False
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return True
+    return False
+
+
+def _pid_in(file: int) -> int | None:
+    return int(os.pread(file, 20, 0) or 0) or None

@@ -8,6 +8,8 @@ import os
 from contextlib import suppress
 
 from stac_asset.destinations.interface import BusyError
+from stac_asset.destinations.local.lock_file import LockFile
+from stac_asset.destinations.local.part_names import lock_name
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -15,7 +17,7 @@ _MAX_LINKS = 8
 """Maximum number of hard-linked part files that are replaced before an error is raised."""
 
 
-def open_locked(name: str, folder: int, wait: bool = False) -> tuple[int, int]:
+def open_locked(name: str, folder: int, wait: bool = False) -> tuple[int, int, LockFile | None]:
     """Open and lock a part file. A missing part file is created.
 
     Args:
@@ -24,7 +26,8 @@ def open_locked(name: str, folder: int, wait: bool = False) -> tuple[int, int]:
         wait: Whether to block while another writer holds the lock.
 
     Returns:
-        The descriptor and the size in bytes of the part file.
+        The descriptor and the size in bytes of the part file, and the lock file if the file system
+        does not support `flock`.
 
     Raises:
         BusyError: Another writer holds the lock, and `wait` is False.
@@ -33,20 +36,34 @@ def open_locked(name: str, folder: int, wait: bool = False) -> tuple[int, int]:
     links = 0
     while True:
         fd = os.open(name, _FLAGS, 0o666, dir_fd=folder)
+        lock_file = None
         try:
-            _lock(fd, wait)
+            lock_file = _lock(fd, name, folder, wait)
             held = os.fstat(fd)
             if _is_at(held, name, folder):
                 if held.st_nlink <= 1:
-                    return fd, held.st_size
+                    return fd, held.st_size, lock_file
                 if links == _MAX_LINKS:
                     raise OSError(errno.EMLINK, os.strerror(errno.EMLINK))
                 os.unlink(name, dir_fd=folder)  # The other link may belong to another program.
                 links += 1
         except BaseException:
-            os.close(fd)
+            close_locked(fd, lock_file)
             raise
-        os.close(fd)  # The previous holder of the lock has renamed or removed the file.
+        # The previous holder of the lock has renamed or removed the file.
+        close_locked(fd, lock_file)
+
+
+def close_locked(fd: int, lock_file: LockFile | None) -> None:
+    """Close a part file and release the lock.
+
+    Args:
+        fd: The descriptor of the part file.
+        lock_file: The lock file, as returned by `open_locked`.
+    """
+    os.close(fd)
+    if lock_file is not None:
+        lock_file.release()
 
 
 def remove_unlocked(part: str, note: str, folder: int) -> None:
@@ -66,23 +83,26 @@ def remove_unlocked(part: str, note: str, folder: int) -> None:
     except FileNotFoundError:
         _unlink(note, folder)
         return
+    lock_file = None
     try:
-        _lock(fd, wait=False)
+        lock_file = _lock(fd, part, folder, wait=False)
         _unlink(part, folder)
         _unlink(note, folder)
     finally:
-        os.close(fd)
+        close_locked(fd, lock_file)
 
 
-def _lock(fd: int, wait: bool) -> None:
+def _lock(fd: int, name: str, folder: int, wait: bool) -> LockFile | None:
+    """Lock a part file. Return a lock file if the file system does not support `flock`."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise BusyError from None
-    except OSError as error:
-        # Some network file systems have no locks. `docs/guarantees.md` describes this limit.
-        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
-            raise
+    except OSError:
+        # Network file systems report many codes for missing locks: ENOLCK, ENOTSUP, ENOSYS, EBADF,
+        # EPERM, EINVAL, EIO and 524 (ENOTSUPP of the Linux kernel).
+        return LockFile.acquire(lock_name(name), folder, wait)
+    return None
 
 
 def _is_at(held: os.stat_result, name: str, folder: int) -> bool:

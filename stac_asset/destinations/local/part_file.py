@@ -13,7 +13,8 @@ from contextlib import suppress
 from typing import Self
 
 from stac_asset.destinations.local.containment import ContainedDirectory, Folder
-from stac_asset.destinations.local.lock import open_locked
+from stac_asset.destinations.local.lock import close_locked, open_locked
+from stac_asset.destinations.local.lock_file import LockFile
 from stac_asset.destinations.local.os_errors import map_os_errors
 from stac_asset.destinations.local.part_names import part_names
 from stac_asset.destinations.local.resume_note import ResumeNote, ResumeNoteFile
@@ -36,11 +37,18 @@ class PartFile:
     """The resume note. The part file is kept after the context only if the note was written."""
 
     def __init__(
-        self, directory: ContainedDirectory, key: str, folder: Folder, fd: int, length: int
+        self,
+        directory: ContainedDirectory,
+        key: str,
+        folder: Folder,
+        fd: int,
+        length: int,
+        lock_file: LockFile | None = None,
     ) -> None:
         self.path = directory.path_of(key)
         self.fd, self.length = fd, length
         self._directory, self._folder = directory, folder
+        self._lock_file = lock_file
         self._name = key.rpartition(os.sep)[2]
         self._part, note = part_names(self._name)
         self.note = ResumeNoteFile(note, folder.fd)
@@ -64,8 +72,8 @@ class PartFile:
         with map_os_errors(path):
             folder = directory.open_folder(key, make=True)
             check_not_folder(path, name, folder)
-            fd, length = open_locked(part_names(name)[0], folder.fd, wait)
-        return cls(directory, key, folder, fd, length)
+            fd, length, lock_file = open_locked(part_names(name)[0], folder.fd, wait)
+        return cls(directory, key, folder, fd, length, lock_file)
 
     def __enter__(self) -> Self:
         return self
@@ -75,7 +83,7 @@ class PartFile:
         if not self.note.written and not self._ended:
             self._unlink()
         self.note.close()
-        os.close(self.fd)
+        close_locked(self.fd, self._lock_file)
 
     def append(self, data: bytes) -> None:
         """Write bytes at the end.
@@ -141,6 +149,11 @@ class PartFile:
         """
         with map_os_errors(self.path):
             os.fsync(self.fd)
+            if self._lost_lock():
+                raise DestinationError(
+                    f"cannot complete {self.path}: another run took over the part file, because "
+                    "this run did not respond for two minutes. Run the download again."
+                )
             self._directory.check_still_there(self._folder)
             folder = self._folder.fd
             os.replace(self._part, self._name, src_dir_fd=folder, dst_dir_fd=folder)
@@ -154,7 +167,12 @@ class PartFile:
         self.note.remove()
         self._ended = True
 
+    def _lost_lock(self) -> bool:
+        return self._lock_file is not None and not self._lock_file.is_held()
+
     def _unlink(self) -> None:
+        if self._lost_lock():
+            return
         with suppress(FileNotFoundError):
             os.unlink(self._part, dir_fd=self._folder.fd)
 

@@ -1,4 +1,4 @@
-"""The names of part files and resume notes. Other modules get these names from here."""
+"""The names of part files, resume notes and lock files. Other modules get these names from here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX_NAME = 255
 _ALWAYS_FITS = _MAX_NAME // 8
 """Number of characters that fit into a file name in any encoding."""
 
-_PATTERN = re.compile(r"\..*\.part(\.json)?", re.IGNORECASE)
+_PATTERN = re.compile(r"\..*\.part(\.json|\.lock)?", re.IGNORECASE)
 
 
 def part_names(name: str) -> tuple[str, str]:
@@ -38,8 +38,17 @@ def part_paths(path: Path) -> tuple[Path, Path]:
     return path.with_name(part), path.with_name(note)
 
 
+def lock_name(part: str) -> str:
+    """Return the name of the lock file of a part file, for file systems without `flock`.
+
+    Args:
+        part: The name of the part file.
+    """
+    return f"{part}.lock"
+
+
 def is_part_name(name: str) -> bool:
-    """Return whether a name is that of a part file or a resume note.
+    """Return whether a name is that of a part file, a resume note or a lock file.
 
     Args:
         name: The name of a file, without its folder.

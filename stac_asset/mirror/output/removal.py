@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from stac_asset.destinations.local.containment import ContainedDirectory, Folder
-from stac_asset.destinations.local.part_names import part_names
+from stac_asset.destinations.local.part_names import lock_name, part_names
 from stac_asset.mirror.changes import ChangeSet
 from stac_asset.mirror.output.item_documents import mark_removed
 from stac_asset.mirror.search.criteria import Criteria
@@ -98,7 +98,8 @@ def delete(rows: Iterable[IndexRow], directory: Path) -> None:
         with suppress(FileNotFoundError):
             folder = contained.open_folder(row.document)
             for name, _ in row.files.values():
-                for file in (*part_names(name), name):
+                part, note = part_names(name)
+                for file in (part, note, lock_name(part), name):
                     _unlink(file, folder)
             _unlink(document.name, folder)
         with suppress(OSError):  # The folder has files of other owners.
