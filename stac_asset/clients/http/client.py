@@ -16,6 +16,7 @@ from yarl import URL
 
 from stac_asset import validate
 from stac_asset.clients.http import headers
+from stac_asset.clients.http.cookies import ChainCookies, OriginCookies
 from stac_asset.clients.http.credentials import Credential, Credentials, credentials_from_config
 from stac_asset.clients.http.session import (
     proxy_of,
@@ -87,6 +88,7 @@ class HttpClient(RangeClient):
         self.session = session
         self.check_content_type = check_content_type
         self._secretless_session: ClientSession | None = None
+        self._cookies = OriginCookies()
         self._credentials: Credential = credential or Credentials()
         self._claimed_hosts = None if hosts is None else HostPatterns(hosts)
 
@@ -230,19 +232,23 @@ class HttpClient(RangeClient):
         self, method: str, url: URL, request_headers: dict[str, str], watched: bool = False
     ) -> ClientResponse:
         origin = url
+        cookies = ChainCookies(self._cookies)
         for _ in range(_MAX_REDIRECTS):
             trusted = self.trusts(url, origin)
             session = self.session if trusted else self._session_without_secrets()
+            hop_headers = {**request_headers, **await self._credentials.headers(url)}
+            cookies.add_to(hop_headers, url, trusted, session.headers.get(hdrs.COOKIE))
             response = await session.request(
                 method,
                 url,
-                headers={**request_headers, **await self._credentials.headers(url)},
+                headers=hop_headers,
                 allow_redirects=False,
                 auto_decompress=False,
                 raise_for_status=False,  # `_check_status` checks, whatever the session's default.
                 proxy=None if trusted else await proxy_of(self.session, url),
                 timeout=timeout_of(session, watched),
             )
+            cookies.store(response, trusted)
             location = response.headers.get(hdrs.LOCATION)
             if response.status not in (301, 302, 303, 307, 308) or location is None:
                 return response

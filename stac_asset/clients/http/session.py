@@ -45,6 +45,7 @@ def session_from_config(
     session = ClientSession(
         connector=connector_from_environment(limit=0, ttl_dns_cache=300),
         headers=default_headers or {},
+        cookie_jar=DummyCookieJar(),  # `HttpClient` keeps the cookies of each origin.
         middlewares=middlewares,
         timeout=ClientTimeout(
             total=None if middlewares else config.http_client_timeout,
