@@ -21,7 +21,6 @@ from stac_asset.errors import AssetOverwriteError, StacAssetError
 from stac_asset.integrity import Multihash
 from stac_asset.mirror.changes import ChangeSet, WantedItem
 from stac_asset.mirror.source_item import Key, SourceDocument
-from stac_asset.mirror.state.index import StartedItem
 from stac_asset.mirror.state.layout import (
     COLLECTION,
     RESERVED,
@@ -29,6 +28,7 @@ from stac_asset.mirror.state.layout import (
     document_path,
     item_folder,
 )
+from stac_asset.mirror.state.started import StartedItem
 from stac_asset.plan.planner import Planner, owner_name
 from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import item_of
@@ -51,6 +51,20 @@ class Prepared:
 
     document: Path | None
     """Path for the item's document. Unset for an item that cannot be mirrored; see `planned`."""
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Names of the planned files in the item's folder, with the key of each asset."""
+        if self.document is None:
+            return {}
+        folder = str(self.document.parent)
+        paths = (
+            (os.path.split(candidate.path), entry.key)
+            for entry in self.planned
+            if isinstance(entry, Transfer)
+            for candidate in entry.candidates
+        )
+        return {name: key for (parent, name), key in paths if parent == folder}
 
     @property
     def missing(self) -> list[Transfer]:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
 from functools import partial
@@ -35,21 +34,17 @@ from stac_asset.mirror.output.catalog import check_directory, write_catalog
 from stac_asset.mirror.output.item_documents import should_write, write_item
 from stac_asset.mirror.output.parquet import has_geoparquet, is_current, write_parquet
 from stac_asset.mirror.output.removal import OnRemoved
-from stac_asset.mirror.planning import Prepared, download_size, is_same_download, prepare
+from stac_asset.mirror.planning import Prepared, download_size, prepare
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window, moment, rfc3339
 from stac_asset.mirror.source_item import Key, SourceDocument
 from stac_asset.mirror.sources.interface import ItemSource
-from stac_asset.mirror.state.index import (
-    MirrorState,
-    StartedItem,
-    read_state,
-    write_index,
-    write_searched,
-    write_started,
-)
+from stac_asset.mirror.started_items import StartedItems
+from stac_asset.mirror.state.index import MirrorState, read_state, write_index, write_searched
 from stac_asset.mirror.state.layout import PARQUET
+from stac_asset.mirror.state.started import recorded_files
+from stac_asset.notices import notice
 from stac_asset.plan.planner import is_wanted
 from stac_asset.redact import unsigned_href
 from stac_asset.types import Failed, Outcome
@@ -96,7 +91,9 @@ class Mirror:
         self._source_href = unsigned_href(source.href).rstrip("/")
         self._search = criteria.digest(self._source_href)
         self._state = MirrorState()
+        self._started = StartedItems(self.directory, self._state, self._search)
         self._chosen: list[WantedItem] = []
+        self._planned_files: dict[Key, frozenset[str]] = {}
         self._limits = RunSizeLimits()
         self._removed: list[Key] = []
         self._changed = False
@@ -128,6 +125,7 @@ class Mirror:
         """
         check_directory(self.directory)
         self._state = await in_thread(read_state, self.directory)
+        self._started = StartedItems(self.directory, self._state, self._search)
         self._collections_before = {
             key.collection for key in self._state.rows if key.collection is not None
         }
@@ -141,7 +139,8 @@ class Mirror:
         unseen = set(self.changes.unseen(self._criteria, self._source_href))
         async for item in self._source.items_by_id(unseen):
             self.changes.add(item)
-        self._abandoned = unseen - self.changes.seen
+        if self._source.is_complete:
+            self._abandoned = (unseen - self.changes.seen) & self._state.started.keys()
 
     async def find_removed(self, marked: bool) -> None:
         """Determine which items have left the source.
@@ -167,7 +166,7 @@ class Mirror:
         """
         self._limits = limits
         wanted = self.changes.wanted
-        self._chosen = []
+        self._chosen, self._planned_files = [], {}
         for number, prepared in enumerate(self._prepare(wanted)):
             if limits.is_full:
                 limits.left += len(wanted) - number
@@ -176,6 +175,7 @@ class Mirror:
             size = await download_size(prepared, clients, self._config)
             if limits.take(size):
                 self._chosen.append(prepared.wanted)
+                self._planned_files[prepared.wanted.key] = frozenset(prepared.files)
                 yield prepared
 
     async def begin(self) -> None:
@@ -186,17 +186,10 @@ class Mirror:
         """
         # An item that was found and needs no download was completed by an earlier run.
         wanted_keys = {wanted.key for wanted in self.changes.wanted}
-        done = self.changes.seen - wanted_keys | self._abandoned
-        started = {key: entry for key, entry in self._state.started.items() if key not in done}
-        since = time.time()
-        for wanted in self._chosen:
-            before = started.get(wanted.key)
-            if before is not None and is_same_download(before, wanted):
-                started[wanted.key] = dataclasses.replace(before, failed=False)
-            else:
-                started[wanted.key] = StartedItem(wanted.version, since, self._search)
-        self._state.started = started
-        await in_thread(write_started, self.directory, started)
+        completed = self._state.started.keys() & self.changes.seen - wanted_keys
+        await in_thread(self._started.end, completed, self._abandoned)
+        self._started.start((wanted, self._planned_files[wanted.key]) for wanted in self._chosen)
+        await in_thread(self._started.write)
         if self._search not in self._state.searched:
             # Until a run has mirrored all found items, later windows start here or earlier.
             first = dataclasses.replace(self._criteria, overlap="0 days").window(self._now)
@@ -217,8 +210,9 @@ class Mirror:
             DestinationError: The document cannot be written.
         """
         key = prepared.wanted.key
-        if prepared.document is None or not should_write(outcomes):
-            self._mark_failed(key)
+        planned = frozenset(prepared.files) if prepared.document is not None else None
+        if planned is None or not should_write(outcomes):
+            await in_thread(self._started.fail, key, planned)
             return False
         before = self._state.rows.get(key)
         try:
@@ -230,17 +224,18 @@ class Mirror:
                 self.directory,
                 self._source_href,
                 before,
+                self._started.files(key),
             )
         except SourceError as error:
             # Some documents can be read but not copied. They must not fail the other items.
-            logger.warning("Item '%s' cannot be mirrored: %s", key.id, error)
-            self._mark_failed(key)
+            notice("Items cannot be mirrored", f"item '{key.id}': {error}")
+            await in_thread(self._started.fail, key, planned)
             return False
         self._changed = True
-        if not any(isinstance(outcome, Failed) for outcome in outcomes):
-            del self._state.started[key]
+        if any(isinstance(outcome, Failed) for outcome in outcomes):
+            await in_thread(self._started.fail, key, planned)
         else:
-            self._mark_failed(key)
+            self._started.complete(key)
         return True
 
     async def save(self) -> None:
@@ -249,7 +244,7 @@ class Mirror:
         Raises:
             DestinationError: A document cannot be written.
         """
-        await in_thread(write_started, self.directory, self._state.started)
+        await in_thread(self._started.write)
         rows = list(self._state.rows.values())
         if not rows and not self._changed:
             return
@@ -283,16 +278,15 @@ class Mirror:
                 del self._state.rows[row.key]
             self._changed = True
         await self.save()
-        if on_removed == "delete":
+        if on_removed == "delete" and removed:
             # The catalog was written first, so that no link leads to a missing item.
-            await in_thread(removal.delete, removed, self.directory)
+            for row in removed:
+                files = recorded_files(row, self._state.started.pop(row.key, None))
+                await in_thread(removal.delete, row, files, self.directory)
+            await in_thread(self._started.write)
         await self._write_parquet()
         if self._source.is_complete and not self._limits.left:
             await self._save_searched(self._now)
-
-    def _mark_failed(self, key: Key) -> None:
-        """Record that the download of a started item failed. The next run retries the item last."""
-        self._state.started[key] = dataclasses.replace(self._state.started[key], failed=True)
 
     def _prepare(self, wanted: Sequence[WantedItem]) -> Iterator[Prepared]:
         return prepare(self.changes, wanted, self.directory, self._config, self._state.rows)

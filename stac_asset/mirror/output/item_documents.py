@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from stac_asset.destinations.local.documents import write_document
 from stac_asset.errors import SourceError
 from stac_asset.hrefs import relative_href
 from stac_asset.integrity import Multihash, new_hash
+from stac_asset.mirror.output.item_files import remove_files
 from stac_asset.mirror.planning import Prepared
 from stac_asset.mirror.search.window import rfc3339
 from stac_asset.mirror.state.index import document_stat
@@ -26,12 +28,13 @@ from stac_asset.mirror.state.layout import (
     CATALOG,
     COLLECTION,
     FAILED,
+    OTHER_FILES,
     REMOVED,
     SOURCE,
     VERSION,
     collection_folder,
 )
-from stac_asset.mirror.state.row import IndexRow, index_row
+from stac_asset.mirror.state.row import IndexRow, asset_files, index_row
 from stac_asset.rewrite.rewriter import rewrite
 from stac_asset.rewrite.serialize import document_of, json_bytes
 from stac_asset.types import Failed, Outcome, Skipped
@@ -60,8 +63,9 @@ def write_item(
     directory: Path,
     source: str,
     before: IndexRow | None,
+    recorded: frozenset[str],
 ) -> IndexRow:
-    """Write the document of an item, remove files of former assets, and return the item's row.
+    """Write the document of an item, remove files of earlier versions, and return the item's row.
 
     Args:
         prepared: The item, which has a path for its document.
@@ -70,9 +74,10 @@ def write_item(
         directory: The absolute path of the mirror.
         source: The href of the mirror's source, unsigned.
         before: Row of the item before the run, if any.
+        recorded: Names of all files that the mirror wrote for the item, including `before`.
 
     Raises:
-        DestinationError: The document cannot be written.
+        DestinationError: The document cannot be written, or a file cannot be removed.
     """
     path = prepared.document
     assert path is not None, "an item without a document path must not be written"
@@ -80,6 +85,10 @@ def write_item(
     document = document_of(rewrite(prepared.item, with_checksums, config, path))
     document["properties"].pop(REMOVED, None)  # The source can be a mirror itself.
     failed = [outcome.key for outcome in outcomes if isinstance(outcome, Failed)]
+    if failed and before is not None:
+        document["assets"] |= _earlier_assets(path, before, failed)
+    referenced = {name for name, _ in asset_files(document["assets"]).values()}
+    kept = _files_of_failed_assets(prepared, failed, before) - referenced
     # `rewrite` adds the `derived_from` link after all other links but `self`.
     *others, derived_from = [
         link for link in document["links"] if link["rel"] not in _STRUCTURAL_RELATIONS
@@ -87,11 +96,49 @@ def write_item(
     derived_from |= {SOURCE: source, VERSION: prepared.wanted.version.to_dict()}
     if failed:
         derived_from[FAILED] = failed
+    if kept:
+        derived_from[OTHER_FILES] = sorted(kept)
     structural_links = _structural_links(path, directory, prepared.wanted.key.collection)
     document["links"] = [*structural_links, *others, derived_from]
     row = _write(document, path, directory)
-    _remove_files(path, before, keep={name for name, _ in row.files.values()}, failed=failed)
+    unused_parts = kept - prepared.files.keys()
+    remove_files(directory, row.document, recorded - referenced - kept, unused_parts)
     return row
+
+
+def _earlier_assets(path: Path, before: IndexRow, failed: Sequence[str]) -> dict[str, Any]:
+    """Return the failed assets that still have the file of an earlier version, by asset key.
+
+    Args:
+        path: The absolute path of the item's document.
+        before: Row of the document.
+        failed: Keys of the failed assets.
+    """
+    keys = [
+        key
+        for key in failed
+        if key in before.files and os.path.lexists(path.with_name(before.files[key][0]))
+    ]
+    try:
+        assets = json.loads(path.read_bytes())["assets"] if keys else {}
+        return {key: assets[key] for key in keys}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
+
+
+def _files_of_failed_assets(
+    prepared: Prepared, failed: Sequence[str], before: IndexRow | None
+) -> set[str]:
+    """Return the names of files to keep for failed assets: earlier versions, and part files."""
+    if not failed:
+        return set()
+    names = {name for name, key in prepared.files.items() if key in failed}
+    if before is not None and prepared.document is not None:
+        earlier = {name for key, (name, _) in before.files.items() if key in failed}
+        for name in earlier.union(before.other_files):
+            if os.path.lexists(prepared.document.with_name(name)):
+                names.add(name)
+    return names
 
 
 def mark_removed(row: IndexRow, directory: Path, now: datetime) -> IndexRow:
@@ -145,14 +192,3 @@ def _with_checksum(outcome: Outcome) -> Outcome:
     template = Multihash.parse(outcome.transfer.checksum) or Multihash(code, default.digest())
     digest = file_digest(Path(outcome.candidate.path), template)
     return dataclasses.replace(outcome, checksum=str(Multihash(template.code, digest)))
-
-
-def _remove_files(
-    document: Path, before: IndexRow | None, keep: set[str], failed: Iterable[str]
-) -> None:
-    """Remove the files of former assets. Files of failed assets are kept, and retried later."""
-    if before is None:
-        return
-    for key, (name, _) in before.files.items():
-        if name not in keep and key not in failed and name != document.name:
-            document.with_name(name).unlink(missing_ok=True)

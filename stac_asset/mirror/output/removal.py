@@ -10,17 +10,18 @@ time window, or no longer match a filter. An item counts as removed only if all 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from stac_asset.destinations.local.containment import ContainedDirectory, Folder
-from stac_asset.destinations.local.part_names import lock_name, part_names
 from stac_asset.mirror.changes import ChangeSet
 from stac_asset.mirror.output.item_documents import mark_removed
+from stac_asset.mirror.output.item_files import (
+    remove_document,
+    remove_empty_folders,
+    remove_files,
+)
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window, moment
 from stac_asset.mirror.source_item import Key
@@ -83,31 +84,16 @@ def mark(rows: Iterable[IndexRow], directory: Path, now: datetime) -> dict[Key, 
     return {row.key: mark_removed(row, directory, now) for row in rows}
 
 
-def delete(rows: Iterable[IndexRow], directory: Path) -> None:
-    """Delete items and asset files. Other files are kept.
+def delete(row: IndexRow, files: Iterable[str], directory: Path) -> None:
+    """Delete an item and its files. Other files are kept.
 
-    The document is deleted last, so that the next run still finds an item if this run is killed.
+    The document is deleted last, so that the next run still finds the item if this run is killed.
 
     Args:
-        rows: The items, which the catalog no longer links to.
+        row: The item, which the catalog no longer links to.
+        files: Names of the item's files.
         directory: The absolute path of the mirror.
     """
-    contained = ContainedDirectory(directory)
-    for row in rows:
-        document = directory / row.document
-        with suppress(FileNotFoundError):
-            folder = contained.open_folder(row.document)
-            for name, _ in row.files.values():
-                part, note = part_names(name)
-                for file in (part, note, lock_name(part), name):
-                    _unlink(file, folder)
-            _unlink(document.name, folder)
-        with suppress(OSError):  # The folder has files of other owners.
-            document.parent.rmdir()
-            if row.key.collection is not None:
-                document.parent.parent.rmdir()
-
-
-def _unlink(name: str, folder: Folder) -> None:
-    with suppress(FileNotFoundError):
-        os.unlink(name, dir_fd=folder.fd)
+    remove_files(directory, row.document, files)
+    remove_document(directory, row.document)
+    remove_empty_folders(directory, [row.key])

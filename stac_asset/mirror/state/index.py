@@ -13,34 +13,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from stac_asset.destinations.local.documents import write_document
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import INDEX, SEARCHES, STARTED, document_name, document_path
+from stac_asset.mirror.state.layout import INDEX, SEARCHES, document_name, document_path
+from stac_asset.mirror.state.lines import read_lines, write_lines
 from stac_asset.mirror.state.row import IndexRow, index_row
-from stac_asset.mirror.state.version import Version
+from stac_asset.mirror.state.started import StartedItem, read_started
 from stac_asset.rewrite.serialize import json_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class StartedItem:
-    """An item with a started download that is not known to be complete."""
-
-    version: Version
-    """Version of the item at the source."""
-
-    since: float
-    """Start of the download, in seconds since the epoch.
-
-    Files changed later have this version or a later version.
-    """
-
-    search: str
-    """Digest of the search that found the item."""
-
-    failed: bool = False
-    """Whether the download ended with an error. False after a run that was killed."""
 
 
 @dataclass(slots=True)
@@ -85,7 +65,7 @@ def read_state(directory: Path) -> MirrorState:
                 if name not in files or size not in (None, files[name][1])
             )
             state.rows[row.key] = row
-    state.started = _read_started(directory)
+    state.started = read_started(directory)
     state.searched = _read_searched(directory)
     return state
 
@@ -98,7 +78,7 @@ def write_index(directory: Path, rows: Iterable[IndexRow]) -> None:
         rows: All items in the mirror.
     """
     ordered = sorted(rows, key=lambda row: row.document)
-    _write_lines(directory / INDEX, directory, (row.to_dict() for row in ordered))
+    write_lines(directory / INDEX, directory, (row.to_dict() for row in ordered))
 
 
 def write_searched(directory: Path, searched: Mapping[str, str]) -> None:
@@ -111,30 +91,6 @@ def write_searched(directory: Path, searched: Mapping[str, str]) -> None:
     write_document(directory / SEARCHES, json_bytes(dict(searched)), directory)
 
 
-def write_started(directory: Path, started: Mapping[Key, StartedItem]) -> None:
-    """Write the list of started items, or remove the list if no item is started.
-
-    Args:
-        directory: The mirror directory.
-        started: The started items.
-    """
-    if not started:
-        (directory / STARTED).unlink(missing_ok=True)
-        return
-    lines = (
-        {
-            "collection": key.collection,
-            "id": key.id,
-            "since": entry.since,
-            "search": entry.search,
-            "failed": entry.failed,
-            "version": entry.version.to_dict(),
-        }
-        for key, entry in started.items()
-    )
-    _write_lines(directory / STARTED, directory, lines)
-
-
 def document_stat(document: Path) -> tuple[int, int]:
     """Return the modification time of a document in nanoseconds, and the size in bytes.
 
@@ -145,14 +101,9 @@ def document_stat(document: Path) -> tuple[int, int]:
     return stat.st_mtime_ns, stat.st_size
 
 
-def _write_lines(path: Path, directory: Path, lines: Iterable[dict[str, Any]]) -> None:
-    data = b"".join(json_bytes(line, indent=None) + b"\n" for line in lines)
-    write_document(path, data, directory)
-
-
 def _read_index(directory: Path) -> dict[str, IndexRow]:
     rows: dict[str, IndexRow] = {}
-    for line in _read_lines(directory / INDEX):
+    for line in read_lines(directory / INDEX):
         try:
             row = IndexRow.from_dict(line)
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -167,34 +118,6 @@ def _read_searched(directory: Path) -> dict[str, str]:
     except (OSError, ValueError, RecursionError):
         return {}
     return {str(name): str(when) for name, when in times.items()} if isinstance(times, dict) else {}
-
-
-def _read_started(directory: Path) -> dict[Key, StartedItem]:
-    started = {}
-    for line in _read_lines(directory / STARTED):
-        try:
-            version = Version.from_dict(line["version"])
-            since, failed = float(line["since"]), line.get("failed") is True
-            entry = StartedItem(version, since, str(line["search"]), failed)
-            started[Key(line["collection"], str(line["id"]))] = entry
-        except (KeyError, TypeError, ValueError):
-            continue
-    return started
-
-
-def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects of a file line by line. Invalid lines are skipped."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return
-    for line in data.splitlines():
-        try:
-            fields = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(fields, dict):
-            yield fields
 
 
 def _item_folders(directory: Path) -> Iterator[Path]:

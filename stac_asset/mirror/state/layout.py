@@ -30,6 +30,12 @@ VERSION = "mirror:version"
 FAILED = "mirror:failed"
 """Keys of assets that failed to download: a field of the `derived_from` link."""
 
+OTHER_FILES = "mirror:files"
+"""Names of files that belong to an item, and that the item does not reference.
+
+A field of the `derived_from` link. Such files are from an earlier version, and are kept until a
+file of the new version replaces them, or are incomplete files of assets that failed."""
+
 REMOVED = "mirror:removed"
 """Time when a run found that an item has left the source: a property of the item."""
 
@@ -63,6 +69,17 @@ def document_name(folder: str) -> str:
         folder: Name of the folder.
     """
     return safe_name(f"{folder}.json")
+
+
+def is_file_name(name: object) -> bool:
+    """Return whether a value from a document is the name of a file in the document's own folder.
+
+    Args:
+        name: The value. A mirror never changes or removes other files.
+    """
+    if not isinstance(name, str) or name in ("", ".", ".."):
+        return False
+    return PurePosixPath(name).name == name and "\0" not in name
 
 
 def collection_folder(collection: str) -> str:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 from stac_asset.mirror.search.window import rfc3339, span_of
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import FAILED, REMOVED, SOURCE, VERSION
+from stac_asset.mirror.state.layout import (
+    FAILED,
+    OTHER_FILES,
+    REMOVED,
+    SOURCE,
+    VERSION,
+    is_file_name,
+)
 from stac_asset.mirror.state.version import Version
 from stac_asset.stac.geometry import bbox_of
 
@@ -39,6 +45,9 @@ class IndexRow:
     files: Mapping[str, tuple[str, int | None]] = field(default_factory=dict)
     """Name and size in bytes of each asset's file, by asset key."""
 
+    other_files: tuple[str, ...] = ()
+    """Names of files of the item that the document does not reference. See `layout.OTHER_FILES`."""
+
     bbox: list[float] | None = None
     """Bounding box of the item, as in GeoJSON."""
 
@@ -62,6 +71,7 @@ class IndexRow:
             "version": self.version.to_dict(),
             "failed": self.failed,
             "files": self.files,
+            "other_files": self.other_files,
             "bbox": self.bbox,
             "span": self.span,
             "removed": self.removed,
@@ -90,6 +100,7 @@ class IndexRow:
             version=Version.from_dict(fields["version"]),
             failed=tuple(fields.get("failed", ())),
             files={key: (name, size) for key, (name, size) in fields["files"].items()},
+            other_files=tuple(filter(is_file_name, fields.get("other_files", ()))),
             bbox=fields.get("bbox"),
             span=(start, end),
             removed=fields.get("removed", False),
@@ -123,7 +134,8 @@ def index_row(document: Any, path: str, document_stat: tuple[int, int]) -> Index
         source=str(derived_from[SOURCE]),
         version=version,
         failed=tuple(key for key in _list_of(failed) if isinstance(key, str)),
-        files=_files(document.get("assets")),
+        files=asset_files(document.get("assets")),
+        other_files=tuple(filter(is_file_name, _list_of(derived_from.get(OTHER_FILES)))),
         bbox=bbox_of(document),
         span=(rfc3339(start) if start else None, rfc3339(end) if end else None),
         removed=isinstance(properties, dict) and REMOVED in properties,
@@ -134,10 +146,13 @@ def _list_of(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _files(assets: Any) -> dict[str, tuple[str, int | None]]:
-    """Return the asset files in the document's own folder.
+def asset_files(assets: Any) -> dict[str, tuple[str, int | None]]:
+    """Return the name and size in bytes of the asset files in a document's own folder.
 
     A mirror never changes or removes other files.
+
+    Args:
+        assets: The assets of a document, of any shape.
     """
     files: dict[str, tuple[str, int | None]] = {}
     for key, asset in assets.items() if isinstance(assets, dict) else ():
@@ -145,6 +160,6 @@ def _files(assets: Any) -> dict[str, tuple[str, int | None]]:
         if not isinstance(href, str) or not href.startswith("./"):
             continue
         name, size = href[2:], asset.get("file:size")
-        if PurePosixPath(name).name == name and name not in ("", "..", "."):
+        if is_file_name(name):
             files[key] = (name, size if type(size) is int else None)
     return files

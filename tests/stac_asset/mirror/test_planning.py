@@ -85,7 +85,7 @@ async def test_deeply_nested_item_fails_without_affecting_other_items(
     for reason in ("NEW", "RETRY"):
         assert (await run_mirror(tmp_path, href)).reasons["deep"] == reason
         check_catalog(tmp_path, {"good"})
-    assert "Item 'deep' cannot be mirrored: 'deep' cannot be copied" in caplog.text
+    assert "Items cannot be mirrored: item 'deep': 'deep' cannot be copied" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["catalog.json", "items.parquet", "sync.report.ndjson"])

@@ -1,0 +1,135 @@
+"""Tracks the items that a run downloads, and the files of each item.
+
+`mirror.run` calls these functions. The list of started items names each file before the file is
+written, and until the file is removed. Functions that change files block.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from stac_asset.mirror.changes import WantedItem
+from stac_asset.mirror.output.item_files import remove_empty_folders, remove_files
+from stac_asset.mirror.planning import is_same_download
+from stac_asset.mirror.source_item import Key
+from stac_asset.mirror.state.index import MirrorState
+from stac_asset.mirror.state.layout import document_path
+from stac_asset.mirror.state.started import StartedItem, recorded_files, write_started
+
+
+class StartedItems:
+    """The started items of a mirror during a run.
+
+    Args:
+        directory: The absolute path of the mirror.
+        state: State of the mirror. Its list of started items is changed.
+        search: Digest of the search.
+    """
+
+    def __init__(self, directory: Path, state: MirrorState, search: str) -> None:
+        self._directory = directory
+        self._state = state
+        self._search = search
+        self._new: set[Key] = set()
+        """Items without a document that this run downloads."""
+
+    def end(self, completed: Iterable[Key], gone: Iterable[Key]) -> None:
+        """Remove items from the list, with the files that no document references.
+
+        Args:
+            completed: Items that an earlier run completed.
+            gone: Items that have left the source before they were complete.
+
+        Raises:
+            DestinationError: A file cannot be removed.
+        """
+        for key in completed:
+            self._remove_unreferenced(key, keep_parts=True)
+            del self._state.started[key]
+        for key in gone:
+            self._remove_unreferenced(key, keep_parts=False)
+            remove_empty_folders(self._directory, [key])
+            del self._state.started[key]
+
+    def start(self, chosen: Iterable[tuple[WantedItem, frozenset[str]]]) -> None:
+        """Add the items of a run.
+
+        Args:
+            chosen: The items, and the names of the planned files of each.
+        """
+        started, since = self._state.started, time.time()
+        for wanted, planned in chosen:
+            before = started.get(wanted.key)
+            files = self.files(wanted.key) | planned
+            same = before is not None and is_same_download(before, wanted)
+            started[wanted.key] = StartedItem(
+                wanted.version,
+                before.since if before is not None and same else since,
+                self._search,
+                files=files,
+            )
+            if wanted.key not in self._state.rows:
+                self._new.add(wanted.key)
+
+    def files(self, key: Key) -> frozenset[str]:
+        """Return the names of all files in an item's folder that the mirror wrote for the item.
+
+        Args:
+            key: Key of the item.
+        """
+        return recorded_files(self._state.rows.get(key), self._state.started.get(key))
+
+    def fail(self, key: Key, planned: Collection[str] | None) -> None:
+        """Record that the download of an item failed. The next run retries the item last.
+
+        Part files that the next run cannot resume are removed.
+
+        Args:
+            key: Key of the item.
+            planned: Names of the planned files of the item, or None for an item without a plan.
+
+        Raises:
+            DestinationError: A file cannot be removed.
+        """
+        files = self.files(key)
+        if planned is not None:
+            document = document_path(key)
+            remove_files(self._directory, document, (), files.difference(planned))
+            folder = (self._directory / document).parent
+            files = frozenset(planned).union(
+                name for name in files if os.path.lexists(folder / name)
+            )
+        entry = self._state.started[key]
+        self._state.started[key] = dataclasses.replace(entry, failed=True, files=files)
+
+    def complete(self, key: Key) -> None:
+        """Remove an item with a complete document from the list.
+
+        Args:
+            key: Key of the item.
+        """
+        del self._state.started[key]
+
+    def write(self) -> None:
+        """Write the list, and remove the empty folders of new items that failed.
+
+        Raises:
+            DestinationError: The list cannot be written.
+        """
+        remove_empty_folders(self._directory, self._new - self._state.rows.keys())
+        write_started(self._directory, self._state.started)
+
+    def _remove_unreferenced(self, key: Key, keep_parts: bool) -> None:
+        """Remove the recorded files of an item that the row of the item does not name.
+
+        Args:
+            key: Key of the item.
+            keep_parts: Whether to keep the part files of files that the row names.
+        """
+        named = recorded_files(self._state.rows.get(key), None)
+        names = self.files(key) - named
+        remove_files(self._directory, document_path(key), names, () if keep_parts else named)

@@ -1,0 +1,110 @@
+"""The list of items that a run of a mirror has started and not completed.
+
+The list is written before the first file of an item. It names each file that the run may write, so
+that a later run can resume or remove the files of a run that failed or was killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stac_asset.mirror.source_item import Key
+from stac_asset.mirror.state.layout import STARTED, is_file_name
+from stac_asset.mirror.state.lines import read_lines, write_lines
+from stac_asset.mirror.state.row import IndexRow
+from stac_asset.mirror.state.version import Version
+
+
+@dataclass(frozen=True, slots=True)
+class StartedItem:
+    """An item with a started download that is not known to be complete."""
+
+    version: Version
+    """Version of the item at the source."""
+
+    since: float
+    """Start of the download, in seconds since the epoch.
+
+    Files changed later have this version or a later version.
+    """
+
+    search: str
+    """Digest of the search that found the item."""
+
+    failed: bool = False
+    """Whether the download ended with an error. False after a run that was killed."""
+
+    files: frozenset[str] | None = None
+    """Names of the files in the item's folder that belong to the item.
+
+    Includes files of earlier versions, and files that were not written yet. None for items of a
+    release that did not record the files.
+    """
+
+
+def recorded_files(row: IndexRow | None, started: StartedItem | None) -> frozenset[str]:
+    """Return the names of all files in an item's folder that the mirror wrote for the item.
+
+    Args:
+        row: Row of the item, if the mirror has a document.
+        started: Entry of the item in the list of started items, if any.
+    """
+    names = set(started.files or ()) if started is not None else set()
+    if row is not None:
+        names.update(name for name, _ in row.files.values())
+        names.update(row.other_files)
+    return frozenset(names)
+
+
+def read_started(directory: Path) -> dict[Key, StartedItem]:
+    """Return the list of started items. Invalid lines are skipped.
+
+    Args:
+        directory: The mirror directory.
+    """
+    started = {}
+    for line in read_lines(directory / STARTED):
+        try:
+            version = Version.from_dict(line["version"])
+            since, failed = float(line["since"]), line.get("failed") is True
+            files = line.get("files")
+            entry = StartedItem(
+                version,
+                since,
+                str(line["search"]),
+                failed,
+                frozenset(filter(is_file_name, files)) if isinstance(files, list) else None,
+            )
+            started[Key(line["collection"], str(line["id"]))] = entry
+        except (KeyError, TypeError, ValueError):
+            continue
+    return started
+
+
+def write_started(directory: Path, started: Mapping[Key, StartedItem]) -> None:
+    """Write the list of started items, or remove the list if no item is started.
+
+    Args:
+        directory: The mirror directory.
+        started: The started items.
+    """
+    if not started:
+        (directory / STARTED).unlink(missing_ok=True)
+        return
+    lines = (_line(key, entry) for key, entry in started.items())
+    write_lines(directory / STARTED, directory, lines)
+
+
+def _line(key: Key, entry: StartedItem) -> dict[str, Any]:
+    line = {
+        "collection": key.collection,
+        "id": key.id,
+        "since": entry.since,
+        "search": entry.search,
+        "failed": entry.failed,
+        "version": entry.version.to_dict(),
+    }
+    return line if entry.files is None else {**line, "files": sorted(entry.files)}
