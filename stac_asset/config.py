@@ -155,6 +155,18 @@ class Config(ConfigFields):
         return cls(**EnvironmentFields.load(**overrides).values())
 
 
+def selects(config: ConfigFields, key: str) -> bool:
+    """Return whether `include` and `exclude` select an asset.
+
+    Args:
+        config: The configuration.
+        key: The key of the asset.
+    """
+    if config.include:
+        return key in config.include
+    return key not in config.exclude
+
+
 @cache
 def _adapter() -> TypeAdapter[Config]:
     from pydantic import TypeAdapter

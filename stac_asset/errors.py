@@ -164,29 +164,33 @@ class NoAssetsError(StacAssetError, ValueError):
 
 
 class AssetOverwriteError(DescribedError):
-    """Raised before a download if two assets would be written to the same file.
+    """Raised before a download if two assets or documents would be written to the same file.
 
     Args:
         hrefs: The hrefs or descriptions of the assets.
         path: The path of the file.
+        advice: A sentence that tells how to avoid the error.
     """
 
     @accepts_text
-    def __init__(self, hrefs: list[str], path: str | None = None) -> None:
-        super().__init__(hrefs, path)
+    def __init__(
+        self, hrefs: list[str], path: str | None = None, advice: str | None = None
+    ) -> None:
+        super().__init__(hrefs, path, advice)
         self.hrefs = hrefs
         self.path = path
-
-    def _restore(self, text: str) -> None:
-        self.hrefs, self.path = [], None
-
-    def _describe(self) -> str:
-        file = f"the file {self.path}" if self.path else "one file"
-        return (
-            f"{' and '.join(redact_text(href) for href in self.hrefs)} would share {file}. "
+        self.advice = advice or (
             "Set `file_name_strategy=FileNameStrategy.KEY`, use a `path_template` with distinct "
             "paths, or exclude one of the assets."
         )
+
+    def _restore(self, text: str) -> None:
+        self.hrefs, self.path, self.advice = [], None, ""
+
+    def _describe(self) -> str:
+        file = f"the file {self.path}" if self.path else "one file"
+        assets = " and ".join(redact_text(href) for href in self.hrefs)
+        return f"{assets} would share {file}. {self.advice}"
 
 
 class UnsafePathError(StacAssetError, ValueError):

@@ -14,7 +14,7 @@ from pystac.utils import make_absolute_href
 from yarl import URL
 
 from stac_asset.errors import HrefError
-from stac_asset.redact import redact_href
+from stac_asset.redact import redact_href, unsigned_href
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")
 _SCHEME_AND_AUTHORITY = re.compile(r"[^:/?#]+:(//[^/?#]*)?")
@@ -22,6 +22,9 @@ _SCHEME_AND_AUTHORITY = re.compile(r"[^:/?#]+:(//[^/?#]*)?")
 
 _NOT_SENDABLE = re.compile(r"[^!-~]+")
 """Characters that a request line cannot contain."""
+
+_PGSTAC_MARKER = "\U0001235f\u203b"
+"""Value of a field that pgstac must not fill in from the collection."""
 
 
 def parse_href(href: object) -> URL:
@@ -141,6 +144,32 @@ def relative_href(path: Path, document: Path) -> str:
     """
     relative = Path(os.path.relpath(path, document.parent)).as_posix()
     return relative if relative.startswith("../") else f"./{relative}"
+
+
+def source_identity(href: str) -> str:
+    """Return the part of an href that stays the same when the href is signed again.
+
+    Args:
+        href: An absolute href.
+    """
+    if "?" not in href and "@" not in href and "#" not in href:
+        return href
+    if href.lower().startswith(("http://", "https://")):
+        return unsigned_href(href.partition("#")[0])
+    return href  # In S3 keys and local paths, these characters are ordinary.
+
+
+def is_missing(href: object) -> bool:
+    """Return whether a document has no href: no value, white space, or a marker of pgstac.
+
+    pgstac stores items without the fields that they share with their collection, and marks the
+    fields that it must not fill in.
+    Source: https://github.com/stac-utils/pgstac/blob/main/src/pypgstac/src/pypgstac/hydration.py
+
+    Args:
+        href: The value in the document.
+    """
+    return href is None or (isinstance(href, str) and href.strip() in ("", _PGSTAC_MARKER))
 
 
 def _checked(href: object) -> str:

@@ -19,7 +19,7 @@ class FileNameStrategy(Enum):
     FILE_NAME = 1
     """Use the file name of the href.
 
-    Two assets with the same file name are an error, which is raised before the download starts.
+    If two assets of an item have the same file name, the asset key is added to both names.
     """
 
     KEY = 2

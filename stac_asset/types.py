@@ -7,11 +7,14 @@ not show the query.
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from asyncio import Queue
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any, TypeAlias
 
+from stac_asset.errors import StacAssetError
 from stac_asset.messages import Message
 from stac_asset.redact import redact_href
 
@@ -84,6 +87,9 @@ class Transfer:
     overwrite: bool = False
     """Replace an existing file, which is known to be of another version."""
 
+    shared_with: tuple[str, ...] = ()
+    """Keys of other assets of the owner that have the same source, and share the file."""
+
     @property
     def href(self) -> str:
         """The preferred href."""
@@ -135,6 +141,9 @@ class Skipped:
     checksum: str | None = None
     """Multihash of the file, if computed."""
 
+    shares_file: bool = False
+    """Whether the file belongs to another asset of the item, which has the same source."""
+
     state = "skipped"
 
 
@@ -168,6 +177,31 @@ class Failed:
 
 Outcome: TypeAlias = Downloaded | Skipped | Failed
 """The result of the download of an asset."""
+
+
+def outcomes_per_asset(outcome: Outcome) -> list[Outcome]:
+    """Return the outcomes of all assets that share the file of a transfer.
+
+    Args:
+        outcome: The outcome of a transfer.
+    """
+    transfer = outcome.transfer
+    if transfer is None or not transfer.shared_with:
+        return [outcome]
+    own = dataclasses.replace(transfer, shared_with=())
+    outcomes: list[Outcome] = [dataclasses.replace(outcome, transfer=own)]
+    for key in transfer.shared_with:
+        other = dataclasses.replace(own, key=key)
+        if isinstance(outcome, Failed):
+            error = copy.copy(outcome.error)
+            if isinstance(error, StacAssetError):
+                error.key = key
+            outcomes.append(Failed(outcome.owner, key, error, other))
+        else:
+            outcomes.append(
+                Skipped(other, outcome.candidate, outcome.size, outcome.checksum, shares_file=True)
+            )
+    return outcomes
 
 
 def outcome_row(outcome: Outcome) -> dict[str, str | int | float | None]:

@@ -24,18 +24,19 @@ from prefect_stac_asset.flows.execution.states import COMPLETED_WITH_WARNINGS
 from prefect_stac_asset.flows.orchestration.clients import RequiredClients
 from prefect_stac_asset.flows.orchestration.existence import check_units
 from prefect_stac_asset.flows.orchestration.sources import ItemSource, open_items, options_for
-from prefect_stac_asset.flows.orchestration.units import Unit
+from prefect_stac_asset.flows.orchestration.units import Unit, unit_of
 from prefect_stac_asset.flows.parameters.credentials import Credentials
 from prefect_stac_asset.flows.parameters.flow import asset_flow
 from prefect_stac_asset.flows.parameters.form import titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.reporting.report_file import open_rows, report_location
 from prefect_stac_asset.flows.reporting.warnings import WarningLog
-from stac_asset import Config
 from stac_asset.errors import DownloadError, SourceError
 from stac_asset.plan.planner import Owner, Planner
+from stac_asset.stac.item_collections import InvalidItem, ReadItems
 from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import stac_of
+from stac_asset.types import Failed, Transfer
 
 _ITEM_FILE_SUFFIXES = {".ndjson", ".jsonl", ".geojsonl", ".geojsonseq", ".parquet", ".geoparquet"}
 """File name suffixes of item collections that are not a single JSON document."""
@@ -66,6 +67,7 @@ async def check_assets(
 
     Raises:
         SourceError: The source cannot be read, or is not a STAC document.
+        NoAssetsError: No asset has a key of `include`.
         MissingCredentialError: A required credential is not configured.
         DownloadError: Assets do not exist or could not be checked, and `warn` is not set.
     """
@@ -79,12 +81,14 @@ async def check_assets(
         async with open_session(config, limit, credentials) as session:
             owners = _owners(await open_items(source, session, Path(scratch)))
             total, planned, required = 0, 0, RequiredClients(session.clients)
-            for unit in _units(owners, config):
+            planner = Planner(Path(), config, LOCAL_FACTS)
+            for unit in _units(owners, planner):
                 total += len(unit.transfers)
                 planned += len(unit.planned)
                 required.add(unit.transfers)
+            planner.check_selection()
             await required.resolve(options)
-            units = _units(owners, config)
+            units = _units(owners, planner)
             work = check_units(units, total, granularity, options, session)
             async with artifacts_written(result, planned):
                 with open_rows(report) as write_row:
@@ -103,7 +107,7 @@ async def check_assets(
     return state
 
 
-def _owners(source: ItemSource) -> Iterable[Owner]:
+def _owners(source: ItemSource) -> Iterable[Owner | InvalidItem]:
     """Return the items and collections of a source.
 
     Items of an item collection are read one at a time. A single STAC object is returned as a list.
@@ -124,18 +128,20 @@ def _owners(source: ItemSource) -> Iterable[Owner]:
     except (ValueError, RecursionError) as error:
         raise SourceError(f"'{source.name}' is not valid JSON: {error}.") from None
     stac = stac_of(document, source.base, source.name)
+    if isinstance(stac, ReadItems):
+        return [*stac, *stac.invalid]
     return list(stac) if isinstance(stac, pystac.ItemCollection) else [stac]
 
 
-def _units(owners: Iterable[Owner], config: Config) -> Iterator[Unit]:
-    planner = Planner(Path(), config, LOCAL_FACTS)
+def _units(owners: Iterable[Owner | InvalidItem], planner: Planner) -> Iterator[Unit]:
     for number, owner in enumerate(owners):
-        planned = (
-            planner.asset(key, asset, owner)
-            for key, asset in owner.assets.items()
-            if planner.wants(key)
-        )
-        yield Unit(number, owner, tuple(planned))
+        yield unit_of(number, owner, _planned(owner, planner))
+
+
+def _planned(owner: Owner | InvalidItem, planner: Planner) -> Iterator[Transfer | Failed]:
+    if not isinstance(owner, InvalidItem):
+        for key, asset in planner.selected(owner):
+            yield planner.asset(key, asset, owner)
 
 
 def _state(errors: list[Exception], warn: bool, result: CheckResult) -> Any:

@@ -59,7 +59,7 @@ async def download_item(
 
     Raises:
         SourceError: The document cannot be read, or is not a STAC item.
-        NoAssetsError: The item has no assets.
+        NoAssetsError: The item has no assets, or no asset has a key of `include`.
         DestinationError: The directory cannot be created or written to.
         MissingCredentialError: A required credential is not configured.
         DownloadError: Assets failed, and `warn` is not set. All other assets were downloaded,
@@ -110,6 +110,7 @@ async def download_collection(
 
     Raises:
         SourceError: The document cannot be read, or is not a STAC collection.
+        NoAssetsError: No asset has a key of `include`.
         DestinationError: The directory cannot be created or written to.
         MissingCredentialError: A required credential is not configured.
         DownloadError: Assets failed, and `warn` is not set. All other assets were downloaded,
@@ -147,6 +148,7 @@ async def _download(
     document = planner.document(owner_name(owner), file_name, owner.get_self_href())
     report_file = planner.document("the report", report_path(Path(file_name)).name)
     unit = Unit(0, owner, tuple(planner.assets(owner)))
+    planner.check_selection()
     preparation = RunPreparation(options, granularity, session)
     preparation.add(unit)
     # `open_report` checks and creates the directory; folders in it may always be created.

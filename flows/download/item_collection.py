@@ -21,8 +21,8 @@ from prefect_stac_asset.flows.execution.run_names import run_name
 from prefect_stac_asset.flows.execution.session import open_session
 from prefect_stac_asset.flows.execution.states import flow_state
 from prefect_stac_asset.flows.orchestration.preparation import RunPreparation
-from prefect_stac_asset.flows.orchestration.sources import open_items, options_for
-from prefect_stac_asset.flows.orchestration.units import Unit
+from prefect_stac_asset.flows.orchestration.sources import ItemSource, open_items, options_for
+from prefect_stac_asset.flows.orchestration.units import Unit, unit_of
 from prefect_stac_asset.flows.parameters.credentials import Credentials
 from prefect_stac_asset.flows.parameters.destination import checked_directory
 from prefect_stac_asset.flows.parameters.flow import asset_flow
@@ -79,7 +79,7 @@ async def download_item_collection(
         SourceError: The items cannot be read, or are not STAC items.
         DestinationError: The directory cannot be created or written to.
         MissingCredentialError: A required credential is not configured.
-        AssetOverwriteError: Two assets have the same file path. No asset was downloaded.
+        NoAssetsError: No asset has a key of `include`.
         DownloadError: Assets failed, and `warn` is not set. All other assets were downloaded,
             unless `fail_fast` is set.
     """
@@ -99,6 +99,8 @@ async def download_item_collection(
             # credentials and to count the assets.
             preparation = RunPreparation(options, granularity, session)
             kept = _prepare(_units(items, planner, folders), preparation)
+            planner.check_selection()
+            preparation.check_planned()
 
             def units() -> Iterable[Unit]:
                 return kept or _units(items, Planner(destination, config, LOCAL_FACTS), folders)
@@ -124,11 +126,10 @@ def _prepare(units: Iterable[Unit], preparation: RunPreparation) -> list[Unit]:
     return kept if len(kept) == preparation.units else []
 
 
-def _units(
-    items: Iterable[pystac.Item], planner: Planner, folders: FolderTemplate
-) -> Iterator[Unit]:
-    for number, item in enumerate(items):
-        yield Unit(number, item, tuple(planner.assets(item, folders.folder(item))))
+def _units(items: ItemSource, planner: Planner, folders: FolderTemplate) -> Iterator[Unit]:
+    for number, entry in enumerate(items):
+        valid = entry if isinstance(entry, pystac.Item) else None
+        yield unit_of(number, entry, planner.item_assets(valid, folders) if valid else ())
 
 
 async def _download(
@@ -145,7 +146,8 @@ async def _download(
         async for unit, outcomes in done:
             assert isinstance(unit.owner, pystac.Item)
             report.add(outcomes)
-            items.add(unit.number, document_of(rewrite(unit.owner, outcomes, config)))
+            new = document_of(rewrite(unit.owner, outcomes, config)) if unit.is_valid else None
+            items.add(unit.number, new)
             await monitor.add(unit.owner, outcomes)
     items.finish()
     result = report.finish(items.path, time.monotonic() - started)

@@ -26,25 +26,29 @@ class ItemsFile:
     file: PartFile
     """The open file."""
 
-    _early: dict[int, bytes] = field(default_factory=dict)
+    _early: dict[int, bytes | None] = field(default_factory=dict)
     _next: int = 0
+    _written: int = 0
 
-    def add(self, number: int, item: dict[str, Any]) -> None:
+    def add(self, number: int, item: dict[str, Any] | None) -> None:
         """Write an item as soon as all preceding items are written.
 
         Args:
             number: The position of the item in the collection, from 0.
-            item: The document of the item.
+            item: The document of the item. None writes no item at this position.
         """
-        self._early[number] = json_bytes(item, indent=None)
+        self._early[number] = json_bytes(item, indent=None) if item is not None else None
         while self._next in self._early:
-            start = b",\n" if self._next else b'{"type": "FeatureCollection", "features": [\n'
-            self.file.append(start + self._early.pop(self._next))
+            data = self._early.pop(self._next)
             self._next += 1
+            if data is not None:
+                first = b'{"type": "FeatureCollection", "features": [\n'
+                self.file.append((b",\n" if self._written else first) + data)
+                self._written += 1
 
     def finish(self) -> None:
         """Write the end of the collection, and replace the previous file."""
-        start = b"" if self._next else b'{"type": "FeatureCollection", "features": ['
+        start = b"" if self._written else b'{"type": "FeatureCollection", "features": ['
         self.file.append(start + b"\n]}\n")
         self.file.commit()
 

@@ -10,6 +10,7 @@ from prefect_stac_asset.flows.orchestration.existence import check_first
 from prefect_stac_asset.flows.orchestration.units import Unit, download_units
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.reporting.monitor import Amount
+from stac_asset.errors import ConfigError
 from stac_asset.types import Failed, Outcome
 
 
@@ -41,6 +42,8 @@ class RunPreparation:
         self._session = session
         self._clients = RequiredClients(session.clients)
         self._first_error: Exception | None = None
+        self._is_misconfigured = True
+        """Whether all assets that cannot be planned fail because of the configuration."""
 
     def add(self, unit: Unit) -> None:
         """Add an item.
@@ -53,10 +56,21 @@ class RunPreparation:
         self.transfers += len(transfers)
         self.amount.add(unit.planned)
         self._clients.add(transfers)
-        if self._first_error is None and len(transfers) < len(unit.planned):
-            self._first_error = next(
-                entry.error for entry in unit.planned if isinstance(entry, Failed)
-            )
+        if len(transfers) < len(unit.planned):
+            errors = [entry.error for entry in unit.planned if isinstance(entry, Failed)]
+            self._first_error = self._first_error or errors[0]
+            self._is_misconfigured &= all(isinstance(error, ConfigError) for error in errors)
+
+    def check_planned(self) -> None:
+        """Check whether the run can start with the assets that cannot be planned.
+
+        Raises:
+            StacAssetError: An asset could not be planned, and `fail_fast` is set.
+            ConfigError: No asset can be planned, because of the configuration.
+        """
+        is_misfit = self._is_misconfigured and not self.transfers
+        if self._first_error is not None and (self._options.fail_fast or is_misfit):
+            raise self._first_error
 
     async def begin(self, units: Iterable[Unit] = ()) -> None:
         """Resolve the clients, and check the assets if `check_first` is set.
@@ -65,13 +79,11 @@ class RunPreparation:
             units: The items to check.
 
         Raises:
-            StacAssetError: An asset could not be planned, and `fail_fast` is set. No task run is
-                started.
+            StacAssetError: As `check_planned`. No task run is started.
             MissingCredentialError: A required credential is not configured.
             DownloadError: `check_first` is set, and assets do not exist.
         """
-        if self._options.fail_fast and self._first_error is not None:
-            raise self._first_error
+        self.check_planned()
         await self._clients.resolve(self._options)
         if self._options.check_first:
             await check_first(

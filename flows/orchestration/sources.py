@@ -22,8 +22,9 @@ from stac_asset.errors import (
 )
 from stac_asset.hrefs import is_local, local_path, parse_href
 from stac_asset.redact import redact_href
+from stac_asset.stac.item_collections import InvalidItem
 from stac_asset.stac.item_files import read_items
-from stac_asset.stac.parse import Stac, item_of, stac_of
+from stac_asset.stac.parse import Stac, items_of, stac_of
 from stac_asset.stac.read import read_stac
 
 _TEXT_NAME = "source"
@@ -90,14 +91,8 @@ class ItemSource:
     name: str
     """Name of the source in error messages."""
 
-    def __iter__(self) -> Iterator[pystac.Item]:
-        for number, document in enumerate(read_items(self.path, self.name), 1):
-            try:
-                item = item_of(document, self.base, number)
-            except SourceError as error:
-                reason = f"'{self.name}' is not a valid item collection: {error}"
-                raise SourceError(reason) from None
-            yield item
+    def __iter__(self) -> Iterator[pystac.Item | InvalidItem]:
+        return items_of(read_items(self.path, self.name), self.base, self.name)
 
 
 async def open_items(source: str, session: Session, scratch: Path) -> ItemSource:

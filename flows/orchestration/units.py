@@ -25,7 +25,8 @@ from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granula
 from prefect_stac_asset.flows.tasks.download import download_asset, download_assets
 from stac_asset.concurrency import bounded
 from stac_asset.plan.planner import Owner
-from stac_asset.types import Failed, Outcome, Transfer
+from stac_asset.stac.item_collections import InvalidItem
+from stac_asset.types import Failed, Outcome, Transfer, outcomes_per_asset
 
 _T = TypeVar("_T")
 
@@ -55,6 +56,9 @@ class Unit:
     owner: Owner
     planned: tuple[Transfer | Failed, ...]
     """A transfer for each asset. `Failed` for an asset that could not be planned."""
+
+    is_valid: bool = True
+    """Whether the owner is valid STAC. Otherwise the owner is a placeholder."""
 
     @property
     def transfers(self) -> list[Transfer]:
@@ -190,7 +194,22 @@ async def _by_asset(
 
 
 def _merged(unit: Unit, outcomes: list[Outcome]) -> list[Outcome]:
-    return [*(entry for entry in unit.planned if isinstance(entry, Failed)), *outcomes]
+    per_asset = [entry for outcome in outcomes for entry in outcomes_per_asset(outcome)]
+    return [*(entry for entry in unit.planned if isinstance(entry, Failed)), *per_asset]
+
+
+def unit_of(number: int, entry: Owner | InvalidItem, planned: Iterable[Transfer | Failed]) -> Unit:
+    """Return the unit of an item or collection, or of a document that is not a valid item.
+
+    Args:
+        number: Position in the run, from 0.
+        entry: The item or collection, or the document that is not a valid item.
+        planned: The planned assets of the item or collection.
+    """
+    if isinstance(entry, InvalidItem):
+        failed = Failed(entry.name, "", entry.error)
+        return Unit(number, entry.placeholder(), (failed,), is_valid=False)
+    return Unit(number, entry, tuple(planned))
 
 
 def as_opaque(value: _T) -> _T:

@@ -51,7 +51,7 @@ class Amount:
             planned: A transfer for each asset. `Failed` for an asset that could not be planned.
         """
         for entry in planned:
-            self.assets += 1
+            self.assets += 1 + len(entry.shared_with if isinstance(entry, Transfer) else ())
             size = entry.size if isinstance(entry, Transfer) else None
             self._is_known &= size is not None
             self._bytes += size or 0

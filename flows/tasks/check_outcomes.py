@@ -73,9 +73,10 @@ def failed_check(asset: Transfer | Failed, error: StacAssetError) -> Checked:
 
     Args:
         asset: The asset. `Failed` if it could not be planned.
-        error: The error. Its `owner` and `key` are set to those of the asset.
+        error: The error. Its `owner` and `key` are set to those of a planned asset.
     """
-    error.owner, error.key = asset.owner, asset.key
+    if isinstance(asset, Transfer):  # Otherwise the planner has set them.
+        error.owner, error.key = asset.owner, asset.key
     exists = False if isinstance(error, NotFoundError) else None
     if isinstance(asset, Failed):
         return Checked(asset.owner, asset.key, None, exists, error=error)

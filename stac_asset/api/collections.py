@@ -43,9 +43,8 @@ async def download_item(
         A new item with updated asset hrefs and self href.
 
     Raises:
-        NoAssetsError: The item has no assets (a ValueError).
+        NoAssetsError: The item has no assets, or no asset has a key of `include` (a ValueError).
         ConfigError: The configuration is invalid.
-        AssetOverwriteError: Two assets would have the same file. Raised before the download starts.
         DownloadError: Assets failed. All other assets and the item document were written.
         StacAssetError: The first failure, if `fail_fast` is set. No document is written.
     """
@@ -88,7 +87,7 @@ async def download_collection(
     Raises:
         CannotIncludeAndExclude: `include` and `exclude` are both set.
         ConfigError: The configuration is invalid.
-        AssetOverwriteError: Two assets would have the same file. Raised before the download starts.
+        NoAssetsError: No asset has a key of `include` (a ValueError).
         DownloadError: Assets failed. All other assets and the document were written.
         StacAssetError: The first failure, if `fail_fast` is set. No document is written.
     """
@@ -131,7 +130,7 @@ async def download_item_collection(
     Raises:
         CannotIncludeAndExclude: `include` and `exclude` are both set.
         ConfigError: The configuration or `path_template` is invalid.
-        AssetOverwriteError: Two assets would have the same file. Raised before the download starts.
+        NoAssetsError: No asset has a key of `include` (a ValueError).
         DownloadError: Assets failed. All other assets and the document were written.
         StacAssetError: The first failure, if `fail_fast` is set. No document is written.
     """
@@ -162,9 +161,8 @@ async def plan_item(
         max_concurrent_downloads: Maximum number of sources checked at the same time.
 
     Raises:
-        NoAssetsError: The item has no assets (a ValueError).
+        NoAssetsError: The item has no assets, or no asset has a key of `include` (a ValueError).
         ConfigError: The configuration is invalid.
-        AssetOverwriteError: Two assets would have the same file.
     """
     with collect_notices():
         run = Run(directory, config, clients=clients)
@@ -193,7 +191,7 @@ async def plan_collection(
 
     Raises:
         ConfigError: The configuration is invalid.
-        AssetOverwriteError: Two assets would have the same file.
+        NoAssetsError: No asset has a key of `include` (a ValueError).
     """
     with collect_notices():
         run = Run(directory, config, clients=clients)
@@ -224,7 +222,7 @@ async def plan_item_collection(
 
     Raises:
         ConfigError: The configuration or `path_template` is invalid.
-        AssetOverwriteError: Two assets would have the same file.
+        NoAssetsError: No asset has a key of `include` (a ValueError).
     """
     with collect_notices():
         run = Run(directory, config, clients=clients)

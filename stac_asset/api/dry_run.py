@@ -8,7 +8,8 @@ existing files and sources. No file or directory is created. The `plan_*` functi
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -142,12 +143,25 @@ async def dry_run(
         results = await probe_all(transfers, clients, run.config, limit, trust_sizes=True)
     for (index, transfer), result in zip(unknown, results, strict=True):
         rows[index] = await _probed_row(transfer, result, run)
+    planned_rows = (
+        row for index, entry in enumerate(planned) for row in _with_shared(rows[index], entry)
+    )
     return Plan(
         directory=str(run.directory),
         document=str(planned.document) if planned.document else None,
-        rows=tuple(row for _, row in sorted(rows.items())),
+        rows=tuple(planned_rows),
         free=_free_bytes(run.directory),
     )
+
+
+def _with_shared(row: PlannedAsset, entry: Transfer | Failed) -> Iterator[PlannedAsset]:
+    """Yield the row of a transfer, and a row for each other asset that shares the file."""
+    yield row
+    for key in entry.shared_with if isinstance(entry, Transfer) else ():
+        if row.action == "fail":
+            yield replace(row, key=key)
+        else:
+            yield replace(row, key=key, action="skip", note=f"same file as asset '{entry.key}'")
 
 
 async def _row_without_probe(entry: Transfer | Failed, run: Run) -> PlannedAsset | None:

@@ -21,12 +21,20 @@ from stac_asset.destinations import LocalDestinations
 from stac_asset.errors import DestinationError, DownloadError, DownloadWarning, NoAssetsError
 from stac_asset.plan.file_names import FolderTemplate
 from stac_asset.plan.planner import Planner, document_name, owner_name
-from stac_asset.plan.work import PlannedRun
+from stac_asset.plan.work import PlannedRun, config_error
 from stac_asset.rewrite.rewriter import rewrite, rewrite_collection
 from stac_asset.rewrite.serialize import document_of, json_bytes
+from stac_asset.stac.item_collections import ReadItems, unique_items
 from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.transfer.engine import Engine
-from stac_asset.types import Failed, MessageQueue, Outcome, PathLikeObject, Transfer
+from stac_asset.types import (
+    Failed,
+    MessageQueue,
+    Outcome,
+    PathLikeObject,
+    Transfer,
+    outcomes_per_asset,
+)
 
 _Owner = TypeVar("_Owner", pystac.Item, pystac.Collection)
 
@@ -97,8 +105,7 @@ class Run:
                 no document is written.
 
         Raises:
-            NoAssetsError: The item has no assets.
-            AssetOverwriteError: Two assets would have the same file.
+            NoAssetsError: The item has no assets, or no asset has a key of `include`.
             DestinationError: The directory does not exist, or the document would replace the
                 source.
         """
@@ -116,7 +123,7 @@ class Run:
             file_name: The name of the collection document. If None, no document is written.
 
         Raises:
-            AssetOverwriteError: Two assets would have the same file.
+            NoAssetsError: No asset has a key of `include`.
             DestinationError: The directory does not exist, or the document would replace the
                 source.
         """
@@ -140,22 +147,31 @@ class Run:
                 replace this file. Item collections, unlike items, have no self href.
 
         Raises:
-            ConfigError: The template is invalid.
-            AssetOverwriteError: Two assets would have the same file.
+            ConfigError: The template is invalid, or does not fit any item.
+            NoAssetsError: No asset of any item has a key of `include`.
             DestinationError: The directory does not exist, or the document would replace the
                 source.
         """
         document = self._plan_document("the item collection", file_name, source)
         folders = FolderTemplate(path_template) if path_template is not None else FolderTemplate()
-        assets = [list(self._planner.assets(item, folders.folder(item))) for item in items]
+        unique = unique_items(items)
+        assets = [list(self._planner.item_assets(item, folders)) for item in unique]
+        self._planner.check_selection()
         self._check_directory()
-        return PlannedRun(assets, document)
+        read = items.invalid if isinstance(items, ReadItems) else ()
+        invalid = tuple(Failed(entry.name, "", entry.error) for entry in read)
+        work = PlannedRun(assets, document, unique, invalid)
+        misfit = config_error(work)
+        if misfit is not None:
+            raise misfit
+        return work
 
     def _plan_owner(
         self, owner: pystac.Item | pystac.Collection, file_name: str | None
     ) -> PlannedRun:
         document = self._plan_document(owner_name(owner), file_name, owner.get_self_href())
         assets = list(self._planner.assets(owner))
+        self._planner.check_selection()
         self._check_directory()
         return PlannedRun([assets], document)
 
@@ -210,7 +226,7 @@ class Run:
         outcomes = await self._download(work)
         rewritten = (
             rewrite(item, of_item, self.config, None, keep_non_downloaded)
-            for item, of_item in zip(items, outcomes, strict=True)
+            for item, of_item in zip(work.items, outcomes, strict=True)
         )
         new = rewrite_collection(items, rewritten)
         await self._write(new, work.document)
@@ -235,13 +251,15 @@ class Run:
             if self.config.fail_fast:
                 raise entry.error
             self.outcomes.append(entry)
-            outcomes[owner_of[id(entry)]].append(entry)
+            if id(entry) in owner_of:
+                outcomes[owner_of[id(entry)]].append(entry)
         async with self.open_clients(), aclosing(self._engine.run(transfers)) as arriving:
             async for outcome in arriving:
-                self.outcomes.append(outcome)
+                per_asset = outcomes_per_asset(outcome)
+                self.outcomes += per_asset
                 if isinstance(outcome, Failed) and self.config.fail_fast:
                     raise outcome.error
-                outcomes[owner_of[id(outcome.transfer)]].append(outcome)
+                outcomes[owner_of[id(outcome.transfer)]] += per_asset
         return outcomes
 
     async def _write(

@@ -42,11 +42,6 @@ from stac_asset.transfer.probe import ProbeResult, probe_all
 from stac_asset.types import Downloaded, Failed, MessageQueue, Outcome, Skipped, Transfer
 
 _STDIN = "standard input"
-_DEFAULT_NAMES: dict[type, str] = {
-    pystac.Collection: "collection.json",
-    pystac.ItemCollection: "item-collection.json",
-}
-"""Default names of rewritten documents. Documents of items are named after the id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +137,9 @@ async def info(source: str | bytes, config: Config, limit: int) -> int:
         entries = [
             (owner, key, asset, planner.asset(key, asset, owner))
             for owner in owners
-            for key, asset in owner.assets.items()
-            if planner.wants(key)
+            for key, asset in planner.selected(owner)
         ]
+        planner.check_selection()
         if not entries:
             raise NoAssetsError(
                 f"'{_name(source)}' has no assets that `include` and `exclude` select. "
@@ -210,29 +205,26 @@ async def _read(source: str | bytes, clients: Clients, config: Config) -> Stac:
 
 
 def _plan(run: Run, stac: Stac, source: str | bytes, options: CommandOptions) -> PlannedRun:
-    work = _work(run, stac, source, options)
-    if run.config.include and not any(work.planned):
-        keys = ", ".join(run.config.include)
-        raise NoAssetsError(f"'{_name(source)}' has no asset that `include` selects: {keys}")
-    return work
+    try:
+        return _work(run, stac, source, options)
+    except NoAssetsError as error:
+        raise NoAssetsError(f"'{_name(source)}': {error}") from None
 
 
 def _work(run: Run, stac: Stac, source: str | bytes, options: CommandOptions) -> PlannedRun:
-    file_name = options.file_name or _DEFAULT_NAMES.get(type(stac))
+    file_name = options.file_name
     if isinstance(stac, pystac.ItemCollection):
         href = source if isinstance(source, str) else None
-        return run.plan_item_collection(stac, file_name, options.path_template, href)
+        name = file_name or "item-collection.json"
+        return run.plan_item_collection(stac, name, options.path_template, href)
     if options.path_template is not None:
         raise ConfigError(
             f"`path_template` is only for item collections, and '{_name(source)}' is not an item "
             "collection. Remove `--path-template`."
         )
     if isinstance(stac, pystac.Collection):
-        return run.plan_collection(stac, file_name)
-    try:
-        return run.plan_item(stac, file_name)
-    except NoAssetsError as error:
-        raise NoAssetsError(f"'{_name(source)}': {error}") from None
+        return run.plan_collection(stac, file_name or "collection.json")
+    return run.plan_item(stac, file_name)
 
 
 def _name(source: str | bytes) -> str:

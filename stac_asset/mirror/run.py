@@ -20,7 +20,6 @@ import logging
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -45,7 +44,7 @@ from stac_asset.mirror.state.index import MirrorState, read_state, write_index, 
 from stac_asset.mirror.state.layout import PARQUET
 from stac_asset.mirror.state.started import recorded_files
 from stac_asset.notices import notice
-from stac_asset.plan.planner import is_wanted
+from stac_asset.plan.selection import Selection
 from stac_asset.redact import unsigned_href
 from stac_asset.types import Failed, Outcome
 
@@ -122,6 +121,8 @@ class Mirror:
         Raises:
             ConfigError: The directory holds another catalog.
             SourceError: The search did not reach its end.
+            NoAssetsError: There are items to download, and no asset of the source or the mirror has
+                a key of `include`.
         """
         check_directory(self.directory)
         self._state = await in_thread(read_state, self.directory)
@@ -131,9 +132,12 @@ class Mirror:
         }
         since = moment(self._state.searched.get(self._search))
         self.window = self._criteria.window(self._now, since)
-        wants = partial(is_wanted, config=self._config)
-        self.changes = ChangeSet(self._state, wants, self._documents)
+        selection = Selection(self._config)
+        for row in self._state.rows.values():
+            selection.add(row.version.assets)
+        self.changes = ChangeSet(self._state, selection.wants, self._documents)
         async for item in self._source.items(self._criteria, self.window):
+            selection.add(item.asset_keys)
             self.changes.add(item)
         self.changes.found_by_search = len(self.changes.seen)
         unseen = set(self.changes.unseen(self._criteria, self._source_href))
@@ -141,6 +145,11 @@ class Mirror:
             self.changes.add(item)
         if self._source.is_complete:
             self._abandoned = (unseen - self.changes.seen) & self._state.started.keys()
+        nothing_fits = selection.report()
+        if nothing_fits is not None:
+            if self.changes.wanted:
+                raise nothing_fits
+            notice(nothing_fits.message)
 
     async def find_removed(self, marked: bool) -> None:
         """Determine which items have left the source.

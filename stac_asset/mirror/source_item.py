@@ -32,6 +32,12 @@ class SourceDocument:
     """ETag of the document. Unset for items of a page or an item file."""
 
     @property
+    def asset_keys(self) -> list[str]:
+        """Keys of the assets."""
+        assets = self.document.get("assets") if isinstance(self.document, dict) else None
+        return list(assets) if isinstance(assets, dict) else []
+
+    @property
     def key(self) -> Key | None:
         """Key of the item. Unset for a document without id."""
         fields = self.document if isinstance(self.document, dict) else {}

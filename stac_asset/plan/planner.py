@@ -6,34 +6,34 @@ Planning performs no I/O: facts about the file system are passed in.
 
 from __future__ import annotations
 
-import logging
+import copy
 import os
-import reprlib
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import pystac
 
 from stac_asset.config import Config
 from stac_asset.errors import (
     AssetOverwriteError,
+    ConfigError,
     DestinationError,
     LocalHrefError,
     StacAssetError,
     UnsafePathError,
 )
-from stac_asset.hrefs import absolute_href, is_local
-from stac_asset.integrity import Multihash
+from stac_asset.hrefs import absolute_href, is_local, is_missing
+from stac_asset.notices import notice
+from stac_asset.plan.asset_fields import checksum_of, common_fields, hrefs_of, size_of
 from stac_asset.plan.facts import FileSystemFacts
-from stac_asset.plan.file_names import asset_file_name, safe_name
-from stac_asset.plan.storage_extension import storage_of
+from stac_asset.plan.file_names import FolderTemplate, asset_file_name, safe_name
+from stac_asset.plan.reservations import Conflict, Reservations, Use
+from stac_asset.plan.selection import Selection
+from stac_asset.plan.shared_files import assign_files, source_digest
 from stac_asset.redact import redact_href
 from stac_asset.types import Candidate, Failed, Storage, Transfer
-
-logger = logging.getLogger(__name__)
 
 Owner: TypeAlias = pystac.Item | pystac.Collection
 """An object that has assets."""
@@ -42,6 +42,9 @@ Owner: TypeAlias = pystac.Item | pystac.Collection
 @dataclass(slots=True)
 class Planner:
     """Plans a run, and detects files that two assets or documents of the run would share.
+
+    Within an item, assets with the same source share a file, and all other assets have distinct
+    files. An asset fails if another item or document of the run uses its file.
 
     Args:
         directory: The destination directory. All planned files are inside.
@@ -52,26 +55,22 @@ class Planner:
     directory: Path
     config: Config
     facts: FileSystemFacts
-    _files: dict[str, str] = field(default_factory=dict)
-    """The asset or document of each planned file, by folded path."""
-    _folders: dict[str, str] = field(default_factory=dict)
-    """The asset or document of the first planned file in each folder, by folded path."""
+    selection: Selection = field(init=False)
+    """The assets that `include` and `exclude` select."""
+    _reservations: Reservations = field(init=False)
     _root: str = ""
-    _root_length: int = 0
-    """Length of the folded `_root`."""
     _owner: Owner | None = None
     """The owner that `_base` and `_is_local` belong to."""
     _base: str | None = None
     """The self href of `_owner`."""
     _is_local: bool | None = None
     """Whether `_owner` is a document on this machine. None if not determined yet."""
-    _real_folders: dict[str, str] = field(default_factory=dict)
-    """Results of `_real_folder`."""
 
     def __post_init__(self) -> None:
         self.directory = Path(os.path.abspath(self.directory))
         self._root = str(self.directory)
-        self._root_length = len(_folded(self._root))
+        self.selection = Selection(self.config)
+        self._reservations = Reservations(self._root, self.facts)
 
     def document(self, owner: str, file_name: str, source: str | None = None) -> Path:
         """Return the path of a document to write, and reserve the path.
@@ -98,30 +97,103 @@ class Planner:
                 f"{owner} was read from {path}, and the new document would replace this file. "
                 "Choose another `directory` or `file_name`."
             )
-        self._reserve(str(path), f"the document of {owner}")
+        use = Use(f"the document of {owner}")
+        conflict = self._reservations.conflict(str(path))
+        if conflict is not None:
+            raise AssetOverwriteError([str(conflict), str(use)], conflict.path)
+        self._reservations.reserve(str(path), use)
         return path
 
+    def item_assets(
+        self, item: pystac.Item, folders: FolderTemplate
+    ) -> Iterator[Transfer | Failed]:
+        """Plan the selected assets of an item of an item collection.
+
+        Args:
+            item: The item. It is not changed.
+            folders: The template for the folder of the item. If the template does not fit the item,
+                all assets of the item fail.
+
+        Yields:
+            As `assets`.
+        """
+        try:
+            folder = folders.folder(item)
+        except ConfigError as error:
+            for key, _ in self.selected(item):
+                yield _failed(owner_name(item), key, copy.copy(error))
+        else:
+            yield from self.assets(item, folder)
+
     def assets(self, owner: Owner, folder: str = "") -> Iterator[Transfer | Failed]:
-        """Plan the wanted assets of an item or collection.
+        """Plan the selected assets of an item or collection.
 
         Args:
             owner: The item or collection. It is not changed.
             folder: The folder of the files, relative to the directory.
 
         Yields:
-            A transfer for each wanted asset, or a failure if the asset cannot be planned.
+            A transfer for each selected asset, or a failure if the asset cannot be planned. Assets
+            with the same source have one transfer. Assets without an href are left out.
+        """
+        planned = {
+            key: self.asset(key, asset, owner, folder) for key, asset in self.selected(owner)
+        }
+        transfers = {
+            key: entry
+            for key, entry in self._in_order(owner, planned, folder)
+            if isinstance(entry, Transfer)
+        }
+        assigned = {
+            transfer.key: transfer
+            for transfer in assign_files(
+                transfers,
+                planned.__contains__,
+                self._is_document,
+                self.config.file_name_strategy,
+            )
+        }
+        for key, entry in planned.items():
+            if isinstance(entry, Failed):
+                yield entry
+            elif key in assigned:
+                yield from self._reserved(assigned[key])
+
+    def selected(self, owner: Owner) -> Iterator[tuple[str, pystac.Asset]]:
+        """Yield the selected assets of an item or collection that have an href.
+
+        Args:
+            owner: The item or collection. It is not changed.
+        """
+        self.selection.add(owner.assets)
+        for key, asset in owner.assets.items():
+            if not self.selection.wants(key):
+                continue
+            if all(is_missing(href) for href, _ in self._hrefs(asset, owner)):
+                example = f"asset '{key}' of {owner_name(owner)}"
+                notice("Assets without an href are not downloaded", example)
+                continue
+            yield key, asset
+
+    def check_selection(self) -> None:
+        """Check that the planned items have the keys of `include` and `exclude`.
+
+        Keys that no item has are recorded as notices.
 
         Raises:
-            AssetOverwriteError: Two assets of the run would share a file.
+            NoAssetsError: `include` is set, and no planned item has any of its keys.
         """
-        for key, asset in owner.assets.items():
-            if self.wants(key):
-                planned = self.asset(key, asset, owner, folder)
-                if isinstance(planned, Transfer):
-                    paths = {_folded(found.path): found.path for found in planned.candidates}
-                    for path in paths.values():
-                        self._reserve(path, f"asset '{key}' of {planned.owner}")
-                yield planned
+        error = self.selection.report()
+        if error is not None:
+            raise error
+
+    def use_of(self, path: str) -> Use | None:
+        """Return the planned asset or document of a path, if any.
+
+        Args:
+            path: The absolute path.
+        """
+        return self._reservations.use_of(path)
 
     def asset(
         self, key: str, asset: pystac.Asset, owner: Owner | None = None, folder: str = ""
@@ -138,8 +210,7 @@ class Planner:
         try:
             candidates = tuple(self._candidates(key, asset, owner, folder))
         except StacAssetError as error:
-            error.owner, error.key = name, key
-            return Failed(name, key, error)
+            return _failed(name, key, error)
         return Transfer(
             owner=name,
             key=key,
@@ -147,8 +218,8 @@ class Planner:
             directory=self._root,
             owner_id=str(owner.id) if owner is not None else None,
             content_type=asset.media_type if isinstance(asset.media_type, str) else None,
-            size=_size(asset, key, name),
-            checksum=_checksum(asset, key, name),
+            size=size_of(asset, key, name),
+            checksum=checksum_of(asset, key, name),
         )
 
     def wants(self, key: str) -> bool:
@@ -157,7 +228,52 @@ class Planner:
         Args:
             key: The key of the asset.
         """
-        return is_wanted(key, self.config)
+        return self.selection.wants(key)
+
+    def _in_order(
+        self, owner: Owner, planned: Mapping[str, Transfer | Failed], folder: str
+    ) -> Iterator[tuple[str, Transfer | Failed]]:
+        """Yield the planned assets, and the assets that are not selected, in the item's order.
+
+        File names depend on all assets. Otherwise, a run with another selection could take the file
+        of one asset for the file of another asset.
+        """
+        if len(planned) == len(owner.assets):
+            yield from planned.items()
+            return
+        for key, asset in owner.assets.items():
+            if key in planned:
+                yield key, planned[key]
+            elif not self.selection.wants(key):
+                try:
+                    candidates = tuple(self._candidates(key, asset, owner, folder))
+                except StacAssetError:
+                    continue
+                yield key, Transfer("", key, candidates, self._root)
+
+    def _is_document(self, path: str) -> bool:
+        """Return whether a document of the run uses a path."""
+        conflict = self._reservations.conflict(path)
+        return conflict is not None and conflict.use.key is None
+
+    def _reserved(self, transfer: Transfer) -> Iterator[Transfer | Failed]:
+        """Reserve the files of a transfer, and yield the transfer, or a failure for each asset."""
+        source = source_digest(transfer)
+        paths = dict.fromkeys(candidate.path for candidate in transfer.candidates)
+        for path in paths:
+            conflict = self._reservations.conflict(path, source)
+            if conflict is not None:
+                for key in (transfer.key, *transfer.shared_with):
+                    yield _failed(transfer.owner, key, _overwrite_error(conflict, transfer, key))
+                return
+        for path in paths:
+            self._reservations.reserve(path, Use(transfer.owner, transfer.key, source))
+        yield transfer
+
+    def _hrefs(
+        self, asset: pystac.Asset, owner: Owner | None
+    ) -> Iterator[tuple[object, Storage | None]]:
+        return hrefs_of(asset, common_fields(owner), self.config.alternate_assets)
 
     def _candidates(
         self, key: str, asset: pystac.Asset, owner: Owner | None, folder: str
@@ -170,7 +286,7 @@ class Planner:
         base = self._base_of(owner)
         found: list[Candidate] = []
         first: StacAssetError | None = None
-        for given, storage in _hrefs(asset, _common_fields(owner), self.config.alternate_assets):
+        for given, storage in self._hrefs(asset, owner):
             try:
                 href = absolute_href(given, base)
                 self._check_local(href, owner)
@@ -210,61 +326,6 @@ class Planner:
                 "`allow_local_hrefs=True` if you trust the item."
             )
 
-    def _real_folder(self, folder: str) -> str:
-        """Return a folder with the symlinks below the directory resolved.
-
-        A symlink inside of the directory can give one folder two names.
-        """
-        real = self._real_folders.get(folder)
-        if real is None:
-            if len(folder) <= len(self._root):
-                return folder
-            parent, name = os.path.split(folder)
-            real = os.path.join(self._real_folder(parent), name)
-            if self.facts.is_symlink(real):
-                real, root = self.facts.real_path(real), self.facts.real_path(self._root)
-                if real.startswith(root + os.sep):  # Otherwise the destination refuses the folder.
-                    real = self._root + real[len(root) :]
-            self._real_folders[folder] = real
-        return real
-
-    def _reserve(self, path: str, description: str) -> None:
-        """Reserve a path for an asset or document, and the folders above the path as folders.
-
-        Args:
-            path: The absolute path.
-            description: The asset or document, for errors.
-
-        Raises:
-            AssetOverwriteError: The path is already reserved, or a folder above is a planned file.
-        """
-        parent, _, name = path.rpartition(os.sep)
-        real = self._real_folder(parent)
-        folded = _folded(path if real == parent else os.path.join(real, name))
-        other = self._files.get(folded) or self._folders.get(folded)
-        folders: list[str] = []
-        folder = os.path.dirname(folded)
-        while other is None and len(folder) > self._root_length and folder not in self._folders:
-            other = self._files.get(folder)
-            folders.append(folder)
-            folder = os.path.dirname(folder)
-        if other is not None:
-            raise AssetOverwriteError([other, description], path)
-        self._folders.update(dict.fromkeys(folders, f"the folder of {description}"))
-        self._files[folded] = description
-
-
-def is_wanted(key: str, config: Config) -> bool:
-    """Return whether `Config.include` and `Config.exclude` select an asset.
-
-    Args:
-        key: The key of the asset.
-        config: The configuration.
-    """
-    if config.include:
-        return key in config.include
-    return key not in config.exclude
-
 
 def owner_name(owner: Owner) -> str:
     """Return the name of an item or collection for errors, such as `item 'S2B_31UFU'`.
@@ -284,47 +345,21 @@ def document_name(owner: Owner) -> str:
     return safe_name(f"{owner.id}.json")
 
 
-def _hrefs(
-    asset: pystac.Asset, common: Mapping[str, Any], preferred: list[str]
-) -> Iterator[tuple[object, Storage | None]]:
-    """Yield the hrefs of an asset with storage fields, the preferred alternates first."""
-    fields = asset.extra_fields
-    alternates = fields.get("alternate")
-    for name in preferred:
-        alternate = alternates.get(name) if isinstance(alternates, Mapping) else None
-        if isinstance(alternate, Mapping):
-            yield alternate.get("href"), storage_of(alternate, fields, common)
-    yield asset.href, storage_of(fields, fields, common)
+def _failed(owner: str, key: str, error: StacAssetError) -> Failed:
+    error.owner, error.key = owner, key
+    return Failed(owner, key, error)
 
 
-def _common_fields(owner: Owner | None) -> Mapping[str, Any]:
-    """Return the fields of an item or collection that apply to all of its assets."""
-    if isinstance(owner, pystac.Item):
-        return owner.properties
-    return owner.extra_fields if owner is not None else {}
-
-
-def _size(asset: pystac.Asset, key: str, owner: str) -> int | None:
-    value = asset.extra_fields.get("file:size")
-    if type(value) is int and value >= 0:
-        return value
-    if value is not None:
-        _warn(key, owner, "file:size", value, "number of bytes")
-    return None
-
-
-def _checksum(asset: pystac.Asset, key: str, owner: str) -> str | None:
-    value = asset.extra_fields.get("file:checksum")
-    if value is not None and Multihash.parse(value) is None:
-        _warn(key, owner, "file:checksum", value, "multihash of a known algorithm")
-    return value if isinstance(value, str) else None
-
-
-def _warn(key: str, owner: str, name: str, value: object, expected: str) -> None:
-    # Real catalogs contain plain digests and ETags in these fields. Download the asset anyway.
-    text = f"asset '{key}' of {owner}"
-    text += f" can't be verified by its {name}: {reprlib.repr(value)} is not a {expected}"
-    logger.warning("%s", text.encode(errors="backslashreplace").decode())
+def _overwrite_error(conflict: Conflict, transfer: Transfer, key: str) -> AssetOverwriteError:
+    asset = f"asset '{key}' of {transfer.owner}"
+    if conflict.use.key is None:
+        advice = "Choose another `file_name`, or exclude the asset."
+    else:
+        advice = (
+            "Use a `path_template` that gives the items distinct folders, such as "
+            "`${collection}/${id}`, or exclude the asset."
+        )
+    return AssetOverwriteError([str(conflict), asset], conflict.path, advice)
 
 
 def _is_name(text: str) -> bool:
@@ -333,15 +368,3 @@ def _is_name(text: str) -> bool:
         return b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:
         return False
-
-
-def _folded(path: str) -> str:
-    """Return a path in which letter case and Unicode composition make no difference.
-
-    Some file systems, such as those of macOS and Windows, treat such names as the same file.
-    Source: canonical caseless matching in the Unicode standard, section 3.13 (D145).
-    """
-    if path.isascii():
-        return path.lower()
-    folded = unicodedata.normalize("NFD", path).casefold()
-    return unicodedata.normalize("NFD", folded)

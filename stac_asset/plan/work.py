@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pystac
+
+from stac_asset.errors import ConfigError
 from stac_asset.types import Failed, Transfer
 
 
@@ -22,5 +25,27 @@ class PlannedRun:
     document: Path | None = None
     """The document to write, if any."""
 
+    items: tuple[pystac.Item, ...] = ()
+    """The items of an item collection that are planned, without repeated items."""
+
+    invalid: tuple[Failed, ...] = ()
+    """Documents of an item collection that are not valid items."""
+
     def __iter__(self) -> Iterator[Transfer | Failed]:
-        return (entry for entries in self.planned for entry in entries)
+        yield from self.invalid
+        for entries in self.planned:
+            yield from entries
+
+
+def config_error(planned: Iterable[Transfer | Failed]) -> ConfigError | None:
+    """Return the error of the configuration, such as of `path_template`, that fails all assets.
+
+    Args:
+        planned: The planned assets of a run.
+    """
+    first: ConfigError | None = None
+    for entry in planned:
+        if isinstance(entry, Transfer) or not isinstance(entry.error, ConfigError):
+            return None
+        first = first or entry.error
+    return first

@@ -16,9 +16,9 @@ from typing import TypeVar
 
 import pystac
 
-from stac_asset.config import Config
+from stac_asset.config import Config, selects
 from stac_asset.errors import HrefError
-from stac_asset.hrefs import absolute_href, is_absolute, relative_href
+from stac_asset.hrefs import absolute_href, is_absolute, is_missing, relative_href
 from stac_asset.redact import unsigned_href
 from stac_asset.rewrite.serialize import bounded_depth
 from stac_asset.strategy import ErrorStrategy
@@ -44,7 +44,8 @@ def rewrite(
         config: Whether failed assets are kept, and whether checksums are written.
         document: The absolute path where the new object will be saved, if any. Asset hrefs are
             relative to this path. Without a path, asset hrefs are absolute paths.
-        keep_non_downloaded: Keep assets that were not selected, with their source hrefs.
+        keep_non_downloaded: Keep assets that were not selected, with their source hrefs. Selected
+            assets without an href are always kept, without an href.
 
     Raises:
         SourceError: The object is nested too deeply.
@@ -56,7 +57,8 @@ def rewrite(
     for key, asset in list(new.assets.items()):
         outcome = by_key.get(key)
         failed = isinstance(outcome, Failed)
-        if (outcome is None and not keep_non_downloaded) or (
+        is_kept = keep_non_downloaded or (is_missing(asset.href) and selects(config, key))
+        if (outcome is None and not is_kept) or (
             failed and config.error_strategy is ErrorStrategy.DELETE
         ):
             del new.assets[key]
@@ -134,8 +136,9 @@ def _with_href(asset: pystac.Asset) -> pystac.Asset:
 
 def _make_absolute(asset: pystac.Asset, base: str | None) -> None:
     """Resolve the hrefs of an asset and its alternates, if possible."""
-    with suppress(HrefError):  # Without a base, a relative href is kept.
-        asset.href = absolute_href(asset.href, base)
+    if not is_missing(asset.href):
+        with suppress(HrefError):  # Without a base, a relative href is kept.
+            asset.href = absolute_href(asset.href, base)
     alternates = asset.extra_fields.get("alternate")
     if not isinstance(alternates, Mapping):
         return

@@ -7,6 +7,9 @@ assets and links do not prevent the use of the rest of a document.
 from __future__ import annotations
 
 import json
+import marshal
+import reprlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,6 +17,8 @@ import pystac
 
 from stac_asset.errors import HrefError, SourceError
 from stac_asset.hrefs import absolute_href, is_local
+from stac_asset.notices import notice
+from stac_asset.stac.item_collections import REPEATED, InvalidItem, ReadItems
 from stac_asset.stac.local_facts import ReadFrom
 
 Stac: TypeAlias = pystac.Item | pystac.Collection | pystac.ItemCollection
@@ -58,6 +63,7 @@ def stac_of(document: Any, base: str | None, name: str) -> Stac:
         if kind == "Collection":
             repaired, is_old = _repaired(document), _needs_migration(document)
             collection = pystac.Collection.from_dict(repaired, migrate=is_old)
+            _restore_malformed_hrefs(collection, document)
             _set_self_href(collection, base or _own_href(document, base))
             # pystac reads some collections that it cannot copy or write. Raise that error now. The
             # links are removed, because pystac fetches the parent for a copy.
@@ -68,9 +74,9 @@ def stac_of(document: Any, base: str | None, name: str) -> Stac:
             features = document.get("features")
             if not isinstance(features, list):
                 raise ValueError("`features` is not a list")
-            items = [item_of(feature, base, n) for n, feature in enumerate(features, 1)]
-            others = {k: v for k, v in document.items() if k not in ("features", "type")}
-            return pystac.ItemCollection(items, extra_fields=others, clone_items=False)
+            return _item_collection(document, features, base, name)
+    except SourceError:
+        raise
     except Exception as error:  # pystac does not document the errors for malformed documents.
         reason = str(error) or type(error).__name__
         raise SourceError(f"'{name}' is not a valid STAC {kind}: {reason}") from None
@@ -78,6 +84,71 @@ def stac_of(document: Any, base: str | None, name: str) -> Stac:
         f"'{name}' is not a STAC item, collection or item collection: `type` is {kind!r}, "
         "expected 'Feature' (with assets), 'Collection' or 'FeatureCollection'"
     )
+
+
+def _item_collection(
+    document: dict[str, Any], features: list[Any], base: str | None, name: str
+) -> ReadItems:
+    entries = list(items_of(features, base, name))
+    items = [entry for entry in entries if isinstance(entry, pystac.Item)]
+    others = {k: v for k, v in document.items() if k not in ("features", "type")}
+    read = ReadItems(items, extra_fields=others, clone_items=False)
+    read.invalid = tuple(entry for entry in entries if isinstance(entry, InvalidItem))
+    return read
+
+
+def items_of(
+    documents: Iterable[Any], base: str | None, name: str
+) -> Iterator[pystac.Item | InvalidItem]:
+    """Yield the items of an item collection, and the documents that are not valid items.
+
+    Of several identical documents, only the first is yielded.
+
+    Args:
+        documents: The documents of the items. They are not modified.
+        base: The href that the item collection was read from, if known.
+        name: Name of the item collection in errors.
+
+    Raises:
+        SourceError: There are documents, and no document is a valid item.
+    """
+    seen: set[int] = set()
+    invalid: SourceError | None = None
+    is_valid = False
+    for number, document in enumerate(documents, 1):
+        digest = _digest(document)
+        if digest in seen:
+            notice(REPEATED, _item_name(document, number))
+            continue
+        if digest is not None:
+            seen.add(digest)
+        try:
+            item = item_of(document, base, number)
+        except SourceError as error:
+            invalid = invalid or error
+            yield InvalidItem(number, _item_name(document, number), error, document)
+        else:
+            is_valid = True
+            yield item
+    if invalid is not None and not is_valid:
+        raise SourceError(f"'{name}' is not a valid item collection: {invalid}")
+
+
+def _digest(document: Any) -> int | None:
+    """Return a digest that is the same for identical documents."""
+    try:
+        # `marshal` is five times as fast as `json`. Its version 2 writes equal values equally.
+        return hash(marshal.dumps(document, 2))
+    except ValueError:  # Nested too deeply, or a type that JSON does not have.
+        return None
+
+
+def _item_name(document: Any, number: int | None) -> str:
+    """Return the position and id of an item, such as `item 3 ('S2B_31UFU')`."""
+    name = "item" if number is None else f"item {number}"
+    if isinstance(document, dict) and "id" in document:
+        name += f" ({reprlib.repr(document['id'])})"
+    return name
 
 
 def item_of(feature: Any, base: str | None, number: int | None = None) -> pystac.Item:
@@ -94,10 +165,8 @@ def item_of(feature: Any, base: str | None, number: int | None = None) -> pystac
     try:
         item = _item(feature)
     except Exception as error:  # As in `stac_of`.
-        name = "item" if number is None else f"item {number}"
-        if isinstance(feature, dict) and "id" in feature:
-            name += f" ({feature['id']!r})"
         reason = str(error) or type(error).__name__
+        name = _item_name(feature, number)
         raise SourceError(f"{name} is not valid STAC: {reason}") from None
     _set_self_href(item, _own_href(feature, base))
     return item
@@ -108,11 +177,16 @@ def _item(document: Any) -> pystac.Item:
         raise ValueError("not a JSON object")
     if "id" not in document:
         raise ValueError("`id` is missing")
-    if not isinstance(document.get("properties"), dict):
-        raise ValueError("`properties` is not a JSON object")
+    if type(document["id"]) not in (str, int):
+        raise ValueError("`id` is not a text")
+    for name in ("properties", "assets"):
+        if not isinstance(document.get(name), dict):
+            raise ValueError(f"`{name}` is not a JSON object")
     is_old = _needs_migration(document)
     # Only a migration modifies the document. Copying is slow, so copy only for a migration.
-    return pystac.Item.from_dict(_repaired(document), migrate=is_old, preserve_dict=is_old)
+    item = pystac.Item.from_dict(_repaired(document), migrate=is_old, preserve_dict=is_old)
+    _restore_malformed_hrefs(item, document)
+    return item
 
 
 def _repaired(document: dict[str, Any]) -> dict[str, Any]:
@@ -134,6 +208,18 @@ def _with_href(asset: object) -> dict[str, Any]:
     """Return the asset, or a copy with an empty href if the href is not a text."""
     fields = asset if isinstance(asset, dict) else {}
     return fields if isinstance(fields.get("href"), str) else {**fields, "href": ""}
+
+
+def _restore_malformed_hrefs(
+    owner: pystac.Item | pystac.Collection, document: dict[str, Any]
+) -> None:
+    """Set the hrefs that pystac rejects, so that the assets fail and not only lack an href."""
+    assets = document.get("assets")
+    for key, asset in assets.items() if isinstance(assets, dict) else ():
+        href = asset.get("href") if isinstance(asset, dict) else asset
+        if href is None or (isinstance(href, str) and href is not asset):
+            continue
+        owner.assets[key].href = [href]  # type: ignore[assignment] # the planner checks the type
 
 
 def _is_link(link: object) -> bool:

@@ -18,8 +18,7 @@ from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
 from stac_asset.destinations.interface import BusyError, Declared, Destination, Destinations, Upload
 from stac_asset.error_mapping import mapped
 from stac_asset.errors import StacAssetError
-from stac_asset.hrefs import parse_href
-from stac_asset.redact import unsigned_href
+from stac_asset.hrefs import parse_href, source_identity
 from stac_asset.transfer.attempts import CandidateDownload, TransferContext, TransferStats
 from stac_asset.transfer.existing import declared_by, find_existing, remove_other_leftovers
 from stac_asset.transfer.interface import Sources
@@ -161,7 +160,7 @@ class Engine:
         open_upload = partial(
             destination.open_upload,
             destination.key_of(candidate.path),
-            _identity(candidate.href),
+            source_identity(candidate.href),
             declared,
             self._config.write_checksums,
         )
@@ -196,12 +195,3 @@ class Engine:
     def _own_slot(self, host: str) -> AbstractAsyncContextManager[object]:
         limit = self._config.max_connections_per_host
         return self._semaphores.setdefault(host, asyncio.Semaphore(limit))
-
-
-def _identity(href: str) -> str:
-    """Return the part of an href that stays the same when the href is signed again."""
-    if "?" not in href and "@" not in href and "#" not in href:
-        return href
-    if href.lower().startswith(("http://", "https://")):
-        return unsigned_href(href.partition("#")[0])
-    return href  # In S3 keys and local paths, these characters are ordinary.

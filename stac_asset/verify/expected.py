@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from stac_asset.errors import HrefError, SourceError
-from stac_asset.hrefs import absolute_href, is_local, local_path
+from stac_asset.hrefs import absolute_href, is_local, is_missing, local_path
 from stac_asset.stac.item_files import read_items
 
 _MAX_SINGLE = 16 * 1024 * 1024
@@ -122,6 +122,8 @@ def expected_assets(document: Path, owners: Iterable[dict[str, Any]]) -> Iterato
         source = _source(owner, document)
         for key, asset in owner.get("assets", {}).items():
             fields = asset if isinstance(asset, dict) else {}
+            if isinstance(asset, dict) and is_missing(asset.get("href")):
+                continue  # The source has no href either, so the asset has no file.
             size, checksum = fields.get("file:size"), fields.get("file:checksum")
             yield ExpectedAsset(
                 document=str(document),

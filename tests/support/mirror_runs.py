@@ -23,7 +23,7 @@ from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.sources.open import open_source
 from stac_asset.testing import Origin
 from stac_asset.transfer.engine import Engine
-from stac_asset.types import Failed, Transfer
+from stac_asset.types import Failed, Transfer, outcomes_per_asset
 
 NOW = datetime(2026, 6, 10, tzinfo=UTC)
 CONFIG = Config(retry_wait=0.01, retry_wait_max=0.02, http_max_attempts=3, write_checksums=True)
@@ -101,8 +101,13 @@ async def run_mirror(
                 if number == stop_after:
                     return MirrorRun(mirror, reasons, failed_ids, limits)
                 outcomes = [
-                    await engine.download(entry) if isinstance(entry, Transfer) else entry
+                    outcome
                     for entry in prepared.planned
+                    for outcome in (
+                        outcomes_per_asset(await engine.download(entry))
+                        if isinstance(entry, Transfer)
+                        else [entry]
+                    )
                 ]
                 await mirror.add(prepared, outcomes)
                 if any(isinstance(outcome, Failed) for outcome in outcomes):

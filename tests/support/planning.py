@@ -18,6 +18,7 @@ from stac_asset.clients.route_table import route
 from stac_asset.errors import HrefError, NotFoundError, StacAssetError
 from stac_asset.hrefs import is_local, parse_href
 from stac_asset.plan.planner import Owner, Planner
+from stac_asset.plan.shared_files import source_digest
 from stac_asset.plan.work import PlannedRun
 from stac_asset.stac.parse import Stac
 from stac_asset.types import Downloaded, Failed, Outcome, Skipped, Transfer, outcome_row
@@ -55,12 +56,11 @@ def check_path(path: str) -> None:
 
 
 def check_plan(work: PlannedRun, owners: list[Owner], planner: Planner) -> None:
-    """Check that a plan has all selected assets, with distinct paths in `DIRECTORY`."""
-    used_keys = set()
+    """Check that a plan has all selected assets, and that all sources have distinct paths."""
+    sources: dict[str, int] = {}
     for owner, planned in zip(owners, work.planned, strict=True):
-        assert [entry.key for entry in planned] == [
-            key for key in owner.assets if planner.wants(key)
-        ]
+        keys = [key for entry in planned for key in (entry.key, *shared_keys(entry))]
+        assert sorted(keys) == sorted(key for key, _ in planner.selected(owner))
         for entry in planned:
             json.dumps(outcome_row(outcome_of(entry, 2)))
             str(outcome_of(entry, 2)).encode(errors="surrogatepass")
@@ -70,13 +70,18 @@ def check_plan(work: PlannedRun, owners: list[Owner], planner: Planner) -> None:
             paths = {candidate.path for candidate in entry.candidates}
             for path in paths:
                 check_path(path)
-            keys = {unicodedata.normalize("NFC", path).casefold() for path in paths}
-            assert not keys & used_keys
-            used_keys |= keys
+            for path in paths:
+                place = unicodedata.normalize("NFC", path).casefold()
+                assert sources.setdefault(place, source_digest(entry)) == source_digest(entry)
             check_sources(entry, owner, planner.config)
     if work.document is not None:
         assert str(work.document).startswith(f"{DIRECTORY}/")
-        assert str(work.document).casefold() not in used_keys
+        assert str(work.document).casefold() not in sources
+
+
+def shared_keys(entry: Transfer | Failed) -> tuple[str, ...]:
+    """Return the keys of the other assets that share the file of a transfer."""
+    return entry.shared_with if isinstance(entry, Transfer) else ()
 
 
 def check_sources(transfer: Transfer, owner: Owner, config: Config) -> None:

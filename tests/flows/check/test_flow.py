@@ -147,9 +147,10 @@ async def test_asset_exists_when_alternate_href_is_missing(origin: Origin) -> No
     assert (await flows.check_assets(json.dumps(document), options)).exist == 1
 
 
-async def test_asset_without_href_does_not_stop_other_checks(origin: Origin) -> None:
+async def test_malformed_href_does_not_stop_other_checks(origin: Origin) -> None:
     document = item_document(origin, "a")
-    document["assets"]["b"] = {"href": ""}
+    document["assets"]["b"] = {"href": 5}
+    document["assets"]["c"] = {"title": "without an href"}
     for granularity in ("asset", "batch"):
         with pytest.raises(DownloadError) as raised:
             await flows.check_assets(json.dumps(document), OPTIONS, granularity)

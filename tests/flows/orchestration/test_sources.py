@@ -15,7 +15,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect_stac_asset import flows
 from prefect_stac_asset.flows import DownloadOptions
 from stac_asset import AssetOverwriteError, ConfigError, UnsafePathError
-from stac_asset.errors import DownloadError, SourceError
+from stac_asset.errors import DownloadError, NoAssetsError, SourceError
 from stac_asset.stac.item_files import read_items
 from stac_asset.stac.parse import stac_of
 from stac_asset.testing import Origin, Stall
@@ -143,7 +143,12 @@ INVALID_INPUT = {
         ConfigError, "path_template", path_template="${nothing}"
     ),
     "file name outside of directory": Case(UnsafePathError, "file_name", file_name="../items.json"),
-    "colliding file paths": Case(AssetOverwriteError, "item-0", path_template="all"),
+    "colliding file paths and fail-fast": Case(
+        AssetOverwriteError, "item-0", path_template="all", options={"fail_fast": True}
+    ),
+    "include without matching asset": Case(
+        NoAssetsError, r"did you mean 'a'\?", options={"include": ["A"]}
+    ),
     "invalid JSON": Case(
         SourceError, "'source' is not an item collection: not valid JSON", source="{nothing"
     ),
@@ -173,14 +178,40 @@ async def test_invalid_input_is_rejected_before_any_task(
     assert [request.path for request in origin.requests] in ([], ["/items.json"])
 
 
-async def test_colliding_items_are_rejected_before_any_request(
+async def test_invalid_repeated_and_colliding_items_do_not_affect_other_items(
     origin: Origin, tmp_path: Path
 ) -> None:
-    items = [item_document(origin, "a", name="same") for _ in range(2)]
-    text = json.dumps({"type": "FeatureCollection", "features": items})
-    with pytest.raises(AssetOverwriteError, match="asset 'a' of item 'same'"):
-        await flows.download_item_collection(text, str(tmp_path), OPTIONS)
-    assert origin.requests == []
+    items = [item_document(origin, "a", "b", name=name) for name in ("one", "one", "bad", "two")]
+    items[2]["assets"] = None
+    other = item_document(origin, "a", "c", name="one")
+    other["assets"]["a"]["href"] = origin.href("/other/a.tif")
+    bands = item_document(origin, "B1", "B2", "B3", name="bands")
+    bands["assets"]["B2"]["href"] = bands["assets"]["B1"]["href"]
+    bands["assets"]["B4"] = {"title": "without an href"}
+    text = json.dumps({"type": "FeatureCollection", "features": [*items, other, bands]})
+    options = OPTIONS.model_copy(update={"warn": True, "include": [*"abc", "B1", "B2", "B4", "d"]})
+    result = await flows.download_item_collection(text, str(tmp_path), options)
+    assert (result.downloaded, result.skipped, result.failed) == (6, 1, 2)
+    failed = [str(row["message"]) for row in result.rows() if row["state"] == "failed"]
+    conflict, invalid = sorted(failed)
+    assert conflict.startswith("asset 'a' of item 'one': ")
+    assert " would share the file " in conflict
+    assert invalid.startswith("item 3 ('bad') is not valid STAC: ")
+    assert [line.partition(" (")[0] for line in result.notices] == [
+        "Identical items are used only once: item 2",
+        "Assets without an href are not downloaded: asset 'B4' of item 'bands'",
+        "No asset has the key 'd' of `include`; existing keys are 'a', 'b', 'c', 'B1', 'B2', "
+        "'B3', 'B4'",
+    ]
+    assert [(item.id, list(item.assets)) for item in result.items()] == [
+        ("one", ["a", "b"]),
+        ("two", ["a", "b"]),
+        ("one", ["c"]),
+        ("bands", ["B1", "B2", "B4"]),
+    ]
+    assert len(origin.gets("/B1.tif")) == 1
+    with pytest.raises(DownloadError, match=r"^1 of 10 assets failed\n- item 3 \('bad'\) is not"):
+        await flows.check_assets(text, OPTIONS)
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def full_document(origin: Origin) -> dict[str, Any]:
         "alternate": {"mirror": {"href": "./mirror/a.tif"}, "broken": {"href": ""}},
         "file:checksum": "invalid",
     }
-    document["assets"]["bad"] |= {"href": "", "nested": {"list": [1]}}
+    document["assets"]["bad"] |= {"href": "gopher://host/bad", "nested": {"list": [1]}}
     document["extra"] = {"nested": [1]}
     return document
 

@@ -94,15 +94,17 @@ async def test_path_template_sets_item_folders(
             await download_item_collection(items, tmp_path, path_template=template)
 
 
-async def test_items_with_same_folder_raise_overwrite_error(
+async def test_items_with_same_folder_fail_for_files_of_other_items(
     origin: Origin, config: Config, tmp_path: Path
 ) -> None:
     items = pystac.ItemCollection(
-        [remote_item(origin, "a", name="first"), remote_item(origin, "a", name="second")]
+        [remote_item(origin, "a", name="first"), remote_item(origin, "a", "b", name="second")]
     )
-    with pytest.raises(AssetOverwriteError, match=r"item 'first' and .* item 'second'"):
+    items[1].assets["a"].href = origin.href("/other/a.tif")
+    with pytest.raises(DownloadError, match=r"item 'first' and .* item 'second'") as caught:
         await download_item_collection(items, tmp_path, config=config, path_template="${year}")
-    assert origin.requests == []
+    assert [type(error) for error in caught.value.exceptions] == [AssetOverwriteError]
+    assert relative_files(tmp_path) == ["2026/a.tif", "2026/b.tif", "item-collection.json"]
 
 
 async def test_item_collection_is_written_despite_failed_asset(

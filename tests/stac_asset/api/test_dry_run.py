@@ -13,7 +13,6 @@ import pytest
 from yarl import URL
 
 from stac_asset import (
-    AssetOverwriteError,
     Client,
     Config,
     ConfigError,
@@ -146,10 +145,10 @@ async def test_size_comes_from_range_request_if_head_is_rejected(
 async def test_failures_have_reasons_and_match_download(
     origin: Origin, config: Config, tmp_path: Path
 ) -> None:
-    item = item_with(origin, "scheme", "local", "type", "empty", type={"type": "image/png"})
+    item = item_with(origin, "scheme", "local", "type", "malformed", type={"type": "image/png"})
     item.assets["scheme"].href = "gopher://example.com/a.tif"
     item.assets["local"].href = "/etc/hostname"
-    item.assets["empty"].href = ""
+    item.assets["malformed"].href = 5  # type: ignore[assignment]
     origin.fault("/type.tif", WrongType("text/html"), times=0)
     plan = await plan_item(item, tmp_path, config=config)
     assert plan.count("fail") == 4
@@ -157,7 +156,7 @@ async def test_failures_have_reasons_and_match_download(
         "scheme": "No client claims",
         "local": "references local file",
         "type": "text/html",
-        "empty": "empty",
+        "malformed": "not a string",
     }.items():
         assert words in (asset_row(plan, key).note or "")
     with pytest.raises(DownloadError) as raised:
@@ -311,9 +310,8 @@ async def test_plan_raises_errors_of_download_before_first_byte(
         await plan_item(item_with(origin), tmp_path)
     with pytest.raises(DestinationError, match="does not exist"):
         await plan_item(item, tmp_path / "new", config=Config(make_directory=False))
-    item.assets["b"].href = origin.href("/elsewhere/a.tif")
-    with pytest.raises(AssetOverwriteError, match="would share the file"):
-        await plan_item(item, tmp_path)
+    with pytest.raises(NoAssetsError, match="no asset has the key 'c'"):
+        await plan_item(item, tmp_path, config=Config(include=["c"]))
 
 
 class MinimalClient(Client):

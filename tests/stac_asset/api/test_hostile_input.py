@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from stac_asset import Config, ErrorStrategy
 from stac_asset.api.run import Run
+from stac_asset.config import selects
 from stac_asset.errors import (
     AssetOverwriteError,
     ConfigError,
@@ -22,13 +23,13 @@ from stac_asset.errors import (
     SourceError,
     UnsafePathError,
 )
-from stac_asset.hrefs import absolute_href
+from stac_asset.hrefs import absolute_href, is_missing
 from stac_asset.plan.planner import Owner, Planner
 from stac_asset.rewrite.rewriter import rewrite, rewrite_collection
 from stac_asset.rewrite.serialize import document_of, json_bytes
 from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import Stac, load_stac, stac_of
-from stac_asset.types import Failed, Outcome, Transfer
+from stac_asset.types import Failed, Outcome, Transfer, outcomes_per_asset
 from tests.support.planning import (
     DIRECTORY,
     check_path,
@@ -59,7 +60,11 @@ def check_rewritten(
     new: Owner, owner: Owner, outcomes: list[Outcome], document: Path | None, run: Run, keep: bool
 ) -> None:
     """Check that the rewritten object agrees with the plan and the outcomes."""
-    expected = dict.fromkeys(owner.assets) if keep else {}
+    expected = {
+        key: None
+        for key, asset in owner.assets.items()
+        if keep or (is_missing(asset.href) and selects(run.config, key))
+    }
     for outcome in outcomes:
         if not isinstance(outcome, Failed):
             expected[outcome.transfer.key] = None
@@ -112,9 +117,16 @@ def test_any_document_is_planned_and_rewritten(
     run = Run(DIRECTORY, config)
     work = result_or_none(lambda: plan(run, stac, file_name, template), *PLAN_ERRORS)
     if work is not None:
+        if isinstance(stac, pystac.ItemCollection):
+            owners = list(work.items)
+            before = [snapshot(owner) for owner in owners]
         check_plan(work, owners, Planner(DIRECTORY, config, LOCAL_FACTS))
         outcomes = [
-            [outcome_of(entry, choices[n % len(choices)]) for n, entry in enumerate(planned)]
+            [
+                outcome
+                for n, entry in enumerate(planned)
+                for outcome in outcomes_per_asset(outcome_of(entry, choices[n % len(choices)]))
+            ]
             for planned in work.planned
         ]
         path = None if isinstance(stac, pystac.ItemCollection) else work.document

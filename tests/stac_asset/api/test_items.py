@@ -11,7 +11,6 @@ import pystac
 import pytest
 
 from stac_asset import (
-    AssetOverwriteError,
     Config,
     DownloadError,
     DownloadWarning,
@@ -83,15 +82,15 @@ async def test_file_names_come_from_hrefs_or_keys(
     assert relative_files(tmp_path / "key") == ["a.tif", "b.tif", "the-item.json"]
 
 
-async def test_assets_with_same_file_raise_overwrite_error(
+async def test_assets_with_same_file_name_have_distinct_files(
     origin: Origin, config: Config, tmp_path: Path
 ) -> None:
     item = remote_item(origin, "a", "b")
     item.assets["b"].href = origin.href("/elsewhere/a.tif")
-    with pytest.raises(AssetOverwriteError, match=r"asset 'a' .* and asset 'b' .* would share"):
-        await download_item(item, tmp_path, config=config)
-    assert origin.requests == []
-    assert relative_files(tmp_path) == []
+    new = await download_item(item, tmp_path, config=config)
+    assert asset_hrefs(new) == {"a": "./a_a.tif", "b": "./a_b.tif"}
+    assert relative_files(tmp_path) == ["a_a.tif", "a_b.tif", "the-item.json"]
+    assert (tmp_path / "a_b.tif").read_bytes() == origin.content("/elsewhere/a.tif")
 
 
 async def test_include_and_exclude_select_assets(

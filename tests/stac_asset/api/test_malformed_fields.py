@@ -18,6 +18,7 @@ from stac_asset import (
 from stac_asset.errors import (
     ChecksumError,
 )
+from stac_asset.notices import collect_notices
 from stac_asset.stac.parse import stac_of
 from stac_asset.testing import Origin
 from tests.support.failing_items import item_with_bad_asset
@@ -185,14 +186,17 @@ async def test_invalid_size_or_checksum_is_logged_and_ignored(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     item = item_with_bad_asset(origin, {"href": "./bad.tif", field: value})
-    await download_item(item, tmp_path, config=config)
+    with collect_notices() as notices:
+        await download_item(item, tmp_path, config=config)
     assert (tmp_path / "bad.tif").read_bytes() == origin.content("/bad.tif")
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert record.name.startswith("stac_asset")
     text = record.getMessage()
-    assert text.startswith(f"asset 'bad' of item 'the-item' can't be verified by its {field}: ")
+    assert text.startswith(f"Assets cannot be verified, because their {field} is not a ")
+    assert text.endswith(" of asset 'bad' of item 'the-item'")
     assert len(text) < 300
+    assert notices.lines() == [text]
 
 
 @pytest.mark.parametrize("case", ["lower", "upper"])

@@ -71,7 +71,10 @@ def test_quiet_prints_no_output(origin: Origin, tmp_path: Path) -> None:
 def test_include_without_matching_asset_is_reported(origin: Origin, tmp_path: Path) -> None:
     href = make_item(origin, "a", "b")
     line = read_single_error(run_command("download", href, "-i", "typo", "-i", "other"))
-    assert line == f"error: '{href}' has no asset that `include` selects: typo, other"
+    assert line == (
+        f"error: '{href}': `include` selects no asset: no asset has the key 'typo', 'other'; "
+        "existing keys are 'a', 'b'. Correct `include`."
+    )
     assert list(tmp_path.iterdir()) == []
 
 

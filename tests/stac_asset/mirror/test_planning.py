@@ -34,9 +34,10 @@ async def test_invalid_items_fail_without_affecting_other_items(
         origin, [good, broken, without_id, same_href, local, without_assets, good, other_case]
     )
     result = await run_mirror(tmp_path, href)
-    assert result.failed_ids == ["broken", "twice", "local", "GOOD"]
+    assert result.failed_ids == ["broken", "local", "GOOD"]
     assert (result.mirror.changes.without_id, result.mirror.changes.duplicates) == (1, 1)
-    check_catalog(tmp_path, {"good", "bare"})
+    check_catalog(tmp_path, {"good", "bare", "twice"})
+    assert len(origin.gets("/twice/*")) == 1
 
 
 @pytest.mark.parametrize(

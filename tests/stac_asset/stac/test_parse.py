@@ -11,6 +11,8 @@ import pystac
 import pytest
 
 from stac_asset.errors import SourceError
+from stac_asset.notices import collect_notices
+from stac_asset.stac.item_collections import ReadItems
 from stac_asset.stac.parse import item_of, load_stac, stac_of
 from tests.support.strategies import DOCUMENTS
 
@@ -39,7 +41,7 @@ def item_collection(*items: Any) -> dict[str, Any]:
     ids=["item", "collection", "item collection", "empty item collection"],
 )
 def test_type_selects_class(document: dict[str, Any], kind: type) -> None:
-    assert type(stac_of(document, BASE, "document")) is kind
+    assert isinstance(stac_of(document, BASE, "document"), kind)
 
 
 @pytest.mark.parametrize(
@@ -55,8 +57,10 @@ def test_type_selects_class(document: dict[str, Any], kind: type) -> None:
         ({key: ITEM[key] for key in ITEM if key != "id"}, "`id` is missing"),
         ({**COLLECTION, "extent": None}, "a valid STAC Collection: .*extent"),
         ({"type": "FeatureCollection", "features": None}, "`features` is not a list"),
-        (item_collection(ITEM, None), "item 2 is not valid STAC: not a JSON object"),
+        (item_collection(None, 5), "item 1 is not valid STAC: not a JSON object"),
         (item_collection({**ITEM, "properties": 5}), r"item 1 \('the-item'\) is not valid STAC"),
+        ({**ITEM, "id": None}, "`id` is not a text"),
+        ({**ITEM, "id": ["x"]}, "`id` is not a text"),
     ],
 )
 def test_invalid_document_raises_source_error(document: Any, reason: str) -> None:
@@ -64,12 +68,70 @@ def test_invalid_document_raises_source_error(document: Any, reason: str) -> Non
         stac_of(document, BASE, "the document")
 
 
-@pytest.mark.parametrize("asset", [None, 5, "a.tif", [], {}, {"href": None}, {"href": 5}], ids=str)
-def test_malformed_asset_has_empty_href(asset: Any) -> None:
-    document = {**ITEM, "assets": {"bad": asset, "ok": {"href": "./a.tif"}}}
-    item = stac_of(document, BASE, "document")
-    assert isinstance(item, pystac.Item)
-    assert {key: asset.href for key, asset in item.assets.items()} == {"bad": "", "ok": "./a.tif"}
+@pytest.mark.parametrize("document", [ITEM, COLLECTION], ids=["item", "collection"])
+@pytest.mark.parametrize(
+    ("asset", "href"),
+    [
+        (None, ""),
+        ({}, ""),
+        ({"href": None}, ""),
+        (5, [5]),
+        ("a.tif", ["a.tif"]),
+        ([], [[]]),
+        ({"href": 5}, [5]),
+    ],
+    ids=str,
+)
+def test_asset_without_href_has_empty_href_and_malformed_href_is_kept(
+    document: dict[str, Any], asset: Any, href: Any
+) -> None:
+    document = {**document, "assets": {"bad": asset, "ok": {"href": "./a.tif"}}}
+    owner = stac_of(document, BASE, "document")
+    assert not isinstance(owner, pystac.ItemCollection)
+    assert {key: asset.href for key, asset in owner.assets.items()} == {
+        "bad": href,
+        "ok": "./a.tif",
+    }
+
+
+INVALID_ITEMS: list[Any] = [
+    [ITEM],
+    None,
+    "the-item",
+    {key: ITEM[key] for key in ITEM if key != "id"},
+    {**ITEM, "id": None},
+    {**ITEM, "id": {"id": "x"}},
+    {**ITEM, "assets": None},
+    {**ITEM, "assets": [1]},
+    {**ITEM, "links": None},
+    {**ITEM, "properties": None},
+    {**ITEM, "properties": {"datetime": None}},
+    {**ITEM, "properties": {"datetime": "2026-13-45"}},
+    {key: ITEM[key] for key in ITEM if key != "properties"},
+]
+
+
+@pytest.mark.parametrize("invalid", INVALID_ITEMS, ids=range(len(INVALID_ITEMS)))
+def test_invalid_item_of_item_collection_does_not_affect_other_items(invalid: Any) -> None:
+    items = stac_of(item_collection({**ITEM, "id": "a"}, invalid, ITEM), BASE, "document")
+    assert isinstance(items, ReadItems)
+    assert [item.id for item in items] == ["a", "the-item"]
+    (found,) = items.invalid
+    assert found.number == 2
+    assert found.name.startswith("item 2")
+    assert str(found.error).startswith(f"{found.name} is not valid STAC: ")
+    assert found.placeholder().assets == {}
+
+
+def test_identical_items_are_read_once_with_a_notice() -> None:
+    other = {**ITEM, "collection": "other"}
+    with collect_notices() as notices:
+        items = stac_of(item_collection(ITEM, other, ITEM, other), BASE, "document")
+    assert isinstance(items, pystac.ItemCollection)
+    assert [item.collection_id for item in items] == [None, "other"]
+    assert notices.lines() == [
+        "Identical items are used only once (2 times): item 3 ('the-item'); item 4 ('the-item')"
+    ]
 
 
 def test_malformed_asset_keeps_other_fields() -> None:

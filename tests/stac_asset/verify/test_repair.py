@@ -35,7 +35,6 @@ async def test_files_outside_directory_are_not_read_or_repaired(
         "folder": "./folder/secret.tif",
         "new": "./folder/new.tif",
         "nul": "./a\0b.tif",
-        "none": "",
     }
     href = make_item(origin, *hrefs)
     assets: dict[str, Any] = {

@@ -1,0 +1,88 @@
+"""Keys of `include` and `exclude` that no asset has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pystac
+import pytest
+
+from stac_asset import Config, download_collection, download_item, plan_item
+from stac_asset.api.run import Run
+from stac_asset.errors import NoAssetsError
+from stac_asset.notices import collect_notices
+from stac_asset.plan.selection import Selection
+from stac_asset.testing import Origin
+from tests.support.collections import collection_document
+from tests.support.items import item_from_origin
+
+
+def report(config: Config, *keys: str) -> tuple[NoAssetsError | None, list[str]]:
+    """Return the error and the notices for items with the given asset keys."""
+    selection = Selection(config)
+    for key in keys:
+        selection.add([key])
+    with collect_notices() as notices:
+        return selection.report(), notices.lines()
+
+
+@pytest.mark.parametrize(
+    ("unknown", "meant"), [("visaul", "visual"), ("scl", "SCL"), ("VISUAL", "visual")]
+)
+def test_notice_about_unknown_key_names_nearest_key(unknown: str, meant: str) -> None:
+    error, notices = report(Config(include=["B04", unknown]), "visual", "SCL", "B04")
+    assert error is None
+    assert notices == [
+        f"No asset has the key '{unknown}' of `include` (did you mean '{meant}'?); existing keys "
+        "are 'visual', 'SCL', 'B04'"
+    ]
+
+
+def test_unknown_key_of_exclude_is_a_notice() -> None:
+    error, notices = report(Config(exclude=["thumbnial"]), "thumbnail")
+    assert error is None
+    assert notices == [
+        "No asset has the key 'thumbnial' of `exclude` (did you mean 'thumbnail'?); existing keys "
+        "are 'thumbnail'"
+    ]
+
+
+def test_include_without_matching_asset_is_an_error() -> None:
+    error, notices = report(Config(include=["red", "scl"]), "B04", "SCL")
+    assert notices == []
+    assert str(error) == (
+        "`include` selects no asset: no asset has the key 'red', 'scl' (did you mean 'SCL'?); "
+        "existing keys are 'B04', 'SCL'. Correct `include`."
+    )
+
+
+@pytest.mark.parametrize("config", [Config(), Config(include=["a"]), Config(exclude=["a"])])
+def test_known_keys_and_items_without_assets_are_not_reported(config: Config) -> None:
+    assert report(config, "a", "b") == (None, [])
+    assert report(config) == (None, [])
+
+
+def test_messages_are_bounded() -> None:
+    error, _ = report(Config(include=["x" * 1000]), *(f"{n}" * 200 for n in range(2000)))
+    assert error is not None
+    assert len(str(error)) < 2500
+    assert "and 980 more" in str(error)
+
+
+async def test_unknown_include_fails_before_any_request(
+    origin: Origin, tmp_path: Path, config: Config
+) -> None:
+    config.include = ["visaul"]
+    item = item_from_origin(origin, "visual", "b")
+    collection = pystac.Collection.from_dict(collection_document(origin, "visual"))
+    for call in (
+        download_item(item, tmp_path / "out", config=config),
+        plan_item(item, tmp_path / "out", config=config),
+        download_collection(collection, tmp_path / "out", config=config),
+    ):
+        with pytest.raises(NoAssetsError, match=r"did you mean 'visual'\?"):
+            await call
+    with pytest.raises(NoAssetsError):
+        Run(tmp_path, config).plan_item_collection(pystac.ItemCollection([item]), None, None)
+    assert origin.requests == []
+    assert list(tmp_path.iterdir()) == []
