@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urljoin
 
 from pystac.utils import make_absolute_href
 from yarl import URL
@@ -130,6 +130,8 @@ def absolute_href(href: object, base: str | None) -> str:
     if href.startswith("//"):
         return f"{base.partition(':')[0]}:{href}"
     try:
+        if base[:5].lower() in ("http:", "https"):
+            return urljoin(base, href)  # Also resolves a query alone, such as `?token=next`.
         return make_absolute_href(href, base, start_is_dir=False)
     except ValueError as error:
         raise HrefError(f"cannot resolve href '{redact_href(href)}': {error}") from None

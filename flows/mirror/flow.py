@@ -212,11 +212,6 @@ class _Run:
         await self._mirror.find_changes()
         if self._on_removed != "keep":
             await self._mirror.find_removed(marked=self._on_removed == "delete")
-            if not self._mirror.is_complete:
-                get_run_logger().warning(
-                    "The source did not return all matching items. This run does not detect "
-                    "removed items."
-                )
         changes = self._mirror.changes
         for count, text in (
             (changes.without_id, "have no id and cannot be mirrored"),

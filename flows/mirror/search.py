@@ -26,6 +26,7 @@ _ADVANCED = Group(
         "overlap": "Overlap",
         "filter": "Filter",
         "query": "Query",
+        "q": "Full text",
         "intersects": "Geometry",
         "ids": "Item ids",
         "sortby": "Sort order",
@@ -65,6 +66,10 @@ class Search(BaseModel):
     query: dict[str, Any] | None = None
     """A query, such as `{"eo:cloud_cover": {"lt": 20}}`. Requires a STAC API with the query
     extension."""
+
+    q: str | list[str] | None = None
+    """Full-text search, such as `floods`, or several terms of which an item must have at least one.
+    Requires a STAC API with the free-text extension."""
 
     intersects: dict[str, Any] | None = None
     """A GeoJSON geometry to use instead of a bounding box. Items that intersect the geometry match.
@@ -122,6 +127,7 @@ class Search(BaseModel):
             overlap=self.overlap,
             query=self.query,
             filter=self.filter,
+            q=(self.q,) if isinstance(self.q, str) else tuple(self.q or ()),
             sortby=tuple(self.sortby),
             page_size=self.page_size,
         )

@@ -50,6 +50,12 @@ from stac_asset.types import Failed, Outcome
 
 logger = logging.getLogger(__name__)
 
+_INCOMPLETE = (
+    "The source did not return all matching items, so this run does not detect removed items, and "
+    "the next run searches the same time window again"
+)
+"""The notice for a search that is not complete."""
+
 
 class Mirror:
     """A run of a mirror.
@@ -140,11 +146,14 @@ class Mirror:
             selection.add(item.asset_keys)
             self.changes.add(item)
         self.changes.found_by_search = len(self.changes.seen)
+        if not self._source.is_complete:
+            notice(_INCOMPLETE)
         unseen = set(self.changes.unseen(self._criteria, self._source_href))
         async for item in self._source.items_by_id(unseen):
             self.changes.add(item)
         if self._source.is_complete:
-            self._abandoned = (unseen - self.changes.seen) & self._state.started.keys()
+            absent = unseen - self.changes.seen - self._source.undecided
+            self._abandoned = absent & self._state.started.keys()
         nothing_fits = selection.report()
         if nothing_fits is not None:
             if self.changes.wanted:
@@ -295,7 +304,7 @@ class Mirror:
             await in_thread(self._started.write)
         await self._write_parquet()
         if self._source.is_complete and not self._limits.left:
-            await self._save_searched(self._now)
+            await self._save_searched(self.window.end)
 
     def _prepare(self, wanted: Sequence[WantedItem]) -> Iterator[Prepared]:
         return prepare(self.changes, wanted, self.directory, self._config, self._state.rows)

@@ -21,7 +21,7 @@ from stac_asset.mirror.run import Mirror
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.sources.open import open_source
-from stac_asset.testing import Origin
+from stac_asset.testing import Origin, Status
 from stac_asset.transfer.engine import Engine
 from stac_asset.types import Failed, Transfer, outcomes_per_asset
 
@@ -155,7 +155,8 @@ def serve_api(
 ) -> str:
     """Put a STAC API on the origin, and return the href of the API.
 
-    Each search returns all items, regardless of the search parameters.
+    Each search returns all items, regardless of the search parameters. The API has no documents at
+    the paths of items.
 
     Args:
         origin: Origin of the API.
@@ -179,6 +180,7 @@ def serve_api(
     _put(origin, "/api", landing)
     for name in {item["collection"] for item in items if "collection" in item} | {"things"}:
         _put(origin, f"/api/collections/{name}", build_collection(name))
+    origin.fault("/api/collections/*/items/*", Status(404), times=0)
     starts = list(range(0, len(items), page)) or [0]
     for number, start in enumerate(starts, 1):
         document: dict[str, Any] = {

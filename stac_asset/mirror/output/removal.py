@@ -57,7 +57,7 @@ def missing_from_search(
 
 
 async def removed_from_source(keys: Iterable[Key], source: ItemSource) -> list[Key]:
-    """Return the items that a source does not return by id.
+    """Return the items that a source definitely does not have.
 
     Args:
         keys: Keys of the items to check.
@@ -67,9 +67,10 @@ async def removed_from_source(keys: Iterable[Key], source: ItemSource) -> list[K
         SourceError: The source cannot be read.
     """
     keys = list(keys)
-    present = set()
+    present: set[Key | None] = set()
     async for item in source.items_by_id(keys):
         present.add(item.key)
+    present |= source.undecided
     return [key for key in keys if key not in present]
 
 

@@ -50,6 +50,9 @@ class Criteria:
     filter: str | Mapping[str, Any] | None = None
     """A CQL2 filter, as text or as JSON."""
 
+    q: tuple[str, ...] = ()
+    """Terms of a full-text search, of which an item must have at least one."""
+
     sortby: tuple[str, ...] = ()
     """Fields to sort by. A leading minus sorts in descending order."""
 
@@ -57,7 +60,7 @@ class Criteria:
     """Requested number of items per page of results."""
 
     def __post_init__(self) -> None:
-        for name in ("collections", "ids", "sortby"):
+        for name in ("collections", "ids", "q", "sortby"):
             if not all(isinstance(value, str) and value.strip() for value in getattr(self, name)):
                 raise ConfigError(f"`search.{name}` has an empty entry. Remove the entry.")
         if self.bbox is not None:
@@ -105,7 +108,7 @@ class Criteria:
         fields: dict[str, Any] = {"source": source} | {
             name: value
             for name, value in asdict(self).items()
-            if name not in ("sortby", "page_size", "overlap")
+            if name not in ("sortby", "page_size", "overlap") and (name != "q" or value)
         }
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -26,7 +26,7 @@ _TIME = re.compile(
 )
 """RFC 3339 times, days, months and years: fewer forms than `isoparse` accepts."""
 
-_RESOLUTION = timedelta(milliseconds=1)
+_RESOLUTION = timedelta(microseconds=1)
 """Time between the end of a day, month or year and the beginning of the next."""
 
 _HINT = (
@@ -93,6 +93,7 @@ def window(text: str | None, overlap: str, now: datetime, since: datetime | None
     text = text.strip()
     relative = _RELATIVE.fullmatch(text)
     if relative is not None:
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
         start = _subtract(now, _delta(relative[1] or "1", relative[2]), text)
         start = _subtract(min(start, since or start), overlap_length, text)
         return Window(start, now)
@@ -149,20 +150,34 @@ def span_of(document: Mapping[str, Any]) -> tuple[datetime | None, datetime | No
     Args:
         document: The item's document, of any shape.
     """
-    properties = document.get("properties")
-    fields = properties if isinstance(properties, dict) else {}
+    fields = _properties(document)
     when = moment(fields.get("datetime"))
     return moment(fields.get("start_datetime")) or when, moment(fields.get("end_datetime")) or when
 
 
+def time_of(document: Mapping[str, Any]) -> datetime | None:
+    """Return the `datetime` of an item, if valid.
+
+    Args:
+        document: The item's document, of any shape.
+    """
+    return moment(_properties(document).get("datetime"))
+
+
 def rfc3339(when: datetime) -> str:
-    """Return a time in the form that STAC documents use (RFC 3339, UTC, milliseconds if needed).
+    """Return a time in the form that STAC documents use (RFC 3339, UTC, fractions if needed).
 
     Args:
         when: The time, with a time zone.
     """
     text = when.astimezone(UTC).replace(tzinfo=None)
-    return f"{text.isoformat(timespec='milliseconds' if text.microsecond else 'seconds')}Z"
+    fraction = "microseconds" if text.microsecond % 1000 else "milliseconds"
+    return f"{text.isoformat(timespec=fraction if text.microsecond else 'seconds')}Z"
+
+
+def _properties(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    properties = document.get("properties")
+    return properties if isinstance(properties, dict) else {}
 
 
 def _or_open(when: datetime | None) -> str:

@@ -1,21 +1,32 @@
-"""Sends requests to a STAC API through pystac-client, with this library's errors and timeouts.
+"""Sends requests to a STAC API, with this library's errors, timeouts and redirects.
 
 `stac_api` uses this module. Secret headers are sent to the origin of the API only.
 """
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass, field
 from typing import Any, cast
 
+import requests
 from aiohttp import ClientResponse
-from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 from requests import PreparedRequest, Response
+from urllib3.exceptions import ReadTimeoutError
 from yarl import URL
 
 from stac_asset.clients.http.headers import retry_after
 from stac_asset.clients.network.requests_adapter import EnvironmentAdapter
-from stac_asset.errors import ConnectionFailedError, ResponseError, TruncatedError
+from stac_asset.errors import (
+    ConnectionFailedError,
+    ResponseError,
+    StacAssetError,
+    StalledError,
+    TransferError,
+    TruncatedError,
+)
+from stac_asset.mirror.sources.api_request import ApiRequest, redirected
 from stac_asset.redact import redact_href, redact_text
 
 _CONNECT_TIMEOUT = 30.0
@@ -23,6 +34,20 @@ _CONNECT_TIMEOUT = 30.0
 
 _MAX_QUOTED = 200
 """Maximum length of a server's message in an error, in characters."""
+
+_MAX_REDIRECTS = 10
+"""Maximum number of redirects of a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiResponse:
+    """The JSON object in the response to a request."""
+
+    document: dict[str, Any] = field(repr=False)
+    """The JSON object."""
+
+    href: str = field(repr=False)
+    """URL of the response after redirects, which resolves relative hrefs of the document."""
 
 
 class ApiIO(StacApiIO):
@@ -40,8 +65,6 @@ class ApiIO(StacApiIO):
         self._adapter = _SecretHeaderAdapter(root)
         self.session.mount("http://", self._adapter)
         self.session.mount("https://", self._adapter)
-        self.session.hooks["response"] = [self._remember_response]
-        self._last_response: Response | None = None
 
     @property
     def secrets(self) -> dict[str, str]:
@@ -53,60 +76,98 @@ class ApiIO(StacApiIO):
         """Set the secret headers."""
         self._adapter.secrets = headers
 
-    def _remember_response(self, response: Response, *_: object, **__: object) -> None:
-        self._last_response = response
-
-    def request(
-        self,
-        href: str,
-        method: str | None = None,
-        headers: dict[str, str] | None = None,
-        parameters: dict[str, Any] | None = None,
-    ) -> str:
-        """Send a request, and return the text of the response.
-
-        Raises:
-            ResponseError: The server returned an error.
-            ConnectionFailedError: The response is missing or incomplete.
-            ConfigError: A proxy or a file of certificates of the environment is not usable.
-        """
-        self._last_response = None
-        try:
-            return super().request(href, method, headers, parameters)
-        except APIError as error:
-            response: Response | None = self._last_response
-            status = getattr(error, "status_code", None)
-            if self._adapter.unusable is not None:
-                raise self._adapter.unusable from None
-            if response is None or status is None:
-                reason = redact_text(str(error))[:_MAX_QUOTED]
-                raise ConnectionFailedError(f"{redact_href(href)}: {reason}") from None
-            delay = retry_after(cast(ClientResponse, response))
-            message = " ".join(redact_text(response.text).split())[:_MAX_QUOTED]
-            raise ResponseError.of(status, response.reason or "", href, delay, message) from None
-
-    def read_object(
-        self, source: Any, method: str | None = None, parameters: dict[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Return the JSON object in the response to a request.
+    def send(self, request: ApiRequest) -> ApiResponse:
+        """Send a request, follow redirects, and return the JSON object in the response.
 
         Args:
-            source: An href, or a pystac link that defines the request.
-            method: HTTP method, for an href.
-            parameters: Query of a GET request, or body of a POST request.
+            request: The request.
 
         Raises:
-            TransferError: The request failed, or the response is not a JSON object.
+            ResponseError: The server returned an error, or a redirect to another resource.
+            TransferError: The response is missing, incomplete, or not a JSON object.
         """
-        shown = redact_href(source if isinstance(source, str) else source.target)
+        response = self._send(request)
+        for _ in range(_MAX_REDIRECTS):
+            location = self._location(response, request)
+            if location is None:
+                break
+            request = redirected(request, response.status_code, response.reason or "", location)
+            response = self._send(request)
+        if not 200 <= response.status_code < 300:
+            message = " ".join(redact_text(response.text).split())[:_MAX_QUOTED]
+            if response.is_redirect:
+                message = f"more than {_MAX_REDIRECTS} redirects"
+            delay = retry_after(cast(ClientResponse, response))
+            raise ResponseError.of(
+                response.status_code, response.reason or "", request.href, delay, message
+            )
+        shown = redact_href(request.href)
         try:
-            document = self.read_json(source, method=method, parameters=parameters)
+            document = json.loads(response.content)
         except (ValueError, RecursionError) as error:
             # Gateways return HTML pages or truncated responses with status 200, so this is retried.
             raise TruncatedError(f"Response of {shown} is not JSON: {error}") from None
         if not isinstance(document, dict):
             raise TruncatedError(f"Response of {shown} is not a JSON object")
-        return document
+        return ApiResponse(document, request.href)
+
+    def _send(self, request: ApiRequest) -> Response:
+        """Return the response to a request, without following redirects.
+
+        Raises:
+            TransferError: The response is missing or incomplete.
+            ConfigError: A proxy or a file of certificates of the environment is not usable.
+        """
+        body = dict(request.body or {}) if request.method == "POST" else None
+        headers = dict(request.headers)
+        try:
+            prepared = self.session.prepare_request(
+                requests.Request(request.method, request.href, headers=headers, json=body)
+            )
+            settings = self.session.merge_environment_settings(
+                prepared.url or request.href, {}, None, None, None
+            )
+            return self.session.send(
+                prepared, timeout=self.timeout, allow_redirects=False, **settings
+            )
+        except StacAssetError:
+            raise
+        except (requests.RequestException, ValueError) as error:
+            if self._adapter.unusable is not None:
+                raise self._adapter.unusable from None
+            raise _transfer_error(error, redact_href(request.href)) from None
+
+    def _location(self, response: Response, request: ApiRequest) -> str | None:
+        """Return the address of a redirect response.
+
+        Raises:
+            ResponseError: The address is not valid text.
+        """
+        try:
+            return self.session.get_redirect_target(response)
+        except UnicodeDecodeError:
+            hint = "redirected to an address that is not valid text"
+            raise ResponseError.of(
+                response.status_code, response.reason or "", request.href, None, hint
+            ) from None
+
+
+def _transfer_error(error: Exception, shown: str) -> TransferError:
+    """Return this library's error for an error of requests.
+
+    Args:
+        error: The error.
+        shown: The redacted URL of the request.
+    """
+    reason = redact_text(str(error))[:_MAX_QUOTED]
+    is_timeout = isinstance(error, requests.ReadTimeout) or any(
+        isinstance(cause, ReadTimeoutError) for cause in error.args
+    )
+    if is_timeout:
+        return StalledError(f"{shown}: no response within the read timeout")
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return TruncatedError(f"{shown}: the response is incomplete: {reason}")
+    return ConnectionFailedError(f"{shown}: {reason}")
 
 
 class _SecretHeaderAdapter(EnvironmentAdapter):

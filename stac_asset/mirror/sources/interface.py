@@ -23,6 +23,9 @@ class ItemSource(Protocol):
     errors: list[StacAssetError]
     """Errors of the last search, for item documents that could not be read."""
 
+    undecided: set[Key]
+    """Items about which the last call of `items_by_id` got no definite answer."""
+
     async def check(self, criteria: Criteria) -> None:
         """Check that the source supports a search.
 
@@ -45,6 +48,8 @@ class ItemSource(Protocol):
 
     def items_by_id(self, keys: Iterable[Key]) -> AsyncIterator[SourceDocument]:
         """Yield the items with the given keys that the source still has.
+
+        A source without a definite answer about an item adds the key to `undecided`.
 
         Raises:
             SourceError: The source cannot be read.

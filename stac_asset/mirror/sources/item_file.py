@@ -26,6 +26,7 @@ class ItemFile:
         self.href = href
         self.is_complete = False
         self.errors: list[StacAssetError] = []
+        self.undecided: set[Key] = set()
         self._path = path
 
     async def check(self, criteria: Criteria) -> None:

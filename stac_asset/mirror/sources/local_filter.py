@@ -1,4 +1,8 @@
-"""Applies search criteria to items of static catalogs and item files, which have no search."""
+"""Applies search criteria to items of static catalogs and item files, which have no search.
+
+Search results of STAC APIs are checked too, because some servers ignore criteria, or lose them
+after the first page.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,13 @@ from typing import Any
 
 from stac_asset.errors import ConfigError
 from stac_asset.mirror.search.criteria import Criteria
-from stac_asset.mirror.search.window import Window, span_of
+from stac_asset.mirror.search.window import Window, span_of, time_of
 from stac_asset.mirror.source_item import SourceDocument
 from stac_asset.notices import notice
 from stac_asset.redact import redact_href
-from stac_asset.stac.geometry import bbox_of
+from stac_asset.stac.geometry import bbox_of, bounds_of
 
-_API_ONLY = ("intersects", "query", "filter", "sortby")
+_API_ONLY = ("intersects", "query", "filter", "q", "sortby")
 """Criteria that only STAC APIs support."""
 
 NO_POSITION = (
@@ -61,3 +65,35 @@ def matches(document: Any, criteria: Criteria, window: Window) -> bool:
         notice(NO_POSITION, f"item '{key.id}'")
         return False
     return criteria.covers(bbox)
+
+
+def mismatch(document: Any, criteria: Criteria, window: Window) -> str | None:
+    """Return the criterion that a search result does not match, if any.
+
+    A server can judge more than this function. So a result is rejected only if the document
+    clearly contradicts a criterion: items without datetime, or without bounding box and geometry,
+    are accepted.
+
+    Args:
+        document: The document of a search result, of any shape.
+        criteria: The search criteria.
+        window: Time window of the search.
+    """
+    key = SourceDocument(document, "").key
+    if key is None:
+        return None
+    if criteria.ids and key.id not in criteria.ids:
+        return "ids"
+    if criteria.collections and key.collection not in criteria.collections:
+        return "collections" if key.collection is not None else None
+    if not window.touches(*span_of(document)):
+        # Some servers compare only `datetime`, and others only the start and the end.
+        when = time_of(document)
+        if when is None or not window.touches(when, when):
+            return "datetime"
+    if criteria.bbox is None and criteria.intersects is None:
+        return None
+    boxes = [box for box in (bbox_of(document), bounds_of(document.get("geometry"))) if box]
+    if not boxes or any(criteria.covers(box) for box in boxes):
+        return None
+    return "bbox" if criteria.bbox is not None else "intersects"

@@ -5,13 +5,12 @@ Also determines whether a search returned all items. `stac_api` requests the pag
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from stac_asset.errors import SourceError
-from stac_asset.hrefs import absolute_href
 from stac_asset.mirror.source_item import Key, SourceDocument, links_of
+from stac_asset.mirror.sources.api_request import ApiRequest, Origin, following
 from stac_asset.redact import redact_href
 
 _MAX_PAGES_WITHOUT_NEW = 10
@@ -22,70 +21,117 @@ class Paging:
     """The pages of a search read so far.
 
     Args:
-        href: Href of the search.
-        method: HTTP method of the search.
-        parameters: Parameters of the search.
+        request: The request for the first page.
+        origins: Origins of the API, to which links between pages may lead.
     """
 
-    def __init__(self, href: str, method: str, parameters: Any) -> None:
-        self._href = href
-        self._requested = {_request_identity(href, method, parameters)}
+    def __init__(self, request: ApiRequest, origins: Collection[Origin]) -> None:
+        self._shown = redact_href(request.href)
+        self._origins = origins
+        self._requested = {request.identity}
         self._keys: set[Key] = set()
         self._count = 0
         self._matched: int | None = None
         self._pages_without_new = 0
+        self._max_pages_without_new = _MAX_PAGES_WITHOUT_NEW
+        self._skips_repeated = False
+        self.is_complete = False
+        """Whether the search ended, and the API did not announce a page that was left out."""
 
     @property
-    def is_complete(self) -> bool:
-        """Whether the pages have as many items as the API reports, if the API reports a number."""
-        return self._matched is None or self._count >= self._matched
+    def is_empty_page_doubtful(self) -> bool:
+        """Whether an empty last page can mean that the API refuses the page size."""
+        return self._count < self._matched if self._matched is not None else not self._count
 
-    def next_link(self, page: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Count the items of a page, and return the link to the next page, if the search continues.
+    @property
+    def matched(self) -> int | None:
+        """Number of matching items that the API reports, which can be estimated or outdated."""
+        return self._matched
+
+    def expect_repeated(self, before: ApiRequest, after: ApiRequest) -> None:
+        """Skip items that a change of the page size repeats.
+
+        Args:
+            before: The request for a page that was refused.
+            after: The request for a smaller page.
+        """
+        self._skips_repeated = True
+        ratio = (before.limit or 1) // (after.limit or 1)
+        self._max_pages_without_new = _MAX_PAGES_WITHOUT_NEW + ratio
+
+    def add(self, page: Mapping[str, Any]) -> list[Any]:
+        """Count the items of a page, and return the items of the page to use.
 
         Args:
             page: The page, which has a list of features.
-
-        Raises:
-            SourceError: The API repeats pages.
         """
-        self._count_items(page)
-        link = _next_link_of(page, self._href)
-        is_repeating = self._pages_without_new >= _MAX_PAGES_WITHOUT_NEW
-        # Some APIs link each empty page to another empty page. Others return empty pages between
-        # pages with items, if a filter excludes all items of a page. So the search continues after
-        # an empty page only if the API reports more items.
-        if link is None or (not page["features"] and (self.is_complete or is_repeating)):
-            return None
-        if is_repeating:
-            raise SourceError(
-                f"Search at '{redact_href(self._href)}' returned {_MAX_PAGES_WITHOUT_NEW} pages in "
-                "a row without a new item. Report the repeated pages to the operator of the API."
-            )
-        identity = _request_identity(link["href"], "", link.get("body"))
-        if identity in self._requested:
-            raise SourceError(
-                f"Search at '{redact_href(self._href)}' links to a next page that was already "
-                "read. Report the repeated page to the operator of the API."
-            )
-        self._requested.add(identity)
-        return link
-
-    def _count_items(self, page: Mapping[str, Any]) -> None:
         if self._matched is None:
             self._matched = _number_matched(page)
         keys = [SourceDocument(feature, "").key for feature in page["features"]]
         new = {key for key in keys if key is not None} - self._keys
+        features: list[Any] = page["features"]
+        if self._skips_repeated:
+            features = [
+                feature
+                for feature, key in zip(features, keys, strict=True)
+                if key is None or key in new
+            ]
         self._pages_without_new = 0 if new else self._pages_without_new + 1
         self._keys |= new
-        self._count += len(keys)
+        self._count += len(features)
+        return features
+
+    def next_request(
+        self, page: Mapping[str, Any], request: ApiRequest, page_href: str
+    ) -> ApiRequest | None:
+        """Return the request for the next page, if the search continues.
+
+        Args:
+            page: The last page that was added.
+            request: The request for this page.
+            page_href: Final URL of this page.
+
+        Raises:
+            SourceError: The API repeats pages, or links to another origin.
+        """
+        link = next_link_of(page, request.method)
+        if link is None:
+            # `numberMatched` can be estimated or outdated, so only the link decides.
+            self.is_complete = True
+            return None
+        is_repeating = self._pages_without_new >= self._max_pages_without_new
+        # Some APIs link each empty page to another empty page. Others return empty pages between
+        # pages with items, if a filter excludes all items of a page. So the search continues after
+        # an empty page only if the API reports more items.
+        is_last = not page["features"] and (self._matched is None or self._count >= self._matched)
+        if is_last or (not page["features"] and is_repeating):
+            self.is_complete = is_last
+            return None
+        if is_repeating:
+            raise SourceError(
+                f"Search at '{self._shown}' returned {self._max_pages_without_new} pages in a "
+                "row without a new item. Report the repeated pages to the operator of the API."
+            )
+        following_request = following(link, request, page_href, self._origins)
+        if following_request.identity in self._requested:
+            raise SourceError(
+                f"Search at '{self._shown}' links to a next page that was already read. Report the "
+                "repeated page to the operator of the API."
+            )
+        self._requested.add(following_request.identity)
+        return following_request
 
 
-def _next_link_of(page: Mapping[str, Any], base: str) -> dict[str, Any] | None:
-    for link in links_of(page):
-        if link["rel"] == "next":
-            return {**link, "href": absolute_href(link["href"], base)}
-    return None
+def next_link_of(page: Mapping[str, Any], method: str) -> dict[str, Any] | None:
+    """Return the link to the next page, preferably a link with the method of the search.
+
+    Args:
+        page: A page.
+        method: HTTP method of the request for the page.
+    """
+    links = [link for link in links_of(page) if link["rel"] == "next"]
+    same = [link for link in links if str(link.get("method") or "GET").upper() == method]
+    return next(iter(same or links), None)
 
 
 def _number_matched(page: Mapping[str, Any]) -> int | None:
@@ -95,7 +141,3 @@ def _number_matched(page: Mapping[str, Any]) -> int | None:
     if number is None and isinstance(context, dict):
         number = context.get("matched")
     return number if type(number) is int else None
-
-
-def _request_identity(href: str, method: str, body: Any) -> str:
-    return json.dumps([href, body if method != "GET" else None], sort_keys=True)

@@ -38,6 +38,7 @@ class StaticCatalog:
         self.href = href
         self.is_complete = False
         self.errors: list[StacAssetError] = []
+        self.undecided: set[Key] = set()
         self._clients = clients
         self._config = config
         self._root = document

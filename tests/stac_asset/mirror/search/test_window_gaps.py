@@ -10,7 +10,7 @@ import pytest
 
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.search.criteria import Criteria
-from stac_asset.testing import Origin
+from stac_asset.testing import Origin, Status
 from tests.support.mirror_runs import (
     NOW,
     build_item,
@@ -71,9 +71,10 @@ async def test_items_missing_from_incomplete_first_search_are_downloaded(
     origin: Origin, tmp_path: Path
 ) -> None:
     items = [build_item(origin, name, day=9) for name in ("one", "two")]
-    href = serve_api(origin, items[:1], matched=2)
+    href = serve_api(origin, items, page=1)
+    origin.fault("/api/page/2", Status(500), times=0)
     assert (await run_mirror(tmp_path, href, LAST_DAY)).reasons == {"one": "NEW"}
-    serve_api(origin, items, matched=2)
+    serve_api(origin, items)
     second = await run_mirror(tmp_path, href, LAST_DAY, now=WEEK_LATER)
     assert str(second.mirror.window) == "2026-06-09T00:00:00Z/2026-06-17T00:00:00Z"
     assert second.reasons == {"two": "NEW"}

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from stac_asset.errors import SourceError
 from stac_asset.testing import Origin
 from tests.support.mirror_runs import build_item, count_api_requests, run_mirror, serve_api
 
@@ -35,13 +34,15 @@ def serve_endless_pages(
     return href
 
 
-async def test_page_cycle_raises_source_error(origin: Origin, tmp_path: Path) -> None:
+async def test_page_cycle_ends_the_search_with_an_error(origin: Origin, tmp_path: Path) -> None:
     href = serve_api(origin, [build_item(origin, name) for name in sorted(NAMES)], page=5)
     page = json.loads(origin.content("/api/page/2"))
     page["links"] = [{"rel": "next", "href": origin.href("/api/page/2")}]
     origin.put("/api/page/2", json.dumps(page).encode())
-    with pytest.raises(SourceError, match="links to a next page that was already read"):
-        await run_mirror(tmp_path, href)
+    result = await run_mirror(tmp_path, href)
+    assert (result.found_ids, result.mirror.is_complete) == (NAMES, False)
+    (error,) = result.mirror.errors
+    assert "links to a next page that was already read" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -58,10 +59,11 @@ async def test_paging_ends_after_empty_pages(
     assert sum("/page/" in path for path in count_api_requests(origin).elements()) == pages
 
 
-async def test_repeated_pages_raise_source_error(origin: Origin, tmp_path: Path) -> None:
+async def test_repeated_pages_end_the_search_with_an_error(origin: Origin, tmp_path: Path) -> None:
     href = serve_endless_pages(origin, ["item-0"], None, ["item-0"])
-    with pytest.raises(SourceError, match="10 pages in a row without a new item"):
-        await run_mirror(tmp_path, href)
+    result = await run_mirror(tmp_path, href)
+    assert (result.found_ids, result.mirror.is_complete) == ({"item-0"}, False)
+    assert "10 pages in a row without a new item" in str(result.mirror.errors)
     assert sum("/page/" in path for path in count_api_requests(origin).elements()) == 10
 
 

@@ -53,30 +53,43 @@ async def test_invalid_page_is_requested_again(origin: Origin, tmp_path: Path, b
     assert count_api_requests(origin)["/api/page/2"] == 2
 
 
-async def test_failed_search_keeps_mirror_unchanged(origin: Origin, tmp_path: Path) -> None:
+async def test_failed_first_page_keeps_mirror_unchanged(origin: Origin, tmp_path: Path) -> None:
+    items = [build_item(origin, name) for name in sorted(NAMES)]
+    href = serve_api(origin, items)
+    await run_mirror(tmp_path, href)
+    origin.fault("/api/search", Status(500), times=0)
+    with pytest.raises(SourceError, match=r"Request to the API '.*' failed: 500 .*/api/search"):
+        await run_mirror(tmp_path, href, on_removed="delete")
+    check_catalog(tmp_path, NAMES)
+
+
+async def test_failed_later_page_keeps_found_items_and_removes_none(
+    origin: Origin, tmp_path: Path
+) -> None:
     items = [build_item(origin, name) for name in sorted(NAMES)]
     href = serve_api(origin, items, page=5)
     await run_mirror(tmp_path, href)
+    new = build_item(origin, "new")
+    serve_api(origin, [new, *items], page=5)
     origin.fault("/api/page/2", Status(500), times=0)
-    with pytest.raises(SourceError, match=r"Request to the API '.*' failed: 500 .*/api/page/2"):
-        await run_mirror(tmp_path, href, on_removed="delete")
-    check_catalog(tmp_path, NAMES)
+    result = await run_mirror(tmp_path, href, on_removed="delete")
+    assert (result.reasons, result.removed_ids) == ({"new": "NEW"}, set())
+    (error,) = result.mirror.errors
+    assert str(error).startswith("The search ended after 5 items, which are kept, and no item is ")
+    assert "500 Internal Server Error" in str(error)
+    check_catalog(tmp_path, NAMES | {"new"})
     assert count_api_requests(origin)["/api/page/2"] == 1 + CONFIG.http_max_attempts
 
 
-async def test_incomplete_search_removes_no_items(origin: Origin, tmp_path: Path) -> None:
+async def test_search_that_ended_is_complete_whatever_number_the_api_reports(
+    origin: Origin, tmp_path: Path
+) -> None:
     items = [build_item(origin, name) for name in sorted(NAMES)]
     href = serve_api(origin, items)
     await run_mirror(tmp_path, href)
     serve_api(origin, items[:5], matched=9)
     result = await run_mirror(tmp_path, href, on_removed="delete")
-    assert (len(result.found_ids), result.mirror.is_complete, result.removed_ids) == (
-        5,
-        False,
-        set(),
-    )
-    serve_api(origin, items[:5], matched=5)
-    result = await run_mirror(tmp_path, href, on_removed="delete")
+    assert (len(result.found_ids), result.mirror.is_complete) == (5, True)
     assert result.removed_ids == {item["id"] for item in items[5:]}
 
 
@@ -136,7 +149,7 @@ async def test_error_contains_response_text_of_api(origin: Origin, tmp_path: Pat
     origin.fault("/api/search", Status(400, body=b"bad sortby: no such field"), times=0)
     with pytest.raises(SourceError, match=r"400 .*bad sortby: no such field"):
         await run_mirror(tmp_path, href, Criteria(sortby=("nothing",)))
-    assert count_api_requests(origin)["/api/search"] == 1
+    assert count_api_requests(origin)["/api/search"] == 9, "smaller pages are refused too"
 
 
 async def test_headers_are_sent_only_to_configured_host(origin: Origin, tmp_path: Path) -> None:

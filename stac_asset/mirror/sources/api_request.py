@@ -1,0 +1,256 @@
+"""Requests to a STAC API, and the requests that follow from redirects and links between pages.
+
+A search must keep its criteria. A redirected POST request is therefore repeated as POST or refused,
+and never becomes a GET request without a body, as in browsers.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+import requests
+from yarl import URL
+
+from stac_asset.errors import HrefError, ResponseError, SourceError
+from stac_asset.hrefs import absolute_href, parse_href
+from stac_asset.redact import redact_href
+
+Origin: TypeAlias = tuple[str, str | None, int | None]
+"""Scheme, host and port."""
+
+_KEEP_METHOD = (307, 308)
+"""Redirects that keep the method and the body.
+
+Source: https://www.rfc-editor.org/rfc/rfc9110#section-15.4"""
+
+_LIMIT = re.compile(r"(?<![^&?])limit=(\d+)(?=&|$)")
+_PAGE = re.compile(r"(?<![^&?])page=(\d+)(?=&|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRequest:
+    """A request to a STAC API."""
+
+    href: str = field(repr=False)
+    """URL, including the query."""
+
+    method: str = "GET"
+    """`GET` or `POST`."""
+
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    """JSON object that a POST request sends."""
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Headers that a link between pages requires."""
+
+    @property
+    def identity(self) -> str:
+        """A text that is equal for equal requests."""
+        parts = [self.href, self.method, self.body, dict(self.headers)]
+        return json.dumps(parts, sort_keys=True, default=str)
+
+    @property
+    def limit(self) -> int | None:
+        """Requested number of items per page, if known."""
+        if self.method == "POST":
+            limit = (self.body or {}).get("limit")
+            return limit if type(limit) is int else None
+        found = _LIMIT.search(self.href.partition("?")[2])
+        return int(found[1]) if found else None
+
+    def with_limit(self, limit: int) -> ApiRequest:
+        """Return a request for the same position of the search with another page size.
+
+        If pages are numbered, the new page begins at the same item or earlier, so that no item is
+        left out.
+
+        Args:
+            limit: Number of items per page.
+        """
+        before = self.limit
+        if self.method == "POST":
+            body = {**(self.body or {}), "limit": limit}
+            page = body.get("page")
+            if type(page) is int and before:
+                body["page"] = _page_at(page, before, limit)
+            return replace(self, body=body)
+        path, _, query = self.href.partition("?")
+        if before is None:
+            query = f"{query}&limit={limit}" if query else f"limit={limit}"
+        else:
+            query = _LIMIT.sub(f"limit={limit}", query)
+            query = _PAGE.sub(lambda match: f"page={_page_at(int(match[1]), before, limit)}", query)
+        return replace(self, href=f"{path}?{query}")
+
+
+def search_request(href: str, method: str, parameters: Mapping[str, Any]) -> ApiRequest:
+    """Return the first request of a search.
+
+    Args:
+        href: Href of the search.
+        method: HTTP method.
+        parameters: Parameters, for the query of a GET request or the body of a POST request.
+    """
+    if method == "POST":
+        return ApiRequest(href, method, dict(parameters))
+    prepared = requests.Request("GET", href, params=dict(parameters)).prepare()
+    return ApiRequest(prepared.url or href)
+
+
+def redirected(request: ApiRequest, status: int, reason: str, location: str) -> ApiRequest:
+    """Return the request that follows a redirect.
+
+    Args:
+        request: The redirected request.
+        status: HTTP status of the redirect.
+        reason: Reason phrase of the redirect.
+        location: Value of the header `Location`.
+
+    Raises:
+        ResponseError: The redirected request would not be the same search.
+    """
+    try:
+        target = absolute_href(location.strip(), request.href)
+        before, after = parse_href(request.href), parse_href(target)
+    except HrefError as error:
+        raise _refusal(request, status, reason, f"redirected to an invalid address: {error}") from (
+            None
+        )
+    if after.scheme not in ("http", "https"):
+        raise _refusal(request, status, reason, "redirected to an address that is not HTTP")
+    is_same = _is_same_resource(before, after)
+    is_same_origin = origin_of(before) == origin_of(after)
+    shown = redact_href(target)
+    if request.method == "GET":
+        lost = set(before.query) - set(after.query)
+        if lost and is_same:
+            target = f"{target.partition('?')[0]}?{before.raw_query_string}"
+        elif lost:
+            raise _refusal(
+                request,
+                status,
+                reason,
+                f"redirected to '{shown}' without the parameter '{min(lost)}' of the search. Set "
+                "`source` to the new address of the API.",
+            )
+        return replace(request, href=target, headers=request.headers if is_same_origin else {})
+    if not is_same and not (is_same_origin and status in _KEEP_METHOD):
+        raise _refusal(
+            request,
+            status,
+            reason,
+            f"the search was redirected to '{shown}', which is another address. Set `source` to "
+            "the new address of the API.",
+        )
+    if before.raw_query_string and not after.raw_query_string:
+        target = f"{target}?{before.raw_query_string}"
+    return replace(request, href=target)
+
+
+def following(
+    link: Mapping[str, Any], request: ApiRequest, page_href: str, origins: Collection[Origin]
+) -> ApiRequest:
+    """Return the request for the next page of a search.
+
+    Source: https://github.com/radiantearth/stac-api-spec/tree/main/item-search#pagination
+
+    Args:
+        link: The link `next` of a page.
+        request: The request for the page.
+        page_href: Final URL of the page, which resolves relative hrefs.
+        origins: Other origins of the API. Links to the origin of the page are also valid.
+
+    Raises:
+        SourceError: The link is invalid, or leads to another origin.
+    """
+    shown = redact_href(page_href)
+    try:
+        page, target = parse_href(page_href), absolute_href(link["href"].strip(), page_href)
+        target = with_scheme_of(target, page)
+        origin = origin_of(parse_href(target))
+    except (HrefError, ValueError) as error:
+        raise SourceError(
+            f"Page '{shown}' has an invalid link to the next page: {error}. Report the link to the "
+            "operator of the API."
+        ) from None
+    if origin != origin_of(page) and origin not in origins:
+        raise SourceError(
+            f"Page '{shown}' links to a next page at another origin, '{redact_href(target)}'. "
+            "Report the link to the operator of the API, or set `source` to the API's public "
+            "address."
+        )
+    method = str(link.get("method") or "GET").upper()
+    given, body = link.get("headers"), link.get("body")
+    headers: Mapping[str, str] = {}
+    if isinstance(given, Mapping):
+        headers = {str(name): str(value) for name, value in given.items()}
+    is_merged = link.get("merge") is True
+    if is_merged:
+        headers = {**request.headers, **headers}
+    if method == "GET":
+        return ApiRequest(target, headers=headers)
+    if method != "POST":
+        raise SourceError(
+            f"Page '{shown}' links to a next page with the unknown method {method[:20]!r}. Report "
+            "the link to the operator of the API."
+        )
+    if not isinstance(
+        body, Mapping
+    ):  # Without a body, the next page would be a search without criteria.
+        body = request.body or {}
+    elif is_merged:
+        body = {**(request.body or {}), **body}
+    return ApiRequest(target, method, body, headers)
+
+
+def origin_of(url: URL) -> Origin:
+    """Return scheme, host and port of a URL, which are equal with and without the default port.
+
+    Args:
+        url: An absolute URL.
+    """
+    return url.scheme, url.host, url.port
+
+
+def with_scheme_of(href: str, base: URL) -> str:
+    """Return an href with `https` instead of `http`, if the same host serves the base by `https`.
+
+    APIs behind a proxy often write links with the scheme that the proxy uses to call them.
+
+    Args:
+        href: An absolute href.
+        base: URL of the document that has the href.
+    """
+    url = parse_href(href)
+    is_downgrade = base.scheme == "https" and url.scheme == "http" and url.is_default_port()
+    if is_downgrade and base.host == url.host and base.is_default_port():
+        return f"https{href[len('http') :]}"
+    return href
+
+
+def _is_same_resource(before: URL, after: URL) -> bool:
+    """Return whether two URLs differ at most by a trailing slash and by `http` to `https`."""
+    is_upgrade = before.scheme == "http" and after.scheme == "https"
+    is_upgrade = is_upgrade and before.is_default_port() and after.is_default_port()
+    return (
+        before.host == after.host
+        and (origin_of(before) == origin_of(after) or is_upgrade)
+        and before.raw_path.rstrip("/") == after.raw_path.rstrip("/")
+        and after.raw_query_string in ("", before.raw_query_string)
+    )
+
+
+def _page_at(page: int, before: int, limit: int) -> int:
+    """Return the number of the page that has the first item of a page of another size.
+
+    If the API counts pages from 0, the returned page is earlier.
+    """
+    return max(page - 1, 0) * before // limit + min(page, 1)
+
+
+def _refusal(request: ApiRequest, status: int, reason: str, hint: str) -> ResponseError:
+    return ResponseError.of(status, reason, request.href, None, hint)

@@ -1,0 +1,146 @@
+"""Finds items of a STAC API by id, with a definite answer about each id if possible.
+
+An item counts as absent only if the API is known to have searched for exactly this id. Some APIs
+ignore the parameter `ids`, and others return only some of the items that they have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeAlias
+
+from stac_asset.errors import ConfigError, ResponseError, SourceError
+from stac_asset.mirror.source_item import Key, SourceDocument
+from stac_asset.notices import notice
+from stac_asset.transfer.retry import is_transient
+
+_IDS_PER_REQUEST = 50
+"""Maximum number of ids per request. A GET request holds all ids in the URL."""
+
+Search: TypeAlias = Callable[[str | None, Sequence[str]], Awaitable[tuple[list[Any], bool]]]
+"""Searches for ids of a collection, and returns the results, which can have other items, and
+whether they can be all items of the API."""
+
+ReadOwn: TypeAlias = Callable[[Key], Awaitable[dict[str, Any] | None]]
+"""Reads the document at an item's own path. The result for a missing document is empty (None)."""
+
+
+class IdLookup:
+    """Requests for items by id.
+
+    Args:
+        search: Searches for ids.
+        read: Reads the document at an item's own path.
+    """
+
+    def __init__(self, search: Search, read: ReadOwn) -> None:
+        self._search = search
+        self._read = read
+        self.undecided: set[Key] = set()
+        """Items about which the API gave no definite answer."""
+
+    async def items(self, keys: Iterable[Key]) -> AsyncIterator[dict[str, Any]]:
+        """Yield the documents of the items that the API has.
+
+        Args:
+            keys: Keys of items.
+        """
+        # Some APIs cannot search for ids with commas, so these are requested apart from others.
+        groups: dict[tuple[str | None, bool], list[str]] = {}
+        for key in keys:
+            groups.setdefault((key.collection, "," in key.id), []).append(key.id)
+        chunks = [
+            (collection, ids[start : start + _IDS_PER_REQUEST])
+            for (collection, _), ids in groups.items()
+            for start in range(0, len(ids), _IDS_PER_REQUEST)
+        ]
+        for number, (collection, ids) in enumerate(chunks):
+            try:
+                async for document in self._some(collection, ids):
+                    yield document
+            except SourceError as error:
+                # The API fails, so further requests would fail too.
+                for later_collection, later in chunks[number:]:
+                    self._add_undecided(later_collection, later, str(error))
+                return
+
+    async def _some(self, collection: str | None, ids: list[str]) -> AsyncIterator[dict[str, Any]]:
+        """Yield the documents of some items.
+
+        Raises:
+            SourceError: The API fails in all attempts.
+        """
+        pending = dict.fromkeys(ids)
+        while pending:
+            found, is_exact, is_listing = await self._matching(collection, list(pending))
+            for document in found:
+                del pending[document["id"]]
+                yield document
+            if not is_exact:
+                for name in pending:
+                    own = await self._own_document(Key(collection, name), is_listing)
+                    if own is not None:
+                        yield own
+                return
+            if not found:
+                return
+            # An API can limit the number of results. Absent items are requested once more.
+
+    async def _matching(
+        self, collection: str | None, ids: list[str]
+    ) -> tuple[list[dict[str, Any]], bool, bool]:
+        """Return the items with these ids, and whether the API searched for these ids only.
+
+        The last value is whether the API listed all of its items.
+        """
+        try:
+            features, is_listing = await self._search(collection, ids)
+        except ConfigError:
+            return [], False, False
+        except SourceError as error:
+            cause = error.__cause__
+            if isinstance(cause, ResponseError) and not is_transient(cause):
+                return [], False, False  # The API does not support the parameter.
+            raise
+        found: dict[str, dict[str, Any]] = {}
+        is_exact = True
+        for feature in features:
+            key = SourceDocument(feature, "").key
+            if key is None or key.id not in ids:
+                is_exact = False
+            elif key.collection == collection:
+                found.setdefault(key.id, feature)
+        return list(found.values()), is_exact, is_listing
+
+    async def _own_document(self, key: Key, is_listing: bool) -> dict[str, Any] | None:
+        """Return the document at the path of an item, unless the item is absent.
+
+        Items about which the API gives no definite answer are added to `undecided`.
+
+        Args:
+            key: Key of the item.
+            is_listing: Whether the item is missing from a listing of all items.
+        """
+        reason = "its path leads to another document"
+        # Many servers answer 404 to any path with an encoded slash, and remove dots.
+        if key.collection is None or "/" in key.id or key.id in (".", ".."):
+            reason = "the id cannot be part of a path"
+        else:
+            try:
+                document = await self._read(key)
+            except SourceError as error:
+                reason = str(error)
+            else:
+                if document is None or SourceDocument(document, "").key == key:
+                    return document
+        if not is_listing:
+            self._add_undecided(key.collection, [key.id], reason)
+        return None
+
+    def _add_undecided(self, collection: str | None, ids: Iterable[str], reason: str) -> None:
+        for name in ids:
+            self.undecided.add(Key(collection, name))
+            notice(
+                "The source does not tell whether it still has an item, so the item is kept",
+                f"item '{name}' ({reason})",
+            )

@@ -1,0 +1,88 @@
+"""Checks the results of a search against the criteria, and reports results that do not match.
+
+Some servers ignore criteria, or lose them after the first page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from stac_asset.mirror.search.criteria import Criteria
+from stac_asset.mirror.search.window import Window
+from stac_asset.mirror.source_item import Key, SourceDocument
+from stac_asset.mirror.sources.local_filter import mismatch
+from stac_asset.notices import notice
+from stac_asset.redact import redact_href
+
+
+class ResultCheck:
+    """The results of a search so far.
+
+    Args:
+        href: Root of the API.
+        criteria: Criteria of the search.
+        window: Time window of the search.
+        skips_repeated: Whether the search consists of several requests, which can return the same
+            items.
+    """
+
+    def __init__(
+        self, href: str, criteria: Criteria, window: Window, skips_repeated: bool = False
+    ) -> None:
+        self._shown = redact_href(href)
+        self._criteria = criteria
+        self._window = window
+        self._seen: set[Key | None] | None = set() if skips_repeated else None
+        self._pages = 0
+        self.count = 0
+        """Number of accepted results."""
+        self.lost_filter = False
+        """Whether a page after pages without mismatches has results that do not match.
+
+        Such a server stops to apply the criteria, so that matching items may be missing. A server
+        that ignores a criterion from the beginning lists all items.
+        """
+        self._has_rejected = False
+
+    @property
+    def has_accepted(self) -> bool:
+        """Whether a result was accepted."""
+        return self.count > 0
+
+    def accepted(self, features: Iterable[Any]) -> list[Any]:
+        """Return the results of a page that match the criteria.
+
+        Args:
+            features: The results of a page.
+        """
+        accepted, rejected = [], False
+        for feature in features:
+            reason = mismatch(feature, self._criteria, self._window)
+            if reason is None:
+                accepted.append(feature)
+                continue
+            rejected = True
+            key = SourceDocument(feature, "").key
+            notice(
+                f"The API '{self._shown}' returned items that do not match `search.{reason}`, "
+                "which are not mirrored",
+                _name(key),
+            )
+        if self._seen is not None:
+            keys = [SourceDocument(feature, "").key for feature in accepted]
+            new = zip(accepted, keys, strict=True)
+            accepted = [found for found, key in new if key is None or key not in self._seen]
+            self._seen.update(keys)
+        self.lost_filter |= rejected and self._pages > 0 and not self._has_rejected
+        self._has_rejected |= rejected
+        self._pages += 1
+        self.count += len(accepted)
+        return accepted
+
+
+def _name(key: Key | None) -> str:
+    if key is None:
+        return ""
+    of = f" of collection '{key.collection}'" if key.collection is not None else ""
+    return f"item '{key.id}'{of}"
