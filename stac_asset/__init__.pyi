@@ -81,6 +81,9 @@ from .errors import (
     ConfigError as ConfigError,
 )
 from .errors import (
+    ContentError as ContentError,
+)
+from .errors import (
     ContentTypeError as ContentTypeError,
 )
 from .errors import (

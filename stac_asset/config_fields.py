@@ -99,6 +99,16 @@ class ConfigFields:
     http_check_content_type: bool = True
     """Fail if the content type differs from the media type of the asset. Otherwise warn."""
 
+    check_content: bool = True
+    """Fail if a web page or an error message arrives in place of a file. Otherwise warn.
+
+    The first bytes of each file are compared with the asset's media type, file name and roles. An
+    existing file with such content is downloaded again.
+    """
+
+    allow_empty_files: bool = False
+    """Accept empty files. By default only assets with a `file:size` of 0 may be empty."""
+
     http_client_timeout: float | None = None
     """Maximum duration, in seconds, of each request for a file or byte range. Default: no limit.
 

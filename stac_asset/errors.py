@@ -29,6 +29,7 @@ parentheses:
     │   ├── RangeError                       other bytes than requested or announced
     │   ├── SizeError                        the size differs from `file:size`
     │   ├── ChecksumError                    the digest differs from `file:checksum`
+    │   ├── ContentError                     a web page, an error message, a directory or no bytes
     │   ├── DestinationError (OSError)       the file cannot be written: full disk, permissions
     │   └── UnexpectedError                  a client raised an undocumented error
     ├── RunningLoopError (RuntimeError)      a blocking function was called in an event loop
@@ -69,6 +70,9 @@ _CONTENT_TYPES = re.compile(
     r"content type '(.*)' differs from the asset's media type '(.*)'\. Set "
 )
 """The text of a `ContentTypeError`."""
+
+_WEB_PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+"""Content types of web pages."""
 
 _STATUS = re.compile(r"(?:^|: )(\d{3})(?: [^:]*?)? for \S")
 """The status in the text of a `ResponseError`."""
@@ -232,9 +236,12 @@ class ContentTypeError(DescribedError):
         self.actual, self.expected = found.groups() if found else ("", "")
 
     def _describe(self) -> str:
+        page = self.actual.partition(";")[0].strip().lower() in _WEB_PAGE_TYPES
+        hint = " The server sent an HTML page instead of the file; a login may be needed."
         return (
             f"content type '{self.actual}' differs from the asset's media type "
             f"'{self.expected}'. Set `http_check_content_type=False` to accept it."
+            f"{hint if page else ''}"
         )
 
 
@@ -300,6 +307,13 @@ class SizeError(TransferError):
 
 class ChecksumError(TransferError):
     """Raised when the digest of a file differs from `file:checksum`."""
+
+
+class ContentError(TransferError):
+    """Raised when a source sends no file, but a web page, an error message or an empty response.
+
+    The same error is raised for an href of a directory.
+    """
 
 
 class DestinationError(TransferError, OSError):

@@ -90,6 +90,9 @@ class Transfer:
     shared_with: tuple[str, ...] = ()
     """Keys of other assets of the owner that have the same source, and share the file."""
 
+    roles: tuple[str, ...] = ()
+    """The roles of the asset, such as `data` or `metadata`."""
+
     @property
     def href(self) -> str:
         """The preferred href."""

@@ -111,6 +111,8 @@ GROUPS = {
             "lineage": "Record lineage",
             "error_strategy": "Failed assets in documents",
             "http_check_content_type": "Check content types",
+            "check_content": "Check for web pages in place of files",
+            "allow_empty_files": "Accept empty files",
             "make_directory": "Create the directory",
             "clean": "Remove unusable part files",
             "allow_local_hrefs": "Allow items to reference local files",

@@ -238,4 +238,5 @@ def _transfer(key: str, asset: pystac.Asset, path: Path, config: Config) -> Tran
         content_type=planned.content_type,
         size=planned.size,
         checksum=planned.checksum,
+        roles=planned.roles,
     )

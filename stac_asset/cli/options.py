@@ -93,6 +93,8 @@ _OPTIONS: list[_Decorator[Any]] = [
     ),
     _option("http_max_attempts", "--http-max-attempts", type=click.IntRange(min=1), metavar="N"),
     _switch("http_check_content_type"),
+    _switch("check_content"),
+    _switch("allow_empty_files"),
     _option("s3_region_name", "--s3-region-name", metavar="REGION"),
     _option("s3_endpoint_url", "--s3-endpoint-url", metavar="URL"),
     _switch("s3_requester_pays"),

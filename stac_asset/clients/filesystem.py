@@ -16,6 +16,7 @@ from stac_asset.errors import AccessError, NotFoundError, SchemeError, TransferE
 from stac_asset.hrefs import local_path
 from stac_asset.redact import redact_href
 from stac_asset.transfer.interface import Request, Response, Stat
+from stac_asset.validate import directory_error
 
 _CHUNK_SIZE = 1024 * 1024
 """Bytes per read."""
@@ -40,6 +41,7 @@ class FilesystemClient(RangeClient):
             SchemeError: The URL has a scheme other than `file`.
             NotFoundError: The file does not exist.
             AccessError: This user may not read the file.
+            ContentError: The path is a directory.
             TransferError: The file cannot be read, or is a pipe or a device.
         """
         path = _path_from_url(request.url)
@@ -88,6 +90,8 @@ def _path_from_url(url: URL) -> Path:
 def _map_os_error(error: OSError, path: Path) -> TransferError:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return NotFoundError(f"File {path} does not exist")
+    if isinstance(error, IsADirectoryError):
+        return directory_error(str(path))
     if isinstance(error, PermissionError):
         return AccessError(f"File {path} cannot be read: permission denied for this user")
     return TransferError(f"File {path} cannot be read: {error.strerror}")

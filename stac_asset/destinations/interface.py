@@ -106,6 +106,16 @@ class Upload(Protocol):
             DestinationError: The bytes cannot be written.
         """
 
+    async def head(self, size: int) -> bytes:
+        """Return the first received bytes.
+
+        Args:
+            size: Maximum number of bytes.
+
+        Raises:
+            DestinationError: The bytes cannot be read.
+        """
+
     async def restart(self) -> None:
         """Discard the received bytes."""
 
@@ -163,6 +173,17 @@ class Destination(Protocol):
         Raises:
             UnsafePathError: The key leads outside of the destination.
             DestinationError: The key belongs to something other than a file, such as a folder.
+        """
+
+    async def head(self, key: str, size: int) -> bytes:
+        """Return the first bytes of an existing file. A file that cannot be read has no bytes.
+
+        Args:
+            key: The key.
+            size: Maximum number of bytes.
+
+        Raises:
+            UnsafePathError: The key leads outside of the destination.
         """
 
     def open_upload(

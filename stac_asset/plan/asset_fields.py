@@ -64,6 +64,16 @@ def checksum_of(asset: pystac.Asset, key: str, owner: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def roles_of(asset: pystac.Asset) -> tuple[str, ...]:
+    """Return the roles of an asset.
+
+    Args:
+        asset: The asset.
+    """
+    roles = asset.roles
+    return tuple(role for role in roles if isinstance(role, str)) if isinstance(roles, list) else ()
+
+
 def _notice_unverifiable(key: str, owner: str, name: str, value: object, expected: str) -> None:
     # Real catalogs contain plain digests and ETags in these fields. Download the asset anyway.
     notice(

@@ -26,7 +26,7 @@ from stac_asset.errors import (
 )
 from stac_asset.hrefs import absolute_href, is_local, is_missing
 from stac_asset.notices import notice
-from stac_asset.plan.asset_fields import checksum_of, common_fields, hrefs_of, size_of
+from stac_asset.plan.asset_fields import checksum_of, common_fields, hrefs_of, roles_of, size_of
 from stac_asset.plan.facts import FileSystemFacts
 from stac_asset.plan.file_names import FolderTemplate, asset_file_name, safe_name
 from stac_asset.plan.reservations import Conflict, Reservations, Use
@@ -220,6 +220,7 @@ class Planner:
             content_type=asset.media_type if isinstance(asset.media_type, str) else None,
             size=size_of(asset, key, name),
             checksum=checksum_of(asset, key, name),
+            roles=roles_of(asset),
         )
 
     def wants(self, key: str) -> bool:

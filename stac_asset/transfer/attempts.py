@@ -12,14 +12,27 @@ from yarl import URL
 from stac_asset.config import Config
 from stac_asset.destinations.interface import Upload
 from stac_asset.error_mapping import mapped_errors
-from stac_asset.errors import AccessError, ChecksumError, DestinationError, RangeError, SizeError
-from stac_asset.transfer.interface import Request, Source
+from stac_asset.errors import (
+    AccessError,
+    ChecksumError,
+    ContentError,
+    DestinationError,
+    LoginPageError,
+    RangeError,
+    SizeError,
+)
+from stac_asset.transfer.content import HEAD_SIZE
+from stac_asset.transfer.content_check import content_error, empty_error
+from stac_asset.transfer.interface import Request, Response, Source
 from stac_asset.transfer.parallel import ParallelFetch, connections_per_file
 from stac_asset.transfer.reporter import Reporter
 from stac_asset.transfer.retry import is_transient, retry
 from stac_asset.transfer.speed import SpeedMeter, can_split
 from stac_asset.transfer.stall import StallTimer
 from stac_asset.types import Candidate, Downloaded, Transfer
+
+_MAX_DOUBTFUL_ATTEMPTS = 3
+"""Maximum number of attempts if the source may have sent too few bytes without an error."""
 
 
 @dataclass(slots=True)
@@ -74,6 +87,12 @@ class CandidateDownload:
 
     _is_retried: bool = False
     """Whether another attempt may succeed after the last error."""
+    _answered_by: URL | None = None
+    """The URL of the last response, after all redirects, if reported."""
+
+    _is_unsized: bool = False
+    """Whether the last response announced no length."""
+
     _single_connection: bool = False
     """Whether the source failed to send ranges, or several ranges at the same time."""
 
@@ -120,26 +139,56 @@ class CandidateDownload:
         has_answered = self.stats.received > self._received_before
         if self.upload.missing is None or self._connections() == 1 or not has_answered:
             return False
-        if isinstance(error, DestinationError | ChecksumError | SizeError):
+        if isinstance(error, DestinationError | ChecksumError | SizeError | ContentError):
             return False
         self._single_connection = True
         return True
 
     async def _attempt(self) -> str | None:
         self.stats.attempts += 1
-        resumed = self.upload.offset
+        resumed, has_ended = self.upload.offset, False
         try:
             await self._receive_all()
+            has_ended = True
+            await self._check_content()
             return await self.upload.commit()
         except RangeError:
             self._single_connection = True
             await self.upload.restart()
             raise
         except (ChecksumError, SizeError) as error:
-            # The resumed bytes may be wrong, so one attempt from the start is allowed.
-            error.transient = resumed > 0
+            # The resumed bytes may be wrong, so one attempt from the start is allowed. Without an
+            # announced length, the end of the connection may have cut the response off.
+            may_be_cut = self._is_unsized and has_ended
+            error.transient = resumed > 0 or (may_be_cut and self._may_repeat())
             await self.upload.restart()
             raise
+        except (ContentError, LoginPageError):
+            await self.upload.restart()
+            raise
+
+    def _may_repeat(self) -> bool:
+        """Return whether another attempt is allowed after a response that is not certainly bad."""
+        return self.stats.attempts < _MAX_DOUBTFUL_ATTEMPTS
+
+    async def _check_content(self) -> None:
+        """Check that the received bytes can be the asset.
+
+        Raises:
+            ContentError: The source sent an empty file, or other content than the asset promises.
+            LoginPageError: The source sent a login page.
+        """
+        transfer, candidate, config = self.transfer, self.candidate, self.context.config
+        if not self.upload.offset:
+            empty = empty_error(transfer, candidate, config)
+            if empty is not None:
+                empty.transient = self._may_repeat()
+                raise empty
+            return
+        head = await self.upload.head(HEAD_SIZE)
+        error = content_error(transfer, candidate, head, config, self._answered_by)
+        if error is not None:
+            raise error
 
     async def _receive_all(self) -> None:
         if self.upload.missing is not None:
@@ -163,9 +212,9 @@ class CandidateDownload:
                     StallTimer(self.candidate.href, *limits) as timer,
                     self.client.fetch(self._request()) as response,
                 ):
-                    await self.upload.begin(
-                        response.offset, response.validator, response.size, response.end
-                    )
+                    self._answered_by, self._is_unsized = response.url, False
+                    await self._begin(response)
+                    self._is_unsized = response.size is None
                     await self.context.reporter.opened(self.candidate, response.size)
                     meter: SpeedMeter | None = None
                     if self._connections() > 1 and can_split(response, self.upload):
@@ -179,6 +228,28 @@ class CandidateDownload:
         finally:
             if parallel is not None:
                 await parallel.close()
+
+    async def _begin(self, response: Response) -> None:
+        """Accept a response. A web page of another size than declared is reported as a web page.
+
+        Raises:
+            RangeError: The response does not continue the received bytes.
+            SizeError: The size differs from the declared one.
+            ContentError: The size differs, and the content contradicts the asset.
+        """
+        try:
+            await self.upload.begin(
+                response.offset, response.validator, response.size, response.end
+            )
+        except SizeError:
+            if response.offset == 0:
+                head = await anext(response.chunks, b"")
+                error = content_error(
+                    self.transfer, self.candidate, head, self.context.config, response.url
+                )
+                if error is not None:
+                    raise error from None
+            raise
 
     async def _receive_missing(self) -> None:
         """Fetch the missing ranges of a file that was split before."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from stac_asset.config import Config
 from stac_asset.destinations.interface import Declared, Destination
 from stac_asset.integrity import Multihash
+from stac_asset.transfer.content import HEAD_SIZE
+from stac_asset.transfer.content_check import content_error, empty_error, needs_content
 from stac_asset.types import Candidate, Skipped, Transfer
 
 
@@ -45,13 +47,37 @@ async def find_existing(
         existing = await destination.existing(key, declared, how)
         if existing is None:
             continue
+        is_verified = how == "checksum" and declared.checksum is not None
+        is_checked = how == "none" or is_verified
+        if not is_checked and not await _can_be_asset(
+            transfer, candidate, existing.size, config, destination
+        ):
+            continue
         if clean_up:
             await destination.remove_leftovers(key)
             await remove_other_leftovers(transfer, candidate, destination)
-        is_verified = how == "checksum" and declared.checksum is not None
         checksum = transfer.checksum if is_verified else None
         return Skipped(transfer, candidate, existing.size, checksum)
     return None
+
+
+async def _can_be_asset(
+    transfer: Transfer,
+    candidate: Candidate,
+    size: int,
+    config: Config,
+    destination: Destination,
+) -> bool:
+    """Return whether an existing file is neither empty nor a web page in place of the asset.
+
+    Earlier versions stored such files.
+    """
+    if not size:
+        return empty_error(transfer, candidate, config) is None
+    if not needs_content(transfer, size, config):
+        return True
+    head = await destination.head(destination.key_of(candidate.path), HEAD_SIZE)
+    return content_error(transfer, candidate, head, config) is None
 
 
 async def remove_other_leftovers(

@@ -64,6 +64,9 @@ class Response:
     end: int | None = None
     """Position after the last byte, if the source sends only a part of the file."""
 
+    url: URL | None = field(default=None, repr=False)
+    """The URL of the response after all redirects, if reported."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stat:

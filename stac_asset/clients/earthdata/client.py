@@ -23,6 +23,7 @@ from stac_asset.errors import LoginPageError, MissingCredentialError, ResponseEr
 from stac_asset.host_patterns import HostPatterns
 from stac_asset.redact import redact_href
 from stac_asset.transfer.interface import Request
+from stac_asset.validate import format_of
 
 HOSTS = (
     "*.earthdata.nasa.gov",
@@ -34,7 +35,6 @@ HOSTS = (
 
 _LOGIN_HOSTS = ("urs.earthdata.nasa.gov", "*.urs.earthdata.nasa.gov")
 _TOKEN_PROBLEM = "the Earthdata token is missing, has expired, or is not valid for this data"
-_WEB_PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
 
 class EarthdataClient(HttpClient):
@@ -202,11 +202,11 @@ class EarthdataClient(HttpClient):
     def _is_login(self, response: ClientResponse, request: Request) -> bool:
         if response.url in self._login_hosts and request.url not in self._login_hosts:
             return True
-        return response.content_type in _WEB_PAGE_TYPES and not _is_web_page(request)
+        return format_of(response.content_type) == "html" and not _is_web_page(request)
 
 
 def _is_web_page(request: Request) -> bool:
     """Return whether the requested file is a web page."""
     if request.content_type:
-        return request.content_type.partition(";")[0].strip().lower() in _WEB_PAGE_TYPES
+        return format_of(request.content_type) == "html"
     return PurePosixPath(request.url.path).suffix.lower() in (".html", ".htm", ".xhtml")

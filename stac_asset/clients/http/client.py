@@ -16,6 +16,7 @@ from yarl import URL
 
 from stac_asset import validate
 from stac_asset.clients.http import headers
+from stac_asset.clients.http.compression import with_complete_gzip
 from stac_asset.clients.http.cookies import ChainCookies, OriginCookies
 from stac_asset.clients.http.credentials import Credential, Credentials, credentials_from_config
 from stac_asset.clients.http.session import (
@@ -31,6 +32,7 @@ from stac_asset.errors import ResponseError, TransferError
 from stac_asset.host_patterns import HostPatterns
 from stac_asset.redact import redact_href
 from stac_asset.transfer.interface import Request, Response, Stat
+from stac_asset.transfer.logins import is_login, login_error
 
 _MAX_REDIRECTS = 10
 """Number of redirects after which a request fails."""
@@ -44,6 +46,8 @@ _STATUS_HINTS = {
     204: "the server has no bytes to send",
     205: "the server has no bytes to send",
 }
+_LOGIN_STATUSES = frozenset({400, 401, 403, 405, 407})
+"""Statuses of login pages that refuse the request."""
 _HEAD_REFUSED_STATUSES = frozenset({400, 401, 403, 405, 501})
 """Statuses of HEAD after which `stat` sends a GET. A presigned href allows a single method only."""
 
@@ -167,8 +171,12 @@ class HttpClient(RangeClient):
             try:
                 offset, end, size = headers.extent(response)
                 chunks = _read_chunks(response, request.url)
+                if size is None and hdrs.CONTENT_ENCODING in response.headers:
+                    chunks = with_complete_gzip(chunks, response, request.url)
                 ranges = headers.supports_ranges(response)
-                yield Response(chunks, offset, size, headers.validator(response), ranges, end)
+                same_version = request.validator if response.status == 206 else None
+                version = headers.validator(response, same_version)
+                yield Response(chunks, offset, size, version, ranges, end, response.url)
             finally:
                 response.close()
 
@@ -233,6 +241,7 @@ class HttpClient(RangeClient):
     ) -> ClientResponse:
         origin = url
         cookies = ChainCookies(self._cookies)
+        login = None
         for _ in range(_MAX_REDIRECTS):
             trusted = self.trusts(url, origin)
             session = self.session if trusted else self._session_without_secrets()
@@ -254,6 +263,9 @@ class HttpClient(RangeClient):
                 return response
             response.release()
             url = headers.redirect_target(url, location)
+            login = login or (url if is_login(url) and not is_login(origin) else None)
+        if login is not None:
+            raise login_error(origin, login)
         raise TransferError(
             f"{redact_href(origin)} cannot be read: stopped after {_MAX_REDIRECTS} redirects"
         )
@@ -274,6 +286,8 @@ class HttpClient(RangeClient):
 
     def _check_status(self, response: ClientResponse, request: Request) -> None:
         if response.status not in _FILE_STATUSES:
+            if response.status in _LOGIN_STATUSES and _is_at_login(response, request.url):
+                raise login_error(request.url, response.url)
             hint = "the server sent a response without the file"
             raise ResponseError.of(
                 response.status,
@@ -285,6 +299,8 @@ class HttpClient(RangeClient):
 
     def _check_content_type(self, response: ClientResponse, request: Request) -> None:
         actual = response.headers.get(hdrs.CONTENT_TYPE)
+        if actual is not None and "html" in actual and _is_at_login(response, request.url):
+            raise login_error(request.url, response.url)
         if actual != request.content_type:
             shown = redact_href(request.url)
             validate.check_content_type(
@@ -297,6 +313,13 @@ class HttpClient(RangeClient):
         if self._secretless_session is not None:
             await self._secretless_session.close()
         await self.session.close()
+
+
+def _is_at_login(response: ClientResponse, requested: URL) -> bool:
+    """Return whether a chain of redirects ended at a login page."""
+    url = response.url
+    is_elsewhere = (url.host, url.path) != (requested.host, requested.path)
+    return is_elsewhere and is_login(url) and not is_login(requested)
 
 
 def _is_success_without_file(response: ClientResponse) -> bool:

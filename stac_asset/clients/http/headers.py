@@ -38,25 +38,38 @@ def extent(response: ClientResponse) -> Extent:
     return Extent.part(content_range, length, redact_href(response.url))
 
 
-def validator(response: ClientResponse) -> str | None:
+def validator(response: ClientResponse, requested: str | None = None) -> str | None:
     """Return the ETag or the date for a later `If-Range` header, if usable.
 
-    These values are not usable: weak ETags, dates less than one second before the response (RFC
-    9110, section 8.8.2.2), and values that are not ASCII and could not be sent back unchanged.
+    A weak ETag must not be used, but the date beside a weak ETag may be (RFC 9110, section 13.1.5).
+    These values are not usable either: dates less than one second before the response (RFC 9110,
+    section 8.8.2.2), and values that are not ASCII and could not be sent back unchanged.
 
     Args:
         response: Any response.
+        requested: The validator of the request, if any. It is returned if the response has the
+            same ETag or date, even if the response has another usable validator.
     """
     etag = response.headers.get(hdrs.ETAG)
-    if etag:
-        return etag if etag.startswith('"') and etag.isascii() else None
-    modified = _date(response.headers.get(hdrs.LAST_MODIFIED))
-    if modified is None or not response.headers[hdrs.LAST_MODIFIED].isascii():
+    last_modified = response.headers.get(hdrs.LAST_MODIFIED)
+    if requested is not None and (last_modified == requested or _is_same_etag(etag, requested)):
+        return requested
+    if etag and etag.startswith('"') and etag.isascii():
+        return etag
+    if etag and not etag.startswith("W/"):
+        return None
+    modified = _date(last_modified)
+    if modified is None or last_modified is None or not last_modified.isascii():
         return None
     sent = sent_at(response)
     if sent is not None and (sent - modified).total_seconds() < 1:
         return None
-    return response.headers[hdrs.LAST_MODIFIED]
+    return last_modified
+
+
+def _is_same_etag(etag: str | None, requested: str) -> bool:
+    """Return whether an ETag, weak or strong, has the value of a requested strong ETag."""
+    return etag is not None and etag.removeprefix("W/") == requested
 
 
 def supports_ranges(response: ClientResponse) -> bool:
@@ -78,7 +91,10 @@ def is_other_version(response: ClientResponse, requested_validator: str | None) 
         response: Any response.
         requested_validator: The value of the `If-Range` header of the request.
     """
-    return response.status == 206 and validator(response) not in (None, requested_validator)
+    return response.status == 206 and validator(response, requested_validator) not in (
+        None,
+        requested_validator,
+    )
 
 
 def retry_after(response: ClientResponse) -> float | None:

@@ -8,8 +8,9 @@ https://boto3.amazonaws.com/v1/documentation/api/latest/guide/credentials.html
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Self
 
 from yarl import URL
@@ -42,10 +43,13 @@ from stac_asset.errors import (
     AccessError,
     ConfigError,
     MissingCredentialError,
+    NotFoundError,
     ResponseError,
+    StacAssetError,
 )
 from stac_asset.redact import redact_href
 from stac_asset.transfer.interface import Request, Response, Stat
+from stac_asset.transfer.promise import names_directory
 
 if TYPE_CHECKING:
     from aiobotocore.session import AioSession
@@ -209,6 +213,7 @@ class S3Client(RangeClient):
         Raises:
             SchemeError: The URL is not an S3 URL.
             HrefError: The URL has no bucket or no key.
+            ContentError: The object does not exist, but is a prefix of other objects.
             ContentTypeError: The content type of the object differs from the asset's.
         """
         with self.naming_credentials(request.url):
@@ -249,7 +254,27 @@ class S3Client(RangeClient):
 
     async def _get_whole(self, request: Request) -> dict[str, Any]:
         # If S3 has a checksum of the object, botocore verifies the received bytes.
-        return await self._call("get_object", request, ChecksumMode="ENABLED")
+        with_checksum = {"ChecksumMode": "ENABLED"}
+        try:
+            return await self._call("get_object", request, **with_checksum)
+        except NotFoundError as error:
+            if await self._is_prefix(request):
+                raise validate.directory_error(shown_href(request.url)) from None
+            raise error
+
+    async def _is_prefix(self, request: Request) -> bool:
+        """Return whether a missing object is a prefix of other objects, such as a Zarr store.
+
+        Errors count as False, because listing often requires further permissions.
+        """
+        _, key = object_of(request.url)
+        if PurePosixPath(key).suffix and not names_directory(request.url):
+            return False
+        with suppress(StacAssetError):
+            prefix = key.rstrip("/") + "/"
+            listed = await self._call("list_objects_v2", request, Prefix=prefix, MaxKeys=1)
+            return bool(listed.get("Contents"))
+        return False
 
     async def stat(self, request: Request) -> Stat:
         """Return the size and the content type that S3 reports for an object.
@@ -263,6 +288,10 @@ class S3Client(RangeClient):
         with self.naming_credentials(request.url):
             try:
                 response = await self._call("head_object", request)
+            except NotFoundError:
+                if await self._is_prefix(request):
+                    raise validate.directory_error(shown_href(request.url)) from None
+                raise
             except (AccessError, ResponseError) as error:
                 if isinstance(error, ResponseError) and error.status not in _HEAD_REFUSED_STATUSES:
                     raise
@@ -279,9 +308,13 @@ class S3Client(RangeClient):
         response["Body"].close()
         return Stat(extent_of(response, request.url).size, response.get("ContentType"))
 
-    async def _call(self, operation: str, request: Request, **parameters: str) -> dict[str, Any]:
+    async def _call(
+        self, operation: str, request: Request, **parameters: str | int
+    ) -> dict[str, Any]:
         shown = shown_href(request.url)
         bucket, key = object_of(request.url)
+        if "Prefix" not in parameters:
+            parameters["Key"] = key
         target = request_target(request.storage, self.region_name, self.endpoint_url)
         with mapped_errors(shown):
             signed = target.signed and await self._connections.finds_credentials(self.session)
@@ -298,7 +331,7 @@ class S3Client(RangeClient):
             target = replace(target, signed=signed)
             client = await self._connections.client(self.session, target, options)
             call = getattr(client, operation)
-            response: dict[str, Any] = await call(Bucket=bucket, Key=key, **parameters)
+            response: dict[str, Any] = await call(Bucket=bucket, **parameters)
             return response
 
     async def close(self) -> None:

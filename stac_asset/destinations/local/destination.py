@@ -113,6 +113,30 @@ class LocalDestination:
         except (OSError, ValueError):
             return None
 
+    async def head(self, key: str, size: int) -> bytes:
+        """Return the first bytes of an existing file. A file that cannot be read has no bytes.
+
+        Args:
+            key: The key.
+            size: Maximum number of bytes.
+
+        Raises:
+            UnsafePathError: The key leads outside of the directory.
+        """
+        try:
+            folder, name = self.directory.open_folder(key), key.rpartition(os.sep)[2]
+            fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder.fd)
+        except UnsafePathError:
+            raise
+        except (OSError, ValueError, DestinationError):
+            return b""
+        try:
+            return os.pread(fd, size, 0)
+        except OSError:
+            return b""
+        finally:
+            os.close(fd)
+
     def open_upload(
         self, key: str, source: str, declared: Declared, hashed: bool = False, wait: bool = False
     ) -> AbstractAsyncContextManager[LocalUpload]:

@@ -113,6 +113,18 @@ class PartFile:
             while written < size:
                 written += os.pwrite(self.fd, memoryview(data)[written:], position + written)
 
+    def head(self, size: int) -> bytes:
+        """Return the first bytes.
+
+        Args:
+            size: Maximum number of bytes.
+
+        Raises:
+            DestinationError: The bytes cannot be read.
+        """
+        with map_os_errors(self.path):
+            return os.pread(self.fd, size, 0)
+
     def truncate(self, size: int = 0) -> None:
         """Remove the bytes from a position on.
 

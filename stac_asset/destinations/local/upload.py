@@ -204,6 +204,17 @@ class LocalUpload:
             ResumeNote(self._digest(), state.validator, state.size, state.missing)
         )
 
+    async def head(self, size: int) -> bytes:
+        """Return the first received bytes.
+
+        Args:
+            size: Maximum number of bytes.
+
+        Raises:
+            DestinationError: The bytes cannot be read.
+        """
+        return self._part.head(min(size, self._state.prefix))
+
     async def restart(self) -> None:
         """Discard the received bytes."""
         await self._pause()

@@ -263,7 +263,7 @@ async def test_task_accepts_block_references_as_credentials(origin: Origin) -> N
         (
             "check_assets",
             b"<!DOCTYPE html>\n<html>\n<title>a</title>",
-            "/source.json' is not valid JSON: Expecting value: line 1 column 1 (char 0)",
+            "/source.json' cannot be read: http",
         ),
         ("check_assets", b"\xff\xd8\xff", "/source.json' is not valid JSON: 'utf-8' codec can't"),
         (
