@@ -202,7 +202,9 @@ class _Run:
             seconds = time.monotonic() - self._started
             result = self._result(report.finish(self._mirror.directory / CATALOG, seconds))
             await monitor.finish(result)
-        get_run_logger().info("%s: %s", result.summary(), result.document)
+        # A mirror without items has no catalog.
+        where = result.document if Path(result.document).exists() else self._mirror.searched
+        get_run_logger().info("%s: %s", result.summary(), where)
         if report.errors:
             return flow_state(report.errors, report.total, self._session.config.warn, result)
         name = NOTHING_NEW if _has_no_changes(result) else None

@@ -100,7 +100,7 @@ class Counts:
         reasons = self._reasons
         return SyncResult(
             **base.model_dump(),
-            found=len(changes.seen) + changes.without_id,
+            found=changes.found,
             new=reasons[Reason.NEW],
             changed=reasons[Reason.CHANGED] + reasons[Reason.RESTORED],
             again=reasons[Reason.RETRY] + reasons[Reason.FILES_MISSING],

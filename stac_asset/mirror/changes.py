@@ -101,6 +101,11 @@ class ChangeSet:
         (self._retries if reason is Reason.RETRY else self._first_attempts).append(wanted)
 
     @property
+    def found(self) -> int:
+        """Number of items that the source has, including those without id."""
+        return len(self.seen) + self.without_id
+
+    @property
     def wanted(self) -> list[WantedItem]:
         """Items to download, with retries last, so that failing items do not delay others."""
         return self._first_attempts + self._retries

@@ -112,6 +112,11 @@ class Mirror:
         return self._removed
 
     @property
+    def searched(self) -> str:
+        """Criteria of the search as one line, after `find_changes`."""
+        return self._criteria.description(self.window)
+
+    @property
     def is_complete(self) -> bool:
         """Whether the source returned all matching items, after `find_changes`."""
         return self._source.is_complete
@@ -148,6 +153,8 @@ class Mirror:
         self.changes.found_by_search = len(self.changes.seen)
         if not self._source.is_complete:
             notice(_INCOMPLETE)
+        if not (self.changes.found or self._state.rows or self._source.errors):
+            notice(self._nothing_found())
         unseen = set(self.changes.unseen(self._criteria, self._source_href))
         async for item in self._source.items_by_id(unseen):
             self.changes.add(item)
@@ -305,6 +312,16 @@ class Mirror:
         await self._write_parquet()
         if self._source.is_complete and not self._limits.left:
             await self._save_searched(self.window.end)
+
+    def _nothing_found(self) -> str:
+        """Return the notice for the first search of a mirror, if the search found no items."""
+        hint = "Check the criteria"
+        if self._criteria.bbox is not None or self._criteria.intersects is not None:
+            hint = (
+                "Swapped coordinates are the usual cause: the order is west, south, east, north, "
+                "and longitude before latitude"
+            )
+        return f"The first search of this mirror found no items ({self.searched}). {hint}"
 
     def _prepare(self, wanted: Sequence[WantedItem]) -> Iterator[Prepared]:
         return prepare(self.changes, wanted, self.directory, self._config, self._state.rows)

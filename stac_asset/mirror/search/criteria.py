@@ -17,6 +17,12 @@ from stac_asset.stac.geometry import GEOMETRY_TYPES, bounds_of, boxes_overlap, w
 _MAX_PAGE_SIZE = 10_000
 """Maximum value of `page_size`, as in the STAC API specification (parameter `limit`)."""
 
+_MAX_LISTED = 5
+"""Maximum number of ids in a description of the criteria."""
+
+_MAX_SHOWN = 80
+"""Maximum length of a value in a description of the criteria, in characters."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criteria:
@@ -112,6 +118,28 @@ class Criteria:
         }
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
+    def description(self, searched: Window) -> str:
+        """Return the criteria as one line, for messages.
+
+        Args:
+            searched: Time window of the search.
+        """
+        parts = [
+            f"{name} {_listed(values)}"
+            for name in ("collections", "ids", "q")
+            if (values := getattr(self, name))
+        ]
+        if self.bbox is not None:
+            parts.append(f"bbox {', '.join(f'{value:g}' for value in self.bbox)}")
+        if self.datetime is not None:
+            parts.append(f"datetime {searched}")
+        for name in ("intersects", "query", "filter"):
+            value = getattr(self, name)
+            if value is not None:
+                text = value if isinstance(value, str) else json.dumps(value)
+                parts.append(f"{name} {_cut(' '.join(text.split()))}")
+        return "; ".join(parts) or "all items"
+
     def matches_ids(self, collection: str | None, item_id: str) -> bool:
         """Return whether an item matches the criteria `collections` and `ids`.
 
@@ -132,6 +160,16 @@ class Criteria:
         if area is None:
             return True
         return bbox is not None and boxes_overlap(without_heights(area), without_heights(bbox))
+
+
+def _listed(values: Sequence[str]) -> str:
+    shown = ", ".join(f"'{_cut(value)}'" for value in values[:_MAX_LISTED])
+    more = len(values) - _MAX_LISTED
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
 def _check_bbox(bbox: Sequence[float]) -> None:

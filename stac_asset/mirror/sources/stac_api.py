@@ -236,8 +236,13 @@ class StacApi:
             try:
                 used, response = await self._reader.page(current, is_first)
             except SourceError as error:
-                if not (is_first and self._is_url_too_long(error, request)):
+                if not (is_first and _is_url_too_long(error, request)):
                     raise
+                if "POST" not in self._endpoint.hrefs:
+                    raise SourceError(
+                        f"{error}. The API has no search by POST. Use a shorter `search.filter`, "
+                        "or a simpler `search.intersects`."
+                    ) from None
                 post = post_request(self._endpoint, fields, self._io)
                 used, response = await self._reader.page(post, is_first)
             if used is not current and not is_first:
@@ -253,15 +258,6 @@ class StacApi:
                 features = paging.add(response.document)
             yield features
             current = paging.next_request(response.document, used, response.href)
-
-    def _is_url_too_long(self, error: SourceError, request: ApiRequest) -> bool:
-        cause = error.__cause__
-        return (
-            request.method == "GET"
-            and "POST" in self._endpoint.hrefs
-            and isinstance(cause, ResponseError)
-            and cause.status in _URL_TOO_LONG
-        )
 
     def _collections_href(self) -> str:
         """Return the href of the list of collections, without a slash at the end."""
@@ -279,3 +275,9 @@ def is_stac_api(landing: Mapping[str, Any]) -> bool:
         landing: The document.
     """
     return "conformsTo" in landing and any(link["rel"] == "search" for link in links_of(landing))
+
+
+def _is_url_too_long(error: SourceError, request: ApiRequest) -> bool:
+    cause = error.__cause__
+    is_refused = isinstance(cause, ResponseError) and cause.status in _URL_TOO_LONG
+    return request.method == "GET" and is_refused

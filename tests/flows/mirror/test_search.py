@@ -49,6 +49,18 @@ async def test_search_criteria_select_items(
     state = await sync_state(api, tmp_path / "m", Search(datetime="last 10 days"))
     assert state.name == "NothingNew"
     assert (await state.aresult()).found == 0
+    state = await sync_state(api, tmp_path / "none", Search(bbox=[south, 0, south + 0.1, 1]))
+    assert state.name == "NothingNew"
+    assert f"found no items (bbox {south:g}, 0, " in str(state.message)
+    assert "Swapped coordinates are the usual cause" in str(state.message)
+    assert not (tmp_path / "none" / "catalog.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "terms"), [(None, ()), ("flood", ("flood",)), (["flood", "fire"], ("flood", "fire"))]
+)
+def test_full_text_is_one_term_or_a_list(given: Any, terms: tuple[str, ...]) -> None:
+    assert Search(q=given).criteria().q == terms
 
 
 def test_form_describes_all_fields_and_groups_rare_fields() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from stac_asset.errors import ConfigError
 from stac_asset.mirror.search.criteria import Criteria
+from stac_asset.mirror.search.window import Window
 
 POLYGON = {"type": "Polygon", "coordinates": [[[9, 49], [11, 49], [11, 51], [9, 51], [9, 49]]]}
 
@@ -76,3 +78,22 @@ def test_digest_depends_only_on_selection_of_items() -> None:
     ).digest("x")
     assert criteria.digest("x") != criteria.digest("y")
     assert criteria.digest("x") != Criteria(collections=("b",), datetime="last 10 days").digest("x")
+
+
+def test_description_names_all_criteria_in_one_line() -> None:
+    criteria = Criteria(
+        collections=("a", "b"),
+        ids=tuple(f"id-{number}" for number in range(7)),
+        bbox=(1.5, 2, 3, 4),
+        datetime="2026-06",
+        filter="x < 1\n AND y > 2",
+        query={"z": {"eq": "q" * 100}},
+        q=("flood",),
+    )
+    text = criteria.description(criteria.window(datetime.now(UTC)))
+    assert text.startswith(
+        "collections 'a', 'b'; ids 'id-0', 'id-1', 'id-2', 'id-3', 'id-4' and 2 more; q 'flood'; "
+        "bbox 1.5, 2, 3, 4; datetime 2026-06-01T00:00:00Z/2026-06-30T23:59:59.999999Z; query "
+    )
+    assert text.endswith("…; filter x < 1 AND y > 2")
+    assert Criteria().description(Window()) == "all items"
