@@ -136,7 +136,7 @@ class Mirror:
                 a key of `include`.
         """
         check_directory(self.directory)
-        self._state = await in_thread(read_state, self.directory)
+        self._state = await in_thread(read_state, self.directory, self._config)
         self._started = StartedItems(self.directory, self._state, self._search)
         self._collections_before = {
             key.collection for key in self._state.rows if key.collection is not None

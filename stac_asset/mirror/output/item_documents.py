@@ -101,6 +101,7 @@ def write_item(
     structural_links = _structural_links(path, directory, prepared.wanted.key.collection)
     document["links"] = [*structural_links, *others, derived_from]
     row = _write(document, path, directory)
+    row.checked = True
     unused_parts = kept - prepared.files.keys()
     remove_files(directory, row.document, recorded - referenced - kept, unused_parts)
     return row
@@ -117,7 +118,9 @@ def _earlier_assets(path: Path, before: IndexRow, failed: Sequence[str]) -> dict
     keys = [
         key
         for key in failed
-        if key in before.files and os.path.lexists(path.with_name(before.files[key][0]))
+        if key in before.files
+        and key not in before.missing_files
+        and os.path.lexists(path.with_name(before.files[key][0]))
     ]
     try:
         assets = json.loads(path.read_bytes())["assets"] if keys else {}
@@ -162,7 +165,9 @@ def mark_removed(row: IndexRow, directory: Path, now: datetime) -> IndexRow:
     known = document.get("stac_extensions") or []
     if not any("/version/v" in str(uri) for uri in known):
         document["stac_extensions"] = [*known, _VERSION_EXTENSION]
-    return _write(document, path, directory)
+    marked = _write(document, path, directory)
+    marked.checked = row.checked
+    return marked
 
 
 def _structural_links(path: Path, directory: Path, collection: str | None) -> list[dict[str, Any]]:

@@ -14,12 +14,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stac_asset.config import Config
 from stac_asset.destinations.local.documents import write_document
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.layout import INDEX, SEARCHES, document_name, document_path
 from stac_asset.mirror.state.lines import read_lines, write_lines
 from stac_asset.mirror.state.row import IndexRow, index_row
 from stac_asset.mirror.state.started import StartedItem, read_started
+from stac_asset.mirror.state.stored_files import unusable_files
 from stac_asset.rewrite.serialize import json_bytes
 
 
@@ -40,12 +42,14 @@ class MirrorState:
     """Number of item documents read because the index has no valid row."""
 
 
-def read_state(directory: Path) -> MirrorState:
+def read_state(directory: Path, config: Config | None = None) -> MirrorState:
     """Return the state of a mirror directory.
 
     Args:
         directory: The mirror directory, which need not exist.
+        config: Which content of files is accepted. Default: that of `Config()`.
     """
+    config = config or Config()
     state = MirrorState()
     indexed = _read_index(directory)
     for folder in _item_folders(directory):
@@ -55,14 +59,15 @@ def read_state(directory: Path) -> MirrorState:
         if stat is None:
             continue
         row = indexed.get(document.relative_to(directory).as_posix())
-        if row is None or row.document_stat != stat:
-            row = _read_row(document, directory, stat)
+        unusable: tuple[str, ...] = ()
+        if row is None or row.document_stat != stat or not row.checked:
+            row, unusable = _read_row(document, directory, stat, config)
             state.documents_read += 1
         if row is not None and row.document == document_path(row.key):
             row.missing_files = tuple(
                 key
                 for key, (name, size) in row.files.items()
-                if name not in files or size not in (None, files[name][1])
+                if name not in files or size not in (None, files[name][1]) or key in unusable
             )
             state.rows[row.key] = row
     state.started = read_started(directory)
@@ -156,9 +161,17 @@ def _file_stats(folder: Path) -> dict[str, tuple[int, int]]:
     return stats
 
 
-def _read_row(document: Path, directory: Path, stat: tuple[int, int]) -> IndexRow | None:
+def _read_row(
+    document: Path, directory: Path, stat: tuple[int, int], config: Config
+) -> tuple[IndexRow | None, tuple[str, ...]]:
+    """Return the row of a document, and the keys of assets with an unusable file."""
     try:
         fields = json.loads(document.read_bytes())
     except (OSError, ValueError, RecursionError):
-        return None
-    return index_row(fields, document.relative_to(directory).as_posix(), stat)
+        return None, ()
+    row = index_row(fields, document.relative_to(directory).as_posix(), stat)
+    if row is None:
+        return None, ()
+    unusable = unusable_files(fields.get("assets"), document.parent, row.files, config)
+    row.checked = not unusable
+    return row, unusable

@@ -57,8 +57,11 @@ class IndexRow:
     removed: bool = False
     """Whether the document is marked as removed from the source."""
 
+    checked: bool = False
+    """Whether no file is empty or a web page in place of data. See `stored_files`."""
+
     missing_files: tuple[str, ...] = ()
-    """Keys of assets with a missing file, or a file of another size. Not stored."""
+    """Keys of assets with a missing or unusable file, or a file of another size. Not stored."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row in the form that the index stores."""
@@ -75,6 +78,7 @@ class IndexRow:
             "bbox": self.bbox,
             "span": self.span,
             "removed": self.removed,
+            "checked": self.checked,
         }
         return {name: value for name, value in fields.items() if value not in (None, (), False)}
 
@@ -104,6 +108,7 @@ class IndexRow:
             bbox=fields.get("bbox"),
             span=(start, end),
             removed=fields.get("removed", False),
+            checked=fields.get("checked", False),
         )
 
 
