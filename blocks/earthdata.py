@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, model_validator
 from prefect_stac_asset.blocks.base import DOCUMENTATION, ProviderCredentials, logo
 from prefect_stac_asset.blocks.fields import HostList, check_login, revealed
 from stac_asset import Client, Config, EarthdataClient
-from stac_asset.clients.earthdata.client import HOSTS
+from stac_asset.clients.earthdata.hosts import DAAC_HOSTS, HOSTS
 from stac_asset.clients.earthdata.login import LOGIN_URL
 
 
@@ -51,12 +51,12 @@ class EarthdataCredentials(ProviderCredentials):
         default=None, title="Password", description="Password of the user."
     )
     hosts: HostList = Field(
-        default=list(HOSTS),
+        default=[*HOSTS, *DAAC_HOSTS],
         title="Hosts",
         description=(
             "Hosts that receive the token, in addition to the login host: example.com, or "
-            "*.example.com for all subdomains. Only https is used, unless a host starts with "
-            "http://."
+            "*.example.com for all subdomains. By default, all known hosts of the DAACs. Only "
+            "https is used, unless a host starts with http://."
         ),
         min_length=1,
     )

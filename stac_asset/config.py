@@ -92,7 +92,7 @@ class Config(ConfigFields):
             raise ConfigError(
                 f"`s3_retry_mode` must be adaptive, standard or legacy, not '{self.s3_retry_mode}'"
             )
-        for name in ("http_headers_hosts", "oauth2_hosts"):
+        for name in ("http_headers_hosts", "oauth2_hosts", "earthdata_hosts"):
             try:
                 HostPatterns(getattr(self, name))
             except ConfigError as error:

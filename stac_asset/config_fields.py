@@ -74,6 +74,14 @@ class ConfigFields:
     earthdata_token: str | None = field(default=None, repr=False)
     """NASA Earthdata bearer token."""
 
+    earthdata_hosts: list[str] = field(default_factory=list)
+    """Further hosts that receive the Earthdata token, such as `e4ftl01.cr.usgs.gov`.
+
+    Hosts in earthdata.nasa.gov and earthdatacloud.nasa.gov always receive the token.
+    `stac_asset.clients.earthdata.DAAC_HOSTS` lists known hosts, and `oauth2_hosts` describes the
+    format.
+    """
+
     s3_region_name: str = DEFAULT_S3_REGION_NAME
     """Region of S3 buckets, unless the item declares a region."""
 

@@ -117,6 +117,7 @@ GROUPS = {
             "clean": "Remove unusable part files",
             "allow_local_hrefs": "Allow items to reference local files",
             "http_headers_hosts": "Hosts that receive HTTP headers",
+            "earthdata_hosts": "Further hosts that receive the Earthdata token",
             "client_override": "Client for all hrefs",
             "sas_token_endpoint": "SAS token endpoint URL",
         },

@@ -85,6 +85,7 @@ _OPTIONS: list[_Decorator[Any]] = [
         metavar="'NAME: VALUE'",
     ),
     _option("http_headers_hosts", "--header-host", multiple=True, metavar="HOST"),
+    _option("earthdata_hosts", "--earthdata-host", multiple=True, metavar="HOST"),
     _option(
         "http_client_timeout",
         "--http-client-timeout",

@@ -4,7 +4,7 @@ The first client that claims a URL is used, in this order:
 
 1. the clients that the caller passed, in their order
 2. clients that other packages add through the entry-point group `stac_asset.clients`
-3. the built-in clients, by the table in `route_table`
+3. the built-in clients, by `Config.earthdata_hosts` and the table in `route_table`
 
 If `Config.client_override` is set, the client with that name opens every URL instead. The public
 functions, the command line and the flows create one `Clients` for each run.
@@ -28,6 +28,7 @@ from stac_asset.clients.route_table import route
 from stac_asset.clients.s3.client import S3Client
 from stac_asset.config import Config
 from stac_asset.errors import ConfigError, SchemeError
+from stac_asset.host_patterns import HostPatterns
 from stac_asset.hrefs import parse_href
 from stac_asset.redact import redact_href
 
@@ -69,7 +70,8 @@ class Clients:
         clients: The caller's own clients, in the order of precedence.
 
     Raises:
-        ConfigError: `Config.client_override` is not the name of a known client.
+        ConfigError: `Config.client_override` is not the name of a known client, or
+            `Config.earthdata_hosts` has an invalid host.
     """
 
     lock: asyncio.Lock
@@ -86,6 +88,7 @@ class Clients:
         self.clients = {}
         self.config = config
         self._callers = list(clients or [])
+        self._earthdata_hosts = HostPatterns(config.earthdata_hosts)
         if config.client_override is not None:
             known = {client.name for client in self._callers} | set(_client_classes())
             if config.client_override not in known:
@@ -150,7 +153,7 @@ class Clients:
             client = await self._named(added)
             if client.claims(url):
                 return client
-        name = route(url)
+        name = "earthdata" if url in self._earthdata_hosts else route(url)
         if name is None:
             raise SchemeError(
                 f"No client claims '{redact_href(url)}': the scheme '{url.scheme}' is unknown. "

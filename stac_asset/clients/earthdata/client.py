@@ -14,6 +14,7 @@ from typing import Self
 from aiohttp import ClientResponse, ClientSession, hdrs
 from yarl import URL
 
+from stac_asset.clients.earthdata.hosts import HOSTS
 from stac_asset.clients.earthdata.login import LOGIN_URL, EarthdataLogin, netrc_login
 from stac_asset.clients.http.client import HttpClient
 from stac_asset.clients.http.credentials import Credential, HostHeaders
@@ -24,14 +25,6 @@ from stac_asset.host_patterns import HostPatterns
 from stac_asset.redact import redact_href
 from stac_asset.transfer.interface import Request
 from stac_asset.validate import format_of
-
-HOSTS = (
-    "*.earthdata.nasa.gov",
-    "*.earthdatacloud.nasa.gov",
-    "earthdata.nasa.gov",
-    "earthdatacloud.nasa.gov",
-)
-"""Earthdata's hosts. By default, these hosts receive the token."""
 
 _LOGIN_HOSTS = ("urs.earthdata.nasa.gov", "*.urs.earthdata.nasa.gov")
 _TOKEN_PROBLEM = "the Earthdata token is missing, has expired, or is not valid for this data"
@@ -60,6 +53,7 @@ class EarthdataClient(HttpClient):
         token: The bearer token, if the session's headers do not contain the token already.
         hosts: The hosts that receive the token: `example.com`, or `*.example.com` for all
             subdomains. A host without a scheme means https; prepend `http://` for http.
+            `DAAC_HOSTS` lists known hosts outside of the default hosts.
         login_hosts: The hosts that log users in. These hosts have no data.
         credential: The credential that provides the token, instead of `token`. Closing this client
             closes the credential.
@@ -150,7 +144,8 @@ class EarthdataClient(HttpClient):
         """Log in to Earthdata and return the default Earthdata client.
 
         The client uses the token of the configuration, the token in the environment variable
-        `EARTHDATA_PAT`, or the login in `.netrc`, in this order.
+        `EARTHDATA_PAT`, or the login in `.netrc`, in this order. The hosts are `HOSTS` and
+        `Config.earthdata_hosts`.
 
         Args:
             config: The configuration.
@@ -162,7 +157,8 @@ class EarthdataClient(HttpClient):
             MissingCredentialError: There is neither a token nor a login.
             ConfigError: `.netrc` cannot be read.
         """
-        return await cls.login(config.earthdata_token, config=config)
+        hosts = (*HOSTS, *config.earthdata_hosts) if config.earthdata_hosts else HOSTS
+        return await cls.login(config.earthdata_token, hosts=hosts, config=config)
 
     def claims(self, url: URL) -> bool:
         """Return whether a URL is on Earthdata's hosts.
