@@ -1,4 +1,4 @@
-"""Internal: bounded concurrency, the event loop runner, and calls in threads.
+"""Internal: bounded concurrency, semaphores, the event loop runner, and calls in threads.
 
 The library and the flows use these functions.
 """
@@ -6,8 +6,10 @@ The library and the flows use these functions.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from types import TracebackType
 from typing import ParamSpec, TypeVar
 
 _A = TypeVar("_A")
@@ -77,6 +79,102 @@ async def bounded(
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
+
+
+class CrossLoopSemaphore:
+    """A semaphore for event loops of different threads. Waiters are served in order.
+
+    An `asyncio.Semaphore` belongs to one loop, and a `threading.Semaphore` blocks the loop.
+
+    Args:
+        limit: Maximum number of holders at once.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held = 0
+        self._lock = threading.Lock()
+        self._waiters: dict[asyncio.Future[None], None] = {}
+
+    @property
+    def held(self) -> int:
+        """The number of holders. May exceed the limit after `resize`."""
+        return self._held
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether there are more holders than the limit allows."""
+        return self._held > self._limit
+
+    async def acquire(self) -> None:
+        """Wait until the number of holders is below the limit, and become a holder."""
+        with self._lock:
+            if self._held < self._limit and not self._waiters:
+                self._held += 1
+                return
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters[waiter] = None
+        try:
+            await waiter
+        except BaseException:
+            with self._lock:
+                is_acquired = waiter not in self._waiters
+                self._waiters.pop(waiter, None)
+            if is_acquired:  # The semaphore was acquired during the cancellation.
+                self.release()
+            raise
+
+    def release(self) -> None:
+        """End being a holder. Call this method in an event loop."""
+        with self._lock:
+            self._held -= 1
+            if not self._waiters:
+                return
+        self._wake_waiters()
+
+    def resize(self, limit: int) -> None:
+        """Change the limit. Holders above a lower limit stay until they release the semaphore.
+
+        Args:
+            limit: Maximum number of holders at once.
+        """
+        with self._lock:
+            self._limit = limit
+        self._wake_waiters()
+
+    async def __aenter__(self) -> None:
+        await self.acquire()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    def _wake_waiters(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiters or self._held >= self._limit:
+                    return
+                waiter = next(iter(self._waiters))
+                del self._waiters[waiter]
+                self._held += 1
+            loop = waiter.get_loop()
+            if loop is asyncio.get_running_loop():
+                _wake(waiter)  # Directly: `call_soon_threadsafe` costs a system call.
+                continue
+            try:
+                loop.call_soon_threadsafe(_wake, waiter)
+            except RuntimeError:  # That loop is closed. Try the next waiter.
+                with self._lock:
+                    self._held -= 1
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():  # A cancelled waiter releases the semaphore itself.
+        waiter.set_result(None)
 
 
 def new_runner() -> asyncio.Runner:

@@ -85,7 +85,12 @@ class Config(ConfigFields):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ConfigError(f"`{name}` must be more than 0 seconds, not {value}")
-        for name in ("retry_wait", "retry_wait_max"):
+        for host, connections in self.host_connections.items():
+            if connections < 1:
+                raise ConfigError(
+                    f"`host_connections` must be at least 1 for host '{host}', not {connections}"
+                )
+        for name in ("retry_wait", "retry_wait_max", "host_wait_max"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"`{name}` must be 0 seconds or more, not {getattr(self, name)}")
         if self.s3_retry_mode not in ("adaptive", "standard", "legacy"):

@@ -146,10 +146,27 @@ class ConfigFields:
     """Maximum wait, in seconds, before the first retry. Doubled for each further retry."""
 
     retry_wait_max: float = 60.0
-    """Maximum wait, in seconds, before any retry. Also limits `Retry-After`."""
+    """Maximum wait, in seconds, before any retry, in addition to a wait that a host asks for."""
+
+    host_wait_max: float = 900.0
+    """Maximum wait, in seconds, that a host may ask for with `Retry-After` or `RateLimit` headers.
+
+    The run sends no request to the host during the wait. If a host asks for more, its assets fail.
+    """
 
     max_connections_per_host: int = 32
-    """Maximum number of simultaneous connections per host."""
+    """Maximum number of simultaneous connections per host.
+
+    Lower for hosts with a documented limit, such as the Copernicus Data Space. If a host refuses
+    connections, the run uses fewer.
+    """
+
+    host_connections: dict[str, int] = field(default_factory=dict)
+    """Maximum number of simultaneous connections to individual hosts or buckets.
+
+    Overrides `max_connections_per_host` and the documented limits, for example
+    `{"download.dataspace.copernicus.eu": 8}`.
+    """
 
     max_connections_per_file: int | None = None
     """Maximum number of simultaneous connections per file of 32 MiB or more.

@@ -25,6 +25,7 @@ parentheses:
     │   │   └── CredentialError              named credentials were rejected
     │   ├── ConnectionFailedError (ConnectionError)
     │   ├── StalledError (TimeoutError)      a timeout expired
+    │   ├── RateLimitError                   a host asks for a very long wait
     │   ├── TruncatedError                   fewer bytes than announced
     │   ├── RangeError                       other bytes than requested or announced
     │   ├── SizeError                        the size differs from `file:size`
@@ -262,7 +263,14 @@ class NotFoundError(TransferError, FileNotFoundError):
 
 
 class AccessError(TransferError, PermissionError):
-    """Raised when the source denies access."""
+    """Raised when the source denies access.
+
+    Attributes:
+        may_be_limit: Whether the host may have denied access because of too many connections, as
+            some hosts do with status 403.
+    """
+
+    may_be_limit: bool = False
 
 
 class LoginPageError(AccessError):
@@ -287,6 +295,10 @@ class StalledError(TransferError, TimeoutError):
     """Raised when a source sends no bytes for too long, or the whole attempt takes too long."""
 
     transient = True
+
+
+class RateLimitError(TransferError):
+    """Raised when a host asks for a longer wait than `host_wait_max`."""
 
 
 class TruncatedError(TransferError):
@@ -341,8 +353,8 @@ class ResponseError(DescribedError, TransferError, ClientResponseError):
         hint: Advice for the user, if any.
     """
 
-    # 202 Accepted: the file is not ready yet.
-    _TRANSIENT = frozenset({202, 408, 425, 429})
+    # 202 Accepted: the file is not ready yet. 420: a rate limit, at some older services.
+    _TRANSIENT = frozenset({202, 408, 420, 425, 429})
     # Not Implemented and HTTP Version Not Supported are permanent.
     _PERMANENT = frozenset({501, 505})
 
@@ -359,6 +371,8 @@ class ResponseError(DescribedError, TransferError, ClientResponseError):
         self._set_response(status, reason, href)
         self.args = (status, reason, href, retry_after, hint)
         self.retry_after = retry_after
+        # Some services report rate limits with 403: https://docs.github.com/rest/rate-limit
+        self.transient |= status == 403 and retry_after is not None
 
     def _restore(self, text: str) -> None:
         found = _STATUS.search(text)
@@ -427,6 +441,11 @@ class ResponseNotFoundError(ResponseError, NotFoundError):
 
 class ResponseForbiddenError(ResponseError, AccessError):
     """Raised when a server responds with status 401, 403 or 407."""
+
+    @property
+    def may_be_limit(self) -> bool:  # type: ignore[override]
+        """Whether the status is 403."""
+        return self.status == 403
 
 
 class DownloadError(DescribedError):

@@ -24,10 +24,11 @@ from prefect.concurrency.asyncio import concurrency
 from prefect.context import TaskRunContext
 from prefect.exceptions import ObjectNotFound
 
-from prefect_stac_asset.flows.execution.process_limits import CrossLoopSemaphore, ProcessLimits
+from prefect_stac_asset.flows.execution.process_limits import ProcessLimits
 from prefect_stac_asset.flows.parameters.options import LIMIT_PREFIX, DownloadOptions
 from stac_asset.errors import ConfigError, HrefError
 from stac_asset.hrefs import parse_href
+from stac_asset.transfer.host_limits import HostConnection
 from stac_asset.types import Transfer
 
 _LEASE_SECONDS = 60.0
@@ -40,24 +41,17 @@ _held_slots: ContextVar[Mapping[str, asyncio.Semaphore]] = ContextVar(
 """The slots that the current task run holds, by host."""
 
 
-def connection_to_host(limits: ProcessLimits, host: str) -> AbstractAsyncContextManager[None]:
-    """Hold a connection to a host, within the slots of the task run and the limits of the run.
+def connection_to_host(
+    limits: ProcessLimits, host: str, endpoint: str | None = None
+) -> HostConnection:
+    """Return a connection to a host, within the slots of the task run and the limits of the run.
 
     Args:
         limits: The limits of the run in this process.
         host: The name of the host, or of the bucket.
+        endpoint: The host of the service, if `host` is a bucket.
     """
-    slots = _held_slots.get().get(host)
-    connections = limits.connections(host)
-    return connections if slots is None else _slot_and_connection(slots, connections)
-
-
-@asynccontextmanager
-async def _slot_and_connection(
-    slots: asyncio.Semaphore, connections: CrossLoopSemaphore
-) -> AsyncIterator[None]:
-    async with slots, connections:
-        yield
+    return limits.hosts.connection(host, endpoint, _held_slots.get().get(host))
 
 
 @asynccontextmanager

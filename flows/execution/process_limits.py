@@ -6,75 +6,15 @@ run in the loop of the flow. Tasks that are submitted to threads have one loop e
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from contextlib import suppress
-from types import TracebackType
 from typing import TypeAlias
 from weakref import WeakValueDictionary
 
 from prefect.runtime import flow_run
 
-
-class CrossLoopSemaphore:
-    """A semaphore for event loops of different threads. Waiters are served in order.
-
-    An `asyncio.Semaphore` belongs to one loop, and a `threading.Semaphore` blocks the loop.
-
-    Args:
-        limit: Maximum number of holders at once.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._free = limit
-        self._lock = threading.Lock()
-        self._waiters: dict[asyncio.Future[None], None] = {}
-
-    async def __aenter__(self) -> None:
-        with self._lock:
-            if self._free:
-                self._free -= 1
-                return
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiters[waiter] = None
-        try:
-            await waiter
-        except BaseException:
-            with self._lock:
-                is_acquired = waiter not in self._waiters
-                self._waiters.pop(waiter, None)
-            if is_acquired:  # The semaphore was acquired during the cancellation.
-                self._release()
-            raise
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._release()
-
-    def _release(self) -> None:
-        while True:
-            with self._lock:
-                waiter = next(iter(self._waiters), None)
-                if waiter is None:
-                    self._free += 1
-                    return
-                del self._waiters[waiter]
-            loop = waiter.get_loop()
-            if loop is asyncio.get_running_loop():
-                _wake(waiter)  # Directly: `call_soon_threadsafe` costs a system call.
-                return
-            with suppress(RuntimeError):  # That loop is closed. Try the next waiter.
-                loop.call_soon_threadsafe(_wake, waiter)
-                return
-
-
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():  # A cancelled waiter releases the semaphore itself.
-        waiter.set_result(None)
+from stac_asset import Config
+from stac_asset.concurrency import CrossLoopSemaphore
+from stac_asset.transfer.host_limits import HostLimits
 
 
 class ProcessLimits:
@@ -82,49 +22,41 @@ class ProcessLimits:
 
     Args:
         max_concurrent_downloads: Maximum number of assets downloaded at once.
-        max_connections_per_host: Maximum number of connections to one host.
+        config: The limits of connections, and the waits after a refusal.
     """
 
     downloads: CrossLoopSemaphore
     """Limits the number of assets downloaded at once."""
 
-    def __init__(self, max_concurrent_downloads: int, max_connections_per_host: int) -> None:
+    hosts: HostLimits
+    """Limits the number of connections to each host."""
+
+    def __init__(self, max_concurrent_downloads: int, config: Config) -> None:
         self.downloads = CrossLoopSemaphore(max_concurrent_downloads)
-        self._per_host = max_connections_per_host
-        self._connections: dict[str, CrossLoopSemaphore] = {}
-
-    def connections(self, host: str) -> CrossLoopSemaphore:
-        """Return the semaphore that limits the connections to a host.
-
-        Args:
-            host: The name of the host, or of the bucket.
-        """
-        return self._connections.setdefault(host, CrossLoopSemaphore(self._per_host))
+        self.hosts = HostLimits(config)
 
 
-_Key: TypeAlias = tuple[str, int, int]
+_Key: TypeAlias = tuple[str, int, str]
 
 _limits_by_run: WeakValueDictionary[_Key, ProcessLimits] = WeakValueDictionary()
-"""The limits of the current runs, by the id of the flow run and the two maxima."""
+"""The limits of the current runs, by the id of the flow run and the options."""
 
 _lock = threading.Lock()
 
 
-def run_limits(max_concurrent_downloads: int, max_connections_per_host: int) -> ProcessLimits:
+def run_limits(max_concurrent_downloads: int, config: Config) -> ProcessLimits:
     """Return the limits of the current flow run. Outside of a flow run, return new limits.
 
     Args:
         max_concurrent_downloads: Maximum number of assets downloaded at once.
-        max_connections_per_host: Maximum number of connections to one host.
+        config: The configuration of the run.
     """
     run_id = flow_run.id
     if not run_id:
-        return ProcessLimits(max_concurrent_downloads, max_connections_per_host)
-    key = (run_id, max_concurrent_downloads, max_connections_per_host)
+        return ProcessLimits(max_concurrent_downloads, config)
+    key = (run_id, max_concurrent_downloads, repr(config))
     with _lock:
         limits = _limits_by_run.get(key)
         if limits is None:
-            limits = _limits_by_run[key] = ProcessLimits(
-                max_concurrent_downloads, max_connections_per_host
-            )
+            limits = _limits_by_run[key] = ProcessLimits(max_concurrent_downloads, config)
         return limits

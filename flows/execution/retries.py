@@ -13,7 +13,7 @@ from prefect.context import TaskRunContext
 from prefect.tasks import exponential_backoff
 
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
-from stac_asset.errors import DownloadError
+from stac_asset.errors import DownloadError, RateLimitError
 from stac_asset.transfer.retry import is_transient
 
 _Task = TypeVar("_Task", bound=Task[Any, Any])
@@ -28,7 +28,7 @@ def is_retryable(error: BaseException) -> bool:
     """
     if isinstance(error, DownloadError):
         return any(is_retryable(one) for one in error.exceptions)
-    return is_transient(error)
+    return is_transient(error) or isinstance(error, RateLimitError)
 
 
 async def retry_condition(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool:

@@ -41,6 +41,7 @@ from stac_asset.clients import Clients
 from stac_asset.destinations import LocalDestinations
 from stac_asset.notices import collect_notices
 from stac_asset.transfer.engine import Engine
+from stac_asset.transfer.host_limits import OpenConnection
 from stac_asset.types import Outcome, Transfer
 
 _R = TypeVar("_R")
@@ -58,6 +59,9 @@ class Session:
 
     limits: ProcessLimits
     """Limits shared by all tasks of the run in this process, across event loops."""
+
+    connect: OpenConnection
+    """Returns a connection to a host, within `limits`."""
 
     credentials: tuple[BlockOrReference, ...] = ()
     """Blocks, or references to blocks, with the credentials of the clients."""
@@ -97,9 +101,10 @@ async def open_session(
     Raises:
         ConfigError: A block is not saved, or its credentials are incomplete.
     """
-    limits = run_limits(max_concurrent_downloads, config.max_connections_per_host)
+    limits = run_limits(max_concurrent_downloads, config)
     with collect_notices():
         async with open_clients(credentials, config) as own, Clients(config, own) as clients:
+            connect = partial(connection_to_host, limits)
             session = Session(
                 config=config,
                 clients=clients,
@@ -107,10 +112,11 @@ async def open_session(
                     clients,
                     config,
                     LocalDestinations(config.make_directory),
-                    hosts=partial(connection_to_host, limits),
+                    connect=connect,
                 ),
                 max_concurrent_downloads=max_concurrent_downloads,
                 limits=limits,
+                connect=connect,
                 credentials=blocks_or_references(credentials),
             )
             token = _current.set(session)

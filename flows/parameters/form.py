@@ -63,6 +63,7 @@ GROUPS = {
             "s3_max_attempts": "Maximum S3 attempts",
             "retry_wait": "Wait before the first retry, in seconds",
             "retry_wait_max": "Maximum wait before a retry, in seconds",
+            "host_wait_max": "Maximum wait that a host may ask for, in seconds",
             "http_read_timeout": "Timeout without received bytes, in seconds",
             "http_client_timeout": "Timeout of one attempt, in seconds",
             "retries": "Maximum task run retries",
@@ -76,6 +77,7 @@ GROUPS = {
         {
             "max_concurrent_downloads": "Maximum simultaneous downloads",
             "max_connections_per_host": "Maximum connections per host",
+            "host_connections": "Maximum connections to individual hosts",
             "max_connections_per_file": "Maximum connections per file",
             "concurrency_limits": "Global concurrency limits",
         },

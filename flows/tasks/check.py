@@ -97,7 +97,7 @@ def _state(results: list[Checked], warn: bool) -> State[list[Checked]]:
 async def _check(transfer: Transfer, session: Session) -> Checked:
     # The content type does not matter for existence. Only downloads check it.
     probed = dataclasses.replace(transfer, content_type=None)
-    result = await probe(probed, session.clients, session.config)
+    result = await probe(probed, session.clients, session.config, connect=session.connect)
     if result.error is not None:
         return failed_check(transfer, result.error)
     return existing_asset(transfer, result.candidate, result.stat or Stat())
@@ -137,7 +137,7 @@ async def check_asset_exists(
     transfer = Transfer("", key, (Candidate(href, "", storage),), "")
 
     async def check(session: Session) -> State[Stat | StacAssetError]:
-        result = await probe(transfer, session.clients, session.config)
+        result = await probe(transfer, session.clients, session.config, connect=session.connect)
         if result.error is None:
             return check_state(result.stat or Stat(), session.config.warn)
         is_retried = is_retryable(result.error) and not is_last_attempt()

@@ -124,6 +124,7 @@ class Client(ABC):
             failure = "received no token for" if isinstance(error, TokenError) else "was refused by"
             named = CredentialError(f"{self.credentials} {failure} {host}: {error.message}")
             named.transient, named.retry_after = error.transient, error.retry_after
+            named.may_be_limit = error.may_be_limit
         else:
             return
         raise named

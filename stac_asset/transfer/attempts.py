@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from yarl import URL
@@ -19,11 +18,14 @@ from stac_asset.errors import (
     DestinationError,
     LoginPageError,
     RangeError,
+    RateLimitError,
     SizeError,
 )
 from stac_asset.transfer.content import HEAD_SIZE
 from stac_asset.transfer.content_check import content_error, empty_error
+from stac_asset.transfer.host_limits import HostConnection, OpenConnection, connection_to
 from stac_asset.transfer.interface import Request, Response, Source
+from stac_asset.transfer.known_hosts import endpoint_of
 from stac_asset.transfer.parallel import ParallelFetch, connections_per_file
 from stac_asset.transfer.reporter import Reporter
 from stac_asset.transfer.retry import is_transient, retry
@@ -67,8 +69,8 @@ class TransferContext:
     stream: bool | None
     """If False, a file is read into memory before the first byte is written."""
 
-    connection_slot: Callable[[str], AbstractAsyncContextManager[object]]
-    """Function that returns the slot of a connection to a host."""
+    connect: OpenConnection
+    """Function that returns a connection to a host."""
 
 
 @dataclass(slots=True)
@@ -82,7 +84,9 @@ class CandidateDownload:
     candidate: Candidate
     context: TransferContext
     stats: TransferStats
-    _received_before: int = field(init=False)
+    connection: HostConnection | None = None
+    """The held connection to the host, if the URL has a host."""
+    _received_before: int = field(init=False, default=0)
     """Number of bytes received from earlier candidates."""
 
     _is_retried: bool = False
@@ -103,8 +107,8 @@ class CandidateDownload:
         """Download, verify and commit the file, with retries.
 
         If the download fails, the received bytes are kept for a later run if they can be resumed.
-        With `Config.clean`, they are removed after a permanent error. An access error is an
-        exception, because the next run may have another signature.
+        With `Config.clean`, they are removed after a permanent error. Exceptions are an access
+        error, because the next run may have another signature, and a rate limit.
 
         Raises:
             StacAssetError: The file could not be downloaded.
@@ -112,7 +116,8 @@ class CandidateDownload:
         try:
             checksum = await retry(self._attempt, self.context.config, self._is_retryable)
         except Exception as error:
-            is_permanent = not self._is_retried and not isinstance(error, AccessError)
+            is_permanent = not self._is_retried
+            is_permanent = is_permanent and not isinstance(error, AccessError | RateLimitError)
             if self.context.config.clean and is_permanent:
                 await self.upload.discard()
             raise
@@ -145,6 +150,24 @@ class CandidateDownload:
         return True
 
     async def _attempt(self) -> str | None:
+        """Make an attempt. Repeat the attempt if the host refuses it because of its limits."""
+        connection = self.connection
+        if connection is None:
+            return await self._attempt_once()
+        while True:
+            received = self.stats.received
+            await connection.begin_request()
+            try:
+                return await self._attempt_once()
+            except Exception as error:
+                if self.stats.received > received:
+                    raise
+                if not await connection.waits_after(error, self.upload):
+                    raise
+            finally:
+                connection.end_request()
+
+    async def _attempt_once(self) -> str | None:
         self.stats.attempts += 1
         resumed, has_ended = self.upload.offset, False
         try:
@@ -215,6 +238,8 @@ class CandidateDownload:
                     self._answered_by, self._is_unsized = response.url, False
                     await self._begin(response)
                     self._is_unsized = response.size is None
+                    if self.connection is not None:
+                        self.connection.begin_response(self.upload)
                     await self.context.reporter.opened(self.candidate, response.size)
                     meter: SpeedMeter | None = None
                     if self._connections() > 1 and can_split(response, self.upload):
@@ -272,17 +297,19 @@ class CandidateDownload:
     def _connections(self) -> int:
         if self._single_connection or self.context.stream is False:
             return 1
-        return connections_per_file(self.context.config, self.url.host)
+        config = self.context.config
+        endpoint = endpoint_of(self.url, self.candidate.storage, self.client)
+        return connections_per_file(config, self.url.host, endpoint)
 
     def _parallel(self) -> ParallelFetch:
-        host = self.url.host or ""
+        context, storage = self.context, self.candidate.storage
         return ParallelFetch(
             upload=self.upload,
             client=self.client,
             request=self._request(),
             connections=self._connections(),
-            connection_slot=lambda: self.context.connection_slot(host),
-            config=self.context.config,
+            connect=lambda: connection_to(self.url, storage, self.client, context.connect),
+            config=context.config,
             on_written=self._on_written,
         )
 

@@ -6,12 +6,9 @@ pystac, and uses clients and destinations only through their interfaces.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext, suppress
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing, nullcontext, suppress
 from functools import partial
-
-from yarl import URL
 
 from stac_asset.concurrency import bounded
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
@@ -21,6 +18,12 @@ from stac_asset.errors import StacAssetError
 from stac_asset.hrefs import parse_href, source_identity
 from stac_asset.transfer.attempts import CandidateDownload, TransferContext, TransferStats
 from stac_asset.transfer.existing import declared_by, find_existing, remove_other_leftovers
+from stac_asset.transfer.host_limits import (
+    HostConnection,
+    HostLimits,
+    OpenConnection,
+    connection_to,
+)
 from stac_asset.transfer.interface import Sources
 from stac_asset.transfer.reporter import Messenger, Reporter
 from stac_asset.types import (
@@ -43,8 +46,7 @@ class Engine:
         messages: A queue for progress messages. A full queue loses only messages about chunks.
         max_concurrent_downloads: Maximum number of transfers at the same time.
         stream: If False, a file is read into memory before its first byte is written.
-        hosts: Returns the slot of a connection to a host. By default, this engine allows
-            `Config.max_connections_per_host` connections to each host.
+        connect: Returns a connection to a host. By default, this engine has limits of its own.
     """
 
     def __init__(
@@ -55,16 +57,15 @@ class Engine:
         messages: MessageQueue | None = None,
         max_concurrent_downloads: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
         stream: bool | None = None,
-        hosts: Callable[[str], AbstractAsyncContextManager[object]] | None = None,
+        connect: OpenConnection | None = None,
     ) -> None:
         self._clients = clients
         self._config = config
         self._destinations = destinations
         self._limit = max(1, max_concurrent_downloads)
-        self._semaphores: dict[str, asyncio.Semaphore] = {}
-        self._connection_slot = hosts or self._own_slot
+        self._connect = connect or HostLimits(config).connection
         reporter = Reporter() if messages is None else Messenger(messages)
-        self._context = TransferContext(config, reporter, stream, self._connection_slot)
+        self._context = TransferContext(config, reporter, stream, self._connect)
 
     @property
     def reporter(self) -> Reporter:
@@ -165,7 +166,7 @@ class Engine:
             self._config.write_checksums,
         )
 
-        async def download_into(upload: Upload) -> Downloaded:
+        async def download_into(upload: Upload, connection: HostConnection | None) -> Downloaded:
             if skipped := await find_existing(transfer, declared, self._config, destination):
                 # Another writer completed the file before the lock was acquired.
                 await upload.discard()
@@ -178,20 +179,15 @@ class Engine:
                 candidate=candidate,
                 context=self._context,
                 stats=stats,
+                connection=connection,
             )
             return await download.run()
 
-        async with self._slot_for(url):
+        connection = connection_to(url, candidate.storage, client, self._connect)
+        async with connection or nullcontext():
             with suppress(BusyError):
                 async with open_upload() as upload:
-                    return await download_into(upload)
-        # Wait for the file lock first, so that other downloads can use the connection slot.
-        async with open_upload(wait=True) as upload, self._slot_for(url):
-            return await download_into(upload)
-
-    def _slot_for(self, url: URL) -> AbstractAsyncContextManager[object]:
-        return self._connection_slot(url.host) if url.host else nullcontext()
-
-    def _own_slot(self, host: str) -> AbstractAsyncContextManager[object]:
-        limit = self._config.max_connections_per_host
-        return self._semaphores.setdefault(host, asyncio.Semaphore(limit))
+                    return await download_into(upload, connection)
+        # Wait for the file lock first, so that other downloads can use the connection.
+        async with open_upload(wait=True) as upload, connection or nullcontext():
+            return await download_into(upload, connection)

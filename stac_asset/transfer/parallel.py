@@ -13,9 +13,8 @@ end, so that all connections end at about the same time.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from contextlib import nullcontext
 from dataclasses import replace
 
 from stac_asset.config import Config
@@ -30,7 +29,9 @@ from stac_asset.errors import (
     TruncatedError,
 )
 from stac_asset.redact import redact_href
+from stac_asset.transfer.host_limits import HostConnection
 from stac_asset.transfer.interface import Request, Response, Source
+from stac_asset.transfer.known_hosts import known_service, max_connections
 from stac_asset.transfer.retry import is_transient
 from stac_asset.transfer.speed import MIB
 from stac_asset.transfer.stall import StallTimer
@@ -41,26 +42,22 @@ _MIN_RANGE, _MAX_RANGE = MIB, 64 * MIB
 _DEFAULT_CONNECTIONS = 16
 """Maximum number of connections for a file, unless `Config.max_connections_per_file` is set."""
 
-_SINGLE_CONNECTION_HOSTS = re.compile(
-    # Four connections per user: https://documentation.dataspace.copernicus.eu/Quotas.html
-    r"([a-z0-9-]+\.)*dataspace\.copernicus\.eu",
-    re.IGNORECASE,
-)
-"""Hosts that allow few connections. By default, files of these hosts use a single connection."""
 
-
-def connections_per_file(config: Config, host: str | None) -> int:
+def connections_per_file(config: Config, host: str | None, endpoint: str | None = None) -> int:
     """Return the maximum number of simultaneous connections for a large file.
+
+    By default, hosts with a documented maximum of connections use a single connection per file.
 
     Args:
         config: The configuration.
-        host: The host of the file. None for sources without a host.
+        host: The host or bucket of the file. None for sources without a host.
+        endpoint: The host of the service, if `host` is a bucket.
     """
     wanted = config.max_connections_per_file
     if wanted is None:
-        is_limited = host is not None and _SINGLE_CONNECTION_HOSTS.fullmatch(host.rstrip("."))
+        is_limited = host is not None and known_service(endpoint or host) is not None
         wanted = 1 if is_limited else _DEFAULT_CONNECTIONS
-    return min(wanted, config.max_connections_per_host)
+    return min(wanted, max_connections(config, host or "", endpoint))
 
 
 class ParallelFetch:
@@ -71,7 +68,7 @@ class ParallelFetch:
         client: The client that opens the file.
         request: The request for the whole file.
         connections: Maximum number of connections.
-        connection_slot: Returns the slot of a further connection.
+        connect: Returns a further connection to the host, or None for sources without a host.
         config: The timeouts.
         on_written: Called with the number of written bytes.
     """
@@ -82,7 +79,7 @@ class ParallelFetch:
         client: Source,
         request: Request,
         connections: int,
-        connection_slot: Callable[[], AbstractAsyncContextManager[object]],
+        connect: Callable[[], HostConnection | None],
         config: Config,
         on_written: Callable[[int], None],
     ) -> None:
@@ -90,7 +87,7 @@ class ParallelFetch:
         self._client = client
         self._request = request
         self._connections = connections
-        self._connection_slot = connection_slot
+        self._connect = connect
         self._limits = config.http_read_timeout, config.http_client_timeout
         self._on_written = on_written
         self._further: set[asyncio.Task[None]] = set()
@@ -140,11 +137,17 @@ class ParallelFetch:
 
     async def _work(self) -> None:
         """Fetch ranges over a further connection, until no range is left or a request fails."""
-        async with self._connection_slot():
+        connection = self._connect()
+        async with connection or nullcontext():
             while (target := self._take()) is not None:
                 try:
-                    await self._fetch(target)
+                    if connection is not None:
+                        await connection.begin_request()
+                    await self._fetch(target, connection)
                 except StacAssetError as error:
+                    target.taken = False
+                    if connection is not None:
+                        connection.refused(error, self._upload)
                     if _ends_all(error):
                         raise
                     return  # Hosts refuse further connections with many kinds of errors.
@@ -156,15 +159,17 @@ class ParallelFetch:
         share = missing.untaken_bytes // (2 * self._connections)
         return missing.take(min(_MAX_RANGE, max(_MIN_RANGE, share)), at)
 
-    async def _fetch(self, target: ByteRange) -> None:
+    async def _fetch(self, target: ByteRange, connection: HostConnection | None = None) -> None:
         """Fetch a range, with as many requests as the source needs."""
         try:
             while target.size:
-                await self._request_range(target)
+                await self._request_range(target, connection)
         finally:
             target.taken = False
+            if connection is not None:
+                connection.end_request()
 
-    async def _request_range(self, target: ByteRange) -> None:
+    async def _request_range(self, target: ByteRange, connection: HostConnection | None) -> None:
         shown = redact_href(self._request.url)
         upload = self._upload
         request = replace(
@@ -185,6 +190,8 @@ class ParallelFetch:
                         raise RangeError(f"{shown} changed during the download of its byte ranges")
                     if response.end is None:
                         response.end = target.end
+                    if connection is not None:
+                        connection.begin_response(self._upload)
                     await self._read(target, response, timer)
         except ResponseError as error:
             if error.status in (412, 416):

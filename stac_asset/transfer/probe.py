@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
 
 from stac_asset.concurrency import bounded
@@ -15,6 +15,12 @@ from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
 from stac_asset.error_mapping import mapped, mapped_errors
 from stac_asset.errors import StacAssetError
 from stac_asset.hrefs import parse_href
+from stac_asset.transfer.host_limits import (
+    HostConnection,
+    HostLimits,
+    OpenConnection,
+    connection_to,
+)
 from stac_asset.transfer.interface import Source, Sources, Stat
 from stac_asset.transfer.retry import retry
 from stac_asset.types import Candidate, Transfer
@@ -46,6 +52,7 @@ async def probe_all(
     config: Config,
     limit: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
     trust_sizes: bool = False,
+    connect: OpenConnection | None = None,
 ) -> list[ProbeResult]:
     """Ask the sources of planned assets, and return the results in the order of the assets.
 
@@ -56,13 +63,15 @@ async def probe_all(
         limit: Maximum number of simultaneous requests. `Config.max_connections_per_host` also
             limits them.
         trust_sizes: Do not ask the sources of assets that declare `file:size`.
+        connect: Returns a connection to a host. By default, the probes have limits of their own.
     """
     results: dict[int, ProbeResult] = {}
+    connect = connect or HostLimits(config).connection
 
     async def probe_one(index: int) -> None:
         transfer = transfers[index]
         is_asked = transfer.size is None or not trust_sizes
-        results[index] = await probe(transfer, clients, config, is_asked)
+        results[index] = await probe(transfer, clients, config, is_asked, connect)
 
     limit = max(1, min(limit, config.max_connections_per_host))
     async with aclosing(bounded(probe_one, range(len(transfers)), limit)) as probing:
@@ -72,7 +81,11 @@ async def probe_all(
 
 
 async def probe(
-    transfer: Transfer, clients: Sources, config: Config, is_asked: bool = True
+    transfer: Transfer,
+    clients: Sources,
+    config: Config,
+    is_asked: bool = True,
+    connect: OpenConnection | None = None,
 ) -> ProbeResult:
     """Ask the sources of a planned asset, in order of preference, until a candidate exists.
 
@@ -81,14 +94,21 @@ async def probe(
         clients: The clients of the run.
         config: Retries and timeouts.
         is_asked: Whether to ask a source. Otherwise only the client is determined.
+        connect: Returns a connection to a host. By default, the probe has limits of its own.
     """
+    connect = connect or HostLimits(config).connection
     first: ProbeResult | None = None
     for candidate in transfer.candidates:
         name = None
         try:
-            client = await clients.client_of(parse_href(candidate.href))
+            url = parse_href(candidate.href)
+            client = await clients.client_of(url)
             name = client.name or type(client).__name__
-            stat = await _probe(client, transfer, candidate, config) if is_asked else None
+            stat = None
+            if is_asked:
+                connection = connection_to(url, candidate.storage, client, connect)
+                async with connection or nullcontext():
+                    stat = await _probe(client, transfer, candidate, config, connection)
         except Exception as error:
             first = first or ProbeResult(candidate, name, error=mapped(error, candidate.href))
         else:
@@ -97,10 +117,31 @@ async def probe(
     return first
 
 
-async def _probe(client: Source, transfer: Transfer, candidate: Candidate, config: Config) -> Stat:
-    async def ask() -> Stat:
+async def _probe(
+    client: Source,
+    transfer: Transfer,
+    candidate: Candidate,
+    config: Config,
+    connection: HostConnection | None,
+) -> Stat:
+    async def ask_once() -> Stat:
         with mapped_errors(candidate.href):
             async with asyncio.timeout(config.http_client_timeout):
                 return await client.probe(candidate.href, transfer.content_type, candidate.storage)
+
+    async def ask() -> Stat:
+        if connection is None:
+            return await ask_once()
+        while True:
+            await connection.begin_request()
+            try:
+                stat = await ask_once()
+                connection.begin_response(transfer)
+                return stat
+            except Exception as error:
+                if not await connection.waits_after(error, transfer):
+                    raise
+            finally:
+                connection.end_request()
 
     return await retry(ask, config, max_attempts=_MAX_ATTEMPTS)

@@ -26,6 +26,6 @@ def test_named_files_exist(document: Path) -> None:
 def test_every_guarantee_names_a_test() -> None:
     text = (ROOT / "docs" / "guarantees.md").read_text()
     rows = [line for line in text.partition("## ")[0].splitlines() if line.startswith("| **")]
-    assert len(rows) == 12
+    assert len(rows) >= 12
     for row in rows:
         assert re.search(r"`tests/[\w/]+\.py`", row), row

@@ -10,7 +10,7 @@ from contextlib import aclosing
 
 import pytest
 
-from stac_asset.concurrency import bounded, in_thread, new_runner
+from stac_asset.concurrency import CrossLoopSemaphore, bounded, in_thread, new_runner
 
 
 async def double(number: int) -> int:
@@ -254,3 +254,61 @@ async def test_repeated_cancellation_waits_for_end_of_call_in_thread() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ended.is_set()
+
+
+def test_semaphore_limit_holds_across_event_loops() -> None:
+    semaphore, active, maximum, lock = CrossLoopSemaphore(3), 0, 0, threading.Lock()
+
+    async def visit() -> None:
+        nonlocal active, maximum
+        async with semaphore:
+            with lock:
+                active += 1
+                maximum = max(maximum, active)
+            await asyncio.sleep(0.001)
+            with lock:
+                active -= 1
+
+    async def visits() -> None:
+        await asyncio.gather(*(visit() for _ in range(50)))
+
+    running = [threading.Thread(target=lambda: asyncio.run(visits())) for _ in range(4)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    assert (active, maximum) == (0, 3)
+
+
+async def test_cancelled_waiters_release_semaphore() -> None:
+    semaphore = CrossLoopSemaphore(1)
+
+    async def visit() -> None:
+        async with semaphore:
+            pass
+
+    async with semaphore:
+        waiting = [asyncio.create_task(visit()) for _ in range(3)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+    waiting[1].cancel()  # The semaphore was released to this waiter, which has not resumed yet.
+    await asyncio.gather(*waiting, return_exceptions=True)
+    async with asyncio.timeout(240):
+        await visit()
+
+
+async def test_resized_semaphore_admits_waiters_or_waits_for_holders() -> None:
+    semaphore = CrossLoopSemaphore(1)
+    await semaphore.acquire()
+    waiting = [asyncio.create_task(semaphore.acquire()) for _ in range(3)]
+    await asyncio.sleep(0)
+    semaphore.resize(3)
+    await asyncio.gather(*waiting[:2])
+    assert (semaphore.held, semaphore.is_exceeded) == (3, False)
+    semaphore.resize(2)
+    assert semaphore.is_exceeded
+    semaphore.release()
+    await asyncio.sleep(0)
+    assert not waiting[2].done()
+    semaphore.release()
+    await waiting[2]

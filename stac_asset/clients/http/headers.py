@@ -1,19 +1,20 @@
 """Readers of response headers: byte range, validator, wait time, redirect target.
 
-The HTTP clients and the token requests use these functions. `Retry-After` is also read for STAC
+The HTTP clients and the token requests use these functions. `retry_after` is also used for STAC
 APIs.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 from aiohttp import ClientResponse, hdrs
 from yarl import URL
 
 from stac_asset.clients.content_range import Extent
+from stac_asset.clients.requested_wait import http_date as _date
+from stac_asset.clients.requested_wait import requested_wait
 from stac_asset.errors import SchemeError
 from stac_asset.redact import redact_href
 
@@ -98,16 +99,12 @@ def is_other_version(response: ClientResponse, requested_validator: str | None) 
 
 
 def retry_after(response: ClientResponse) -> float | None:
-    """Return the wait time in seconds from the `Retry-After` header, if any.
+    """Return the wait, in seconds, that a server requests, if any.
 
     Args:
-        response: Any response. `Retry-After` contains seconds or a date.
+        response: Any response.
     """
-    value = response.headers.get(hdrs.RETRY_AFTER, "").strip()
-    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
-        return float(value)
-    until = _date(value)
-    return max(0.0, (until - datetime.now(UTC)).total_seconds()) if until else None
+    return requested_wait(response.headers, response.status)
 
 
 def sent_at(response: ClientResponse) -> datetime | None:
@@ -140,11 +137,3 @@ def redirect_target(url: URL, location: str) -> URL:
             "http or https URL"
         )
     return target
-
-
-def _date(value: str | None) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(value or "")
-    except (ValueError, OverflowError):  # OverflowError is not documented, but raised.
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)

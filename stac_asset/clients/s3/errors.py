@@ -11,7 +11,10 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from multidict import CIMultiDict
+
 from stac_asset import error_mapping as mapping
+from stac_asset.clients.requested_wait import requested_wait
 from stac_asset.clients.s3.objects import RequestTarget
 from stac_asset.errors import (
     AccessError,
@@ -155,9 +158,11 @@ def _map_client_error(error: ClientError, shown: str, access: str) -> StacAssetE
     if code in _TIMEOUTS:
         return StalledError(f"{shown} timed out ({label})")
     if status in (401, 403):
-        return AccessError(
+        denied = AccessError(
             f"Access denied to {shown} ({label}) {access} The object may also not exist."
         )
+        denied.may_be_limit = status == 403
+        return denied
     if 300 <= status < 400:
         return TransferError(
             f"{shown} is in another region or at another endpoint, which S3 did not report "
@@ -168,7 +173,6 @@ def _map_client_error(error: ClientError, shown: str, access: str) -> StacAssetE
         status = 429
     elif code in _INTERNAL and status < 500:
         status = 503
-    after = str(metadata.get("HTTPHeaders", {}).get("retry-after", ""))
-    wait = float(after) if re.fullmatch(r"\d{1,9}(\.\d+)?", after) else None
+    wait = requested_wait(CIMultiDict(metadata.get("HTTPHeaders", {})), status)
     reason = code if code and not code.isdigit() else ""
     return ResponseError.of(status, reason, shown, wait)

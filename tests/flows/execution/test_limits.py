@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,7 +24,6 @@ from pydantic import ValidationError
 
 from prefect_stac_asset import flows
 from prefect_stac_asset.flows import DownloadOptions
-from prefect_stac_asset.flows.execution.process_limits import CrossLoopSemaphore
 from prefect_stac_asset.flows.tasks.check import check_asset_exists
 from prefect_stac_asset.flows.tasks.download import download_asset
 from stac_asset.errors import ConfigError
@@ -103,47 +101,6 @@ async def create_documented_limit() -> None:
 
 async def wait_for_active_slots(count: int) -> None:
     await poll(read_limit, lambda limit: limit.active_slots == count)
-
-
-def test_semaphore_limit_holds_across_event_loops() -> None:
-    semaphore, active, maximum, lock = CrossLoopSemaphore(3), 0, 0, threading.Lock()
-
-    async def visit() -> None:
-        nonlocal active, maximum
-        async with semaphore:
-            with lock:
-                active += 1
-                maximum = max(maximum, active)
-            await asyncio.sleep(0.001)
-            with lock:
-                active -= 1
-
-    async def visits() -> None:
-        await asyncio.gather(*(visit() for _ in range(50)))
-
-    running = [threading.Thread(target=lambda: asyncio.run(visits())) for _ in range(4)]
-    for thread in running:
-        thread.start()
-    for thread in running:
-        thread.join()
-    assert (active, maximum) == (0, 3)
-
-
-async def test_cancelled_waiters_release_semaphore() -> None:
-    semaphore = CrossLoopSemaphore(1)
-
-    async def visit() -> None:
-        async with semaphore:
-            pass
-
-    async with semaphore:
-        waiting = [asyncio.create_task(visit()) for _ in range(3)]
-        await asyncio.sleep(0)
-        waiting[0].cancel()
-    waiting[1].cancel()  # The semaphore was released to this waiter, which has not resumed yet.
-    await asyncio.gather(*waiting, return_exceptions=True)
-    async with asyncio.timeout(240):
-        await visit()
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from stac_asset.errors import (
     ConnectionFailedError,
     DownloadError,
     NotFoundError,
+    RateLimitError,
     ResponseError,
     SizeError,
     StalledError,
@@ -164,11 +165,21 @@ async def test_retry_after_delays_next_attempt(
     assert loop.time() - started >= 0.9
 
 
-@pytest.mark.parametrize("retry_after", ["86400", "in-a-day", "-5", "soon", "1e9", "nan"])
-async def test_long_or_invalid_retry_after_does_not_delay_download(
+@pytest.mark.parametrize("retry_after", ["86400", "in-a-day"])
+async def test_wait_of_a_day_fails_immediately(
     origin: Origin, tmp_path: Path, config: Config, retry_after: str
 ) -> None:
     retry_after = http_date_in(86400) if retry_after == "in-a-day" else retry_after
+    origin.fault("/a.tif", Status(503, retry_after=retry_after))
+    with pytest.raises(RateLimitError, match="exceeds `host_wait_max`"):
+        await download_file(origin.href("/a.tif"), tmp_path / "a.tif", config)
+    assert len(origin.gets("/a.tif")) == 1
+
+
+@pytest.mark.parametrize("retry_after", ["-5", "soon", "1e9", "nan"])
+async def test_invalid_retry_after_does_not_delay_download(
+    origin: Origin, tmp_path: Path, config: Config, retry_after: str
+) -> None:
     origin.fault("/a.tif", Status(503, retry_after=retry_after))
     async with asyncio.timeout(240):
         await download_file(origin.href("/a.tif"), tmp_path / "a.tif", config)

@@ -162,7 +162,7 @@ async def test_is_retryable_is_called_once_per_error(config: Config) -> None:
 
 def test_loop_waits_between_attempts_only() -> None:
     config = Config(retry_wait=0, retry_wait_max=20, http_max_attempts=4)
-    errors = [error_with_retry_after(seconds) for seconds in (7, 0, 100, 5)]
+    errors = [error_with_retry_after(seconds) for seconds in (7, 0, 20, 5)]
     with asyncio.Runner(loop_factory=RecordingLoop) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, RecordingLoop)
@@ -184,11 +184,9 @@ def test_waits_grow_with_full_jitter_up_to_maximum() -> None:
 
 
 @pytest.mark.parametrize(
-    ("retry_after", "wait"), [(None, 0), (0, 0), (7, 7), (20, 20), (86400, 20)]
+    ("retry_after", "wait"), [(None, 0), (0, 0), (7, 7), (100, 100), (86400, 900)]
 )
-def test_retry_after_is_minimum_up_to_retry_wait_max(
-    retry_after: float | None, wait: float
-) -> None:
+def test_retry_after_is_minimum_up_to_host_wait_max(retry_after: float | None, wait: float) -> None:
     config = Config(retry_wait=0, retry_wait_max=20)
     error = ResponseError(503, retry_after=retry_after)
     assert wait_after(config, 1, error) == wait
