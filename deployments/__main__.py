@@ -20,6 +20,7 @@ from pathlib import Path
 
 import click
 
+from stac_asset.destinations.directories import directory_path
 from stac_asset.errors import StacAssetError
 
 _FOLDER = Path(".up")
@@ -79,7 +80,7 @@ def up(file: Path | None, folder: Path, port: int, database: str | None) -> None
     from prefect_stac_asset.deployments.local_stack import Stack
     from prefect_stac_asset.deployments.prefect_yaml import FILE
 
-    stack = Stack(folder.absolute(), port, database or None)
+    stack = Stack(directory_path(str(folder), "--folder"), port, database or None)
 
     async def run() -> None:
         async for line in stack.up(file or FILE):
@@ -99,7 +100,7 @@ def down(folder: Path) -> None:
     from prefect_stac_asset.deployments.local_stack import Stack
 
     async def run() -> None:
-        lines = [line async for line in Stack.of(folder.absolute()).down()]
+        lines = [line async for line in Stack.of(directory_path(str(folder), "--folder")).down()]
         click.echo("\n".join(lines) if lines else "Nothing is running.")
 
     asyncio.run(run())

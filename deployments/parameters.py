@@ -20,13 +20,17 @@ from prefect_stac_asset.flows.mirror.search import Search
 from prefect_stac_asset.flows.parameters.flow import AssetFlow
 from prefect_stac_asset.flows.parameters.options import FlowOptions
 from prefect_stac_asset.flows.parameters.validation import CREDENTIALS
-from stac_asset.errors import ConfigError
+from stac_asset.destinations.directories import directory_path
+from stac_asset.errors import ConfigError, DestinationError
 from stac_asset.mirror.run_limits import RunSizeLimits
 
 ERROR_TEXTS = {"extra_forbidden": "unknown key", "missing": "required key is missing"}
 """Texts that replace pydantic's messages, by pydantic's error type."""
 
 _RUN_LIMITS = ("max_items", "max_bytes")
+_PATHS = {"directory", "report"}
+"""Parameters that are paths of local files."""
+
 _EXAMPLE = str(BlockReference("earthdata-credentials/mine").parameter()).replace("'", "")
 
 
@@ -73,8 +77,11 @@ def check_parameters(flow: Flow[..., Any], given: Mapping[str, Any], where: str)
             _check(value, hints.get(name, Any), path)
     if is_asset_flow:
         try:
+            for name in _PATHS & sent.keys():
+                if sent[name] is not None:
+                    directory_path(sent[name], name)
             RunSizeLimits(**{name: sent[name] for name in _RUN_LIMITS if name in sent})
-        except ConfigError as error:
+        except (ConfigError, DestinationError) as error:
             raise ValueError(f"{where}: {error}") from None
 
 

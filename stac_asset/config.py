@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from stac_asset.config_fields import (
+    CHOICES,
     DEFAULT_HTTP_MAX_ATTEMPTS,
     DEFAULT_S3_MAX_ATTEMPTS,
     DEFAULT_S3_REGION_NAME,
@@ -118,8 +119,16 @@ class Config(ConfigFields):
             _adapter().validate_python(self, strict=True)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
-            name = ".".join(str(part) for part in first["loc"])
-            raise ConfigError(f"`{name}` is not valid: {first['msg']}") from None
+            name, *inner = map(str, first["loc"])
+            value, choices = getattr(self, name), CHOICES.get(name)
+            if choices is not None:
+                shown = repr(value)[:50] if isinstance(value, str) else type(value).__name__
+                text = f"`{name}` must be {' or '.join(choices)}, not {shown}"
+            elif inner:
+                text = f"`{'.'.join([name, *inner])}` is not valid: {first['msg']}"
+            else:
+                text = f"`{name}` is not valid: {first['msg']}, not {type(value).__name__}"
+            raise ConfigError(text) from None
 
     def _check_oauth2(self) -> None:
         if self.oauth2_grant is None:
@@ -170,6 +179,27 @@ def selects(config: ConfigFields, key: str) -> bool:
     if config.include:
         return key in config.include
     return key not in config.exclude
+
+
+def checked_config(config: Config | None) -> Config:
+    """Return a validated copy of the `config` of a public function, or the default.
+
+    Args:
+        config: The value of the parameter.
+
+    Raises:
+        ConfigError: The configuration is invalid, or of another type.
+    """
+    if config is None:
+        return Config()
+    if not isinstance(config, Config):
+        raise ConfigError(
+            f"`config` must be a `Config`, not {type(config).__name__}. Use "
+            "`Config(include=['B04'])`."
+        )
+    config = config.copy()
+    config.validate()
+    return config
 
 
 @cache

@@ -7,12 +7,15 @@ the run form and the reference show this description.
 from __future__ import annotations
 
 import ast
+import difflib
 import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from textwrap import dedent
-from typing import Literal
+from typing import Any, Literal
 
+from stac_asset.errors import ConfigError
 from stac_asset.strategy import ErrorStrategy, FileNameStrategy
 
 DEFAULT_S3_REGION_NAME = "us-west-2"
@@ -73,14 +76,6 @@ class ConfigFields:
 
     earthdata_token: str | None = field(default=None, repr=False)
     """NASA Earthdata bearer token."""
-
-    earthdata_hosts: list[str] = field(default_factory=list)
-    """Further hosts that receive the Earthdata token, such as `e4ftl01.cr.usgs.gov`.
-
-    Hosts in earthdata.nasa.gov and earthdatacloud.nasa.gov always receive the token.
-    `stac_asset.clients.earthdata.DAAC_HOSTS` lists known hosts, and `oauth2_hosts` describes the
-    format.
-    """
 
     s3_region_name: str = DEFAULT_S3_REGION_NAME
     """Region of S3 buckets, unless the item declares a region."""
@@ -185,6 +180,20 @@ class ConfigFields:
     write_checksums: bool = False
     """Write `file:checksum` and `file:size` of downloaded files into the document."""
 
+    earthdata_hosts: list[str] = field(default_factory=list)
+    """Further hosts that receive the Earthdata token, such as `e4ftl01.cr.usgs.gov`.
+
+    Hosts in earthdata.nasa.gov and earthdatacloud.nasa.gov always receive the token.
+    `stac_asset.clients.earthdata.DAAC_HOSTS` lists known hosts, and `oauth2_hosts` describes the
+    format.
+    """
+
+    check_free_space: bool = True
+    """Refuse to start if the declared sizes of the files exceed the free disk space.
+
+    Only sizes in `file:size` count, without the bytes of existing files and part files.
+    """
+
     allow_local_hrefs: bool | None = None
     """Allow items to reference files on this machine. By default only local items may."""
 
@@ -234,6 +243,51 @@ class ConfigFields:
 
     oauth2_extra: dict[str, str] = field(default_factory=dict, repr=False)
     """Additional fields of the token request, such as a scope."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a field. Choices may be written as text, in upper or lower case.
+
+        Raises:
+            ConfigError: There is no such field.
+        """
+        if name not in self.__dataclass_fields__:
+            known = self.__dataclass_fields__
+            raise ConfigError(f"`Config` has no field `{name}`.{nearest_name(name, known)}")
+        if isinstance(value, str) and name in CHOICES:
+            text = value.strip().casefold()
+            chosen = (one for key, one in CHOICES[name].items() if key.casefold() == text)
+            value = next(chosen, value)
+        object.__setattr__(self, name, value)
+
+
+CHOICES: dict[str, dict[str, object]] = {
+    "file_name_strategy": {kind.name: kind for kind in FileNameStrategy},
+    "error_strategy": {kind.name: kind for kind in ErrorStrategy},
+    "verify_existing": {kind: kind for kind in ("size", "checksum", "none")},
+    "s3_retry_mode": {kind: kind for kind in ("adaptive", "standard", "legacy")},
+    "oauth2_grant": {
+        kind: kind
+        for kind in (
+            "authorization_code",
+            "client_credentials",
+            "device_code",
+            "resource_owner_password_credentials",
+        )
+    },
+}
+"""The values of fields with a choice, by name."""
+
+
+def nearest_name(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Return a sentence with the known name that is most similar to a name, if any.
+
+    Args:
+        name: A name that does not exist.
+        known: The names that exist.
+        prefix: A prefix to show before the known name.
+    """
+    found = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return f" The nearest name is `{prefix}{found[0]}`." if found else ""
 
 
 @cache

@@ -7,8 +7,9 @@ The order of precedence is:
 3. the file `.env` in the working directory, with the same names
 4. the defaults of `Config`
 
-`EARTHDATA_PAT` is used if `STAC_ASSET_EARTHDATA_TOKEN` is not set. Empty and unknown variables are
-ignored. Lists are comma-separated (`STAC_ASSET_INCLUDE=B04,B08`) or JSON, dictionaries are JSON,
+`EARTHDATA_PAT` is used if `STAC_ASSET_EARTHDATA_TOKEN` is not set. Empty variables are ignored.
+Unknown variables that start with `STAC_ASSET_` are refused, because they are usually typos. Lists
+are comma-separated (`STAC_ASSET_INCLUDE=B04,B08`) or JSON, dictionaries are JSON,
 and enumerations are written as names (`KEY`, `delete`).
 """
 
@@ -16,9 +17,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+from collections.abc import Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any, Self, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_origin, get_type_hints
 
+from dotenv import dotenv_values
 from pydantic import (
     AliasChoices,
     BeforeValidator,
@@ -28,7 +32,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from stac_asset.config_fields import ConfigFields, field_descriptions
+from stac_asset.config_fields import ConfigFields, field_descriptions, nearest_name
 from stac_asset.errors import ConfigError
 
 PREFIX = "STAC_ASSET_"
@@ -56,6 +60,10 @@ def _json(value: Any) -> Any:
         raise ValueError("value should be valid JSON") from None
 
 
+def _lower(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
 def _member(kind: type[Enum]) -> BeforeValidator:
     def member(value: Any) -> Any:
         if not isinstance(value, str):
@@ -76,6 +84,8 @@ def _parsed_from_text(hint: Any) -> Any:
         return Annotated[hint, NoDecode, BeforeValidator(_json)]
     if isinstance(hint, type) and issubclass(hint, Enum):
         return Annotated[hint, _member(hint)]
+    if get_origin(hint) is Literal:
+        return Annotated[hint, BeforeValidator(_lower)]
     return hint
 
 
@@ -130,8 +140,12 @@ class EnvironmentFields(_BaseFields):
         """
         for name in overrides:
             if name not in cls.model_fields:
-                raise ConfigError(f"'{name}' is not a configuration field")
+                raise ConfigError(
+                    f"'{name}' is not a configuration field.{nearest_name(name, cls.model_fields)}"
+                )
+        check_environment()
         try:
+            _check_names(dotenv_values(".env", encoding="utf-8"), "in the file .env ")
             return cls(**overrides)
         except ValidationError as error:
             raise ConfigError(_error_text(error, overrides)) from None
@@ -142,6 +156,36 @@ class EnvironmentFields(_BaseFields):
     def values(self) -> dict[str, Any]:
         """Return the values of all fields by name."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(ConfigFields)}
+
+
+def check_environment() -> None:
+    """Check the names of the environment variables that start with `STAC_ASSET_`.
+
+    Raises:
+        ConfigError: There is no field for a variable.
+    """
+    _check_names(os.environ)
+
+
+def field_variables() -> list[str]:
+    """Return the environment variables of fields that are set and not empty."""
+    known = _variables()
+    return [name for name, value in os.environ.items() if value and name.upper() in known]
+
+
+def _variables() -> frozenset[str]:
+    return frozenset(f"{PREFIX}{field.name.upper()}" for field in dataclasses.fields(ConfigFields))
+
+
+def _check_names(variables: Mapping[str, str | None], where: str = "") -> None:
+    for name, value in variables.items():
+        if value and name.upper().startswith(PREFIX) and name.upper() not in _variables():
+            known = [variable.removeprefix(PREFIX) for variable in _variables()]
+            nearest = nearest_name(name.upper().removeprefix(PREFIX), known, PREFIX)
+            raise ConfigError(
+                f"Variable `{name}` {where}is not the name of an option.{nearest} Correct or "
+                "remove the variable."
+            )
 
 
 def _error_text(error: ValidationError, overrides: dict[str, Any]) -> str:

@@ -92,5 +92,16 @@ class HostPatterns:
     def __init__(self, patterns: Iterable[str]) -> None:
         self.patterns = tuple(HostPattern.parse(pattern) for pattern in patterns)
 
+    def names_host_of(self, url: URL) -> bool:
+        """Return whether a pattern has the host of a URL, with any scheme and port.
+
+        Args:
+            url: An absolute URL.
+        """
+        return any(
+            pattern.match(url.with_scheme(pattern.scheme).with_port(pattern.port)) is not None
+            for pattern in self.patterns
+        )
+
     def __contains__(self, url: URL) -> bool:
         return any(pattern.match(url) is not None for pattern in self.patterns)

@@ -96,6 +96,17 @@ def local_path(href: str) -> Path:
     return Path(path)
 
 
+def expand_home(source: str) -> str:
+    """Return a source that a user wrote, with the home directory in place of `~`.
+
+    Args:
+        source: A URL or a local path. Hrefs in documents must not be expanded.
+    """
+    if not source.startswith("~"):
+        return source
+    return os.path.expanduser(source)
+
+
 def is_absolute(href: str) -> bool:
     """Return whether an href is absolute: a URL, or a path that starts with `/`.
 

@@ -74,6 +74,7 @@ async def check_assets(
     started = time.monotonic()
     options = options_for(source, options)
     config = options.config()
+    report_location(report)  # Report an unusable path before any request.
     send_library_logs()
     result, errors, warnings = CheckResult(), list[Exception](), WarningLog(config.warn)
     limit = options.max_concurrent_downloads

@@ -155,7 +155,7 @@ async def _download(
     inside = options.model_copy(update={"make_directory": True})
     with open_report(report_file, planner.directory) as report:
         async with open_monitor(session, preparation.amount, options) as monitor:
-            await preparation.begin([unit])
+            await preparation.begin(lambda: [unit])
             async for _, outcomes in preparation.download([unit]):
                 report.add(outcomes)
                 await rewrite_item(as_opaque(owner), as_opaque(outcomes), document, inside)

@@ -141,7 +141,7 @@ async def _download(
     report: Report,
 ) -> DownloadResult:
     started = time.monotonic()
-    await preparation.begin(units())
+    await preparation.begin(units)
     async with aclosing(preparation.download(units())) as done:
         async for unit, outcomes in done:
             assert isinstance(unit.owner, pystac.Item)

@@ -39,7 +39,8 @@ from prefect_stac_asset.flows.parameters.options import DownloadOptions
 from stac_asset import Config
 from stac_asset.clients import Clients
 from stac_asset.destinations import LocalDestinations
-from stac_asset.notices import collect_notices
+from stac_asset.environment import check_environment, field_variables
+from stac_asset.notices import collect_notices, notice
 from stac_asset.transfer.engine import Engine
 from stac_asset.transfer.host_limits import OpenConnection
 from stac_asset.types import Outcome, Transfer
@@ -99,10 +100,14 @@ async def open_session(
         credentials: Blocks with credentials, or references to blocks.
 
     Raises:
-        ConfigError: A block is not saved, or its credentials are incomplete.
+        ConfigError: A block is not saved, its credentials are incomplete, or a variable
+            `STAC_ASSET_…` of the environment is unknown.
     """
+    check_environment()
     limits = run_limits(max_concurrent_downloads, config)
     with collect_notices():
+        for name in field_variables():
+            notice("Flows do not read options from the environment. Set `options` instead of", name)
         async with open_clients(credentials, config) as own, Clients(config, own) as clients:
             connect = partial(connection_to_host, limits)
             session = Session(

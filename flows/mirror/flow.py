@@ -189,7 +189,7 @@ class _Run:
         report.add(unreadable)
         self._counts.failed += len(unreadable)
         async with open_monitor(self._session, preparation.amount, self._options) as monitor:
-            await preparation.begin()
+            await preparation.begin(self._units)
             await self._mirror.begin()
             monitor.log(unreadable)
             try:
@@ -239,6 +239,9 @@ class _Run:
                 self._counts.failed += any(isinstance(outcome, Failed) for outcome in outcomes)
                 report.add(outcomes)
                 await monitor.add(unit.owner, outcomes, prepared.document if is_complete else None)
+
+    def _units(self) -> Iterator[Unit]:
+        return (_unit(0, prepared) for prepared in self._mirror.prepared())
 
     def _result(self, base: DownloadResult, dry_run: bool = False) -> SyncResult:
         if self._limits.too_large:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
+from pathlib import Path
 
 from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.orchestration.clients import RequiredClients
@@ -10,12 +11,13 @@ from prefect_stac_asset.flows.orchestration.existence import check_first
 from prefect_stac_asset.flows.orchestration.units import Unit, download_units
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.reporting.monitor import Amount
+from stac_asset.destinations.space import check_space
 from stac_asset.errors import ConfigError
 from stac_asset.types import Failed, Outcome
 
 
 class RunPreparation:
-    """Totals and required clients of a run, collected before the first task run.
+    """Totals, required clients and required disk space of a run, before the first task run.
 
     Memory use does not grow with the number of items.
 
@@ -44,6 +46,7 @@ class RunPreparation:
         self._first_error: Exception | None = None
         self._is_misconfigured = True
         """Whether all assets that cannot be planned fail because of the configuration."""
+        self._directory: Path | None = None
 
     def add(self, unit: Unit) -> None:
         """Add an item.
@@ -56,6 +59,8 @@ class RunPreparation:
         self.transfers += len(transfers)
         self.amount.add(unit.planned)
         self._clients.add(transfers)
+        if self._directory is None and transfers:
+            self._directory = Path(transfers[0].directory)
         if len(transfers) < len(unit.planned):
             errors = [entry.error for entry in unit.planned if isinstance(entry, Failed)]
             self._first_error = self._first_error or errors[0]
@@ -72,22 +77,29 @@ class RunPreparation:
         if self._first_error is not None and (self._options.fail_fast or is_misfit):
             raise self._first_error
 
-    async def begin(self, units: Iterable[Unit] = ()) -> None:
-        """Resolve the clients, and check the assets if `check_first` is set.
+    async def begin(self, units: Callable[[], Iterable[Unit]]) -> None:
+        """Resolve the clients, check the disk space, and check the assets if `check_first` is set.
 
         Args:
-            units: The items to check.
+            units: Returns all items of the run.
 
         Raises:
             StacAssetError: As `check_planned`. No task run is started.
             MissingCredentialError: A required credential is not configured.
+            DestinationError: The files do not fit on the disk.
             DownloadError: `check_first` is set, and assets do not exist.
         """
         self.check_planned()
+        if self._options.check_free_space and self._directory is not None:
+            check_space(
+                self.amount.known_bytes,
+                lambda: (transfer for unit in units() for transfer in unit.transfers),
+                self._directory,
+            )
         await self._clients.resolve(self._options)
         if self._options.check_first:
             await check_first(
-                units, self.transfers, self._granularity, self._options, self._session
+                units(), self.transfers, self._granularity, self._options, self._session
             )
 
     def download(self, units: Iterable[Unit]) -> AsyncGenerator[tuple[Unit, list[Outcome]], None]:

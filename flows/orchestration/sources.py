@@ -20,7 +20,7 @@ from stac_asset.errors import (
     SourceError,
     StacAssetError,
 )
-from stac_asset.hrefs import is_local, local_path, parse_href
+from stac_asset.hrefs import expand_home, is_local, local_path, parse_href
 from stac_asset.redact import redact_href
 from stac_asset.stac.item_collections import InvalidItem
 from stac_asset.stac.item_files import read_items
@@ -63,7 +63,7 @@ async def read_one(source: str, session: Session) -> Stac:
     """
     if not is_text(source):
         try:
-            return await read_stac(source, session.clients, session.config)
+            return await read_stac(expand_home(source), session.clients, session.config)
         except SourceError as error:
             if isinstance(error.__cause__, MissingCredentialError):
                 raise missing_credential(source, error.__cause__) from None
@@ -111,6 +111,7 @@ async def open_items(source: str, session: Session, scratch: Path) -> ItemSource
         path = scratch / "source.json"
         path.write_text(source)
         return ItemSource(path, None, _TEXT_NAME)
+    source = expand_home(source)
     name = redact_href(source)
     try:
         if is_local(source):

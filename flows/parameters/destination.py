@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import re
+import tempfile
 from pathlib import Path
-from stat import S_ISDIR
 
 from stac_asset import Config
+from stac_asset.destinations.directories import check_directory, directory_error, directory_path
 from stac_asset.errors import DestinationError
 
-_EFFECTIVE = os.access in os.supports_effective_ids
-"""Whether `os.access` can check the effective instead of the real user and group."""
+_PREFECT_FOLDER = re.compile(
+    r"tmp[a-z0-9_]{8}prefect"  # A process worker.
+    r"|prefect-[a-z-]+-[a-z0-9_]{8}"  # `prefect flow-run execute`, and workspaces of runs.
+    r"|runner_storage"  # `serve`, for flows from remote storage.
+)
+"""Names of the folders that Prefect creates for a run, and removes when the run ends."""
+
+_TEMPORARY_FOLDER = re.compile(r"tmp[a-z0-9_]{8}")
+"""Names of the folders that Python's `tempfile` creates."""
 
 
 def checked_directory(directory: str, config: Config) -> Path:
@@ -24,20 +32,37 @@ def checked_directory(directory: str, config: Config) -> Path:
         config: The configuration. Only `make_directory` is used.
 
     Raises:
-        DestinationError: The directory cannot be created or written to, or it does not exist and
-            `make_directory` is False.
+        DestinationError: The directory is empty, or cannot be created or written to, or it does not
+            exist and `make_directory` is False. Or the directory is relative, and the working
+            directory of the run is a temporary folder.
+    """
+    path = persistent_path(directory)
+    check_directory(path, config.make_directory, directory)
+    return path
+
+
+def persistent_path(given: str, parameter: str = "directory") -> Path:
+    """Return the absolute path of a parameter, whose files must not end with the run.
+
+    Args:
+        given: The value of the parameter. `~` is the home directory.
+        parameter: The name of the parameter.
+
+    Raises:
+        DestinationError: The path is empty, or is relative in a temporary folder.
     """
     try:
-        path = Path(directory).absolute()
-        existing = _existing(path)
-    except (OSError, ValueError) as error:  # A null byte is a ValueError.
-        raise _directory_error(directory, "create", error) from None
-    if existing != path and not config.make_directory:
+        path = directory_path(given, parameter)
+    except OSError as error:  # The working directory was removed.
+        if isinstance(error, DestinationError):
+            raise
+        raise directory_error(given, "create", error, parameter) from None
+    if not given.startswith(("/", "~", "file:")) and _is_temporary(Path.cwd()):
         raise DestinationError(
-            f"Directory '{path}' does not exist. Create it or set `make_directory=True`."
+            f"`{parameter}` '{given[:200]}' is relative, and the working directory of the run is a "
+            f"temporary folder, so its files would be lost. Set `{parameter}` to an absolute path, "
+            "or set `working_dir` of the work pool."
         )
-    if not os.access(existing, os.W_OK | os.X_OK, effective_ids=_EFFECTIVE):
-        raise _directory_error(directory, "create" if existing != path else "write to", _denied())
     return path
 
 
@@ -55,32 +80,16 @@ def make_directory(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _directory_error(str(path), "create", error) from None
+        raise directory_error(str(path), "create", error) from None
 
 
-def _existing(path: Path) -> Path:
-    """Return a directory, or the nearest existing parent directory.
-
-    Raises:
-        OSError: The path, or one of its parents, is not a directory or cannot be read.
-    """
-    for existing in (path, *path.parents):
-        try:
-            if S_ISDIR(existing.stat().st_mode):
-                return existing
-        except FileNotFoundError:
-            if not existing.is_symlink():  # A broken symlink cannot be replaced by a directory.
-                continue
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-    return path
-
-
-def _denied() -> OSError:
-    return PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-
-def _directory_error(directory: str, verb: str, error: OSError | ValueError) -> DestinationError:
-    reason = error.strerror if isinstance(error, OSError) else str(error)
-    return DestinationError(
-        f"Cannot {verb} directory {directory!r}: {reason}. Set `directory` to another path."
+def _is_temporary(working: Path) -> bool:
+    """Return whether the working directory of a run is removed after the run."""
+    if any(_PREFECT_FOLDER.fullmatch(part) for part in working.parts):
+        return True
+    if "PREFECT__FLOW_RUN_ID" not in os.environ:
+        return False  # The user chose the working directory of this process.
+    scratch = Path(tempfile.gettempdir()).resolve()
+    return working == scratch or (
+        working.parent == scratch and bool(_TEMPORARY_FOLDER.fullmatch(working.name))
     )

@@ -116,6 +116,7 @@ GROUPS = {
             "check_content": "Check for web pages in place of files",
             "allow_empty_files": "Accept empty files",
             "make_directory": "Create the directory",
+            "check_free_space": "Check the free disk space",
             "clean": "Remove unusable part files",
             "allow_local_hrefs": "Allow items to reference local files",
             "http_headers_hosts": "Hosts that receive HTTP headers",

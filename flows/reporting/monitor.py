@@ -44,6 +44,11 @@ class Amount:
         """Total size in bytes, if the size of every asset is known."""
         return self._bytes if self._is_known and self.assets else None
 
+    @property
+    def known_bytes(self) -> int:
+        """Total size in bytes of the assets with a known size."""
+        return self._bytes
+
     def add(self, planned: Iterable[Transfer | Failed]) -> None:
         """Count the planned assets of an item.
 

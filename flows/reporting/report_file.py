@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from prefect_stac_asset.flows.parameters.destination import make_directory
+from prefect_stac_asset.flows.parameters.destination import make_directory, persistent_path
 from prefect_stac_asset.flows.reporting.result import DownloadResult
 from stac_asset.destinations import BusyError
 from stac_asset.destinations.local.documents import new_file
@@ -52,7 +52,7 @@ def report_location(path: str | None) -> str | None:
     Args:
         path: The path of the report, as the caller gave it.
     """
-    return str(Path(path).absolute()) if path is not None else None
+    return str(persistent_path(path, "report")) if path is not None else None
 
 
 @contextmanager
@@ -70,7 +70,7 @@ def open_rows(path: str | None) -> Iterator[WriteRow]:
     if path is None:
         yield lambda row: None
         return
-    place = Path(path).absolute()
+    place = persistent_path(path, "report")
     with open_output(place, place.parent, parameter="report") as file:
         yield lambda row: file.append(json.dumps(row).encode() + b"\n")
         file.commit()

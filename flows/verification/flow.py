@@ -19,6 +19,7 @@ from prefect_stac_asset.flows.execution.states import COMPLETED_WITH_WARNINGS
 from prefect_stac_asset.flows.orchestration.clients import RequiredClients
 from prefect_stac_asset.flows.orchestration.units import Unit, download_units
 from prefect_stac_asset.flows.parameters.credentials import Credentials, missing_credential
+from prefect_stac_asset.flows.parameters.destination import persistent_path
 from prefect_stac_asset.flows.parameters.flow import asset_flow
 from prefect_stac_asset.flows.parameters.form import titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
@@ -86,8 +87,10 @@ async def verify(
     started = time.monotonic()
     options = options or DownloadOptions()
     send_library_logs()
-    options.config()  # Report contradictory options before the directory is read.
-    inventory = await in_thread(take_inventory, directory)
+    # Report contradictory options and unusable paths before the directory is read.
+    options.config()
+    report_location(report)
+    inventory = await in_thread(take_inventory, persistent_path(directory))
     open_repairs = partial(
         _open_repairs, options=options, granularity=granularity, credentials=credentials
     )

@@ -12,8 +12,9 @@ import pystac
 
 from stac_asset.clients.base import Client
 from stac_asset.clients.registry import Clients
-from stac_asset.config import Config
+from stac_asset.config import Config, checked_config
 from stac_asset.destinations import LocalDestinations
+from stac_asset.destinations.directories import directory_path
 from stac_asset.error_mapping import mapped_errors
 from stac_asset.errors import ConfigError
 from stac_asset.hrefs import parse_href
@@ -55,8 +56,8 @@ async def download_asset(
         ValueError: The href of the asset is relative, and the asset has no owner with a self href.
         StacAssetError: The download failed.
     """
-    config.validate()
-    transfer = _transfer(key, asset, Path(path), config)
+    config = checked_config(config)
+    transfer = _transfer(key, asset, directory_path(path, "path"), config)
     destinations = LocalDestinations(config.make_directory)
     registry: AbstractAsyncContextManager[Clients] = (
         Clients(config) if clients is None else nullcontext(clients)
@@ -95,10 +96,9 @@ async def download_file(
     Raises:
         StacAssetError: The download failed.
     """
-    config = (config or Config()).copy()
-    config.validate()
+    config = checked_config(config)
     config.overwrite = True
-    path = Path(destination).absolute()
+    path = directory_path(destination, "destination")
     transfer = Transfer("", path.name, (Candidate(href, str(path)),), str(path.parent))
     destinations = LocalDestinations(config.make_directory)
     async with Clients(config, clients) as own:
@@ -122,10 +122,10 @@ async def assert_asset_exists(
     Raises:
         StacAssetError: The asset does not exist, or the check failed.
     """
-    config = config or Config()
-    config.validate()
+    config = checked_config(config)
     # Only downloads check the content type.
-    transfer = dataclasses.replace(_transfer("", asset, Path("asset"), config), content_type=None)
+    planned = _transfer("", asset, Path("asset").absolute(), config)
+    transfer = dataclasses.replace(planned, content_type=None)
     async with Clients(config, clients) as own:
         result = await probe(transfer, own, config)
     if result.error is not None:
@@ -175,8 +175,7 @@ async def open_href(
     Raises:
         StacAssetError: The href cannot be read.
     """
-    config = config or Config()
-    config.validate()
+    config = checked_config(config)
     limit = config.http_client_timeout
     deadline = None if limit is None else asyncio.get_running_loop().time() + limit
     async with Clients(config, clients) as own:
@@ -212,15 +211,13 @@ async def read_href(
     Raises:
         StacAssetError: The href cannot be read.
     """
-    config = config or Config()
-    config.validate()
+    config = checked_config(config)
     async with Clients(config, clients) as own:
         return await read_bytes(href, own, config)
 
 
 def _transfer(key: str, asset: pystac.Asset, path: Path, config: Config) -> Transfer:
     """Return the transfer of a single asset to the given path."""
-    path = path.absolute()
     planner = Planner(path.parent, config, LOCAL_FACTS)
     owner = asset.owner if isinstance(asset.owner, pystac.Item | pystac.Collection) else None
     planned = planner.asset(key, asset, owner)

@@ -9,11 +9,17 @@ from stac_asset.api.run import Run
 from stac_asset.clients.base import Client
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
 from stac_asset.notices import collect_notices
+from stac_asset.stac.given import (
+    CollectionLike,
+    ItemCollectionLike,
+    ItemLike,
+    read_given,
+)
 from stac_asset.types import MessageQueue, PathLikeObject
 
 
 async def download_item(
-    item: pystac.Item,
+    item: ItemLike,
     directory: PathLikeObject,
     file_name: str | None = None,
     infer_file_name: bool = True,
@@ -27,7 +33,7 @@ async def download_item(
     """Download an item with all selected assets to the local file system.
 
     Args:
-        item: The item. The object is not modified.
+        item: The item, or its href, path, JSON text or document. The object is not modified.
         directory: The destination directory of the item and the assets.
         file_name: The name of the item document. Default: see `infer_file_name`.
         infer_file_name: If no `file_name` is given, derive the name from the item id. If False, no
@@ -43,6 +49,7 @@ async def download_item(
         A new item with updated asset hrefs and self href.
 
     Raises:
+        SourceError: The item cannot be read, or is of another type.
         NoAssetsError: The item has no assets, or no asset has a key of `include` (a ValueError).
         ConfigError: The configuration is invalid.
         DownloadError: Assets failed. All other assets and the item document were written.
@@ -50,12 +57,16 @@ async def download_item(
     """
     with collect_notices():
         run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
-        work = run.plan_item(item, file_name, infer_file_name)
-        return await run.download(item, work, keep_non_downloaded)
+        async with run.open_clients():
+            found, _ = await read_given(
+                item, pystac.Item, "item", "download", run.clients, run.config
+            )
+            work = run.plan_item(found, file_name, infer_file_name)
+            return await run.download(found, work, keep_non_downloaded)
 
 
 async def download_collection(
-    collection: pystac.Collection,
+    collection: CollectionLike,
     directory: PathLikeObject,
     file_name: str | None = "collection.json",
     config: Config | None = None,
@@ -71,7 +82,8 @@ async def download_collection(
     `download_item_collection` to download several items.
 
     Args:
-        collection: The collection. The object is not modified.
+        collection: The collection, or its href, path, JSON text or document. The object is not
+            modified.
         directory: The destination directory.
         file_name: The name of the collection document. If None, no document is written.
         config: The download configuration.
@@ -85,6 +97,7 @@ async def download_collection(
         A new collection with updated asset hrefs and self href.
 
     Raises:
+        SourceError: The document cannot be read, or is of another type.
         CannotIncludeAndExclude: `include` and `exclude` are both set.
         ConfigError: The configuration is invalid.
         NoAssetsError: No asset has a key of `include` (a ValueError).
@@ -93,12 +106,16 @@ async def download_collection(
     """
     with collect_notices():
         run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
-        work = run.plan_collection(collection, file_name)
-        return await run.download(collection, work, keep_non_downloaded)
+        async with run.open_clients():
+            found, _ = await read_given(
+                collection, pystac.Collection, "collection", "download", run.clients, run.config
+            )
+            work = run.plan_collection(found, file_name)
+            return await run.download(found, work, keep_non_downloaded)
 
 
 async def download_item_collection(
-    item_collection: pystac.ItemCollection,
+    item_collection: ItemCollectionLike,
     directory: PathLikeObject,
     file_name: str | None = "item-collection.json",
     config: Config | None = None,
@@ -112,7 +129,9 @@ async def download_item_collection(
     """Download an item collection with all selected assets to the local file system.
 
     Args:
-        item_collection: The item collection. The object is not modified.
+        item_collection: The item collection, an iterable of items or documents, or an href, a path,
+            JSON text or a document. Files may be JSON, newline-delimited JSON or stac-geoparquet.
+            The objects are not modified.
         directory: The destination directory.
         file_name: The name of the item collection document. If None, no document is written.
         config: The download configuration.
@@ -128,6 +147,7 @@ async def download_item_collection(
         A new item collection with updated asset hrefs.
 
     Raises:
+        SourceError: The document cannot be read, or is of another type.
         CannotIncludeAndExclude: `include` and `exclude` are both set.
         ConfigError: The configuration or `path_template` is invalid.
         NoAssetsError: No asset has a key of `include` (a ValueError).
@@ -136,12 +156,21 @@ async def download_item_collection(
     """
     with collect_notices():
         run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
-        work = run.plan_item_collection(item_collection, file_name, path_template)
-        return await run.download_item_collection(item_collection, work, keep_non_downloaded)
+        async with run.open_clients():
+            found, href = await read_given(
+                item_collection,
+                pystac.ItemCollection,
+                "item_collection",
+                "download",
+                run.clients,
+                run.config,
+            )
+            work = run.plan_item_collection(found, file_name, path_template, href)
+            return await run.download_item_collection(found, work, keep_non_downloaded)
 
 
 async def plan_item(
-    item: pystac.Item,
+    item: ItemLike,
     directory: PathLikeObject,
     file_name: str | None = None,
     infer_file_name: bool = True,
@@ -152,7 +181,7 @@ async def plan_item(
     """Plan a call of `download_item` with the same arguments, without downloading.
 
     Args:
-        item: The item. The object is not modified.
+        item: The item, or its href, path, JSON text or document. The object is not modified.
         directory: The destination directory.
         file_name: The name of the item document. Default: see `infer_file_name`.
         infer_file_name: If no `file_name` is given, derive the name from the item id.
@@ -161,18 +190,20 @@ async def plan_item(
         max_concurrent_downloads: Maximum number of sources checked at the same time.
 
     Raises:
+        SourceError: The item cannot be read, or is of another type.
         NoAssetsError: The item has no assets, or no asset has a key of `include` (a ValueError).
         ConfigError: The configuration is invalid.
     """
     with collect_notices():
         run = Run(directory, config, clients=clients)
-        return await dry_run(
-            run, run.plan_item(item, file_name, infer_file_name), max_concurrent_downloads
-        )
+        async with run.open_clients():
+            found, _ = await read_given(item, pystac.Item, "item", "plan", run.clients, run.config)
+            work = run.plan_item(found, file_name, infer_file_name)
+            return await dry_run(run, work, max_concurrent_downloads)
 
 
 async def plan_collection(
-    collection: pystac.Collection,
+    collection: CollectionLike,
     directory: PathLikeObject,
     file_name: str | None = "collection.json",
     config: Config | None = None,
@@ -182,7 +213,8 @@ async def plan_collection(
     """Plan a call of `download_collection` with the same arguments, without downloading.
 
     Args:
-        collection: The collection. The object is not modified.
+        collection: The collection, or its href, path, JSON text or document. The object is not
+            modified.
         directory: The destination directory.
         file_name: The name of the collection document.
         config: The download configuration.
@@ -190,18 +222,22 @@ async def plan_collection(
         max_concurrent_downloads: Maximum number of sources checked at the same time.
 
     Raises:
+        SourceError: The collection cannot be read, or is of another type.
         ConfigError: The configuration is invalid.
         NoAssetsError: No asset has a key of `include` (a ValueError).
     """
     with collect_notices():
         run = Run(directory, config, clients=clients)
-        return await dry_run(
-            run, run.plan_collection(collection, file_name), max_concurrent_downloads
-        )
+        async with run.open_clients():
+            found, _ = await read_given(
+                collection, pystac.Collection, "collection", "plan", run.clients, run.config
+            )
+            work = run.plan_collection(found, file_name)
+            return await dry_run(run, work, max_concurrent_downloads)
 
 
 async def plan_item_collection(
-    item_collection: pystac.ItemCollection,
+    item_collection: ItemCollectionLike,
     directory: PathLikeObject,
     file_name: str | None = "item-collection.json",
     config: Config | None = None,
@@ -212,7 +248,9 @@ async def plan_item_collection(
     """Plan a call of `download_item_collection` with the same arguments, without downloading.
 
     Args:
-        item_collection: The item collection. The object is not modified.
+        item_collection: The item collection, an iterable of items or documents, or an href, a path,
+            JSON text or a document. Files may be JSON, newline-delimited JSON or stac-geoparquet.
+            The objects are not modified.
         directory: The destination directory.
         file_name: The name of the item collection document.
         config: The download configuration.
@@ -221,10 +259,20 @@ async def plan_item_collection(
         max_concurrent_downloads: Maximum number of sources checked at the same time.
 
     Raises:
+        SourceError: The items cannot be read, or are of another type.
         ConfigError: The configuration or `path_template` is invalid.
         NoAssetsError: No asset has a key of `include` (a ValueError).
     """
     with collect_notices():
         run = Run(directory, config, clients=clients)
-        work = run.plan_item_collection(item_collection, file_name, path_template)
-        return await dry_run(run, work, max_concurrent_downloads)
+        async with run.open_clients():
+            found, href = await read_given(
+                item_collection,
+                pystac.ItemCollection,
+                "item_collection",
+                "plan",
+                run.clients,
+                run.config,
+            )
+            work = run.plan_item_collection(found, file_name, path_template, href)
+            return await dry_run(run, work, max_concurrent_downloads)

@@ -7,15 +7,15 @@ existing files and sources. No file or directory is created. The `plan_*` functi
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from stac_asset.api.run import Run
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS
-from stac_asset.errors import NotFoundError, StacAssetError, TransferError
+from stac_asset.destinations.directories import check_directory
+from stac_asset.destinations.space import bytes_on_disk, free_bytes
+from stac_asset.errors import DestinationError, NotFoundError, StacAssetError, TransferError
 from stac_asset.plan.work import PlannedRun
 from stac_asset.redact import redact_href
 from stac_asset.transfer.existing import declared_by, find_existing
@@ -71,6 +71,12 @@ class Plan:
     free: int
     """Free bytes on the file system of the directory."""
 
+    received: int = 0
+    """Bytes of files to download that are already on the disk, mostly in part files."""
+
+    directory_problem: str | None = None
+    """The reason why the directory cannot be created or written to, if any."""
+
     def count(self, action: Action) -> int:
         """Return the number of assets with an action.
 
@@ -92,9 +98,26 @@ class Plan:
     @property
     def fits(self) -> bool | None:
         """Whether the files fit on disk. None if the answer depends on unknown sizes."""
-        if self.needed > self.free:
+        if self.needed - self.received > self.free:
             return False
         return None if self.unknown else True
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Sentences with the reasons why the download would fail. Empty if it can start."""
+        found = [] if self.directory_problem is None else [self.directory_problem]
+        if self.fits is False:
+            found.append(
+                f"The files need {self.needed - self.received:,} more bytes, but only "
+                f"{self.free:,} bytes are free in directory '{self.directory}'. Free disk space, "
+                "or select fewer assets."
+            )
+        if failed := self.count("fail"):
+            found.append(
+                f"{failed} of {len(self.rows)} assets cannot be downloaded. Their notes give the "
+                "reasons."
+            )
+        return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan and the totals as JSON-serializable values."""
@@ -109,6 +132,7 @@ class Plan:
             "unknown": self.unknown,
             "free": self.free,
             "fits": self.fits,
+            "problems": list(self.problems),
         }
 
     def __str__(self) -> str:
@@ -143,14 +167,20 @@ async def dry_run(
         results = await probe_all(transfers, clients, run.config, limit, trust_sizes=True)
     for (index, transfer), result in zip(unknown, results, strict=True):
         rows[index] = await _probed_row(transfer, result, run)
-    planned_rows = (
+    planned_rows = [
         row for index, entry in enumerate(planned) for row in _with_shared(rows[index], entry)
-    )
+    ]
     return Plan(
         directory=str(run.directory),
         document=str(planned.document) if planned.document else None,
         rows=tuple(planned_rows),
-        free=_free_bytes(run.directory),
+        free=free_bytes(run.directory),
+        received=sum(
+            min(row.size, bytes_on_disk(row.path))
+            for row in planned_rows
+            if row.action == "download" and row.size and row.path
+        ),
+        directory_problem=_directory_problem(run),
     )
 
 
@@ -233,7 +263,9 @@ def _reason(error: Exception) -> str:
     return error.message if isinstance(error, StacAssetError) else str(error)
 
 
-def _free_bytes(directory: Path) -> int:
-    while not directory.exists():
-        directory = directory.parent
-    return shutil.disk_usage(directory).free
+def _directory_problem(run: Run) -> str | None:
+    try:
+        check_directory(run.directory, run.config.make_directory)
+    except DestinationError as error:
+        return error.message
+    return None

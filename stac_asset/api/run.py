@@ -16,8 +16,10 @@ import pystac
 
 from stac_asset.clients.base import Client
 from stac_asset.clients.registry import Clients
-from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
+from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config, checked_config
 from stac_asset.destinations import LocalDestinations
+from stac_asset.destinations.directories import directory_path
+from stac_asset.destinations.space import check_space
 from stac_asset.errors import DestinationError, DownloadError, DownloadWarning, NoAssetsError
 from stac_asset.plan.file_names import FolderTemplate
 from stac_asset.plan.planner import Planner, document_name, owner_name
@@ -53,6 +55,7 @@ class Run:
 
     Raises:
         ConfigError: The configuration is invalid.
+        DestinationError: The directory is empty or not a path.
     """
 
     config: Config
@@ -76,10 +79,9 @@ class Run:
         max_concurrent_downloads: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
         stream: bool | None = None,
     ) -> None:
-        self.config = config.copy() if config is not None else Config()
-        self.config.validate()
+        self.config = checked_config(config)
         self.outcomes = []
-        self._planner = Planner(Path(directory), self.config, LOCAL_FACTS)
+        self._planner = Planner(directory_path(directory), self.config, LOCAL_FACTS)
         self.directory = self._planner.directory
         self._shared = isinstance(clients, Clients)
         self.clients = clients if isinstance(clients, Clients) else Clients(self.config, clients)
@@ -253,6 +255,9 @@ class Run:
             self.outcomes.append(entry)
             if id(entry) in owner_of:
                 outcomes[owner_of[id(entry)]].append(entry)
+        if self.config.check_free_space:
+            declared = sum(transfer.size or 0 for transfer in transfers)
+            check_space(declared, lambda: transfers, self.directory)
         async with self.open_clients(), aclosing(self._engine.run(transfers)) as arriving:
             async for outcome in arriving:
                 per_asset = outcomes_per_asset(outcome)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -38,9 +37,10 @@ def main() -> None:
         error.show()
         code = error.exit_code
     except StacAssetError as error:
+        from stac_asset.cli.names import as_typed
         from stac_asset.cli.tables import printable
 
-        click.echo(f"error: {printable(str(error))}", err=True)
+        click.echo(f"error: {printable(as_typed(str(error)))}", err=True)
         code = 1
     except OSError as error:
         # Other OSErrors are mapped where they are raised. Downloaded files stay.
@@ -71,7 +71,7 @@ def app() -> None:
 
 @app.command()
 @click.argument("href")
-@click.argument("directory", default=".", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("directory", default=".", type=click.Path(file_okay=False))
 @click.option("--file-name", help="Name of the rewritten document, relative to DIRECTORY.")
 @click.option(
     "-t",
@@ -90,7 +90,7 @@ def app() -> None:
 @config_options
 def download(
     href: str,
-    directory: Path,
+    directory: str,
     file_name: str | None,
     path_template: str | None,
     keep: bool,
@@ -101,9 +101,10 @@ def download(
 ) -> int:
     """Download the assets of HREF to DIRECTORY.
 
-    HREF is the URL or path of an item, a collection or an item collection. Use - for standard
-    input. Prints the path of the rewritten document and the number of downloaded, skipped and
-    failed assets. Existing files that are complete and valid are not downloaded again.
+    HREF is the URL or path of an item, a collection or an item collection. Item collections may
+    be JSON, newline-delimited JSON or stac-geoparquet. Use - for standard input. Prints the path of
+    the rewritten document and the number of downloaded, skipped and failed assets. Existing files
+    that are complete and valid are not downloaded again.
     """
     from stac_asset.cli import commands
 
@@ -125,8 +126,8 @@ def download(
 def info(href: str, max_concurrent_downloads: int, **options: Any) -> int:
     """List the assets of HREF, and check the source of each asset.
 
-    HREF is the URL or path of an item, a collection or an item collection. Use - for standard
-    input.
+    HREF is the URL or path of an item, a collection or an item collection. Item collections may
+    be JSON, newline-delimited JSON or stac-geoparquet. Use - for standard input.
     """
     from stac_asset.cli import commands
 
@@ -135,7 +136,7 @@ def info(href: str, max_concurrent_downloads: int, **options: Any) -> int:
 
 @app.command()
 @click.argument("href")
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("directory", type=click.Path(file_okay=False))
 @click.option("--file-name", help="Name of the rewritten document, relative to DIRECTORY.")
 @click.option(
     "-t",
@@ -146,7 +147,7 @@ def info(href: str, max_concurrent_downloads: int, **options: Any) -> int:
 @config_options
 def plan(
     href: str,
-    directory: Path,
+    directory: str,
     file_name: str | None,
     path_template: str | None,
     as_json: bool,
@@ -155,8 +156,11 @@ def plan(
 ) -> int:
     """Show the plan of a download of HREF to DIRECTORY. No file is written.
 
-    HREF is the URL or path of an item, a collection or an item collection. Use - for standard
-    input.
+    The exit code is 1 if DIRECTORY cannot be created, if the files do not fit on the disk, or if an
+    asset cannot be downloaded.
+
+    HREF is the URL or path of an item, a collection or an item collection. Item collections may
+    be JSON, newline-delimited JSON or stac-geoparquet. Use - for standard input.
     """
     from stac_asset.cli import commands
 
@@ -165,12 +169,12 @@ def plan(
 
 
 @app.command()
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("directory", type=click.Path(file_okay=False))
 @click.option(
     "--repair", is_flag=True, help="Download missing and damaged files again, from their sources."
 )
 @config_options
-def verify(directory: Path, repair: bool, max_concurrent_downloads: int, **options: Any) -> int:
+def verify(directory: str, repair: bool, max_concurrent_downloads: int, **options: Any) -> int:
     """Verify the files in DIRECTORY.
 
     The sizes and checksums of the files are compared with those in the STAC documents. Without
@@ -192,8 +196,10 @@ def _source(href: str) -> str | bytes:
 
 
 def _run(command: Coroutine[Any, Any, _T]) -> _T:
+    from stac_asset.cli.names import show_library_logs
     from stac_asset.concurrency import new_runner
     from stac_asset.notices import collect_notices
 
+    show_library_logs()
     with collect_notices(), new_runner() as runner:
         return runner.run(command)

@@ -18,8 +18,9 @@ import click
 import pystac
 from rich.filesize import decimal
 
-from stac_asset.api.dry_run import dry_run
+from stac_asset.api.dry_run import Plan, dry_run
 from stac_asset.api.run import Run
+from stac_asset.cli.names import as_typed
 from stac_asset.cli.progress import new_queue, show_progress
 from stac_asset.cli.tables import print_table, printable
 from stac_asset.clients import Clients
@@ -35,9 +36,9 @@ from stac_asset.errors import (
 from stac_asset.plan.planner import Planner, owner_name
 from stac_asset.plan.work import PlannedRun
 from stac_asset.redact import redact_href
+from stac_asset.stac.given import read_source
 from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import Stac, stac_of
-from stac_asset.stac.read import read_stac
 from stac_asset.transfer.probe import ProbeResult, probe_all
 from stac_asset.types import Downloaded, Failed, MessageQueue, Outcome, Skipped, Transfer
 
@@ -68,7 +69,7 @@ class CommandOptions:
 
 
 async def download(
-    source: str | bytes, directory: Path, config: Config, options: CommandOptions
+    source: str | bytes, directory: str, config: Config, options: CommandOptions
 ) -> int:
     """Download the assets of a document, and print the path of the rewritten document.
 
@@ -87,8 +88,8 @@ async def download(
     started = time.monotonic()
     messages = new_queue() if _has_bar(options) else None
     async with Clients(config) as clients:
-        stac = await _read(source, clients, config)
         run = Run(directory, config, messages, clients, options.limit, options.stream)
+        stac = await _read(source, clients, config)
         work = _plan(run, stac, source, options)
         failed = False
         with warnings.catch_warnings():
@@ -112,7 +113,7 @@ async def download(
         first, *_ = DownloadError(errors, total=len(run.outcomes)).message.splitlines()
         click.echo(f"{'error' if failed else 'warning'}: {first}", err=True)
         for error in errors:
-            click.echo(f"- {printable(str(error))}", err=True)
+            click.echo(f"- {printable(as_typed(str(error)))}", err=True)
     return 1 if failed else 0
 
 
@@ -159,7 +160,7 @@ async def info(source: str | bytes, config: Config, limit: int) -> int:
 
 
 async def plan(
-    source: str | bytes, directory: Path, config: Config, options: CommandOptions, as_json: bool
+    source: str | bytes, directory: str, config: Config, options: CommandOptions, as_json: bool
 ) -> int:
     """Print the plan of a download, without downloading.
 
@@ -171,32 +172,46 @@ async def plan(
         as_json: Print JSON instead of a table.
 
     Returns:
-        0
+        1 if the plan cannot be carried out, else 0. With `Config.warn`, assets that cannot be
+        downloaded are no reason.
 
     Raises:
         StacAssetError: The document cannot be read, or cannot be planned.
     """
     async with Clients(config) as clients:
-        stac = await _read(source, clients, config)
         run = Run(directory, config, clients=clients)
+        stac = await _read(source, clients, config)
         found = await dry_run(run, _plan(run, stac, source, options), options.limit)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2))
-        return 0
+        return _plan_code(found, config)
     print_table(
         ("owner", "key", "action", "client", "bytes", "path", "note"),
         (
-            (row.owner, row.key, row.action, row.client, row.size, row.path, row.note)
+            (row.owner, row.key, row.action, row.client, row.size, row.path, _note(row.note))
             for row in found.rows
         ),
     )
     click.echo(found)
-    return 0
+    for problem in found.problems:
+        click.echo(f"error: {printable(as_typed(problem))}", err=True)
+    return _plan_code(found, config)
+
+
+def _plan_code(found: Plan, config: Config) -> int:
+    """Return the exit code of a plan."""
+    if config.warn:
+        return 1 if found.directory_problem is not None or found.fits is False else 0
+    return 1 if found.problems else 0
+
+
+def _note(note: str | None) -> str | None:
+    return None if note is None else as_typed(note)
 
 
 async def _read(source: str | bytes, clients: Clients, config: Config) -> Stac:
     if isinstance(source, str):
-        return await read_stac(source, clients, config)
+        return await read_source(source, clients, config)
     try:
         document = json.loads(source)
     except (ValueError, RecursionError) as error:
@@ -255,11 +270,11 @@ def _cells(
 ) -> tuple[Any, ...]:
     """Return the client, existence, bytes, media type and note of an asset."""
     if result is None or isinstance(entry, Failed):
-        note = str(entry.error) if isinstance(entry, Failed) else None
+        note = as_typed(str(entry.error)) if isinstance(entry, Failed) else None
         return None, None, None, media_type, note
     if result.error is not None or result.stat is None:
         exists = "no" if isinstance(result.error, NotFoundError) else None
-        return result.client, exists, entry.size, media_type, result.error
+        return result.client, exists, entry.size, media_type, as_typed(str(result.error))
     size, actual = result.stat.size, result.stat.content_type
     size = size if size is not None else entry.size
     return result.client, "yes", size, media_type or actual, None

@@ -107,6 +107,7 @@ _OPTIONS: list[_Decorator[Any]] = [
     _option("s3_max_attempts", "--s3-max-attempts", type=click.IntRange(min=1), metavar="N"),
     _option("client_override", "--client", metavar="NAME"),
     _switch("allow_local_hrefs"),
+    _switch("check_free_space"),
 ]
 
 

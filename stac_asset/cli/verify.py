@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import click
 
+from stac_asset.cli.names import as_typed
 from stac_asset.cli.tables import printable
 from stac_asset.clients import Clients
 from stac_asset.config import Config
@@ -20,7 +20,7 @@ from stac_asset.verify.results import Bad
 from stac_asset.verify.run import Repairs, verify_files
 
 
-async def verify(directory: Path, config: Config, repair: bool, limit: int) -> int:
+async def verify(directory: str, config: Config, repair: bool, limit: int) -> int:
     """Verify a directory, optionally repair bad files, and print the result.
 
     Args:
@@ -58,5 +58,5 @@ async def verify(directory: Path, config: Config, repair: bool, limit: int) -> i
     if summary.error is None:
         return 0
     kind = "warning" if config.warn else "error"
-    click.echo(f"{kind}: {printable(str(summary.error))}", err=True)
+    click.echo(f"{kind}: {printable(as_typed(str(summary.error)))}", err=True)
     return 0 if config.warn else 1

@@ -28,6 +28,7 @@ from yarl import URL
 from stac_asset.clients.route_table import route
 from stac_asset.config import Config
 from stac_asset.destinations import LocalDestinations
+from stac_asset.destinations.directories import directory_path
 from stac_asset.errors import AccessError, CredentialError, NotFoundError, TokenError
 from stac_asset.hrefs import parse_href
 from stac_asset.redact import redact_href
@@ -354,7 +355,7 @@ async def download_with(
     Raises:
         StacAssetError: The download failed.
     """
-    path = Path(path).absolute()
+    path = directory_path(path, "path")
     config = (client.made_from or Config()).copy()
     config.overwrite, config.clean = True, clean
     engine = Engine(_OneClient(client), config, LocalDestinations(), messages, stream=stream)

@@ -70,8 +70,8 @@ class Clients:
         clients: The caller's own clients, in the order of precedence.
 
     Raises:
-        ConfigError: `Config.client_override` is not the name of a known client, or
-            `Config.earthdata_hosts` has an invalid host.
+        ConfigError: `Config.client_override` is not the name of a known client, `clients` is not a
+            list of clients, or `Config.earthdata_hosts` has an invalid host.
     """
 
     lock: asyncio.Lock
@@ -87,7 +87,7 @@ class Clients:
         self.lock = asyncio.Lock()
         self.clients = {}
         self.config = config
-        self._callers = list(clients or [])
+        self._callers = _checked(clients)
         self._earthdata_hosts = HostPatterns(config.earthdata_hosts)
         if config.client_override is not None:
             known = {client.name for client in self._callers} | set(_client_classes())
@@ -181,6 +181,31 @@ class Clients:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close_all()
+
+
+def _checked(clients: object) -> list[Client]:
+    """Return the `clients` of a caller as a list.
+
+    Raises:
+        ConfigError: The value is not a list of clients.
+    """
+    if clients is None:
+        return []
+    if not isinstance(clients, list | tuple):
+        raise ConfigError(
+            f"`clients` must be a list of clients, not {_kind(clients)}. Use `clients=[client]`."
+        )
+    for client in clients:
+        if not isinstance(client, Client):
+            raise ConfigError(
+                f"`clients` must contain clients, not {_kind(client)}. Create a client, for "
+                "example with `await HttpClient.from_config(config)`."
+            )
+    return list(clients)
+
+
+def _kind(value: object) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
 
 
 @cache

@@ -14,7 +14,7 @@ from stac_asset.concurrency import bounded
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
 from stac_asset.destinations.interface import BusyError, Declared, Destination, Destinations, Upload
 from stac_asset.error_mapping import mapped
-from stac_asset.errors import StacAssetError
+from stac_asset.errors import ConfigError, StacAssetError
 from stac_asset.hrefs import parse_href, source_identity
 from stac_asset.transfer.attempts import CandidateDownload, TransferContext, TransferStats
 from stac_asset.transfer.existing import declared_by, find_existing, remove_other_leftovers
@@ -62,6 +62,11 @@ class Engine:
         self._clients = clients
         self._config = config
         self._destinations = destinations
+        if not isinstance(max_concurrent_downloads, int):
+            raise ConfigError(
+                "`max_concurrent_downloads` must be an integer, not "
+                f"{type(max_concurrent_downloads).__name__}. Use for example 32."
+            )
         self._limit = max(1, max_concurrent_downloads)
         self._connect = connect or HostLimits(config).connection
         reporter = Reporter() if messages is None else Messenger(messages)

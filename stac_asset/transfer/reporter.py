@@ -6,11 +6,13 @@ of the caller. The flows have a reporter for statistics.
 
 from __future__ import annotations
 
+import inspect
 from functools import lru_cache
 from pathlib import Path
 
 from yarl import URL
 
+from stac_asset.errors import ConfigError
 from stac_asset.messages import (
     ErrorAssetDownload,
     FinishAssetDownload,
@@ -93,9 +95,17 @@ class Messenger(Reporter):
     Args:
         messages: The queue. If the queue is full, messages about written bytes are dropped, and
             other messages wait.
+
+    Raises:
+        ConfigError: The queue is not an asyncio queue.
     """
 
     def __init__(self, messages: MessageQueue) -> None:
+        if not inspect.iscoroutinefunction(getattr(messages, "put", None)):
+            raise ConfigError(
+                f"`messages` must be an `asyncio.Queue`, not {type(messages).__name__}. Use "
+                "`messages=asyncio.Queue()`."
+            )
         self._messages = messages
         self._names = lru_cache(_MAX_CACHED)(_names)
 

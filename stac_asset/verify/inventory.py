@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from stac_asset.destinations.directories import directory_path
 from stac_asset.destinations.local.part_names import is_part_name
 from stac_asset.errors import HrefError, SourceError, StacAssetError, UnsafePathError
 from stac_asset.redact import redact_href
@@ -88,8 +89,9 @@ def take_inventory(directory: str | os.PathLike[str]) -> Inventory:
 
     Raises:
         SourceError: The directory does not exist, or contains no STAC document.
+        DestinationError: The directory is empty or not a path.
     """
-    top = Path(os.path.abspath(directory))
+    top = Path(os.path.abspath(directory_path(directory)))
     root = os.path.realpath(top)
     if not os.path.isdir(root):
         raise SourceError(f"the directory {top} does not exist. Correct the path.")

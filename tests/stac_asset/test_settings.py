@@ -130,11 +130,52 @@ def test_earthdata_pat_is_fallback_for_earthdata_token(monkeypatch: pytest.Monke
     assert Config.from_env(earthdata_token=None).earthdata_token is None
 
 
-def test_unknown_variables_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STAC_ASSET_UNKNOWN", "STAC_ASSET_", "INCLUDE", "EARTHDATA_TOKEN"):
+def test_variables_of_other_programs_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("INCLUDE", "EARTHDATA_TOKEN", "STAC_ASSETS"):
         monkeypatch.setenv(name, "x")
-    write_dotenv("STAC_ASSET_UNKNOWN=1", "EXCLUDE=x", "FOO=bar", "export BAR=1")
+    monkeypatch.setenv("STAC_ASSET_UNKNOWN", "")  # Like other empty variables.
+    write_dotenv("EXCLUDE=x", "FOO=bar", "export BAR=1", "STAC_ASSET_UNKNOWN=")
     assert Config.from_env() == Config()
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("STAC_ASSET_INCLUDES", "STAC_ASSET_INCLUDE"),
+        ("stac_asset_includes", "STAC_ASSET_INCLUDE"),
+        ("STAC_ASSET_S3_REGION", "STAC_ASSET_S3_REGION_NAME"),
+        ("STAC_ASSET_CHECKSUM", "STAC_ASSET_WRITE_CHECKSUMS"),
+    ],
+)
+@pytest.mark.parametrize("source", ["environment", "dotenv"])
+def test_unknown_variable_is_refused_with_the_nearest_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, nearest: str, source: str
+) -> None:
+    if source == "environment":
+        monkeypatch.setenv(name, SECRET)
+    else:
+        write_dotenv(f"{name}={SECRET}")
+    with pytest.raises(ConfigError) as error_info:
+        Config.from_env()
+    text = str(error_info.value)
+    assert text.startswith(f"Variable `{name}` ")
+    assert ("in the file .env" in text) == (source == "dotenv")
+    assert f"The nearest name is `{nearest}" in text
+    assert SECRET not in text
+    with pytest.raises(ConfigError, match="`STAC_ASSET_"):
+        Settings.load()
+
+
+def test_unknown_variable_without_similar_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAC_ASSET_QQQ", "x")
+    with pytest.raises(ConfigError, match=r"not the name of an option\. Correct or remove"):
+        Config.from_env()
+
+
+@pytest.mark.parametrize("text", ["size", "SIZE", " Checksum "])
+def test_choices_are_read_in_any_case(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("STAC_ASSET_VERIFY_EXISTING", text)
+    assert Config.from_env().verify_existing == text.strip().lower()
 
 
 SECRET = "hunter2"
@@ -179,6 +220,8 @@ def test_error_of_invalid_argument_contains_argument_name() -> None:
         Config.from_env(earthdata_token=5)
     with pytest.raises(ConfigError, match="'nonsense' is not a configuration field"):
         Config.from_env(nonsense=1)
+    with pytest.raises(ConfigError, match=r"field\. The nearest name is `include`"):
+        Config.from_env(includes=["a"])
 
 
 def test_contradictory_fields_are_rejected_by_validate(

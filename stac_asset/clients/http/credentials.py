@@ -17,6 +17,19 @@ from yarl import URL
 from stac_asset.config import Config
 from stac_asset.errors import ConfigError
 from stac_asset.host_patterns import HostPatterns
+from stac_asset.notices import notice
+
+_OTHER_ORIGIN = (
+    "The HTTP headers were not sent, because `http_headers_hosts` names the host with another "
+    "scheme or port. Use the whole origin, such as http://example.com:8080, for"
+)
+_NOT_SENT = (
+    "The HTTP headers were not sent, because no request went to a host in `http_headers_hosts`. "
+    "Requests went to"
+)
+_NO_HEADERS = "`http_headers_hosts` has no effect, because `http_headers` is not set"
+_MAX_ORIGINS = 100
+"""Maximum number of origins to remember without the headers."""
 
 
 class Credential(Protocol):
@@ -50,22 +63,41 @@ class HostHeaders:
     Args:
         headers: The headers.
         hosts: The hosts that receive the headers.
+        from_config: Whether the headers are `Config.http_headers`. Their user is notified of
+            requests without the headers.
     """
 
-    def __init__(self, headers: Mapping[str, str], hosts: HostPatterns) -> None:
+    def __init__(
+        self, headers: Mapping[str, str], hosts: HostPatterns, from_config: bool = False
+    ) -> None:
         self._headers = dict(headers)
         self._hosts = hosts
+        self._from_config = from_config
+        self._sent = False
+        self._other_origins: set[URL] = set()
 
     async def headers(self, url: URL) -> Mapping[str, str]:
         """Return the headers for URLs on the hosts, and no headers for other URLs."""
-        return self._headers if url in self._hosts else {}
+        if url in self._hosts:
+            self._sent = True
+            return self._headers
+        if not self._from_config:
+            return {}
+        origin = url.origin()
+        if origin not in self._other_origins and len(self._other_origins) < _MAX_ORIGINS:
+            self._other_origins.add(origin)
+            if self._hosts.names_host_of(origin):
+                notice(_OTHER_ORIGIN, str(origin))
+        return {}
 
     async def renew(self, href: URL, refused: ClientResponse) -> bool:
         """Return False, because the headers are constant."""
         return False
 
     async def close(self) -> None:
-        """Do nothing: this credential has no session."""
+        """Record a notice if requests were made, and none of them to the hosts."""
+        if self._other_origins and not self._sent:
+            notice(_NOT_SENT, ", ".join(sorted(map(str, self._other_origins))))
 
 
 def basic(username: str, password: str) -> str:
@@ -128,7 +160,10 @@ async def credentials_from_config(config: Config) -> Credential:
     config.validate()
     parts: list[Credential] = []
     if config.http_headers and config.http_headers_hosts:
-        parts.append(HostHeaders(config.http_headers, HostPatterns(config.http_headers_hosts)))
+        hosts = HostPatterns(config.http_headers_hosts)
+        parts.append(HostHeaders(config.http_headers, hosts, from_config=True))
+    elif config.http_headers_hosts:
+        notice(_NO_HEADERS)
     if config.oauth2_grant is not None:
         # Imported here for import time only: aiohttp-oauth2-client imports aiohttp's web server.
         from stac_asset.clients.http.oauth2 import OAuth2Bearer

@@ -9,7 +9,7 @@ from typing import Any
 from stac_asset.clients.registry import Clients
 from stac_asset.config import Config
 from stac_asset.errors import ConfigError, SourceError, StacAssetError
-from stac_asset.hrefs import is_local, local_path, parse_href
+from stac_asset.hrefs import expand_home, is_local, local_path, parse_href
 from stac_asset.mirror.source_item import links_of
 from stac_asset.mirror.sources.interface import ItemSource
 from stac_asset.mirror.sources.item_file import ItemFile
@@ -37,6 +37,7 @@ async def open_source(href: str, clients: Clients, config: Config, scratch: Path
         ConfigError: A required setting, such as a credential, is missing.
     """
     shown = redact_href(href)[:_MAX_HREF_LENGTH]
+    href = expand_home(href)
     if is_local(href):
         href = str(local_path(href).absolute())
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,12 +16,13 @@ from prefect.client.schemas.objects import State
 from prefect_stac_asset import flows
 from prefect_stac_asset.flows import DownloadOptions
 from prefect_stac_asset.flows.parameters.destination import checked_directory
+from prefect_stac_asset.flows.reporting.report_file import report_location
 from stac_asset import Config
 from stac_asset.errors import DestinationError
 from stac_asset.testing import Origin
 from tests.support.collections import collection_document
 from tests.support.flow_inputs import put_item_collection
-from tests.support.items import make_item
+from tests.support.items import item_document, make_item
 from tests.support.prefect_reads import read_back
 
 OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2)
@@ -159,5 +161,92 @@ def test_read_only_directory_is_rejected(read_only_directory: Path) -> None:
 def test_check_creates_no_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert checked_directory("a/b", Config()) == tmp_path / "a" / "b"
-    assert checked_directory("", Config(make_directory=False)) == tmp_path
+    assert checked_directory(".", Config(make_directory=False)) == tmp_path
+    assert error_message("").startswith("`directory` is empty. ")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["tmp1a_b3c4dprefect", "prefect-flow-run-1a_b3c4d", "prefect-workspace-x-1a_b3c4d/work"],
+)
+def test_relative_directory_in_a_folder_that_prefect_deletes_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    (working := tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(working)
+    for directory in ("data", ".", "./a/b"):
+        assert error_message(directory) == (
+            f"`directory` '{directory}' is relative, and the working directory of the run is a "
+            "temporary folder, so its files would be lost. Set `directory` to an absolute path, or "
+            "set `working_dir` of the work pool."
+        )
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for directory in (str(working / "data"), "~/data", (tmp_path / "data").as_uri()):
+        assert checked_directory(directory, Config()).is_absolute()
+    with pytest.raises(DestinationError, match=r"^`report` 'rows' is relative"):
+        report_location("rows")
+
+
+def test_relative_directory_of_a_worker_in_the_temporary_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (scratch := tmp_path / "tmp1a_b3c4d").mkdir()
+    (chosen := scratch / "chosen").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for working, is_refused in ((tmp_path, True), (scratch, True), (chosen, False)):
+        monkeypatch.chdir(working)
+        monkeypatch.delenv("PREFECT__FLOW_RUN_ID", raising=False)
+        assert checked_directory("data", Config()) == working / "data"
+        monkeypatch.setenv("PREFECT__FLOW_RUN_ID", "1")
+        if is_refused:
+            assert "temporary folder" in error_message("data")
+        else:
+            assert checked_directory("data", Config()) == working / "data"
+
+
+async def test_verify_refuses_relative_directory_in_a_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (working := tmp_path / "tmp1a_b3c4dprefect").mkdir()
+    monkeypatch.chdir(working)
+    state: State[Any] = await flows.verify("data", return_state=True)  # type: ignore
+    assert "`directory` 'data' is relative" in str(state.message)
+
+
+@pytest.mark.parametrize("name", ["item", "mirror"])
+async def test_environment_of_a_run_is_checked(
+    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("STAC_ASSET_INCLUDES", "a")
+    state = await run_flow(name, origin, str(tmp_path / "data"))
+    assert "The nearest name is `STAC_ASSET_INCLUDE`" in str(state.message)
+    assert origin.requests == []
+    monkeypatch.delenv("STAC_ASSET_INCLUDES")
+    monkeypatch.setenv("STAC_ASSET_INCLUDE", "b")
+    result = await (await run_flow(name, origin, str(tmp_path / "data"))).aresult()
+    assert result.downloaded > 0
+    [notice] = [line for line in result.notices if "environment" in line]
+    assert notice.endswith("Set `options` instead of: STAC_ASSET_INCLUDE")
+    assert notice in str(state.message) or notice in json.dumps(result.notices)
+
+
+@pytest.mark.parametrize("name", ["item", "item collection", "mirror"])
+async def test_files_that_do_not_fit_are_refused_before_any_task(
+    origin: Origin, tmp_path: Path, name: str
+) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    documents = [item_document(origin, "a", name=name) for name in ("one", "two")]
+    for document in documents:
+        document["assets"]["a"]["file:size"] = free // 2 + 2**24
+    document = documents[0]
+    document["assets"]["b"] = dict(document["assets"]["a"], href=origin.href("/b.tif"))
+    if name != "item":
+        document = {"type": "FeatureCollection", "features": documents}
+    href = origin.put("/sizes.json", json.dumps(document).encode())
+    state = await FLOWS[name](href, str(tmp_path / "data"), return_state=True)  # type: ignore
+    await read_back(state, 0)
+    error = await state.aresult(raise_on_failure=False)
+    assert isinstance(error, DestinationError)
+    assert "bytes are free in directory" in str(error)
+    assert origin.gets("*.tif") == []

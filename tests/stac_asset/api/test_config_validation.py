@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from stac_asset import (
     CannotIncludeAndExclude,
     Config,
     ConfigError,
+    ErrorStrategy,
+    FileNameStrategy,
+    HttpClient,
     download_item,
 )
 from stac_asset.testing import Origin
@@ -75,6 +79,74 @@ async def test_invalid_config_is_rejected(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not a known client"):
         await call(Config(client_override="nonsense"))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", calls(Path()))
+async def test_config_of_another_type_is_rejected(name: str, tmp_path: Path) -> None:
+    wrong: Any = {"include": ["a"]}
+    with pytest.raises(ConfigError, match=r"^`config` must be a `Config`, not dict\. Use "):
+        await calls(tmp_path)[name](wrong)
+
+
+@pytest.mark.parametrize("text", ["KEY", "key", " Key "])
+def test_choices_of_config_are_accepted_as_text_in_any_case(text: str) -> None:
+    values: dict[str, Any] = {
+        "file_name_strategy": text,
+        "error_strategy": "keep",
+        "verify_existing": "SIZE",
+        "s3_retry_mode": "Standard",
+    }
+    config = Config(**values)
+    config.validate()
+    assert config.file_name_strategy is FileNameStrategy.KEY
+    assert config.error_strategy is ErrorStrategy.KEEP
+    assert (config.verify_existing, config.s3_retry_mode) == ("size", "standard")
+    later = Config()
+    later.file_name_strategy = values["file_name_strategy"]
+    assert later.file_name_strategy is FileNameStrategy.KEY
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [
+        ("file_name_strategy", "KEYS", "`file_name_strategy` must be FILE_NAME or KEY, not 'KEYS'"),
+        ("file_name_strategy", 2, "`file_name_strategy` must be FILE_NAME or KEY, not int"),
+        ("verify_existing", "all", "`verify_existing` must be size or checksum or none, not 'all'"),
+        ("include", "B04", "`include` is not valid: Input should be a valid list, not str"),
+        ("include", [4], "`include.0` is not valid: Input should be a valid string"),
+        ("overwrite", "yes", "`overwrite` is not valid: Input should be a valid boolean, not str"),
+    ],
+)
+def test_wrong_type_of_field_is_rejected_in_one_sentence(field: str, value: Any, text: str) -> None:
+    with pytest.raises(ConfigError) as error_info:
+        Config(**{field: value}).validate()
+    assert str(error_info.value) == text
+
+
+def test_misspelt_field_is_rejected_with_the_nearest_name() -> None:
+    config: Any = Config()
+    with pytest.raises(ConfigError, match=r"no field `includes`\. The nearest name is `include`"):
+        config.includes = ["a"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"clients": HttpClient}, "`clients` must be a list of clients, not the class HttpClient"),
+        ({"clients": {"http": 1}}, "`clients` must be a list of clients, not dict"),
+        ({"clients": [HttpClient]}, "`clients` must contain clients, not the class HttpClient"),
+        ({"clients": ["http"]}, "`clients` must contain clients, not str"),
+        ({"messages": []}, "`messages` must be an `asyncio.Queue`, not list"),
+        ({"messages": queue.Queue()}, "`messages` must be an `asyncio.Queue`, not Queue"),
+        ({"max_concurrent_downloads": "5"}, "`max_concurrent_downloads` must be an integer"),
+    ],
+)
+async def test_wrong_kind_of_argument_is_rejected_in_one_sentence(
+    tmp_path: Path, arguments: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(ConfigError) as error_info:
+        await download_item(pystac.Item.from_dict(ITEM), tmp_path, **arguments)
+    assert str(error_info.value).startswith(text)
 
 
 def test_all_functions_with_config_parameter_are_covered() -> None:

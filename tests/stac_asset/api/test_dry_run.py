@@ -232,6 +232,7 @@ async def test_totals_are_available_as_text_and_json(
         "unknown": 1,
         "free": plan.free,
         "fits": None,
+        "problems": ["1 of 4 assets cannot be downloaded. Their notes give the reasons."],
     }
     assert [(row["key"], row["action"], row["size"]) for row in rows] == [
         ("a", "download", 1500),

@@ -72,8 +72,8 @@ def test_include_without_matching_asset_is_reported(origin: Origin, tmp_path: Pa
     href = make_item(origin, "a", "b")
     line = read_single_error(run_command("download", href, "-i", "typo", "-i", "other"))
     assert line == (
-        f"error: '{href}': `include` selects no asset: no asset has the key 'typo', 'other'; "
-        "existing keys are 'a', 'b'. Correct `include`."
+        f"error: '{href}': `--include` selects no asset: no asset has the key 'typo', 'other'; "
+        "existing keys are 'a', 'b'. Correct `--include`."
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -87,7 +87,7 @@ def test_source_document_is_not_replaced(origin: Origin, tmp_path: Path, kind: s
         document, name = {"type": "FeatureCollection", "features": [document]}, "items.json"
     (tmp_path / name).write_text(before := json.dumps(document))
     line = read_single_error(run_command("download", name, "--file-name", name, "-i", "a"))
-    assert "the new document would replace this file. Choose another `directory`" in line
+    assert "the new document would replace this file. Choose another `DIRECTORY`" in line
     assert (tmp_path / name).read_text() == before
     assert [path.name for path in tmp_path.iterdir()] == [name]
 

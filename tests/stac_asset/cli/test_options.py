@@ -61,17 +61,16 @@ def test_contradictory_or_invalid_options_are_rejected(
     origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     href = make_item(origin, "a")
-    assert "`include` and `exclude`" in read_single_error(
+    assert "`--include` and `--exclude`" in read_single_error(
         run_command("download", href, "-i", "a", "-x", "b")
     )
-    assert "`warn` and `fail_fast`" in read_single_error(
+    assert "`--warn` and `--fail-fast`" in read_single_error(
         run_command("download", href, "--warn", "--fail-fast")
     )
     line = read_single_error(run_command("download", href, "-t", "${id}"))
-    assert f"`path_template` is only for item collections, and '{href}' is not" in line
-    assert "'nonsense' is not a known client" in read_single_error(
-        run_command("download", href, "--client", "nonsense")
-    )
+    assert f"`--path-template` is only for item collections, and '{href}' is not" in line
+    line = read_single_error(run_command("download", href, "--client", "nonsense"))
+    assert line.startswith("error: `--client` 'nonsense' is not a known client. Set `--client` to ")
     monkeypatch.setenv("STAC_ASSET_S3_MAX_ATTEMPTS", "many")
     assert "STAC_ASSET_S3_MAX_ATTEMPTS" in read_single_error(run_command("download", href))
     assert list(tmp_path.iterdir()) == []

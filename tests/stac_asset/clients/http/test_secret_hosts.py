@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from stac_asset import Config, HttpClient
+from stac_asset.clients import Clients
 from stac_asset.errors import ConfigError, TokenError
+from stac_asset.notices import collect_notices
 from stac_asset.testing import Origin, Redirect
 from tests.stac_asset.clients.http.conftest import MakeConfig
 from tests.support.client_reads import read_bytes
@@ -136,3 +138,36 @@ async def test_token_replaces_authorization_header(
         async with await HttpClient.from_config(config) as client:
             assert await read_bytes(client, f"{server.url}/a.tif") == b"pixels"
         assert server.files[-1][0].headers["x-api-key"] == "key"
+
+
+async def read_with_headers(href: str, *hosts: str) -> list[str]:
+    """Read an href with configured headers for hosts, and return the notices."""
+    config = Config(http_headers={"Authorization": "Bearer s3same"}, http_headers_hosts=list(hosts))
+    with collect_notices() as notices:
+        async with Clients(config) as clients:
+            await read_bytes(await clients.get_client(href), href)
+    return notices.lines()
+
+
+async def test_withheld_headers_are_reported_with_the_origin(origin: Origin) -> None:
+    origin.put("/a.tif", b"data")
+    for host in ("127.0.0.1", "https://127.0.0.1", "http://127.0.0.1:1"):
+        with_other_scheme, not_sent = await read_with_headers(origin.href("/a.tif"), host)
+        assert "The HTTP headers were not sent, because `http_headers_hosts` names" in (
+            with_other_scheme
+        )
+        assert with_other_scheme.endswith(f": {origin.url}")
+        assert "no request went to a host in `http_headers_hosts`" in not_sent
+    [not_sent] = await read_with_headers(origin.href("/a.tif"), "example.com")
+    assert not_sent.endswith(f"Requests went to: {origin.url}")
+    assert not any("authorization" in request.headers for request in origin.requests)
+    assert await read_with_headers(origin.href("/a.tif"), origin.url, "example.com") == []
+    assert origin.requests[-1].headers["authorization"] == "Bearer s3same"
+
+
+async def test_hosts_without_headers_are_reported() -> None:
+    with collect_notices() as notices:
+        client = await HttpClient.from_config(Config(http_headers_hosts=["example.com"]))
+        await client.close()
+    [line] = notices.lines()
+    assert line.startswith("`http_headers_hosts` has no effect")

@@ -1,0 +1,171 @@
+"""Internal: read the STAC object that a caller passed: an href, a path, JSON text, or a document.
+
+The public functions and the command line use this module. Files of items, which are
+newline-delimited JSON or stac-geoparquet, become an item collection in memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeAlias, TypeVar
+
+import pystac
+
+from stac_asset.config import Config
+from stac_asset.errors import SourceError, StacAssetError
+from stac_asset.hrefs import expand_home, is_local, local_path, parse_href
+from stac_asset.redact import redact_href
+from stac_asset.stac.item_files import is_item_stream, read_items
+from stac_asset.stac.parse import Stac, stac_of
+from stac_asset.stac.read import read_bytes, read_stac
+from stac_asset.transfer.interface import Sources
+from stac_asset.types import PathLikeObject
+
+_T = TypeVar("_T", pystac.Item, pystac.Collection, pystac.ItemCollection)
+
+Document: TypeAlias = Mapping[str, Any]
+"""A parsed STAC document."""
+
+ItemLike: TypeAlias = pystac.Item | PathLikeObject | Document
+"""An item, or the href, path, JSON text or document of an item."""
+
+CollectionLike: TypeAlias = pystac.Collection | PathLikeObject | Document
+"""A collection, or the href, path, JSON text or document of a collection."""
+
+ItemCollectionLike: TypeAlias = (
+    pystac.ItemCollection | Iterable[pystac.Item | Document] | PathLikeObject | Document
+)
+"""An item collection, a list of items, or the href, path, JSON text or document of items."""
+
+_INSTRUCTIONS: dict[type, str] = {
+    pystac.Item: "Use `{verb}_item`.",
+    pystac.Collection: "Use `{verb}_collection`, or `{verb}_item_collection` for its items.",
+    pystac.ItemCollection: "Use `{verb}_item_collection`.",
+    pystac.Catalog: "Catalogs have no assets: use `{verb}_item_collection` for their items.",
+    pystac.Asset: "Use `download_asset`.",
+}
+"""What to do with each type that another function expects."""
+
+
+async def read_source(source: str, clients: Sources, config: Config) -> Stac:
+    """Read an item, a collection, an item collection, or a file of items.
+
+    Args:
+        source: A URL or a local path. `~` at the start of a path is the home directory. The suffix
+            selects newline-delimited JSON or stac-geoparquet.
+        clients: The clients of the run.
+        config: Retries and timeouts.
+
+    Raises:
+        SourceError: The document cannot be read, or is not valid STAC.
+        ConfigError: The file is stac-geoparquet, and the `geoparquet` extra is not installed.
+    """
+    source = expand_home(source)
+    try:
+        suffix = PurePosixPath(parse_href(source).path).suffix
+    except StacAssetError as error:
+        raise SourceError(f"'{redact_href(source)}' cannot be read: {error}") from error
+    if not is_item_stream(suffix):
+        return await read_stac(source, clients, config)
+    name = redact_href(source)
+    if is_local(source):
+        path = local_path(source).absolute()
+        return _collection(path, str(path), name)
+    try:
+        data = await read_bytes(source, clients, config)
+    except StacAssetError as error:
+        raise SourceError(f"'{name}' cannot be read: {error}") from error
+    with tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch:
+        path = Path(scratch, f"source{suffix}")
+        path.write_bytes(data)
+        return _collection(path, source, name)
+
+
+async def read_given(
+    given: object, kind: type[_T], parameter: str, verb: str, clients: Sources, config: Config
+) -> tuple[_T, str | None]:
+    """Return the object that a caller passed, as an object of a type.
+
+    Args:
+        given: The object, or an href, a path, JSON text or a document of such an object. For item
+            collections, also an iterable of items or documents.
+        kind: The type that the function accepts.
+        parameter: The name of the parameter, for errors.
+        verb: The start of the names of functions that accept other types, such as "download".
+        clients: The clients of the run.
+        config: Retries and timeouts.
+
+    Returns:
+        The object, and the href that the object was read from, if any.
+
+    Raises:
+        SourceError: The object cannot be read, or is of another type. The message names the
+            function for this type.
+    """
+    if isinstance(given, kind):
+        return given, None
+    found: object = given
+    href: str | None = None
+    if isinstance(given, Mapping):
+        found = stac_of(dict(given), None, parameter)
+    elif isinstance(given, str) and given.lstrip()[:1] in ("{", "["):
+        found = _parsed(given, parameter)
+    elif isinstance(given, str | os.PathLike):
+        href = expand_home(os.fsdecode(given))
+        found = await read_source(href, clients, config)
+    elif kind is pystac.ItemCollection and _is_list(given):
+        found = _item_collection(given, parameter)
+    if isinstance(found, kind):
+        return found, href
+    shown = f"'{redact_href(href)[:200]}'" if href is not None else f"`{parameter}`"
+    hint = next(
+        (
+            text.format(verb=verb)
+            for type_, text in _INSTRUCTIONS.items()
+            if isinstance(found, type_)
+        ),
+        f"Pass a pystac {kind.__name__}, an href, a path, or the document as a dictionary.",
+    )
+    raise SourceError(
+        f"{shown} is of type {_name(found)}, but must be of type {kind.__name__}. {hint}"
+    )
+
+
+def _parsed(text: str, parameter: str) -> Stac:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"`{parameter}` is not valid JSON: {error}") from None
+    return stac_of(document, None, parameter)
+
+
+def _collection(path: Path, base: str, name: str) -> Stac:
+    document = {"type": "FeatureCollection", "features": list(read_items(path, name))}
+    return stac_of(document, base, name)
+
+
+def _is_list(given: object) -> bool:
+    return isinstance(given, Iterable) and not isinstance(given, pystac.STACObject | bytes)
+
+
+def _item_collection(given: Any, parameter: str) -> pystac.ItemCollection:
+    """Return the item collection of an iterable of items or documents."""
+    items = []
+    for number, one in enumerate(given):
+        if isinstance(one, Mapping):
+            one = stac_of(dict(one), None, f"{parameter}[{number}]")
+        if not isinstance(one, pystac.Item):
+            raise SourceError(
+                f"`{parameter}[{number}]` is of type {_name(one)}, but must be an Item. Pass items "
+                "or documents of items, or the href of an item collection."
+            )
+        items.append(one)
+    return pystac.ItemCollection(items, clone_items=False)
+
+
+def _name(found: object) -> str:
+    return "None" if found is None else type(found).__name__
