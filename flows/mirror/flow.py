@@ -160,6 +160,7 @@ class _Run:
         async for prepared in self._mirror.choose(self._limits):
             self._counts.add(prepared)
             plan.add(prepared)
+        plan.add_metadata_updates(self._mirror.metadata_updates)
         plan.add_removed(self._mirror.removed, self._on_removed)
         result = self._result(_empty_result(self._mirror, self._started), dry_run=True)
         await plan.write(result.summary())
@@ -250,12 +251,12 @@ class _Run:
                 "`max_bytes` to mirror them.",
                 self._limits.too_large,
             )
-        removed = len(self._mirror.removed)
-        return self._counts.result(base, self._mirror.changes, self._limits, removed, dry_run)
+        return self._counts.result(base, self._mirror, self._limits, dry_run)
 
 
 def _has_no_changes(result: SyncResult) -> bool:
-    return not (result.new or result.changed or result.again or result.left or result.removed)
+    items = result.new or result.changed or result.again or result.left or result.removed
+    return not (items or result.metadata_updated or result.collections_updated)
 
 
 def _unit(number: int, prepared: Prepared) -> Unit:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from prefect.artifacts import TableArtifact
 
 from prefect_stac_asset.flows.reporting.result import DownloadResult
-from stac_asset.mirror.changes import ChangeSet, Reason
+from stac_asset.mirror.changes import Reason
 from stac_asset.mirror.planning import Prepared
+from stac_asset.mirror.run import Mirror
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.source_item import Key
 
@@ -35,6 +36,13 @@ class SyncResult(DownloadResult):
     again: int
     """Number of items that were retried because of earlier failures or missing files."""
 
+    metadata_updated: int = 0
+    """Number of items whose documents were updated without a download, because only their metadata
+    changed in the source."""
+
+    collections_updated: int = 0
+    """Number of collections whose documents changed in the source. Always 0 in a dry run."""
+
     unchanged: int
     """Number of items that are complete in the mirror and unchanged in the source."""
 
@@ -55,6 +63,7 @@ class SyncResult(DownloadResult):
         """Return the counts as a phrase."""
         text = f"{self.found:,} items found: {self.new:,} new, {self.changed:,} changed"
         for count, name in (
+            (self.metadata_updated, "with updated metadata"),
             (self.again, "retried"),
             (self.unchanged, "unchanged"),
             (self.left, "left for the next run"),
@@ -62,6 +71,9 @@ class SyncResult(DownloadResult):
             (self.failed_items, "failed"),
         ):
             text += f", {count:,} {name}" if count else ""
+        if self.collections_updated:
+            plural = "s" if self.collections_updated > 1 else ""
+            text += f", {self.collections_updated:,} collection{plural} updated"
         return f"{text}; dry run" if self.dry_run else f"{text}; {super().summary()}"
 
 
@@ -83,31 +95,31 @@ class Counts:
     def result(
         self,
         base: DownloadResult,
-        changes: ChangeSet,
+        mirror: Mirror,
         limits: RunSizeLimits,
-        removed: int,
         dry_run: bool,
     ) -> SyncResult:
         """Return the result of the run.
 
         Args:
             base: The result with the counts of assets.
-            changes: The changes since the last run.
+            mirror: The run of the mirror.
             limits: The limits of the run, with the number of items left for the next run.
-            removed: The number of items removed from the source.
             dry_run: Whether the run was a dry run.
         """
-        reasons = self._reasons
+        reasons, changes = self._reasons, mirror.changes
         return SyncResult(
             **base.model_dump(),
             found=changes.found,
             new=reasons[Reason.NEW],
             changed=reasons[Reason.CHANGED] + reasons[Reason.RESTORED],
             again=reasons[Reason.RETRY] + reasons[Reason.FILES_MISSING],
+            metadata_updated=len(mirror.metadata_updates),
+            collections_updated=mirror.changed_collections,
             unchanged=changes.unchanged,
             failed_items=self.failed,
             left=limits.left,
-            removed=removed,
+            removed=len(mirror.removed),
             dry_run=dry_run,
         )
 
@@ -128,6 +140,15 @@ class SyncPlan:
         missing = prepared.missing
         sizes = [transfer.size for transfer in missing]
         self._add(prepared.wanted.key, prepared.wanted.reason.value, len(missing), sizes)
+
+    def add_metadata_updates(self, keys: Iterable[Key]) -> None:
+        """Add items whose documents would be updated without a download.
+
+        Args:
+            keys: The items.
+        """
+        for key in keys:
+            self._add(key, Reason.METADATA.value, 0, [])
 
     def add_removed(self, keys: Iterable[Key], action: str) -> None:
         """Add items that were removed from the source.

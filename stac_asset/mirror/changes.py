@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import IO
@@ -28,6 +28,8 @@ class Reason(StrEnum):
     RETRY = "failed before"
     FILES_MISSING = "files missing"
     RESTORED = "back in the source"
+    METADATA = "metadata changed"
+    """Only the document changed. No asset is downloaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,9 @@ class ChangeSet:
     duplicates: int = 0
     """Number of items that the source returned again. The first document counts."""
 
+    other_metadata: list[WantedItem] = field(default_factory=list)
+    """Items with complete files, and with metadata that differs or that was not recorded."""
+
     _first_attempts: list[WantedItem] = field(default_factory=list)
     _retries: list[WantedItem] = field(default_factory=list)
 
@@ -98,6 +103,9 @@ class ChangeSet:
             self.unchanged += 1
             return
         wanted = WantedItem(key, reason, version, self._store(item))
+        if reason is Reason.METADATA:
+            self.other_metadata.append(wanted)
+            return
         (self._retries if reason is Reason.RETRY else self._first_attempts).append(wanted)
 
     @property
@@ -120,7 +128,7 @@ class ChangeSet:
         base, etag, document = json.loads(self.documents.readline())
         return SourceDocument(document, base, etag)
 
-    def unseen(self, criteria: Criteria, source: str) -> Iterator[Key]:
+    def unseen(self, criteria: Criteria, source: str, former: Collection[str]) -> Iterator[Key]:
         """Yield the incomplete items of the mirror that this search did not find.
 
         These items can be older than the time window of the search.
@@ -128,10 +136,14 @@ class ChangeSet:
         Args:
             criteria: The search criteria.
             source: The unsigned href of the source.
+            former: Former hrefs of the source.
         """
         search = criteria.digest(source)
         for key, started in self.state.started.items():
-            if key not in self.seen and started.search == search:
+            is_same = started.search == search or (
+                started.source in former and criteria.matches_ids(*key)
+            )
+            if key not in self.seen and is_same:
                 yield key
         for key, row in self.state.rows.items():
             is_incomplete = (row.failed or row.missing_files) and not row.removed
@@ -139,11 +151,23 @@ class ChangeSet:
                 is_incomplete
                 and key not in self.seen
                 and key not in self.state.started
-                and row.source == source
+                and (row.source == source or row.source in former)
                 and criteria.matches_ids(*key)
                 and criteria.covers(row.bbox)
             ):
                 yield key
+
+    def unfinished(self, sources: Collection[str]) -> set[Key]:
+        """Return the incomplete items of all searches of a source that this run has not found.
+
+        Args:
+            sources: The unsigned hrefs of the source, including former ones.
+        """
+        return {
+            key
+            for key, started in self.state.started.items()
+            if key not in self.seen and started.source in sources
+        }
 
     def _reason(self, key: Key, version: Version) -> Reason | None:
         """Return why to download an item. None means that the item is up to date."""
@@ -156,7 +180,9 @@ class ChangeSet:
             return Reason.RESTORED
         if row.failed:
             return Reason.RETRY
-        return Reason.FILES_MISSING if row.missing_files else None
+        if row.missing_files:
+            return Reason.FILES_MISSING
+        return None if version.has_same_metadata(row.version) else Reason.METADATA
 
     def _has_changed(self, row: IndexRow, version: Version) -> bool:
         removed_assets = row.version.assets.keys() - version.assets.keys()
@@ -165,7 +191,7 @@ class ChangeSet:
     def _failed_before(self, key: Key, version: Version) -> bool:
         """Return whether an earlier run failed to download the same version of an item."""
         started = self.state.started.get(key)
-        return started is not None and started.failed and started.version == version
+        return started is not None and started.failed and version.is_included_in(started.version)
 
     def _store(self, item: SourceDocument) -> int:
         """Append a document to the file of documents, and return the position in bytes."""

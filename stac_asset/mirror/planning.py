@@ -67,6 +67,11 @@ class Prepared:
         return {name: key for (parent, name), key in paths if parent == folder}
 
     @property
+    def errors(self) -> list[Exception]:
+        """Errors of the item, or of assets that cannot be planned."""
+        return [entry.error for entry in self.planned if isinstance(entry, Failed)]
+
+    @property
     def missing(self) -> list[Transfer]:
         """Transfers of files that are missing or must be replaced."""
         return [
@@ -154,11 +159,12 @@ def _is_file_of_version(transfer: Transfer, changes: ChangeSet, wanted: WantedIt
     If the item itself changed, an unchanged href is not sufficient.
     """
     key, row = transfer.key, changes.state.rows.get(wanted.key)
-    digest = wanted.version.assets.get(key)
     if row is not None and key not in row.failed and key not in row.missing_files:
-        is_same = digest is not None and row.version.assets.get(key) == digest
+        name, _ = row.files.get(key, ("", None))
+        has_name = any(os.path.basename(found.path) == name for found in transfer.candidates)
+        is_same = has_name and wanted.version.has_same_asset(key, row.version)
         has_checksum = Multihash.parse(transfer.checksum) is not None
-        if is_same and (has_checksum or wanted.version.has_same_metadata(row.version)):
+        if is_same and (has_checksum or wanted.version.has_same_age(row.version)):
             return True
     started = changes.state.started.get(wanted.key)
     if started is None or not is_same_download(started, wanted):

@@ -28,6 +28,8 @@ from stac_asset.concurrency import in_thread
 from stac_asset.config import Config
 from stac_asset.errors import SourceError, StacAssetError
 from stac_asset.mirror.changes import ChangeSet, WantedItem
+from stac_asset.mirror.former_sources import former_sources, still_at
+from stac_asset.mirror.metadata_updates import MetadataUpdates
 from stac_asset.mirror.output import removal
 from stac_asset.mirror.output.catalog import check_directory, write_catalog
 from stac_asset.mirror.output.item_documents import should_write, write_item
@@ -96,15 +98,24 @@ class Mirror:
         self._source_href = unsigned_href(source.href).rstrip("/")
         self._search = criteria.digest(self._source_href)
         self._state = MirrorState()
-        self._started = StartedItems(self.directory, self._state, self._search)
+        self._started = StartedItems(self.directory, self._state, self._search, self._source_href)
         self._chosen: list[WantedItem] = []
         self._planned_files: dict[Key, frozenset[str]] = {}
         self._limits = RunSizeLimits()
         self._removed: list[Key] = []
         self._changed = False
+        self.changed_collections = 0
+        """Number of collections that changed at the source, after `finish`."""
         self._collections_before: set[str] = set()
+        self._former: set[str] = set()
+        """Former hrefs of the source."""
         self._abandoned: set[Key] = set()
         """Incomplete items that the source no longer has."""
+
+    @property
+    def metadata_updates(self) -> list[Key]:
+        """Items with changed metadata and unchanged assets, after `find_changes`."""
+        return [wanted.key for wanted in self._metadata.items]
 
     @property
     def removed(self) -> list[Key]:
@@ -137,7 +148,7 @@ class Mirror:
         """
         check_directory(self.directory)
         self._state = await in_thread(read_state, self.directory, self._config)
-        self._started = StartedItems(self.directory, self._state, self._search)
+        self._started = StartedItems(self.directory, self._state, self._search, self._source_href)
         self._collections_before = {
             key.collection for key in self._state.rows if key.collection is not None
         }
@@ -155,17 +166,21 @@ class Mirror:
             notice(_INCOMPLETE)
         if not (self.changes.found or self._state.rows or self._source.errors):
             notice(self._nothing_found())
-        unseen = set(self.changes.unseen(self._criteria, self._source_href))
+        self._former = former_sources(self.changes, self._source_href)
+        unseen = set(self.changes.unseen(self._criteria, self._source_href, self._former))
         async for item in self._source.items_by_id(unseen):
             self.changes.add(item)
         if self._source.is_complete:
-            absent = unseen - self.changes.seen - self._source.undecided
-            self._abandoned = absent & self._state.started.keys()
+            await self._find_abandoned(unseen - self._source.undecided)
         nothing_fits = selection.report()
         if nothing_fits is not None:
             if self.changes.wanted:
                 raise nothing_fits
             notice(nothing_fits.message)
+        self._metadata = MetadataUpdates(
+            self.directory, self.changes, self._config, self._source_href
+        )
+        await in_thread(self._metadata.find)
 
     async def find_removed(self, marked: bool) -> None:
         """Determine which items have left the source.
@@ -178,10 +193,31 @@ class Mirror:
         """
         if not self._source.is_complete or not self.changes.found_by_search:
             return
+        sources = {self._source_href} | self._former
         missing = removal.missing_from_search(
-            self.changes, self._criteria, self.window, self._source_href, marked
+            self.changes, self._criteria, self.window, sources, marked
         )
-        self._removed = await removal.removed_from_source(missing, self._source)
+        gone = await removal.removed_from_source(missing, self._source)
+        for source in self._former:
+            keys = {key for key in gone if self._state.rows[key].source == source}
+            if keys:
+                there = await still_at(source, keys, self._clients, self._config)
+                gone = [key for key in gone if key not in there]
+        self._removed = gone
+
+    async def _find_abandoned(self, requested: set[Key]) -> None:
+        """Determine which incomplete items have left the source.
+
+        Args:
+            requested: Items that were requested by id, with a definite answer.
+
+        Raises:
+            SourceError: The request for the items failed.
+        """
+        others = self.changes.unfinished({self._source_href} | self._former) - requested
+        gone = requested - self.changes.seen
+        gone.update(await removal.removed_from_source(others, self._source))
+        self._abandoned = gone & self._state.started.keys()
 
     async def choose(self, limits: RunSizeLimits) -> AsyncIterator[Prepared]:
         """Yield the items that this run downloads within the limits.
@@ -204,7 +240,9 @@ class Mirror:
                 yield prepared
 
     async def begin(self) -> None:
-        """Write the list of chosen items, so that the next run completes a run that is killed.
+        """Write the list of chosen items, and the documents of items with changed metadata.
+
+        With the list, the next run completes a run that is killed.
 
         Raises:
             DestinationError: The list cannot be written.
@@ -219,6 +257,7 @@ class Mirror:
             # Until a run has mirrored all found items, later windows start here or earlier.
             first = dataclasses.replace(self._criteria, overlap="0 days").window(self._now)
             await self._save_searched(first.start)
+        await in_thread(self._metadata.write)
 
     def prepared(self) -> Iterator[Prepared]:
         """Yield the chosen items with the planned transfers of assets."""
@@ -273,7 +312,7 @@ class Mirror:
         rows = list(self._state.rows.values())
         if not rows and not self._changed:
             return
-        written = await in_thread(
+        catalog = await in_thread(
             write_catalog,
             self.directory,
             rows,
@@ -281,7 +320,13 @@ class Mirror:
             await self._read_collections(),
             self._collections_before,
         )
-        if self._changed or written or self._state.documents_read:
+        self.changed_collections = catalog.collections
+        for key in self.changes.seen & self._state.rows.keys():
+            if self._state.rows[key].source != self._source_href:
+                self._state.rows[key].source = self._source_href
+                self._changed = True
+        changed = self._changed or self._metadata.rows_changed
+        if changed or catalog.written or self._state.documents_read:
             await in_thread(write_index, self.directory, rows)
 
     async def finish(self, on_removed: OnRemoved) -> None:
@@ -328,14 +373,14 @@ class Mirror:
 
     async def _read_collections(self) -> dict[str, SourceDocument]:
         """Return the source's documents of the collections of this run."""
-        names = set(self._criteria.collections)
-        names |= {item.key.collection for item in self._chosen if item.key.collection is not None}
+        found = self.changes.seen & self._state.rows.keys()
+        names = {key.collection for key in found if key.collection is not None}
         collections = {}
-        for name in sorted(names):
+        for name in sorted(names.union(self._criteria.collections)):
             try:
                 collection = await self._source.collection(name)
             except SourceError as error:
-                logger.warning("Collection '%s' is not updated: %s", name, error)
+                notice("Collections are not updated", f"collection '{name}': {error}")
                 continue
             if collection is not None:
                 collections[name] = collection

@@ -28,12 +28,14 @@ class StartedItems:
         directory: The absolute path of the mirror.
         state: State of the mirror. Its list of started items is changed.
         search: Digest of the search.
+        source: The unsigned href of the source.
     """
 
-    def __init__(self, directory: Path, state: MirrorState, search: str) -> None:
+    def __init__(self, directory: Path, state: MirrorState, search: str, source: str) -> None:
         self._directory = directory
         self._state = state
         self._search = search
+        self._source = source
         self._new: set[Key] = set()
         """Items without a document that this run downloads."""
 
@@ -70,6 +72,7 @@ class StartedItems:
                 wanted.version,
                 before.since if before is not None and same else since,
                 self._search,
+                self._source,
                 files=files,
             )
             if wanted.key not in self._state.rows:

@@ -53,6 +53,11 @@ class MirrorRun:
         return {key.id for key in self.mirror.removed}
 
     @property
+    def metadata_ids(self) -> set[str]:
+        """Ids of the items with metadata updates."""
+        return {key.id for key in self.mirror.metadata_updates}
+
+    @property
     def found_ids(self) -> set[str]:
         """Ids of the items in the search results."""
         return {key.id for key in self.mirror.changes.seen}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,24 @@ _JSON, _GEOJSON = "application/json", "application/geo+json"
 _STAC_VERSION = "1.1.0"
 
 
+@dataclass(frozen=True, slots=True)
+class CatalogChanges:
+    """Numbers of documents that `write_catalog` wrote."""
+
+    written: int
+    """Number of documents written."""
+
+    collections: int
+    """Number of collections that changed at the source, such as in the title."""
+
+
 def write_catalog(
     directory: Path,
     rows: Iterable[IndexRow],
     source: str,
     collections: Mapping[str, SourceDocument],
     before: Iterable[str] = (),
-) -> int:
+) -> CatalogChanges:
     """Write the catalog and the changed collections of a mirror.
 
     Documents with unchanged content are not written. Collections are written before the catalog,
@@ -53,7 +65,7 @@ def write_catalog(
             have no items now are removed.
 
     Returns:
-        Number of documents written.
+        Numbers of documents.
 
     Raises:
         DestinationError: A document cannot be written.
@@ -61,12 +73,15 @@ def write_catalog(
     by_collection: dict[str | None, list[IndexRow]] = {}
     for row in rows:
         by_collection.setdefault(row.key.collection, []).append(row)
-    written = 0
+    written = changed = 0
     names = sorted(name for name in by_collection if name is not None)
     for name in names:
         path = directory / collection_folder(name) / COLLECTION
+        earlier = _existing(path, "Collection")
         document = _collection(name, path, by_collection[name], collections.get(name))
-        written += _write_if_changed(path, document, directory)
+        if _write_if_changed(path, document, directory):
+            written += 1
+            changed += earlier is not None and _content(earlier) != _content(document)
     path = directory / CATALOG
     links = [_link("child", f"./{collection_folder(name)}/{COLLECTION}") for name in names]
     links += _item_links(by_collection.get(None, []), "")
@@ -74,7 +89,7 @@ def write_catalog(
     written += _write_if_changed(path, document, directory)
     for name in set(before).difference(names):
         (directory / collection_folder(name) / COLLECTION).unlink(missing_ok=True)
-    return written
+    return CatalogChanges(written, changed)
 
 
 def check_directory(directory: Path) -> None:
@@ -187,6 +202,12 @@ def _item_links(rows: list[IndexRow], folder: str) -> list[dict[str, Any]]:
 
 def _link(rel: str, href: str, media_type: str = _JSON) -> dict[str, Any]:
     return {"rel": rel, "href": href, "type": media_type}
+
+
+def _content(collection: dict[str, Any]) -> dict[str, Any]:
+    """Return a collection without the fields that the mirror writes."""
+    content: dict[str, Any] = json.loads(json_bytes(collection))
+    return {name: value for name, value in content.items() if name not in ("links", "extent")}
 
 
 def _write_if_changed(path: Path, document: dict[str, Any], directory: Path) -> bool:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from stac_asset.config import Config
@@ -35,6 +36,7 @@ from stac_asset.mirror.state.layout import (
     collection_folder,
 )
 from stac_asset.mirror.state.row import IndexRow, asset_files, index_row
+from stac_asset.mirror.state.version import Version
 from stac_asset.rewrite.rewriter import rewrite
 from stac_asset.rewrite.serialize import document_of, json_bytes
 from stac_asset.types import Failed, Outcome, Skipped
@@ -81,30 +83,70 @@ def write_item(
     """
     path = prepared.document
     assert path is not None, "an item without a document path must not be written"
-    with_checksums = [_with_checksum(outcome) for outcome in outcomes]
-    document = document_of(rewrite(prepared.item, with_checksums, config, path))
-    document["properties"].pop(REMOVED, None)  # The source can be a mirror itself.
     failed = [outcome.key for outcome in outcomes if isinstance(outcome, Failed)]
-    if failed and before is not None:
-        document["assets"] |= _earlier_assets(path, before, failed)
-    referenced = {name for name, _ in asset_files(document["assets"]).values()}
-    kept = _files_of_failed_assets(prepared, failed, before) - referenced
+    kept = _files_of_failed_assets(prepared, failed, before)
+    document = item_document(
+        prepared,
+        [_with_checksum(outcome) for outcome in outcomes],
+        config,
+        directory,
+        source,
+        prepared.wanted.version,
+        kept,
+        _earlier_assets(path, before, failed) if before is not None else {},
+    )
+    row = write_row(document, path, directory)
+    row.checked = True
+    kept.intersection_update(row.other_files)
+    named = kept.union(name for name, _ in row.files.values())
+    remove_files(directory, row.document, recorded - named, kept - prepared.files.keys())
+    return row
+
+
+def item_document(
+    prepared: Prepared,
+    outcomes: Sequence[Outcome],
+    config: Config,
+    directory: Path,
+    source: str,
+    version: Version,
+    other_files: Collection[str] = (),
+    earlier_assets: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Return the document of a mirrored item.
+
+    Args:
+        prepared: The item, which has a path for its document.
+        outcomes: Outcomes of the item's assets.
+        config: The configuration of the downloads.
+        directory: The absolute path of the mirror.
+        source: The href of the mirror's source, unsigned.
+        version: Version of the item at the source.
+        other_files: Names of further files of the item in its folder.
+        earlier_assets: Assets of an earlier version to use for failed assets, by asset key.
+
+    Raises:
+        SourceError: The item cannot be copied.
+    """
+    path = prepared.document
+    assert path is not None, "an item without a document path must not be written"
+    document = document_of(rewrite(prepared.item, outcomes, config, path))
+    document["properties"].pop(REMOVED, None)  # The source can be a mirror itself.
+    document["assets"] |= earlier_assets
     # `rewrite` adds the `derived_from` link after all other links but `self`.
     *others, derived_from = [
         link for link in document["links"] if link["rel"] not in _STRUCTURAL_RELATIONS
     ]
-    derived_from |= {SOURCE: source, VERSION: prepared.wanted.version.to_dict()}
+    derived_from |= {SOURCE: source, VERSION: version.to_dict()}
+    failed = [outcome.key for outcome in outcomes if isinstance(outcome, Failed)]
     if failed:
         derived_from[FAILED] = failed
-    if kept:
-        derived_from[OTHER_FILES] = sorted(kept)
+    referenced = {name for name, _ in asset_files(document["assets"]).values()}
+    if unreferenced := set(other_files) - referenced:
+        derived_from[OTHER_FILES] = sorted(unreferenced)
     structural_links = _structural_links(path, directory, prepared.wanted.key.collection)
     document["links"] = [*structural_links, *others, derived_from]
-    row = _write(document, path, directory)
-    row.checked = True
-    unused_parts = kept - prepared.files.keys()
-    remove_files(directory, row.document, recorded - referenced - kept, unused_parts)
-    return row
+    return document
 
 
 def _earlier_assets(path: Path, before: IndexRow, failed: Sequence[str]) -> dict[str, Any]:
@@ -165,7 +207,7 @@ def mark_removed(row: IndexRow, directory: Path, now: datetime) -> IndexRow:
     known = document.get("stac_extensions") or []
     if not any("/version/v" in str(uri) for uri in known):
         document["stac_extensions"] = [*known, _VERSION_EXTENSION]
-    marked = _write(document, path, directory)
+    marked = write_row(document, path, directory)
     marked.checked = row.checked
     return marked
 
@@ -182,7 +224,17 @@ def _structural_links(path: Path, directory: Path, collection: str | None) -> li
     ]
 
 
-def _write(document: dict[str, Any], path: Path, directory: Path) -> IndexRow:
+def write_row(document: dict[str, Any], path: Path, directory: Path) -> IndexRow:
+    """Write the document of a mirrored item, and return the item's row.
+
+    Args:
+        document: The document.
+        path: The absolute path of the document.
+        directory: The absolute path of the mirror.
+
+    Raises:
+        DestinationError: The document cannot be written.
+    """
     write_document(path, json_bytes(document), directory)
     row = index_row(document, path.relative_to(directory).as_posix(), document_stat(path))
     assert row is not None, "a document written here has all fields of a row"

@@ -10,7 +10,7 @@ time window, or no longer match a filter. An item counts as removed only if all 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -33,7 +33,7 @@ OnRemoved: TypeAlias = Literal["keep", "mark", "delete"]
 
 
 def missing_from_search(
-    changes: ChangeSet, criteria: Criteria, window: Window, source: str, marked: bool
+    changes: ChangeSet, criteria: Criteria, window: Window, sources: Collection[str], marked: bool
 ) -> list[Key]:
     """Return the items that a search should have found and did not find.
 
@@ -41,7 +41,7 @@ def missing_from_search(
         changes: Result of a search that reached its end and found at least one item.
         criteria: The search criteria.
         window: Time window of the search.
-        source: The unsigned href of the source.
+        sources: The unsigned hrefs of the source, including former ones.
         marked: Whether to include items that are already marked as removed.
     """
     return [
@@ -49,7 +49,7 @@ def missing_from_search(
         for key, row in changes.state.rows.items()
         if key not in changes.seen
         and (marked or not row.removed)
-        and row.source == source
+        and row.source in sources
         and criteria.matches_ids(*key)
         and criteria.covers(row.bbox)
         and window.touches(moment(row.span[0]), moment(row.span[1]))

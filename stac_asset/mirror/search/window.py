@@ -180,6 +180,21 @@ def _properties(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return properties if isinstance(properties, dict) else {}
 
 
+def canonical_time(text: str) -> str:
+    """Return a time in canonical form (RFC 3339, UTC, no trailing zeros), if valid.
+
+    Args:
+        text: A time, such as a field of an item. An invalid text is returned unchanged.
+    """
+    if text.endswith("Z") and "." not in text and "T" in text:
+        return text  # The usual form, which needs no parsing.
+    when = moment(text)
+    if when is None:
+        return text
+    plain = when.replace(tzinfo=None).isoformat(timespec="microseconds")
+    return f"{plain.rstrip('0').rstrip('.')}Z"
+
+
 def _or_open(when: datetime | None) -> str:
     return rfc3339(when) if when is not None else ".."
 

@@ -34,6 +34,9 @@ class StartedItem:
     search: str
     """Digest of the search that found the item."""
 
+    source: str | None = None
+    """Unsigned href of the item's source. Unset for items of releases without this field."""
+
     failed: bool = False
     """Whether the download ended with an error. False after a run that was killed."""
 
@@ -75,6 +78,7 @@ def read_started(directory: Path) -> dict[Key, StartedItem]:
                 version,
                 since,
                 str(line["search"]),
+                str(line["source"]) if "source" in line else None,
                 failed,
                 frozenset(filter(is_file_name, files)) if isinstance(files, list) else None,
             )
@@ -99,7 +103,7 @@ def write_started(directory: Path, started: Mapping[Key, StartedItem]) -> None:
 
 
 def _line(key: Key, entry: StartedItem) -> dict[str, Any]:
-    line = {
+    line: dict[str, Any] = {
         "collection": key.collection,
         "id": key.id,
         "since": entry.since,
@@ -107,4 +111,8 @@ def _line(key: Key, entry: StartedItem) -> dict[str, Any]:
         "failed": entry.failed,
         "version": entry.version.to_dict(),
     }
-    return line if entry.files is None else {**line, "files": sorted(entry.files)}
+    if entry.source is not None:
+        line["source"] = entry.source
+    if entry.files is not None:
+        line["files"] = sorted(entry.files)
+    return line
