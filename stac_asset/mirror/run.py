@@ -42,7 +42,13 @@ from stac_asset.mirror.search.window import Window, moment, rfc3339
 from stac_asset.mirror.source_item import Key, SourceDocument
 from stac_asset.mirror.sources.interface import ItemSource
 from stac_asset.mirror.started_items import StartedItems
-from stac_asset.mirror.state.index import MirrorState, read_state, write_index, write_searched
+from stac_asset.mirror.state.index import (
+    MirrorState,
+    read_state,
+    write_index,
+    write_positions,
+    write_searched,
+)
 from stac_asset.mirror.state.layout import PARQUET
 from stac_asset.mirror.state.started import recorded_files
 from stac_asset.notices import notice
@@ -158,6 +164,7 @@ class Mirror:
         for row in self._state.rows.values():
             selection.add(row.version.assets)
         self.changes = ChangeSet(self._state, selection.wants, self._documents)
+        self._source.position = self._state.positions.get(self._search)
         async for item in self._source.items(self._criteria, self.window):
             selection.add(item.asset_keys)
             self.changes.add(item)
@@ -357,6 +364,7 @@ class Mirror:
         await self._write_parquet()
         if self._source.is_complete and not self._limits.left:
             await self._save_searched(self.window.end)
+        await self._save_position()
 
     def _nothing_found(self) -> str:
         """Return the notice for the first search of a mirror, if the search found no items."""
@@ -396,6 +404,18 @@ class Mirror:
             except ValueError as error:
                 (self.directory / PARQUET).unlink(missing_ok=True)
                 logger.warning("%s is not written: %s", PARQUET, error)
+
+    async def _save_position(self) -> None:
+        """Write the position at which the search failed, or remove the position."""
+        positions, position = self._state.positions, self._source.position
+        before = positions.get(self._search)
+        if self._limits.left and before is not None:
+            return  # The next run must find the items that this run left.
+        if position != before:
+            positions.pop(self._search, None)
+            if position is not None:
+                positions[self._search] = position
+            await in_thread(write_positions, self.directory, positions)
 
     async def _save_searched(self, until: datetime | None) -> None:
         """Write the time up to which all items are mirrored, if the time window is relative."""

@@ -1,7 +1,6 @@
 """Readers of response headers: byte range, validator, wait time, redirect target.
 
-The HTTP clients and the token requests use these functions. `retry_after` is also used for STAC
-APIs.
+The HTTP clients and the token requests use these functions.
 """
 
 from __future__ import annotations

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import requests
-from aiohttp import ClientResponse
 from pystac_client.stac_api_io import StacApiIO
 from requests import PreparedRequest, Response
 from urllib3.exceptions import ReadTimeoutError
 from yarl import URL
 
-from stac_asset.clients.http.headers import retry_after
 from stac_asset.clients.network.requests_adapter import EnvironmentAdapter
+from stac_asset.clients.requested_wait import requested_wait
 from stac_asset.errors import (
     ConnectionFailedError,
     ResponseError,
@@ -97,7 +96,7 @@ class ApiIO(StacApiIO):
             message = " ".join(redact_text(response.text).split())[:_MAX_QUOTED]
             if response.is_redirect:
                 message = f"more than {_MAX_REDIRECTS} redirects"
-            delay = retry_after(cast(ClientResponse, response))
+            delay = requested_wait(response.headers, response.status_code)
             raise ResponseError.of(
                 response.status_code, response.reason or "", request.href, delay, message
             )

@@ -17,7 +17,7 @@ from yarl import URL
 
 from stac_asset.errors import HrefError, ResponseError, SourceError
 from stac_asset.hrefs import absolute_href, parse_href
-from stac_asset.redact import redact_href
+from stac_asset.redact import redact_href, unsigned_href
 
 Origin: TypeAlias = tuple[str, str | None, int | None]
 """Scheme, host and port."""
@@ -52,6 +52,26 @@ class ApiRequest:
         """A text that is equal for equal requests."""
         parts = [self.href, self.method, self.body, dict(self.headers)]
         return json.dumps(parts, sort_keys=True, default=str)
+
+    def to_text(self) -> str | None:
+        """Return the request as JSON, to be stored, unless the request may contain a secret."""
+        if self.headers or unsigned_href(self.href) != self.href:
+            return None
+        return json.dumps([self.href, self.method, self.body])
+
+    @classmethod
+    def from_text(cls, text: str) -> ApiRequest | None:
+        """Return the request in a stored text, if valid.
+
+        Args:
+            text: Result of `to_text`.
+        """
+        try:
+            href, method, body = json.loads(text)
+        except (ValueError, TypeError, RecursionError):
+            return None
+        is_valid = isinstance(href, str) and href.startswith("http") and method in ("GET", "POST")
+        return cls(href, method, body) if is_valid and isinstance(body, dict | None) else None
 
     @property
     def limit(self) -> int | None:

@@ -26,6 +26,12 @@ class ItemSource(Protocol):
     undecided: set[Key]
     """Items about which the last call of `items_by_id` got no definite answer."""
 
+    position: str | None
+    """Text of the position at which the last search failed, if any.
+
+    The next run sets this text again, so that the search continues there too.
+    """
+
     async def check(self, criteria: Criteria) -> None:
         """Check that the source supports a search.
 

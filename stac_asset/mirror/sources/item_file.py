@@ -27,6 +27,7 @@ class ItemFile:
         self.is_complete = False
         self.errors: list[StacAssetError] = []
         self.undecided: set[Key] = set()
+        self.position: str | None = None
         self._path = path
 
     async def check(self, criteria: Criteria) -> None:

@@ -35,6 +35,8 @@ class Paging:
         self._pages_without_new = 0
         self._max_pages_without_new = _MAX_PAGES_WITHOUT_NEW
         self._skips_repeated = False
+        self.position = request
+        """The request for the page that is read."""
         self.is_complete = False
         """Whether the search ended, and the API did not announce a page that was left out."""
 

@@ -23,17 +23,15 @@ class ResultCheck:
         href: Root of the API.
         criteria: Criteria of the search.
         window: Time window of the search.
-        skips_repeated: Whether the search consists of several requests, which can return the same
-            items.
     """
 
-    def __init__(
-        self, href: str, criteria: Criteria, window: Window, skips_repeated: bool = False
-    ) -> None:
+    def __init__(self, href: str, criteria: Criteria, window: Window) -> None:
         self._shown = redact_href(href)
         self._criteria = criteria
         self._window = window
-        self._seen: set[Key | None] | None = set() if skips_repeated else None
+        self.skips_repeated = False
+        """Whether the search consists of several searches, which can return the same items."""
+        self._seen: set[Key | None] = set()
         self._pages = 0
         self.count = 0
         """Number of accepted results."""
@@ -50,17 +48,20 @@ class ResultCheck:
         """Whether a result was accepted."""
         return self.count > 0
 
-    def accepted(self, features: Iterable[Any]) -> list[Any]:
+    def accepted(self, features: Iterable[Any], is_quiet: bool = False) -> list[Any]:
         """Return the results of a page that match the criteria.
 
         Args:
             features: The results of a page.
+            is_quiet: Whether not to report results that do not match.
         """
         accepted, rejected = [], False
         for feature in features:
             reason = mismatch(feature, self._criteria, self._window)
             if reason is None:
                 accepted.append(feature)
+                continue
+            if is_quiet:
                 continue
             rejected = True
             key = SourceDocument(feature, "").key
@@ -69,11 +70,11 @@ class ResultCheck:
                 "which are not mirrored",
                 _name(key),
             )
-        if self._seen is not None:
-            keys = [SourceDocument(feature, "").key for feature in accepted]
+        keys = [SourceDocument(feature, "").key for feature in accepted]
+        if self.skips_repeated:
             new = zip(accepted, keys, strict=True)
             accepted = [found for found, key in new if key is None or key not in self._seen]
-            self._seen.update(keys)
+        self._seen.update(keys)
         self.lost_filter |= rejected and self._pages > 0 and not self._has_rejected
         self._has_rejected |= rejected
         self._pages += 1

@@ -38,6 +38,7 @@ from stac_asset.mirror.sources.search_requests import (
     post_request,
     search_requests,
 )
+from stac_asset.mirror.sources.search_run import SearchRun
 from stac_asset.redact import redact_href
 from stac_asset.stac.geometry import split_at_antimeridian
 
@@ -67,6 +68,7 @@ class StacApi:
         self.href = href
         self.errors: list[StacAssetError] = []
         self.undecided: set[Key] = set()
+        self.position: str | None = None
         self._landing = landing
         self._io = ApiIO(href, config.http_read_timeout)
         self._reader = PageReader(href, self._io, clients, config)
@@ -118,8 +120,8 @@ class StacApi:
         """Yield the items of a search, page by page. A failed page is retried.
 
         A bounding box across the antimeridian is searched as two boxes, because some APIs return
-        the items of the other side of the world. If a later page fails, the items of earlier pages
-        are kept, and the error is added to `errors`.
+        the items of the other side of the world. If a later page fails, the search continues as
+        `search_run` describes. If items may be missing, the error is added to `errors`.
 
         Args:
             criteria: The search criteria.
@@ -142,25 +144,16 @@ class StacApi:
         if criteria.datetime is not None:
             fields["datetime"] = str(window)
         boxes = split_at_antimeridian(criteria.bbox) if criteria.bbox is not None else [None]
-        requests = [found for box in boxes for found in self._requests({**fields, "bbox": box})]
-        check = ResultCheck(self.href, criteria, window, skips_repeated=len(requests) > 1)
-        searches = []
-        for request in requests:
-            searches.append(paging := Paging(request, self._origins))
-            try:
-                async for features in self._pages(request, paging, fields):
-                    for feature in check.accepted(features):
-                        yield self._item(feature)
-            except SourceError as error:
-                if not check.has_accepted:
-                    raise
-                self.errors.append(
-                    SourceError(
-                        f"The search ended after {check.count:,} items, which are kept, and no "
-                        f"item is removed: {error}"
-                    )
-                )
-        self.is_complete = all(paging.is_complete for paging in searches) and not check.lost_filter
+        run = SearchRun(
+            ResultCheck(self.href, criteria, window), self._requests, self._pages, self._paging
+        )
+        searches = [{**fields, "bbox": box} for box in boxes]
+        position = self._known_position()
+        async for feature in run.features(searches, window, position):
+            yield self._item(feature)
+        self.errors = [run.error] if run.error is not None else []
+        self.position = run.position.to_text() if run.position is not None else None
+        self.is_complete = run.is_complete
 
     async def items_by_id(self, keys: Iterable[Key]) -> AsyncIterator[SourceDocument]:
         """Yield the items with the given keys that the API still has.
@@ -186,7 +179,7 @@ class StacApi:
         fields["collections"] = [collection] if collection is not None else None
         found, searches = [], []
         for request in self._requests(fields):
-            searches.append(paging := Paging(request, self._origins))
+            searches.append(paging := self._paging(request))
             async for features in self._pages(request, paging, fields):
                 found += features
         is_listing = all(paging.is_complete for paging in searches) and len(found) != len(ids)
@@ -222,6 +215,16 @@ class StacApi:
             fields = {**fields, "limit": size}
         return search_requests(self._endpoint, fields, self._io)
 
+    def _paging(self, request: ApiRequest) -> Paging:
+        return Paging(request, self._origins)
+
+    def _known_position(self) -> ApiRequest | None:
+        """Return the page at which the last run failed, if the page belongs to this API."""
+        request = ApiRequest.from_text(self.position) if self.position else None
+        if request is None or origin_of(parse_href(request.href)) not in self._origins:
+            return None
+        return request
+
     async def _pages(
         self, request: ApiRequest, paging: Paging, fields: Mapping[str, Any]
     ) -> AsyncIterator[list[Any]]:
@@ -233,6 +236,7 @@ class StacApi:
         current: ApiRequest | None = request
         while current is not None:
             is_first = current is request
+            paging.position = current
             try:
                 used, response = await self._reader.page(current, is_first)
             except SourceError as error:

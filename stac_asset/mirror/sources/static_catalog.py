@@ -39,6 +39,7 @@ class StaticCatalog:
         self.is_complete = False
         self.errors: list[StacAssetError] = []
         self.undecided: set[Key] = set()
+        self.position: str | None = None
         self._clients = clients
         self._config = config
         self._root = document

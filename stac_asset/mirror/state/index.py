@@ -17,7 +17,7 @@ from pathlib import Path
 from stac_asset.config import Config
 from stac_asset.destinations.local.documents import write_document
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import INDEX, SEARCHES, document_name, document_path
+from stac_asset.mirror.state.layout import INDEX, POSITIONS, SEARCHES, document_name, document_path
 from stac_asset.mirror.state.lines import read_lines, write_lines
 from stac_asset.mirror.state.row import IndexRow, index_row
 from stac_asset.mirror.state.started import StartedItem, read_started
@@ -37,6 +37,9 @@ class MirrorState:
 
     searched: dict[str, str] = field(default_factory=dict)
     """Time (RFC 3339) up to which all items of a search are mirrored, by the search's digest."""
+
+    positions: dict[str, str] = field(default_factory=dict)
+    """Position at which a search failed, by the search's digest."""
 
     documents_read: int = 0
     """Number of item documents read because the index has no valid row."""
@@ -71,7 +74,8 @@ def read_state(directory: Path, config: Config | None = None) -> MirrorState:
             )
             state.rows[row.key] = row
     state.started = read_started(directory)
-    state.searched = _read_searched(directory)
+    state.searched = _read_texts(directory / SEARCHES)
+    state.positions = _read_texts(directory / POSITIONS)
     return state
 
 
@@ -96,6 +100,19 @@ def write_searched(directory: Path, searched: Mapping[str, str]) -> None:
     write_document(directory / SEARCHES, json_bytes(dict(searched)), directory)
 
 
+def write_positions(directory: Path, positions: Mapping[str, str]) -> None:
+    """Write the positions at which searches failed, or remove the file if there is no position.
+
+    Args:
+        directory: The mirror directory.
+        positions: Positions, by the search's digest.
+    """
+    if positions:
+        write_document(directory / POSITIONS, json_bytes(dict(positions)), directory)
+    else:
+        (directory / POSITIONS).unlink(missing_ok=True)
+
+
 def document_stat(document: Path) -> tuple[int, int]:
     """Return the modification time of a document in nanoseconds, and the size in bytes.
 
@@ -117,12 +134,13 @@ def _read_index(directory: Path) -> dict[str, IndexRow]:
     return rows
 
 
-def _read_searched(directory: Path) -> dict[str, str]:
+def _read_texts(path: Path) -> dict[str, str]:
+    """Return the texts in a file, by name. A missing or invalid file is empty."""
     try:
-        times = json.loads((directory / SEARCHES).read_bytes())
+        texts = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    return {str(name): str(when) for name, when in times.items()} if isinstance(times, dict) else {}
+    return {str(name): str(text) for name, text in texts.items()} if isinstance(texts, dict) else {}
 
 
 def _item_folders(directory: Path) -> Iterator[Path]:

@@ -15,6 +15,7 @@ REPORT = "sync.report.ndjson"
 INDEX = ".mirror/index.ndjson"
 STARTED = ".mirror/begun.ndjson"
 SEARCHES = ".mirror/searches.json"
+POSITIONS = ".mirror/positions.json"
 
 RESERVED = {CATALOG: "the catalog", PARQUET: "the GeoParquet file", REPORT: "the report"}
 """Names that items and collections cannot use, with the owner of each name.

@@ -1,0 +1,254 @@
+"""A search that continues although the API fails in a later page.
+
+Some APIs fail in each page beyond a depth, for example after 10,000 items, or in each page with a
+certain item. Two measures reach the items behind such a page:
+
+- The search is repeated for shorter times, which have fewer items.
+- The position of the failed page is kept for the next run, which continues there, and also searches
+  from the beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
+
+from stac_asset.errors import SourceError, TransferError
+from stac_asset.mirror.search.window import Window, span_of, time_of
+from stac_asset.mirror.sources.api_request import ApiRequest
+from stac_asset.mirror.sources.paging import Paging
+from stac_asset.mirror.sources.result_check import ResultCheck
+from stac_asset.notices import notice
+
+_MAX_SPLITS = 100
+"""Maximum number of times that a search is divided into two shorter times."""
+
+_MAX_DEAD_SEARCHES = 3
+"""Number of consecutive searches without a page, after which the API counts as unavailable."""
+
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_EARLY, _LATE = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+"""Times that limit an open window without known times of items."""
+
+_MIN_WINDOW = timedelta(seconds=1)
+"""Shortest time that is divided without known times of items."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPart:
+    """A search by one request and the pages that follow."""
+
+    fields: Mapping[str, Any]
+    """Arguments of the search."""
+
+    request: ApiRequest
+    """The request for the first page."""
+
+    window: Window
+    """Time window of the search."""
+
+
+@dataclass(slots=True)
+class _Failure:
+    """A search that failed in a page."""
+
+    part: SearchPart
+    error: SourceError
+    position: ApiRequest | None
+    times: list[datetime] = field(default_factory=list)
+    """Times of the items on earlier pages."""
+
+    @property
+    def can_depend_on_depth(self) -> bool:
+        """Whether the request for a page failed. Invalid links are not divided."""
+        return isinstance(self.error.__cause__, TransferError)
+
+
+Pages: TypeAlias = Callable[
+    [ApiRequest, Paging, Mapping[str, Any]], AsyncIterator[list[dict[str, Any]]]
+]
+"""Yields the features of each page of a search."""
+
+
+class SearchRun:
+    """A search, in one or several parts.
+
+    Args:
+        check: Checks the results.
+        requests: Returns the requests of a search with the given arguments.
+        pages: Yields the pages that begin with a request.
+        paging: Returns the decisions about the pages that begin with a request.
+    """
+
+    def __init__(
+        self,
+        check: ResultCheck,
+        requests: Callable[[Mapping[str, Any]], list[ApiRequest]],
+        pages: Pages,
+        paging: Callable[[ApiRequest], Paging],
+    ) -> None:
+        self._check = check
+        self._requests = requests
+        self._pages = pages
+        self._paging = paging
+        self._failures: list[_Failure] = []
+        self._dead = 0
+        self._ignores_datetime = False
+        self._all_ended = True
+        self.error: SourceError | None = None
+        """Why items may be missing from the results, if the API failed."""
+        self.position: ApiRequest | None = None
+        """The failed page, at which the next run continues."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all parts of the search reached their end."""
+        return self.error is None and self._all_ended and not self._check.lost_filter
+
+    async def features(
+        self, searches: Sequence[Mapping[str, Any]], window: Window, position: ApiRequest | None
+    ) -> AsyncIterator[Any]:
+        """Yield the results of the search that match the criteria.
+
+        Args:
+            searches: Arguments of the searches that together are the whole search.
+            window: Time window of the search.
+            position: The page at which the last run failed, if any.
+
+        Raises:
+            SourceError: The API failed before any result.
+        """
+        parts = [
+            SearchPart(fields, request, window)
+            for fields in searches
+            for request in self._requests(fields)
+        ]
+        self._check.skips_repeated |= len(parts) > 1 or position is not None
+        has_rest = False
+        if position is not None:
+            resumed = SearchPart(searches[0], position, window)
+            async for feature in self._part(resumed, is_quiet=True):
+                yield feature
+            has_rest = not self._failures
+            for failure in self._failures:
+                if failure.position != position:
+                    self.position = failure.position
+            self._failures.clear()
+        for part in parts:
+            async for feature in self._part(part):
+                yield feature
+        if not self._failures:
+            self.position = None
+            return
+        first = self._failures[0]
+        if not self._check.has_accepted:
+            raise first.error
+        self.position = self.position or first.position
+        if has_rest:
+            self._all_ended = False
+            notice("The API fails in a later page, so the search continued where it last failed")
+            return
+        async for feature in self._divided():
+            yield feature
+        if self._failures:
+            self._fail(self._failures[0])
+        else:
+            self.position = None
+            notice(
+                "The API fails in a later page, so the search was divided into shorter times",
+                first.error.message,
+            )
+
+    async def _part(self, part: SearchPart, is_quiet: bool = False) -> AsyncIterator[Any]:
+        """Yield the results of a part that match the criteria. A failure is kept.
+
+        Args:
+            part: The part.
+            is_quiet: Whether not to report results that do not match.
+        """
+        paging = self._paging(part.request)
+        times: list[datetime] = []
+        try:
+            async for features in self._pages(part.request, paging, part.fields):
+                self._dead = 0
+                for feature in features:
+                    when = _time(feature)
+                    if when is not None:
+                        times.append(when)
+                        is_in_time = part.window.touches(when, when) or part.window.touches(
+                            *span_of(feature)
+                        )
+                        self._ignores_datetime |= not is_in_time
+                for feature in self._check.accepted(features, is_quiet):
+                    yield feature
+        except SourceError as error:
+            self._dead += not times
+            self._failures.append(_Failure(part, error, paging.position, times))
+        else:
+            self._all_ended &= paging.is_complete
+
+    async def _divided(self) -> AsyncIterator[Any]:
+        """Yield the results of failed parts, from searches for shorter times."""
+        self._check.skips_repeated = True
+        self._ignores_datetime = False
+        pending, lost = self._failures, []
+        for _ in range(_MAX_SPLITS):
+            if not pending or self._dead >= _MAX_DEAD_SEARCHES or self._ignores_datetime:
+                break
+            failure = pending.pop()
+            windows = shorter_windows(failure.part.window, failure.times)
+            if not windows or not failure.can_depend_on_depth:
+                lost.append(failure)
+                continue
+            self._failures = []
+            for window in windows:
+                fields = {**failure.part.fields, "datetime": str(window)}
+                for request in self._requests(fields):
+                    async for feature in self._part(SearchPart(fields, request, window)):
+                        yield feature
+            pending += self._failures
+        self._failures = lost + pending
+
+    def _fail(self, failure: _Failure) -> None:
+        if not failure.can_depend_on_depth:
+            self.position = None
+        rest = ". The next run continues at the failed page" if self.position is not None else ""
+        self.error = SourceError(
+            f"The search ended after {self._check.count:,} items, which are kept, and no item is "
+            f"removed: {failure.error}{rest}"
+        )
+
+
+def shorter_windows(window: Window, times: Sequence[datetime]) -> list[Window]:
+    """Return two windows that together are the window, or an empty list if it is too short.
+
+    Args:
+        window: A time window.
+        times: Times of items in the window, of which half are to be in each new window.
+    """
+    inside = sorted(
+        when
+        for when in times
+        if (window.start is None or when > window.start)
+        and (window.end is None or when < window.end)
+    )
+    if inside:
+        middle = inside[len(inside) // 2]
+    elif window.start is None:
+        middle = _EARLY
+    elif window.end is None:
+        middle = _LATE
+    else:
+        middle = window.start + (window.end - window.start) / 2
+    start, end = window.start or _FIRST, window.end or _LAST
+    if not inside and (end - start < _MIN_WINDOW or not start < middle < end):
+        return []
+    return [Window(window.start, middle), Window(middle, window.end)]
+
+
+def _time(feature: Any) -> datetime | None:
+    if not isinstance(feature, dict):
+        return None
+    return time_of(feature) or span_of(feature)[0]
