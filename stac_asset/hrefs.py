@@ -194,7 +194,8 @@ def _checked(href: object) -> str:
         href.encode()
     except UnicodeEncodeError:
         raise HrefError("href is not valid Unicode: it contains a lone surrogate") from None
-    return href
+    # Hrefs of documents and forms often have white space around. In a path, a space can be a name.
+    return href if href.startswith("/") else href.strip()
 
 
 def _percent_encode(match: re.Match[str]) -> str:

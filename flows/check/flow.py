@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Any
 
-import ijson
 import pystac
 from prefect import get_run_logger
 from prefect.states import Completed
@@ -33,13 +31,13 @@ from prefect_stac_asset.flows.reporting.report_file import open_rows, report_loc
 from prefect_stac_asset.flows.reporting.warnings import WarningLog
 from stac_asset.errors import DownloadError, SourceError
 from stac_asset.plan.planner import Owner, Planner
+from stac_asset.stac.compression import decompressed
 from stac_asset.stac.item_collections import InvalidItem, ReadItems
+from stac_asset.stac.item_files import is_item_collection, is_item_stream
+from stac_asset.stac.json_text import loads
 from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import stac_of
 from stac_asset.types import Failed, Transfer
-
-_ITEM_FILE_SUFFIXES = {".ndjson", ".jsonl", ".geojsonl", ".geojsonseq", ".parquet", ".geoparquet"}
-"""File name suffixes of item collections that are not a single JSON document."""
 
 
 @asset_flow(name="check-assets", flow_run_name=run_name("check"))
@@ -116,17 +114,15 @@ def _owners(source: ItemSource) -> Iterable[Owner | InvalidItem]:
     Raises:
         SourceError: The source cannot be read, or is not a STAC document.
     """
-    if source.path.suffix.lower() in _ITEM_FILE_SUFFIXES:
+    if is_item_stream(source.path.name):
         return source
     try:
-        with source.path.open("rb") as file, suppress(ijson.JSONError):
-            if next(ijson.items(file, "type"), None) == "FeatureCollection":
-                return source
-        # After invalid JSON, `json` raises a shorter error than `ijson`.
-        document = json.loads(source.path.read_bytes())
+        if is_item_collection(source.path, source.name):
+            return source
+        document = loads(decompressed(source.path.read_bytes()), source.name)
     except OSError as error:
         raise SourceError(f"Cannot read '{source.name}': {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise SourceError(f"'{source.name}' is not valid JSON: {error}.") from None
     stac = stac_of(document, source.base, source.name)
     if isinstance(stac, ReadItems):

@@ -131,7 +131,7 @@ def run_name(verb: str) -> Callable[[], str]:
 def _id(text: str) -> str:
     """Return the id of JSON text, or the type if there is no id, or an empty string."""
     try:
-        document = json.loads(text)
+        document = json.loads(text.lstrip("\ufeff"))
     except (ValueError, RecursionError):
         return ""
     found = document.get("id") or document.get("type") if isinstance(document, dict) else None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pystac
 
@@ -13,25 +12,22 @@ from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.parameters.credentials import missing_credential
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
 from prefect_stac_asset.flows.parameters.source import is_text
-from stac_asset.api.assets import download_file
 from stac_asset.errors import (
     ConfigError,
     MissingCredentialError,
     SourceError,
     StacAssetError,
 )
-from stac_asset.hrefs import expand_home, is_local, local_path, parse_href
+from stac_asset.hrefs import expand_home
 from stac_asset.redact import redact_href
 from stac_asset.stac.item_collections import InvalidItem
-from stac_asset.stac.item_files import read_items
+from stac_asset.stac.item_pages import ItemPage, ItemPages, follow_pages, open_item_pages
+from stac_asset.stac.json_text import loads
 from stac_asset.stac.parse import Stac, items_of, stac_of
 from stac_asset.stac.read import read_stac
 
 _TEXT_NAME = "source"
 """Name of JSON text in error messages."""
-
-_MAX_ATTEMPTS = 3
-"""Maximum number of attempts to download a source, which is required to start a run."""
 
 
 def options_for(source: str, options: DownloadOptions | None) -> DownloadOptions:
@@ -63,64 +59,72 @@ async def read_one(source: str, session: Session) -> Stac:
     """
     if not is_text(source):
         try:
-            return await read_stac(expand_home(source), session.clients, session.config)
+            clients, config = session.clients, session.config
+            href = expand_home(source.strip())
+            return await read_stac(href, clients, config, follow_next=False)
         except SourceError as error:
             if isinstance(error.__cause__, MissingCredentialError):
                 raise missing_credential(source, error.__cause__) from None
             raise
     try:
-        document = json.loads(source)
-    except (ValueError, RecursionError) as error:
+        document = loads(source, _TEXT_NAME)
+    except ValueError as error:
         raise SourceError(f"`source` is not valid JSON: {error}") from None
     return stac_of(document, None, _TEXT_NAME)
 
 
 @dataclass(frozen=True, slots=True)
 class ItemSource:
-    """Items of an item collection in a local file.
+    """Items of an item collection in local files.
 
-    Each iteration reads the file again, one item at a time.
+    Each iteration reads the files again, one item at a time.
     """
 
-    path: Path
-    """The local file."""
+    pages: ItemPages
+    """The local files: one file, or the pages of an API."""
 
-    base: str | None
-    """The href of the source, to resolve relative hrefs. JSON text has no href."""
+    @property
+    def path(self) -> Path:
+        """The local file, or the first page."""
+        return self.pages.pages[0].path
 
-    name: str
-    """Name of the source in error messages."""
+    @property
+    def base(self) -> str | None:
+        """The href of the source, to resolve relative hrefs. JSON text has no href."""
+        return self.pages.pages[0].base
+
+    @property
+    def name(self) -> str:
+        """Name of the source in error messages."""
+        return self.pages.name
 
     def __iter__(self) -> Iterator[pystac.Item | InvalidItem]:
-        return items_of(read_items(self.path, self.name), self.base, self.name)
+        return items_of(self.pages.documents(), self.name)
 
 
 async def open_items(source: str, session: Session, scratch: Path) -> ItemSource:
-    """Return the items of a source. A remote file is downloaded first.
+    """Return the items of a source, with all pages. Remote files are downloaded first.
 
     Args:
         source: An href or JSON text. The suffix of the href determines the format.
         session: The session of the run.
-        scratch: An empty directory for the downloaded file.
+        scratch: An empty directory for the downloaded files.
 
     Raises:
-        SourceError: The source cannot be read.
+        SourceError: The source cannot be read, or not to the end.
         MissingCredentialError: A required credential is not configured.
     """
-    if is_text(source):
-        path = scratch / "source.json"
-        path.write_text(source)
-        return ItemSource(path, None, _TEXT_NAME)
-    source = expand_home(source)
-    name = redact_href(source)
+    clients, config = session.clients, session.config
+    href = source if is_text(source) else expand_home(source.strip())
+    name = _TEXT_NAME if is_text(source) else redact_href(href)
     try:
-        if is_local(source):
-            path = local_path(source).absolute()
-            return ItemSource(path, str(path), name)
-        path = scratch / f"source{PurePosixPath(parse_href(source).path).suffix}"
-        config = session.config.copy()
-        config.http_max_attempts = min(_MAX_ATTEMPTS, config.http_max_attempts)
-        await download_file(source, path, config, list(session.clients.callers))
+        if is_text(source):
+            path = scratch / "source.json"
+            path.write_text(source, encoding="utf-8", errors="surrogatepass")
+            first = ItemPage(path, None)
+            pages = await follow_pages(first, name, clients, config, scratch)
+        else:
+            pages = await open_item_pages(href, clients, config, scratch)
     except MissingCredentialError as error:
         raise missing_credential(source, error) from None
     except ConfigError:
@@ -128,4 +132,6 @@ async def open_items(source: str, session: Session, scratch: Path) -> ItemSource
     except StacAssetError as error:
         # `error.message` leaves out the key, which is the name of the temporary file.
         raise SourceError(f"'{name}' cannot be read: {error.message}") from error
-    return ItemSource(path, source, name)
+    if pages.error is not None:
+        raise pages.error
+    return ItemSource(pages)

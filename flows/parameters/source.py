@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import string
 from typing import Any
 
 import pystac
@@ -27,4 +28,4 @@ def is_text(source: str) -> bool:
     Args:
         source: An href or JSON text.
     """
-    return source.lstrip()[:1] in ("{", "[")
+    return source.lstrip(f"\ufeff{string.whitespace}")[:1] in ("{", "[")

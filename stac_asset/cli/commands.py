@@ -36,9 +36,12 @@ from stac_asset.errors import (
 from stac_asset.plan.planner import Planner, owner_name
 from stac_asset.plan.work import PlannedRun
 from stac_asset.redact import redact_href
+from stac_asset.stac.compression import decompressed
 from stac_asset.stac.given import read_source
+from stac_asset.stac.json_text import loads
 from stac_asset.stac.local_facts import LOCAL_FACTS
-from stac_asset.stac.parse import Stac, stac_of
+from stac_asset.stac.parse import Stac
+from stac_asset.stac.read import read_pages
 from stac_asset.transfer.probe import ProbeResult, probe_all
 from stac_asset.types import Downloaded, Failed, MessageQueue, Outcome, Skipped, Transfer
 
@@ -213,10 +216,10 @@ async def _read(source: str | bytes, clients: Clients, config: Config) -> Stac:
     if isinstance(source, str):
         return await read_source(source, clients, config)
     try:
-        document = json.loads(source)
-    except (ValueError, RecursionError) as error:
+        document = loads(decompressed(source), _STDIN)
+    except ValueError as error:
         raise SourceError(f"{_STDIN} is not valid JSON: {error}") from None
-    return stac_of(document, None, _STDIN)
+    return await read_pages(document, None, _STDIN, clients, config)
 
 
 def _plan(run: Run, stac: Stac, source: str | bytes, options: CommandOptions) -> PlannedRun:

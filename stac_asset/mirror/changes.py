@@ -18,6 +18,7 @@ from stac_asset.mirror.source_item import Key, SourceDocument
 from stac_asset.mirror.state.index import MirrorState
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.state.version import Version, version_of
+from stac_asset.stac.json_text import loads
 
 
 class Reason(StrEnum):
@@ -125,7 +126,7 @@ class ChangeSet:
             wanted: The item.
         """
         self.documents.seek(wanted.offset)
-        base, etag, document = json.loads(self.documents.readline())
+        base, etag, document = loads(self.documents.readline())
         return SourceDocument(document, base, etag)
 
     def unseen(self, criteria: Criteria, source: str, former: Collection[str]) -> Iterator[Key]:

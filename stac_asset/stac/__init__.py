@@ -2,7 +2,7 @@
 
 from stac_asset.stac.item_files import read_items
 from stac_asset.stac.parse import Stac, item_of, load_stac, stac_of
-from stac_asset.stac.read import read_bytes, read_object, read_stac
+from stac_asset.stac.read import read_bytes, read_json, read_stac
 
 __all__ = [
     "Stac",
@@ -10,7 +10,7 @@ __all__ = [
     "load_stac",
     "read_bytes",
     "read_items",
-    "read_object",
+    "read_json",
     "read_stac",
     "stac_of",
 ]

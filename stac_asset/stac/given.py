@@ -6,22 +6,23 @@ newline-delimited JSON or stac-geoparquet, become an item collection in memory.
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import pystac
 
 from stac_asset.config import Config
-from stac_asset.errors import SourceError, StacAssetError
-from stac_asset.hrefs import expand_home, is_local, local_path, parse_href
+from stac_asset.errors import ConfigError, SourceError, StacAssetError
+from stac_asset.hrefs import expand_home, parse_href
 from stac_asset.redact import redact_href
-from stac_asset.stac.item_files import is_item_stream, read_items
+from stac_asset.stac.item_files import is_item_stream
+from stac_asset.stac.item_pages import open_item_pages
+from stac_asset.stac.json_text import loads
 from stac_asset.stac.parse import Stac, stac_of
-from stac_asset.stac.read import read_bytes, read_stac
+from stac_asset.stac.read import read_pages, read_stac
 from stac_asset.transfer.interface import Sources
 from stac_asset.types import PathLikeObject
 
@@ -64,25 +65,19 @@ async def read_source(source: str, clients: Sources, config: Config) -> Stac:
         SourceError: The document cannot be read, or is not valid STAC.
         ConfigError: The file is stac-geoparquet, and the `geoparquet` extra is not installed.
     """
-    source = expand_home(source)
-    try:
-        suffix = PurePosixPath(parse_href(source).path).suffix
-    except StacAssetError as error:
-        raise SourceError(f"'{redact_href(source)}' cannot be read: {error}") from error
-    if not is_item_stream(suffix):
-        return await read_stac(source, clients, config)
+    source = expand_home(source.strip())
     name = redact_href(source)
-    if is_local(source):
-        path = local_path(source).absolute()
-        return _collection(path, str(path), name)
     try:
-        data = await read_bytes(source, clients, config)
+        if not is_item_stream(parse_href(source).path):
+            return await read_stac(source, clients, config)
+        with tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch:
+            pages = await open_item_pages(source, clients, config, Path(scratch))
+            document = {"features": [feature for feature, _ in pages.documents()]}
+            return stac_of(document, pages.pages[0].base, name)
+    except (ConfigError, SourceError):
+        raise
     except StacAssetError as error:
-        raise SourceError(f"'{name}' cannot be read: {error}") from error
-    with tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch:
-        path = Path(scratch, f"source{suffix}")
-        path.write_bytes(data)
-        return _collection(path, source, name)
+        raise SourceError(f"'{name}' cannot be read: {error.message}") from error
 
 
 async def read_given(
@@ -111,11 +106,11 @@ async def read_given(
     found: object = given
     href: str | None = None
     if isinstance(given, Mapping):
-        found = stac_of(dict(given), None, parameter)
-    elif isinstance(given, str) and given.lstrip()[:1] in ("{", "["):
-        found = _parsed(given, parameter)
+        found = await read_pages(dict(given), None, parameter, clients, config)
+    elif isinstance(given, str) and given.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
+        found = await read_pages(_parsed(given, parameter), None, parameter, clients, config)
     elif isinstance(given, str | os.PathLike):
-        href = expand_home(os.fsdecode(given))
+        href = expand_home(os.fsdecode(given).strip())
         found = await read_source(href, clients, config)
     elif kind is pystac.ItemCollection and _is_list(given):
         found = _item_collection(given, parameter)
@@ -135,17 +130,11 @@ async def read_given(
     )
 
 
-def _parsed(text: str, parameter: str) -> Stac:
+def _parsed(text: str, parameter: str) -> Any:
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return loads(text, parameter)
+    except ValueError as error:
         raise SourceError(f"`{parameter}` is not valid JSON: {error}") from None
-    return stac_of(document, None, parameter)
-
-
-def _collection(path: Path, base: str, name: str) -> Stac:
-    document = {"type": "FeatureCollection", "features": list(read_items(path, name))}
-    return stac_of(document, base, name)
 
 
 def _is_list(given: object) -> bool:

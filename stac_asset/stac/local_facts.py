@@ -5,7 +5,6 @@ Callers pass `LOCAL_FACTS` to `stac_asset.plan.Planner`, which performs no I/O i
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pystac
 from stac_asset.errors import HrefError
 from stac_asset.hrefs import is_local, local_path
 from stac_asset.plan.facts import FileSystemFacts
+from stac_asset.stac.json_text import loads
 
 _MAX_DOCUMENT = 64 * 1024 * 1024
 """Maximum size, in bytes, of a document that is read to compare ids."""
@@ -72,8 +72,8 @@ class LocalFacts:
             path = local_path(href)
             if not path.is_file() or path.stat().st_size > _MAX_DOCUMENT:
                 return False
-            document = json.loads(path.read_bytes())
-        except (OSError, HrefError, ValueError, RecursionError):
+            document = loads(path.read_bytes(), str(path))
+        except (OSError, HrefError, ValueError):
             return False
         kind = "Feature" if isinstance(owner, pystac.Item) else "Collection"
         return (

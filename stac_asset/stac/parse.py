@@ -6,10 +6,10 @@ assets and links do not prevent the use of the rest of a document.
 
 from __future__ import annotations
 
-import json
 import marshal
+import re
 import reprlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,11 +18,19 @@ import pystac
 from stac_asset.errors import HrefError, SourceError
 from stac_asset.hrefs import absolute_href, is_local
 from stac_asset.notices import notice
+from stac_asset.stac.compression import decompressed
 from stac_asset.stac.item_collections import REPEATED, InvalidItem, ReadItems
+from stac_asset.stac.json_text import loads
 from stac_asset.stac.local_facts import ReadFrom
+from stac_asset.stac.next_page import without_paging
 
 Stac: TypeAlias = pystac.Item | pystac.Collection | pystac.ItemCollection
 """The types of STAC objects that can be downloaded."""
+
+_WITHOUT_TYPE = re.compile(r"0\.|1\.0\.0-beta")
+"""Versions of STAC in which catalogs and collections have no `type`."""
+
+_KINDS = frozenset({"Catalog", "Collection", "Feature", "FeatureCollection"})
 
 
 def load_stac(path: Path) -> Stac:
@@ -36,8 +44,8 @@ def load_stac(path: Path) -> Stac:
         SourceError: The document is not valid JSON or not valid STAC.
     """
     try:
-        document = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
+        document = loads(decompressed(path.read_bytes()), str(path))
+    except ValueError as error:
         raise SourceError(f"'{path}' is not valid JSON: {error}") from None
     return stac_of(document, str(path.absolute()), str(path))
 
@@ -54,7 +62,7 @@ def stac_of(document: Any, base: str | None, name: str) -> Stac:
     Raises:
         SourceError: The document is not a valid STAC item, collection or item collection.
     """
-    kind = document.get("type") if isinstance(document, dict) else None
+    kind = kind_of(document)
     try:
         if kind == "Feature" and isinstance(document.get("assets"), dict):
             item = _item(document)
@@ -74,39 +82,50 @@ def stac_of(document: Any, base: str | None, name: str) -> Stac:
             features = document.get("features")
             if not isinstance(features, list):
                 raise ValueError("`features` is not a list")
-            return _item_collection(document, features, base, name)
+            return item_collection_of([(document, base)], name)
     except SourceError:
         raise
     except Exception as error:  # pystac does not document the errors for malformed documents.
         reason = str(error) or type(error).__name__
         raise SourceError(f"'{name}' is not a valid STAC {kind}: {reason}") from None
+    declared = document.get("type") if isinstance(document, dict) else None
     raise SourceError(
-        f"'{name}' is not a STAC item, collection or item collection: `type` is {kind!r}, "
+        f"'{name}' is not a STAC item, collection or item collection: `type` is {declared!r}, "
         "expected 'Feature' (with assets), 'Collection' or 'FeatureCollection'"
     )
 
 
-def _item_collection(
-    document: dict[str, Any], features: list[Any], base: str | None, name: str
-) -> ReadItems:
-    entries = list(items_of(features, base, name))
+def item_collection_of(pages: Sequence[tuple[dict[str, Any], str | None]], name: str) -> ReadItems:
+    """Return the items of all pages of an item collection.
+
+    Args:
+        pages: The document and the href of each page, if known. The documents are not modified.
+        name: Name of the item collection in errors.
+
+    Raises:
+        SourceError: There are items, and none of them is valid.
+    """
+    documents = ((feature, base) for page, base in pages for feature in page["features"])
+    entries = list(items_of(documents, name))
     items = [entry for entry in entries if isinstance(entry, pystac.Item)]
-    others = {k: v for k, v in document.items() if k not in ("features", "type")}
-    read = ReadItems(items, extra_fields=others, clone_items=False)
+    first, _ = pages[0]
+    fields = {k: v for k, v in first.items() if k not in ("features", "type")}
+    fields = without_paging(fields) if len(pages) > 1 else fields
+    read = ReadItems(items, extra_fields=fields, clone_items=False)
     read.invalid = tuple(entry for entry in entries if isinstance(entry, InvalidItem))
     return read
 
 
 def items_of(
-    documents: Iterable[Any], base: str | None, name: str
+    documents: Iterable[tuple[Any, str | None]], name: str
 ) -> Iterator[pystac.Item | InvalidItem]:
     """Yield the items of an item collection, and the documents that are not valid items.
 
     Of several identical documents, only the first is yielded.
 
     Args:
-        documents: The documents of the items. They are not modified.
-        base: The href that the item collection was read from, if known.
+        documents: The documents of the items, each with the href of its page, if known. They are
+            not modified.
         name: Name of the item collection in errors.
 
     Raises:
@@ -115,7 +134,7 @@ def items_of(
     seen: set[int] = set()
     invalid: SourceError | None = None
     is_valid = False
-    for number, document in enumerate(documents, 1):
+    for number, (document, base) in enumerate(documents, 1):
         digest = _digest(document)
         if digest in seen:
             notice(REPEATED, _item_name(document, number))
@@ -149,6 +168,34 @@ def _item_name(document: Any, number: int | None) -> str:
     if isinstance(document, dict) and "id" in document:
         name += f" ({reprlib.repr(document['id'])})"
     return name
+
+
+def kind_of(document: Any) -> str | None:
+    """Return the type of a STAC or GeoJSON document, or None for other documents.
+
+    STAC 0.9 and older have catalogs and collections without `type`. The type of a document without
+    `type` follows from its other fields.
+
+    Args:
+        document: The parsed document, of any type.
+
+    Returns:
+        `Catalog`, `Collection`, `Feature`, `FeatureCollection`, or None.
+    """
+    if not isinstance(document, dict):
+        return None
+    declared = document.get("type")
+    if declared:
+        return declared if isinstance(declared, str) and declared in _KINDS else None
+    if isinstance(document.get("features"), list):
+        return "FeatureCollection"
+    if not isinstance(document.get("id"), str):
+        return None
+    if isinstance(document.get("properties"), dict) and document.keys() & {"geometry", "assets"}:
+        return "Feature"
+    if not isinstance(document.get("links"), list):
+        return None
+    return "Collection" if document.keys() & {"extent", "license"} else "Catalog"
 
 
 def item_of(feature: Any, base: str | None, number: int | None = None) -> pystac.Item:
@@ -195,7 +242,10 @@ def _repaired(document: dict[str, Any]) -> dict[str, Any]:
     An asset without a valid href gets an empty href, so that only this asset fails. A link without
     a valid `rel` or `href` is removed.
     """
-    repaired = dict(document)
+    kind = kind_of(document)
+    repaired = {**document, "type": kind}
+    if kind == "Collection" and _WITHOUT_TYPE.match(str(document.get("stac_version", ""))):
+        del repaired["type"]  # pystac recognizes collections of these versions without the field.
     assets, links = document.get("assets"), document.get("links")
     if isinstance(assets, dict):
         repaired["assets"] = {key: _with_href(asset) for key, asset in assets.items()}

@@ -67,6 +67,9 @@ class Response:
     url: URL | None = field(default=None, repr=False)
     """The URL of the response after all redirects, if reported."""
 
+    encoding: str | None = None
+    """The compression that the source declares for the bytes, such as `gzip`, if any."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stat:

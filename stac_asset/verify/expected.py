@@ -5,7 +5,6 @@ Documents are read as plain JSON, so that the files of invalid STAC documents ca
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any
 from stac_asset.errors import HrefError, SourceError
 from stac_asset.hrefs import absolute_href, is_local, is_missing, local_path
 from stac_asset.stac.item_files import read_items
+from stac_asset.stac.json_text import loads
 
 _MAX_SINGLE = 16 * 1024 * 1024
 """Maximum size, in bytes, of a document that is read as a whole. Larger item collections are
@@ -63,10 +63,10 @@ def owners_of(path: Path) -> Iterator[dict[str, Any]] | None:
     """
     try:
         large = path.stat().st_size > _MAX_SINGLE
-        document: Any = None if large else json.loads(path.read_bytes())
+        document: Any = None if large else loads(path.read_bytes(), str(path))
     except OSError as error:
         raise SourceError(f"the file cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise SourceError(f"the file is not JSON: {error}") from None
     items = read_items(path, str(path)) if large else _features(document)
     if items is None:

@@ -184,7 +184,7 @@ async def _read(href: str | None, clients: Clients, config: Config) -> Stac:
         raise SourceError("the document has no `derived_from` link to a source")
     if is_local(href) and not local_path(href).is_file():
         raise SourceError(f"the source {redact_href(href)} does not exist")
-    return await read_stac(href, clients, config)
+    return await read_stac(href, clients, config, follow_next=False)
 
 
 def _plan_repair(

@@ -176,7 +176,8 @@ class HttpClient(RangeClient):
                 ranges = headers.supports_ranges(response)
                 same_version = request.validator if response.status == 206 else None
                 version = headers.validator(response, same_version)
-                yield Response(chunks, offset, size, version, ranges, end, response.url)
+                encoding = response.headers.get(hdrs.CONTENT_ENCODING)
+                yield Response(chunks, offset, size, version, ranges, end, response.url, encoding)
             finally:
                 response.close()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from stac_asset.redact import redact_href
 from stac_asset.rewrite.rewriter import rewrite
 from stac_asset.rewrite.serialize import document_of, json_bytes
 from stac_asset.stac.geometry import enclosing_box, without_heights
+from stac_asset.stac.json_text import loads
 from stac_asset.stac.parse import stac_of
 
 _STRUCTURAL_RELATIONS = frozenset(
@@ -171,8 +171,8 @@ def _minimal_collection(name: str) -> dict[str, Any]:
 
 def _existing(path: Path, kind: str) -> dict[str, Any] | None:
     try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        document = loads(path.read_bytes(), str(path))
+    except (OSError, ValueError):
         return None
     is_kind = isinstance(document, dict) and document.get("type") == kind
     return document if is_kind and isinstance(document.get("id"), str) else None

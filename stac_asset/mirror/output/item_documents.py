@@ -7,7 +7,6 @@ source, version and failed assets.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -39,6 +38,7 @@ from stac_asset.mirror.state.row import IndexRow, asset_files, index_row
 from stac_asset.mirror.state.version import Version
 from stac_asset.rewrite.rewriter import rewrite
 from stac_asset.rewrite.serialize import document_of, json_bytes
+from stac_asset.stac.json_text import loads
 from stac_asset.types import Failed, Outcome, Skipped
 
 _STRUCTURAL_RELATIONS = frozenset({"self", "root", "parent", "collection"})
@@ -165,7 +165,7 @@ def _earlier_assets(path: Path, before: IndexRow, failed: Sequence[str]) -> dict
         and os.path.lexists(path.with_name(before.files[key][0]))
     ]
     try:
-        assets = json.loads(path.read_bytes())["assets"] if keys else {}
+        assets = loads(path.read_bytes(), str(path))["assets"] if keys else {}
         return {key: assets[key] for key in keys}
     except (OSError, ValueError, LookupError, TypeError):
         return {}
@@ -200,7 +200,7 @@ def mark_removed(row: IndexRow, directory: Path, now: datetime) -> IndexRow:
     """
     path = directory / row.document
     try:
-        document = json.loads(path.read_bytes())
+        document = loads(path.read_bytes(), str(path))
     except (OSError, ValueError) as error:
         raise SourceError(f"Item document '{path}' cannot be read: {error}") from None
     document["properties"] |= {REMOVED: rfc3339(now), "deprecated": True}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from stac_asset.hrefs import absolute_href, is_absolute, relative_href
 from stac_asset.mirror.search.window import moment
 from stac_asset.mirror.state.layout import INDEX, PARQUET
 from stac_asset.mirror.state.row import IndexRow
+from stac_asset.stac.json_text import loads
 
 _BATCH_SIZE = 1000
 """Maximum number of items in memory."""
@@ -92,7 +92,7 @@ def _items(directory: Path, rows: Iterable[IndexRow], parquet: Path) -> Iterator
     """Yield the item documents in the form of the table, with hrefs relative to the file."""
     for row in rows:
         path = directory / row.document
-        document = json.loads(path.read_bytes())
+        document = loads(path.read_bytes(), str(path))
         properties = document["properties"]
         for name in properties.keys() & _DATETIME_FIELDS:
             # An invalid time in one item would make the whole table fail.

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +26,8 @@ from stac_asset.errors import (
 )
 from stac_asset.mirror.sources.api_request import ApiRequest, redirected
 from stac_asset.redact import redact_href, redact_text
+from stac_asset.stac.compression import MAX_DOCUMENT, decompressed
+from stac_asset.stac.json_text import loads
 
 _CONNECT_TIMEOUT = 30.0
 """Timeout for a connection, in seconds."""
@@ -61,6 +62,7 @@ class ApiIO(StacApiIO):
         super().__init__(max_retries=None, timeout=(_CONNECT_TIMEOUT, read_timeout))
         # No credentials from a netrc file. The adapter selects proxies and certificates.
         self.session.trust_env = False
+        self.session.headers["Accept-Encoding"] = "gzip, deflate"  # See `_read_body`.
         self._adapter = _SecretHeaderAdapter(root)
         self.session.mount("http://", self._adapter)
         self.session.mount("https://", self._adapter)
@@ -93,7 +95,7 @@ class ApiIO(StacApiIO):
             request = redirected(request, response.status_code, response.reason or "", location)
             response = self._send(request)
         if not 200 <= response.status_code < 300:
-            message = " ".join(redact_text(response.text).split())[:_MAX_QUOTED]
+            message = _message_of(response.content)
             if response.is_redirect:
                 message = f"more than {_MAX_REDIRECTS} redirects"
             delay = requested_wait(response.headers, response.status_code)
@@ -102,8 +104,8 @@ class ApiIO(StacApiIO):
             )
         shown = redact_href(request.href)
         try:
-            document = json.loads(response.content)
-        except (ValueError, RecursionError) as error:
+            document = loads(response.content, shown)
+        except ValueError as error:
             # Gateways return HTML pages or truncated responses with status 200, so this is retried.
             raise TruncatedError(f"Response of {shown} is not JSON: {error}") from None
         if not isinstance(document, dict):
@@ -169,6 +171,21 @@ def _transfer_error(error: Exception, shown: str) -> TransferError:
     return ConnectionFailedError(f"{shown}: {reason}")
 
 
+def _message_of(body: bytes) -> str:
+    """Return the beginning of a server's message. Web pages and binary data are left out."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return ""
+    is_page = text.lstrip().startswith("<")
+    is_text = not is_page and all(char.isprintable() or char.isspace() for char in text)
+    return " ".join(redact_text(text).split())[:_MAX_QUOTED] if is_text else ""
+
+
+_CHUNK = 64 * 1024
+"""Number of bytes per read."""
+
+
 class _SecretHeaderAdapter(EnvironmentAdapter):
     """Adds secret headers to requests to the API, and removes the headers for other origins.
 
@@ -193,3 +210,39 @@ class _SecretHeaderAdapter(EnvironmentAdapter):
                 request.headers[name] = value
             else:
                 request.headers.pop(name, None)
+
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        """Send a request, and return the response with the uncompressed body.
+
+        Args:
+            request: The request.
+            args: Further arguments of `EnvironmentAdapter.send`.
+            kwargs: Further arguments of `EnvironmentAdapter.send`.
+
+        Raises:
+            ValueError: The body is too large, or its compression is damaged.
+        """
+        response = super().send(request, *args, **{**kwargs, "stream": True})
+        _read_body(response)
+        return response
+
+
+def _read_body(response: Response) -> None:
+    """Read and decompress the body of a response.
+
+    requests cannot limit the size of a decompressed body, and fails if the body is not compressed
+    as declared.
+
+    Raises:
+        requests.RequestException: The body is incomplete, or the server is too slow.
+        ValueError: The body is too large, or its compression is damaged.
+    """
+    # `iter_content` of requests decompresses, unless the header is missing.
+    encoding = response.raw.headers.pop("Content-Encoding", None)
+    body = bytearray()
+    for chunk in response.iter_content(_CHUNK):
+        body += chunk
+        if len(body) > MAX_DOCUMENT:
+            response.close()
+            raise ValueError(f"the response is larger than {MAX_DOCUMENT:,} bytes")
+    response._content = decompressed(bytes(body), encoding)

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from pathlib import Path
+from typing import Any
 
 from stac_asset.errors import ConfigError, StacAssetError
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window
 from stac_asset.mirror.source_item import Key, SourceDocument
 from stac_asset.mirror.sources.local_filter import check_static_criteria, matches
+from stac_asset.notices import notice
 from stac_asset.redact import redact_href
-from stac_asset.stac.item_files import read_items
+from stac_asset.stac.item_pages import ItemPages
 
 
 class ItemFile:
     """A file of items: a JSON item collection, newline-delimited JSON, or stac-geoparquet.
 
     Args:
-        href: Href of the file, which resolves relative hrefs.
-        path: Path of the local file, or of a local copy of a remote file.
+        href: Href of the file.
+        pages: The local files with the items, which are one file or the pages of an API.
     """
 
-    def __init__(self, href: str, path: Path) -> None:
+    def __init__(self, href: str, pages: ItemPages) -> None:
         self.href = href
         self.is_complete = False
         self.errors: list[StacAssetError] = []
         self.undecided: set[Key] = set()
         self.position: str | None = None
-        self._path = path
+        self._pages = pages
 
     async def check(self, criteria: Criteria) -> None:
         """Check that the file supports a search.
@@ -42,11 +43,11 @@ class ItemFile:
         """
         check_static_criteria(criteria, self.href)
         missing = set(criteria.collections)
-        for document in read_items(self._path, redact_href(self.href)) if missing else ():
-            missing.discard(document.get("collection", "") if isinstance(document, dict) else "")
+        for document, _ in self._pages.documents(skip_unreadable=True) if missing else ():
+            missing.discard(_collection_of(document))
             if not missing:
                 break
-        if missing:
+        if missing and self._pages.error is None:
             raise ConfigError(
                 f"`search.collections` names '{min(missing)}', and the file "
                 f"'{redact_href(self.href)}' has no item of this collection. Correct the id."
@@ -63,6 +64,8 @@ class ItemFile:
     async def items(self, criteria: Criteria, window: Window) -> AsyncIterator[SourceDocument]:
         """Yield the items of a search.
 
+        Items that cannot be read are added to `errors`, and an error of the last page.
+
         Args:
             criteria: The search criteria.
             window: Time window of the search.
@@ -71,10 +74,20 @@ class ItemFile:
             SourceError: The file is not an item collection.
         """
         self.is_complete = False
-        for document in read_items(self._path, redact_href(self.href)):
+        for document, base in self._pages.documents(skip_unreadable=True):
             if matches(document, criteria, window):
-                yield SourceDocument(document, self.href)
-        self.is_complete = True
+                yield SourceDocument(document, base or self.href)
+        reading = self._pages.reading
+        self.errors = [*reading.errors]
+        if self._pages.error is not None:
+            self.errors.append(self._pages.error)
+        is_short = reading.matched is not None and reading.count < reading.matched
+        if is_short and not self.errors:
+            notice(
+                "The source declares more items than it contains, and has no link to a next page",
+                f"{reading.count:,} of {reading.matched:,} items of '{redact_href(self.href)}'",
+            )
+        self.is_complete = not self.errors and not is_short
 
     async def items_by_id(self, keys: Iterable[Key]) -> AsyncIterator[SourceDocument]:
         """Yield the items with the given keys that the file has.
@@ -86,7 +99,12 @@ class ItemFile:
             SourceError: The file is not an item collection.
         """
         wanted = set(keys)
-        for document in read_items(self._path, redact_href(self.href)) if wanted else ():
-            item = SourceDocument(document, self.href)
+        for document, base in self._pages.documents(skip_unreadable=True) if wanted else ():
+            item = SourceDocument(document, base or self.href)
             if item.key in wanted:
                 yield item
+
+
+def _collection_of(document: Any) -> str:
+    name = document.get("collection") if isinstance(document, dict) else None
+    return name if isinstance(name, str) else ""

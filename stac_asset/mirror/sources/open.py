@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 from stac_asset.clients.registry import Clients
 from stac_asset.config import Config
@@ -17,7 +15,10 @@ from stac_asset.mirror.sources.stac_api import StacApi, is_stac_api
 from stac_asset.mirror.sources.static_catalog import StaticCatalog
 from stac_asset.redact import redact_href
 from stac_asset.stac.item_files import is_item_stream
-from stac_asset.stac.read import read_bytes
+from stac_asset.stac.item_pages import ItemPage, follow_pages, open_item_pages
+from stac_asset.stac.json_text import loads
+from stac_asset.stac.parse import kind_of
+from stac_asset.stac.read import JsonDocument, read_document
 
 _MAX_HREF_LENGTH = 200
 """Maximum length of an href in an error message, in characters."""
@@ -36,53 +37,57 @@ async def open_source(href: str, clients: Clients, config: Config, scratch: Path
         SourceError: The source cannot be read, or is of an unknown kind.
         ConfigError: A required setting, such as a credential, is missing.
     """
+    href = href.strip()
     shown = redact_href(href)[:_MAX_HREF_LENGTH]
     href = expand_home(href)
     if is_local(href):
         href = str(local_path(href).absolute())
     try:
-        suffix = PurePosixPath(parse_href(href).path).suffix
-        if is_local(href) and is_item_stream(suffix):
-            if not Path(href).is_file():
+        if is_item_stream(parse_href(href).path):
+            if is_local(href) and not Path(href).is_file():
                 raise SourceError(
                     f"`source` '{shown}' cannot be read: the file does not exist. Correct the path."
                 )
-            return ItemFile(href, Path(href))
-        data = await read_bytes(href, clients, config)
+            return ItemFile(href, await open_item_pages(href, clients, config, scratch))
+        data, base = await read_document(href, clients, config)
     except (ConfigError, SourceError):
         raise
     except StacAssetError as error:
-        raise SourceError(f"`source` '{shown}' cannot be read: {error}") from error
-    if is_item_stream(suffix):
-        return ItemFile(href, _save(data, scratch, suffix))
+        raise SourceError(f"`source` '{shown}' cannot be read: {error.message}") from error
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
+        content = loads(data, shown)
+    except ValueError as error:
         raise SourceError(
-            f"`source` '{shown}' is not a STAC API or STAC document: the content is not JSON. Give "
-            "the URL of a STAC API, static catalog or item collection."
+            f"`source` '{shown}' is not a STAC API or STAC document: the content is not JSON "
+            f"({error}). Give the URL of a STAC API, static catalog or item collection."
         ) from None
-    kind = document.get("type") if isinstance(document, dict) else None
+    kind = kind_of(content)
     if kind == "FeatureCollection":
-        return ItemFile(href, Path(href) if is_local(href) else _save(data, scratch, ".json"))
+        path = Path(href) if is_local(href) else scratch / "source.json"
+        if not is_local(href):
+            path.write_bytes(data)
+        first = ItemPage(path, base)
+        return ItemFile(href, await follow_pages(first, shown, clients, config, scratch))
     if kind in ("Catalog", "Collection"):
-        return _catalog_source(href, document, shown, clients, config)
+        return _catalog_source(href, JsonDocument(content, base), shown, clients, config)
+    declared = content.get("type") if isinstance(content, dict) else None
     raise SourceError(
         f"`source` '{shown}' is not a STAC API, static catalog or item collection: its type is "
-        f"{kind!r}. Give a document of the type 'Catalog', 'Collection' or 'FeatureCollection'."
+        f"{declared!r}. Give a document of the type 'Catalog', 'Collection' or 'FeatureCollection'."
     )
 
 
 def _catalog_source(
-    href: str, document: dict[str, Any], shown: str, clients: Clients, config: Config
+    href: str, root: JsonDocument, shown: str, clients: Clients, config: Config
 ) -> ItemSource:
     """Return a STAC API or a static catalog, depending on the root document.
 
     Raises:
         SourceError: The document belongs to an API, but is not the root of an API with search.
     """
+    document = root.content
     if is_stac_api(document):
-        return StacApi(href, document, clients, config)
+        return StacApi(href, document, clients, config, root.href)
     rels = {link["rel"] for link in links_of(document)}
     if "conformsTo" in document:
         raise SourceError(
@@ -94,10 +99,4 @@ def _catalog_source(
             f"`source` '{shown}' is one collection of a STAC API. Give the root of the API, and "
             "the collection's id in `search.collections`."
         )
-    return StaticCatalog(href, document, clients, config)
-
-
-def _save(data: bytes, scratch: Path, suffix: str) -> Path:
-    path = scratch / f"items{suffix}"
-    path.write_bytes(data)
-    return path
+    return StaticCatalog(href, root, clients, config)

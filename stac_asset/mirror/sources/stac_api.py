@@ -57,25 +57,33 @@ class StacApi:
         landing: Document of the root.
         clients: The clients of the run, which provide the secret headers for the API.
         config: The configuration, for the number of attempts and the timeout.
+        base: Href of the root after redirects, which resolves relative links. Default: `href`.
     """
 
     is_complete: bool = False
     """Whether the last search reached the end."""
 
     def __init__(
-        self, href: str, landing: Mapping[str, Any], clients: Clients, config: Config
+        self,
+        href: str,
+        landing: Mapping[str, Any],
+        clients: Clients,
+        config: Config,
+        base: str | None = None,
     ) -> None:
         self.href = href
+        self._base = base or href
         self.errors: list[StacAssetError] = []
         self.undecided: set[Key] = set()
         self.position: str | None = None
         self._landing = landing
         self._io = ApiIO(href, config.http_read_timeout)
         self._reader = PageReader(href, self._io, clients, config)
-        self._endpoint = SearchEndpoint.of(href, landing)
+        self._endpoint = SearchEndpoint.of(self._base, landing)
         self._collections: dict[str, SourceDocument] = {}
         self._origins = {
-            origin_of(parse_href(known)) for known in (href, *self._endpoint.hrefs.values())
+            origin_of(parse_href(known))
+            for known in (href, self._base, *self._endpoint.hrefs.values())
         }
 
     async def check(self, criteria: Criteria) -> None:
@@ -267,18 +275,21 @@ class StacApi:
         """Return the href of the list of collections, without a slash at the end."""
         for link in links_of(self._landing):
             if link["rel"] == "data":
-                href = absolute_href(link["href"], self.href)
-                return with_scheme_of(href, URL(self.href)).rstrip("/")
-        return f"{self.href.partition('?')[0].rstrip('/')}/collections"
+                href = absolute_href(link["href"], self._base)
+                return with_scheme_of(href, URL(self._base)).rstrip("/")
+        return f"{self._base.partition('?')[0].rstrip('/')}/collections"
 
 
 def is_stac_api(landing: Mapping[str, Any]) -> bool:
     """Return whether a document is the root of a STAC API with item search.
 
+    Roots of STAC 0.9 and older have no `conformsTo`.
+
     Args:
         landing: The document.
     """
-    return "conformsTo" in landing and any(link["rel"] == "search" for link in links_of(landing))
+    rels = {link["rel"] for link in links_of(landing)}
+    return "search" in rels and ("conformsTo" in landing or not rels & {"item", "child"})
 
 
 def _is_url_too_long(error: SourceError, request: ApiRequest) -> bool:

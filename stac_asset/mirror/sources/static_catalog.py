@@ -1,9 +1,14 @@
-"""Static catalogs as sources of a mirror: all documents are read, and items filtered locally."""
+"""Static catalogs as sources of a mirror: all documents are read, and items filtered locally.
+
+A document that cannot be read fails only itself. The catalog is then incomplete, so that no item
+counts as removed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 from stac_asset.clients.registry import Clients
@@ -13,13 +18,33 @@ from stac_asset.errors import ConfigError, HrefError, SourceError, StacAssetErro
 from stac_asset.hrefs import absolute_href
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window
-from stac_asset.mirror.source_item import Key, SourceDocument, links_of
+from stac_asset.mirror.source_item import Key, SourceDocument
 from stac_asset.mirror.sources.local_filter import check_static_criteria, matches
 from stac_asset.redact import redact_href
-from stac_asset.stac.read import read_object
+from stac_asset.stac.parse import kind_of
+from stac_asset.stac.read import JsonDocument, read_json
 
 _CONCURRENT_READS = 16
-"""Maximum number of item documents read at a time."""
+"""Maximum number of documents read at a time."""
+
+_MAX_LEVELS = 100
+"""Maximum number of levels. Some servers return the same catalog at every path."""
+
+_MAX_SIZE = 64 * 1024 * 1024
+"""Maximum size of a document, in bytes."""
+
+_CATALOG_RELATIONS = ("child", "next")
+"""Relations of links to further catalogs and collections."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A link to a document of the catalog."""
+
+    rel: str
+    href: str
+    parent: str
+    """Href of the document with the link."""
 
 
 class StaticCatalog:
@@ -27,14 +52,12 @@ class StaticCatalog:
 
     Args:
         href: Href of the root, a catalog or a collection.
-        document: Document of the root.
+        root: Document of the root.
         clients: The clients of the run.
         config: The configuration, for the number of attempts.
     """
 
-    def __init__(
-        self, href: str, document: dict[str, Any], clients: Clients, config: Config
-    ) -> None:
+    def __init__(self, href: str, root: JsonDocument, clients: Clients, config: Config) -> None:
         self.href = href
         self.is_complete = False
         self.errors: list[StacAssetError] = []
@@ -42,10 +65,11 @@ class StaticCatalog:
         self.position: str | None = None
         self._clients = clients
         self._config = config
-        self._root = document
+        self._root = root
         self._collections: dict[str, SourceDocument] = {}
-        self._item_hrefs: list[str] | None = None
-        self._href_by_key: dict[Key, str] = {}
+        self._items: dict[str, _Link] | None = None
+        self._structure_errors: list[StacAssetError] = []
+        self._href_by_key: dict[Key, _Link] = {}
 
     async def check(self, criteria: Criteria) -> None:
         """Check that the catalog supports a search.
@@ -55,12 +79,12 @@ class StaticCatalog:
 
         Raises:
             ConfigError: A criterion requires a STAC API, or a collection is unknown.
-            SourceError: A catalog or collection cannot be read.
         """
         check_static_criteria(criteria, self.href)
         await self._read_structure()
         for name in criteria.collections:
-            if name not in self._collections:
+            # An unread document may contain the collection.
+            if name not in self._collections and not self._structure_errors:
                 raise ConfigError(
                     f"`search.collections` names '{name}', which does not exist in the catalog "
                     f"'{redact_href(self.href)}'. Correct the id."
@@ -78,21 +102,22 @@ class StaticCatalog:
     async def items(self, criteria: Criteria, window: Window) -> AsyncIterator[SourceDocument]:
         """Yield the items of a search.
 
-        Items that cannot be read are added to `errors`.
+        Documents that cannot be read are added to `errors`.
 
         Args:
             criteria: The search criteria.
             window: Time window of the search.
         """
-        self.is_complete, self.errors = False, []
-        hrefs = await self._read_structure()
-        async with aclosing(bounded(self._read_item, hrefs, _CONCURRENT_READS)) as results:
-            async for result in results:
+        self.is_complete = False
+        links = await self._read_structure()
+        self.errors = list(self._structure_errors)
+        async with aclosing(bounded(self._read_item, links, _CONCURRENT_READS)) as results:
+            async for link, result in results:
                 if isinstance(result, StacAssetError):
                     self.errors.append(result)
                     continue
                 if result.key is not None:
-                    self._href_by_key[result.key] = result.base
+                    self._href_by_key[result.key] = link
                 if matches(result.document, criteria, window):
                     yield result
         self.is_complete = not self.errors
@@ -105,50 +130,107 @@ class StaticCatalog:
         Args:
             keys: Keys of items.
         """
-        hrefs = [self._href_by_key[key] for key in keys if key in self._href_by_key]
-        async with aclosing(bounded(self._read_item, hrefs, _CONCURRENT_READS)) as results:
-            async for result in results:
+        keys = list(keys)
+        links = [self._href_by_key[key] for key in keys if key in self._href_by_key]
+        found = set()
+        async with aclosing(bounded(self._read_item, links, _CONCURRENT_READS)) as results:
+            async for _, result in results:
                 if isinstance(result, SourceDocument):
+                    found.add(result.key)
                     yield result
+        # An item that the search read and that now fails is there.
+        is_there = keys if not self.is_complete else self._href_by_key.keys()
+        self.undecided = {key for key in keys if key in is_there and key not in found}
 
-    async def _read_structure(self) -> list[str]:
-        """Read all catalogs and collections once, and return the hrefs of all items.
-
-        Raises:
-            SourceError: A catalog or collection cannot be read.
-        """
-        if self._item_hrefs is not None:
-            return self._item_hrefs
-        items: dict[str, None] = {}
-        pending, seen = [self.href], {self.href}
-        while pending:
-            href = pending.pop(0)
-            document = self._root if href == self.href else await self._read_catalog(href)
-            if document.get("type") == "Collection" and isinstance(document.get("id"), str):
-                self._collections.setdefault(document["id"], SourceDocument(document, href))
-            for link in links_of(document):
-                try:
-                    target = absolute_href(link["href"], href)
-                except HrefError:
+    async def _read_structure(self) -> list[_Link]:
+        """Read all catalogs and collections once, and return the links to all items."""
+        if self._items is not None:
+            return list(self._items.values())
+        items: dict[str, _Link] = {}
+        seen = {self.href, self._root.href}
+        level = self._links_of(self._root.content, self._root.href, items, seen)
+        for _ in range(_MAX_LEVELS):
+            found: dict[str, JsonDocument] = {}
+            async with aclosing(bounded(self._read_catalog, level, _CONCURRENT_READS)) as results:
+                async for link, result in results:
+                    if isinstance(result, StacAssetError):
+                        self._structure_errors.append(result)
+                    else:
+                        found[link.href] = result
+            below: list[_Link] = []
+            for link in level:  # In the order of the links, so that runs are alike.
+                if link.href not in found:
                     continue
-                if link["rel"] == "item":
-                    items[target] = None
-                elif link["rel"] == "child" and target not in seen:
-                    seen.add(target)
-                    pending.append(target)
-        self._item_hrefs = list(items)
-        return self._item_hrefs
+                document = found[link.href]
+                seen.add(document.href)
+                if kind_of(document.content) == "Feature":
+                    items.setdefault(link.href, link)
+                else:
+                    below += self._links_of(document.content, document.href, items, seen)
+            level = below
+        self._structure_errors += [
+            _error(link, SourceError(f"the catalog has more than {_MAX_LEVELS} levels"))
+            for link in level
+        ]
+        self._items = items
+        return list(items.values())
 
-    async def _read_catalog(self, href: str) -> dict[str, Any]:
-        try:
-            document, _ = await read_object(href, self._clients, self._config)
-        except StacAssetError as error:
-            raise SourceError(f"'{redact_href(href)}' cannot be read: {error}") from error
-        return document
+    def _links_of(
+        self, document: dict[str, Any], base: str, items: dict[str, _Link], seen: set[str]
+    ) -> list[_Link]:
+        """Add the items and the collection of a document, and return the links to new catalogs."""
+        name = document.get("id")
+        if kind_of(document) == "Collection" and isinstance(name, str):
+            self._collections.setdefault(name, SourceDocument(document, base))
+        catalogs = []
+        for rel, href in _relations(document):
+            try:
+                target = absolute_href(href, base).partition("#")[0]
+            except HrefError as error:
+                self._structure_errors.append(_error(_Link(rel, "", base), error))
+                continue
+            link = _Link(rel, target, base)
+            if rel == "item":
+                items.setdefault(target, link)
+            elif target not in seen:
+                seen.add(target)
+                catalogs.append(link)
+        return catalogs
 
-    async def _read_item(self, href: str) -> SourceDocument | StacAssetError:
+    async def _read_catalog(self, link: _Link) -> tuple[_Link, JsonDocument | StacAssetError]:
+        return link, await self._read(link, ("Catalog", "Collection", "Feature"))
+
+    async def _read_item(self, link: _Link) -> tuple[_Link, SourceDocument | StacAssetError]:
+        found = await self._read(link, ("Feature",))
+        if isinstance(found, StacAssetError):
+            return link, found
+        item = SourceDocument(found.content, found.href, found.validator)
+        if item.key is None:
+            reason = f"'{redact_href(link.href)}' has no valid `id`"
+            return link, _error(link, SourceError(reason))
+        return link, item
+
+    async def _read(self, link: _Link, kinds: tuple[str, ...]) -> JsonDocument | StacAssetError:
         try:
-            document, etag = await read_object(href, self._clients, self._config)
+            found = await read_json(link.href, self._clients, self._config, max_size=_MAX_SIZE)
+            kind = kind_of(found.content)
+            if kind not in kinds:
+                shown = f"of the type '{kind}'" if kind else "not STAC"
+                raise SourceError(f"'{redact_href(link.href)}' is {shown}")
         except StacAssetError as error:
-            return SourceError(f"Item document '{redact_href(href)}' cannot be read: {error}")
-        return SourceDocument(document, href, etag)
+            return _error(link, error)
+        return found
+
+
+def _relations(document: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    """Yield relation and href of each link to an item or a catalog. The href may be malformed."""
+    links = document.get("links")
+    for link in links if isinstance(links, list) else ():
+        rel = link.get("rel") if isinstance(link, dict) else None
+        if rel == "item" or rel in _CATALOG_RELATIONS:
+            yield rel, link.get("href")
+
+
+def _error(link: _Link, error: StacAssetError) -> SourceError:
+    parent = redact_href(link.parent)
+    return SourceError(f"Link '{link.rel}' of '{parent}' cannot be followed: {error}")

@@ -8,7 +8,6 @@ killed before the index was written.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from stac_asset.mirror.state.row import IndexRow, index_row
 from stac_asset.mirror.state.started import StartedItem, read_started
 from stac_asset.mirror.state.stored_files import unusable_files
 from stac_asset.rewrite.serialize import json_bytes
+from stac_asset.stac.json_text import loads
 
 
 @dataclass(slots=True)
@@ -137,8 +137,8 @@ def _read_index(directory: Path) -> dict[str, IndexRow]:
 def _read_texts(path: Path) -> dict[str, str]:
     """Return the texts in a file, by name. A missing or invalid file is empty."""
     try:
-        texts = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        texts = loads(path.read_bytes())
+    except (OSError, ValueError):
         return {}
     return {str(name): str(text) for name, text in texts.items()} if isinstance(texts, dict) else {}
 
@@ -184,8 +184,8 @@ def _read_row(
 ) -> tuple[IndexRow | None, tuple[str, ...]]:
     """Return the row of a document, and the keys of assets with an unusable file."""
     try:
-        fields = json.loads(document.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        fields = loads(document.read_bytes(), str(document))
+    except (OSError, ValueError):
         return None, ()
     row = index_row(fields, document.relative_to(directory).as_posix(), stat)
     if row is None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from stac_asset.destinations.local.documents import write_document
 from stac_asset.rewrite.serialize import json_bytes
+from stac_asset.stac.json_text import loads
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -23,8 +23,8 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
         return
     for line in data.splitlines():
         try:
-            fields = json.loads(line)
-        except (ValueError, RecursionError):
+            fields = loads(line, str(path))
+        except ValueError:
             continue
         if isinstance(fields, dict):
             yield fields

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from stac_asset.errors import SourceError
-from stac_asset.stac.item_files import is_item_stream, read_items
+from stac_asset.stac.item_files import Reading, is_item_stream, read_items
 from tests.support.strategies import DOCUMENTS
 
 ITEMS: list[dict[str, Any]] = [
@@ -120,21 +121,54 @@ def test_error_of_malformed_json_omits_content(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "is_stream"),
+    ("name", "is_stream"),
     [
-        (".ndjson", True),
-        (".jsonl", True),
-        (".geojsonl", True),
-        (".geojsonseq", True),
-        (".parquet", True),
-        (".GeoParquet", True),
-        (".json", False),
-        (".geojson", False),
+        ("a.ndjson", True),
+        ("a.jsonl", True),
+        ("a.geojsonl", True),
+        ("a.geojsonseq", True),
+        ("a.parquet", True),
+        ("/b/a.GeoParquet", True),
+        ("a.ndjson.gz", True),
+        ("a.json", False),
+        ("a.json.gz", False),
+        ("a.geojson", False),
+        ("a.gz", False),
         ("", False),
     ],
 )
-def test_stream_formats_are_recognized_by_suffix(suffix: str, is_stream: bool) -> None:
-    assert is_item_stream(suffix) is is_stream
+def test_stream_formats_are_recognized_by_suffix(name: str, is_stream: bool) -> None:
+    assert is_item_stream(name) is is_stream
+
+
+@pytest.mark.parametrize("suffix", [".json", ".json.gz", ".ndjson", ".ndjson.gz"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_compressed_items_and_byte_order_marks_are_read(
+    tmp_path: Path, suffix: str, encoding: str
+) -> None:
+    items = [{"id": "\u00e4", "nodata": None}, {"id": "b", "nodata": None}]
+    lines = [json.dumps(item, ensure_ascii=False).replace("null", "NaN") for item in items]
+    text = "\n".join(lines)
+    if ".ndjson" not in suffix:
+        text = '{"features": [' + ",".join(lines) + "]}"
+    data = text.encode(encoding)
+    path = tmp_path / f"items{suffix}"
+    path.write_bytes(gzip.compress(data) if suffix.endswith(".gz") else data)
+    assert list(read_items(path, "items")) == items
+    path.write_bytes(gzip.compress(data))  # Whatever the name is.
+    assert list(read_items(path, "items")) == items
+
+
+def test_lines_that_are_not_json_can_be_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "items.ndjson"
+    path.write_bytes(b'{"id": "a"}\n<html>\n{"id": "b"}\n')
+    reading = Reading(skip_unreadable=True)
+    assert list(read_items(path, "items", reading)) == [{"id": "a"}, {"id": "b"}]
+    (error,) = reading.errors
+    assert str(error) == (
+        "An item of 'items' cannot be read: line 2 is not valid JSON: the document is an HTML or "
+        "XML page"
+    )
 
 
 def test_parquet_items_have_ids_and_assets(shared_data: Path) -> None:

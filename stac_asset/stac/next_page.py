@@ -1,0 +1,166 @@
+"""Internal: decide which page follows a page of an item collection.
+
+APIs split item collections into pages, which are joined by links of the relation `next`.
+Source: https://github.com/radiantearth/stac-api-spec/tree/main/item-search#pagination
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urljoin
+
+from stac_asset.errors import HrefError, SourceError
+from stac_asset.hrefs import absolute_href, is_local
+
+PAGING_RELATIONS = frozenset({"next", "prev", "previous", "first", "last"})
+"""Relations of links between pages, which a joined item collection does not have."""
+
+PAGE_FIELDS = frozenset({"numberReturned", "numberMatched", "context"})
+"""Fields about a single page, which a joined item collection does not have."""
+
+_MAX_EMPTY = 10
+"""Maximum number of consecutive pages without items.
+
+Some APIs link each empty page to another empty page."""
+
+
+class PageFacts:
+    """The facts about a page that decide whether another page follows.
+
+    Args:
+        features: The items of the page, of any shape. They are consumed.
+    """
+
+    def __init__(self, features: Iterable[Any]) -> None:
+        digest = hashlib.sha256()
+        self.count = 0
+        for feature in features:
+            self.count += 1
+            fields = feature if isinstance(feature, dict) else {}
+            identity = repr((fields.get("collection"), fields.get("id")))
+            digest.update(identity.encode(errors="surrogatepass") + b"\n")
+        self.digest = digest.digest()
+        """Digest of the identities of all items."""
+
+
+@dataclass(slots=True)
+class PageChain:
+    """The pages of an item collection that were read so far."""
+
+    name: str
+    """Name of the item collection in errors."""
+
+    _requested: set[str] = field(default_factory=set)
+    _digests: set[bytes] = field(default_factory=set)
+    _empty: int = 0
+
+    def next_href(self, links: object, facts: PageFacts, base: str | None) -> str | None:
+        """Return the href of the next page, or None after the last page.
+
+        Args:
+            links: The links of the page, of any shape.
+            facts: Facts about the page.
+            base: The href that the page was read from, if known.
+
+        Raises:
+            SourceError: The next page cannot be requested, or the pages repeat.
+        """
+        link = _next_link(links)
+        if base is not None:
+            self._requested.add(_without_fragment(base))
+        if link is None:
+            return None
+        self._check_repetition(facts)
+        href = self._target(link, base)
+        if href in self._requested:
+            raise self._error("the link to the next page leads to a page that was already read")
+        self._requested.add(href)
+        return href
+
+    def _check_repetition(self, facts: PageFacts) -> None:
+        self._empty = 0 if facts.count else self._empty + 1
+        if self._empty >= _MAX_EMPTY:
+            raise self._error(f"{_MAX_EMPTY} pages in a row have no items")
+        if facts.count:
+            if facts.digest in self._digests:
+                raise self._error("a page has the same items as an earlier page")
+            self._digests.add(facts.digest)
+
+    def _target(self, link: dict[str, Any], base: str | None) -> str:
+        method = str(link.get("method") or "GET").upper()
+        if method != "GET" or link.get("headers"):
+            what = f"a {method} request" if method != "GET" else "additional headers"
+            raise self._error(
+                f"the link to the next page requires {what}, which is supported for searches only. "
+                "Use the root of the STAC API as `source` of the flow `sync`"
+            )
+        try:
+            href = _resolved(link.get("href"), base)
+        except HrefError as error:
+            raise self._error(f"the link to the next page is not valid: {error}") from None
+        if is_local(href) and (base is None or not is_local(base)):
+            raise self._error("the link to the next page references a local file")
+        return href
+
+    def _error(self, reason: str) -> SourceError:
+        return SourceError(f"Item collection '{self.name}' cannot be read to the end: {reason}.")
+
+
+def without_paging(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of an item collection without links and numbers of a single page.
+
+    Args:
+        fields: The fields. They are not modified.
+    """
+    kept = {name: value for name, value in fields.items() if name not in PAGE_FIELDS}
+    if isinstance(links := fields.get("links"), list):
+        kept["links"] = [
+            link
+            for link in links
+            if not isinstance(link, dict) or link.get("rel") not in PAGING_RELATIONS
+        ]
+    return kept
+
+
+def has_next(links: object) -> bool:
+    """Return whether an item collection has a link to a next page.
+
+    Args:
+        links: The links, of any shape.
+    """
+    return _next_link(links) is not None
+
+
+def _next_link(links: object) -> dict[str, Any] | None:
+    """Return the link to the next page, preferably a link that needs only a GET request."""
+    found = list(_next_links(links))
+    return next((link for link in found if not link.get("method")), found[0] if found else None)
+
+
+def _next_links(links: object) -> Iterator[dict[str, Any]]:
+    for link in links if isinstance(links, list) else ():
+        # OGC APIs also link to the next page of their web site.
+        if (
+            isinstance(link, dict)
+            and str(link.get("rel")).lower() == "next"
+            and "html" not in str(link.get("type"))
+        ):
+            yield link
+
+
+def _resolved(href: object, base: str | None) -> str:
+    """Return the absolute href of a page, without fragment.
+
+    Raises:
+        HrefError: The href is missing, or relative without a base.
+    """
+    if isinstance(href, str) and base is not None and not is_local(base):
+        href = urljoin(base, href.strip()) or href  # `absolute_href` fails for a query alone.
+    return _without_fragment(absolute_href(href, base))
+
+
+def _without_fragment(href: str) -> str:
+    return href if is_local(href) else href.partition("#")[0]
