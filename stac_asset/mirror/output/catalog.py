@@ -206,7 +206,7 @@ def _link(rel: str, href: str, media_type: str = _JSON) -> dict[str, Any]:
 
 def _content(collection: dict[str, Any]) -> dict[str, Any]:
     """Return a collection without the fields that the mirror writes."""
-    content: dict[str, Any] = json.loads(json_bytes(collection))
+    content: dict[str, Any] = loads(json_bytes(collection))
     return {name: value for name, value in content.items() if name not in ("links", "extent")}
 
 

@@ -5,7 +5,6 @@ The files of such an item are complete, and belong to the same version of each a
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from stac_asset.errors import SourceError
 from stac_asset.mirror.output.item_documents import item_document, write_row
 from stac_asset.mirror.planning import Prepared
 from stac_asset.mirror.state.row import IndexRow
+from stac_asset.stac.json_text import loads
 from stac_asset.types import Candidate, Skipped, Transfer
 
 
@@ -39,7 +39,7 @@ def updated_document(
     path = prepared.document
     assert path is not None, "an item without a document path has no document"
     try:
-        before: dict[str, Any] = json.loads(path.read_bytes())
+        before: dict[str, Any] = loads(path.read_bytes(), str(path))
         outcomes = _kept_files(prepared, row, before["assets"], directory)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise SourceError(f"item document '{path}' cannot be read: {error}") from None
