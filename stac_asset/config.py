@@ -94,6 +94,11 @@ class Config(ConfigFields):
         for name in ("retry_wait", "retry_wait_max", "host_wait_max"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"`{name}` must be 0 seconds or more, not {getattr(self, name)}")
+        if self.s3_unsigned and self.s3_requester_pays:
+            raise ConfigError(
+                "`s3_unsigned` and `s3_requester_pays` are mutually exclusive. Set only one of "
+                "them."
+            )
         if self.s3_retry_mode not in ("adaptive", "standard", "legacy"):
             raise ConfigError(
                 f"`s3_retry_mode` must be adaptive, standard or legacy, not '{self.s3_retry_mode}'"

@@ -197,6 +197,14 @@ class ConfigFields:
     allow_local_hrefs: bool | None = None
     """Allow items to reference files on this machine. By default only local items may."""
 
+    s3_unsigned: bool | None = None
+    """Send S3 requests without credentials.
+
+    By default, requests are signed with the credentials that are found, unless the environment
+    variable `AWS_NO_SIGN_REQUEST` is set. Requests with the keys, the profile or the role of a
+    block are always signed.
+    """
+
     sas_token_endpoint: str = "https://planetarycomputer.microsoft.com/api/sas/v1/token"
     """Endpoint that issues SAS tokens for the Planetary Computer."""
 

@@ -1,11 +1,17 @@
 """Internal: remove secrets from hrefs, and from texts that contain hrefs.
 
-`redact_href` and `redact_text` are for messages, logs and reports. `unsigned_href` is for hrefs in
-documents, which must still identify the file.
+`redact_href` and `redact_text` are for messages, logs and reports. `redact_values` is for texts of
+servers, which may repeat what the client sent. `unsigned_href` is for hrefs in documents, which
+must still identify the file.
 """
 
+import base64
+import html
+import json
 import re
-from urllib.parse import unquote
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from urllib.parse import quote, quote_plus, unquote
 
 from yarl import URL
 
@@ -48,6 +54,17 @@ Each name is used by a known service. Parameters that are missing from this list
 documents. An unnecessary name in this list may make hrefs unusable.
 """
 
+_MIN_SECRET = 4
+"""Minimum length of a secret that is removed from texts."""
+
+_HEADERS_WITHOUT_SECRETS = frozenset(
+    {
+        *("accept", "accept-encoding", "accept-language", "cache-control", "connection"),
+        *("content-length", "content-type", "host", "if-match", "if-range", "range"),
+        *("transfer-encoding", "user-agent"),
+    }
+)
+
 
 def redact_href(href: str | URL) -> str:
     """Return an href without user, password, fragment and query.
@@ -82,6 +99,46 @@ def redact_text(text: str) -> str:
         text: Any text. A URL ends at the next white space.
     """
     return _HREF.sub(_redact_match, text)
+
+
+def redact_values(text: str, secrets: Iterable[str]) -> str:
+    """Return a text of a server without the secrets that the client sent to the server.
+
+    Args:
+        text: The text, such as a reason phrase or an error message.
+        secrets: The secrets. Texts with fewer than four characters are ignored, because they may
+            be part of any word.
+    """
+    forms = set()
+    for secret in secrets:
+        if len(secret) >= _MIN_SECRET:
+            forms |= {secret, quote(secret, safe=""), quote_plus(secret)}
+            forms |= {json.dumps(secret)[1:-1], html.escape(secret)}
+            forms.add(base64.b64encode(secret.encode(errors="replace")).decode())
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, "***")
+    return text
+
+
+def secrets_in_headers(headers: Mapping[str, str]) -> set[str]:
+    """Return the secrets in the headers of a request: tokens, logins, keys and cookies.
+
+    Args:
+        headers: The headers. Headers without secrets are recognized by their names.
+    """
+    found = set()
+    for name, value in headers.items():
+        if name.lower() in _HEADERS_WITHOUT_SECRETS:
+            continue
+        scheme, _, rest = value.strip().partition(" ")
+        found |= {value, rest}
+        if name.lower() == "cookie":
+            found |= {cookie.partition("=")[2].strip() for cookie in value.split(";")}
+        if scheme.lower() == "basic":
+            with suppress(ValueError):
+                login = base64.b64decode(rest, validate=True).decode()
+                found |= {login, *login.split(":", 1)}
+    return found
 
 
 def unsigned_href(href: str) -> str:

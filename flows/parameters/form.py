@@ -88,6 +88,7 @@ GROUPS = {
         {
             "s3_region_name": "Region",
             "s3_requester_pays": "Requester pays",
+            "s3_unsigned": "Without credentials",
             "s3_endpoint_url": "Endpoint URL",
             "s3_retry_mode": "Retry mode",
         },

@@ -99,6 +99,7 @@ _OPTIONS: list[_Decorator[Any]] = [
     _option("s3_region_name", "--s3-region-name", metavar="REGION"),
     _option("s3_endpoint_url", "--s3-endpoint-url", metavar="URL"),
     _switch("s3_requester_pays"),
+    _switch("s3_unsigned"),
     _option(
         "s3_retry_mode",
         "--s3-retry-mode",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,13 @@ from stac_asset.errors import (
     HrefError,
 )
 from stac_asset.hrefs import absolute_href, parse_href
-from stac_asset.redact import redact_href, redact_text, unsigned_href
+from stac_asset.redact import (
+    redact_href,
+    redact_text,
+    redact_values,
+    secrets_in_headers,
+    unsigned_href,
+)
 from tests.support.strategies import (
     FRAGMENTS,
     characters,
@@ -177,3 +184,34 @@ def test_redacted_local_path_hides_parameters_only() -> None:
 
 def test_unsigned_href_keeps_local_path() -> None:
     assert unsigned_href("/data/a.tif?sig=1") == "/data/a.tif?sig=1"
+
+
+ECHOED = 'p4ss/w"örd&'
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        ECHOED,
+        "p4ss%2Fw%22%C3%B6rd%26",
+        'p4ss/w\\"\\u00f6rd&',
+        "p4ss/w&quot;örd&amp;",
+        base64.b64encode(ECHOED.encode()).decode(),
+    ],
+)
+def test_secret_that_a_server_repeats_is_removed(form: str) -> None:
+    assert redact_values(f"token {form} is wrong", [ECHOED, "", "is"]) == "token *** is wrong"
+
+
+def test_secrets_in_headers_include_tokens_logins_and_cookies() -> None:
+    login = base64.b64encode(b"user:p4ssword").decode()
+    headers = {
+        "Host": "example.com",
+        "User-Agent": "stac-asset",
+        "Authorization": f"Basic {login}",
+        "X-Api-Key": "k3y",
+        "Cookie": "a=v4lue; b=w",
+    }
+    secrets = secrets_in_headers(headers)
+    assert {"user", "p4ssword", login, "k3y", "v4lue"} <= secrets
+    assert not {"example.com", "stac-asset"} & secrets

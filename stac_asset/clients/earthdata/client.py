@@ -16,6 +16,7 @@ from yarl import URL
 
 from stac_asset.clients.earthdata.hosts import HOSTS
 from stac_asset.clients.earthdata.login import LOGIN_URL, EarthdataLogin, netrc_login
+from stac_asset.clients.http import headers
 from stac_asset.clients.http.client import HttpClient
 from stac_asset.clients.http.credentials import Credential, HostHeaders
 from stac_asset.clients.http.session import session_from_config
@@ -181,7 +182,7 @@ class EarthdataClient(HttpClient):
         if response.status in (401, 403) and response.url in self._hosts:
             raise ResponseError.of(
                 response.status,
-                response.reason or "",
+                headers.reason_of(response),
                 str(request.url),
                 hint=f"{response.url.host} sends this status if {_TOKEN_PROBLEM}",
             )

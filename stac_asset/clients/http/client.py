@@ -292,7 +292,7 @@ class HttpClient(RangeClient):
             hint = "the server sent a response without the file"
             raise ResponseError.of(
                 response.status,
-                response.reason or "",
+                headers.reason_of(response),
                 str(request.url),
                 headers.retry_after(response),
                 _STATUS_HINTS.get(response.status, hint) if response.status < 300 else "",

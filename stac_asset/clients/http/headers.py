@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from http import HTTPStatus
 
 from aiohttp import ClientResponse, hdrs
 from yarl import URL
@@ -15,8 +16,10 @@ from stac_asset.clients.content_range import Extent
 from stac_asset.clients.requested_wait import http_date as _date
 from stac_asset.clients.requested_wait import requested_wait
 from stac_asset.errors import SchemeError
-from stac_asset.redact import redact_href
+from stac_asset.redact import redact_href, redact_text, redact_values, secrets_in_headers
 
+_PHRASES = frozenset({"", *(status.phrase for status in HTTPStatus)})
+"""Usual reason phrases."""
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
 
@@ -104,6 +107,20 @@ def retry_after(response: ClientResponse) -> float | None:
         response: Any response.
     """
     return requested_wait(response.headers, response.status)
+
+
+def reason_of(response: ClientResponse) -> str:
+    """Return the reason phrase of a response, without secrets of the request.
+
+    Args:
+        response: Any response.
+    """
+    reason = response.reason or ""
+    if reason in _PHRASES:
+        return reason
+    sent = response.request_info
+    secrets = secrets_in_headers(sent.headers) | {*sent.url.query.values()}
+    return redact_values(redact_text(reason), secrets)
 
 
 def sent_at(response: ClientResponse) -> datetime | None:

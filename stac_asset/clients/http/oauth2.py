@@ -10,7 +10,7 @@ import logging
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Self
 
 from aiohttp import ClientError, ClientResponse, ClientResponseError, hdrs
@@ -103,7 +103,7 @@ class OAuth2Bearer:
                 await self._grant.fetch_token()
             return self._token_from_grant()
         except (RequestFailedError, *_GRANT_ERRORS) as error:
-            reason, transient = _reason(error), _is_transient(error)
+            reason, transient = _reason(error, self._secrets()), _is_transient(error)
         # Raised outside the `except` block, so that the error has no `__context__`. Errors of
         # aiohttp-oauth2-client may contain the secrets that were sent.
         host = self._grant.token_url.host_port_subcomponent
@@ -120,10 +120,20 @@ class OAuth2Bearer:
         except (RequestFailedError, *_GRANT_ERRORS) as error:
             if _is_transient(error):
                 raise
+            reason = _reason(error, self._secrets())
             self._grant.token.refresh_token = None
-            logger.info("Token refresh failed (%s); requesting a new token.", _reason(error))
+            logger.info("Token refresh failed (%s); requesting a new token.", reason)
             return False
         return True
+
+    def _secrets(self) -> set[str]:
+        present = self._grant.token
+        names = ("client_id", "client_secret", "username", "password")
+        values = [getattr(self._grant, name, None) for name in names]
+        values += self._grant.kwargs.values()
+        if present is not None:
+            values += [present.access_token, present.refresh_token]
+        return {str(value) for value in values if value}
 
     def _token_from_grant(self) -> Token:
         granted = self._grant.token
@@ -144,14 +154,19 @@ def _is_transient(error: Exception) -> bool:
     return isinstance(error, RequestFailedError) and error.transient
 
 
-def _reason(error: Exception) -> str:
-    """Return the reason for a failed token request, without secrets."""
+def _reason(error: Exception, secrets: Collection[str]) -> str:
+    """Return the reason for a failed token request, without the secrets of the request."""
     match error:
         case RequestFailedError():
             return error.reason
         case OAuth2Error():
+            # The code is shown only if it cannot be a repeated secret of the request.
             code = str(error.response.error)
-            return f"error '{code}'" if _ERROR_CODE.fullmatch(code) else "the request was refused"
+            return (
+                f"error '{code}'"
+                if code not in secrets and _ERROR_CODE.fullmatch(code)
+                else "the request was refused"
+            )
         case ClientResponseError():
             return f"status {error.status}"
         case AuthError():

@@ -1,7 +1,7 @@
 """Client for S3 and S3-compatible services.
 
 Requests are signed if credentials are found, and unsigned otherwise, so that private and public
-buckets can be read. botocore searches for the credentials:
+buckets can be read. `access` repeats refused requests unsigned. botocore searches for credentials:
 https://boto3.amazonaws.com/v1/documentation/api/latest/guide/credentials.html
 """
 
@@ -17,13 +17,14 @@ from yarl import URL
 
 from stac_asset import validate
 from stac_asset.clients.range_client import RangeClient
+from stac_asset.clients.s3.access import Bucket, BucketAccess, is_unsigned_environment
 from stac_asset.clients.s3.connections import (
     AttemptLimit,
     ConnectionOptions,
     Connections,
     limit_botocore_logging,
 )
-from stac_asset.clients.s3.errors import describe_access, mapped_errors
+from stac_asset.clients.s3.errors import describe_access, mapped_errors, search_error
 from stac_asset.clients.s3.identity import BucketPrefix, S3Identity
 from stac_asset.clients.s3.objects import (
     endpoint_of,
@@ -83,6 +84,8 @@ class S3Client(RangeClient):
             credentials.
         buckets: The buckets, and prefixes in buckets (`bucket/prefix`), that this client claims.
             By default, the client claims all S3 hrefs.
+        unsigned: If true, requests are sent without credentials. By default, the environment
+            variable `AWS_NO_SIGN_REQUEST` decides. An `identity` has precedence over both.
 
     Raises:
         ConfigError: The endpoint is not a URL, or one of `buckets` is not valid.
@@ -108,6 +111,9 @@ class S3Client(RangeClient):
     endpoint_url: str | None
     """The URL of an S3-compatible service to use instead of AWS."""
 
+    unsigned: bool
+    """If True, requests are sent without credentials."""
+
     def __init__(
         self,
         requester_pays: bool = False,
@@ -119,6 +125,7 @@ class S3Client(RangeClient):
         read_timeout: float = Config.http_read_timeout,
         identity: S3Identity | None = None,
         buckets: Iterable[str] = (),
+        unsigned: bool | None = None,
     ) -> None:
         if endpoint_url is not None and endpoint_of(endpoint_url) is None:
             raise ConfigError(
@@ -135,7 +142,9 @@ class S3Client(RangeClient):
         self.endpoint_url = endpoint_url
         self.check_content_type = check_content_type
         self.read_timeout = read_timeout
+        self.unsigned = _is_unsigned(unsigned, identity)
         self._connections = Connections()
+        self._access = BucketAccess()
         self._attempt_limit = AttemptLimit()
 
     @classmethod
@@ -163,6 +172,7 @@ class S3Client(RangeClient):
             read_timeout=config.http_read_timeout,
             identity=identity,
             buckets=buckets,
+            unsigned=config.s3_unsigned,
         )
         client.made_from = config.copy()
         return client
@@ -191,6 +201,8 @@ class S3Client(RangeClient):
         if not target.signed or not (self.requester_pays or pays):
             return
         shown = shown_href(request.url)
+        if self.unsigned:
+            raise MissingCredentialError(_paid_but_unsigned(shown))
         with mapped_errors(shown):
             signed = await self._connections.finds_credentials(self.session)
         if not signed:
@@ -316,27 +328,59 @@ class S3Client(RangeClient):
         if "Prefix" not in parameters:
             parameters["Key"] = key
         target = request_target(request.storage, self.region_name, self.endpoint_url)
-        with mapped_errors(shown):
-            signed = target.signed and await self._connections.finds_credentials(self.session)
+        failure, signed = None, target.signed and not self.unsigned
+        if signed:
+            try:
+                signed = await self._connections.finds_credentials(self.session)
+            except Exception as error:
+                failure = search_error(error, shown)
         if self.requester_pays and target.signed:
+            if failure is not None:
+                raise failure
+            if not signed and self.unsigned:
+                raise AccessError(_paid_but_unsigned(shown))
             if not signed:
                 raise AccessError(
                     f"Requester pays is enabled for {shown}, but no AWS credentials were found. "
                     "Configure credentials or set `s3_requester_pays=False`."
                 )
             parameters["RequestPayer"] = "requester"
-        access = describe_access(target, signed, request.storage, self.requester_pays)
+        access = describe_access(
+            target, signed, request.storage, self.requester_pays, self.unsigned
+        )
         options = ConnectionOptions(self.retry_mode, self.max_attempts, self.read_timeout)
-        with self._attempt_limit.with_object(request.url), mapped_errors(shown, access):
-            target = replace(target, signed=signed)
-            client = await self._connections.client(self.session, target, options)
+
+        async def send(signed: bool) -> dict[str, Any]:
+            signing = replace(target, signed=signed)
+            client = await self._connections.client(self.session, signing, options)
             call = getattr(client, operation)
             response: dict[str, Any] = await call(Bucket=bucket, **parameters)
             return response
 
+        pays = self.requester_pays or (request.storage and request.storage.requester_pays)
+        with self._attempt_limit.with_object(request.url), mapped_errors(shown, access):
+            if not signed or pays:
+                if failure is not None:
+                    raise failure
+                return await send(signed)
+            return await self._access.request(Bucket(target.endpoint, bucket), send, failure)
+
     async def close(self) -> None:
         """Close this client and all connections."""
         await self._connections.close()
+
+
+def _is_unsigned(unsigned: bool | None, identity: S3Identity | None) -> bool:
+    if identity is not None and not identity.is_default:
+        return False
+    return is_unsigned_environment() if unsigned is None else unsigned
+
+
+def _paid_but_unsigned(shown: str) -> str:
+    return (
+        f"Requester pays is enabled for {shown}, but requests are sent without credentials. Unset "
+        "`s3_unsigned` and `AWS_NO_SIGN_REQUEST`."
+    )
 
 
 async def _read_chunks(body: Any, url: URL) -> AsyncIterator[bytes]:

@@ -37,6 +37,13 @@ _UNLIMITED = 0
 """Size of the connection pool. The engine limits the connections instead: while a request waits for
 the engine's limit, the stall timer does not run."""
 
+_LOGGERS_OF_CREDENTIALS = tuple(
+    f"{package}.{module}"
+    for package in ("botocore", "aiobotocore")
+    for module in ("credentials", "tokens", "utils", "httpsession", "endpoint")
+)
+"""Loggers of the modules that request credentials, which log errors with tracebacks."""
+
 _single_attempt: ContextVar[bool] = ContextVar("_single_attempt", default=False)
 """Whether botocore sends the current request only once."""
 
@@ -72,11 +79,18 @@ class Connections:
 
         Args:
             session: The botocore session.
+
+        Raises:
+            Exception: The configuration is invalid, or a service issued no credentials.
         """
         if self._has_credentials is None:
             async with self._lock:
                 if self._has_credentials is None:
-                    self._has_credentials = await session.get_credentials() is not None
+                    credentials: Any = await session.get_credentials()
+                    if credentials is not None:
+                        # Credentials of roles and logins are requested only here.
+                        await credentials.get_frozen_credentials()
+                    self._has_credentials = credentials is not None
         return self._has_credentials
 
     async def client(
@@ -97,9 +111,20 @@ class Connections:
                 if self._closed:
                     raise RuntimeError("The S3 client is closed. Create a new client.")
                 if target not in self._clients:
-                    connecting = _connect(session, target, options)
-                    self._clients[target] = await self._stack.enter_async_context(connecting)
+                    self._clients[target] = await self._connect(session, target, options)
         return self._clients[target]
+
+    async def _connect(
+        self, session: AioSession, target: RequestTarget, options: ConnectionOptions
+    ) -> BotocoreClient:
+        try:
+            return await self._stack.enter_async_context(_connect(session, target, options))
+        except Exception:
+            if target.signed:
+                raise
+        # An invalid AWS configuration must not prevent requests that need no credentials.
+        connecting = _connect(_session_without_files(), target, options)
+        return await self._stack.enter_async_context(connecting)
 
     async def close(self) -> None:
         """Close all botocore clients."""
@@ -174,6 +199,20 @@ async def _connect(
         events.register_first("needs-retry.s3", _refuse_retry)
         events.register("before-call.s3.HeadBucket", _refuse_redirect)
         yield client
+
+
+def _session_without_files() -> AioSession:
+    """Return a botocore session that reads no profile and no AWS configuration file."""
+    from aiobotocore.session import AioSession
+
+    unread = {
+        "profile": (None, None, None, None),
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+    }
+    session = AioSession(session_vars=unread)
+    use_environment(session)
+    return session
 
 
 def use_environment(session: AioSession) -> None:
@@ -296,3 +335,16 @@ def limit_botocore_logging() -> None:
         logger = logging.getLogger(name)
         if logger.level == logging.NOTSET:
             logger.setLevel(logging.INFO)
+    for name in _LOGGERS_OF_CREDENTIALS:
+        # Adding the same filter twice has no effect.
+        logging.getLogger(name).addFilter(_remove_exception)
+
+
+def _remove_exception(record: logging.LogRecord) -> bool:
+    """Remove the traceback of a log record. Texts of services may repeat secrets of a request."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None:
+        record.msg = f"{record.getMessage()} ({type(error).__name__})"
+        record.args = ()
+    record.exc_info = record.exc_text = None
+    return True

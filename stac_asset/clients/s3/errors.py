@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from contextlib import AbstractContextManager
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from multidict import CIMultiDict
@@ -27,6 +27,7 @@ from stac_asset.errors import (
     StalledError,
     TransferError,
     TruncatedError,
+    UnexpectedError,
 )
 from stac_asset.redact import redact_href, redact_text
 from stac_asset.types import Storage
@@ -34,11 +35,129 @@ from stac_asset.types import Storage
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
-_CODE = re.compile(r"[A-Za-z0-9.]{1,64}")
+_CODE = re.compile(r"(?=.*[a-z])[A-Z][A-Za-z.]{1,63}|\d{3}")
+"""Form of S3's error codes. Texts of another form may repeat a part of the request."""
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
 _BUSY = re.compile(r".*(SlowDown|Throttl|TooManyRequests|LimitExceeded|BandwidthLimit).*")
+_CREDENTIAL_CODES = frozenset(
+    {
+        *_EXPIRED,
+        *("AuthFailure", "IncompleteSignature", "InvalidAccessKeyId", "InvalidClientTokenId"),
+        *("InvalidSecurity", "InvalidToken", "InvalidTokenId", "MissingAuthenticationToken"),
+        *("NotSignedUp", "RequestExpired", "RequestTimeTooSkewed", "SignatureDoesNotMatch"),
+        "UnrecognizedClientException",
+    }
+)
+"""Codes of errors that the credentials or the clock of the machine cause, also with status 400."""
+
+_OBJECT_OPERATIONS = frozenset({"GetObject", "HeadObject", "HeadBucket"})
+"""Operations of requests to buckets. Other operations request credentials."""
+
+_OTHER_STATUSES = frozenset({404, 408, 410, 412, 416, 429})
+"""Statuses of responses to clients that may read the object."""
+
 _INTERNAL = frozenset({"InternalError", "ServiceUnavailable"})
 _TIMEOUTS = frozenset({"RequestTimeout", "RequestTimeoutException"})
+
+
+def code_of(error: Exception) -> str:
+    """Return the code of an S3 error, or the status if there is no code; empty for other errors.
+
+    Args:
+        error: The raised error.
+    """
+    response: Any = getattr(error, "response", None)
+    if not isinstance(response, dict):
+        return ""
+    code = str(response.get("Error", {}).get("Code") or "")
+    return code if _CODE.fullmatch(code) else str(_status_of(response))
+
+
+def refuses_credentials(error: Exception) -> bool:
+    """Return whether a request failed because of its credentials.
+
+    Args:
+        error: The error of botocore.
+    """
+    from botocore import exceptions as botocore
+
+    if isinstance(error, botocore.ClientError):
+        status, code = _status_of(error.response), code_of(error)
+        if _BUSY.fullmatch(code) or code in _INTERNAL or code == "InvalidObjectState":
+            return False
+        if error.operation_name not in _OBJECT_OPERATIONS:
+            return status < 500
+        return status in (401, 403) or code in _CREDENTIAL_CODES
+    return isinstance(error, _credential_errors())
+
+
+def refuses_request(error: Exception) -> bool:
+    """Return whether S3 refused a request without a signature.
+
+    Args:
+        error: The error of botocore.
+    """
+    from botocore import exceptions as botocore
+
+    if not isinstance(error, botocore.ClientError) or _BUSY.fullmatch(code_of(error)):
+        return False
+    status = _status_of(error.response)
+    return 400 <= status < 500 and status not in _OTHER_STATUSES
+
+
+def search_error(error: Exception, shown: str) -> StacAssetError:
+    """Return the error of a search for AWS credentials.
+
+    Args:
+        error: The raised error.
+        shown: The redacted href.
+    """
+    found = mapped(error, shown, "")
+    if isinstance(found, UnexpectedError):  # For example a missing `credential_process`.
+        kind = type(error).__name__
+        return AccessError(f"{shown} cannot be read: the AWS credentials are invalid: {kind}")
+    return found
+
+
+def _status_of(response: Any) -> int:
+    return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
+
+
+@cache
+def _credential_errors() -> tuple[type[Exception], ...]:
+    from botocore import exceptions as botocore
+
+    return (
+        botocore.NoCredentialsError,
+        botocore.PartialCredentialsError,
+        botocore.CredentialRetrievalError,
+        botocore.TokenRetrievalError,
+        botocore.NoAuthTokenError,
+        botocore.ProfileNotFound,
+        botocore.ConfigParseError,
+        botocore.ConfigNotFound,
+        botocore.InvalidConfigError,
+        botocore.MetadataRetrievalError,
+        botocore.InfiniteLoopConfigError,
+        botocore.LoginError,
+        botocore.SSOError,
+    )
+
+
+@cache
+def _safe_errors() -> tuple[type[Exception], ...]:
+    """Return the errors whose messages contain only names of the AWS configuration."""
+    from botocore import exceptions as botocore
+
+    return (
+        botocore.NoCredentialsError,
+        botocore.PartialCredentialsError,
+        botocore.ProfileNotFound,
+        botocore.ConfigNotFound,
+        botocore.ConfigParseError,
+        botocore.UnauthorizedSSOTokenError,
+        botocore.SSOTokenLoadError,
+    )
 
 
 def mapped(error: Exception, shown: str, access: str) -> StacAssetError:
@@ -82,17 +201,10 @@ def mapped(error: Exception, shown: str, access: str) -> StacAssetError:
             return TruncatedError(f"{shown} ended before its announced length")
         case botocore.FlexibleChecksumError():
             return TruncatedError(f"{shown} arrived damaged: S3 reports a different checksum")
-        case (
-            botocore.NoCredentialsError()
-            | botocore.PartialCredentialsError()
-            | botocore.CredentialRetrievalError()
-            | botocore.TokenRetrievalError()
-            | botocore.NoAuthTokenError()
-            | botocore.ProfileNotFound()
-            | botocore.ConfigParseError()
-            | botocore.InvalidConfigError()
-            | botocore.SSOError()
-        ):
+        case _ if isinstance(error, _credential_errors()):
+            if not isinstance(error, _safe_errors()):
+                # The messages quote the output of a program or a server, which may contain secrets.
+                reason = type(error).__name__
             return AccessError(f"{shown} cannot be read: the AWS credentials are invalid: {reason}")
         case botocore.ParamValidationError() | botocore.EndpointProviderError():
             return HrefError(f"{shown} does not contain a valid S3 bucket and key")
@@ -113,7 +225,11 @@ def mapped_errors(shown: str, access: str = "") -> AbstractContextManager[None]:
 
 
 def describe_access(
-    target: RequestTarget, signed: bool, storage: Storage | None, requester_pays: bool
+    target: RequestTarget,
+    signed: bool,
+    storage: Storage | None,
+    requester_pays: bool,
+    unsigned: bool = False,
 ) -> str:
     """Return a description of the credentials of a request, for the message of an access error.
 
@@ -122,9 +238,12 @@ def describe_access(
         signed: Whether the request carries a signature.
         storage: The asset's storage extension fields, if any.
         requester_pays: Whether requester pays is enabled in the client.
+        unsigned: Whether an option or the environment forbids signatures.
     """
     if signed:
         access = "using the AWS credentials found."
+    elif unsigned:
+        access = "without credentials, because `s3_unsigned` or `AWS_NO_SIGN_REQUEST` is set."
     elif target.signed:
         access = "without credentials, because none were found."
     else:
@@ -149,6 +268,14 @@ def _map_client_error(error: ClientError, shown: str, access: str) -> StacAssetE
     if not _CODE.fullmatch(code):
         code = ""
     label = code or str(status)
+    if (
+        error.operation_name not in _OBJECT_OPERATIONS
+        and status < 500
+        and not _BUSY.fullmatch(code)
+    ):
+        return AccessError(
+            f"{shown} cannot be read: {error.operation_name} provides no AWS credentials ({label})"
+        )
     if status in (404, 410) or code in ("NoSuchKey", "NoSuchBucket"):
         return NotFoundError(f"{shown} does not exist ({label})")
     if code in _EXPIRED:

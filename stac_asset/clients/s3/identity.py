@@ -70,6 +70,11 @@ class S3Identity:
         if self.external_id and not self.role_arn:
             raise ConfigError("The external ID has no role. Set `role_arn` too.")
 
+    @property
+    def is_default(self) -> bool:
+        """Whether botocore searches for credentials, without a key, a profile or a role."""
+        return not (self.access_key_id or self.profile_name or self.role_arn)
+
     def session(self, region_name: str) -> AioSession:
         """Return a botocore session that signs requests with this identity.
 

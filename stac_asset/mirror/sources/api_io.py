@@ -25,7 +25,7 @@ from stac_asset.errors import (
     TruncatedError,
 )
 from stac_asset.mirror.sources.api_request import ApiRequest, redirected
-from stac_asset.redact import redact_href, redact_text
+from stac_asset.redact import redact_href, redact_text, redact_values, secrets_in_headers
 from stac_asset.stac.compression import MAX_DOCUMENT, decompressed
 from stac_asset.stac.json_text import loads
 
@@ -92,16 +92,16 @@ class ApiIO(StacApiIO):
             location = self._location(response, request)
             if location is None:
                 break
-            request = redirected(request, response.status_code, response.reason or "", location)
+            reason = self._without_secrets(response.reason or "")
+            request = redirected(request, response.status_code, reason, location)
             response = self._send(request)
         if not 200 <= response.status_code < 300:
-            message = _message_of(response.content)
+            message = _message_of(response.content, secrets_in_headers(self.secrets))
             if response.is_redirect:
                 message = f"more than {_MAX_REDIRECTS} redirects"
             delay = requested_wait(response.headers, response.status_code)
-            raise ResponseError.of(
-                response.status_code, response.reason or "", request.href, delay, message
-            )
+            reason = self._without_secrets(response.reason or "")
+            raise ResponseError.of(response.status_code, reason, request.href, delay, message)
         shown = redact_href(request.href)
         try:
             document = loads(response.content, shown)
@@ -148,9 +148,12 @@ class ApiIO(StacApiIO):
             return self.session.get_redirect_target(response)
         except UnicodeDecodeError:
             hint = "redirected to an address that is not valid text"
-            raise ResponseError.of(
-                response.status_code, response.reason or "", request.href, None, hint
-            ) from None
+            reason = self._without_secrets(response.reason or "")
+            raise ResponseError.of(response.status_code, reason, request.href, None, hint) from None
+
+    def _without_secrets(self, text: str) -> str:
+        """Return a text of the server, which may repeat headers of the request."""
+        return redact_values(redact_text(text), secrets_in_headers(self.secrets))
 
 
 def _transfer_error(error: Exception, shown: str) -> TransferError:
@@ -171,7 +174,7 @@ def _transfer_error(error: Exception, shown: str) -> TransferError:
     return ConnectionFailedError(f"{shown}: {reason}")
 
 
-def _message_of(body: bytes) -> str:
+def _message_of(body: bytes, secrets: set[str]) -> str:
     """Return the beginning of a server's message. Web pages and binary data are left out."""
     try:
         text = body.decode()
@@ -179,7 +182,8 @@ def _message_of(body: bytes) -> str:
         return ""
     is_page = text.lstrip().startswith("<")
     is_text = not is_page and all(char.isprintable() or char.isspace() for char in text)
-    return " ".join(redact_text(text).split())[:_MAX_QUOTED] if is_text else ""
+    text = redact_values(redact_text(text), secrets)
+    return " ".join(text.split())[:_MAX_QUOTED] if is_text else ""
 
 
 _CHUNK = 64 * 1024

@@ -177,3 +177,14 @@ async def test_logs_and_errors_contain_no_secrets(
     output += [caplog.text]
     for secret in (CLIENT_SECRET, USERNAME, PASSWORD, "acc3ss-", "refr3sh-", "wr0ng-secret"):
         assert not [text for text in output if secret in text], secret
+
+
+async def test_error_code_that_repeats_the_secret_is_not_shown(
+    server: OAuth2Server, make_config: MakeConfig
+) -> None:
+    server.faults = [(400, {}, {"error": "correct_horse"})]
+    config = make_config(CLIENT_CREDENTIALS, oauth2_client_secret="correct_horse")
+    async with await HttpClient.from_config(config) as client:
+        with pytest.raises(TokenError, match="the request was refused") as raised:
+            await read_bytes(client, f"{server.url}/a.tif")
+    assert "correct_horse" not in str(raised.value)

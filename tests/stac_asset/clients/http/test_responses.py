@@ -13,7 +13,7 @@ from yarl import URL
 
 from stac_asset import Config, HttpClient, download_file, read_href
 from stac_asset.clients import Request
-from stac_asset.errors import ConnectionFailedError, ResponseError
+from stac_asset.errors import AccessError, ConnectionFailedError, ResponseError
 from stac_asset.testing import NoHead, Origin, Status
 from tests.support.client_reads import read_bytes
 from tests.support.error_chains import described
@@ -153,3 +153,13 @@ async def test_invalid_response_error_is_transient_and_contains_no_secrets(
         config.http_max_attempts = 3
         await download_file(f"{server.url}/a.tif", tmp_path / "a.tif", config)
     assert (tmp_path / "a.tif").read_bytes() == b"pixels"
+
+
+async def test_reason_phrase_contains_no_secret_of_the_request() -> None:
+    """Some servers repeat a refused token or signature in the reason phrase."""
+    head = b"HTTP/1.1 403 Token s3cr3t-t0ken and key s1gnature refused\r\n\r\n"
+    async with raw_server(head) as server:
+        headers = {"Authorization": "Bearer s3cr3t-t0ken"}
+        async with client_with_session(headers=headers) as client:
+            with pytest.raises(AccessError, match=r"403 Token \*\*\* and key \*\*\* refused"):
+                await read_bytes(client, f"{server.url}/a.tif?sig=s1gnature")

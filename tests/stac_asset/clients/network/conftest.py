@@ -15,6 +15,7 @@ from stac_asset import Config, EarthdataClient, HttpClient, PlanetaryComputerCli
 from stac_asset.clients.http.oauth2 import OAuth2Bearer
 from stac_asset.clients.s3 import S3Identity
 from stac_asset.mirror.sources.api_io import ApiIO
+from stac_asset.mirror.sources.api_request import ApiRequest
 from tests.support.client_reads import read_bytes
 from tests.support.forward_proxy import ForwardProxy, forward_proxy
 from tests.support.loopback import serve_handler
@@ -90,7 +91,8 @@ async def _search(origin: str) -> None:
     def search() -> None:
         api = ApiIO(origin, 30)
         for _ in range(2):
-            assert api.read_object(f"{origin}/search") == {"features": []}
+            response = api.send(ApiRequest(f"{origin}/search"))
+            assert response.document == {"features": []}
 
     await asyncio.to_thread(search)
 

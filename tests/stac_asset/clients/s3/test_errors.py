@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from pathlib import Path
 
 import pytest
 
+from stac_asset.clients.s3 import S3Identity
 from stac_asset.errors import (
     AccessError,
     ConnectionFailedError,
@@ -19,6 +21,7 @@ from stac_asset.errors import (
 )
 from stac_asset.testing import Origin, Reset, Stall, Status, Truncate
 from tests.support.client_reads import read_bytes
+from tests.support.echoing_sts import echoing_sts
 from tests.support.error_chains import described
 from tests.support.loopback import raw_server
 from tests.support.s3_buckets import HREF, KEY, SECRET, TOKEN, error_body, fetch_object, s3_client
@@ -189,3 +192,46 @@ class TestErrors:
         origin.put("/bucket/a.bin", b"II*", content_type="binary/octet-stream")
         async with s3_client(origin) as client:
             assert await read_bytes(client, HREF, content_type="image/tiff") == b"II*"
+
+
+SESSION_NAME, EXTERNAL_ID = "n1ghtly-session", "ext3rnal-id"
+
+
+@pytest.mark.parametrize("by_profile", [True, False])
+async def test_secrets_that_sts_repeats_are_not_shown(
+    origin: Origin,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    by_profile: bool,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    role = "arn:aws:iam::123456789012:role/reader"
+    origin.fault("/bucket/a.bin", Status(403, body=error_body("AccessDenied")), times=0)
+    async with echoing_sts() as url:
+        if by_profile:
+            (tmp_path / "config").write_text(
+                f"[profile x]\nrole_arn = {role}\nexternal_id = {EXTERNAL_ID}\nsource_profile = y\n"
+                f"role_session_name = {SESSION_NAME}\nregion = us-west-2\n"
+                f"[profile y]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n"
+                f"aws_session_token = {TOKEN}\n"
+            )
+            monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+            monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
+            identity = S3Identity(profile_name="x")
+        else:
+            identity = S3Identity(
+                *(KEY, SECRET, TOKEN),
+                role_arn=role,
+                external_id=EXTERNAL_ID,
+                role_options={"RoleSessionName": SESSION_NAME},
+                sts_endpoint_url=url,
+            )
+        async with s3_client(origin, identity=identity) as client:
+            with pytest.raises(
+                AccessError, match=r"AssumeRole provides no .* \(AccessDenied\)"
+            ) as e:
+                await fetch_object(client)
+    text = described(e.value) + caplog.text
+    for secret in (EXTERNAL_ID, SESSION_NAME, KEY, SECRET, TOKEN):
+        assert secret not in text

@@ -91,27 +91,6 @@ class TestSigning:
         async with s3_client(moto) as client:
             assert await read_bytes(client, href) == b"x"
 
-    async def test_invalid_credentials_are_an_error_for_public_object(
-        self,
-        moto_with_access_control: MotoBucket,
-        credentials: None,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        href = f"s3://{moto_with_access_control.name}/public.bin"
-        async with s3_client(moto_with_access_control) as client:
-            with pytest.raises(AccessError, match=r"\(InvalidAccessKeyId\) using the AWS"):
-                await read_bytes(client, href)
-            with pytest.raises(AccessError, match=r"\(InvalidAccessKeyId\) using the AWS"):
-                await client.assert_href_exists(href)
-
-    async def test_missing_profile_is_an_error(
-        self, origin: Origin, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("AWS_PROFILE", "missing-profile")
-        async with s3_client(origin) as client:
-            with pytest.raises(AccessError, match=r"credentials are invalid: .*missing-profile"):
-                await fetch_object(client)
-
     async def test_redirect_to_other_endpoint_is_not_followed(
         self, origin: Origin, session_token: None
     ) -> None:

@@ -153,6 +153,17 @@ async def test_error_contains_response_text_of_api(origin: Origin, tmp_path: Pat
     assert count_api_requests(origin)["/api/search"] == 9, "smaller pages are refused too"
 
 
+async def test_error_contains_no_secret_that_the_api_repeats(
+    origin: Origin, tmp_path: Path
+) -> None:
+    config = replace(CONFIG, http_headers={"Authorization": "Bearer s3cr3t/t0ken"})
+    config.http_headers_hosts = [origin.url]
+    href = serve_api(origin, [build_item(origin, "a")])
+    origin.fault("/api/search", Status(400, body=b'{"token": "s3cr3t/t0ken"}'), times=0)
+    with pytest.raises(SourceError, match=r'400 .*"token": "\*\*\*"'):
+        await run_mirror(tmp_path, href, Criteria(sortby=("nothing",)), config=config)
+
+
 async def test_headers_are_sent_only_to_configured_host(origin: Origin, tmp_path: Path) -> None:
     config = replace(CONFIG, http_headers={"X-Key": "secret"})
     config.http_headers_hosts = [origin.url]

@@ -1,0 +1,116 @@
+"""Internal: access to buckets whose requests need no credentials, or not those that were found.
+
+Credentials of the machine may have expired, or belong to an account without access to a public
+bucket. Then `BucketAccess` repeats a refused request without a signature, and remembers the buckets
+that answer such requests. botocore calls requests without a signature "unsigned".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
+
+from stac_asset.clients.s3.errors import code_of, refuses_credentials, refuses_request
+from stac_asset.notices import notice
+
+_MAX_DENIALS = 16
+"""Number of refused requests without a signature after which a bucket counts as private.
+
+The first object may be missing: S3 responds to requests for missing objects with status 403, unless
+the bucket may be listed."""
+
+_CONDITION = (
+    "The AWS credentials were not accepted, and buckets were read without credentials. Renew the "
+    "credentials, or set `s3_unsigned`"
+)
+_TRUE = frozenset({"1", "yes", "true", "on", "y", "t"})
+
+Send = Callable[[bool], Awaitable[dict[str, Any]]]
+"""Function that sends a request with or without a signature, and raises the errors of botocore."""
+
+
+class Bucket(NamedTuple):
+    """A bucket of an endpoint."""
+
+    endpoint: str | None
+    name: str
+
+
+def is_unsigned_environment(environment: Mapping[str, str] | None = None) -> bool:
+    """Return whether `AWS_NO_SIGN_REQUEST` is set, as in GDAL.
+
+    https://gdal.org/en/stable/user/virtual_file_systems.html#vsis3-aws-s3-files
+
+    Args:
+        environment: The environment variables; by default those of the process.
+    """
+    variables = os.environ if environment is None else environment
+    return variables.get("AWS_NO_SIGN_REQUEST", "").strip().lower() in _TRUE
+
+
+class BucketAccess:
+    """The buckets of a run that are read without a signature, although credentials were found."""
+
+    def __init__(self) -> None:
+        self._public: set[Bucket] = set()
+        self._denials: Counter[Bucket] = Counter()
+        self._locks: defaultdict[Bucket, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def request(
+        self, bucket: Bucket, send: Send, failure: Exception | None = None
+    ) -> dict[str, Any]:
+        """Send a request with a signature, and repeat a refused request without a signature.
+
+        For a bucket that is known to be public, the order is reversed.
+
+        Args:
+            bucket: The bucket.
+            send: Function that sends the request.
+            failure: The error of the search for credentials, if any.
+        """
+        if bucket in self._public:
+            return await self._request_public(send, failure)
+        try:
+            if failure is None:
+                return await send(True)
+        except Exception as error:
+            if not refuses_credentials(error):
+                raise
+            failure = error
+        assert failure is not None, "a request without a failure returns"
+        async with self._locks[bucket]:  # The first of concurrent requests decides for all.
+            if bucket not in self._public:
+                return await self._try_unsigned(bucket, send, failure)
+        return await self._request_public(send, failure)
+
+    async def _try_unsigned(self, bucket: Bucket, send: Send, failure: Exception) -> dict[str, Any]:
+        if self._denials[bucket] >= _MAX_DENIALS:
+            raise failure
+        response, other = None, None
+        try:
+            response = await send(False)
+        except Exception as error:
+            other = error
+        if other is not None and refuses_request(other):
+            self._denials[bucket] += 1
+            raise failure
+        if other is None or code_of(other) in ("404", "NoSuchKey"):
+            self._public.add(bucket)
+            notice(_CONDITION, f"s3://{bucket.name} ({code_of(failure) or type(failure).__name__})")
+        if other is not None:
+            raise other
+        assert response is not None, "a request without an error has a response"
+        return response
+
+    async def _request_public(self, send: Send, failure: Exception | None) -> dict[str, Any]:
+        try:
+            return await send(False)
+        except Exception as error:
+            if not refuses_request(error):
+                raise
+        if failure is not None:
+            raise failure
+        return await send(True)  # Some objects of the bucket are private.
