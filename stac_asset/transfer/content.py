@@ -29,9 +29,15 @@ _BOMS = (
     (b"\xfe\xff", "utf-16-be"),
 )
 _IGNORED = re.compile(
-    r"(?:\s|\0|\ufeff|<!--.*?-->|<\?.*?\?>|<!doctype(?!\s+html)[^>\[]*>)*", re.S | re.I
+    r"(?:\s|\ufeff|<!--.*?-->|<\?.*?\?>|<!doctype(?!\s+html)[^>\[]*>)*", re.S | re.I
 )
 """Parts of a document before the first relevant tag, without a document type of HTML."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+"""Control characters, which texts do not contain. Escape is part of Japanese encodings."""
+
+_TEXT_SIZE = 512
+"""Number of characters in which control characters are searched."""
 
 _TAG = re.compile(r"<!doctype\s+(?P<doctype>html)\b|<(?:[\w.-]+:)?(?P<name>[a-z_][\w.-]*)", re.I)
 _HTML_TAG_NAMES = (
@@ -104,6 +110,8 @@ def content_of(head: bytes) -> Content | None:
     text = _decoded(head)
     if text.startswith(_POINTER):
         return Content(Kind.POINTER)
+    if _CONTROL.search(text, 0, _TEXT_SIZE):
+        return None  # Binary data can start like a text by chance.
     before = _IGNORED.match(text)
     start = before.end() if before else 0
     if text.startswith("<", start):

@@ -25,11 +25,11 @@ _BINARY = frozenset(Kind)
 _CONTRADICTIONS: dict[str, frozenset[Kind]] = {
     "html": frozenset(),
     "text": frozenset(),
-    "xml": frozenset({Kind.LISTING, Kind.JSON_ERROR, Kind.POINTER}),
+    "xml": _PAGES | {Kind.JSON_ERROR},
     "json": _PAGES | {Kind.XML_ERROR, Kind.XML},
     "csv": _ERRORS,
     "data": _ERRORS,
-    "directory": _ERRORS,
+    "folder": _ERRORS,
     "nothing": frozenset({Kind.LISTING, Kind.POINTER}),
 }
 """The kinds of content that contradict a format. All kinds contradict other formats."""
@@ -61,6 +61,9 @@ _DATA_ROLE_NAMES = (
     "incidence-angle local-incidence-angle noise-power archive cog raster pan multispectral"
 )
 _DATA_ROLES = frozenset(_DATA_ROLE_NAMES.split())
+_STORE = re.compile(r"\.(zarr|n5|gdb)/.", re.I)
+"""Paths of files in a directory, such as the chunks of a Zarr store, which have no extension."""
+
 _TEXT_TYPES = ("text/markdown", "text/x-", "application/yaml", "application/x-yaml", "text/yaml")
 _TEXT_ROLES = frozenset({"metadata", "iso-19115", "documentation", "license", "html", "about"})
 
@@ -105,7 +108,7 @@ def _packed_contradiction(url: URL, head: bytes) -> Contradiction | None:
 
 
 def promised_format(transfer: Transfer, url: URL) -> str:
-    """Return the format that an asset promises, such as "tiff", "binary", "xml" or "directory".
+    """Return the format that an asset promises, such as "tiff", "binary" or "xml".
 
     The media type is the strongest promise, then the file extension, then the roles.
 
@@ -121,11 +124,13 @@ def promised_format(transfer: Transfer, url: URL) -> str:
         known = _EXTENSIONS.get(PurePosixPath(name).suffix[1:].lower()) or format_of(name)
         if known is not None:
             return known
+    if _STORE.search(url.path):
+        return "data"
     if _TEXT_ROLES.intersection(transfer.roles):
         return "text"
     if _DATA_ROLES.intersection(transfer.roles):
         return "data"
-    return "directory" if url.raw_path.endswith("/") else "nothing"
+    return "folder" if url.raw_path.endswith("/") else "nothing"
 
 
 def is_directory(transfer: Transfer, url: URL) -> bool:

@@ -33,6 +33,7 @@ from stac_asset.host_patterns import HostPatterns
 from stac_asset.redact import redact_href
 from stac_asset.transfer.interface import Request, Response, Stat
 from stac_asset.transfer.logins import is_login, login_error
+from stac_asset.transfer.promise import names_directory
 
 _MAX_REDIRECTS = 10
 """Number of redirects after which a request fails."""
@@ -289,13 +290,12 @@ class HttpClient(RangeClient):
         if response.status not in _FILE_STATUSES:
             if response.status in _LOGIN_STATUSES and _is_at_login(response, request.url):
                 raise login_error(request.url, response.url)
-            hint = "the server sent a response without the file"
             raise ResponseError.of(
                 response.status,
                 headers.reason_of(response),
                 str(request.url),
                 headers.retry_after(response),
-                _STATUS_HINTS.get(response.status, hint) if response.status < 300 else "",
+                _status_hint(response.status, request.url),
             )
 
     def _check_content_type(self, response: ClientResponse, request: Request) -> None:
@@ -321,6 +321,15 @@ def _is_at_login(response: ClientResponse, requested: URL) -> bool:
     url = response.url
     is_elsewhere = (url.host, url.path) != (requested.host, requested.path)
     return is_elsewhere and is_login(url) and not is_login(requested)
+
+
+def _status_hint(status: int, url: URL) -> str:
+    """Return advice for a status without the file, or an empty text."""
+    if status < 300:
+        return _STATUS_HINTS.get(status, "the server sent a response without the file")
+    if status in (403, 404) and names_directory(url):
+        return "the href may be that of a directory, which cannot be downloaded as a file"
+    return ""
 
 
 def _is_success_without_file(response: ClientResponse) -> bool:

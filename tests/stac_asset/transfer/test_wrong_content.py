@@ -228,6 +228,13 @@ async def test_href_of_directory_is_reported_as_directory(
     assert "Leave out the asset with `exclude`, or copy the directory with a tool" in text
 
 
+async def test_missing_directory_gets_hint(origin: Origin, tmp_path: Path, config: Config) -> None:
+    origin.fault("/store.zarr", Status(404), times=0)
+    text = await failure(origin, tmp_path, config, href=origin.href("/store.zarr"))
+    assert "404" in text
+    assert "the href may be that of a directory" in text
+
+
 async def test_zarr_media_type_marks_directory(
     origin: Origin, tmp_path: Path, config: Config
 ) -> None:
