@@ -12,9 +12,12 @@ from stac_asset.clients.http.client import HttpClient
 from stac_asset.clients.http.session import session_from_config
 from stac_asset.clients.planetary_computer.sas import SasTokens
 from stac_asset.config import Config
-from stac_asset.errors import ConfigError
+from stac_asset.errors import ConfigError, TokenError
 from stac_asset.host_patterns import HostPattern
+from stac_asset.transfer.interface import Request
 
+_REFUSED_STATUSES = frozenset({401, 403, 404, 409})
+"""Statuses with which Azure refuses requests without a token. Private containers seem missing."""
 _BLOB_HOSTS = ("*.blob.core.windows.net", "http://*.blob.core.windows.net")
 
 
@@ -24,7 +27,8 @@ class PlanetaryComputerClient(HttpClient):
     An href is signed with a SAS token if it is in Azure Blob Storage, not in the public thumbnail
     account, and not signed already. There is one token per container. Concurrent downloads share
     one token request. The client renews a token before the token expires, and replaces a token once
-    if the storage refuses the token.
+    if the storage refuses the token. If the endpoint does not know a container, the client requests
+    the blobs of this container without a token.
 
     Args:
         session: The session that will be used for all requests. Closing this client closes the
@@ -108,9 +112,20 @@ class PlanetaryComputerClient(HttpClient):
             url: The URL of the href.
 
         Raises:
-            TokenError: The endpoint issued no token.
+            TokenError: The endpoint cannot be reached, or its response contains no token.
         """
         return await self._tokens.sign(url)
+
+    def _check_status(self, response: ClientResponse, request: Request) -> None:
+        refusal = (
+            self._tokens.refusal(request.url) if response.status in _REFUSED_STATUSES else None
+        )
+        is_missing = response.headers.get("x-ms-error-code") == "BlobNotFound"
+        if refusal is not None and not is_missing:
+            raise TokenError(
+                f"{refusal}, and the storage refuses requests without a token ({response.status})"
+            )
+        super()._check_status(response, request)
 
     async def _get(self, url: URL) -> ClientResponse:
         return await self._follow(hdrs.METH_GET, url, {hdrs.ACCEPT_ENCODING: "identity"})

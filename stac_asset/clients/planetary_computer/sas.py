@@ -22,6 +22,7 @@ from stac_asset.clients.http.tokens import Token, TokenKeeper
 from stac_asset.config import Config
 from stac_asset.errors import ConfigError, TransferError
 from stac_asset.host_patterns import HostPattern
+from stac_asset.notices import notice
 from stac_asset.redact import redact_href
 
 _PUBLIC_ACCOUNTS = frozenset({"ai4edatasetspublicassets"})
@@ -32,6 +33,9 @@ _SIGNATURE = frozenset({"st", "se", "sp", "sig"})
 # https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*|\$(?:root|web|logs)")
+_TRANSIENT = frozenset({407, 408, 425, 429})
+"""Client errors of the endpoint that do not mean that the container is unknown."""
+_UNKNOWN = "The token service issued no SAS token for containers, which are read without a token"
 _SAS_TOKEN = re.compile(r"[A-Za-z0-9%&=:._~+/,*-]+")
 
 
@@ -77,6 +81,7 @@ class SasTokens:
         self._hosts, self._config, self._get = hosts, config, get
         self._headers = {"Ocp-Apim-Subscription-Key": key} if key else {}
         self._keepers: dict[Container, TokenKeeper] = {}
+        self._refusals: dict[Container, str] = {}
 
     async def sign(self, url: URL) -> URL:
         """Return the URL with the token of the container, or unchanged if no token is needed.
@@ -92,7 +97,17 @@ class SasTokens:
             return url
         if container not in self._keepers:
             self._keepers[container] = TokenKeeper(partial(self._obtain, container))
-        return _signed(url, await self._keepers[container].get())
+        token = await self._keepers[container].get()
+        return _signed(url, token) if token.value else url
+
+    def refusal(self, url: URL) -> str | None:
+        """Return why the endpoint issued no token for a blob that was requested without a token.
+
+        Args:
+            url: The URL of the blob, without signature.
+        """
+        container = _container(url, self._hosts) if self._refusals else None
+        return self._refusals.get(container) if container is not None else None
 
     async def headers(self, url: URL) -> Mapping[str, str]:
         """Return the subscription key for a URL of the endpoint; otherwise no headers.
@@ -116,7 +131,7 @@ class SasTokens:
             TokenError: The endpoint issued no token.
         """
         container = _container(href, self._hosts)
-        if container is None or refused.status != 403:
+        if container is None or refused.status != 403 or container in self._refusals:
             return False
         keeper = self._keepers[container]
         if keeper.token is None or _signed(href, keeper.token) != refused.url:
@@ -129,10 +144,24 @@ class SasTokens:
     async def _obtain(self, container: Container) -> Token:
         url = self._endpoint / container.account / container.name
         label = f"SAS token for {container}"
-        return await request_token(partial(self._send, url), url, label, self._config)
+        token = await request_token(partial(self._send, url, container), url, label, self._config)
+        if not token.value:
+            notice(_UNKNOWN, str(container))
+        return token
 
-    async def _send(self, url: URL) -> Token:
+    async def _send(self, url: URL, container: Container) -> Token:
+        """Return the token of a container. The token is empty if the endpoint refuses to issue one.
+
+        The endpoint knows only the containers of the Planetary Computer. Other containers may be
+        public.
+        """
         async with await self._get(url) as response:
+            if 400 <= response.status < 500 and response.status not in _TRANSIENT:
+                self._refusals[container] = (
+                    f"{url.host_port_subcomponent} issued no SAS token for {container}: "
+                    f"{response.status} for {redact_href(url)}"
+                )
+                return Token.lasting("", math.inf)
             value, body = await read_token(response, url, "token")
         value = value.lstrip("?")
         if not _SAS_TOKEN.fullmatch(value):

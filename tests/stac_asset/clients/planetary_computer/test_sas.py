@@ -13,8 +13,9 @@ from yarl import URL
 from stac_asset import Config
 from stac_asset.clients import Clients
 from stac_asset.destinations import LocalDestinations
-from stac_asset.errors import ResponseForbiddenError, TokenError
-from stac_asset.testing import Origin, Reset, Truncate
+from stac_asset.errors import NotFoundError, ResponseForbiddenError, TokenError
+from stac_asset.notices import collect_notices
+from stac_asset.testing import Origin, Reset, Status, Truncate
 from stac_asset.transfer.engine import Engine
 from stac_asset.transfer.interface import Request
 from stac_asset.types import Failed
@@ -210,7 +211,8 @@ async def test_missing_container_is_requested_once(
     assert len({id(error) for error in errors}) == 30
     assert {error.message for error in errors if isinstance(error, TokenError)} == {
         f"127.0.0.1:{tokens.port} issued no SAS token for container 'naip' of account "
-        f"'otheraccount': 404 for {tokens.url}/otheraccount/naip"
+        f"'otheraccount': 404 for {tokens.url}/otheraccount/naip, and the storage refuses requests "
+        "without a token (404)"
     }
     assert len({str(error) for error in errors}) == 30, "each error names its asset"
     assert not any(error.transient for error in errors if isinstance(error, TokenError))
@@ -226,3 +228,43 @@ async def test_response_without_token_is_an_error(body: bytes, make_client: Make
         client = make_client(sas_token_endpoint=endpoint.url, blob_hosts=["http://blobs.example"])
         with pytest.raises(TokenError, match="the response contains no token"):
             await read_bytes(client, f"http://blobs.example/{ACCOUNT}/naip/a.tif")
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422])
+async def test_public_container_that_endpoint_does_not_know_is_read_without_token(
+    status: int, tokens: TokenEndpoint, make_client: MakeClient
+) -> None:
+    tokens.faults = [(status, {})]
+    with Origin() as storage:
+        hrefs = [storage.put(f"/{ACCOUNT}/public/{name}", b"pixels") for name in ("a", "b")]
+        client = make_client(blob_hosts=[storage.url])
+        with collect_notices() as notices:
+            assert [await read_bytes(client, href) for href in hrefs] == [b"pixels"] * 2
+            await client.assert_href_exists(hrefs[0])
+        assert {request.query for request in storage.requests} == {""}
+    assert len(tokens.seen) == 1
+    assert "container 'public' of account" in notices.lines()[0]
+
+
+async def test_missing_blob_of_public_container_does_not_exist(
+    tokens: TokenEndpoint, make_client: MakeClient
+) -> None:
+    tokens.faults = [(404, {})]
+    with Origin() as storage:
+        storage.fault("*", Status(404, headers={"x-ms-error-code": "BlobNotFound"}))
+        client = make_client(blob_hosts=[storage.url])
+        with pytest.raises(NotFoundError):
+            await read_bytes(client, storage.href(f"/{ACCOUNT}/public/a.tif"))
+
+
+async def test_container_without_public_access_reports_the_token_service(
+    tokens: TokenEndpoint, make_client: MakeClient
+) -> None:
+    with Origin() as storage:
+        client = make_client(blob_hosts=[storage.url])
+        for status in (401, 403, 404, 409):
+            tokens.faults = [(404, {})]
+            storage.fault("*", Status(status))
+            href = storage.href(f"/{ACCOUNT}/private{status}/a.tif")
+            with pytest.raises(TokenError, match=rf"issued no SAS token .* \({status}\)"):
+                await read_bytes(client, href)
