@@ -16,7 +16,6 @@ The caller downloads the assets, for example as Prefect tasks:
 from __future__ import annotations
 
 import dataclasses
-import logging
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
@@ -55,8 +54,6 @@ from stac_asset.notices import notice
 from stac_asset.plan.selection import Selection
 from stac_asset.redact import unsigned_href
 from stac_asset.types import Failed, Outcome
-
-logger = logging.getLogger(__name__)
 
 _INCOMPLETE = (
     "The source did not return all matching items, so this run does not detect removed items, and "
@@ -402,8 +399,7 @@ class Mirror:
             try:
                 await in_thread(write_parquet, self.directory, self._state.rows.values())
             except ValueError as error:
-                (self.directory / PARQUET).unlink(missing_ok=True)
-                logger.warning("%s is not written: %s", PARQUET, error)
+                notice(f"{PARQUET} is not up to date", str(error))
 
     async def _save_position(self) -> None:
         """Write the position at which the search failed, or remove the position."""

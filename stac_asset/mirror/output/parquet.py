@@ -10,13 +10,19 @@ from typing import Any
 
 from stac_asset.destinations.local.documents import new_file
 from stac_asset.hrefs import absolute_href, is_absolute, relative_href
+from stac_asset.mirror.output.column_types import ColumnTypes, name_of
 from stac_asset.mirror.search.window import moment
 from stac_asset.mirror.state.layout import INDEX, PARQUET
 from stac_asset.mirror.state.row import IndexRow
+from stac_asset.notices import notice
+from stac_asset.stac.geometry import without_heights
 from stac_asset.stac.json_text import loads
 
 _BATCH_SIZE = 1000
 """Maximum number of items in memory."""
+
+_NO_GEOMETRY = f"Items without a valid geometry are not in {PARQUET}"
+"""The notice for items that the file cannot have."""
 
 _DATETIME_FIELDS = (
     "datetime",
@@ -49,36 +55,72 @@ def is_current(directory: Path) -> bool:
 
 
 def write_parquet(directory: Path, rows: Iterable[IndexRow]) -> None:
-    """Write the file with all items that have a bounding box, or remove the file if none has.
+    """Write the file with all items that have a position and a geometry.
+
+    The file is removed if no item has both.
 
     Args:
         directory: The absolute path of the mirror.
         rows: All items in the mirror.
 
     Raises:
-        ValueError: The items do not fit into one table.
+        ValueError: The items do not fit into one table. An existing file is kept.
         DestinationError: The file cannot be written.
     """
-    import stac_geoparquet.arrow
-
     path = directory / PARQUET
-    # stac-geoparquet requires a bounding box for each item.
+    # stac-geoparquet requires a bounding box and a geometry for each item.
     ordered = sorted((row for row in rows if row.bbox), key=lambda row: row.document)
-    if not ordered:
+    if next(_items(directory, ordered, path), None) is None:
         path.unlink(missing_ok=True)
         return
     with tempfile.TemporaryDirectory(prefix="stac-asset-") as folder:
-        whole, chunks = Path(folder, "whole"), Path(folder, "chunks")
-        chunks.mkdir()
+        whole = Path(folder, "whole")
         try:
-            # Write chunks to files first, so that not all items are in memory.
-            batches = stac_geoparquet.arrow.parse_stac_items_to_arrow(
-                _items(directory, ordered, path), _BATCH_SIZE, "ChunksToDisk", chunks
-            )
-            stac_geoparquet.arrow.to_parquet(batches, whole)
-        except Exception as error:  # The exceptions of stac-geoparquet are not documented.
-            raise ValueError(f"Items do not fit into one table: {error}") from error
+            _write_table(_items(directory, ordered, path), whole)
+        except Exception:  # The exceptions of stac-geoparquet are not documented.
+            try:
+                _write_table(_unified_items(directory, ordered, path), whole)
+            except Exception as error:
+                raise ValueError(f"the items do not fit into one table: {error}") from error
         _copy(whole, path, directory)
+
+
+def _write_table(items: Iterator[dict[str, Any]], whole: Path) -> None:
+    import stac_geoparquet.arrow
+
+    with tempfile.TemporaryDirectory(dir=whole.parent) as chunks:
+        # Write chunks to files first, so that not all items are in memory.
+        batches = stac_geoparquet.arrow.parse_stac_items_to_arrow(
+            items, _BATCH_SIZE, "ChunksToDisk", chunks
+        )
+        stac_geoparquet.arrow.to_parquet(batches, whole)
+
+
+def _unified_items(
+    directory: Path, rows: Iterable[IndexRow], parquet: Path
+) -> Iterator[dict[str, Any]]:
+    """Yield the items in a form that fits into one table, and record notices."""
+    types = ColumnTypes()
+    valid = []
+    for row in rows:
+        for item in _items(directory, [row], parquet):
+            if _is_valid_geometry(item["geometry"]):
+                valid.append(row)
+                types.add(item)
+    for field in sorted(types.text_fields()):
+        notice(f"Fields have several types, and are JSON text in {PARQUET}", f"'{name_of(field)}'")
+    yield from types.unified(_items(directory, valid, parquet))
+
+
+def _is_valid_geometry(geometry: Any) -> bool:
+    import shapely.geometry
+
+    try:
+        shapely.to_wkb(shapely.geometry.shape(geometry))
+    except Exception:  # The exceptions for malformed coordinates are not documented.
+        notice(_NO_GEOMETRY)
+        return False
+    return True
 
 
 def _copy(scratch: Path, path: Path, directory: Path) -> None:
@@ -93,6 +135,12 @@ def _items(directory: Path, rows: Iterable[IndexRow], parquet: Path) -> Iterator
     for row in rows:
         path = directory / row.document
         document = loads(path.read_bytes(), str(path))
+        if not isinstance(document.get("geometry"), dict):
+            notice(_NO_GEOMETRY, f"item '{row.key.id}'")
+            continue
+        assert row.bbox is not None, "only items with a position are written"
+        # All boxes of a column have the same number of values.
+        document["bbox"] = list(without_heights(row.bbox))
         properties = document["properties"]
         for name in properties.keys() & _DATETIME_FIELDS:
             # An invalid time in one item would make the whole table fail.
@@ -104,6 +152,9 @@ def _items(directory: Path, rows: Iterable[IndexRow], parquet: Path) -> Iterator
             | {"href": _relative_to_parquet(link["href"], path, parquet)}
             for link in document["links"]
         ]
+        for fields in (properties, *document["assets"].values()):
+            if not isinstance(fields.get("proj:geometry", {}), dict):
+                del fields["proj:geometry"]
         for asset in document["assets"].values():
             asset["href"] = _relative_to_parquet(asset["href"], path, parquet)
         yield document

@@ -2,29 +2,114 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from stac_asset.mirror.output.column_types import ColumnTypes, name_of
+from stac_asset.notices import collect_notices
 from stac_asset.stac.item_files import read_items
 from stac_asset.testing import Origin
-from tests.support.mirror_runs import build_item, check_catalog, run_mirror, serve_api
+from tests.support.mirror_runs import build_item, check_catalog, run_mirror, serve_items
 
 
-async def test_items_that_parquet_cannot_store_are_mirrored_without_parquet_file(
-    origin: Origin, tmp_path: Path, caplog: pytest.LogCaptureFixture
+async def mirrored(
+    origin: Origin, directory: Path, *items: dict[str, Any]
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Mirror items.
+
+    Returns:
+        The items of the GeoParquet file by id, and the notices.
+    """
+    with collect_notices() as notices:
+        await run_mirror(directory, serve_items(origin, list(items)))
+    check_catalog(directory, {item["id"] for item in items})
+    found = read_items(directory / "items.parquet", "items")
+    return {item["id"]: item for item in found}, notices.lines()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (1, "x"),
+        ([], {}),
+        ({"a": 1}, [5]),
+        (True, 1),
+        ([1], ["x"]),
+        ([1, "x"], [1]),
+        ({"a": {"b": 1}}, {"a": {"b": [1]}}),
+        ({"a": {}}, {"a": 1.5}),
+    ],
+)
+async def test_field_with_several_types_is_json_text(
+    origin: Origin, tmp_path: Path, first: object, second: object
 ) -> None:
-    first, second = build_item(origin, "one"), build_item(origin, "two")
-    without_geometry = build_item(origin, "without_geometry") | {"geometry": None}
-    del without_geometry["bbox"]
-    await run_mirror(tmp_path / "m", serve_api(origin, [first, second, without_geometry]))
-    index = read_items(tmp_path / "m/items.parquet", "index")
-    assert [item["id"] for item in index] == ["one", "two"]
-    (tmp_path / "m/items.parquet").unlink()
-    await run_mirror(tmp_path / "m", serve_api(origin, [first, second, without_geometry]))
-    assert (tmp_path / "m/items.parquet").exists()
-    first["properties"]["odd"], second["properties"]["odd"] = {"a": 1}, [5]
-    await run_mirror(tmp_path / "odd", serve_api(origin, [first, second]))
-    assert not (tmp_path / "odd/items.parquet").exists()
-    assert "items.parquet is not written" in caplog.text
-    check_catalog(tmp_path / "odd", {"one", "two"})
+    one, two = build_item(origin, "one"), build_item(origin, "two")
+    one["properties"]["odd"], two["properties"]["odd"] = first, second
+    one["assets"]["data"]["odd"], two["assets"]["data"]["odd"] = first, second
+    items, notices = await mirrored(origin, tmp_path, one, two)
+    assert set(items) == {"one", "two"}
+    for name, value in (("one", first), ("two", second)):
+        found = items[name]["properties"]["odd"]
+        while isinstance(found, dict):  # Only the inner field has several types.
+            ((key, found),) = found.items()
+            value = value[key]  # type: ignore[index]
+        assert json.loads(found) == value
+        assert items[name]["assets"]["data"]["href"] == f"./things/{name}/data.tif"
+    assert any("several types" in line and "properties.odd" in line for line in notices)
+
+
+async def test_boxes_with_and_without_heights_and_null_geometries_are_written(
+    origin: Origin, tmp_path: Path
+) -> None:
+    flat, high = build_item(origin, "flat"), build_item(origin, "high")
+    high["bbox"] = [10, 50, 0, 10, 50, 900]
+    high["properties"] |= {"empty": {}, "list": [], "number": 1}
+    flat["properties"] |= {"empty": {}, "list": [1], "number": 1.5}
+    derived = build_item(origin, "derived")
+    del derived["bbox"]
+    nowhere = build_item(origin, "nowhere") | {"geometry": None}
+    broken = build_item(origin, "broken")
+    broken["geometry"] = {"type": "Polygon", "coordinates": [[[10, 50], ["a"]]]}
+    items, notices = await mirrored(origin, tmp_path, flat, high, derived, nowhere, broken)
+    assert set(items) == {"flat", "high", "derived"}
+    assert all(item["bbox"] == [10.0, 50.0, 10.0, 50.0] for item in items.values())
+    assert [items[name]["properties"]["number"] for name in ("flat", "high")] == [1.5, 1.0]
+    assert any("Items without a valid geometry" in line for line in notices)
+
+
+async def test_missing_file_is_written_again(origin: Origin, tmp_path: Path) -> None:
+    item = build_item(origin, "one")
+    await mirrored(origin, tmp_path, item)
+    (tmp_path / "items.parquet").unlink()
+    assert set((await mirrored(origin, tmp_path, item))[0]) == {"one"}
+
+
+async def test_earlier_file_is_kept_if_items_do_not_fit_into_a_table(
+    origin: Origin, tmp_path: Path
+) -> None:
+    item = build_item(origin, "one")
+    await mirrored(origin, tmp_path, item)
+    before = (tmp_path / "items.parquet").read_bytes()
+    changed = copy.deepcopy(item)
+    changed["properties"]["deep"] = json.loads("[" * 300 + "]" * 300)
+    _, notices = await mirrored(origin, tmp_path, changed)
+    assert (tmp_path / "items.parquet").read_bytes() == before
+    assert any(line.startswith("items.parquet is not up to date: ") for line in notices)
+
+
+def test_whole_numbers_are_floats_beside_floats() -> None:
+    items: list[dict[str, Any]] = [{"a": 1, "b": [1, 2.5]}, {"a": None, "b": None}, {"a": 0.5}]
+    types = ColumnTypes()
+    for item in items:
+        types.add(item)
+    unified = list(types.unified(items))
+    assert json.dumps(unified[0]) == '{"a": 1.0, "b": [1.0, 2.5]}'
+    assert unified[1:] == items[1:]
+    assert types.text_fields() == set()
+    types.add({"a": 2**70})
+    assert types.text_fields() == {("a",)}
+    assert name_of(("links", "[]", "title")) == "links.[].title"
