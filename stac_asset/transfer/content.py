@@ -12,12 +12,12 @@ import zlib
 from dataclasses import dataclass
 from enum import StrEnum
 
-HEAD_SIZE = 4096
+HEAD_SIZE = 16 * 1024
 """Number of bytes at the start of a file that are examined."""
 
 _GZIP = b"\x1f\x8b"
 _SUSPICIOUS = re.compile(
-    rb"\xef\xbb\xbf|\xff\xfe|\xfe\xff|\0\0\xfe\xff|\x1f\x8b|[\s\0]*[<{\[]|version https"
+    rb"\xef\xbb\xbf|\xff\xfe|\xfe\xff|\0\0\xfe\xff|\x1f\x8b|(?:\0?\s)*+\0?[<{\[]|version https"
 )
 """The start of all recognized kinds of content: byte-order marks, gzip, and text."""
 
@@ -58,6 +58,9 @@ _JSON_ERROR_KEY_NAMES = (
     "message messages detail details fault exception exceptions statuscode status_code"
 )
 _JSON_ERROR_KEYS = frozenset(_JSON_ERROR_KEY_NAMES.split())
+_JSON_ERROR_PAIRS = ({"code", "description"}, {"status", "title"})
+"""Pairs of keys of error messages: OGC API (Features, 7.5.1) and RFC 9457."""
+
 _FIRST_KEY = re.compile(r"\{\s*\"([^\"]{1,40})\"")
 _POINTER = "version https://git-lfs.github.com/spec/"
 
@@ -180,4 +183,5 @@ def _json_kind(text: str, is_cut: bool) -> Kind | None:
     if isinstance(document, list) and len(document) == 1:
         [document] = document
     keys = {key.lower() for key in document} if isinstance(document, dict) else set()
-    return Kind.JSON_ERROR if keys & _JSON_ERROR_KEYS else Kind.JSON
+    is_error = keys & _JSON_ERROR_KEYS or any(pair <= keys for pair in _JSON_ERROR_PAIRS)
+    return Kind.JSON_ERROR if is_error else Kind.JSON

@@ -61,6 +61,9 @@ _DATA_ROLE_NAMES = (
     "incidence-angle local-incidence-angle noise-power archive cog raster pan multispectral"
 )
 _DATA_ROLES = frozenset(_DATA_ROLE_NAMES.split())
+_TEXT_FORMATS = frozenset({"html", "xml", "json", "text"})
+"""Formats of names that weaken a binary media type, such as a VRT with the type of a TIFF."""
+
 _STORE = re.compile(r"\.(zarr|n5|gdb)/.", re.I)
 """Paths of files in a directory, such as the chunks of a Zarr store, which have no extension."""
 
@@ -119,11 +122,11 @@ def promised_format(transfer: Transfer, url: URL) -> str:
     if transfer.content_type:
         known = _promised_by_type(transfer.content_type)
         if known is not None:
-            return known
-    for name in _names(url):
-        known = _EXTENSIONS.get(PurePosixPath(name).suffix[1:].lower()) or format_of(name)
-        if known is not None:
-            return known
+            is_text = known not in _CONTRADICTIONS and _promised_by_name(url) in _TEXT_FORMATS
+            return "data" if is_text else known
+    known = _promised_by_name(url)
+    if known is not None:
+        return known
     if _STORE.search(url.path):
         return "data"
     if _TEXT_ROLES.intersection(transfer.roles):
@@ -163,6 +166,14 @@ def _promised_by_type(media_type: str) -> str | None:
     if top.startswith(("image/", "video/", "audio/")):
         return "binary"
     return "text" if top.startswith(_TEXT_TYPES) else None
+
+
+def _promised_by_name(url: URL) -> str | None:
+    for name in _names(url):
+        known = _EXTENSIONS.get(PurePosixPath(name).suffix[1:].lower()) or format_of(name)
+        if known is not None:
+            return known
+    return None
 
 
 def _name(url: URL) -> str:

@@ -29,6 +29,20 @@ def test_item_is_downloaded_and_then_skipped(origin: Origin, tmp_path: Path) -> 
     assert "0 downloaded (0 bytes), 2 skipped, 0 failed" in again.output
 
 
+def test_page_and_empty_file_fail_unless_accepted(origin: Origin, tmp_path: Path) -> None:
+    origin.put("/a.tif", b"<html></html>", content_type="application/octet-stream")
+    origin.put("/b.tif", b"")
+    command = ("download", make_item(origin, "a", "b"), tmp_path)
+    result = run_command(*command)
+    assert result.code == 1
+    assert "an HTML page instead of the file" in result.errors
+    assert "sent an empty file" in result.errors
+    assert not list(tmp_path.glob("*.tif"))
+    result = run_command(*command, "--no-check-content", "--allow-empty-files")
+    assert result.code == 0
+    assert sorted(path.name for path in tmp_path.glob("*.tif")) == ["a.tif", "b.tif"]
+
+
 def test_collection_is_downloaded_to_working_directory_by_default(
     origin: Origin, tmp_path: Path
 ) -> None:

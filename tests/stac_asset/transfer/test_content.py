@@ -17,9 +17,9 @@ PAGES = [
     PAGE.lower().encode(),
     b"<HTML><HEAD></HEAD></HTML>",
     b"\xef\xbb\xbf" + PAGE.encode(),
-    b"\r\n\t \n" * 100 + PAGE.encode(),
+    b"\r\n\t \n" * 2000 + PAGE.encode(),
     b"<!-- a comment <b> -->\n<!--[if IE]><![endif]-->" + PAGE.encode(),
-    b"<!-- " + b"long " * 1000 + b"-->" + PAGE.encode(),
+    b"<!-- " + b"long " * 10_000 + b"-->" + PAGE.encode(),
     b'<?xml version="1.0"?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "x"><html/>',
     b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"/>',
     b"<html:html xmlns:html='http://www.w3.org/1999/xhtml'/>",
@@ -56,6 +56,8 @@ JSON_ERRORS = [
     b'[{"errors": []}]',
     b'{"error": "' + b"x" * HEAD_SIZE,
     b'{"code": 1, "Message": ""}',
+    b'{"code": "InvalidParameterValue", "description": "x"}',
+    b'{"type": "about:blank", "title": "Forbidden", "status": 403}',
 ]
 
 OTHERS = [
@@ -93,7 +95,7 @@ OTHERS = [
         *((head, Kind.XML_ERROR) for head in XML_ERRORS),
         *((head, Kind.JSON_ERROR) for head in JSON_ERRORS),
         (b"<?xml version='1.0'?><gmd:MD_Metadata/>", Kind.XML),
-        (b"<!-- " + b"long " * 1000, Kind.XML),
+        (b"<!-- " + b"long " * 10_000, Kind.XML),
         (b'{"type": "FeatureCollection", "features": []}', Kind.JSON),
         (b'{"type": "' + b"x" * HEAD_SIZE, Kind.JSON),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", Kind.POINTER),
