@@ -15,7 +15,14 @@ from stac_asset.api.run import Run
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS
 from stac_asset.destinations.directories import check_directory
 from stac_asset.destinations.space import bytes_on_disk, free_bytes
-from stac_asset.errors import DestinationError, NotFoundError, StacAssetError, TransferError
+from stac_asset.errors import (
+    ContentError,
+    DestinationError,
+    LoginPageError,
+    NotFoundError,
+    StacAssetError,
+    TransferError,
+)
 from stac_asset.plan.work import PlannedRun
 from stac_asset.redact import redact_href
 from stac_asset.transfer.existing import declared_by, find_existing
@@ -252,6 +259,8 @@ async def _action(transfer: Transfer, result: ProbeResult, run: Run) -> tuple[Ac
             return "download", None
         case NotFoundError():
             return "fail", f"missing: {result.error.message}"
+        case ContentError() | LoginPageError():
+            return "fail", result.error.message
         case TransferError():
             # Some servers reject the check and allow the download.
             return "download", f"source cannot be checked: {result.error.message}"

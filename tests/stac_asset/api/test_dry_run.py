@@ -28,7 +28,7 @@ from stac_asset import (
     plan_item_collection,
 )
 from stac_asset.errors import DestinationError, NoAssetsError
-from stac_asset.testing import Delay, NoHead, Origin, Status, WrongType
+from stac_asset.testing import Delay, NoHead, Origin, Redirect, Status, WrongType
 from tests.support.collections import collection_document
 from tests.support.items import item_document
 
@@ -99,6 +99,21 @@ async def test_existing_file_is_planned_as_skip_and_not_changed(
     config.overwrite = True
     plan = await plan_item(item, tmp_path, config=config)
     assert plan.count("download") == 2
+
+
+async def test_directory_and_login_page_are_planned_as_failures(
+    origin: Origin, config: Config, tmp_path: Path
+) -> None:
+    (tmp_path / "a.zarr").mkdir()
+    origin.fault("/b.tif", Redirect(origin.href("/oauth/authorize")), times=0)
+    origin.put("/oauth/authorize", b"<html></html>", content_type="text/html")
+    item = item_with(origin, "a", "b", a={"href": str(tmp_path / "a.zarr")})
+    config.allow_local_hrefs = True
+    plan = await plan_item(item, tmp_path / "out", config=config)
+    for key, text in (("a", "is a directory, not a file"), ("b", "a login is needed")):
+        row = asset_row(plan, key)
+        assert row.action == "fail"
+        assert text in str(row.note)
 
 
 async def test_missing_source_is_planned_as_failure(
