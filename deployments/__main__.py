@@ -15,6 +15,7 @@ errors do not wait for the seconds that these imports take.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -133,16 +134,18 @@ def serve(file: Path | None) -> None:
 
     No work pool and no worker is required.
     """
+    # As in `prefect.yaml` for workers. Prefect reads the variable during the import.
+    os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
     import prefect
 
     from prefect_stac_asset.blocks.prefect_api import map_prefect_errors
     from prefect_stac_asset.deployments.prefect_yaml import FILE
-    from prefect_stac_asset.deployments.registration import register_blocks
+    from prefect_stac_asset.deployments.registration import register_served
     from prefect_stac_asset.deployments.runner_deployments import deployments
 
     serving = deployments(file or FILE)
     with map_prefect_errors():
-        asyncio.run(register_blocks())
+        asyncio.run(register_served(serving))
         prefect.serve(*serving)
 
 

@@ -1,20 +1,25 @@
-"""Create a Prefect automation that runs a deployment for each downloaded item.
+"""Create Prefect automations.
 
-The deployment receives the parameters `item_id` and `path`, the path of the item's first asset.
+- `run_for_each_item` runs a deployment for each downloaded item. The deployment receives the
+  parameters `item_id` and `path`, the path of the item's first asset.
+- `watch_heartbeats` runs the deployment `end-crashed-runs` when the heartbeats of a run stop.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.events import EventTrigger, Posture
 from prefect.events.actions import RunDeployment
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
 
+from prefect_stac_asset.deployments.crashed_runs import ACTIVE_RUNS, HEARTBEAT
 from prefect_stac_asset.flows.reporting.events import ITEM_DOWNLOADED
 from stac_asset.errors import ConfigError
 
@@ -23,6 +28,13 @@ _PARAMETERS = {
     "path": "{{ event.payload.assets[0].path }}",
 }
 """Parameters of the deployment, as Jinja templates. `docs/events.md` documents the events."""
+
+
+_HEARTBEAT_TIMEOUT = timedelta(seconds=90)
+"""Time without a heartbeat after which `end-crashed-runs` examines the runs.
+
+`prefect.yaml` sets 30 seconds between two heartbeats.
+"""
 
 
 async def run_for_each_item(deployment: str, collection: str | None = None) -> UUID:
@@ -51,6 +63,54 @@ async def run_for_each_item(deployment: str, collection: str | None = None) -> U
             await client.update_automation(old.id, automation)
             return old.id
         return await client.create_automation(automation)
+
+
+async def watch_heartbeats(deployment: UUID, watched: Iterable[UUID]) -> None:
+    """Create or update the automation that runs `end-crashed-runs`.
+
+    If a run of a watched deployment is active, the deployment is also run now: the server forgets
+    the heartbeats before the update of an automation.
+
+    Args:
+        deployment: The id of the deployment `end-crashed-runs`.
+        watched: The ids of the deployments whose runs are watched.
+    """
+    automation = _heartbeat_automation(deployment, sorted(map(str, watched)))
+    async with get_client() as client:
+        for old in await client.read_automations_by_name(automation.name):
+            await client.update_automation(old.id, automation)
+            break
+        else:
+            await client.create_automation(automation)
+        of_watched = DeploymentFilter(id=DeploymentFilterId(any_=list(watched)))
+        if await client.read_flow_runs(
+            flow_run_filter=ACTIVE_RUNS, deployment_filter=of_watched, limit=1
+        ):
+            await client.create_flow_run_from_deployment(deployment)
+
+
+def _heartbeat_automation(deployment: UUID, watched: Sequence[str]) -> AutomationCore:
+    ended = {
+        f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")
+    }
+    return AutomationCore(
+        name="end crashed runs of prefect-stac-asset",
+        description="Runs the deployment end-crashed-runs when the heartbeats of a run stop.",
+        trigger=EventTrigger(
+            after={HEARTBEAT},
+            expect={HEARTBEAT, *ended},
+            match={"prefect.resource.id": "prefect.flow-run.*"},
+            match_related={
+                "prefect.resource.role": "deployment",
+                "prefect.resource.id": [f"prefect.deployment.{one}" for one in watched],
+            },
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=_HEARTBEAT_TIMEOUT,
+        ),
+        actions=[RunDeployment(source="selected", deployment_id=deployment)],
+    )
 
 
 def _automation(deployment: str, deployment_id: UUID, collection: str | None) -> AutomationCore:

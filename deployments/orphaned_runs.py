@@ -21,7 +21,8 @@ from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
 from prefect.client.schemas.objects import StateType
 from prefect.states import Cancelled, Crashed
 
-from prefect_stac_asset.deployments.registration import ACTIVE_RUNS, online_workers
+from prefect_stac_asset.deployments.crashed_runs import ACTIVE_RUNS
+from prefect_stac_asset.deployments.registration import online_workers
 
 
 def end_orphaned_processes(home: Path, worker: str) -> None:

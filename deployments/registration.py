@@ -4,42 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
+from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import (
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
     WorkerFilter,
     WorkerFilterStatus,
 )
-from prefect.client.schemas.objects import StateType, Worker
+from prefect.client.schemas.objects import Worker
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.deployments.runner import DeploymentApplyError
+from prefect.deployments.runner import DeploymentApplyError, RunnerDeployment
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Cancelling
 from prefect.workers.process import ProcessWorker
 
 from prefect_stac_asset.blocks.registry import OUR_BLOCKS
+from prefect_stac_asset.deployments.automations import watch_heartbeats
+from prefect_stac_asset.deployments.crashed_runs import ACTIVE_RUNS, ENTRYPOINT
 from prefect_stac_asset.deployments.runner_deployments import deployments
 from stac_asset.errors import ConfigError
 
 _REFUSED = {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}
 """Statuses of responses to requests with invalid content."""
-
-ACTIVE_RUNS = FlowRunFilter(
-    state=FlowRunFilterState(
-        type=FlowRunFilterStateType(
-            any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
-        )
-    )
-)
-"""Filter for flow runs that hold a slot of the deployment's concurrency limit."""
 
 
 async def register_blocks() -> list[str]:
@@ -74,15 +65,38 @@ async def register_deployments(file: Path) -> AsyncIterator[str]:
                     "creates the pool."
                 ) from None
     refused = []
+    ids: list[tuple[str, UUID]] = []
     for deployment in made:
         try:
-            await deployment.aapply()
+            ids.append((str(deployment.entrypoint), await deployment.aapply()))
         except (DeploymentApplyError, PrefectHTTPStatusError) as error:
             refused.append(f"Prefect refused deployment '{deployment.name}': {_reason(error)}")
         else:
             yield f"{deployment.flow_name}/{deployment.name}"
+    await _watch(ids)
     if refused:
         raise ConfigError("\n".join(refused))
+
+
+async def register_served(serving: Sequence[RunnerDeployment]) -> None:
+    """Register block types, and deployments that this process is about to serve.
+
+    Args:
+        serving: The deployments.
+    """
+    await register_blocks()
+    await _watch([(str(one.entrypoint), await one.aapply()) for one in serving])
+
+
+async def _watch(registered: Sequence[tuple[str, UUID]]) -> None:
+    """Watch the heartbeats of runs, if `end-crashed-runs` is one of the deployments.
+
+    Args:
+        registered: The entrypoint and the id of each deployment.
+    """
+    for entrypoint, deployment in registered:
+        if entrypoint == ENTRYPOINT:
+            await watch_heartbeats(deployment, [one for _, one in registered])
 
 
 def _reason(error: DeploymentApplyError | PrefectHTTPStatusError) -> str:

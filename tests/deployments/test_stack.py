@@ -103,7 +103,7 @@ def test_make_targets_run_up_and_down() -> None:
 
 def test_database_is_postgresql_and_password_is_not_written(stack: RunningStack) -> None:
     assert not list(stack.folder.rglob("*.db"))
-    assert post(stack, "/deployments/count") == 5
+    assert post(stack, "/deployments/count") == 6
     note = json.loads((stack.folder / "stack.json").read_text())
     assert note["database"].startswith("postgresql+asyncpg://postgres:***@127.0.0.1:")
     assert PASSWORD not in stack.printed
@@ -303,7 +303,7 @@ def test_served_deployments_run_without_worker(
         try:
             for _ in range(600):
                 assert serving.poll() is None, log.path.read_text()
-                if len(post(stack, "/deployments/filter")) == 5:
+                if len(post(stack, "/deployments/filter")) == 6:
                     break
                 time.sleep(0.2)
             assert read_deployment(stack, DOWNLOAD_ITEM)["work_pool_name"] is None
