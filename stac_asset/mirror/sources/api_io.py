@@ -63,6 +63,8 @@ class ApiIO(StacApiIO):
         # No credentials from a netrc file. The adapter selects proxies and certificates.
         self.session.trust_env = False
         self.session.headers["Accept-Encoding"] = "gzip, deflate"  # See `_read_body`.
+        self.answered_with_page = False
+        """Whether the last error response was a web page."""
         self._adapter = _SecretHeaderAdapter(root)
         self.session.mount("http://", self._adapter)
         self.session.mount("https://", self._adapter)
@@ -99,6 +101,7 @@ class ApiIO(StacApiIO):
             message = _message_of(response.content, secrets_in_headers(self.secrets))
             if response.is_redirect:
                 message = f"more than {_MAX_REDIRECTS} redirects"
+            self.answered_with_page = is_page(response.content)
             delay = requested_wait(response.headers, response.status_code)
             reason = self._without_secrets(response.reason or "")
             raise ResponseError.of(response.status_code, reason, request.href, delay, message)
@@ -174,14 +177,22 @@ def _transfer_error(error: Exception, shown: str) -> TransferError:
     return ConnectionFailedError(f"{shown}: {reason}")
 
 
+def is_page(body: bytes) -> bool:
+    """Return whether a body is a web page or XML.
+
+    Args:
+        body: The uncompressed body of a response.
+    """
+    return body.lstrip()[:1] == b"<"
+
+
 def _message_of(body: bytes, secrets: set[str]) -> str:
     """Return the beginning of a server's message. Web pages and binary data are left out."""
     try:
         text = body.decode()
     except UnicodeDecodeError:
         return ""
-    is_page = text.lstrip().startswith("<")
-    is_text = not is_page and all(char.isprintable() or char.isspace() for char in text)
+    is_text = not is_page(body) and all(char.isprintable() or char.isspace() for char in text)
     text = redact_values(redact_text(text), secrets)
     return " ".join(text.split())[:_MAX_QUOTED] if is_text else ""
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
-from stac_asset.errors import ConfigError, ResponseError, SourceError
+from stac_asset.errors import AccessError, ConfigError, ResponseError, SourceError
 from stac_asset.mirror.source_item import Key, SourceDocument
 from stac_asset.notices import notice
 from stac_asset.transfer.retry import is_transient
 
 _IDS_PER_REQUEST = 50
 """Maximum number of ids per request. A GET request holds all ids in the URL."""
+
+_MAX_FAILURES = 3
+"""Number of consecutive failed requests after which no further item is requested."""
 
 Search: TypeAlias = Callable[[str | None, Sequence[str]], Awaitable[tuple[list[Any], bool]]]
 """Searches for ids of a collection, and returns the results, which can have other items, and
@@ -36,6 +39,7 @@ class IdLookup:
     def __init__(self, search: Search, read: ReadOwn) -> None:
         self._search = search
         self._read = read
+        self._failures = 0
         self.undecided: set[Key] = set()
         """Items about which the API gave no definite answer."""
 
@@ -83,6 +87,9 @@ class IdLookup:
                         yield own
                 return
             if not found:
+                for name in pending:
+                    if (own := await self._contradiction(Key(collection, name))) is not None:
+                        yield own
                 return
             # An API can limit the number of results. Absent items are requested once more.
 
@@ -112,6 +119,34 @@ class IdLookup:
                 found.setdefault(key.id, feature)
         return list(found.values()), is_exact, is_listing
 
+    async def _contradiction(self, key: Key) -> dict[str, Any] | None:
+        """Return the document at the path of an item that an exact search did not find, if any.
+
+        Some APIs search an index that is behind their documents. A refusal or a failure at the path
+        adds the item to `undecided`.
+
+        Args:
+            key: Key of the item.
+
+        Raises:
+            SourceError: Several requests in a row failed.
+        """
+        if not _has_path(key):
+            return None
+        try:
+            document = await self._read(key)
+        except SourceError as error:
+            cause = error.__cause__
+            if isinstance(cause, AccessError) or is_transient(cause or error):
+                self._failures += 1
+                if self._failures >= _MAX_FAILURES:
+                    raise
+                self._add_undecided(key.collection, [key.id], str(error))
+            return None
+        self._failures = 0
+        is_item = document is not None and SourceDocument(document, "").key == key
+        return document if is_item else None
+
     async def _own_document(self, key: Key, is_listing: bool) -> dict[str, Any] | None:
         """Return the document at the path of an item, unless the item is absent.
 
@@ -122,8 +157,7 @@ class IdLookup:
             is_listing: Whether the item is missing from a listing of all items.
         """
         reason = "its path leads to another document"
-        # Many servers answer 404 to any path with an encoded slash, and remove dots.
-        if key.collection is None or "/" in key.id or key.id in (".", ".."):
+        if not _has_path(key):
             reason = "the id cannot be part of a path"
         else:
             try:
@@ -144,3 +178,15 @@ class IdLookup:
                 "The source does not tell whether it still has an item, so the item is kept",
                 f"item '{name}' ({reason})",
             )
+
+
+def _has_path(key: Key) -> bool:
+    """Return whether an item has a path that servers read correctly.
+
+    Many servers answer 404 to any path with an encoded slash, and remove dots.
+    """
+    try:
+        key.id.encode()
+    except UnicodeEncodeError:
+        return False
+    return key.collection is not None and "/" not in key.id and key.id not in (".", "..")

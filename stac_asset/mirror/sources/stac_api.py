@@ -202,9 +202,9 @@ class StacApi:
         try:
             response = await self._reader.read(ApiRequest(self._item_href(*key)))
         except SourceError as error:
-            if isinstance(error.__cause__, NotFoundError):
+            if isinstance(error.__cause__, NotFoundError) and not self._io.answered_with_page:
                 return None
-            raise
+            raise  # Gateways return web pages for paths that they do not understand.
         return response.document
 
     def _item(self, feature: Any) -> SourceDocument:

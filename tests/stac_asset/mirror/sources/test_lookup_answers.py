@@ -73,6 +73,7 @@ async def test_api_that_ignores_ids_is_asked_for_the_path_of_the_item() -> None:
         (json_reply({}, 500), True),
         (json_reply(found_item("other")), True),
         ((200, {}, b"<html>"), True),
+        ((404, {}, b"<html>Not found</html>"), True),
     ],
 )
 async def test_only_a_definite_answer_makes_an_item_absent(
@@ -86,6 +87,39 @@ async def test_only_a_definite_answer_makes_an_item_absent(
     with search_api([], hook=refuse) as api:
         undecided = {"gone"} if is_undecided else set()
         assert await lookup(api.url, keys("gone")) == (set(), undecided)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (json_reply(found_item("gone")), ({"gone"}, set())),
+        (json_reply({}, 401), (set(), {"gone"})),
+        (json_reply({}, 403), (set(), {"gone"})),
+        (json_reply({}, 500), (set(), {"gone"})),
+        (json_reply({}, 404), (set(), set())),
+        (json_reply({}, 405), (set(), set())),
+        ((404, {}, b"<html>Not found</html>"), (set(), set())),
+        (json_reply(found_item("other")), (set(), set())),
+    ],
+)
+async def test_path_of_an_item_can_contradict_an_exact_search(
+    answer: Reply, expected: tuple[set[str], set[str]]
+) -> None:
+    def reply(request: SearchRequest) -> Reply | None:
+        return answer if "/items/" in request.path else None
+
+    with search_api([], methods=("POST",), hook=reply) as api:
+        assert await lookup(api.url, keys("gone")) == expected
+
+
+async def test_paths_that_fail_are_not_requested_for_each_item() -> None:
+    def refuse(request: SearchRequest) -> Reply | None:
+        return json_reply({}, 403) if "/items/" in request.path else None
+
+    names = {f"item-{number}" for number in range(20)}
+    with search_api([], methods=("POST",), hook=refuse) as api:
+        assert await lookup(api.url, keys(*names)) == (set(), names)
+        assert len([request for request in api.requests if "/items/" in request.path]) == 3
 
 
 async def test_failing_api_leaves_all_items_undecided() -> None:
