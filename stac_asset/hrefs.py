@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from urllib.parse import quote, unquote, urljoin
+from urllib.parse import parse_qsl, quote, unquote, urljoin
 
 from pystac.utils import make_absolute_href
 from yarl import URL
@@ -19,6 +19,18 @@ from stac_asset.redact import redact_href, unsigned_href
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")
 _SCHEME_AND_AUTHORITY = re.compile(r"[^:/?#]+:(//[^/?#]*)?")
 """The scheme and the authority of a URL."""
+
+_OPENABLE = frozenset({"http", "https", "s3", "file", "data"})
+"""Schemes of the built-in clients."""
+
+_GDAL_PATH = re.compile(
+    r"/vsi(curl|s3|gs|az|adls|oss|swift|webhdfs|hdfs|zip|tar|gzip|7z|rar|sparse|subfile|mem|crypt"
+    r"|cached|stdin)(_streaming)?(/|\?|$)"
+)
+"""The start of a path of GDAL's virtual file systems."""
+
+_GDAL_SCHEMES = {"s3": "s3", "gs": "gs", "az": "az", "adls": "abfs", "oss": "oss"}
+"""URL schemes of object stores in GDAL's paths."""
 
 _NOT_SENDABLE = re.compile(r"[^!-~]+")
 """Characters that a request line cannot contain."""
@@ -37,7 +49,9 @@ def parse_href(href: object) -> URL:
     Raises:
         HrefError: The href is missing, empty or cannot be parsed.
     """
-    href = _checked(href)
+    href = translated_href(_checked(href))
+    if href[: len("data:")].lower() == "data:":
+        return URL.build(scheme="data", path=href[len("data:") :], encoded=True)
     if is_local(href):
         return URL.build(path=str(local_path(href)))
     try:
@@ -107,6 +121,54 @@ def expand_home(source: str) -> str:
     return os.path.expanduser(source)
 
 
+def translated_href(href: str) -> str:
+    """Return the URL of a path of GDAL's virtual file systems, such as `/vsicurl/https://…`.
+
+    Other hrefs are returned unchanged.
+    Source: https://gdal.org/en/stable/user/virtual_file_systems.html
+
+    Args:
+        href: Any href.
+
+    Raises:
+        HrefError: The path names a file inside an archive, or is a path without a URL.
+    """
+    match = _GDAL_PATH.match(href)
+    if match is None:
+        return href
+    system, rest = match[1], href[match.end() :]
+    if system == "curl" and match[3] == "?":
+        url = dict(parse_qsl(rest)).get("url", "")
+    elif system == "curl":
+        url = rest
+    elif match[3] == "?":
+        url = ""
+    else:
+        scheme = _GDAL_SCHEMES.get(system)
+        url = f"{scheme}://{rest}" if scheme is not None and rest else ""
+    if not _SCHEME.match(url):
+        raise HrefError(
+            f"href '{redact_href(href)}' is a path of GDAL that has no URL of its own. Use the URL "
+            "of the whole file or archive."
+        )
+    return url
+
+
+def is_openable(href: object) -> bool:
+    """Return whether a built-in client can open an href, as far as its form shows.
+
+    Args:
+        href: The value in the document.
+    """
+    if not isinstance(href, str) or is_missing(href):
+        return False
+    try:
+        scheme = _SCHEME.match(translated_href(href))
+    except HrefError:
+        return False
+    return scheme is None or scheme.group()[:-1].lower() in _OPENABLE
+
+
 def is_absolute(href: str) -> bool:
     """Return whether an href is absolute: a URL, or a path that starts with `/`.
 
@@ -126,7 +188,7 @@ def absolute_href(href: object, base: str | None) -> str:
     Raises:
         HrefError: The href is missing, empty or not a string, or is relative without a `base`.
     """
-    href = _checked(href)
+    href = translated_href(_checked(href))
     if _SCHEME.match(href):
         return href
     if base is None:
@@ -140,6 +202,8 @@ def absolute_href(href: object, base: str | None) -> str:
         return os.path.normpath(os.path.join(local_path(base).absolute().parent, href))
     if href.startswith("//"):
         return f"{base.partition(':')[0]}:{href}"
+    if href[1:2] == ":":
+        href = f"./{href}"  # A single letter before the colon is not a scheme.
     try:
         if base[:5].lower() in ("http:", "https"):
             return urljoin(base, href)  # Also resolves a query alone, such as `?token=next`.

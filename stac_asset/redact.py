@@ -15,7 +15,10 @@ from urllib.parse import quote, quote_plus, unquote
 
 from yarl import URL
 
-_HREF = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{0,20}://\S+")
+MAX_SHOWN = 200
+"""Maximum length of an href in messages, logs and reports, in characters."""
+
+_HREF = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{0,20}://\S+|\bdata:[^\s,]{0,200},\S+")
 _PUNCTUATION = "'\")]}>,;:.!"
 """Punctuation after an href in a sentence, which is not part of the href."""
 
@@ -67,11 +70,11 @@ _HEADERS_WITHOUT_SECRETS = frozenset(
 
 
 def redact_href(href: str | URL) -> str:
-    """Return an href without user, password, fragment and query.
+    """Return an href without user, password, fragment and query, cut at 200 characters.
 
     Any query parameter may be a signature (S3, CloudFront, Azure SAS, API keys), so the whole query
     is replaced by `?…`. In an absolute local path, `?` and `#` are part of the file name, unless
-    `name=value` follows.
+    `name=value` follows. The data of a `data:` URL is replaced by `…`.
 
     Args:
         href: Any href: a URL or a local path.
@@ -80,8 +83,15 @@ def redact_href(href: str | URL) -> str:
         An href that is safe in messages, logs and reports.
     """
     text = str(href)
-    if "@" not in text and "?" not in text and "#" not in text:
-        return text  # The fast path, for most hrefs.
+    if text[:5].lower() == "data:":
+        text = f"{text[: MAX_SHOWN + 1].partition(',')[0]},…"
+    elif "@" in text or "?" in text or "#" in text:  # Most hrefs contain none of them.
+        text = _redacted(text)
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
+
+
+def _redacted(text: str) -> str:
+    """Return an href without user, password, fragment and query, of any length."""
     if text.startswith("/") and not text.startswith("//") and "://" not in text:
         return _LOCAL_QUERY.sub(r"\1…", text)
     redacted, query, _ = text.partition("#")[0].partition("?")
@@ -158,7 +168,7 @@ def unsigned_href(href: str) -> str:
     authority, slash, path = rest.partition("/")
     kept = f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
     if "@" in href and _MALFORMED_AUTHORITY.search(kept):
-        return redact_href(href)  # For example a `?` in the password: not a valid URL.
+        return _redacted(href)  # For example a `?` in the password: not a valid URL.
     query, fragment = _unsigned(query), _unsigned(fragment)
     return f"{kept}{question_mark if query else ''}{query}{hash_mark if fragment else ''}{fragment}"
 

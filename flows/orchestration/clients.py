@@ -59,6 +59,8 @@ class RequiredClients:
             return None  # The download of this asset raises the error.
         if url.scheme == "s3":
             return self._s3_host(url, candidate)
+        if url.scheme == "data":
+            return None  # The href contains the file.
         host = url.scheme, url.authority
         if start is not None:
             self._known[start.group()] = host

@@ -20,6 +20,7 @@ from typing import Self
 from yarl import URL
 
 from stac_asset.clients.base import Client
+from stac_asset.clients.data import DataClient
 from stac_asset.clients.earthdata.client import EarthdataClient
 from stac_asset.clients.filesystem import FilesystemClient
 from stac_asset.clients.http.client import HttpClient
@@ -40,6 +41,7 @@ _BUILT_IN: dict[str, type[Client]] = {
     client.name: client
     for client in (
         FilesystemClient,
+        DataClient,
         S3Client,
         PlanetaryComputerClient,
         EarthdataClient,

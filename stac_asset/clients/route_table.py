@@ -16,6 +16,7 @@ _ROUTES = [
     for scheme, host, name in (
         (r"|file", None, "filesystem"),
         (r"s3", None, "s3"),
+        (r"data", None, "data"),
         (r"https?", r"[a-z0-9]+\.blob\.core\.windows\.net", "planetary-computer"),
         (r"https", r"([a-z0-9-]+\.)*earthdata(cloud)?\.nasa\.gov", "earthdata"),
         (r"https?", None, "http"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pystac
 
+from stac_asset.hrefs import is_openable
 from stac_asset.integrity import Multihash
 from stac_asset.notices import notice
 from stac_asset.plan.storage_extension import storage_of
@@ -17,14 +18,21 @@ from stac_asset.types import Storage
 def hrefs_of(
     asset: pystac.Asset, common: Mapping[str, Any], preferred: list[str]
 ) -> Iterator[tuple[object, Storage | None]]:
-    """Yield the hrefs of an asset with storage fields, the preferred alternates first."""
+    """Yield the hrefs of an asset with storage fields, the preferred alternates first.
+
+    The other alternates follow the asset's own href only if no built-in client can open that href.
+    """
     fields = asset.extra_fields
-    alternates = fields.get("alternate")
-    for name in preferred:
-        alternate = alternates.get(name) if isinstance(alternates, Mapping) else None
-        if isinstance(alternate, Mapping):
+    given = fields.get("alternate")
+    alternates = given if isinstance(given, Mapping) else {}
+    others = (
+        [] if is_openable(asset.href) else [name for name in alternates if name not in preferred]
+    )
+    for name in (*preferred, None, *others):
+        if name is None:
+            yield asset.href, storage_of(fields, fields, common)
+        elif isinstance(alternate := alternates.get(name), Mapping):
             yield alternate.get("href"), storage_of(alternate, fields, common)
-    yield asset.href, storage_of(fields, fields, common)
 
 
 def common_fields(owner: pystac.Item | pystac.Collection | None) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ never `.`, `..` or the name of a part file:
 from __future__ import annotations
 
 import hashlib
+import mimetypes
 import re
 from pathlib import PurePosixPath
 from typing import Any
@@ -64,10 +65,20 @@ def asset_file_name(key: str, href: str, strategy: FileNameStrategy) -> str:
     Raises:
         HrefError: The href is a `file:` URL without a valid local path.
     """
+    if href[: len("data:")].lower() == "data:":
+        return safe_name(_name_of_data(key, href))
     name = _path(href).rpartition("/")[2]
     if strategy is FileNameStrategy.KEY:
         return safe_name(f"{key}{PurePosixPath(name).suffix}" or "asset")
     return safe_name(name or key or "asset")
+
+
+def _name_of_data(key: str, href: str) -> str:
+    """Return the name of the file in a `data:` URL: the key, with the suffix of the media type."""
+    media_type = href[len("data:") : len("data:") + 200].partition(",")[0].partition(";")[0]
+    suffix = mimetypes.guess_extension(media_type.strip().lower() or "text/plain") or ""
+    known = mimetypes.guess_type(key)[0] is not None
+    return key if known else f"{key}{suffix}" or "asset"
 
 
 def _path(href: str) -> str:

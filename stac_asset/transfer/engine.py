@@ -14,7 +14,7 @@ from stac_asset.concurrency import bounded
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
 from stac_asset.destinations.interface import BusyError, Declared, Destination, Destinations, Upload
 from stac_asset.error_mapping import mapped
-from stac_asset.errors import ConfigError, StacAssetError
+from stac_asset.errors import ConfigError, SchemeError, StacAssetError
 from stac_asset.hrefs import parse_href, source_identity
 from stac_asset.transfer.attempts import CandidateDownload, TransferContext, TransferStats
 from stac_asset.transfer.existing import declared_by, find_existing, remove_other_leftovers
@@ -145,7 +145,8 @@ class Engine:
             try:
                 downloaded = await self._download(transfer, declared, candidate, destination, stats)
             except Exception as error:
-                first = first or mapped(error, candidate.href)
+                if first is None or isinstance(first, SchemeError):
+                    first = mapped(error, candidate.href)
                 continue
             await self.reporter.finished(transfer, candidate)
             await remove_other_leftovers(transfer, candidate, destination)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from stac_asset.concurrency import bounded
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
 from stac_asset.error_mapping import mapped, mapped_errors
-from stac_asset.errors import StacAssetError
+from stac_asset.errors import SchemeError, StacAssetError
 from stac_asset.hrefs import parse_href
 from stac_asset.transfer.host_limits import (
     HostConnection,
@@ -110,7 +110,8 @@ async def probe(
                 async with connection or nullcontext():
                     stat = await _probe(client, transfer, candidate, config, connection)
         except Exception as error:
-            first = first or ProbeResult(candidate, name, error=mapped(error, candidate.href))
+            if first is None or isinstance(first.error, SchemeError):
+                first = ProbeResult(candidate, name, error=mapped(error, candidate.href))
         else:
             return ProbeResult(candidate, name, stat)
     assert first is not None, "a transfer has at least one candidate"

@@ -215,3 +215,33 @@ def test_secrets_in_headers_include_tokens_logins_and_cookies() -> None:
     secrets = secrets_in_headers(headers)
     assert {"user", "p4ssword", login, "k3y", "v4lue"} <= secrets
     assert not {"example.com", "stac-asset"} & secrets
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        "https://example.com/" + "a" * 500,
+        "s3://bucket/" + "é" * 500,
+        "/data/" + "a" * 500,
+        "https://example.com/" + "a" * 500 + "?sig=1",
+        "data:image/png;base64," + "A" * 4_000_000,
+        "data:" + "x" * 4_000_000,
+        "unknown:" + "x" * 500,
+    ],
+)
+def test_shown_href_is_cut_at_200_characters(href: str) -> None:
+    shown = redact_href(href)
+    assert len(shown) <= 200
+    assert shown.endswith("…")
+    assert redact_href(shown) == shown
+    assert len(redact_text(f"cannot read {href} now")) < 230 or "://" not in href
+
+
+def test_text_does_not_quote_data() -> None:
+    text = redact_text("InvalidURL: data:image/png;base64,AAAA is too long")
+    assert text == "InvalidURL: data:image/png;base64,… is too long"
+
+
+def test_unsigned_href_is_not_cut() -> None:
+    href = "https://example.com/" + "a" * 500
+    assert unsigned_href(f"{href}?X-Amz-Signature=1") == href

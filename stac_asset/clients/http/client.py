@@ -261,10 +261,10 @@ class HttpClient(RangeClient):
             )
             cookies.store(response, trusted)
             location = response.headers.get(hdrs.LOCATION)
-            if response.status not in (301, 302, 303, 307, 308) or location is None:
+            if response.status not in (301, 302, 303, 307, 308) or not (location or "").strip():
                 return response
             response.release()
-            url = headers.redirect_target(url, location)
+            url = headers.redirect_target(url, location or "")
             login = login or (url if is_login(url) and not is_login(origin) else None)
         if login is not None:
             raise login_error(origin, login)

@@ -20,6 +20,10 @@ from stac_asset.redact import redact_href, redact_text, redact_values, secrets_i
 
 _PHRASES = frozenset({"", *(status.phrase for status in HTTPStatus)})
 """Usual reason phrases."""
+
+_NOT_SENDABLE = re.compile(rb"[^!-~]|[\"<>\\^`{|}]")
+"""Bytes that a URL cannot contain."""
+
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
 
@@ -137,13 +141,17 @@ def redirect_target(url: URL, location: str) -> URL:
 
     Args:
         url: The URL that redirects.
-        location: The `Location` header, absolute or relative.
+        location: The `Location` header, absolute or relative. Spaces and bytes outside of ASCII
+            are percent-encoded, as in browsers. A fragment is removed.
 
     Raises:
         SchemeError: The target is not a valid http or https URL.
     """
+    # aiohttp decodes bytes that are not UTF-8 to surrogates. Encode each byte as it was sent.
+    sent = location.strip().encode("utf-8", "surrogateescape")
+    encoded = _NOT_SENDABLE.sub(_percent_encode, sent).decode()
     try:
-        target = url.join(URL(location, encoded=True))
+        target = url.join(URL(encoded, encoded=True))
         usable = target.scheme in ("http", "https") and bool(target.host)
     except (ValueError, IndexError):  # yarl raises IndexError for `https://[]@`.
         usable = False
@@ -152,4 +160,8 @@ def redirect_target(url: URL, location: str) -> URL:
             f"{redact_href(url)} redirects to '{redact_href(location)}', which is not a valid "
             "http or https URL"
         )
-    return target
+    return target.with_fragment(None) if target.raw_fragment else target
+
+
+def _percent_encode(match: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % match.group()[0]
