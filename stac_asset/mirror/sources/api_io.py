@@ -24,7 +24,7 @@ from stac_asset.errors import (
     TransferError,
     TruncatedError,
 )
-from stac_asset.mirror.sources.api_request import ApiRequest, redirected
+from stac_asset.mirror.sources.api_request import ApiRequest, origin_of, redirected
 from stac_asset.redact import redact_href, redact_text, redact_values, secrets_in_headers
 from stac_asset.stac.compression import MAX_DOCUMENT, decompressed
 from stac_asset.stac.json_text import loads
@@ -210,7 +210,7 @@ class _SecretHeaderAdapter(EnvironmentAdapter):
     def __init__(self, root: str) -> None:
         super().__init__()
         self.secrets: dict[str, str] = {}
-        self._origin = URL(root).origin()
+        self._origin = origin_of(URL(root))
 
     def add_headers(self, request: PreparedRequest, **kwargs: Any) -> None:
         """Add or remove the secret headers of a request before sending.
@@ -219,7 +219,7 @@ class _SecretHeaderAdapter(EnvironmentAdapter):
             request: The request.
             kwargs: Options of requests, which are not used.
         """
-        is_api = URL(request.url or "").origin() == self._origin
+        is_api = origin_of(URL(request.url or "")) == self._origin
         for name, value in self.secrets.items():
             if is_api:
                 request.headers[name] = value

@@ -16,6 +16,8 @@ from stac_asset.notices import notice
 from stac_asset.redact import redact_href
 from stac_asset.stac.geometry import bbox_of, bounds_of
 
+_ALL_TIMES = Window()
+
 _API_ONLY = ("intersects", "query", "filter", "q", "sortby")
 """Criteria that only STAC APIs support."""
 
@@ -86,7 +88,7 @@ def mismatch(document: Any, criteria: Criteria, window: Window) -> str | None:
         return "ids"
     if criteria.collections and key.collection not in criteria.collections:
         return "collections" if key.collection is not None else None
-    if not window.touches(*span_of(document)):
+    if window != _ALL_TIMES and not window.touches(*span_of(document)):
         # Some servers compare only `datetime`, and others only the start and the end.
         when = time_of(document)
         if when is None or not window.touches(when, when):

@@ -30,6 +30,8 @@ _MAX_URL_LENGTH = 2000
 _IDS_PER_URL = 50
 """Maximum number of ids in a URL. More ids are searched in several requests."""
 
+_CQL2_TEXT = ("/cql2-text", "#cql2-text", ":cql2-text")
+_CQL2_JSON = ("/cql2-json", "#cql2-json", ":cql2-json")
 _FILTER = ("/item-search#filter", "/conf/filter")
 _FREE_TEXT = ("/item-search#free-text", "/item-search#advanced-free-text")
 _QUERY = ("/item-search#query",)
@@ -142,7 +144,7 @@ def post_request(endpoint: SearchEndpoint, fields: Mapping[str, Any], io: StacAp
         io: Required by pystac-client.
     """
     given = fields.get("filter")
-    converted = _json_of(given) if isinstance(given, str) else None
+    converted = _json_of(given) if isinstance(given, str) and _reads_json(endpoint) else None
     if converted is not None:
         fields = {**fields, "filter": converted, "filter_lang": "cql2-json"}
     return _request(endpoint, "POST", fields, io)
@@ -238,9 +240,12 @@ def _parts(names: Sequence[str]) -> Iterable[list[str]]:
 
 def _reads_text(endpoint: SearchEndpoint) -> bool:
     """Return whether an API may read CQL2 text, as far as it declares the languages."""
-    return endpoint.supports("/cql2-text", "#cql2-text") or not endpoint.supports(
-        "/cql2-json", "#cql2-json"
-    )
+    return endpoint.supports(*_CQL2_TEXT) or not endpoint.supports(*_CQL2_JSON)
+
+
+def _reads_json(endpoint: SearchEndpoint) -> bool:
+    """Return whether an API may read CQL2 JSON, as far as it declares the languages."""
+    return endpoint.supports(*_CQL2_JSON) or not endpoint.supports(*_CQL2_TEXT)
 
 
 def _json_of(text: str) -> dict[str, Any] | None:

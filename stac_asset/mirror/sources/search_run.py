@@ -10,20 +10,26 @@ certain item. Two measures reach the items behind such a page:
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 from stac_asset.errors import SourceError, TransferError
-from stac_asset.mirror.search.window import Window, span_of, time_of
+from stac_asset.mirror.search.criteria import Criteria
+from stac_asset.mirror.search.window import Window, moment
 from stac_asset.mirror.sources.api_request import ApiRequest
+from stac_asset.mirror.sources.local_filter import mismatch
 from stac_asset.mirror.sources.paging import Paging
 from stac_asset.mirror.sources.result_check import ResultCheck
 from stac_asset.notices import notice
 
 _MAX_SPLITS = 100
 """Maximum number of times that a search is divided into two shorter times."""
+
+_MAX_TIMES = 20_000
+"""Maximum number of times that are kept of a search, to divide the search if a page fails."""
 
 _MAX_DEAD_SEARCHES = 3
 """Number of consecutive searches without a page, after which the API counts as unavailable."""
@@ -57,8 +63,13 @@ class _Failure:
     part: SearchPart
     error: SourceError
     position: ApiRequest | None
-    times: list[datetime] = field(default_factory=list)
-    """Times of the items on earlier pages."""
+    texts: Sequence[Any] = ()
+    """Values of `datetime` or `start_datetime` of the last items on earlier pages."""
+
+    @property
+    def times(self) -> list[datetime]:
+        """Times of the last items on earlier pages."""
+        return [when for text in self.texts if (when := moment(text)) is not None]
 
     @property
     def can_depend_on_depth(self) -> bool:
@@ -95,6 +106,7 @@ class SearchRun:
         self._paging = paging
         self._failures: list[_Failure] = []
         self._dead = 0
+        self._is_divided = False
         self._ignores_datetime = False
         self._all_ended = True
         self.error: SourceError | None = None
@@ -169,30 +181,24 @@ class SearchRun:
             is_quiet: Whether not to report results that do not match.
         """
         paging = self._paging(part.request)
-        times: list[datetime] = []
+        texts: deque[Any] = deque(maxlen=_MAX_TIMES)
         try:
             async for features in self._pages(part.request, paging, part.fields):
                 self._dead = 0
-                for feature in features:
-                    when = _time(feature)
-                    if when is not None:
-                        times.append(when)
-                        is_in_time = part.window.touches(when, when) or part.window.touches(
-                            *span_of(feature)
-                        )
-                        self._ignores_datetime |= not is_in_time
+                texts.extend(map(_time_text, features))
+                if self._is_divided:
+                    self._ignores_datetime |= any(_is_outside(found, part) for found in features)
                 for feature in self._check.accepted(features, is_quiet):
                     yield feature
         except SourceError as error:
-            self._dead += not times
-            self._failures.append(_Failure(part, error, paging.position, times))
+            self._dead += not texts
+            self._failures.append(_Failure(part, error, paging.position, texts))
         else:
             self._all_ended &= paging.is_complete
 
     async def _divided(self) -> AsyncIterator[Any]:
         """Yield the results of failed parts, from searches for shorter times."""
-        self._check.skips_repeated = True
-        self._ignores_datetime = False
+        self._check.skips_repeated = self._is_divided = True
         pending, lost = self._failures, []
         for _ in range(_MAX_SPLITS):
             if not pending or self._dead >= _MAX_DEAD_SEARCHES or self._ignores_datetime:
@@ -248,7 +254,12 @@ def shorter_windows(window: Window, times: Sequence[datetime]) -> list[Window]:
     return [Window(window.start, middle), Window(middle, window.end)]
 
 
-def _time(feature: Any) -> datetime | None:
-    if not isinstance(feature, dict):
-        return None
-    return time_of(feature) or span_of(feature)[0]
+def _time_text(feature: Any) -> Any:
+    properties = feature.get("properties") if isinstance(feature, dict) else None
+    fields = properties if isinstance(properties, dict) else {}
+    return fields.get("datetime") or fields.get("start_datetime")
+
+
+def _is_outside(feature: Any, part: SearchPart) -> bool:
+    """Return whether an item contradicts the time window of a search."""
+    return mismatch(feature, Criteria(), part.window) == "datetime"

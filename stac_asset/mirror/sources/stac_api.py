@@ -260,11 +260,8 @@ class StacApi:
             if used is not current and not is_first:
                 paging.expect_repeated(current, used)
             features = paging.add(response.document)
-            if (
-                not features
-                and next_link_of(response.document, used.method) is None
-                and paging.is_empty_page_doubtful
-            ):
+            has_next = next_link_of(response.document, used.method) is not None
+            if not features and paging.is_empty_page_doubtful and (is_first or not has_next):
                 is_reported = paging.matched is not None
                 used, response = await self._reader.page_with_items(used, response, is_reported)
                 features = paging.add(response.document)

@@ -161,3 +161,14 @@ async def test_lookup_works_with_small_pages() -> None:
     with search_api(ITEMS, hook=hook) as api:
         keys = [Key("things", name) for name in [*NAMES, "gone"]]
         assert await lookup(api.url, keys) == (set(NAMES), set())
+
+
+async def test_empty_first_page_with_a_next_link_is_halved() -> None:
+    def empty(request: SearchRequest) -> Reply | None:
+        if request.path != "/search" or request.limit <= 100:
+            return None
+        links = [{"rel": "next", "href": f"{request.target}&more=1"}]
+        return json_reply({"features": [], "numberMatched": 60, "links": links})
+
+    with search_api(ITEMS, hook=empty) as api:
+        assert (await search_source(api.url)).ids == NAMES

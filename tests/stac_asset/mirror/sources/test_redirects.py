@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from requests import Request
 
 from stac_asset.errors import ResponseError, SourceError
 from stac_asset.mirror.search.criteria import Criteria
+from stac_asset.mirror.sources.api_io import ApiIO
 from stac_asset.mirror.sources.api_request import ApiRequest, redirected
 from tests.support.mirror_runs import CONFIG
 from tests.support.search_api import (
@@ -143,3 +145,34 @@ def test_redirected_get_keeps_its_query_and_loses_headers_at_another_origin() ->
     assert same.href == "https://api.example/search/?ids=a&limit=5"
     other = redirected(GET, 302, "Found", "https://other.example/x?limit=5&ids=a&token=1")
     assert other == ApiRequest("https://other.example/x?limit=5&ids=a&token=1")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"\xff\xfe\x00", "500 Internal Server Error for [^ ]*$"),
+        (b"\x1b[31mred", "500 Internal Server Error for [^ ]*$"),
+        ("Größe".encode(), "500 Internal Server Error for .*: Größe$"),
+    ],
+)
+async def test_error_quotes_only_printable_text(body: bytes, message: str) -> None:
+    def fail(request: SearchRequest) -> Reply | None:
+        return (500, {}, body) if request.path == "/search" else None
+
+    config = replace(CONFIG, http_max_attempts=1)
+    with search_api(ITEMS, hook=fail) as api, pytest.raises(SourceError, match=message):
+        await search_source(api.url, THINGS, config)
+
+
+def test_secrets_are_sent_to_the_origin_of_the_api_only() -> None:
+    io = ApiIO("https://api.example:443/v1", 1.0)
+    io.secrets = {"X-Key": "secret"}
+    for href, is_sent in (
+        ("https://api.example/search", True),
+        ("https://api.example:444/search", False),
+        ("http://api.example/search", False),
+        ("https://api.example.org/search", False),
+    ):
+        request = Request("GET", href, headers={"X-Key": "from a link"}).prepare()
+        io.session.get_adapter(href).add_headers(request)  # type: ignore[attr-defined]
+        assert request.headers.get("X-Key") == ("secret" if is_sent else None)

@@ -95,6 +95,12 @@ async def test_url_that_is_too_long_without_post_fails_with_the_reason() -> None
         await search_source(api.url, Criteria(filter=TEXT))
 
 
+async def test_text_is_not_converted_for_an_api_that_reads_only_text() -> None:
+    conforms = [*CONFORMS, *CQL2[:2]]
+    _, fields = await fields_of_search(Criteria(filter=TEXT), methods=("POST",), conforms=conforms)
+    assert (fields["filter"], fields["filter-lang"]) == (TEXT, "cql2-text")
+
+
 async def test_text_that_cannot_be_parsed_is_sent_unchanged() -> None:
     method, fields = await fields_of_search(Criteria(filter="a ~~ ("), methods=("POST",))
     assert (method, fields["filter"], fields["filter-lang"]) == ("POST", "a ~~ (", "cql2-text")
