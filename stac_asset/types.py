@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from asyncio import Queue
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any, TypeAlias
@@ -151,6 +152,20 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A complete file of an earlier run, which the document of a failed asset still references."""
+
+    path: str
+    """The absolute path of the file."""
+
+    size: int
+    """Size of the file, in bytes."""
+
+    asset: Mapping[str, Any] | None = field(default=None, repr=False)
+    """The asset in the document of the earlier run, which describes the file, if any."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """An asset that could not be downloaded."""
 
@@ -174,6 +189,9 @@ class Failed:
 
     seconds: float = 0.0
     """Wall time in seconds, including retries."""
+
+    kept: KeptFile | None = None
+    """The file of an earlier run that the document still references, if any."""
 
     state = "failed"
 
@@ -242,4 +260,6 @@ def outcome_row(outcome: Outcome) -> dict[str, str | int | float | None]:
                 "error": type(outcome.error).__name__,
                 "message": str(outcome.error),
             }
+            if outcome.kept is not None:
+                row["kept"] = outcome.kept.path
     return row

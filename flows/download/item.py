@@ -25,9 +25,11 @@ from prefect_stac_asset.flows.reporting.monitor import open_monitor
 from prefect_stac_asset.flows.reporting.report_file import open_report
 from prefect_stac_asset.flows.reporting.result import DownloadResult, report_path
 from prefect_stac_asset.flows.tasks.rewrite import rewrite_item
+from stac_asset.destinations import LocalDestination
 from stac_asset.errors import NoAssetsError, SourceError
 from stac_asset.plan.planner import Owner, Planner, document_name, owner_name
 from stac_asset.redact import redact_href
+from stac_asset.stac.earlier_files import EarlierDocument, keep_earlier_files
 from stac_asset.stac.local_facts import LOCAL_FACTS
 
 _Owner = TypeVar("_Owner", bound=Owner)
@@ -151,12 +153,16 @@ async def _download(
     planner.check_selection()
     preparation = RunPreparation(options, granularity, session)
     preparation.add(unit)
+    destination = LocalDestination(planner.directory, session.config.make_directory)
     # `open_report` checks and creates the directory; folders in it may always be created.
     inside = options.model_copy(update={"make_directory": True})
     with open_report(report_file, planner.directory) as report:
         async with open_monitor(session, preparation.amount, options) as monitor:
             await preparation.begin(lambda: [unit])
-            async for _, outcomes in preparation.download([unit]):
+            async for _, ended in preparation.download([unit]):
+                outcomes = await keep_earlier_files(
+                    owner, ended, EarlierDocument(document), session.config, destination
+                )
                 report.add(outcomes)
                 await rewrite_item(as_opaque(owner), as_opaque(outcomes), document, inside)
                 await monitor.add(owner, outcomes, document)

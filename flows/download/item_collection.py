@@ -15,6 +15,7 @@ from typing import Annotated
 import pystac
 from prefect import get_run_logger
 
+from prefect_stac_asset.flows.download.earlier_items import EarlierItems
 from prefect_stac_asset.flows.download.items_file import ItemsFile, open_items_file
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import run_name
@@ -31,11 +32,9 @@ from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granula
 from prefect_stac_asset.flows.reporting.monitor import RunMonitor, open_monitor
 from prefect_stac_asset.flows.reporting.report_file import Report, open_report
 from prefect_stac_asset.flows.reporting.result import DownloadResult, report_path
-from stac_asset import Config
 from stac_asset.plan.file_names import FolderTemplate
 from stac_asset.plan.planner import Planner
-from stac_asset.rewrite.rewriter import rewrite
-from stac_asset.rewrite.serialize import document_of
+from stac_asset.stac.earlier_files import EarlierDocument
 from stac_asset.stac.local_facts import LOCAL_FACTS
 
 _MAX_KEPT = 10_000
@@ -110,7 +109,8 @@ async def download_item_collection(
                 open_items_file(document, destination) as written,
             ):
                 async with open_monitor(session, preparation.amount, options) as monitor:
-                    result = await _download(units, preparation, monitor, config, written, rows)
+                    earlier = EarlierItems(EarlierDocument(document), config, planner)
+                    result = await _download(units, preparation, monitor, written, rows, earlier)
                 get_run_logger().info("%s: %s", result.summary(), result.document)
                 state: DownloadResult = flow_state(rows.errors, rows.total, config.warn, result)
                 return state
@@ -136,20 +136,20 @@ async def _download(
     units: Callable[[], Iterable[Unit]],
     preparation: RunPreparation,
     monitor: RunMonitor,
-    config: Config,
     items: ItemsFile,
     report: Report,
+    earlier: EarlierItems,
 ) -> DownloadResult:
     started = time.monotonic()
     await preparation.begin(units)
     async with aclosing(preparation.download(units())) as done:
-        async for unit, outcomes in done:
-            assert isinstance(unit.owner, pystac.Item)
+        async for unit, ended in done:
+            outcomes, document = await earlier.rewritten(unit, ended)
             report.add(outcomes)
-            new = document_of(rewrite(unit.owner, outcomes, config)) if unit.is_valid else None
-            items.add(unit.number, new)
+            items.add(unit.number, document)
             await monitor.add(unit.owner, outcomes)
-    items.finish()
+    if not await earlier.is_replaced_by_nothing():
+        items.finish()
     result = report.finish(items.path, time.monotonic() - started)
     await monitor.finish(result)
     return result

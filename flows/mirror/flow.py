@@ -234,8 +234,9 @@ class _Run:
                 yield _unit(number, prepared)
 
         async with aclosing(preparation.download(units())) as done:
-            async for unit, outcomes in done:
+            async for unit, ended in done:
                 prepared = in_progress.pop(unit.number)
+                outcomes = await self._mirror.keep_earlier_files(prepared, ended)
                 is_complete = await self._mirror.add(prepared, outcomes)
                 self._counts.failed += any(isinstance(outcome, Failed) for outcome in outcomes)
                 report.add(outcomes)

@@ -57,8 +57,8 @@ class Unit:
     planned: tuple[Transfer | Failed, ...]
     """A transfer for each asset. `Failed` for an asset that could not be planned."""
 
-    is_valid: bool = True
-    """Whether the owner is valid STAC. Otherwise the owner is a placeholder."""
+    invalid: InvalidItem | None = None
+    """The document, if it is not a valid item. The owner is then a placeholder."""
 
     @property
     def transfers(self) -> list[Transfer]:
@@ -208,7 +208,7 @@ def unit_of(number: int, entry: Owner | InvalidItem, planned: Iterable[Transfer 
     """
     if isinstance(entry, InvalidItem):
         failed = Failed(entry.name, "", entry.error)
-        return Unit(number, entry.placeholder(), (failed,), is_valid=False)
+        return Unit(number, entry.placeholder(), (failed,), entry)
     return Unit(number, entry, tuple(planned))
 
 

@@ -17,6 +17,7 @@ from stac_asset.errors import StacAssetError
 from stac_asset.plan.planner import Owner
 from stac_asset.rewrite.rewriter import rewrite
 from stac_asset.rewrite.serialize import document_of, json_bytes
+from stac_asset.stac.earlier_files import EarlierDocument, keep_earlier_files
 from stac_asset.types import Failed, Outcome
 
 
@@ -30,7 +31,8 @@ async def rewrite_item(
 ) -> Path:
     """Write the document of an item or collection, with hrefs of the downloaded files.
 
-    If the flow run is stopped, the task run ends Cancelled.
+    If the flow run is stopped, the task run ends Cancelled. If all assets failed, and no file of an
+    earlier run is left, the document of the earlier run is kept.
 
     Args:
         item: The source item or collection. It is not modified.
@@ -47,12 +49,15 @@ async def rewrite_item(
     config = (options or DownloadOptions()).config()
 
     async def write() -> Path:
-        new: Owner = rewrite(  # type: ignore[type-var] # an item stays an item
-            item, _without_errors(outcomes), config, document, keep_non_downloaded
-        )
-        data = json_bytes(document_of(new))
         destination = LocalDestination(document.parent, config.make_directory)
-        await destination.write(document.name, data)
+        earlier = EarlierDocument(document)
+        found = _without_errors(outcomes)
+        found = await keep_earlier_files(item, found, earlier, config, destination)
+        new: Owner = rewrite(  # type: ignore[type-var] # an item stays an item
+            item, found, config, document, keep_non_downloaded
+        )
+        if not await earlier.is_replaced_by_nothing(found, config):
+            await destination.write(document.name, json_bytes(document_of(new)))
         return document
 
     return await without_session(write, config.fail_fast)  # type: ignore[return-value] # or Cancelled

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,8 +27,10 @@ from stac_asset.plan.planner import Planner, document_name, owner_name
 from stac_asset.plan.work import PlannedRun, config_error
 from stac_asset.rewrite.rewriter import rewrite, rewrite_collection
 from stac_asset.rewrite.serialize import document_of, json_bytes
+from stac_asset.stac.earlier_files import EarlierDocument, keep_earlier_files
 from stac_asset.stac.item_collections import ReadItems, unique_items
 from stac_asset.stac.local_facts import LOCAL_FACTS
+from stac_asset.stac.parse import item_of
 from stac_asset.transfer.engine import Engine
 from stac_asset.types import (
     Failed,
@@ -203,8 +206,11 @@ class Run:
             StacAssetError: The first failure, if `fail_fast` is set. No document is written.
         """
         [outcomes] = await self._download(work)
+        earlier = EarlierDocument(work.document)
+        outcomes = await self._keep_earlier_files(owner, outcomes, earlier)
         new = rewrite(owner, outcomes, self.config, work.document, keep_non_downloaded)
-        await self._write(new, work.document)
+        if not await earlier.is_replaced_by_nothing(outcomes, self.config):
+            await self._write(new, work.document)
         self._raise_or_warn()
         return new
 
@@ -226,12 +232,23 @@ class Run:
             StacAssetError: The first failure, if `fail_fast` is set. No document is written.
         """
         outcomes = await self._download(work)
-        rewritten = (
+        earlier = EarlierDocument(work.document)
+        outcomes = [
+            await self._keep_earlier_files(item, of_item, earlier)
+            for item, of_item in zip(work.items, outcomes, strict=True)
+        ]
+        rewritten = [
             rewrite(item, of_item, self.config, None, keep_non_downloaded)
             for item, of_item in zip(work.items, outcomes, strict=True)
-        )
+        ]
+        for invalid in items.invalid if isinstance(items, ReadItems) else ():
+            before = await earlier.item(invalid)
+            if before is not None:
+                rewritten.append(item_of(before, str(work.document)))
         new = rewrite_collection(items, rewritten)
-        await self._write(new, work.document)
+        of_all = [*work.invalid, *chain.from_iterable(outcomes)]
+        if not await earlier.is_replaced_by_nothing(of_all, self.config):
+            await self._write(new, work.document)
         self._raise_or_warn()
         return new
 
@@ -266,6 +283,17 @@ class Run:
                     raise outcome.error
                 outcomes[owner_of[id(outcome.transfer)]] += per_asset
         return outcomes
+
+    async def _keep_earlier_files(
+        self,
+        owner: pystac.Item | pystac.Collection,
+        outcomes: list[Outcome],
+        earlier: EarlierDocument,
+    ) -> list[Outcome]:
+        destination = self.destinations.destination_of(str(self.directory))
+        return await keep_earlier_files(
+            owner, outcomes, earlier, self.config, destination, self._planner.is_used
+        )
 
     async def _write(
         self, stac: pystac.Item | pystac.Collection | pystac.ItemCollection, path: Path | None

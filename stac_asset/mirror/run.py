@@ -9,6 +9,7 @@ The caller downloads the assets, for example as Prefect tasks:
     await mirror.begin()
     for prepared in mirror.prepared():
         outcomes = ...
+        outcomes = await mirror.keep_earlier_files(prepared, outcomes)
         await mirror.add(prepared, outcomes)
     await mirror.finish("keep")
 """
@@ -25,6 +26,7 @@ from typing import IO
 from stac_asset.clients.registry import Clients
 from stac_asset.concurrency import in_thread
 from stac_asset.config import Config
+from stac_asset.destinations import LocalDestination
 from stac_asset.errors import SourceError, StacAssetError
 from stac_asset.mirror.changes import ChangeSet, WantedItem
 from stac_asset.mirror.former_sources import former_sources, still_at
@@ -53,6 +55,7 @@ from stac_asset.mirror.state.started import recorded_files
 from stac_asset.notices import notice
 from stac_asset.plan.selection import Selection
 from stac_asset.redact import unsigned_href
+from stac_asset.stac.earlier_files import EarlierDocument, keep_earlier_files
 from stac_asset.types import Failed, Outcome
 
 _INCOMPLETE = (
@@ -267,12 +270,28 @@ class Mirror:
         """Yield the chosen items with the planned transfers of assets."""
         return self._prepare(self._chosen)
 
+    async def keep_earlier_files(
+        self, prepared: Prepared, outcomes: Sequence[Outcome]
+    ) -> Sequence[Outcome]:
+        """Return outcomes in which each failed asset has the file of an earlier run, if any.
+
+        Args:
+            prepared: The item.
+            outcomes: Outcomes of the item's assets.
+        """
+        has_failed = any(isinstance(outcome, Failed) for outcome in outcomes)
+        if prepared.document is None or not has_failed:
+            return outcomes
+        destination = LocalDestination(self.directory)
+        earlier = EarlierDocument(prepared.document)
+        return await keep_earlier_files(prepared.item, outcomes, earlier, self._config, destination)
+
     async def add(self, prepared: Prepared, outcomes: Sequence[Outcome]) -> bool:
         """Write an item's document, and return whether a document was written.
 
         Args:
             prepared: The item.
-            outcomes: Outcomes of the item's assets.
+            outcomes: Outcomes of the item's assets, with the files of an earlier run.
 
         Raises:
             DestinationError: The document cannot be written.

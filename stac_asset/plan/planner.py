@@ -187,13 +187,13 @@ class Planner:
         if error is not None:
             raise error
 
-    def use_of(self, path: str) -> Use | None:
-        """Return the planned asset or document of a path, if any.
+    def is_used(self, path: str) -> bool:
+        """Return whether an asset or document of the run has a path.
 
         Args:
             path: The absolute path.
         """
-        return self._reservations.use_of(path)
+        return self._reservations.use_of(path) is not None
 
     def asset(
         self, key: str, asset: pystac.Asset, owner: Owner | None = None, folder: str = ""

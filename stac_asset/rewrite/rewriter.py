@@ -22,7 +22,7 @@ from stac_asset.hrefs import absolute_href, is_absolute, is_missing, relative_hr
 from stac_asset.redact import unsigned_href
 from stac_asset.rewrite.serialize import bounded_depth
 from stac_asset.strategy import ErrorStrategy
-from stac_asset.types import Downloaded, Failed, Outcome, Skipped
+from stac_asset.types import Downloaded, Failed, KeptFile, Outcome, Skipped
 
 _FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 
@@ -41,7 +41,8 @@ def rewrite(
     Args:
         owner: The item or collection. It is not changed.
         outcomes: The outcomes of the object's assets.
-        config: Whether failed assets are kept, and whether checksums are written.
+        config: Whether failed assets are kept, and whether checksums are written. Failed assets
+            that still have the file of an earlier run are always kept.
         document: The absolute path where the new object will be saved, if any. Asset hrefs are
             relative to this path. Without a path, asset hrefs are absolute paths.
         keep_non_downloaded: Keep assets that were not selected, with their source hrefs. Selected
@@ -57,6 +58,12 @@ def rewrite(
     for key, asset in list(new.assets.items()):
         outcome = by_key.get(key)
         failed = isinstance(outcome, Failed)
+        if isinstance(outcome, Failed) and outcome.kept is not None:
+            new.add_asset(key, _kept_asset(asset, outcome.kept, base, document))
+            if outcome.kept.asset is None and config.write_checksums:
+                new.assets[key].extra_fields["file:size"] = outcome.kept.size
+                _add_file_extension(new)
+            continue
         is_kept = keep_non_downloaded or (is_missing(asset.href) and selects(config, key))
         if (outcome is None and not is_kept) or (
             failed and config.error_strategy is ErrorStrategy.DELETE
@@ -65,9 +72,8 @@ def rewrite(
         elif outcome is None or isinstance(outcome, Failed):
             _make_absolute(asset, base)
         else:
-            path = outcome.candidate.path
             _make_absolute(asset, base)
-            asset.href = relative_href(Path(path), document) if document else path
+            asset.href = _file_href(outcome.candidate.path, document)
             if config.write_checksums:
                 describe(asset, outcome)
                 _add_file_extension(new)
@@ -132,6 +138,22 @@ def _with_href(asset: pystac.Asset) -> pystac.Asset:
         return asset
     texts = (asset.title, asset.description, asset.media_type)
     return pystac.Asset("", *texts, asset.roles, asset.extra_fields)
+
+
+def _kept_asset(
+    asset: pystac.Asset, kept: KeptFile, base: str | None, document: Path | None
+) -> pystac.Asset:
+    """Return the asset of a file that an earlier run downloaded."""
+    if kept.asset is not None:
+        asset = pystac.Asset.from_dict(deepcopy(dict(kept.asset)))
+    else:
+        _make_absolute(asset, base)
+    asset.href = _file_href(kept.path, document)
+    return asset
+
+
+def _file_href(path: str, document: Path | None) -> str:
+    return relative_href(Path(path), document) if document else path
 
 
 def _make_absolute(asset: pystac.Asset, base: str | None) -> None:

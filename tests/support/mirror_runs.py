@@ -114,7 +114,8 @@ async def run_mirror(
                         else [entry]
                     )
                 ]
-                await mirror.add(prepared, outcomes)
+                kept = await mirror.keep_earlier_files(prepared, outcomes)
+                await mirror.add(prepared, kept)
                 if any(isinstance(outcome, Failed) for outcome in outcomes):
                     failed_ids.append(prepared.item.id)
             await mirror.finish(on_removed)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from stac_asset.config import Config
@@ -93,7 +92,6 @@ def write_item(
         source,
         prepared.wanted.version,
         kept,
-        _earlier_assets(path, before, failed) if before is not None else {},
     )
     row = write_row(document, path, directory)
     row.checked = True
@@ -111,7 +109,6 @@ def item_document(
     source: str,
     version: Version,
     other_files: Collection[str] = (),
-    earlier_assets: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return the document of a mirrored item.
 
@@ -123,7 +120,6 @@ def item_document(
         source: The href of the mirror's source, unsigned.
         version: Version of the item at the source.
         other_files: Names of further files of the item in its folder.
-        earlier_assets: Assets of an earlier version to use for failed assets, by asset key.
 
     Raises:
         SourceError: The item cannot be copied.
@@ -132,7 +128,6 @@ def item_document(
     assert path is not None, "an item without a document path must not be written"
     document = document_of(rewrite(prepared.item, outcomes, config, path))
     document["properties"].pop(REMOVED, None)  # The source can be a mirror itself.
-    document["assets"] |= earlier_assets
     # `rewrite` adds the `derived_from` link after all other links but `self`.
     *others, derived_from = [
         link for link in document["links"] if link["rel"] not in _STRUCTURAL_RELATIONS
@@ -147,28 +142,6 @@ def item_document(
     structural_links = _structural_links(path, directory, prepared.wanted.key.collection)
     document["links"] = [*structural_links, *others, derived_from]
     return document
-
-
-def _earlier_assets(path: Path, before: IndexRow, failed: Sequence[str]) -> dict[str, Any]:
-    """Return the failed assets that still have the file of an earlier version, by asset key.
-
-    Args:
-        path: The absolute path of the item's document.
-        before: Row of the document.
-        failed: Keys of the failed assets.
-    """
-    keys = [
-        key
-        for key in failed
-        if key in before.files
-        and key not in before.missing_files
-        and os.path.lexists(path.with_name(before.files[key][0]))
-    ]
-    try:
-        assets = loads(path.read_bytes(), str(path))["assets"] if keys else {}
-        return {key: assets[key] for key in keys}
-    except (OSError, ValueError, LookupError, TypeError):
-        return {}
 
 
 def _files_of_failed_assets(

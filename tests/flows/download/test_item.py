@@ -24,7 +24,7 @@ from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import stac_of
 from stac_asset.testing import Delay, Origin, Status
 from stac_asset.types import Downloaded, Transfer
-from tests.support.items import make_item
+from tests.support.items import item_document, make_item
 from tests.support.prefect_reads import read_back, states
 
 OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2)
@@ -201,3 +201,31 @@ async def test_check_first_reports_missing_assets_before_any_download(
     else:
         assert str(caught.value).startswith("2 of 3 assets failed")
         assert found["check a"] == "Completed"
+
+
+@pytest.mark.parametrize("flow_name", ["download_item", "download_item_collection"])
+async def test_failed_assets_keep_the_files_of_an_earlier_run(
+    origin: Origin, tmp_path: Path, flow_name: str
+) -> None:
+    document = item_document(origin, "a", "b")
+    source = (
+        document
+        if flow_name == "download_item"
+        else {"type": "FeatureCollection", "features": [document]}
+    )
+    options = OPTIONS.model_copy(update={"overwrite": True, "warn": True})
+    download = getattr(flows, flow_name)
+    result = await download(json.dumps(source), str(tmp_path), options)
+    before = Path(result.document).read_bytes()
+    for pattern, failing in (("/b.tif", ["b"]), ("*", ["a", "b"])):
+        origin.fault(pattern, Status(403), times=0)
+        state = await download(json.dumps(source), str(tmp_path), options, return_state=True)
+        result = await state.aresult()
+        assert result.failed == len(failing)
+        assert Path(result.document).read_bytes() == before
+        kept = {row["key"]: row["kept"] for row in result.rows() if row["state"] == "failed"}
+        assert sorted(kept) == failing
+        assert all(Path(path).name == f"{key}.tif" for key, path in kept.items())
+        [line] = result.notices
+        assert line.startswith("Downloads failed, and the document keeps the files of an earlier")
+        assert line in str(state.message)

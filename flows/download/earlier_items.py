@@ -1,0 +1,67 @@
+"""Rewrite the items of an item collection, with the files and items of an earlier run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pystac
+
+from prefect_stac_asset.flows.orchestration.units import Unit
+from stac_asset.config import Config
+from stac_asset.destinations import LocalDestination
+from stac_asset.plan.planner import Planner
+from stac_asset.rewrite.rewriter import rewrite
+from stac_asset.rewrite.serialize import document_of
+from stac_asset.stac.earlier_files import EarlierDocument, keep_earlier_files, would_be_empty
+from stac_asset.types import Outcome
+
+
+class EarlierItems:
+    """The item collection of an earlier run.
+
+    Args:
+        earlier: The document of the earlier run.
+        config: The configuration of the run.
+        planner: The planner of the run, after all items are planned.
+    """
+
+    def __init__(self, earlier: EarlierDocument, config: Config, planner: Planner) -> None:
+        self._earlier = earlier
+        self._config = config
+        self._planner = planner
+        self._destination = LocalDestination(planner.directory, config.make_directory)
+        self._is_empty = True
+
+    async def rewritten(
+        self, unit: Unit, outcomes: Sequence[Outcome]
+    ) -> tuple[list[Outcome], dict[str, Any] | None]:
+        """Return the outcomes with files of the earlier run, and the document of the item.
+
+        Args:
+            unit: The item.
+            outcomes: The outcomes of the assets.
+
+        Returns:
+            The outcomes, and the document. A document that is not a valid item has the document of
+            the earlier run, if any.
+        """
+        if unit.invalid is not None:
+            document = await self._earlier.item(unit.invalid)
+            self._is_empty &= document is None
+            return list(outcomes), document
+        assert isinstance(unit.owner, pystac.Item)
+        kept = await keep_earlier_files(
+            unit.owner,
+            outcomes,
+            self._earlier,
+            self._config,
+            self._destination,
+            self._planner.is_used,
+        )
+        self._is_empty &= would_be_empty(kept, self._config)
+        return kept, document_of(rewrite(unit.owner, kept, self._config))
+
+    async def is_replaced_by_nothing(self) -> bool:
+        """Return whether all assets of the run failed, and an earlier document exists."""
+        return self._is_empty and await self._earlier.exists()

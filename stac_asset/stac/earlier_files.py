@@ -1,0 +1,233 @@
+"""Internal: files of an earlier run that a new document still references.
+
+If an asset fails, the file that an earlier run downloaded stays in place. The new document keeps
+referencing this file, so that a document never names fewer files than the destination holds. Such a
+file is one of these:
+
+- The file that the earlier document names for the asset, with the size that it declares.
+- The planned file, if it exists with the declared size and checksum. A file has its final name only
+  if it is complete.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pystac
+
+from stac_asset.concurrency import in_thread
+from stac_asset.config import Config
+from stac_asset.destinations.interface import Destination
+from stac_asset.errors import StacAssetError
+from stac_asset.hrefs import absolute_href, is_local, local_path
+from stac_asset.notices import notice
+from stac_asset.stac.item_collections import InvalidItem
+from stac_asset.strategy import ErrorStrategy
+from stac_asset.transfer.existing import declared_by, find_existing
+from stac_asset.types import Candidate, Failed, KeptFile, Outcome, Skipped, Transfer
+
+_MAX_SIZE = 128 * 1024 * 1024
+"""Maximum size, in bytes, of an earlier document to read."""
+
+
+class EarlierDocument:
+    """The document of an earlier run, read at the first use.
+
+    Args:
+        path: The path of the document, if any.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self._owners: dict[tuple[str | None, str], dict[str, Any] | None] | None = None
+        """The items and collections, by collection and id. Ambiguous ids have no value."""
+
+    async def exists(self) -> bool:
+        """Return whether the document exists and has an item or collection."""
+        if self._owners is None:
+            self._owners = await in_thread(_owners, self.path)
+        return bool(self._owners)
+
+    async def owner(self, collection: str | None, name: str) -> dict[str, Any] | None:
+        """Return the item or collection of the document with an id, unless ambiguous.
+
+        Args:
+            collection: The id of the item's collection, if any.
+            name: The id.
+        """
+        if self._owners is None:
+            self._owners = await in_thread(_owners, self.path)
+        return self._owners.get((collection, name))
+
+    async def assets(self, owner: pystac.Item | pystac.Collection) -> Mapping[str, Any]:
+        """Return the assets of an item or collection in the document, by asset key.
+
+        Args:
+            owner: The item or collection.
+        """
+        collection = owner.collection_id if isinstance(owner, pystac.Item) else None
+        found = await self.owner(collection, str(owner.id))
+        assets = found.get("assets") if found is not None else None
+        return assets if isinstance(assets, dict) else {}
+
+    async def item(self, invalid: InvalidItem) -> dict[str, Any] | None:
+        """Return the earlier item of a document that is no longer valid, if any.
+
+        Args:
+            invalid: The document.
+        """
+        placeholder = invalid.placeholder()
+        found = await self.owner(placeholder.collection_id, placeholder.id)
+        if found is not None:
+            notice("Items are not valid, and the document keeps their earlier form", invalid.name)
+        return found
+
+    async def is_replaced_by_nothing(self, outcomes: Sequence[Outcome], config: Config) -> bool:
+        """Return whether a new document would have no asset, and an earlier document exists.
+
+        Args:
+            outcomes: The outcomes of all assets of the document.
+            config: Whether failed assets are deleted.
+        """
+        return would_be_empty(outcomes, config) and await self.exists()
+
+
+def would_be_empty(outcomes: Sequence[Outcome], config: Config) -> bool:
+    """Return whether a rewritten document would have no asset, because all assets failed.
+
+    Args:
+        outcomes: The outcomes of the assets.
+        config: Whether failed assets are deleted.
+    """
+    return (
+        config.error_strategy is ErrorStrategy.DELETE
+        and bool(outcomes)
+        and all(isinstance(one, Failed) and one.kept is None for one in outcomes)
+    )
+
+
+async def keep_earlier_files(
+    owner: pystac.Item | pystac.Collection,
+    outcomes: Sequence[Outcome],
+    earlier: EarlierDocument,
+    config: Config,
+    destination: Destination,
+    is_used: Callable[[str], bool] = lambda path: False,
+) -> list[Outcome]:
+    """Return outcomes in which each failed asset has the file of an earlier run, if any.
+
+    Args:
+        owner: The item or collection.
+        outcomes: The outcomes of the assets.
+        earlier: The document of an earlier run.
+        config: The configuration, for the checks of existing files.
+        destination: The destination of the files.
+        is_used: Returns whether another item of the run uses a path.
+    """
+    if not any(isinstance(outcome, Failed) for outcome in outcomes):
+        return list(outcomes)
+    assets = await earlier.assets(owner)
+    files = {key: _file(asset, earlier.path) for key, asset in assets.items()}
+    used = {outcome.candidate.path for outcome in outcomes if not isinstance(outcome, Failed)}
+    kept: list[Outcome] = []
+    for outcome in outcomes:
+        if isinstance(outcome, Failed) and outcome.kept is None:
+            path, key = files.get(outcome.key), outcome.key
+            others = used.union(file for other, file in files.items() if file and other != key)
+            found: KeptFile | None = None
+            if path and path not in used and (_is_planned(outcome, path) or not is_used(path)):
+                found = await _named_file(path, key, assets[key], config, destination)
+            if found is None:
+                found = await _planned_file(outcome, others, config, destination)
+            if found is not None:
+                notice(
+                    "Downloads failed, and the document keeps the files of an earlier run",
+                    f"asset '{key}' of {outcome.owner}",
+                )
+                outcome = dataclasses.replace(outcome, kept=found)
+        kept.append(outcome)
+    return kept
+
+
+async def _named_file(
+    path: str, key: str, asset: Mapping[str, Any], config: Config, destination: Destination
+) -> KeptFile | None:
+    """Return the file that the earlier document names, if the file is complete."""
+    size, checksum = asset.get("file:size"), asset.get("file:checksum")
+    media_type, roles = asset.get("type"), asset.get("roles")
+    transfer = Transfer(
+        owner="",
+        key=key,
+        candidates=(Candidate(path, path),),
+        directory=os.path.dirname(path),
+        content_type=media_type if isinstance(media_type, str) else None,
+        size=size if type(size) is int else None,
+        checksum=checksum if isinstance(checksum, str) else None,
+        roles=tuple(role for role in roles if isinstance(role, str))
+        if isinstance(roles, list)
+        else (),
+    )
+    found = await _existing(transfer, config, destination)
+    return KeptFile(path, found.size, asset) if found is not None else None
+
+
+async def _planned_file(
+    failed: Failed, others: set[str], config: Config, destination: Destination
+) -> KeptFile | None:
+    """Return the planned file of an asset, if complete and not of another asset."""
+    transfer = failed.transfer
+    if transfer is None or transfer.overwrite:  # The file is of another version.
+        return None
+    found = await _existing(transfer, config, destination)
+    if found is None or found.candidate.path in others:
+        return None
+    return KeptFile(found.candidate.path, found.size)
+
+
+async def _existing(transfer: Transfer, config: Config, destination: Destination) -> Skipped | None:
+    config = config.copy()
+    config.overwrite = False
+    try:
+        return await find_existing(
+            transfer, declared_by(transfer), config, destination, clean_up=False
+        )
+    except StacAssetError:
+        return None
+
+
+def _is_planned(failed: Failed, path: str) -> bool:
+    transfer = failed.transfer
+    return transfer is not None and any(found.path == path for found in transfer.candidates)
+
+
+def _file(asset: object, document: Path | None) -> str | None:
+    """Return the absolute path of the local file of an asset, if any."""
+    href = asset.get("href") if isinstance(asset, dict) else None
+    try:
+        absolute = absolute_href(href, str(document))
+        return str(local_path(absolute)) if is_local(absolute) else None
+    except StacAssetError:
+        return None
+
+
+def _owners(path: Path | None) -> dict[tuple[str | None, str], dict[str, Any] | None]:
+    """Return the items and collections of a document, if readable."""
+    try:
+        if path is None or path.stat().st_size > _MAX_SIZE:
+            return {}
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    features = document.get("features") if isinstance(document, dict) else None
+    owners: dict[tuple[str | None, str], dict[str, Any] | None] = {}
+    for owner in features if isinstance(features, list) else [document]:
+        if isinstance(owner, dict) and "assets" in owner:
+            collection = owner.get("collection")
+            key = (collection if isinstance(collection, str) else None, str(owner.get("id")))
+            owners[key] = None if key in owners else owner
+    return owners
