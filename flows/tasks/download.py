@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from functools import partial
 from uuid import UUID
 
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
 
+from prefect_stac_asset.flows.execution.finished import earlier_outcome, has_file, remember
 from prefect_stac_asset.flows.execution.global_limits import hold_slots
 from prefect_stac_asset.flows.execution.retries import (
     is_last_attempt,
@@ -60,7 +62,7 @@ async def download_asset(
 
     async def download(session: Session) -> State[Outcome]:
         async with hold_slots([transfer], resolved):
-            outcome = await session.download(transfer)
+            outcome = await _download(transfer, session)
         is_retried = (
             isinstance(outcome, Failed) and is_retryable(outcome.error) and not is_last_attempt()
         )
@@ -100,23 +102,12 @@ async def download_assets(
     """
     context = TaskRunContext.get()
     run_id = context.task_run.id if context is not None else None
-    done = _finished.pop(run_id, {}) if run_id is not None else {}
+    finished = _finished.pop(run_id, {}) if run_id is not None else {}
+    done = {transfer: outcome for transfer, outcome in finished.items() if has_file(outcome)}
     resolved = options or DownloadOptions()
 
-    async def download(session: Session) -> State[list[Outcome]]:
-        waiting = [transfer for transfer in transfers if transfer not in done]
-        limit = session.max_concurrent_downloads
-        async with (
-            hold_slots(waiting, resolved),
-            aclosing(bounded(session.download, waiting, limit)) as outcomes,
-        ):
-            async for outcome in outcomes:
-                if isinstance(outcome, Failed) and session.config.fail_fast:
-                    raise outcome.error
-                assert outcome.transfer is not None, "outcomes of the engine have a transfer"
-                done[outcome.transfer] = outcome
-        found = [done[transfer] for transfer in transfers]
-        failed = [outcome for outcome in found if isinstance(outcome, Failed)]
+    def keep_for_retry(failed: list[Failed]) -> bool:
+        """Keep the outcomes for a retry of the task run. Return whether Prefect retries it."""
         is_retried = (
             any(is_retryable(outcome.error) for outcome in failed) and not is_last_attempt()
         )
@@ -126,6 +117,35 @@ async def download_assets(
                 for transfer, outcome in done.items()
                 if not isinstance(outcome, Failed)
             }
+        return is_retried
+
+    async def download(session: Session) -> State[list[Outcome]]:
+        waiting = [transfer for transfer in transfers if transfer not in done]
+        limit = session.max_concurrent_downloads
+        async with (
+            hold_slots(waiting, resolved),
+            aclosing(bounded(partial(_download, session=session), waiting, limit)) as outcomes,
+        ):
+            async for outcome in outcomes:
+                if isinstance(outcome, Failed) and session.config.fail_fast:
+                    keep_for_retry([outcome])
+                    raise outcome.error
+                assert outcome.transfer is not None, "outcomes of the engine have a transfer"
+                done[outcome.transfer] = outcome
+        found = [done[transfer] for transfer in transfers]
+        failed = [outcome for outcome in found if isinstance(outcome, Failed)]
+        is_retried = keep_for_retry(failed)
         return batch_state(found, session.config.warn and not is_retried)
 
     return await in_session(download, resolved, credentials, stops_others=True)
+
+
+async def _download(transfer: Transfer, session: Session) -> Outcome:
+    """Download an asset, unless an earlier attempt of the flow run did."""
+    if not (session.config.overwrite or transfer.overwrite):
+        return await session.download(transfer)
+    outcome = earlier_outcome(transfer)
+    if outcome is None:
+        outcome = await session.download(transfer)
+    remember(outcome)
+    return outcome

@@ -234,6 +234,26 @@ async def test_retried_batch_downloads_only_unfinished_assets(
     assert (await state.aresult()).downloaded == 20
 
 
+@pytest.mark.parametrize("retried", ["task run", "flow run"])
+@pytest.mark.parametrize("granularity", ["asset", "batch"])
+async def test_retry_with_fail_fast_and_overwrite_downloads_only_unfinished_assets(
+    origin: Origin, tmp_path: Path, retried: str, granularity: Granularity
+) -> None:
+    href = put_item_collection(origin, 3, "a", "b")
+    origin.fault("/2/b.tif", Status(503), times=1)
+    retries = int(retried == "task run")
+    options = with_options(
+        retries=retries, retry_delay=0.1, http_max_attempts=1, overwrite=True, fail_fast=True
+    ).model_copy(update={"max_concurrent_downloads": 1})
+    download = flows.download_item_collection.with_options(retries=1 - retries)
+    result = await download(href, str(tmp_path), options, granularity)
+    gets = {path: len(origin.gets(path)) for path in {found.path for found in origin.gets()}}
+    del gets["/items.json"]
+    assert gets.pop("/2/b.tif") == 2
+    assert gets == {f"/{name}.tif": 1 for name in ("0/a", "0/b", "1/a", "1/b", "2/a")}
+    assert result.downloaded == 6
+
+
 async def test_batch_error_contains_all_outcomes(origin: Origin, tmp_path: Path) -> None:
     origin.remove("/b.tif")
     item = stac_of(item_document(origin, "a", "b"), origin.href("/item.json"), "item")
