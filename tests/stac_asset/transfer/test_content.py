@@ -29,7 +29,7 @@ PAGES = [
     PAGE.encode("utf-16-le"),
     PAGE.encode("utf-16-be"),
     PAGE.encode("utf-32"),
-    gzip.compress(PAGE.encode()),
+    gzip.compress(PAGE.encode(), mtime=0),
 ]
 
 LISTINGS = [
@@ -82,7 +82,7 @@ OTHERS = [
     b"< 5",
     b"{not json",
     b"[ 1, 2 ]",
-    gzip.compress(b"II*\0"),
+    gzip.compress(b"II*\0", mtime=0),
     b"\x1f\x8b damaged",
 ]
 
