@@ -67,6 +67,10 @@ Reply: TypeAlias = tuple[int, dict[str, str], bytes]
 Hook: TypeAlias = Callable[[SearchRequest], Reply | None]
 
 
+CLOSE: Reply = (0, {}, b"")
+"""Closes the connection without a response."""
+
+
 def json_reply(document: Any, status: int = 200) -> Reply:
     """Return a JSON response."""
     return status, {"Content-Type": "application/json"}, json.dumps(document).encode()
@@ -214,6 +218,9 @@ def search_api(items: list[dict[str, Any]], **more: Any) -> Iterator[SearchApi]:
             request = SearchRequest(self.command, path, fields, headers, self.path)
             api.requests.append(request)
             status, sent, body = api.reply(request)
+            if status == CLOSE[0]:
+                self.close_connection = True
+                return
             self.send_response(status)
             for name, value in {"Content-Length": str(len(body)), **sent}.items():
                 self.send_header(name, value)

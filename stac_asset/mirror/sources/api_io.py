@@ -11,7 +11,7 @@ from typing import Any
 import requests
 from pystac_client.stac_api_io import StacApiIO
 from requests import PreparedRequest, Response
-from urllib3.exceptions import ReadTimeoutError
+from urllib3.exceptions import ProtocolError, ReadTimeoutError
 from yarl import URL
 
 from stac_asset.clients.network.requests_adapter import EnvironmentAdapter
@@ -172,7 +172,9 @@ def _transfer_error(error: Exception, shown: str) -> TransferError:
     )
     if is_timeout:
         return StalledError(f"{shown}: no response within the read timeout")
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+    if isinstance(error, requests.exceptions.ChunkedEncodingError) or any(
+        isinstance(cause, ProtocolError) for cause in error.args
+    ):
         return TruncatedError(f"{shown}: the response is incomplete: {reason}")
     return ConnectionFailedError(f"{shown}: {reason}")
 

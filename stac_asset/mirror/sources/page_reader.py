@@ -56,6 +56,8 @@ class PageReader:
         self._io = io
         self._clients = clients
         self._config = config
+        self.expects_failures = False
+        """Whether a page of the search is known to fail, so that failures need fewer attempts."""
         self.max_size: int | None = None
         """Accepted number of items per page, after the API refused a larger number."""
 
@@ -82,6 +84,8 @@ class PageReader:
             SourceError: The page failed in all attempts.
         """
         attempts = self._config.http_max_attempts
+        if self.expects_failures:
+            attempts = min(_ATTEMPTS_PER_SIZE, attempts)
         sizes = list(self._smaller_sizes(request))
         used = min(_ATTEMPTS_PER_SIZE, attempts) if sizes else attempts
         try:
@@ -100,6 +104,7 @@ class PageReader:
                 continue
             self._remember(request, size, is_first)
             return smaller, response
+        self.max_size = None  # The size was not the reason.
         if used < attempts and is_transient(refusal.__cause__ or refusal):
             return request, await self._read(request, True, attempts - used)
         raise refusal
@@ -144,6 +149,8 @@ class PageReader:
             size //= 2
 
     def _remember(self, request: ApiRequest, size: int, is_first: bool) -> None:
+        if self.expects_failures:
+            return
         if is_first:
             self.max_size = size
         notice(

@@ -21,6 +21,7 @@ from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window, moment
 from stac_asset.mirror.sources.api_request import ApiRequest
 from stac_asset.mirror.sources.local_filter import mismatch
+from stac_asset.mirror.sources.page_reader import PageReader
 from stac_asset.mirror.sources.paging import Paging
 from stac_asset.mirror.sources.result_check import ResultCheck
 from stac_asset.notices import notice
@@ -91,6 +92,7 @@ class SearchRun:
         requests: Returns the requests of a search with the given arguments.
         pages: Yields the pages that begin with a request.
         paging: Returns the decisions about the pages that begin with a request.
+        reader: Reads the pages.
     """
 
     def __init__(
@@ -99,7 +101,9 @@ class SearchRun:
         requests: Callable[[Mapping[str, Any]], list[ApiRequest]],
         pages: Pages,
         paging: Callable[[ApiRequest], Paging],
+        reader: PageReader,
     ) -> None:
+        self._reader = reader
         self._check = check
         self._requests = requests
         self._pages = pages
@@ -162,8 +166,10 @@ class SearchRun:
             self._all_ended = False
             notice("The API fails in a later page, so the search continued where it last failed")
             return
+        self._reader.expects_failures = True
         async for feature in self._divided():
             yield feature
+        self._reader.expects_failures = False
         if self._failures:
             self._fail(self._failures[0])
         else:

@@ -153,7 +153,11 @@ class StacApi:
             fields["datetime"] = str(window)
         boxes = split_at_antimeridian(criteria.bbox) if criteria.bbox is not None else [None]
         run = SearchRun(
-            ResultCheck(self.href, criteria, window), self._requests, self._pages, self._paging
+            ResultCheck(self.href, criteria, window),
+            self._requests,
+            self._pages,
+            self._paging,
+            self._reader,
         )
         searches = [{**fields, "bbox": box} for box in boxes]
         position = self._known_position()

@@ -13,6 +13,7 @@ from stac_asset.mirror.search.window import Window
 from stac_asset.mirror.source_item import Key
 from tests.support.mirror_runs import CONFIG
 from tests.support.search_api import (
+    CLOSE,
     Hook,
     Reply,
     SearchRequest,
@@ -171,4 +172,11 @@ async def test_empty_first_page_with_a_next_link_is_halved() -> None:
         return json_reply({"features": [], "numberMatched": 60, "links": links})
 
     with search_api(ITEMS, hook=empty) as api:
+        assert (await search_source(api.url)).ids == NAMES
+
+
+async def test_closed_connection_in_place_of_large_page_is_halved() -> None:
+    # A response without a status line: the server closes the connection.
+    hook = refuse_above(100, CLOSE)
+    with search_api(ITEMS, hook=hook) as api:
         assert (await search_source(api.url)).ids == NAMES
