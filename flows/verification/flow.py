@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 from prefect import get_run_logger
@@ -27,6 +28,8 @@ from prefect_stac_asset.flows.reporting.report_file import open_rows, report_loc
 from prefect_stac_asset.flows.verification.result import VerifyResult
 from stac_asset.concurrency import in_thread
 from stac_asset.errors import MissingCredentialError
+from stac_asset.mirror.unknown_files import remove_unknown_files, unknown_files
+from stac_asset.notices import collect_notices, notice, notice_lines
 from stac_asset.types import Outcome
 from stac_asset.verify.inventory import take_inventory
 from stac_asset.verify.repair import Repair, Unrepairable, repair_config
@@ -54,6 +57,7 @@ async def verify(
     granularity: Annotated[Granularity, titled("Task runs")] = "auto",
     report: Annotated[str | None, titled("Report")] = None,
     credentials: Annotated[Credentials, titled("Credentials")] = None,
+    remove_unknown: Annotated[bool, titled("Remove unknown files")] = False,
 ) -> VerifyResult:
     """Verify the files of a directory against the sizes and checksums in STAC documents.
 
@@ -73,6 +77,8 @@ async def verify(
         report: Path of a report to write: newline-delimited JSON with one row per asset.
         credentials: Saved credential blocks for repairs, one or several. Each URL uses the first
             block that applies to it.
+        remove_unknown: Remove files in mirrors that no record of the mirror names, such as files
+            that earlier releases forgot, and files of your own. By default they are listed.
 
     Returns:
         The number of good and bad files, and the paths of files of interrupted downloads.
@@ -90,33 +96,53 @@ async def verify(
     # Report contradictory options and unusable paths before the directory is read.
     options.config()
     report_location(report)
-    inventory = await in_thread(take_inventory, persistent_path(directory))
-    open_repairs = partial(
-        _open_repairs, options=options, granularity=granularity, credentials=credentials
-    )
-    with open_rows(report) as write_row:
-        summary = await verify_files(inventory, open_repairs if repair else None, write_row)
-    result = VerifyResult(
-        directory=str(inventory.directory),
-        documents=len(inventory.documents),
-        **{state: summary.counts[state] for state in _STATES},
-        repaired=summary.repaired,
-        bytes=summary.bytes,
-        bad=summary.first,
-        unreadable=[found.path for found in inventory.unreadable[:_MAX_LISTED]],
-        leftovers=list(inventory.leftovers[:_MAX_LISTED]),
-        report=report_location(report),
-        seconds=round(time.monotonic() - started, 3),
-    )
-    if inventory.leftovers:
-        count, first = len(inventory.leftovers), inventory.leftovers[0]
-        get_run_logger().warning(
-            "%d part files and resume notes of interrupted downloads found, such as %s",
-            count,
-            first,
+    with collect_notices():
+        path = persistent_path(directory)
+        unknown = await _find_unknown(path, report, remove_unknown)
+        inventory = await in_thread(take_inventory, path)
+        open_repairs = partial(
+            _open_repairs, options=options, granularity=granularity, credentials=credentials
         )
-    state: VerifyResult = _state(summary, options.warn, result)
-    return state
+        with open_rows(report) as write_row:
+            summary = await verify_files(inventory, open_repairs if repair else None, write_row)
+        result = VerifyResult(
+            directory=str(inventory.directory),
+            documents=len(inventory.documents),
+            **{state: summary.counts[state] for state in _STATES},
+            repaired=summary.repaired,
+            bytes=summary.bytes,
+            bad=summary.first,
+            unreadable=[found.path for found in inventory.unreadable[:_MAX_LISTED]],
+            leftovers=list(inventory.leftovers[:_MAX_LISTED]),
+            unknown=unknown[:_MAX_LISTED],
+            unknown_removed=len(unknown) if remove_unknown else 0,
+            report=report_location(report),
+            seconds=round(time.monotonic() - started, 3),
+        )
+        if inventory.leftovers:
+            count, first = len(inventory.leftovers), inventory.leftovers[0]
+            get_run_logger().warning(
+                "%d part files and resume notes of interrupted downloads found, such as %s",
+                count,
+                first,
+            )
+        state: VerifyResult = _state(summary, options.warn, result)
+        return state
+
+
+async def _find_unknown(directory: Path, report: str | None, remove: bool) -> list[str]:
+    """Return the unknown files of mirrors, and remove them on request.
+
+    Raises:
+        DestinationError: A run of a mirror is in progress, or a file cannot be removed.
+    """
+    find = remove_unknown_files if remove else unknown_files
+    location = report_location(report)
+    found = await in_thread(find, directory, () if location is None else (location,))
+    condition = f"Files that no record of a mirror names were {'removed' if remove else 'found'}"
+    for path in found:
+        notice(condition, path)
+    return found
 
 
 @asynccontextmanager
@@ -205,7 +231,8 @@ def _state(summary: Summary, warn: bool, result: VerifyResult) -> Any:
     error = summary.error
     if error is None:
         name = REPAIRED if summary.repaired else None
-        return Completed(name=name, message=str(summary), data=result)
+        message = ". ".join([str(summary), *notice_lines()])
+        return Completed(name=name, message=message, data=result)
     if not warn:
         raise error
     return Completed(name=COMPLETED_WITH_WARNINGS, message=str(error), data=result)

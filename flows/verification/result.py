@@ -55,6 +55,12 @@ class VerifyResult(BaseModel):
     leftovers: list[str]
     """Paths of the first 100 part files and resume notes of interrupted downloads."""
 
+    unknown: list[str] = []
+    """Paths of the first 100 files in mirrors that no record of the mirror names."""
+
+    unknown_removed: int = 0
+    """Number of such files that were removed, with `remove_unknown`."""
+
     report: str | None
     """Path of the report, if requested: newline-delimited JSON with one row per asset."""
 

@@ -173,17 +173,30 @@ def plan(
 @click.option(
     "--repair", is_flag=True, help="Download missing and damaged files again, from their sources."
 )
+@click.option(
+    "--remove-unknown",
+    is_flag=True,
+    help="Remove files in mirrors that no record of the mirror names.",
+)
 @config_options
-def verify(directory: str, repair: bool, max_concurrent_downloads: int, **options: Any) -> int:
+def verify(
+    directory: str,
+    repair: bool,
+    remove_unknown: bool,
+    max_concurrent_downloads: int,
+    **options: Any,
+) -> int:
     """Verify the files in DIRECTORY.
 
     The sizes and checksums of the files are compared with those in the STAC documents. Without
-    --repair, no file is changed. Files outside DIRECTORY are never changed.
+    --repair and --remove-unknown, no file is changed. Files outside DIRECTORY are never changed.
     """
     from stac_asset.cli import verify as verify_command
 
     config = read_config(options)
-    return _run(verify_command.verify(directory, config, repair, max_concurrent_downloads))
+    return _run(
+        verify_command.verify(directory, config, repair, remove_unknown, max_concurrent_downloads)
+    )
 
 
 def _source(href: str) -> str | bytes:

@@ -12,6 +12,7 @@ from stac_asset.cli.tables import printable
 from stac_asset.clients import Clients
 from stac_asset.config import Config
 from stac_asset.destinations import LocalDestinations
+from stac_asset.mirror.unknown_files import remove_unknown_files, unknown_files
 from stac_asset.transfer.engine import Engine
 from stac_asset.types import Outcome
 from stac_asset.verify.inventory import take_inventory
@@ -20,13 +21,16 @@ from stac_asset.verify.results import Bad
 from stac_asset.verify.run import Repairs, verify_files
 
 
-async def verify(directory: str, config: Config, repair: bool, limit: int) -> int:
+async def verify(
+    directory: str, config: Config, repair: bool, remove_unknown: bool, limit: int
+) -> int:
     """Verify a directory, optionally repair bad files, and print the result.
 
     Args:
         directory: A directory of downloads.
         config: The configuration of repairs.
         repair: Whether to download bad files again.
+        remove_unknown: Whether to remove files in mirrors that no record names.
         limit: Maximum number of assets downloaded at the same time.
 
     Returns:
@@ -48,12 +52,18 @@ async def verify(directory: str, config: Config, repair: bool, limit: int) -> in
 
             yield Repairs(clients, changed, download)
 
+    unknown = remove_unknown_files(directory) if remove_unknown else unknown_files(directory)
     inventory = take_inventory(directory)
     summary = await verify_files(inventory, open_repairs if repair else None)
     click.echo(summary)
     if inventory.leftovers:
         click.echo(f"{len(inventory.leftovers)} part files of interrupted downloads:")
         for path in inventory.leftovers:
+            click.echo(f"- {printable(path)}")
+    if unknown:
+        action = "removed" if remove_unknown else "found"
+        click.echo(f"{len(unknown)} files that no record of a mirror names {action}:")
+        for path in unknown:
             click.echo(f"- {printable(path)}")
     if summary.error is None:
         return 0

@@ -92,6 +92,15 @@ def write_catalog(
     return CatalogChanges(written, changed)
 
 
+def is_mirror(directory: Path) -> bool:
+    """Return whether a directory has the catalog of a mirror.
+
+    Args:
+        directory: The directory, which need not exist.
+    """
+    return SOURCE in (_existing(directory / CATALOG, "Catalog") or {})
+
+
 def check_directory(directory: Path) -> None:
     """Check that a directory is a mirror or has no catalog.
 
@@ -101,8 +110,7 @@ def check_directory(directory: Path) -> None:
     Raises:
         ConfigError: The directory holds another catalog, which a mirror would overwrite.
     """
-    path = directory / CATALOG
-    if path.exists() and SOURCE not in (_existing(path, "Catalog") or {}):
+    if (directory / CATALOG).exists() and not is_mirror(directory):
         raise ConfigError(
             f"`directory` '{directory}' has a {CATALOG} that was not written by a mirror. Choose "
             "another directory."

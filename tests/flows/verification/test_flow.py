@@ -14,6 +14,7 @@ from stac_asset import ConfigError
 from stac_asset.errors import ResponseNotFoundError, SourceError, VerifyError
 from stac_asset.testing import Origin
 from tests.support.items import item_document, make_item
+from tests.support.mirror_runs import build_item, run_mirror, serve_items
 from tests.support.prefect_reads import read_back, states
 
 OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2, write_checksums=True)
@@ -153,6 +154,24 @@ async def test_files_outside_of_directory_are_not_changed(origin: Origin, tmp_pa
     assert "is outside of the directory" in message
     assert secret.read_bytes() == b"secret"
     assert origin.requests == []
+
+
+async def test_unknown_files_of_a_mirror_are_listed_and_removed(
+    origin: Origin, tmp_path: Path
+) -> None:
+    await run_mirror(tmp_path, serve_items(origin, [build_item(origin, "item")]))
+    old = tmp_path / "things/item/old.tif"
+    old.write_bytes(b"old")
+    for remove in (False, True):
+        state = await flows.verify(str(tmp_path), remove_unknown=remove, return_state=True)
+        done = "removed" if remove else "found"
+        message = (
+            f"1 of 1 files are good. Files that no record of a mirror names were {done}: {old}"
+        )
+        assert await read_final_state(state) == ("Completed", "COMPLETED", message)
+        result = await state.aresult()
+        assert (result.unknown, result.unknown_removed) == ([str(old)], int(remove))
+    assert not old.exists()
 
 
 async def test_invalid_input_is_rejected(tmp_path: Path) -> None:

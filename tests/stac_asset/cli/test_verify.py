@@ -7,6 +7,7 @@ from pathlib import Path
 from stac_asset.testing import Origin
 from tests.support.cli import CommandResult, run_command
 from tests.support.items import make_item
+from tests.support.mirror_runs import build_item, run_mirror, serve_items
 
 
 def test_verify_repairs_files_only_with_repair_option(origin: Origin, tmp_path: Path) -> None:
@@ -27,3 +28,19 @@ def test_verify_repairs_files_only_with_repair_option(origin: Origin, tmp_path: 
         1,
         f"error: the directory {missing} does not exist. Correct the path.\n",
     )
+
+
+async def test_verify_removes_unknown_files_of_a_mirror_only_with_option(
+    origin: Origin, tmp_path: Path
+) -> None:
+    await run_mirror(tmp_path, serve_items(origin, [build_item(origin, "item")]))
+    old = tmp_path / "things/item/old.tif"
+    old.write_bytes(b"old")
+    result = run_command("verify", tmp_path)
+    lines = f"1 files that no record of a mirror names found:\n- {old}\n"
+    assert result == CommandResult(0, f"1 of 1 files are good\n{lines}", "")
+    assert old.exists()
+    result = run_command("verify", tmp_path, "--remove-unknown")
+    assert (result.code, result.output.endswith(f"names removed:\n- {old}\n")) == (0, True)
+    assert not old.exists()
+    assert run_command("verify", tmp_path).output == "1 of 1 files are good\n"

@@ -1,0 +1,165 @@
+"""Finds and removes files in mirrors that the state of the mirror does not name.
+
+The command `verify` and the flow `verify` call these functions. Earlier releases did not record all
+files, and users can add files of their own. Such files are only removed on request.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from stac_asset.destinations import BusyError
+from stac_asset.destinations.local.containment import ContainedDirectory
+from stac_asset.destinations.local.documents import new_file
+from stac_asset.destinations.local.os_errors import map_os_errors
+from stac_asset.destinations.local.part_names import is_part_name, lock_name, part_names
+from stac_asset.errors import DestinationError
+from stac_asset.mirror.output.catalog import is_mirror
+from stac_asset.mirror.state.index import read_state
+from stac_asset.mirror.state.layout import (
+    COLLECTION,
+    INDEX,
+    REPORT,
+    RESERVED,
+    SEARCHES,
+    STARTED,
+    collection_folder,
+    document_path,
+)
+from stac_asset.mirror.state.started import recorded_files
+
+
+def unknown_files(directory: str | os.PathLike[str], keep: Collection[str] = ()) -> list[str]:
+    """Return the files of the mirrors in a directory that no record names.
+
+    Args:
+        directory: A mirror, or a directory with mirrors.
+        keep: Absolute paths of further files that are known, such as a report.
+    """
+    return [
+        str(root / file)
+        for root in _mirrors(Path(os.path.abspath(directory)))
+        for file in _unknown(root, keep)
+    ]
+
+
+def remove_unknown_files(
+    directory: str | os.PathLike[str], keep: Collection[str] = ()
+) -> list[str]:
+    """Remove the files of the mirrors in a directory that no record names, and return their paths.
+
+    Symlinks are removed, and not the files that they lead to. Folders that become empty are
+    removed.
+
+    Args:
+        directory: A mirror, or a directory with mirrors.
+        keep: Absolute paths of further files that are known, such as a report.
+
+    Raises:
+        DestinationError: A run of a mirror is in progress, or a file cannot be removed.
+    """
+    removed = []
+    for root in _mirrors(Path(os.path.abspath(directory))):
+        try:
+            # Runs of the mirror have this lock.
+            with new_file(root / REPORT, root):
+                for file in _unknown(root, keep):
+                    _remove(root, file)
+                    removed.append(str(root / file))
+        except BusyError:
+            raise DestinationError(
+                f"cannot remove unknown files in {root}: a run of the mirror is in progress. Wait "
+                "for the run to end."
+            ) from None
+    return removed
+
+
+def _mirrors(top: Path) -> Iterator[Path]:
+    """Yield the mirrors in a directory. Symlinks to folders are not followed."""
+    for folder, folders, _ in os.walk(top):
+        folders.sort()
+        path = Path(folder)
+        if is_mirror(path) or (path / STARTED).exists():
+            yield path
+
+
+def _unknown(root: Path, keep: Collection[str]) -> list[str]:
+    """Return the paths of unknown files, relative to the mirror, with slashes."""
+    # A file is on record before it exists. So files are listed before the records are read.
+    files = list(_files(root))
+    known = _known_files(root)
+    return [
+        file
+        for file in files
+        if not _is_known(file, known)
+        and str(root / file) not in keep
+        and os.path.lexists(root / file)
+    ]
+
+
+def _files(root: Path) -> Iterator[str]:
+    """Yield the files of a mirror in order, without those of mirrors in its folders."""
+    for folder, folders, names in os.walk(root):
+        folders.sort()
+        path = Path(folder)
+        if path != root and is_mirror(path):
+            folders.clear()
+            continue
+        for name in sorted(names):
+            yield (path / name).relative_to(root).as_posix()
+
+
+def _known_files(root: Path) -> dict[str, set[str] | None]:
+    """Return the names of known files by folder. None stands for all files of a folder."""
+    known: defaultdict[str, set[str] | None] = defaultdict(set)
+
+    def add(file: str) -> None:
+        folder, _, name = file.rpartition("/")
+        names = known[folder]
+        if names is not None:
+            names.add(name)
+
+    state = read_state(root)
+    for file in (*RESERVED, INDEX, STARTED, SEARCHES):
+        add(file)
+    for key in state.rows.keys() | state.started.keys():
+        document, started = document_path(key), state.started.get(key)
+        folder = document.rpartition("/")[0]
+        if started is not None and started.files is None:
+            known[folder] = None  # An earlier release did not record the files.
+        add(document)
+        for name in recorded_files(state.rows.get(key), started):
+            add(f"{folder}/{name}")
+        if key.collection is not None:
+            add(f"{collection_folder(key.collection)}/{COLLECTION}")
+    return dict(known)
+
+
+def _is_known(file: str, known: dict[str, set[str] | None]) -> bool:
+    folder, _, name = file.rpartition("/")
+    names = known.get(folder, set())
+    if names is None or name in names:
+        return True
+    if not is_part_name(name):
+        return False
+    parts = (part_names(entry) for entry in names)
+    return any(name in (part, note, lock_name(part)) for part, note in parts)
+
+
+def _remove(root: Path, file: str) -> None:
+    """Remove a file, and the folders that become empty.
+
+    Raises:
+        DestinationError: The file cannot be removed.
+    """
+    with map_os_errors(str(root / file)), suppress(FileNotFoundError):
+        folder = ContainedDirectory(root).open_folder(file)
+        os.unlink(file.rpartition("/")[2], dir_fd=folder.fd)
+    with suppress(OSError):  # The folder has other files.
+        for parent in (root / file).relative_to(root).parents:
+            if parent != Path():
+                (root / parent).rmdir()
