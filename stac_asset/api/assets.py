@@ -20,6 +20,7 @@ from stac_asset.errors import ConfigError
 from stac_asset.hrefs import parse_href
 from stac_asset.plan.planner import Planner
 from stac_asset.rewrite.rewriter import describe
+from stac_asset.stac.given import given_asset, given_href
 from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.read import read_bytes
 from stac_asset.transfer.engine import Engine
@@ -57,6 +58,7 @@ async def download_asset(
         StacAssetError: The download failed.
     """
     config = checked_config(config)
+    asset = given_asset(asset)
     transfer = _transfer(key, asset, directory_path(path, "path"), config)
     destinations = LocalDestinations(config.make_directory)
     registry: AbstractAsyncContextManager[Clients] = (
@@ -76,7 +78,7 @@ async def download_asset(
 
 
 async def download_file(
-    href: str,
+    href: PathLikeObject,
     destination: PathLikeObject,
     config: Config | None = None,
     clients: list[Client] | None = None,
@@ -98,7 +100,7 @@ async def download_file(
     """
     config = checked_config(config)
     config.overwrite = True
-    path = directory_path(destination, "destination")
+    href, path = given_href(href), directory_path(destination, "destination")
     transfer = Transfer("", path.name, (Candidate(href, str(path)),), str(path.parent))
     destinations = LocalDestinations(config.make_directory)
     async with Clients(config, clients) as own:
@@ -124,6 +126,7 @@ async def assert_asset_exists(
     """
     config = checked_config(config)
     # Only downloads check the content type.
+    asset = given_asset(asset)
     planned = _transfer("", asset, Path("asset").absolute(), config)
     transfer = dataclasses.replace(planned, content_type=None)
     async with Clients(config, clients) as own:
@@ -147,7 +150,9 @@ async def asset_exists(
 
     Raises:
         ConfigError: The configuration is invalid.
+        SourceError: The value is not an asset.
     """
+    asset = given_asset(asset)
     try:
         await assert_asset_exists(asset, config, clients)
     except ConfigError:
@@ -158,7 +163,7 @@ async def asset_exists(
 
 
 async def open_href(
-    href: str, config: Config | None = None, clients: list[Client] | None = None
+    href: PathLikeObject, config: Config | None = None, clients: list[Client] | None = None
 ) -> AsyncIterator[bytes]:
     """Open an href and yield the bytes in chunks.
 
@@ -176,6 +181,7 @@ async def open_href(
         StacAssetError: The href cannot be read.
     """
     config = checked_config(config)
+    href = given_href(href)
     limit = config.http_client_timeout
     deadline = None if limit is None else asyncio.get_running_loop().time() + limit
     async with Clients(config, clients) as own:
@@ -196,7 +202,7 @@ async def open_href(
 
 
 async def read_href(
-    href: str, config: Config | None = None, clients: list[Client] | None = None
+    href: PathLikeObject, config: Config | None = None, clients: list[Client] | None = None
 ) -> bytes:
     """Read an href and return the bytes. Transient errors are retried.
 
@@ -213,7 +219,7 @@ async def read_href(
     """
     config = checked_config(config)
     async with Clients(config, clients) as own:
-        return await read_bytes(href, own, config)
+        return await read_bytes(given_href(href), own, config)
 
 
 def _transfer(key: str, asset: pystac.Asset, path: Path, config: Config) -> Transfer:

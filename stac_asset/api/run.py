@@ -21,7 +21,13 @@ from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config, checked_
 from stac_asset.destinations import LocalDestinations
 from stac_asset.destinations.directories import directory_path
 from stac_asset.destinations.space import check_space
-from stac_asset.errors import DestinationError, DownloadError, DownloadWarning, NoAssetsError
+from stac_asset.errors import (
+    ConfigError,
+    DestinationError,
+    DownloadError,
+    DownloadWarning,
+    NoAssetsError,
+)
 from stac_asset.plan.file_names import FolderTemplate
 from stac_asset.plan.planner import Planner, document_name, owner_name
 from stac_asset.plan.work import PlannedRun, config_error
@@ -181,6 +187,11 @@ class Run:
         return PlannedRun([assets], document)
 
     def _plan_document(self, owner: str, file_name: str | None, source: str | None) -> Path | None:
+        if not isinstance(file_name, str | None):
+            raise ConfigError(
+                f"`file_name` must be a string, not {type(file_name).__name__}. Use for example "
+                "'item.json'."
+            )
         return self._planner.document(owner, file_name, source) if file_name else None
 
     def _check_directory(self) -> None:

@@ -108,7 +108,11 @@ async def read_given(
     if isinstance(given, Mapping):
         found = await read_pages(dict(given), None, parameter, clients, config)
     elif isinstance(given, str) and given.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
-        found = await read_pages(_parsed(given, parameter), None, parameter, clients, config)
+        document = _parsed(given, parameter)
+        if isinstance(document, list) and kind is pystac.ItemCollection:
+            found = _item_collection(document, parameter)
+        else:
+            found = await read_pages(document, None, parameter, clients, config)
     elif isinstance(given, str | os.PathLike):
         href = expand_home(os.fsdecode(given).strip())
         found = await read_source(href, clients, config)
@@ -127,6 +131,38 @@ async def read_given(
     )
     raise SourceError(
         f"{shown} is of type {_name(found)}, but must be of type {kind.__name__}. {hint}"
+    )
+
+
+def given_href(given: object, parameter: str = "href") -> str:
+    """Return the href that a caller passed to a function for a single file.
+
+    Args:
+        given: An href or a path. `~` at the start of a path is the home directory.
+        parameter: The name of the parameter, for errors.
+
+    Raises:
+        SourceError: The value is neither an href nor a path.
+    """
+    if isinstance(given, str | os.PathLike):
+        return expand_home(os.fsdecode(given))
+    hint = "Pass `asset.href`." if isinstance(given, pystac.Asset) else "Pass a string or a `Path`."
+    raise SourceError(f"`{parameter}` is of type {_name(given)}, but must be an href. {hint}")
+
+
+def given_asset(given: object) -> pystac.Asset:
+    """Return the asset that a caller passed.
+
+    Args:
+        given: An asset.
+
+    Raises:
+        SourceError: The value is not an asset.
+    """
+    if isinstance(given, pystac.Asset):
+        return given
+    raise SourceError(
+        f"`asset` is of type {_name(given)}, but must be an Asset. Pass `pystac.Asset(href)`."
     )
 
 

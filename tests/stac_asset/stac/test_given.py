@@ -150,6 +150,31 @@ async def test_other_values_are_refused_in_one_sentence(
     assert str(error_info.value).startswith(text)
 
 
+async def test_json_list_of_items_is_an_item_collection(origin: Origin, tmp_path: Path) -> None:
+    text = json.dumps([item_document(origin, "a")])
+    assert len((await stac_asset.plan_item_collection(text, tmp_path)).rows) == 1
+
+
+async def test_functions_for_single_files_accept_paths_and_refuse_other_values(
+    origin: Origin, tmp_path: Path
+) -> None:
+    (path := tmp_path / "a.txt").write_bytes(b"data")
+    assert await stac_asset.read_href(path) == b"data"
+    await stac_asset.download_file(path, tmp_path / "b.txt")
+    assert (tmp_path / "b.txt").read_bytes() == b"data"
+    wrong: Any = pystac.Asset(str(path))
+    with pytest.raises(SourceError, match=r"^`href` is of type Asset, but must be an href\. Pass"):
+        await stac_asset.read_href(wrong)
+    for function in (stac_asset.asset_exists, stac_asset.assert_asset_exists):
+        wrong = str(path)
+        with pytest.raises(SourceError, match=r"^`asset` is of type str, but must be an Asset\. "):
+            await function(wrong)
+    item: Any = pystac.Item.from_dict(item_document(origin, "a"))
+    number: Any = 5
+    with pytest.raises(stac_asset.ConfigError, match="`file_name` must be a string, not int"):
+        await stac_asset.plan_item(item, tmp_path, file_name=number)
+
+
 async def test_element_of_another_type_is_named(origin: Origin, tmp_path: Path) -> None:
     items: Any = [pystac.Item.from_dict(item_document(origin, "a")), "https://example.com/b.json"]
     with pytest.raises(SourceError, match=r"^`item_collection\[1\]` is of type str, but must be"):
