@@ -46,7 +46,8 @@ async def _write(result: CheckResult, total: int, error: Exception | None) -> No
         for row in result.first_missing
     ]
     count = result.missing + result.unknown
-    phrase = f"{result.exist:,} of {max(total, result.total):,} assets exist"
+    total = max(total, result.total)
+    phrase = f"{result.exist:,} of {total:,} assets exist" if total else "No assets to check"
     parts = [f"# {phrase}", table(("", ""), _facts(result))]
     if error is not None:
         parts.insert(1, "An error ended the check early.")

@@ -70,5 +70,7 @@ class CheckResult(BaseModel):
 
     def summary(self) -> str:
         """Return the counts as a phrase."""
+        if not self.total:
+            return "no assets to check"
         more = f" and {self.unknown_sizes} of unknown size" if self.unknown_sizes else ""
         return f"{self.exist} assets exist, {self.bytes:,} bytes{more}"

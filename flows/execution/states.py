@@ -150,6 +150,8 @@ def flow_state(errors: Sequence[Exception], total: int, warn: bool, result: Down
     """
     if not errors:
         message = f"{result.downloaded} of {total} assets downloaded"
+        if not total:
+            message = "No assets to download"
         if result.skipped:
             message += f", {result.skipped} already present"
         return Completed(message=result.message(message), data=result)

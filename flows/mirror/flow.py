@@ -215,13 +215,6 @@ class _Run:
         await self._mirror.find_changes()
         if self._on_removed != "keep":
             await self._mirror.find_removed(marked=self._on_removed == "delete")
-        changes = self._mirror.changes
-        for count, text in (
-            (changes.without_id, "have no id and cannot be mirrored"),
-            (changes.duplicates, "are duplicates; only the first of each id is mirrored"),
-        ):
-            if count:
-                get_run_logger().warning("%d items of the source %s.", count, text)
 
     async def _download(
         self, preparation: RunPreparation, monitor: RunMonitor, report: Report

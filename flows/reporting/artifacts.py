@@ -218,6 +218,8 @@ def summary(
 
 def _headline(statistics: Statistics) -> str:
     present = statistics.downloaded + statistics.skipped
+    if not max(present, statistics.total):
+        return "No assets to download"
     text = f"{present:,} of {max(present, statistics.total):,} assets downloaded"
     return f"{text} ({statistics.skipped:,} already present)" if statistics.skipped else text
 

@@ -64,6 +64,8 @@ class DownloadResult(BaseModel):
 
     def summary(self) -> str:
         """Return the counts as a phrase."""
+        if not self.downloaded + self.skipped + self.failed:
+            return "no assets to download"
         return f"{self.downloaded} downloaded, {self.skipped} skipped, {self.failed} failed"
 
     def item(self) -> pystac.Item:

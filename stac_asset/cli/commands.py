@@ -258,6 +258,8 @@ def _bar(messages: MessageQueue | None, assets: int) -> AbstractAsyncContextMana
 
 
 def _counts(outcomes: list[Outcome], seconds: float) -> str:
+    if not outcomes:
+        return f"no assets to download in {seconds:.1f} s"
     downloaded = [outcome for outcome in outcomes if isinstance(outcome, Downloaded)]
     skipped = sum(isinstance(outcome, Skipped) for outcome in outcomes)
     failed = len(outcomes) - len(downloaded) - skipped

@@ -18,6 +18,7 @@ from stac_asset.mirror.source_item import Key, SourceDocument
 from stac_asset.mirror.state.index import MirrorState
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.state.version import Version, version_of
+from stac_asset.notices import notice
 from stac_asset.stac.json_text import loads
 
 
@@ -93,9 +94,12 @@ class ChangeSet:
         key = item.key
         if key is None:
             self.without_id += 1
+            number = len(self.seen) + self.without_id + self.duplicates
+            notice("Items without a valid id cannot be mirrored", f"item {number} of the source")
             return
         if key in self.seen:
             self.duplicates += 1
+            notice("Items that the source returns twice are mirrored once", f"item '{key.id}'")
             return
         self.seen.add(key)
         version = version_of(item.document, item.base, item.etag, self.wants)

@@ -18,10 +18,11 @@ from stac_asset.config import Config
 from stac_asset.errors import ConfigError, SourceError, StacAssetError
 from stac_asset.hrefs import expand_home, parse_href
 from stac_asset.redact import redact_href
+from stac_asset.stac.item_collections import InvalidItem, ReadItems
 from stac_asset.stac.item_files import is_item_stream
 from stac_asset.stac.item_pages import open_item_pages
 from stac_asset.stac.json_text import loads
-from stac_asset.stac.parse import Stac, stac_of
+from stac_asset.stac.parse import Stac, item_of, stac_of
 from stac_asset.stac.read import read_pages, read_stac
 from stac_asset.transfer.interface import Sources
 from stac_asset.types import PathLikeObject
@@ -180,16 +181,26 @@ def _is_list(given: object) -> bool:
 def _item_collection(given: Any, parameter: str) -> pystac.ItemCollection:
     """Return the item collection of an iterable of items or documents."""
     items = []
+    invalid = []
     for number, one in enumerate(given):
         if isinstance(one, Mapping):
-            one = stac_of(dict(one), None, f"{parameter}[{number}]")
+            try:
+                one = item_of(dict(one), None, number + 1)
+            except SourceError as error:
+                name = f"`{parameter}[{number}]`"
+                invalid.append(InvalidItem(number + 1, name, error, dict(one)))
+                continue
         if not isinstance(one, pystac.Item):
             raise SourceError(
                 f"`{parameter}[{number}]` is of type {_name(one)}, but must be an Item. Pass items "
                 "or documents of items, or the href of an item collection."
             )
         items.append(one)
-    return pystac.ItemCollection(items, clone_items=False)
+    if invalid and not items:
+        raise invalid[0].error
+    read = ReadItems(items, clone_items=False)
+    read.invalid = tuple(invalid)
+    return read
 
 
 def _name(found: object) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stac_asset.destinations.local.documents import new_file
-from stac_asset.hrefs import absolute_href, is_absolute, relative_href
+from stac_asset.hrefs import absolute_href, is_absolute, is_missing, relative_href
 from stac_asset.mirror.output.column_types import ColumnTypes, name_of
 from stac_asset.mirror.search.window import moment
 from stac_asset.mirror.state.layout import INDEX, PARQUET
@@ -161,6 +161,6 @@ def _items(directory: Path, rows: Iterable[IndexRow], parquet: Path) -> Iterator
 
 
 def _relative_to_parquet(href: str, document: Path, parquet: Path) -> str:
-    if is_absolute(href):
+    if is_absolute(href) or is_missing(href):
         return href
     return relative_href(Path(absolute_href(href, str(document))), parquet)

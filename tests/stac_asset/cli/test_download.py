@@ -151,3 +151,9 @@ def test_piped_document_cannot_reference_local_files(tmp_path: Path, origin: Ori
         assert result.code == 1
         assert "references local file" in result.errors
     assert not list(tmp_path.rglob("hostname"))
+
+
+def test_download_without_selected_assets_says_so(origin: Origin, tmp_path: Path) -> None:
+    result = run_command("download", make_item(origin, "a"), tmp_path, "-x", "a")
+    assert result.code == 0
+    assert result.output.splitlines()[1].startswith("no assets to download in ")

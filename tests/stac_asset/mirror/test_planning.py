@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from stac_asset.errors import NoAssetsError
+from stac_asset.notices import collect_notices
 from stac_asset.testing import Origin
 from tests.support.mirror_runs import (
+    CONFIG,
     build_item,
     check_catalog,
     read_item_documents,
@@ -33,7 +37,12 @@ async def test_invalid_items_fail_without_affecting_other_items(
     href = serve_api(
         origin, [good, broken, without_id, same_href, local, without_assets, good, other_case]
     )
-    result = await run_mirror(tmp_path, href)
+    with collect_notices() as notices:
+        result = await run_mirror(tmp_path, href)
+    assert notices.lines() == [
+        "Items without a valid id cannot be mirrored: item 3 of the source",
+        "Items that the source returns twice are mirrored once: item 'good'",
+    ]
     assert result.failed_ids == ["broken", "local", "GOOD"]
     assert (result.mirror.changes.without_id, result.mirror.changes.duplicates) == (1, 1)
     check_catalog(tmp_path, {"good", "bare", "twice"})
@@ -103,3 +112,55 @@ async def test_reserved_names_are_rejected_as_ids(
         assert set(result.failed_ids) == {name, "inside"}
         check_catalog(tmp_path, {"good"})
         assert not any((tmp_path / folder).is_dir() for folder in (name, name.upper()))
+
+
+async def test_items_whose_assets_have_no_href_are_mirrored_as_documents(
+    origin: Origin, tmp_path: Path
+) -> None:
+    template = build_item(origin, "template", "a", "b")
+    template["assets"] = {"a": {"title": "x"}, "b": {"href": None}}
+    mixed = build_item(origin, "mixed", "a", "b")
+    mixed["assets"]["a"]["href"] = " "
+    with collect_notices() as notices:
+        result = await run_mirror(tmp_path, serve_api(origin, [template, mixed]))
+    assert result.failed_ids == []
+    assert len(notices.lines()) == 1
+    documents = read_item_documents(tmp_path)
+    assert list(documents["template"]["assets"]) == ["a", "b"]
+    assert documents["mixed"]["assets"]["b"]["href"] == "./b.tif"
+    again = await run_mirror(tmp_path, serve_api(origin, [template, mixed]))
+    assert again.reasons == {}
+
+
+async def test_include_that_no_item_of_source_and_mirror_has_fails(
+    origin: Origin, tmp_path: Path
+) -> None:
+    items = [build_item(origin, "one", "visual"), build_item(origin, "two", "visual", "SCL")]
+    typo = replace(CONFIG, include=["visaul"])
+    with pytest.raises(NoAssetsError, match=r"did you mean 'visual'\?"):
+        await run_mirror(tmp_path, serve_api(origin, items), config=typo)
+    assert not (tmp_path / "catalog.json").exists()
+    config = replace(CONFIG, include=["SCL", "visual", "slc"])
+    with collect_notices() as notices:
+        await run_mirror(tmp_path, serve_api(origin, items), config=config)
+    [line] = notices.lines()
+    assert "'slc' of `include` (did you mean 'SCL'?)" in line
+    # The mirror has the key `SCL`, so a night without such items does not fail.
+    config = replace(CONFIG, include=["SCL"])
+    await run_mirror(tmp_path, serve_api(origin, items), config=config)
+    items = [build_item(origin, "three", "visual")]
+    with collect_notices() as notices:
+        result = await run_mirror(tmp_path, serve_api(origin, items), config=config)
+    assert (notices.lines(), result.failed_ids) == ([], [])
+
+
+async def test_unknown_include_does_not_fail_a_run_without_items_to_download(
+    origin: Origin, tmp_path: Path
+) -> None:
+    config = replace(CONFIG, include=["b"])
+    bare = [build_item(origin, "one") | {"assets": {}}]
+    await run_mirror(tmp_path, serve_api(origin, bare), config=config)
+    with collect_notices() as notices:
+        await run_mirror(tmp_path, serve_api(origin, bare), config=config)
+        await run_mirror(tmp_path, serve_api(origin, []), config=config)
+    assert notices.lines() == []

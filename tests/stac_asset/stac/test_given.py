@@ -11,7 +11,7 @@ import pystac
 import pytest
 
 import stac_asset
-from stac_asset.errors import SourceError
+from stac_asset.errors import DownloadError, SourceError
 from stac_asset.testing import Origin
 from tests.support.collections import collection_document
 from tests.support.items import item_document
@@ -198,3 +198,13 @@ async def test_source_in_the_home_directory_is_found(
     given_as("path", document_of("item", origin), origin, tmp_path)
     for given in ("~/given.json", Path("~/given.json")):
         assert (await stac_asset.plan_item(given, tmp_path / "data")).count("download") == 1
+
+
+async def test_invalid_document_of_a_list_does_not_affect_other_documents(
+    origin: Origin, tmp_path: Path
+) -> None:
+    documents = [item_document(origin, "a", name=name) for name in ("one", "two")]
+    documents[0]["assets"] = None
+    with pytest.raises(DownloadError, match=r"^1 of 2 assets failed\n- item 1 \('one'\) is not"):
+        await stac_asset.download_item_collection(documents, tmp_path)
+    assert (tmp_path / "two" / "a.tif").is_file()
