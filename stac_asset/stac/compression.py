@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-MAX_DOCUMENT = 512 * 1024 * 1024
+MAX_DOCUMENT = 256 * 1024 * 1024
 """Maximum size of a decompressed document, in bytes."""
 
-_MAX_RATIO = 300
+_MAX_RATIO = 150
 """Maximum ratio of decompressed size to compressed size.
 
 Real item collections reach about 50, and the maximum of deflate is 1,032."""

@@ -169,7 +169,8 @@ async def test_newline_delimited_items_are_checked(origin: Origin) -> None:
 @pytest.mark.parametrize(
     ("document", "reason"),
     [
-        (b"<html>", "is not valid JSON"),
+        (b"<html>", "an HTML page instead of the file"),
+        (b"{", "is not valid JSON"),
         (b"{}", "is not a STAC"),
         (b"[]", "is not a STAC"),
         (None, "404"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from stac_asset import AssetOverwriteError, ConfigError, UnsafePathError
 from stac_asset.errors import DownloadError, NoAssetsError, SourceError
 from stac_asset.stac.item_files import read_items
 from stac_asset.stac.parse import stac_of
-from stac_asset.testing import Origin, Stall
+from stac_asset.testing import Origin, Redirect, Stall
 from tests.support.flow_inputs import OPTIONS, put_item_collection
 from tests.support.items import item_document
 from tests.support.prefect_reads import read_back, states
@@ -117,6 +118,37 @@ async def test_collection_source_may_be_pystac_object(origin: Origin, tmp_path: 
     assert result.collection().assets["thumbnail"].href == "./thumbnail.png"
     with pytest.raises(TypeError, match="is a STAC Collection, not a STAC Item"):
         result.item()
+
+
+@pytest.mark.parametrize("where", ["remote", "text"])
+async def test_all_pages_of_an_item_collection_are_read(
+    origin: Origin, tmp_path: Path, where: str
+) -> None:
+    for number in range(3):
+        item = item_document(origin, "a", name=f"item-{number}")
+        item["assets"]["a"] |= {"href": " ./a.tif\n", "nodata": float("nan")}
+        document = {"features": [item], "links": []}
+        if number < 2:
+            link = origin.href(f"/new/{number + 1}")
+            document["links"] = [{"rel": "next", "href": link}]
+        data = json.dumps(document).encode()
+        origin.put(f"/new/{number}", gzip.compress(data), content_type="application/json")
+    origin.put("/new/a.tif", size=100)
+    origin.fault("/old", Redirect("/new/0"), times=0)
+    source = f" {origin.href('/old')}\n"
+    if where == "text":
+        source = "\ufeff" + json.dumps(
+            {"features": [], "links": [{"rel": "next", "href": origin.href("/old")}]}
+        )
+    options = OPTIONS.model_copy(update={"file_name_strategy": "KEY"})
+    result = await flows.download_item_collection(source, str(tmp_path), options)
+    assert (result.downloaded, result.failed) == (3, 0)
+    assert {path.parent.name for path in tmp_path.rglob("a.tif")} == {"item-0", "item-1", "item-2"}
+    assert ["NaN" in line for line in result.notices] == [True]
+    assert (await flows.check_assets(source, OPTIONS)).exist == 3
+    origin.remove("/new/2")
+    with pytest.raises(SourceError, match="/new/2"):
+        await flows.check_assets(source, OPTIONS)
 
 
 class Case:

@@ -64,6 +64,20 @@ def test_item_collection_is_downloaded_to_template_paths(origin: Origin, tmp_pat
     assert (tmp_path / "2026" / "two" / "a.tif").read_bytes() == origin.content("/a.tif")
 
 
+def test_all_pages_of_an_item_collection_are_downloaded(origin: Origin, tmp_path: Path) -> None:
+    for number in range(2):
+        item = item_document(origin, "a", name=f"item-{number}")
+        document = {"type": "FeatureCollection", "features": [item], "numberMatched": 2}
+        document["links"] = [] if number else [{"rel": "next", "href": "./items-1"}]
+        origin.put(f"/items-{number}", json.dumps(document).encode())
+    result = run_command("download", f" {origin.href('/items-0')} ", tmp_path)
+    assert (result.code, result.errors) == (0, "")
+    assert {path.parent.name for path in tmp_path.rglob("a.tif")} == {"item-0", "item-1"}
+    written = json.loads((tmp_path / "item-collection.json").read_bytes())
+    assert [item["id"] for item in written["features"]] == ["item-0", "item-1"]
+    assert (written["links"], "numberMatched" in written) == ([], False)
+
+
 def test_dash_reads_document_from_standard_input(origin: Origin, tmp_path: Path) -> None:
     result = run_command("download", "-", tmp_path, document=item_document(origin, "a"))
     assert (result.code, result.errors) == (0, "")
