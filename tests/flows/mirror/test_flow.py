@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -190,7 +191,9 @@ async def test_dry_run_lists_planned_changes_and_writes_no_files(
     await sync_result(api, tmp_path / "m")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "m").rglob("*")}
     origin.forget()
-    api.serve([with_new_timestamp(sample_items[1]), *sample_items[2:8]])
+    corrected = copy.deepcopy(sample_items[2])
+    corrected["properties"]["eo:cloud_cover"] = 12.5
+    api.serve([with_new_timestamp(sample_items[1]), corrected, *sample_items[3:8]])
     state = await sync_state(api, tmp_path / "m", dry_run=True, on_removed="delete")
     assert (state.name, state.type.value) == ("DryRun", "COMPLETED")
     artifact = (await read_artifacts(state))[PLAN]
@@ -199,15 +202,21 @@ async def test_dry_run_lists_planned_changes_and_writes_no_files(
     assert {name: row["reason"] for name, row in rows.items()} == {
         sample_items[0]["id"]: "removed from the source: delete",
         sample_items[1]["id"]: "changed",
+        sample_items[2]["id"]: "metadata changed",
         sample_items[6]["id"]: "new",
         sample_items[7]["id"]: "new",
     }
     assert rows[sample_items[6]["id"]]["assets"] == 2
-    assert "2 new, 1 changed" in artifact["description"]
+    assert "2 new, 1 changed, 1 with updated metadata" in artifact["description"]
     result = await state.aresult()
     assert (result.new, result.changed, result.removed, result.dry_run) == (2, 1, 1, True)
     assert origin.requests == []
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "m").rglob("*")}
+    api.serve([*sample_items[:2], corrected, *sample_items[3:6]])
+    state = await sync_state(api, tmp_path / "m")
+    assert (state.name, (await state.aresult()).metadata_updated) == ("Completed", 1)
+    assert "0 new, 0 changed, 1 with updated metadata" in (state.message or "")
+    assert origin.requests == []
     assert not (tmp_path / "new").exists()
     await sync_result(api, tmp_path / "new", dry_run=True)
     assert not (tmp_path / "new").exists()
