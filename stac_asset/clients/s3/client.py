@@ -331,7 +331,7 @@ class S3Client(RangeClient):
         failure, signed = None, target.signed and not self.unsigned
         if signed:
             try:
-                signed = await self._connections.finds_credentials(self.session)
+                signed = await self._connections.load_credentials(self.session)
             except Exception as error:
                 failure = search_error(error, shown)
         if self.requester_pays and target.signed:

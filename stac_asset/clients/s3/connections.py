@@ -71,6 +71,7 @@ class Connections:
         self._stack = AsyncExitStack()
         self._closed = False
         self._has_credentials: bool | None = None
+        self._loaded_credentials = False
 
     async def finds_credentials(self, session: AioSession) -> bool:
         """Return whether a session finds credentials.
@@ -81,17 +82,30 @@ class Connections:
             session: The botocore session.
 
         Raises:
-            Exception: The configuration is invalid, or a service issued no credentials.
+            Exception: The configuration is invalid.
         """
         if self._has_credentials is None:
             async with self._lock:
                 if self._has_credentials is None:
-                    credentials: Any = await session.get_credentials()
-                    if credentials is not None:
-                        # Credentials of roles and logins are requested only here.
-                        await credentials.get_frozen_credentials()
-                    self._has_credentials = credentials is not None
+                    self._has_credentials = await session.get_credentials() is not None
         return self._has_credentials
+
+    async def load_credentials(self, session: AioSession) -> bool:
+        """Return whether a session finds credentials, and request those of roles and logins.
+
+        Args:
+            session: The botocore session.
+
+        Raises:
+            Exception: The configuration is invalid, or a service issued no credentials.
+        """
+        if not self._loaded_credentials and await self.finds_credentials(session):
+            async with self._lock:
+                if not self._loaded_credentials:
+                    credentials: Any = await session.get_credentials()
+                    await credentials.get_frozen_credentials()
+                    self._loaded_credentials = True
+        return self._loaded_credentials
 
     async def client(
         self, session: AioSession, target: RequestTarget, options: ConnectionOptions
