@@ -196,9 +196,11 @@ async def plan(
         ),
     )
     click.echo(found)
+    code = _plan_code(found, config)
     for problem in found.problems:
-        click.echo(f"error: {printable(as_typed(problem))}", err=True)
-    return _plan_code(found, config)
+        kind = "error" if code else "warning"
+        click.echo(f"{kind}: {printable(as_typed(problem))}", err=True)
+    return code
 
 
 def _plan_code(found: Plan, config: Config) -> int:

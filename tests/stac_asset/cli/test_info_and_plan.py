@@ -57,3 +57,17 @@ def test_plan_is_printed_as_json(origin: Origin, tmp_path: Path) -> None:
     plan = json.loads(result.output)
     assert [row["key"] for row in plan["rows"]] == ["a"]
     assert plan["directory"] == str(tmp_path / "out")
+
+
+def test_plan_that_cannot_be_carried_out_exits_with_code_1(origin: Origin, tmp_path: Path) -> None:
+    href = make_item(origin, "a", "b")
+    (tmp_path / "file").write_text("")
+    result = run_command("plan", href, "file/data", "--json")
+    assert result.code == 1
+    problem, _ = json.loads(result.output)["problems"]
+    assert problem.startswith(f"Cannot create directory '{tmp_path}/file/data': Not a directory.")
+    origin.remove("/b.tif")
+    result = run_command("plan", href, "data")
+    assert (result.code, result.errors.count("error: 1 of 2 assets cannot be")) == (1, 1)
+    result = run_command("plan", href, "data", "--warn")
+    assert (result.code, result.errors.count("warning: 1 of 2 assets cannot be")) == (0, 1)
