@@ -160,7 +160,7 @@ async def test_unreadable_item_of_static_catalog_does_not_stop_other_items(
     origin.remove("/static/missing.json")
     state = await sync_state(href, tmp_path, Search())
     assert state.is_failed()
-    assert "Item document 'http" in (state.message or "")
+    assert "Link 'item' of 'http" in (state.message or "")
     assert "/static/missing.json' cannot be read: 404" in (state.message or "")
     check_catalog(tmp_path, {"good"})
     origin.put("/static/missing.json", good.replace(b'"good"', b'"missing"'))
