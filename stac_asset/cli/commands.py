@@ -38,6 +38,7 @@ from stac_asset.plan.work import PlannedRun
 from stac_asset.redact import redact_href
 from stac_asset.stac.compression import decompressed
 from stac_asset.stac.given import read_source
+from stac_asset.stac.item_collections import ReadItems
 from stac_asset.stac.json_text import loads
 from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import Stac
@@ -156,6 +157,8 @@ async def info(source: str | bytes, config: Config, limit: int) -> int:
         (owner_name(owner), key, *_cells(entry, asset.media_type, results.get(id(entry))))
         for owner, key, asset, entry in entries
     ]
+    if isinstance(stac, ReadItems):
+        rows += [(one.name, "", None, None, None, None, str(one.error)) for one in stac.invalid]
     columns = ("owner", "key", "client", "exists", "bytes", "media type", "note")
     first = 0 if len(owners) > 1 else 1
     print_table(columns[first:], (row[first:] for row in rows))

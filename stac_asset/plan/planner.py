@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -149,7 +150,7 @@ class Planner:
             for transfer in assign_files(
                 transfers,
                 planned.__contains__,
-                self._is_document,
+                self._reservations.is_document,
                 self.config.file_name_strategy,
             )
         }
@@ -169,7 +170,9 @@ class Planner:
         for key, asset in owner.assets.items():
             if not self.selection.wants(key):
                 continue
-            if all(is_missing(href) for href, _ in self._hrefs(asset, owner)):
+            if is_missing(asset.href) and all(
+                is_missing(href) for href, _ in self._hrefs(asset, owner)
+            ):
                 example = f"asset '{key}' of {owner_name(owner)}"
                 notice("Assets without an href are not downloaded", example)
                 continue
@@ -246,16 +249,25 @@ class Planner:
             if key in planned:
                 yield key, planned[key]
             elif not self.selection.wants(key):
-                try:
-                    candidates = tuple(self._candidates(key, asset, owner, folder))
-                except StacAssetError:
-                    continue
-                yield key, Transfer("", key, candidates, self._root)
+                candidates = self._unselected(key, asset, owner, folder)
+                if candidates:
+                    yield key, Transfer("", key, candidates, self._root)
 
-    def _is_document(self, path: str) -> bool:
-        """Return whether a document of the run uses a path."""
-        conflict = self._reservations.conflict(path)
-        return conflict is not None and conflict.use.key is None
+    def _unselected(
+        self, key: str, asset: pystac.Asset, owner: Owner, folder: str
+    ) -> tuple[Candidate, ...]:
+        """Return the hrefs and files of an asset that is not selected, without further facts."""
+        base = self._base_of(owner)
+        hrefs: list[object] = [asset.href]
+        if self.config.alternate_assets:
+            hrefs = [href for href, _ in self._hrefs(asset, owner)]
+        found = []
+        for given in hrefs:
+            with suppress(StacAssetError):
+                href = absolute_href(given, base)
+                name = asset_file_name(key, href, self.config.file_name_strategy)
+                found.append(Candidate(href, os.path.join(self._root, folder, name)))
+        return tuple(found)
 
     def _reserved(self, transfer: Transfer) -> Iterator[Transfer | Failed]:
         """Reserve the files of a transfer, and yield the transfer, or a failure for each asset."""

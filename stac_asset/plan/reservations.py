@@ -57,6 +57,8 @@ class Reservations:
         """The use of each reserved path, by folded path."""
         self._folders: dict[str, Use] = {}
         """The first use of a path in each folder, by folded path."""
+        self._documents: set[str] = set()
+        """The folded paths of documents, and of the folders above them."""
         self._real_folders: dict[str, str] = {}
         """Results of `_real_folder`."""
 
@@ -92,10 +94,22 @@ class Reservations:
         """
         place = self._place(path)
         self._files.setdefault(place, use)
+        if use.key is None:
+            self._documents.add(place)
         folder = os.path.dirname(place)
         while len(folder) > self._root_length and folder not in self._folders:
             self._folders[folder] = use
+            if use.key is None:
+                self._documents.add(folder)
             folder = os.path.dirname(folder)
+
+    def is_document(self, path: str) -> bool:
+        """Return whether a document has a path, or is in a folder with this path.
+
+        Args:
+            path: The absolute path.
+        """
+        return self._place(path) in self._documents
 
     def use_of(self, path: str) -> Use | None:
         """Return the asset or document that a path is reserved for, if any.

@@ -91,15 +91,23 @@ def _agree(value: object, other: object) -> bool:
 
 
 def _sources(transfer: Transfer) -> tuple[str, ...]:
+    if len(transfer.candidates) == 1:
+        return (source_identity(transfer.candidates[0].href),)
     return tuple(source_identity(candidate.href) for candidate in transfer.candidates)
 
 
 def _crowded(leaders: Iterable[Transfer], is_taken: Callable[[str], bool]) -> set[str]:
     """Return the folded paths that several assets, or an asset and a document, would share."""
-    uses: Counter[str] = Counter()
+    paths: list[str] = []
     for leader in leaders:
-        uses.update({folded(candidate.path) for candidate in leader.candidates})
-    return {path for path, count in uses.items() if count > 1 or is_taken(path)}
+        if len(leader.candidates) == 1:
+            paths.append(folded(leader.candidates[0].path))
+        else:
+            paths += {folded(candidate.path) for candidate in leader.candidates}
+    crowded = {path for path in paths if is_taken(path)}
+    if len(set(paths)) < len(paths):
+        crowded.update(path for path, count in Counter(paths).items() if count > 1)
+    return crowded
 
 
 def _renamed(leader: Transfer, crowded: set[str], by_key: bool, is_last: bool) -> Transfer:

@@ -135,9 +135,9 @@ def _separate_conflicting(
 ) -> tuple[list[Missing | Corrupt], list[Missing | Corrupt]]:
     """Separate repairable files from files with conflicting declarations.
 
-    Declarations conflict if two assets reference the same file, and differ in owner, key, size,
-    checksum or source. Otherwise a malicious document could reference the file of another asset,
-    and a repair would overwrite the file.
+    Declarations conflict if two assets reference the same file, and differ in owner, size, checksum
+    or source. Otherwise a malicious document could reference the file of another item, and a repair
+    would overwrite the file. Assets of one owner with the same source share a file.
 
     Returns:
         A verdict for each repairable file, and for each file with conflicting declarations.
@@ -171,7 +171,7 @@ def _identity(asset: ExpectedAsset) -> tuple[object, ...]:
     """Return the facts in which all assets of one file must agree."""
     # If a checksum is declared, the bytes of any source are equally good.
     source = asset.source if Multihash.parse(asset.checksum) is None else None
-    return asset.owner, asset.key, source, asset.size, asset.checksum
+    return asset.owner, source, asset.size, asset.checksum
 
 
 async def _read(href: str | None, clients: Clients, config: Config) -> Stac:

@@ -32,13 +32,16 @@ def test_info_lists_assets_without_downloading(origin: Origin) -> None:
 
 
 def test_info_lists_items_of_item_collection(origin: Origin) -> None:
-    features = [item_document(origin, "a", name=name) for name in ("one", "two")]
+    features = [item_document(origin, "a", name=name) for name in ("one", "two", "bad")]
+    features[2]["assets"] = None
     document = {"type": "FeatureCollection", "features": features}
     result = run_command("info", "-", "-i", "a", document=document)
     assert [line.split()[:2] for line in result.output.splitlines()[1:]] == [
         ["item", "'one'"],
         ["item", "'two'"],
+        ["item", "3"],
     ]
+    assert "item 3 ('bad') is not valid STAC" in result.output
 
 
 def test_plan_lists_downloads_without_writing_files(origin: Origin, tmp_path: Path) -> None:

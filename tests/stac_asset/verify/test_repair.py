@@ -9,7 +9,7 @@ from typing import Any
 import pystac
 import pytest
 
-from stac_asset import Config
+from stac_asset import Config, download_item
 from stac_asset.stac.parse import load_stac
 from stac_asset.testing import Origin
 from stac_asset.verify.inventory import take_inventory
@@ -186,3 +186,17 @@ async def test_file_declared_by_two_documents_is_repaired_once(
     after, planned = await repair_directory(tmp_path, config)
     assert [type(entry) for entry in planned] == [Repair]
     assert isinstance(after["a"], Verified)
+
+
+async def test_file_that_assets_of_an_item_share_is_repaired_once(
+    origin: Origin, config: Config, tmp_path: Path
+) -> None:
+    document = item_document(origin, "B1", "B2")
+    document["assets"]["B2"] = dict(document["assets"]["B1"])
+    href = origin.put("/item.json", json.dumps(document).encode())
+    await download_item(href, tmp_path, config=config)
+    (tmp_path / "B1.tif").unlink()
+    after, planned = await repair_directory(tmp_path, config)
+    assert len(planned) == 1
+    assert not any(isinstance(verdict, Missing | Corrupt) for verdict in after.values())
+    assert (tmp_path / "B1.tif").read_bytes() == origin.content("/B1.tif")
