@@ -199,7 +199,14 @@ def absolute_href(href: object, base: str | None) -> str:
             "Set the self href, or use an absolute href."
         )
     if is_local(base):
-        return os.path.normpath(os.path.join(local_path(base).absolute().parent, href))
+        folder = local_path(base).absolute().parent
+        path = os.path.normpath(os.path.join(folder, href))
+        if "%" in href:
+            decoded = os.path.join(folder, "/".join(map(_decoded, href.split("/"))))
+            # Documents of earlier versions, and of other tools, contain unquoted paths.
+            if os.path.lexists(decoded) or not os.path.lexists(path):
+                path = os.path.normpath(decoded)
+        return path
     if href.startswith("//"):
         return f"{base.partition(':')[0]}:{href}"
     if href[1:2] == ":":
@@ -213,14 +220,65 @@ def absolute_href(href: object, base: str | None) -> str:
 
 
 def relative_href(path: Path, document: Path) -> str:
-    """Return the href of a file, relative to a document.
+    """Return the href of a file, relative to a document. The href is a valid URI reference.
 
     Args:
         path: The absolute path of the file.
         document: The absolute path of the document.
     """
-    relative = Path(os.path.relpath(path, document.parent)).as_posix()
+    relative = quoted_path(Path(os.path.relpath(path, document.parent)).as_posix())
     return relative if relative.startswith("../") else f"./{relative}"
+
+
+def local_href(path: Path) -> str:
+    """Return the href of a local file: the path, or a `file:` URL if the path is no valid URI.
+
+    Args:
+        path: The absolute path of the file.
+    """
+    return str(path) if quoted_path(str(path)) == str(path) else path.as_uri()
+
+
+def quoted_path(path: str) -> str:
+    """Return a relative path as a URI reference, in which special characters are percent-encoded.
+
+    Args:
+        path: The path, with slashes.
+    """
+    return quote(path, safe="/!$&'()*+,=@~", errors="surrogateescape")
+
+
+def unquoted_name(name: str) -> str:
+    """Return the name of a file for its href in a document.
+
+    Earlier versions wrote names without percent-encoding. A name that `quoted_path` does not return
+    is therefore unchanged.
+
+    Args:
+        name: The last segment of a relative href.
+    """
+    decoded = _decoded(name)
+    return decoded if quoted_path(decoded) == name else name
+
+
+def _decoded(segment: str) -> str:
+    """Return a percent-decoded segment of a path, or the segment if the result is no file name."""
+    decoded = unquote(segment, errors="surrogateescape")
+    is_name = decoded not in ("", ".", "..") and not re.search(r"[/\\\x00-\x1f]", decoded)
+    return decoded if is_name else segment
+
+
+def valid_href(href: str) -> str:
+    """Return an http or https URL with percent-encoded spaces and other invalid characters.
+
+    Args:
+        href: Any href. Other hrefs are returned unchanged.
+    """
+    if not href[:5].lower().startswith(("http:", "https")):
+        return href
+    head = _SCHEME_AND_AUTHORITY.match(href)
+    end = head.end() if head else 0
+    return href[:end] + _NOT_SENDABLE.sub(_percent_encode, href[end:])
 
 
 def source_identity(href: str) -> str:

@@ -18,7 +18,14 @@ import pystac
 
 from stac_asset.config import Config, selects
 from stac_asset.errors import HrefError
-from stac_asset.hrefs import absolute_href, is_absolute, is_missing, relative_href
+from stac_asset.hrefs import (
+    absolute_href,
+    is_absolute,
+    is_missing,
+    local_href,
+    relative_href,
+    valid_href,
+)
 from stac_asset.redact import unsigned_href
 from stac_asset.rewrite.serialize import bounded_depth
 from stac_asset.strategy import ErrorStrategy
@@ -78,10 +85,12 @@ def rewrite(
                 describe(asset, outcome)
                 _add_file_extension(new)
     if base is not None:
-        new.add_link(pystac.Link(rel=pystac.RelType.DERIVED_FROM, target=unsigned_href(base)))
+        new.add_link(
+            pystac.Link(rel=pystac.RelType.DERIVED_FROM, target=valid_href(unsigned_href(base)))
+        )
     if document is not None:
-        link = pystac.Link(pystac.RelType.SELF, str(document), pystac.MediaType.JSON)
-        link.target = str(document)  # The constructor replaces backslashes, as on Windows.
+        link = pystac.Link(pystac.RelType.SELF, local_href(document), pystac.MediaType.JSON)
+        link.target = local_href(document)  # The constructor replaces backslashes, as on Windows.
         new.add_link(link)
     return new
 
@@ -107,7 +116,7 @@ def _detached(owner: _Owner, base: str | None) -> _Owner:
     for link in links:
         # `link.href` would fetch the root catalog.
         try:
-            href = absolute_href(link.get_target_str(), base)
+            href = valid_href(absolute_href(link.get_target_str(), base))
         except (HrefError, AttributeError):  # AttributeError: not an href, and not a STAC object.
             continue
         fields = deepcopy(link.extra_fields)
@@ -153,14 +162,14 @@ def _kept_asset(
 
 
 def _file_href(path: str, document: Path | None) -> str:
-    return relative_href(Path(path), document) if document else path
+    return relative_href(Path(path), document) if document else local_href(Path(path))
 
 
 def _make_absolute(asset: pystac.Asset, base: str | None) -> None:
     """Resolve the hrefs of an asset and its alternates, if possible."""
     if not is_missing(asset.href):
         with suppress(HrefError):  # Without a base, a relative href is kept.
-            asset.href = absolute_href(asset.href, base)
+            asset.href = valid_href(absolute_href(asset.href, base))
     alternates = asset.extra_fields.get("alternate")
     if not isinstance(alternates, Mapping):
         return
@@ -168,7 +177,7 @@ def _make_absolute(asset: pystac.Asset, base: str | None) -> None:
         href = alternate.get("href") if isinstance(alternate, dict) else None
         if base is not None and isinstance(href, str) and not is_absolute(href):
             with suppress(HrefError):
-                alternate["href"] = absolute_href(href, base)
+                alternate["href"] = valid_href(absolute_href(href, base))
 
 
 def describe(asset: pystac.Asset, outcome: Downloaded | Skipped) -> None:

@@ -13,6 +13,7 @@ import pystac
 from stac_asset.config import Config
 from stac_asset.destinations.local.documents import write_document
 from stac_asset.errors import ConfigError, SourceError
+from stac_asset.hrefs import quoted_path
 from stac_asset.mirror.search.window import moment, rfc3339
 from stac_asset.mirror.source_item import SourceDocument
 from stac_asset.mirror.state.layout import CATALOG, COLLECTION, SOURCE, collection_folder
@@ -83,7 +84,9 @@ def write_catalog(
             written += 1
             changed += earlier is not None and _content(earlier) != _content(document)
     path = directory / CATALOG
-    links = [_link("child", f"./{collection_folder(name)}/{COLLECTION}") for name in names]
+    links = [
+        _link("child", f"./{quoted_path(collection_folder(name))}/{COLLECTION}") for name in names
+    ]
     links += _item_links(by_collection.get(None, []), "")
     document = _catalog(path, source) | {"links": [_link("root", f"./{CATALOG}"), *links]}
     written += _write_if_changed(path, document, directory)
@@ -205,7 +208,10 @@ def _extent(rows: list[IndexRow], declared: Any) -> dict[str, Any]:
 
 def _item_links(rows: list[IndexRow], folder: str) -> list[dict[str, Any]]:
     documents = sorted(row.document for row in rows)
-    return [_link("item", f"./{document.removeprefix(folder)}", _GEOJSON) for document in documents]
+    return [
+        _link("item", f"./{quoted_path(document.removeprefix(folder))}", _GEOJSON)
+        for document in documents
+    ]
 
 
 def _link(rel: str, href: str, media_type: str = _JSON) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from stac_asset.hrefs import unquoted_name
 from stac_asset.mirror.search.window import rfc3339, span_of
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.layout import (
@@ -164,7 +165,7 @@ def asset_files(assets: Any) -> dict[str, tuple[str, int | None]]:
         href = asset.get("href") if isinstance(asset, dict) else None
         if not isinstance(href, str) or not href.startswith("./"):
             continue
-        name, size = href[2:], asset.get("file:size")
+        name, size = unquoted_name(href[2:]), asset.get("file:size")
         if is_file_name(name):
             files[key] = (name, size if type(size) is int else None)
     return files
