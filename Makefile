@@ -19,6 +19,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	&& { echo $$python; break; }; done)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOWEST := .venv-lowest
+PGSTAC := .venv-pgstac
 # The oldest supported Python: the lowest versions of some packages have no wheels for newer ones.
 LOWEST_PYTHON ?= $(shell for python in python3.11 python3.12 python3.13; do \
 	$$python -c '' 2>/dev/null && { echo $$python; break; }; done)
@@ -47,7 +48,7 @@ down: $(VENV)/run  ## Stop the server and the worker that `make up` started
 	@$(BIN)/python -m prefect_stac_asset.deployments down
 
 .PHONY: test
-test: $(VENV)/dev tests/node/node_modules  ## Run all tests; ARGS='-k name' selects tests
+test: $(VENV)/dev $(PGSTAC)/run tests/node/node_modules  ## Run all tests; ARGS='-k name' selects tests
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-lowest
@@ -83,7 +84,7 @@ lock: $(VENV)/dev  ## Update the lock files
 
 .PHONY: clean
 clean:  ## Remove virtual environments, build files and demo data
-	@rm -rf $(VENV) $(LOWEST) .demo build tests/node/node_modules
+	@rm -rf $(VENV) $(LOWEST) $(PGSTAC) .demo build tests/node/node_modules
 
 # The stamp files record which lock file is installed.
 $(VENV)/run: requirements.lock pyproject.toml | $(VENV)/bin/python
@@ -106,6 +107,15 @@ $(LOWEST)/run: requirements-lowest.lock pyproject.toml
 	  --require-hashes --requirement requirements-lowest.lock
 	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
 	  --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# A STAC API on PostgreSQL for a test. Its dependencies contradict those of Prefect.
+$(PGSTAC)/run: tests/pgstac/requirements.lock
+	@test -n '$(PYTHON)' || { echo 'Python 3.11, 3.12 or 3.13 is required. Install one, or set PYTHON.' >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(PGSTAC)
+	@echo 'Installing the packages of tests/pgstac/requirements.lock into $(PGSTAC) ...'
+	@$(PGSTAC)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --require-hashes --requirement tests/pgstac/requirements.lock
 	@touch $@
 
 $(VENV)/bin/python:

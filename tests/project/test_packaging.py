@@ -129,13 +129,13 @@ def bounds(wheel: Path) -> dict[str, SpecifierSet]:
     return {requirement.name: requirement.specifier for requirement in requirements}
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, "tests/pgstac/requirements.lock"])
 def test_lock_pins_packages_with_hashes_and_contains_no_urls(lock: str) -> None:
     text = (ROOT / lock).read_text()
     assert "://" not in text
     assert "--index" not in text
     entries = re.split(r"\n(?=[a-z0-9])", text.strip())
-    assert len(entries) > 100
+    assert len(entries) > 40
     for entry in entries:
         assert re.match(r"[a-z0-9._-]+(\[[^]]+\])?==\S+", entry), entry
         assert "--hash=sha256:" in entry, entry
