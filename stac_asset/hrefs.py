@@ -178,6 +178,22 @@ def is_absolute(href: str) -> bool:
     return _SCHEME.match(href) is not None or href.startswith("/")
 
 
+def with_scheme_of(href: str, base: URL) -> str:
+    """Return an href with `https` instead of `http`, if the same host serves the base by `https`.
+
+    APIs behind a proxy often write links with the scheme that the proxy uses to call them.
+
+    Args:
+        href: An absolute href.
+        base: URL of the document that has the href.
+    """
+    url = parse_href(href)
+    is_downgrade = base.scheme == "https" and url.scheme == "http" and url.is_default_port()
+    if is_downgrade and base.host == url.host and base.is_default_port():
+        return f"https{href[len('http') :]}"
+    return href
+
+
 def absolute_href(href: object, base: str | None) -> str:
     """Return the absolute form of an href of a document.
 

@@ -70,6 +70,18 @@ def without_heights(bbox: Sequence[float]) -> Box:
     return bbox[0], bbox[1], bbox[half], bbox[half + 1]
 
 
+def heights_of(bbox: object) -> tuple[float, float] | None:
+    """Return the lowest and the highest height of a bounding box with six valid numbers.
+
+    Args:
+        bbox: The bounding box, of any shape.
+    """
+    if not isinstance(bbox, Sequence) or isinstance(bbox, str) or len(bbox) != 6:
+        return None
+    low, high = _number(bbox[2]), _number(bbox[5])
+    return (min(low, high), max(low, high)) if low is not None and high is not None else None
+
+
 def split_at_antimeridian(bbox: Sequence[float]) -> list[tuple[float, ...]]:
     """Split a bounding box across the antimeridian into two boxes.
 

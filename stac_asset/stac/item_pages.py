@@ -56,6 +56,9 @@ class ItemPages:
     pages: list[ItemPage]
     """The pages, in order."""
 
+    is_endless: bool = False
+    """Whether the last pages are empty and link to further pages, which were not read."""
+
     error: SourceError | None = None
     """Reason why further pages were not read, if any."""
 
@@ -121,6 +124,7 @@ async def follow_pages(
             else:
                 base = await save_document(href, path, clients, config)
                 found.pages.append(ItemPage(path, base))
+        found.is_endless = chain.is_endless
     except StacAssetError as error:
         page = f"page {len(found.pages) + 1} of " if not isinstance(error, SourceError) else ""
         found.error = (

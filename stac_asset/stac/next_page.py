@@ -7,13 +7,14 @@ Source: https://github.com/radiantearth/stac-api-spec/tree/main/item-search#pagi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin
 
 from stac_asset.errors import HrefError, SourceError
-from stac_asset.hrefs import absolute_href, is_local
+from stac_asset.hrefs import absolute_href, is_local, parse_href, with_scheme_of
+from stac_asset.notices import notice
 
 PAGING_RELATIONS = frozenset({"next", "prev", "previous", "first", "last"})
 """Relations of links between pages, which a joined item collection does not have."""
@@ -21,8 +22,8 @@ PAGING_RELATIONS = frozenset({"next", "prev", "previous", "first", "last"})
 PAGE_FIELDS = frozenset({"numberReturned", "numberMatched", "context"})
 """Fields about a single page, which a joined item collection does not have."""
 
-_MAX_EMPTY = 10
-"""Maximum number of consecutive pages without items.
+MAX_EMPTY_PAGES = 10
+"""Maximum number of consecutive pages without items, after which no further page is requested.
 
 Some APIs link each empty page to another empty page."""
 
@@ -53,6 +54,9 @@ class PageChain:
     name: str
     """Name of the item collection in errors."""
 
+    is_endless: bool = False
+    """Whether the last pages are empty and link to further pages, which are not requested."""
+
     _requested: set[str] = field(default_factory=set)
     _digests: set[bytes] = field(default_factory=set)
     _empty: int = 0
@@ -68,10 +72,18 @@ class PageChain:
         Raises:
             SourceError: The next page cannot be requested, or the pages repeat.
         """
-        link = _next_link(links)
+        link = next_link(links)
         if base is not None:
             self._requested.add(_without_fragment(base))
         if link is None:
+            return None
+        self._empty = 0 if facts.count else self._empty + 1
+        if self._empty >= MAX_EMPTY_PAGES:
+            self.is_endless = True
+            notice(
+                f"After {MAX_EMPTY_PAGES} pages without items, no further pages are requested",
+                f"'{self.name}'",
+            )
             return None
         self._check_repetition(facts)
         href = self._target(link, base)
@@ -81,21 +93,19 @@ class PageChain:
         return href
 
     def _check_repetition(self, facts: PageFacts) -> None:
-        self._empty = 0 if facts.count else self._empty + 1
-        if self._empty >= _MAX_EMPTY:
-            raise self._error(f"{_MAX_EMPTY} pages in a row have no items")
         if facts.count:
             if facts.digest in self._digests:
                 raise self._error("a page has the same items as an earlier page")
             self._digests.add(facts.digest)
 
     def _target(self, link: dict[str, Any], base: str | None) -> str:
-        method = str(link.get("method") or "GET").upper()
+        method = method_of(link)
         if method != "GET" or link.get("headers"):
             what = f"a {method} request" if method != "GET" else "additional headers"
             raise self._error(
-                f"the link to the next page requires {what}, which is supported for searches only. "
-                "Use the root of the STAC API as `source` of the flow `sync`"
+                f"the link to the next page requires {what}, which only searches send. Use the "
+                "root of the STAC API as `source` of the flow `sync`, or remove the link `next` "
+                "from a local file to use only this page"
             )
         try:
             href = _resolved(link.get("href"), base)
@@ -131,13 +141,30 @@ def has_next(links: object) -> bool:
     Args:
         links: The links, of any shape.
     """
-    return _next_link(links) is not None
+    return next_link(links) is not None
 
 
-def _next_link(links: object) -> dict[str, Any] | None:
-    """Return the link to the next page, preferably a link that needs only a GET request."""
+def next_link(links: object, method: str = "GET") -> dict[str, Any] | None:
+    """Return the link to the next page, preferably a link with the method of the current page.
+
+    Args:
+        links: The links of a page, of any shape.
+        method: HTTP method of the request for the current page.
+    """
     found = list(_next_links(links))
-    return next((link for link in found if not link.get("method")), found[0] if found else None)
+    same = [link for link in found if method_of(link) == method]
+    return next(iter(same or found), None)
+
+
+def method_of(link: Mapping[str, Any]) -> str:
+    """Return the HTTP method of a link. Some APIs leave out the method of links with a body.
+
+    Args:
+        link: A link to a next page.
+    """
+    body = link.get("body")
+    has_body = (isinstance(body, Mapping) and len(body) > 0) or link.get("merge") is True
+    return str(link.get("method") or ("POST" if has_body else "GET")).upper()
 
 
 def _next_links(links: object) -> Iterator[dict[str, Any]]:
@@ -159,6 +186,7 @@ def _resolved(href: object, base: str | None) -> str:
     """
     if isinstance(href, str) and base is not None and not is_local(base):
         href = urljoin(base, href.strip()) or href  # `absolute_href` fails for a query alone.
+        return _without_fragment(with_scheme_of(absolute_href(href, base), parse_href(base)))
     return _without_fragment(absolute_href(href, base))
 
 

@@ -16,8 +16,9 @@ import requests
 from yarl import URL
 
 from stac_asset.errors import HrefError, ResponseError, SourceError
-from stac_asset.hrefs import absolute_href, parse_href
+from stac_asset.hrefs import absolute_href, parse_href, with_scheme_of
 from stac_asset.redact import redact_href, unsigned_href
+from stac_asset.stac.next_page import method_of
 
 Origin: TypeAlias = tuple[str, str | None, int | None]
 """Scheme, host and port."""
@@ -203,7 +204,7 @@ def following(
             "Report the link to the operator of the API, or set `source` to the API's public "
             "address."
         )
-    method = str(link.get("method") or "GET").upper()
+    method = method_of(link)
     given, body = link.get("headers"), link.get("body")
     headers: Mapping[str, str] = {}
     if isinstance(given, Mapping):
@@ -212,7 +213,13 @@ def following(
     if is_merged:
         headers = {**request.headers, **headers}
     if method == "GET":
-        return ApiRequest(target, headers=headers)
+        following_request = ApiRequest(target, headers=headers)
+        if not headers and _has_lost_criteria(request, following_request):
+            raise SourceError(
+                f"Page '{shown}' links to a next page without the criteria of the search. Report "
+                "the link to the operator of the API."
+            )
+        return following_request
     if method != "POST":
         raise SourceError(
             f"Page '{shown}' links to a next page with the unknown method {method[:20]!r}. Report "
@@ -236,20 +243,12 @@ def origin_of(url: URL) -> Origin:
     return url.scheme, url.host, url.port
 
 
-def with_scheme_of(href: str, base: URL) -> str:
-    """Return an href with `https` instead of `http`, if the same host serves the base by `https`.
-
-    APIs behind a proxy often write links with the scheme that the proxy uses to call them.
-
-    Args:
-        href: An absolute href.
-        base: URL of the document that has the href.
-    """
-    url = parse_href(href)
-    is_downgrade = base.scheme == "https" and url.scheme == "http" and url.is_default_port()
-    if is_downgrade and base.host == url.host and base.is_default_port():
-        return f"https{href[len('http') :]}"
-    return href
+def _has_lost_criteria(before: ApiRequest, after: ApiRequest) -> bool:
+    """Return whether a GET request would be the same search without any criteria."""
+    first, second = parse_href(before.href), parse_href(after.href)
+    is_same_path = first.raw_path.rstrip("/") == second.raw_path.rstrip("/")
+    is_search = before.method == "POST" or bool(first.raw_query_string)
+    return is_same_path and is_search and not second.raw_query_string
 
 
 def _is_same_resource(before: URL, after: URL) -> bool:

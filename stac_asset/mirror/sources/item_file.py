@@ -87,7 +87,8 @@ class ItemFile:
                 "The source declares more items than it contains, and has no link to a next page",
                 f"{reading.count:,} of {reading.matched:,} items of '{redact_href(self.href)}'",
             )
-        self.is_complete = not self.errors and not is_short
+        is_doubtful = is_short or (self._pages.is_endless and reading.matched is None)
+        self.is_complete = not self.errors and not is_doubtful
 
     async def items_by_id(self, keys: Iterable[Key]) -> AsyncIterator[SourceDocument]:
         """Yield the items with the given keys that the file has.

@@ -6,6 +6,7 @@ after the first page.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from stac_asset.errors import ConfigError
@@ -14,7 +15,7 @@ from stac_asset.mirror.search.window import Window, span_of, time_of
 from stac_asset.mirror.source_item import SourceDocument
 from stac_asset.notices import notice
 from stac_asset.redact import redact_href
-from stac_asset.stac.geometry import bbox_of, bounds_of
+from stac_asset.stac.geometry import bbox_of, bounds_of, heights_of
 
 _ALL_TIMES = Window()
 
@@ -66,7 +67,7 @@ def matches(document: Any, criteria: Criteria, window: Window) -> bool:
     if bbox is None and not criteria.covers(None):
         notice(NO_POSITION, f"item '{key.id}'")
         return False
-    return criteria.covers(bbox)
+    return criteria.covers(bbox) and _is_at_height(document, criteria)
 
 
 def mismatch(document: Any, criteria: Criteria, window: Window) -> str | None:
@@ -96,6 +97,17 @@ def mismatch(document: Any, criteria: Criteria, window: Window) -> str | None:
     if criteria.bbox is None and criteria.intersects is None:
         return None
     boxes = [box for box in (bbox_of(document), bounds_of(document.get("geometry"))) if box]
+    if not _is_at_height(document, criteria):
+        return "bbox"
     if not boxes or any(criteria.covers(box) for box in boxes):
         return None
     return "bbox" if criteria.bbox is not None else "intersects"
+
+
+def _is_at_height(document: Mapping[str, Any], criteria: Criteria) -> bool:
+    """Return whether an item is at the heights of `search.bbox`, if both have heights."""
+    searched = heights_of(criteria.bbox)
+    found = heights_of(document.get("bbox")) if searched is not None else None
+    if searched is None or found is None:
+        return True
+    return searched[0] <= found[1] and found[0] <= searched[1]

@@ -61,16 +61,18 @@ class PageReader:
         self.max_size: int | None = None
         """Accepted number of items per page, after the API refused a larger number."""
 
-    async def read(self, request: ApiRequest) -> ApiResponse:
+    async def read(self, request: ApiRequest, max_attempts: int | None = None) -> ApiResponse:
         """Return a document. A failed request is retried.
 
         Args:
             request: The request.
+            max_attempts: Maximum number of attempts, if lower than `Config.http_max_attempts`.
 
         Raises:
             SourceError: The request failed in all attempts.
         """
-        return await self._read(request, False, self._config.http_max_attempts)
+        attempts = self._config.http_max_attempts
+        return await self._read(request, False, min(attempts, max_attempts or attempts))
 
     async def page(self, request: ApiRequest, is_first: bool) -> tuple[ApiRequest, ApiResponse]:
         """Return a page of a search, and the request that succeeded, which may have a smaller page.

@@ -12,8 +12,9 @@ from stac_asset.errors import SourceError
 from stac_asset.mirror.source_item import Key, SourceDocument, links_of
 from stac_asset.mirror.sources.api_request import ApiRequest, Origin, following
 from stac_asset.redact import redact_href
+from stac_asset.stac.next_page import MAX_EMPTY_PAGES, next_link
 
-_MAX_PAGES_WITHOUT_NEW = 10
+_MAX_PAGES_WITHOUT_NEW = MAX_EMPTY_PAGES
 """Maximum number of consecutive pages without a new item, after which a search ends."""
 
 
@@ -104,10 +105,11 @@ class Paging:
         is_repeating = self._pages_without_new >= self._max_pages_without_new
         # Some APIs link each empty page to another empty page. Others return empty pages between
         # pages with items, if a filter excludes all items of a page. So the search continues after
-        # an empty page only if the API reports more items.
-        is_last = not page["features"] and (self._matched is None or self._count >= self._matched)
-        if is_last or (not page["features"] and is_repeating):
-            self.is_complete = is_last
+        # an empty page, unless the API reports no more items.
+        is_empty = not page["features"]
+        is_last = is_empty and self._matched is not None and self._count >= self._matched
+        if is_last or (is_empty and is_repeating):
+            self.is_complete = is_last or self._matched is None
             return None
         if is_repeating:
             raise SourceError(
@@ -131,9 +133,7 @@ def next_link_of(page: Mapping[str, Any], method: str) -> dict[str, Any] | None:
         page: A page.
         method: HTTP method of the request for the page.
     """
-    links = [link for link in links_of(page) if link["rel"] == "next"]
-    same = [link for link in links if str(link.get("method") or "GET").upper() == method]
-    return next(iter(same or links), None)
+    return next_link(links_of(page), method)
 
 
 def _number_matched(page: Mapping[str, Any]) -> int | None:

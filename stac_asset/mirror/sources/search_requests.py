@@ -9,6 +9,7 @@ search does not fit into a URL, the filter is converted to CQL2 JSON and sent by
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +18,11 @@ from pystac_client.item_search import ItemSearch
 from pystac_client.stac_api_io import StacApiIO
 from yarl import URL
 
-from stac_asset.errors import ConfigError
-from stac_asset.hrefs import absolute_href
+from stac_asset.errors import ConfigError, HrefError, SourceError
+from stac_asset.hrefs import absolute_href, with_scheme_of
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.source_item import links_of
-from stac_asset.mirror.sources.api_request import ApiRequest, search_request, with_scheme_of
+from stac_asset.mirror.sources.api_request import ApiRequest, search_request
 from stac_asset.redact import redact_href
 
 _MAX_URL_LENGTH = 2000
@@ -29,6 +30,11 @@ _MAX_URL_LENGTH = 2000
 
 _IDS_PER_URL = 50
 """Maximum number of ids in a URL. More ids are searched in several requests."""
+
+_OTHER_TYPES = re.compile("html|opensearch|openapi", re.IGNORECASE)
+"""Media types of links `search` that do not lead to the search of the STAC API."""
+
+_METHODS = re.compile(r"\b(?:GET|POST)\b")
 
 _CQL2_TEXT = ("/cql2-text", "#cql2-text", ":cql2-text")
 _CQL2_JSON = ("/cql2-json", "#cql2-json", ":cql2-json")
@@ -62,14 +68,27 @@ class SearchEndpoint:
         Args:
             root: Root of the API.
             landing: Document of the root.
+
+        Raises:
+            SourceError: No link to the search has a valid href.
         """
-        links = [link for link in links_of(landing) if link["rel"] == "search"]
-        hrefs = {
-            str(link.get("method") or "GET").upper(): with_scheme_of(
-                absolute_href(link["href"], root), URL(root)
+        hrefs: dict[str, str] = {}
+        for link in links_of(landing):
+            # APIs also link to search forms, and to descriptions of the search.
+            if link["rel"] != "search" or _OTHER_TYPES.search(str(link.get("type"))):
+                continue
+            try:
+                href = absolute_href(link["href"].partition("{")[0], root)
+                href = with_scheme_of(href, URL(root))
+            except HrefError:
+                continue  # Another link may be valid.
+            for method in _METHODS.findall(str(link.get("method")).upper()) or ["GET"]:
+                hrefs[method] = href
+        if not hrefs:
+            raise SourceError(
+                f"`source` '{redact_href(root)}' is a STAC API without search: no link 'search' of "
+                "the root has a valid href. Use an API that supports item search."
             )
-            for link in links
-        }
         conforms = landing.get("conformsTo")
         uris = conforms if isinstance(conforms, list) else []
         return cls(root, hrefs, [uri for uri in uris if isinstance(uri, str)])

@@ -22,12 +22,12 @@ from yarl import URL
 from stac_asset.clients.registry import Clients
 from stac_asset.config import Config
 from stac_asset.errors import ConfigError, NotFoundError, ResponseError, SourceError, StacAssetError
-from stac_asset.hrefs import absolute_href, parse_href
+from stac_asset.hrefs import absolute_href, parse_href, with_scheme_of
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window
 from stac_asset.mirror.source_item import Key, SourceDocument, links_of
 from stac_asset.mirror.sources.api_io import ApiIO
-from stac_asset.mirror.sources.api_request import ApiRequest, origin_of, with_scheme_of
+from stac_asset.mirror.sources.api_request import ApiRequest, origin_of
 from stac_asset.mirror.sources.lookup import IdLookup
 from stac_asset.mirror.sources.page_reader import PageReader
 from stac_asset.mirror.sources.paging import Paging, next_link_of
@@ -39,11 +39,15 @@ from stac_asset.mirror.sources.search_requests import (
     search_requests,
 )
 from stac_asset.mirror.sources.search_run import SearchRun
+from stac_asset.notices import notice
 from stac_asset.redact import redact_href
-from stac_asset.stac.geometry import split_at_antimeridian
+from stac_asset.stac.geometry import split_at_antimeridian, without_heights
 
 _DEFAULT_PAGE_SIZE = 500
 """Number of items requested per page by default. Servers may return fewer."""
+
+_COLLECTION_ATTEMPTS = 3
+"""Maximum number of attempts for the document of a collection, which a search does not need."""
 
 _URL_TOO_LONG = frozenset({414, 431})
 """Statuses of a request with a URL that is too long for the server."""
@@ -80,7 +84,8 @@ class StacApi:
         self._io = ApiIO(href, config.http_read_timeout)
         self._reader = PageReader(href, self._io, clients, config)
         self._endpoint = SearchEndpoint.of(self._base, landing)
-        self._collections: dict[str, SourceDocument] = {}
+        self._collections: dict[str, SourceDocument | SourceError | None] = {}
+        self._has_no_collections = not any(link["rel"] == "data" for link in links_of(landing))
         self._origins = {
             origin_of(parse_href(known))
             for known in (href, self._base, *self._endpoint.hrefs.values())
@@ -94,11 +99,19 @@ class StacApi:
 
         Raises:
             ConfigError: A collection does not exist, or the API does not support a criterion.
-            SourceError: A request to the API failed.
         """
         self._endpoint.check(criteria)
         for name in criteria.collections:
-            if await self.collection(name) is None:
+            try:
+                is_known = await self.collection(name) is not None
+            except SourceError as error:
+                notice(
+                    "The document of a collection cannot be read, so the collection is searched "
+                    "without a check of its id",
+                    f"collection '{name}': {error}",
+                )
+                continue
+            if not is_known:
                 raise ConfigError(
                     f"`search.collections` names '{name}', which does not exist in the API "
                     f"'{redact_href(self.href)}'. Correct the id."
@@ -111,18 +124,31 @@ class StacApi:
             name: Id of the collection.
 
         Raises:
-            SourceError: The request failed.
+            SourceError: The request failed, or the API gave no definite answer.
         """
         if name not in self._collections:
-            href = f"{self._collections_href()}/{quote(name, safe='')}"
-            try:
-                response = await self._reader.read(ApiRequest(href))
-            except SourceError as error:
-                if isinstance(error.__cause__, NotFoundError):
-                    return None
-                raise
-            self._collections[name] = SourceDocument(response.document, href)
-        return self._collections[name]
+            self._collections[name] = await self._read_collection(name)
+        found = self._collections[name]
+        if isinstance(found, SourceError):
+            raise found
+        return found
+
+    async def _read_collection(self, name: str) -> SourceDocument | SourceError | None:
+        """Return a collection, None if the collection does not exist, or the error."""
+        href = f"{self._collections_href()}/{quote(name, safe='')}"
+        try:
+            response = await self._reader.read(ApiRequest(href), _COLLECTION_ATTEMPTS)
+        except SourceError as error:
+            is_absent = isinstance(error.__cause__, NotFoundError) and not (
+                self._io.answered_with_page or "/" in name or self._has_no_collections
+            )
+            return None if is_absent else error
+        found = SourceDocument(response.document, href)
+        if found.key is None or found.key.id != name:
+            return SourceError(
+                f"'{redact_href(href)}' is not the document of the collection '{name}'"
+            )
+        return found
 
     async def items(self, criteria: Criteria, window: Window) -> AsyncIterator[SourceDocument]:
         """Yield the items of a search, page by page. A failed page is retried.
@@ -151,7 +177,10 @@ class StacApi:
         }
         if criteria.datetime is not None:
             fields["datetime"] = str(window)
-        boxes = split_at_antimeridian(criteria.bbox) if criteria.bbox is not None else [None]
+        boxes: list[Any] = [None]
+        if criteria.bbox is not None:
+            # Some APIs fail if the box has heights, so `ResultCheck` compares the heights.
+            boxes = list(split_at_antimeridian(without_heights(criteria.bbox)))
         run = SearchRun(
             ResultCheck(self.href, criteria, window),
             self._requests,
@@ -265,7 +294,8 @@ class StacApi:
                 paging.expect_repeated(current, used)
             features = paging.add(response.document)
             has_next = next_link_of(response.document, used.method) is not None
-            if not features and paging.is_empty_page_doubtful and (is_first or not has_next):
+            is_empty = not response.document["features"]
+            if is_empty and paging.is_empty_page_doubtful and (is_first or not has_next):
                 is_reported = paging.matched is not None
                 used, response = await self._reader.page_with_items(used, response, is_reported)
                 features = paging.add(response.document)

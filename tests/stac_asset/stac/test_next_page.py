@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from stac_asset.errors import SourceError
+from stac_asset.notices import collect_notices
 from stac_asset.stac.next_page import PageChain, PageFacts, has_next, without_paging
 
 BASE = "https://example.com/api/collections/c/items?limit=10"
@@ -23,6 +24,7 @@ def facts(*names: object) -> PageFacts:
         ({"href": "?token=2"}, "https://example.com/api/collections/c/items?token=2"),
         ({"href": "items?token=2#page"}, "https://example.com/api/collections/c/items?token=2"),
         ({"href": " /2\n"}, "https://example.com/2"),
+        ({"href": "http://example.com/2"}, "https://example.com/2"),
         (
             {"href": "2", "rel": "NEXT", "method": "get", "headers": {}},
             BASE.replace("items?limit=10", "2"),
@@ -64,6 +66,7 @@ def test_link_for_get_requests_is_preferred() -> None:
     ("link", "base", "reason"),
     [
         ({"href": "2", "method": "POST"}, BASE, "requires a POST request"),
+        ({"href": "2", "body": {"token": "2"}}, BASE, "requires a POST request"),
         ({"href": "2", "headers": {"Search-After": "2"}}, BASE, "requires additional headers"),
         ({"href": 2}, BASE, "is not valid: href is not a string"),
         ({}, BASE, "is not valid: href is missing"),
@@ -91,12 +94,15 @@ def test_pages_that_repeat_are_an_error() -> None:
             base = chain.next_href(links, facts(name), base) or ""
 
 
-def test_endless_empty_pages_are_an_error() -> None:
+def test_endless_empty_pages_end_the_collection_with_a_notice() -> None:
     chain, base = PageChain("items"), BASE
     for number in range(9):
         base = chain.next_href([{"rel": "next", "href": f"?t={number}"}], facts(), base) or ""
-    with pytest.raises(SourceError, match="10 pages in a row have no items"):
-        chain.next_href([{"rel": "next", "href": "?t=9"}], facts(), base)
+    assert not chain.is_endless
+    with collect_notices() as notices:
+        assert chain.next_href([{"rel": "next", "href": "?t=9"}], facts(), base) is None
+    assert chain.is_endless
+    assert "After 10 pages without items, no further pages are requested" in notices.lines()[0]
 
 
 def test_joined_collection_has_no_links_between_pages() -> None:

@@ -9,6 +9,7 @@ from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.notices import collect_notices
 from stac_asset.testing import Origin
 from tests.support.mirror_runs import build_item, check_catalog, run_mirror, serve_api, serve_items
+from tests.support.search_api import found_item, search_api, search_source
 
 FIJI = Criteria(bbox=(178, -20, -178, -15))
 
@@ -61,3 +62,20 @@ async def test_api_is_asked_for_both_sides_of_the_antimeridian(
     assert boxes == [["178.0,-20.0,180.0,-15.0"], ["-180.0,-20.0,-178.0,-15.0"]]
     assert (result.found_ids, result.mirror.changes.duplicates) == ({"crossing"}, 0)
     assert result.mirror.is_complete
+
+
+async def test_heights_of_the_search_area_are_compared_locally() -> None:
+    inside = found_item("inside", bbox=[10, 50, 90, 10, 50, 95])
+    above = found_item("above", bbox=[10, 50, 900, 10, 50, 950])
+    with search_api([inside, above, found_item("flat")]) as api:
+        result = await search_source(api.url, Criteria(bbox=(9, 49, 0, 11, 51, 100)))
+        assert api.searches[0].fields["bbox"] == [9, 49, 11, 51]
+    assert result.ids == ["inside", "flat"]
+    assert "do not match `search.bbox`" in result.notices[0]
+
+
+async def test_heights_apply_to_item_files_too(origin: Origin, tmp_path: Path) -> None:
+    above = build_item(origin, "above") | {"bbox": [10, 50, 900, 10, 50, 950]}
+    href = serve_items(origin, [above, build_item(origin, "flat")])
+    result = await run_mirror(tmp_path, href, Criteria(bbox=(9, 49, 0, 11, 51, 100)))
+    assert result.found_ids == {"flat"}

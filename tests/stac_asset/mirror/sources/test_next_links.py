@@ -10,8 +10,9 @@ import pytest
 from yarl import URL
 
 from stac_asset.errors import SourceError
+from stac_asset.hrefs import with_scheme_of
 from stac_asset.mirror.search.criteria import Criteria
-from stac_asset.mirror.sources.api_request import ApiRequest, following, with_scheme_of
+from stac_asset.mirror.sources.api_request import ApiRequest, following
 from tests.support.mirror_runs import CONFIG
 from tests.support.search_api import (
     Reply,
@@ -61,6 +62,13 @@ def test_next_page_is_resolved_against_its_page(href: str, expected: str) -> Non
             {"ids": ["a"], "limit": 2, "token": "t"},
             {"X-Token": "1"},
         ),
+        ({"body": {"token": "t"}}, "POST", {"token": "t"}, {}),
+        (
+            {"body": {"token": "t"}, "merge": True},
+            "POST",
+            {"ids": ["a"], "limit": 2, "token": "t"},
+            {"X-Token": "1"},
+        ),
         ({"method": "POST"}, "POST", {"ids": ["a"], "limit": 2}, {}),
         ({"method": "POST", "body": "text"}, "POST", {"ids": ["a"], "limit": 2}, {}),
         ({"headers": {"X-Page": 2}}, "GET", None, {"X-Page": "2"}),
@@ -88,6 +96,21 @@ def test_invalid_next_link_raises_source_error(link: dict[str, Any], message: st
     with pytest.raises(SourceError, match=message) as error_info:
         next_of(link)
     assert "\n" not in str(error_info.value)
+
+
+@pytest.mark.parametrize(
+    ("href", "is_refused"),
+    [("/stac/search", True), ("/stac/search/", True), ("/stac/search?token=2", False)],
+)
+def test_next_page_without_the_criteria_of_the_search_is_refused(
+    href: str, is_refused: bool
+) -> None:
+    for request in (POST, ApiRequest("https://api.example/stac/search?ids=a")):
+        if is_refused:
+            with pytest.raises(SourceError, match="without the criteria of the search"):
+                next_of({"href": href}, request)
+        else:
+            assert next_of({"href": href}, request).method == "GET"
 
 
 def test_only_same_host_gets_the_scheme_of_the_base() -> None:
@@ -132,6 +155,19 @@ async def test_bad_next_link_keeps_found_items_and_sends_no_secret(target: str) 
         (error,) = result.source.errors
         assert "links to a next page" in str(error)
         assert other.requests == []
+
+
+async def test_next_page_of_the_web_site_is_not_followed() -> None:
+    def paged(request: SearchRequest) -> Reply | None:
+        if request.path != "/search":
+            return None
+        page = api.page(request)
+        html = {"rel": "next", "type": "text/html", "href": "/search?f=html"}
+        return json_reply({**page, "links": [html, *page["links"]]})
+
+    with search_api(ITEMS, hook=paged) as api:
+        result = await search_source(api.url, Criteria(page_size=2))
+    assert (result.ids, result.source.is_complete) == (NAMES, True)
 
 
 async def test_link_with_the_method_of_the_search_is_preferred() -> None:

@@ -47,7 +47,7 @@ async def test_page_cycle_ends_the_search_with_an_error(origin: Origin, tmp_path
 
 @pytest.mark.parametrize(
     ("matched", "pages", "is_complete"),
-    [(None, 1, True), (1, 1, True), (3, 10, False)],
+    [(None, 10, True), (1, 1, True), (3, 10, False)],
     ids=["unknown total", "complete", "incomplete"],
 )
 async def test_paging_ends_after_empty_pages(
@@ -67,9 +67,12 @@ async def test_repeated_pages_end_the_search_with_an_error(origin: Origin, tmp_p
     assert sum("/page/" in path for path in count_api_requests(origin).elements()) == 10
 
 
-async def test_empty_page_does_not_end_paging(origin: Origin, tmp_path: Path) -> None:
+@pytest.mark.parametrize("matched", [9, None])
+async def test_empty_page_does_not_end_paging(
+    origin: Origin, tmp_path: Path, matched: int | None
+) -> None:
     href = serve_api(
-        origin, [build_item(origin, name) for name in sorted(NAMES)], page=3, matched=9
+        origin, [build_item(origin, name) for name in sorted(NAMES)], page=3, matched=matched
     )
     page = json.loads(origin.content("/api/page/2"))
     empty = page | {"features": [], "links": [{"rel": "next", "href": origin.href("/api/real")}]}

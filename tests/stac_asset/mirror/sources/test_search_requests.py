@@ -196,3 +196,38 @@ def test_ids_in_a_filter_are_quoted(names: list[str]) -> None:
     if any("\x00" in name for name in names):
         return
     assert _json_of(fields["filter"]) == {"op": "in", "args": [{"property": "id"}, names]}
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        {"rel": "search", "href": "{url}/search", "method": "GET,POST"},
+        {"rel": "search", "href": "{url}/search", "method": ["get"]},
+        {"rel": "search", "href": "{url}/search", "method": "PATCH"},
+        {"rel": "search", "href": "{url}/search{?bbox,datetime}"},
+    ],
+)
+async def test_search_is_found_among_unusual_links(link: dict[str, Any]) -> None:
+    def landing(request: SearchRequest) -> Reply | None:
+        if request.path != "/":
+            return None
+        links = [
+            {"rel": "search", "href": "http://[invalid"},
+            link | {"href": link["href"].replace("{url}", api.url)},
+            {"rel": "search", "href": f"{api.url}/form", "type": "text/html"},
+            {"rel": "search", "href": "/x", "type": "application/opensearchdescription+xml"},
+        ]
+        return json_reply({"id": "api", "conformsTo": CONFORMS, "links": links})
+
+    with search_api([found_item("a")], methods=BOTH, hook=landing) as api:
+        assert (await search_source(f"{api.url}/")).ids == ["a"]
+
+
+async def test_api_without_valid_link_to_the_search_is_refused() -> None:
+    links = [{"rel": "search", "href": "http://[invalid"}]
+    document = {"id": "api", "conformsTo": CONFORMS, "links": links}
+    with (
+        search_api([], hook=lambda _: json_reply(document)) as api,
+        pytest.raises(SourceError, match="no link 'search' of the root has a valid href"),
+    ):
+        await search_source(api.url)

@@ -112,7 +112,7 @@ async def test_items_on_later_pages_are_not_removed(origin: Origin, tmp_path: Pa
     check_catalog(tmp_path, {"a", "b", "d"})
 
 
-@pytest.mark.parametrize("way", ["error", "page", "cycle", "POST", "endless", "declared"])
+@pytest.mark.parametrize("way", ["error", "page", "cycle", "POST", "endless", "empty", "declared"])
 async def test_listing_that_does_not_end_removes_no_items(
     origin: Origin, tmp_path: Path, way: str
 ) -> None:
@@ -132,6 +132,8 @@ async def test_listing_that_does_not_end_removes_no_items(
             document["links"][0] |= {"method": "POST", "body": {"token": 2}}
         case "endless":
             document["features"] = json.loads(origin.content("/items-0"))["features"]
+        case "empty":
+            put_pages(origin, items[:1], *[[]] * 10, items[1:])
         case "declared":
             origin.put(
                 "/items-1", json.dumps({"features": items[1:2], "numberMatched": 9}).encode()
@@ -141,8 +143,8 @@ async def test_listing_that_does_not_end_removes_no_items(
     with collect_notices() as notices:
         result = await run_mirror(tmp_path, href, on_removed="delete")
     assert (result.removed_ids, result.mirror.is_complete) == (set(), False)
-    assert len(result.mirror.errors) == (way != "declared")
-    assert len(notices.lines()) == 1 + (way in ("declared", "endless"))
+    assert len(result.mirror.errors) == (way not in ("declared", "empty"))
+    assert len(notices.lines()) == 1 + (way in ("declared", "empty", "endless"))
     check_catalog(tmp_path, set("abcd"))
 
 

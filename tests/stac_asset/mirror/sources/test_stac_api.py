@@ -14,11 +14,21 @@ from stac_asset.testing import Origin, Redirect, Status, Truncate
 from tests.support.mirror_runs import (
     CONFIG,
     CONFORMS,
+    build_collection,
     build_item,
     check_catalog,
     count_api_requests,
     run_mirror,
     serve_api,
+)
+from tests.support.search_api import (
+    CLOSE,
+    Reply,
+    SearchRequest,
+    found_item,
+    json_reply,
+    search_api,
+    search_source,
 )
 
 NAMES = {f"item-{number}" for number in range(9)}
@@ -190,3 +200,47 @@ async def test_signed_hrefs_are_stored_unsigned(origin: Origin, tmp_path: Path) 
     stored = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"SECRET" not in stored
     assert b"OTHER" not in stored
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        json_reply({}, 500),
+        json_reply({}, 401),
+        json_reply({}, 400),
+        json_reply({"code": "NotFound"}),
+        json_reply(build_collection("other")),
+        (404, {}, b"<html>"),
+        (200, {}, b"<html>"),
+        CLOSE,
+    ],
+)
+async def test_unreadable_collection_does_not_end_the_search(reply: Reply) -> None:
+    def hook(request: SearchRequest) -> Reply | None:
+        return reply if request.path.startswith("/collections") else None
+
+    with search_api([found_item("a")], hook=hook) as api:
+        result = await search_source(api.url, Criteria(collections=("things",)))
+        assert (result.ids, result.source.is_complete) == (["a"], True)
+        count = len(api.requests)
+        with pytest.raises(SourceError):
+            await result.source.collection("things")
+        assert len(api.requests) == count
+    assert "without a check of its id: collection 'things'" in result.notices[0]
+
+
+async def test_collection_id_with_slash_is_searched() -> None:
+    with search_api([found_item("a", "x/y")]) as api:
+        assert (await search_source(api.url, Criteria(collections=("x/y",)))).ids == ["a"]
+
+
+async def test_api_without_collections_is_searched() -> None:
+    def hook(request: SearchRequest) -> Reply | None:
+        search = {"rel": "search", "href": f"{api.url}/search"}
+        landing = {"id": "api", "conformsTo": CONFORMS, "links": [search]}
+        replies = {"/": json_reply(landing), "/collections/things": json_reply({}, 404)}
+        return replies.get(request.path)
+
+    with search_api([found_item("a")], hook=hook) as api:
+        result = await search_source(f"{api.url}/", Criteria(collections=("things",)))
+    assert result.ids == ["a"]
