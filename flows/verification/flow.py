@@ -104,7 +104,8 @@ async def verify(
             _open_repairs, options=options, granularity=granularity, credentials=credentials
         )
         with open_rows(report) as write_row:
-            summary = await verify_files(inventory, open_repairs if repair else None, write_row)
+            repairs = open_repairs if repair else None
+            summary = await verify_files(inventory, repairs, write_row, options.config())
         result = VerifyResult(
             directory=str(inventory.directory),
             documents=len(inventory.documents),

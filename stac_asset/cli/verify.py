@@ -54,7 +54,7 @@ async def verify(
 
     unknown = remove_unknown_files(directory) if remove_unknown else unknown_files(directory)
     inventory = take_inventory(directory)
-    summary = await verify_files(inventory, open_repairs if repair else None)
+    summary = await verify_files(inventory, open_repairs if repair else None, config=config)
     click.echo(summary)
     if inventory.leftovers:
         click.echo(f"{len(inventory.leftovers)} part files of interrupted downloads:")

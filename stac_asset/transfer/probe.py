@@ -15,6 +15,7 @@ from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
 from stac_asset.error_mapping import mapped, mapped_errors
 from stac_asset.errors import SchemeError, StacAssetError
 from stac_asset.hrefs import parse_href
+from stac_asset.transfer.content_check import empty_error
 from stac_asset.transfer.host_limits import (
     HostConnection,
     HostLimits,
@@ -89,6 +90,8 @@ async def probe(
 ) -> ProbeResult:
     """Ask the sources of a planned asset, in order of preference, until a candidate exists.
 
+    An empty file does not count as existing, unless the asset may be empty.
+
     Args:
         transfer: The planned asset.
         clients: The clients of the run.
@@ -109,6 +112,10 @@ async def probe(
                 connection = connection_to(url, candidate.storage, client, connect)
                 async with connection or nullcontext():
                     stat = await _probe(client, transfer, candidate, config, connection)
+            if stat is not None and stat.size == 0:
+                empty = empty_error(transfer, candidate, config)
+                if empty is not None:
+                    raise empty
         except Exception as error:
             if first is None or isinstance(first.error, SchemeError):
                 first = ProbeResult(candidate, name, error=mapped(error, candidate.href))

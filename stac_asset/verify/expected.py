@@ -50,6 +50,12 @@ class ExpectedAsset:
     source: str | None = field(default=None, repr=False)
     """The href of the source document, from the last `derived_from` link."""
 
+    media_type: Any = None
+    """The media type of the asset. Any JSON value."""
+
+    roles: Any = None
+    """The roles of the asset. Any JSON value."""
+
 
 def owners_of(path: Path) -> Iterator[dict[str, Any]] | None:
     """Return the items and collections of a JSON file, or None if the file is not STAC.
@@ -134,6 +140,8 @@ def expected_assets(document: Path, owners: Iterable[dict[str, Any]]) -> Iterato
                 size=size if type(size) is int and size >= 0 else None,
                 checksum=checksum if isinstance(checksum, str) else None,
                 source=source,
+                media_type=fields.get("type"),
+                roles=fields.get("roles"),
             )
 
 

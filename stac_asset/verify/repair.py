@@ -111,15 +111,18 @@ async def plan_repairs(
                 yield repair
 
 
-def after_repair(bad: Bad, inventory: Inventory, errors: Mapping[str, Exception]) -> Verdict:
+def after_repair(
+    bad: Bad, inventory: Inventory, errors: Mapping[str, Exception], config: Config
+) -> Verdict:
     """Check an asset again after all repairs, and add the error of a failed repair to the reason.
 
     Args:
         bad: The verdict before the repairs.
         inventory: The inventory of the document.
         errors: The errors of failed repairs, by the paths of the files.
+        config: Which content of files is accepted.
     """
-    verdict = check(bad.asset, inventory)
+    verdict = check(bad.asset, inventory, config)
     if not isinstance(verdict, Missing | Corrupt):
         return verdict
     error = errors.get(verdict.path)
@@ -191,6 +194,10 @@ def _plan_repair(
     verdict: Missing | Corrupt, source: Stac, planner: Planner
 ) -> Repair | Unrepairable:
     asset = verdict.asset
+    is_described = asset.size is not None or asset.checksum is not None
+    if isinstance(verdict, Corrupt) and verdict.is_other_content and is_described:
+        reason = f"{asset.document} describes this content. Download the {asset.owner} again"
+        return Unrepairable(verdict.path, SourceError(reason))
     owners = [owner for owner in _owners(source) if str(owner.id) == asset.owner_id]
     owners = [owner for owner in owners if asset.key in owner.assets]
     if len(owners) != 1:

@@ -63,11 +63,13 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Corrupt:
-    """A file that differs from the declared size or checksum, or cannot be read."""
+    """A file with another size, checksum or kind of content, or a file that cannot be read."""
 
     asset: ExpectedAsset
     path: str
     reason: str
+    is_other_content: bool = False
+    """True for an empty file or a web page in place of the asset, which matches its document."""
 
     state = "wrong"
 

@@ -54,6 +54,7 @@ async def verify_files(
     inventory: Inventory,
     open_repairs: Callable[[Sequence[Bad]], AbstractAsyncContextManager[Repairs]] | None = None,
     on_row: Callable[[VerdictRow], object] = _ignore,
+    config: Config | None = None,
 ) -> Summary:
     """Check all files of a directory, and optionally repair bad files.
 
@@ -62,9 +63,10 @@ async def verify_files(
         open_repairs: Returns a context manager that opens the `Repairs`. Called once with all bad
             verdicts, if there are any. If None, bad files are only reported.
         on_row: Called with the final row of each asset, for a report.
+        config: Which content of files is accepted. Default: that of `Config()`.
     """
     summary, bad = Summary(inventory.unreadable), list[Bad]()
-    async with aclosing(check_all(inventory)) as verdicts:
+    async with aclosing(check_all(inventory, config=config)) as verdicts:
         async for verdict in verdicts:
             if open_repairs is not None and isinstance(verdict, Missing | Corrupt | OutOfBounds):
                 bad.append(verdict)
@@ -73,7 +75,7 @@ async def verify_files(
     if open_repairs is not None and bad:
         async with open_repairs(bad) as repairs:
             errors = await _repair(bad, inventory, repairs)
-        for verdict in await _check_again(bad, inventory, errors):
+        for verdict in await _check_again(bad, inventory, errors, config or Config()):
             on_row(summary.add(verdict, is_good(verdict)))
     return summary
 
@@ -99,13 +101,13 @@ async def _repair(
 
 
 async def _check_again(
-    bad: Sequence[Bad], inventory: Inventory, errors: Mapping[str, Exception]
+    bad: Sequence[Bad], inventory: Inventory, errors: Mapping[str, Exception], config: Config
 ) -> list[Verdict]:
     """Return the verdicts after all repairs, in the order of the earlier verdicts."""
     verdicts: dict[int, Verdict] = {}
 
     async def check_one(index: int) -> None:
-        verdicts[index] = await in_thread(after_repair, bad[index], inventory, errors)
+        verdicts[index] = await in_thread(after_repair, bad[index], inventory, errors, config)
 
     async with aclosing(bounded(check_one, range(len(bad)), MAX_OPEN_FILES)) as checking:
         async for _ in checking:

@@ -83,5 +83,5 @@ async def repair_directory(
                 outcome = await engine.download(entry.transfer)
                 if not isinstance(outcome, Downloaded):
                     errors[entry.transfer.path] = outcome.error  # type: ignore[union-attr]
-    after = {verdict.asset.key: after_repair(verdict, inventory, errors) for verdict in bad}
+    after = {verdict.asset.key: after_repair(verdict, inventory, errors, config) for verdict in bad}
     return after, planned

@@ -203,15 +203,15 @@ class HttpClient(RangeClient):
     async def stat(self, request: Request) -> Stat:
         """Return the size and the content type that the server reports for a file.
 
-        The client sends a HEAD request. If the server refuses HEAD, the client sends a GET request
-        for one byte.
+        The client sends a HEAD request. If the server refuses HEAD, or answers with the length 0 as
+        some do for all files, the client sends a GET request for one byte.
 
         Args:
             request: The file.
         """
         with self.naming_credentials(request.url), mapped_errors(request.url):
             response = await self._request(hdrs.METH_HEAD, request.url, _IDENTITY_ENCODING)
-            if response.status in _HEAD_REFUSED_STATUSES or _is_success_without_file(response):
+            if response.status in _HEAD_REFUSED_STATUSES or _is_without_file(response):
                 response.close()
                 first_byte: dict[str, str] = {**_IDENTITY_ENCODING, hdrs.RANGE: "bytes=0-0"}
                 response = await self._request(hdrs.METH_GET, request.url, first_byte)
@@ -332,9 +332,11 @@ def _status_hint(status: int, url: URL) -> str:
     return ""
 
 
-def _is_success_without_file(response: ClientResponse) -> bool:
-    """Return whether a response has a success status, but does not contain the file."""
-    return response.status < 300 and response.status not in _FILE_STATUSES
+def _is_without_file(response: ClientResponse) -> bool:
+    """Return whether a response has a success status, but describes no file or an empty file."""
+    if response.status in _FILE_STATUSES:
+        return response.headers.get(hdrs.CONTENT_LENGTH) == "0"
+    return response.status < 300
 
 
 async def _read_chunks(response: ClientResponse, href: URL) -> AsyncIterator[bytes]:

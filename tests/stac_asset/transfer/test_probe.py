@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from stac_asset import Config
 from stac_asset.clients.registry import Clients
 from stac_asset.errors import (
+    ContentError,
     ContentTypeError,
     NotFoundError,
     ResponseError,
@@ -20,6 +22,7 @@ from stac_asset.testing import Delay, Origin, Status
 from stac_asset.transfer.interface import Stat
 from stac_asset.transfer.probe import probe, probe_all
 from stac_asset.types import Candidate, Transfer
+from tests.support.raw_origin import RawRequest, raw_origin, response_head
 
 
 @pytest.fixture
@@ -193,3 +196,28 @@ async def test_declared_sizes_are_trusted_on_request(
     assert {request.path for request in origin.requests} == {"/other.tif"}
     await probe_all([declared], clients, config)
     assert origin.heads("/declared.tif") != []
+
+
+async def test_empty_file_does_not_exist_unless_declared_or_accepted(
+    origin: Origin, clients: Clients, config: Config
+) -> None:
+    empty, other = origin.put("/a.tif", b""), origin.put("/b.tif", size=7)
+    result = await probe(transfer_from(empty), clients, config)
+    assert isinstance(result.error, ContentError)
+    assert "empty file" in str(result.error)
+    result = await probe(transfer_from(empty, other), clients, config)
+    assert result.candidate.href == other
+    assert (await probe(transfer_from(empty, size=0), clients, config)).error is None
+    accepting = Config(allow_empty_files=True)
+    assert (await probe(transfer_from(empty), clients, accepting)).error is None
+
+
+async def test_length_0_of_head_is_not_trusted(clients: Clients, config: Config) -> None:
+    async def respond(request: RawRequest, writer: asyncio.StreamWriter) -> None:
+        is_head = "range" not in request.headers
+        writer.write(response_head(200, 0 if is_head else 5))
+        writer.write(b"" if is_head else b"II*\0a")
+
+    async with raw_origin(respond) as raw:
+        result = await probe(transfer_from(f"{raw.url}/a.tif"), clients, config)
+    assert (result.error, result.stat) == (None, Stat(5))

@@ -12,11 +12,17 @@ import pytest
 from stac_asset import Config, download_item
 from stac_asset.stac.parse import load_stac
 from stac_asset.testing import Origin
+from stac_asset.verify.check import check_all
 from stac_asset.verify.inventory import take_inventory
 from stac_asset.verify.repair import Repair, Unrepairable
 from stac_asset.verify.results import Corrupt, Missing, OutOfBounds, Unverifiable, Verified
 from tests.support.items import item_document, make_item
-from tests.support.verification import download_from_origin, repair_directory, write_item
+from tests.support.verification import (
+    check_by_key,
+    download_from_origin,
+    repair_directory,
+    write_item,
+)
 
 
 async def test_files_outside_directory_are_not_read_or_repaired(
@@ -200,3 +206,38 @@ async def test_file_that_assets_of_an_item_share_is_repaired_once(
     assert len(planned) == 1
     assert not any(isinstance(verdict, Missing | Corrupt) for verdict in after.values())
     assert (tmp_path / "B1.tif").read_bytes() == origin.content("/B1.tif")
+
+
+@pytest.mark.parametrize("bad", [b"<!DOCTYPE html><html></html>", b""])
+async def test_page_or_empty_file_in_place_of_asset_is_repaired(
+    origin: Origin, config: Config, tmp_path: Path, bad: bytes
+) -> None:
+    config.write_checksums = False
+    await download_from_origin(origin, tmp_path, config, "a", "b")
+    (tmp_path / "a.tif").write_bytes(bad)
+    verdicts = await check_by_key(take_inventory(tmp_path))
+    assert isinstance(verdicts["a"], Corrupt)
+    assert isinstance(verdicts["b"], Unverifiable)
+    after, _ = await repair_directory(tmp_path, config)
+    assert isinstance(after["a"], Unverifiable)
+    assert (tmp_path / "a.tif").read_bytes() == origin.content("/a.tif")
+
+
+async def test_page_that_its_document_describes_is_reported_and_not_replaced(
+    origin: Origin, config: Config, tmp_path: Path
+) -> None:
+    page = b"<html>login</html>"
+    make_item(origin, "a")
+    assets = {"a": {"href": "./a.tif", "type": "image/tiff", "file:size": len(page)}}
+    write_item(tmp_path / "the-item.json", assets, origin.href("/item.json"), id="the-item")
+    (tmp_path / "a.tif").write_bytes(page)
+    after, planned = await repair_directory(tmp_path, config)
+    assert isinstance(after["a"], Corrupt)
+    assert "an HTML page" in after["a"].reason
+    assert "the-item.json describes this content. Download the item 'the-item' again" in (
+        after["a"].reason
+    )
+    assert isinstance(planned[0], Unrepairable)
+    config.check_content = False
+    verdicts = [verdict async for verdict in check_all(take_inventory(tmp_path), config=config)]
+    assert isinstance(verdicts[0], Unverifiable)

@@ -136,7 +136,7 @@ KEYS = [
     "größe ✓.tif",
     "a+b&c=d;e.tif",
     "[1]{2}'~!*().tif",
-    " spaces ",
+    "spa  ces",
     "dir/sub/a.tif",
 ]
 
