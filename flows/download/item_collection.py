@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -102,7 +103,8 @@ async def download_item_collection(
             preparation.check_planned()
 
             def units() -> Iterable[Unit]:
-                return kept or _units(items, Planner(destination, config, LOCAL_FACTS), folders)
+                again = kept or _units(items, Planner(destination, config, LOCAL_FACTS), folders)
+                return (replace(one, planned=tuple(planner.settled(one.planned))) for one in again)
 
             with (
                 open_report(report, destination) as rows,

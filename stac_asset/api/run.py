@@ -171,6 +171,7 @@ class Run:
         self._check_directory()
         read = items.invalid if isinstance(items, ReadItems) else ()
         invalid = tuple(Failed(entry.name, "", entry.error) for entry in read)
+        assets = [self._planner.settled(planned) for planned in assets]
         work = PlannedRun(assets, document, unique, invalid)
         misfit = config_error(work)
         if misfit is not None:

@@ -23,6 +23,7 @@ from stac_asset.mirror.state.index import read_state
 from stac_asset.mirror.state.layout import (
     COLLECTION,
     INDEX,
+    POSITIONS,
     REPORT,
     RESERVED,
     SEARCHES,
@@ -124,7 +125,7 @@ def _known_files(root: Path) -> dict[str, set[str] | None]:
             names.add(name)
 
     state = read_state(root)
-    for file in (*RESERVED, INDEX, STARTED, SEARCHES):
+    for file in (*RESERVED, INDEX, STARTED, SEARCHES, POSITIONS):
         add(file)
     for key in state.rows.keys() | state.started.keys():
         document, started = document_path(key), state.started.get(key)

@@ -100,11 +100,16 @@ class FolderTemplate:
         template: The template, such as `${collection}/${year}/${id}`.
 
     Raises:
-        ConfigError: The template cannot be parsed.
+        ConfigError: The template is not a string, or cannot be parsed.
         UnsafePathError: The template is absolute or contains `..`.
     """
 
     def __init__(self, template: str = "${id}") -> None:
+        if not isinstance(template, str):
+            raise ConfigError(
+                f"`path_template` must be a string, not {type(template).__name__}. Use for example "
+                "'${collection}/${id}'."
+            )
         try:
             self._layout = LayoutTemplate(template)
         except ValueError as error:

@@ -7,8 +7,9 @@ Planning performs no I/O: facts about the file system are passed in.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,7 @@ from stac_asset.notices import notice
 from stac_asset.plan.asset_fields import checksum_of, common_fields, hrefs_of, roles_of, size_of
 from stac_asset.plan.facts import FileSystemFacts
 from stac_asset.plan.file_names import FolderTemplate, asset_file_name, safe_name
-from stac_asset.plan.reservations import Conflict, Reservations, Use
+from stac_asset.plan.reservations import Conflict, Reservations, Use, folded
 from stac_asset.plan.selection import Selection
 from stac_asset.plan.shared_files import assign_files, source_digest
 from stac_asset.redact import redact_href
@@ -59,6 +60,8 @@ class Planner:
     selection: Selection = field(init=False)
     """The assets that `include` and `exclude` select."""
     _reservations: Reservations = field(init=False)
+    _contested: set[str] = field(default_factory=set)
+    """The paths of assets that failed because another asset has the path."""
     _root: str = ""
     _owner: Owner | None = None
     """The owner that `_base` and `_is_local` belong to."""
@@ -190,6 +193,25 @@ class Planner:
         if error is not None:
             raise error
 
+    def settled(self, planned: Iterable[Transfer | Failed]) -> list[Transfer | Failed]:
+        """Return planned assets, after all assets of the run are planned.
+
+        If several assets have the same path, the first asset of the run gets the file. Another
+        order can have given the file to another asset in an earlier run, so an existing file is
+        replaced.
+
+        Args:
+            planned: Planned assets of an item.
+        """
+        return [
+            dataclasses.replace(entry, overwrite=True)
+            if self._contested
+            and isinstance(entry, Transfer)
+            and any(folded(found.path) in self._contested for found in entry.candidates)
+            else entry
+            for entry in planned
+        ]
+
     def is_used(self, path: str) -> bool:
         """Return whether an asset or document of the run has a path.
 
@@ -276,6 +298,7 @@ class Planner:
         for path in paths:
             conflict = self._reservations.conflict(path, source)
             if conflict is not None:
+                self._contested.add(folded(conflict.path))
                 for key in (transfer.key, *transfer.shared_with):
                     yield _failed(transfer.owner, key, _overwrite_error(conflict, transfer, key))
                 return

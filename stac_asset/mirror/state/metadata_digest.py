@@ -49,7 +49,8 @@ def metadata_digests(
     fields = {name: value for name, value in document.items() if name not in _EXCLUDED}
     extensions = document.get("stac_extensions")
     if isinstance(extensions, list):
-        fields["stac_extensions"] = sorted(map(str, extensions))
+        is_valid = all(isinstance(uri, str) for uri in extensions)
+        fields["stac_extensions"] = sorted(extensions) if is_valid else extensions
     parts = [fields, *(part for asset in assets.values() for part in (_SEPARATOR, asset))]
     try:
         text = _encode(parts)  # One call for all parts, because a call has a high fixed cost.

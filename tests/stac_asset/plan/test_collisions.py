@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote
 
 import pystac
 import pytest
@@ -11,6 +12,7 @@ from stac_asset import (
     AssetOverwriteError,
     Config,
     DownloadError,
+    DownloadWarning,
     FileNameStrategy,
     download_collection,
     download_item,
@@ -52,7 +54,7 @@ def check_content(origin: Origin, item: pystac.Item, source: pystac.Item, folder
     assert list(item.assets) == list(source.assets)
     for key, asset in item.assets.items():
         path = source.assets[key].href.removeprefix(origin.url)
-        assert (folder / asset.href).read_bytes() == origin.content(path)
+        assert (folder / unquote(asset.href)).read_bytes() == origin.content(path)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +108,27 @@ async def test_items_with_same_id_fail_only_for_the_asset_with_the_same_file(
     text = await collision_message(origin, workspace, config, *items)
     assert "asset 'a' of item 'the-item' and asset 'a' of item 'the-item'" in text
     assert (workspace.directory / "the-item" / "b.tif").read_bytes() == origin.content("/b.tif")
+
+
+@pytest.mark.parametrize("template", [None, "all"])
+async def test_existing_file_of_other_item_is_replaced_after_change_of_order(
+    origin: Origin, workspace: Workspace, config: Config, template: str | None
+) -> None:
+    config.warn = True
+    name = "the-item" if template is None else "other"
+    items = [item_from_origin(origin, "a"), item_from_origin(origin, "a", name=name)]
+    items[1].assets["a"].href = origin.put("/other/a.tif", origin.content("/a.tif")[::-1])
+    for ordered in (items, items[::-1], items):
+        with pytest.warns(DownloadWarning, match="asset 'a'"):
+            new = await download_item_collection(
+                item_collection(*ordered),
+                workspace.directory,
+                config=config,
+                path_template=template,
+            )
+        (item,) = (item for item in new if item.assets)
+        path = ordered[0].assets["a"].href.removeprefix(origin.url)
+        assert Path(item.assets["a"].href).read_bytes() == origin.content(path)
 
 
 async def test_items_of_two_collections_with_same_id_are_separated_by_template(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -53,6 +55,11 @@ HOSTILE_TEXTS = {
 hostile_texts = pytest.mark.parametrize("text", HOSTILE_TEXTS.values(), ids=HOSTILE_TEXTS)
 
 
+def file_of(href: str | None) -> Path:
+    """Return the path of a local file for its href, which is a path or a `file:` URL."""
+    return Path(unquote((href or "").removeprefix("file://")))
+
+
 @hostile_texts
 async def test_item_id_becomes_document_name(
     origin: Origin, workspace: Workspace, config: Config, text: str
@@ -63,8 +70,8 @@ async def test_item_id_becomes_document_name(
     assert {file.parent for file in files} == {workspace.directory}
     assert (workspace.directory / "a.tif").read_bytes() == origin.content("/a.tif")
     assert new.id == text
-    assert Path(new.self_href) in files
-    written = load_item(Path(new.self_href))
+    assert file_of(new.self_href) in files
+    written = load_item(file_of(new.self_href))
     assert written.id == text
     assert set(written.assets) == {"a"}
 
@@ -76,7 +83,7 @@ async def test_item_id_becomes_folder_name(
     items = item_collection(item_from_origin(origin, "a", name=text))
     new = await download_item_collection(items, workspace.directory, config=config)
     check_file_names(workspace, count=2)
-    file = Path(new[0].assets["a"].href)
+    file = file_of(new[0].assets["a"].href)
     assert file.parent.parent == workspace.directory
     assert file.read_bytes() == origin.content("/a.tif")
 
@@ -94,7 +101,7 @@ async def test_asset_key_becomes_single_file_name(
     assert {file.parent for file in files} == {workspace.directory}
     (key,) = new.assets
     assert key == text
-    path = Path(new.assets[key].get_absolute_href() or "")
+    path = file_of(new.assets[key].get_absolute_href())
     assert path.read_bytes() == origin.content("/a.tif")
     assert (path.name == "a.tif") is (strategy is FileNameStrategy.FILE_NAME)
 
@@ -137,7 +144,7 @@ async def test_href_becomes_single_file_name(
     new = await download_item(item, workspace.directory, config=config)
     files = check_file_names(workspace, count=2)
     assert {file.parent for file in files} == {workspace.directory}
-    file = Path(new.assets["a"].get_absolute_href() or "")
+    file = file_of(new.assets["a"].get_absolute_href())
     (request,) = origin.gets()
     assert file.read_bytes() == origin.content(request.path)
 
@@ -238,9 +245,11 @@ async def test_template_outside_directory_is_refused(
     assert workspace.files() == []
 
 
-@pytest.mark.parametrize("template", ["${id", "{", "${unknown_variable}", "${collection}"])
+@pytest.mark.parametrize(
+    "template", ["${id", "{", "${unknown_variable}", "${collection}", 5, b"${id}"]
+)
 async def test_template_that_cannot_be_filled_is_refused(
-    origin: Origin, workspace: Workspace, config: Config, template: str
+    origin: Origin, workspace: Workspace, config: Config, template: Any
 ) -> None:
     items = item_collection(item_from_origin(origin, "a"))
     with pytest.raises(ConfigError, match="path_template"):
@@ -263,7 +272,7 @@ async def test_template_values_become_folder_names(
         path_template="${collection}/x-${place}/..\\${year}/./${id}",
     )
     check_file_names(workspace, count=2)
-    folders = Path(new[0].assets["a"].href).relative_to(workspace.directory).parts
+    folders = file_of(new[0].assets["a"].href).relative_to(workspace.directory).parts
     assert folders == (
         safe_name(text) or "_",
         safe_name(f"x-{text}"),
@@ -281,4 +290,4 @@ async def test_variables_in_template_values_are_not_replaced(
     new = await download_item_collection(
         item_collection(item), workspace.directory, config=config, path_template="${one}-${two}"
     )
-    assert Path(new[0].assets["a"].href).parent.name == "${two}-2"
+    assert file_of(new[0].assets["a"].href).parent.name == "${two}-2"

@@ -53,6 +53,12 @@ def test_form_of_item_does_not_change_digest(change: dict[str, Any]) -> None:
     assert metadata_digests(ITEM | change, ASSETS) == metadata_digests(ITEM, ASSETS)
 
 
+def test_form_of_invalid_extensions_does_not_change_digest() -> None:
+    digests = [metadata_digests({"stac_extensions": [uri]}, {}) for uri in (0, 0.0, "0")]
+    assert digests[0] == digests[1]
+    assert digests[0] != digests[2]
+
+
 @pytest.mark.parametrize(
     "change",
     [
