@@ -127,6 +127,7 @@ class _Host:
         self.previous: tuple[object, float] = (None, -_RECENT)
         """The last success of a download other than that of `last`."""
         self._maximum_wait = config.host_wait_max
+        self._read_timeout = config.http_read_timeout
         self._lock = threading.Lock()
 
     async def acquire(self) -> None:
@@ -182,17 +183,19 @@ class _Host:
         last = self.previous if self.last[0] is download else self.last
         return self.answering > 0 or time.monotonic() - last[1] < _RECENT
 
-    async def until_known(self, seen: int) -> None:
+    async def until_known(self, seen: int, download: object) -> None:
         """Wait until the host has answered another request, or until no request is pending.
 
-        A host refuses connections immediately, and may take longer to answer the others.
+        A host refuses connections immediately, and may take longer to answer the others. The wait
+        ends after the read timeout, when the pending requests have failed.
 
         Args:
             seen: Number of successes that are known already.
+            download: Identifies the refused download.
         """
-        end = time.monotonic() + _RECENT
+        end = time.monotonic() + self._read_timeout
         # Polling, because the other requests may be in other event loops.
-        while self.pending > 0 and not self.has_progressed(seen):
+        while self.pending > 0 and not (self.has_progressed(seen) and self.serves_others(download)):
             if time.monotonic() > end:
                 break
             await asyncio.sleep(_POLL)
@@ -389,7 +392,7 @@ class HostConnection:
         if refusal is None or not isinstance(error, TransferError):
             return False
         host, config = self._host, self._config
-        await host.until_known(self._seen)
+        await host.until_known(self._seen, download)
         host.refused(error, refusal, self._generation, download)
         check_requested_wait(config, error)
         serves_others = host.serves_others(download)

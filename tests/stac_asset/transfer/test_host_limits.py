@@ -13,6 +13,7 @@ from stac_asset import Config, DownloadError, download_file, download_item
 from stac_asset.clients import Clients
 from stac_asset.errors import ConnectionFailedError, RateLimitError, ResponseForbiddenError
 from stac_asset.notices import collect_notices
+from stac_asset.transfer import host_limits
 from stac_asset.transfer.host_limits import HostLimits
 from stac_asset.transfer.probe import probe_all
 from stac_asset.types import Candidate, Transfer
@@ -58,6 +59,17 @@ async def test_refusals_do_not_use_up_attempts(
         await download_item(item_on(host, 40), tmp_path, config=config)
     assert files_in(tmp_path) == [DATA] * 40
     assert host.refused > 10
+
+
+async def test_credentials_are_not_blamed_while_slow_host_answers_other_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A host may take longer to answer than a success counts as recent.
+    monkeypatch.setattr(host_limits, "_RECENT", 0.2)
+    async with limited_host(LimitedHost(403, delay=0.8)) as host:
+        await download_item(item_on(host, 12), tmp_path, config=Config(retry_wait=0.02))
+    assert files_in(tmp_path) == [DATA] * 12
+    assert host.refused
 
 
 async def test_number_of_connections_is_lowered_once_per_round(tmp_path: Path) -> None:
