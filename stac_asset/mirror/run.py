@@ -64,6 +64,12 @@ _INCOMPLETE = (
 )
 """The notice for a search that is not complete."""
 
+_NOTHING_LEFT = (
+    "The search found no items at all, so this run does not detect removed items. Check the source "
+    "and the criteria"
+)
+"""The notice for an empty search of a mirror that has matching items."""
+
 
 class Mirror:
     """A run of a mirror.
@@ -198,12 +204,16 @@ class Mirror:
         Raises:
             SourceError: The request for the items failed.
         """
-        if not self._source.is_complete or not self.changes.found_by_search:
+        if not self._source.is_complete:
             return
         sources = {self._source_href} | self._former
         missing = removal.missing_from_search(
             self.changes, self._criteria, self.window, sources, marked
         )
+        if not self.changes.found_by_search:
+            if missing:
+                notice(_NOTHING_LEFT, f"{len(missing):,} items of the mirror match the search")
+            return
         gone = await removal.removed_from_source(missing, self._source)
         for source in self._former:
             keys = {key for key in gone if self._state.rows[key].source == source}

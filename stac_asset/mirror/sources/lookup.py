@@ -6,7 +6,7 @@ ignore the parameter `ids`, and others return only some of the items that they h
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from stac_asset.errors import AccessError, ConfigError, ResponseError, SourceError
@@ -34,11 +34,16 @@ class IdLookup:
     Args:
         search: Searches for ids.
         read: Reads the document at an item's own path.
+        known: Ids of items that the API has, by collection. A search for such an id shows whether
+            the API can search for ids.
     """
 
-    def __init__(self, search: Search, read: ReadOwn) -> None:
+    def __init__(
+        self, search: Search, read: ReadOwn, known: Mapping[str | None, str] | None = None
+    ) -> None:
         self._search = search
         self._read = read
+        self._known = known or {}
         self._failures = 0
         self.undecided: set[Key] = set()
         """Items about which the API gave no definite answer."""
@@ -75,10 +80,12 @@ class IdLookup:
             SourceError: The API fails in all attempts.
         """
         pending = dict.fromkeys(ids)
+        is_reliable = False
         while pending:
             found, is_exact, is_listing = await self._matching(collection, list(pending))
             for document in found:
                 del pending[document["id"]]
+                is_reliable = True
                 yield document
             if not is_exact:
                 for name in pending:
@@ -87,6 +94,8 @@ class IdLookup:
                         yield own
                 return
             if not found:
+                if not is_reliable:
+                    await self._check_search(collection, pending)
                 for name in pending:
                     if (own := await self._contradiction(Key(collection, name))) is not None:
                         yield own
@@ -118,6 +127,24 @@ class IdLookup:
             elif key.collection == collection:
                 found.setdefault(key.id, feature)
         return list(found.values()), is_exact, is_listing
+
+    async def _check_search(self, collection: str | None, names: Iterable[str]) -> None:
+        """Add items without a path to `undecided`, unless the API can search for ids.
+
+        Only the search can tell whether such an item is absent. Some APIs return nothing for any
+        id, or change ids before they compare them. So an id that the API has is searched too.
+
+        Raises:
+            SourceError: The API fails in all attempts.
+        """
+        known = self._known.get(collection)
+        without_path = [name for name in names if not _has_path(Key(collection, name))]
+        if known is None or not without_path:
+            return
+        found, _, _ = await self._matching(collection, [*without_path, known])
+        if all(document["id"] != known for document in found):
+            reason = "a search by id does not find an item that the source has"
+            self._add_undecided(collection, without_path, reason)
 
     async def _contradiction(self, key: Key) -> dict[str, Any] | None:
         """Return the document at the path of an item that an exact search did not find, if any.

@@ -85,6 +85,8 @@ class StacApi:
         self._reader = PageReader(href, self._io, clients, config)
         self._endpoint = SearchEndpoint.of(self._base, landing)
         self._collections: dict[str, SourceDocument | SourceError | None] = {}
+        self._known_ids: dict[str | None, str] = {}
+        """Id of an item that a search returned, by collection."""
         self._has_no_collections = not any(link["rel"] == "data" for link in links_of(landing))
         self._origins = {
             origin_of(parse_href(known))
@@ -191,7 +193,10 @@ class StacApi:
         searches = [{**fields, "bbox": box} for box in boxes]
         position = self._known_position()
         async for feature in run.features(searches, window, position):
-            yield self._item(feature)
+            item = self._item(feature)
+            if item.key is not None and item.key.id.isalnum():
+                self._known_ids.setdefault(item.key.collection, item.key.id)
+            yield item
         self.errors = [run.error] if run.error is not None else []
         self.position = run.position.to_text() if run.position is not None else None
         self.is_complete = run.is_complete
@@ -202,7 +207,7 @@ class StacApi:
         Args:
             keys: Keys of items.
         """
-        lookup = IdLookup(self._features, self._own_document)
+        lookup = IdLookup(self._features, self._own_document, self._known_ids)
         self.undecided = lookup.undecided
         async for feature in lookup.items(keys):
             yield self._item(feature)

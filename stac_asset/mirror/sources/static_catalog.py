@@ -18,7 +18,7 @@ from stac_asset.errors import ConfigError, HrefError, SourceError, StacAssetErro
 from stac_asset.hrefs import absolute_href
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window
-from stac_asset.mirror.source_item import Key, SourceDocument
+from stac_asset.mirror.source_item import Key, SourceDocument, links_of
 from stac_asset.mirror.sources.local_filter import check_static_criteria, matches
 from stac_asset.redact import redact_href
 from stac_asset.stac.parse import kind_of
@@ -35,6 +35,11 @@ _MAX_SIZE = 64 * 1024 * 1024
 
 _CATALOG_RELATIONS = ("child", "next")
 """Relations of links to further catalogs and collections."""
+
+_ITEM_LIST = (
+    "static catalogs have links to single items, and this link leads to a list of items. Use the "
+    "root of the API, or the list, as `source`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +188,14 @@ class StaticCatalog:
         if kind_of(document) == "Collection" and isinstance(name, str):
             self._collections.setdefault(name, SourceDocument(document, base))
         catalogs = []
-        for rel, href in _relations(document):
+        relations = list(_relations(document))
+        if not relations:
+            self._structure_errors += [
+                _error(_Link("items", base, base), SourceError(_ITEM_LIST))
+                for link in links_of(document)
+                if link["rel"] == "items"
+            ]
+        for rel, href in relations:
             try:
                 target = absolute_href(href, base).partition("#")[0]
             except HrefError as error:

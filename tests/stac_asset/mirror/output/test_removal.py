@@ -11,6 +11,7 @@ import pytest
 
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.search.criteria import Criteria
+from stac_asset.notices import collect_notices
 from stac_asset.testing import Origin
 from tests.support.mirror_runs import (
     NOW,
@@ -177,3 +178,16 @@ async def test_interrupted_deletion_is_completed_by_next_run(
     ).removed_ids == {"three"}
     assert not (tmp_path / "things/three").exists()
     check_catalog(tmp_path, {"one", "two"})
+
+
+async def test_empty_search_of_a_mirror_with_items_is_reported(
+    origin: Origin, tmp_path: Path
+) -> None:
+    href = await mirror_three_items(origin, tmp_path)
+    serve_items(origin, [])
+    with collect_notices() as notices:
+        assert (await run_mirror(tmp_path, href, on_removed="delete")).removed_ids == set()
+    (line,) = notices.lines()
+    assert line.startswith("The search found no items at all, so this run does not detect removed")
+    assert line.endswith(": 3 items of the mirror match the search")
+    check_catalog(tmp_path, set(NAMES))

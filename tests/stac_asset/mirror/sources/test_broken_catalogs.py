@@ -182,3 +182,17 @@ async def test_local_catalog_is_read_alike(tmp_path: Path) -> None:
         source = await open_source(str(tmp_path / "catalog.json"), clients, CONFIG, tmp_path)
         assert isinstance(source, StaticCatalog)
         assert await source.collection("none") is None
+
+
+async def test_collection_with_a_list_of_items_only_is_reported(
+    origin: Origin, tmp_path: Path
+) -> None:
+    href = put_catalog(origin)
+    document = catalog("c1")
+    document["links"].append({"rel": "items", "href": "./items"})
+    put(origin, "/c1/catalog.json", document)
+    result = await run_mirror(tmp_path, href)
+    assert set(result.reasons) == {"i0", "i2"}
+    (error,) = result.mirror.errors
+    assert "Link 'items' of" in str(error)
+    assert "leads to a list of items" in str(error)

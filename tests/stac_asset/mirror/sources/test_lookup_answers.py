@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from stac_asset.mirror.search.criteria import Criteria
+from stac_asset.mirror.search.window import Window
 from stac_asset.mirror.source_item import Key
 from tests.support.mirror_runs import CONFORMS
 from tests.support.search_api import (
@@ -15,6 +17,7 @@ from tests.support.search_api import (
     found_item,
     json_reply,
     lookup,
+    open_api,
     search_api,
 )
 
@@ -145,3 +148,27 @@ async def test_ids_with_commas_become_a_filter_without_post() -> None:
         assert request.fields["filter"] == "id IN ('it''s, here')"
         assert request.fields["filter-lang"] == "cql2-text"
         assert "ids" not in request.fields
+
+
+@pytest.mark.parametrize("way", ["nothing", "upper case", "first id"])
+async def test_search_by_id_that_finds_no_known_item_is_no_definite_answer(way: str) -> None:
+    def hook(request: SearchRequest) -> Reply | None:
+        ids = request.fields.get("ids")
+        if not ids:
+            return None
+        changed = {"nothing": [], "upper case": [name.upper() for name in ids]}.get(way, ids[:1])
+        return json_reply({"features": [item for item in api.items if item["id"] in changed]})
+
+    async def lookup_after_search() -> tuple[list[str], set[Key]]:
+        async with open_api(api.url) as source:
+            async for _ in source.items(Criteria(), Window()):
+                pass
+            found = [item.document["id"] async for item in source.items_by_id(keys("a/b"))]
+            return found, source.undecided
+
+    with search_api([found_item("k")], methods=("POST",), hook=hook) as api:
+        assert await lookup_after_search() == ([], set(keys("a/b")))
+        api.hook = None
+        assert await lookup_after_search() == ([], set())
+        api.items.append(found_item("a/b"))
+        assert await lookup_after_search() == (["a/b"], set())
