@@ -51,6 +51,16 @@ class Paging:
         """Number of matching items that the API reports, which can be estimated or outdated."""
         return self._matched
 
+    @property
+    def is_short(self) -> bool:
+        """Whether the search ended, and the API reported more items."""
+        return self.is_complete and self._matched is not None and self._count < self._matched
+
+    @property
+    def count(self) -> int:
+        """Number of items on the pages."""
+        return self._count
+
     def expect_repeated(self, before: ApiRequest, after: ApiRequest) -> None:
         """Skip items that a change of the page size repeats.
 
@@ -69,7 +79,7 @@ class Paging:
             page: The page, which has a list of features.
         """
         if self._matched is None:
-            self._matched = _number_matched(page)
+            self._matched = number_matched(page)
         keys = [SourceDocument(feature, "").key for feature in page["features"]]
         new = {key for key in keys if key is not None} - self._keys
         features: list[Any] = page["features"]
@@ -136,8 +146,12 @@ def next_link_of(page: Mapping[str, Any], method: str) -> dict[str, Any] | None:
     return next_link(links_of(page), method)
 
 
-def _number_matched(page: Mapping[str, Any]) -> int | None:
-    """Return the number of matching items that the API reports, if any."""
+def number_matched(page: Mapping[str, Any]) -> int | None:
+    """Return the number of matching items that the API reports, if any.
+
+    Args:
+        page: A page.
+    """
     context = page.get("context")
     number = page.get("numberMatched")
     if number is None and isinstance(context, dict):

@@ -6,14 +6,18 @@ certain item. Two measures reach the items behind such a page:
 - The search is repeated for shorter times, which have fewer items.
 - The position of the failed page is kept for the next run, which continues there, and also searches
   from the beginning.
+
+Other APIs end the search at such a depth without an error, and report more items (`numberMatched`).
+This number can also be outdated or estimated. If searches for shorter times report more items than
+were returned, the items of these searches are read too.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from stac_asset.errors import SourceError, TransferError
@@ -22,8 +26,9 @@ from stac_asset.mirror.search.window import Window, moment
 from stac_asset.mirror.sources.api_request import ApiRequest
 from stac_asset.mirror.sources.local_filter import mismatch
 from stac_asset.mirror.sources.page_reader import PageReader
-from stac_asset.mirror.sources.paging import Paging
+from stac_asset.mirror.sources.paging import Paging, number_matched
 from stac_asset.mirror.sources.result_check import ResultCheck
+from stac_asset.mirror.sources.shorter_windows import shorter_windows
 from stac_asset.notices import notice
 
 _MAX_SPLITS = 100
@@ -32,15 +37,14 @@ _MAX_SPLITS = 100
 _MAX_TIMES = 20_000
 """Maximum number of times that are kept of a search, to divide the search if a page fails."""
 
+_MAX_FRUITLESS = 40
+"""Maximum number of consecutive divisions without a new item, such as of items with equal times."""
+
+_MAX_FRUITLESS_READS = 3
+"""Maximum number of such divisions of a search that ended without an error."""
+
 _MAX_DEAD_SEARCHES = 3
 """Number of consecutive searches without a page, after which the API counts as unavailable."""
-
-_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-_EARLY, _LATE = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-"""Times that limit an open window without known times of items."""
-
-_MIN_WINDOW = timedelta(seconds=1)
-"""Shortest time that is divided without known times of items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class _Failure:
     @property
     def times(self) -> list[datetime]:
         """Times of the last items on earlier pages."""
-        return [when for text in self.texts if (when := moment(text)) is not None]
+        return _times_of(self.texts)
 
     @property
     def can_depend_on_depth(self) -> bool:
@@ -109,6 +113,8 @@ class SearchRun:
         self._pages = pages
         self._paging = paging
         self._failures: list[_Failure] = []
+        self._short: list[tuple[SearchPart, int, Sequence[Any]]] = []
+        """Searches that ended before the number of items that the API reported."""
         self._dead = 0
         self._is_divided = False
         self._ignores_datetime = False
@@ -152,9 +158,12 @@ class SearchRun:
                 if failure.position != position:
                     self.position = failure.position
             self._failures.clear()
+            self._short.clear()
         for part in parts:
             async for feature in self._part(part):
                 yield feature
+        async for feature in self._missing():
+            yield feature
         if not self._failures:
             self.position = None
             return
@@ -201,13 +210,72 @@ class SearchRun:
             self._failures.append(_Failure(part, error, paging.position, texts))
         else:
             self._all_ended &= paging.is_complete
+            if paging.is_short:
+                self._short.append((part, paging.count, texts))
+
+    async def _missing(self) -> AsyncIterator[Any]:
+        """Yield the results of searches for shorter times, if they have more items."""
+        before, fruitless, unresolved = self._check.count, 0, ""
+        for _ in range(_MAX_SPLITS):
+            if not self._short or self._failures or self._ignores_datetime:
+                break
+            if fruitless > _MAX_FRUITLESS_READS:
+                break
+            known = self._check.count
+            part, count, texts = self._short.pop()
+            parts = self._parts_of(part, shorter_windows(part.window, _times_of(texts)))
+            try:
+                has_more = await self._reports_more(parts, count)
+            except SourceError:
+                continue  # The search itself did not fail.
+            self._check.skips_repeated = self._is_divided = True
+            for shorter in parts if has_more else ():
+                async for feature in self._part(shorter):
+                    yield feature
+            if has_more:
+                fruitless = fruitless + 1 if self._check.count == known else 0
+                unresolved = unresolved or f"{count:,} items of {part.window}"
+        if unresolved and self._check.count == before:
+            notice("The API reports more items for a search than it returns", unresolved)
+        if self._check.count > before:
+            notice(
+                "The API ends a search before the number of items that it reports, so the search "
+                "was divided into shorter times",
+                f"{self._check.count - before:,} more items",
+            )
+
+    async def _reports_more(self, parts: Sequence[SearchPart], count: int) -> bool:
+        """Return whether the API reports more items for several searches than for one.
+
+        Raises:
+            SourceError: The API failed.
+        """
+        reported = 0
+        for part in parts:
+            response = await self._reader.read(part.request.with_limit(1))
+            reported += number_matched(response.document) or 0
+        # An item can be at the end of one search and at the beginning of the next.
+        return reported > count + 1
+
+    def _parts_of(self, part: SearchPart, windows: Sequence[Window]) -> list[SearchPart]:
+        """Return the searches for parts of the time window of a search."""
+        return [
+            SearchPart(fields, request, window)
+            for window in windows
+            for fields in [{**part.fields, "datetime": str(window)}]
+            for request in self._requests(fields)
+        ]
 
     async def _divided(self) -> AsyncIterator[Any]:
         """Yield the results of failed parts, from searches for shorter times."""
         self._check.skips_repeated = self._is_divided = True
         pending, lost = self._failures, []
+        fruitless, count = 0, self._check.count
         for _ in range(_MAX_SPLITS):
-            if not pending or self._dead >= _MAX_DEAD_SEARCHES or self._ignores_datetime:
+            fruitless = fruitless + 1 if self._check.count == count else 0
+            count = self._check.count
+            is_dead = self._dead >= _MAX_DEAD_SEARCHES or fruitless > _MAX_FRUITLESS
+            if not pending or is_dead or self._ignores_datetime:
                 break
             failure = pending.pop()
             windows = shorter_windows(failure.part.window, failure.times)
@@ -215,11 +283,9 @@ class SearchRun:
                 lost.append(failure)
                 continue
             self._failures = []
-            for window in windows:
-                fields = {**failure.part.fields, "datetime": str(window)}
-                for request in self._requests(fields):
-                    async for feature in self._part(SearchPart(fields, request, window)):
-                        yield feature
+            for part in self._parts_of(failure.part, windows):
+                async for feature in self._part(part):
+                    yield feature
             pending += self._failures
         self._failures = lost + pending
 
@@ -233,31 +299,8 @@ class SearchRun:
         )
 
 
-def shorter_windows(window: Window, times: Sequence[datetime]) -> list[Window]:
-    """Return two windows that together are the window, or an empty list if it is too short.
-
-    Args:
-        window: A time window.
-        times: Times of items in the window, of which half are to be in each new window.
-    """
-    inside = sorted(
-        when
-        for when in times
-        if (window.start is None or when > window.start)
-        and (window.end is None or when < window.end)
-    )
-    if inside:
-        middle = inside[len(inside) // 2]
-    elif window.start is None:
-        middle = _EARLY
-    elif window.end is None:
-        middle = _LATE
-    else:
-        middle = window.start + (window.end - window.start) / 2
-    start, end = window.start or _FIRST, window.end or _LAST
-    if not inside and (end - start < _MIN_WINDOW or not start < middle < end):
-        return []
-    return [Window(window.start, middle), Window(middle, window.end)]
+def _times_of(texts: Iterable[Any]) -> list[datetime]:
+    return [when for text in texts if (when := moment(text)) is not None]
 
 
 def _time_text(feature: Any) -> Any:

@@ -18,7 +18,7 @@ from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window, rfc3339
 from stac_asset.mirror.sources.api_request import ApiRequest
-from stac_asset.mirror.sources.search_run import shorter_windows
+from stac_asset.mirror.sources.shorter_windows import shorter_windows
 from tests.support.mirror_runs import CONFIG, NOW, run_mirror
 from tests.support.search_api import (
     Hook,
@@ -69,6 +69,58 @@ async def test_items_beyond_the_depth_of_an_api_are_found_in_shorter_times(
         assert (set(result.ids), len(result.ids)) == (NAMES, 60)
         assert (result.source.is_complete, result.source.position) == (True, None)
         assert any("divided into shorter times" in line for line in result.notices)
+
+
+@pytest.mark.parametrize("way", ["empty page", "no link"])
+async def test_items_beyond_a_silent_end_are_found_in_shorter_times(way: str) -> None:
+    def end_early(request: SearchRequest) -> Reply | None:
+        if request.path != "/search":
+            return None
+        page = api.page(request)
+        if request.offset >= 15:
+            page["links"] = []
+            if way == "empty page":
+                page["features"] = []
+        return json_reply(page)
+
+    with search_api(shuffled(), hook=end_early) as api:
+        result = await search_source(api.url, Criteria(page_size=5), ONCE)
+    assert (set(result.ids), len(result.ids)) == (NAMES, 60)
+    assert result.source.is_complete
+    assert "before the number of items that it reports" in result.notices[0]
+
+
+async def test_items_of_one_time_beyond_a_silent_end_are_reported() -> None:
+    def end_early(request: SearchRequest) -> Reply | None:
+        page = api.page(request) if request.path == "/search" else {}
+        return json_reply(page | {"links": []}) if page else None
+
+    with search_api([found_item(str(number)) for number in range(20)], hook=end_early) as api:
+        result = await search_source(api.url, PAGES, ONCE)
+        assert len(result.ids) == 10
+        assert len(api.searches) < 30
+    (line,) = result.notices
+    assert line == "The API reports more items for a search than it returns: 10 items of ../.."
+
+
+async def test_outdated_number_of_items_costs_two_small_requests() -> None:
+    def outdated(request: SearchRequest) -> Reply | None:
+        if request.path != "/search" or "datetime" in request.fields:
+            return None
+        return json_reply(api.page(request) | {"numberMatched": 99})
+
+    with search_api(ITEMS, hook=outdated) as api:
+        result = await search_source(api.url, Criteria(), ONCE)
+        assert [request.limit for request in api.searches][-2:] == [1, 1]
+        assert len(api.searches) <= 12
+    assert (len(result.ids), result.notices, result.source.is_complete) == (60, [], True)
+
+
+async def test_items_of_one_time_beyond_the_depth_get_few_searches() -> None:
+    with search_api([found_item(str(number)) for number in range(60)], hook=fail_at(40)) as api:
+        result = await search_source(api.url, PAGES, ONCE)
+        assert (len(result.ids), result.source.is_complete) == (40, False)
+        assert len(api.searches) < 500
 
 
 async def test_items_around_an_unreadable_item_are_found() -> None:
