@@ -76,6 +76,15 @@ def parse_href(href: object) -> URL:
     return url
 
 
+def stripped_href(href: str) -> str:
+    """Return an href without the white space around it, which documents and forms often have.
+
+    Args:
+        href: Any href. An absolute path is unchanged, because a space can be part of its name.
+    """
+    return href if href.startswith("/") else href.strip()
+
+
 def is_local(href: str) -> bool:
     """Return whether an href is a local path or a `file:` URL.
 
@@ -332,9 +341,8 @@ def _checked(href: object) -> str:
         href.encode()
     except UnicodeEncodeError:
         raise HrefError("href is not valid Unicode: it contains a lone surrogate") from None
-    # Hrefs of documents and forms often have white space around. In a path, a space can be a name.
-    return href if href.startswith("/") else href.strip()
+    return stripped_href(href)
 
 
 def _percent_encode(match: re.Match[str]) -> str:
-    return quote(match.group())
+    return quote(match.group(), errors="surrogatepass")  # JSON can contain lone surrogates.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -59,26 +60,27 @@ def unique_items(items: Iterable[pystac.Item]) -> tuple[pystac.Item, ...]:
     Args:
         items: The items. Items with the same id and collection may differ in content.
     """
-    found: dict[tuple[str | None, str], list[pystac.Item]] = {}
+    first: dict[tuple[str, str], pystac.Item] = {}
+    contents: dict[tuple[str, str], set[object]] = {}
     unique = []
     for item in items:
-        same = found.setdefault((item.collection_id, str(item.id)), [])
-        if any(_is_identical(item, other) for other in same):
-            notice(REPEATED, f"item '{item.id}'")
-            continue
-        same.append(item)
+        name = str(item.collection_id), str(item.id)
+        if name in first:  # Only then, because documents are slow to write.
+            known = contents.setdefault(name, {_content(first[name])})
+            content = _content(item)
+            if content in known:
+                notice(REPEATED, f"item '{item.id}'")
+                continue
+            known.add(content)
+        first.setdefault(name, item)
         unique.append(item)
     return tuple(unique)
 
 
-def _is_identical(item: pystac.Item, other: pystac.Item) -> bool:
-    if item is other:
-        return True
+def _content(item: pystac.Item) -> object:
+    """Return a value that is equal for identical items."""
     try:
-        return _document(item) == _document(other)
+        document = item.to_dict(include_self_link=False, transform_hrefs=False)
+        return json.dumps(document, sort_keys=True)
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
-        return False  # pystac cannot write some items with malformed fields.
-
-
-def _document(item: pystac.Item) -> dict[str, Any]:
-    return item.to_dict(include_self_link=False, transform_hrefs=False)
+        return id(item)  # pystac cannot write some items with malformed fields.

@@ -240,17 +240,20 @@ def _repaired(document: dict[str, Any]) -> dict[str, Any]:
     """Return a copy of a document without the malformed assets and links that pystac rejects.
 
     An asset without a valid href gets an empty href, so that only this asset fails. A link without
-    a valid `rel` or `href` is removed.
+    a valid `rel` or `href` is removed, and so is a `collection` that is no id. A document without
+    `stac_version` is read as STAC 1.0.
     """
     kind = kind_of(document)
-    repaired = {**document, "type": kind}
-    if kind == "Collection" and _WITHOUT_TYPE.match(str(document.get("stac_version", ""))):
+    repaired = {**document, "type": kind, "stac_version": _version_of(document)}
+    if kind == "Collection" and _WITHOUT_TYPE.match(_version_of(document)):
         del repaired["type"]  # pystac recognizes collections of these versions without the field.
     assets, links = document.get("assets"), document.get("links")
+    if kind == "Feature" and type(document.get("collection")) not in (str, int):
+        repaired.pop("collection", None)
     if isinstance(assets, dict):
         repaired["assets"] = {key: _with_href(asset) for key, asset in assets.items()}
-    if isinstance(links, list):
-        repaired["links"] = [link for link in links if _is_link(link)]
+    links = links if isinstance(links, list) else ()
+    repaired["links"] = [link for link in links if _is_link(link)]
     return repaired
 
 
@@ -280,7 +283,16 @@ def _is_link(link: object) -> bool:
 
 def _needs_migration(document: dict[str, Any]) -> bool:
     """Return whether a document is older than STAC 1.0."""
-    return not str(document.get("stac_version", "1")).startswith("1")
+    return not _version_of(document).startswith("1")
+
+
+def _version_of(document: dict[str, Any]) -> str:
+    """Return the version of STAC, also if it is missing or written as a number."""
+    version = document.get("stac_version")
+    if isinstance(version, str) and version:
+        return version
+    is_number = isinstance(version, int | float) and not isinstance(version, bool)
+    return f"{version:.1f}.0" if is_number else "1.0.0"
 
 
 def _set_self_href(owner: pystac.Item | pystac.Collection, base: str | None) -> None:

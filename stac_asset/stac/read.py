@@ -13,7 +13,7 @@ from typing import Any
 from stac_asset.config import Config
 from stac_asset.error_mapping import mapped_errors
 from stac_asset.errors import SourceError, StacAssetError
-from stac_asset.hrefs import is_local, local_path, parse_href
+from stac_asset.hrefs import is_local, local_path, parse_href, stripped_href
 from stac_asset.redact import redact_href, unsigned_href
 from stac_asset.stac.compression import MAX_DOCUMENT, decompressed
 from stac_asset.stac.json_text import loads
@@ -56,6 +56,7 @@ async def read_stac(href: str, clients: Sources, config: Config, follow_next: bo
     Raises:
         SourceError: The document cannot be read, or is not valid JSON or valid STAC.
     """
+    href = stripped_href(href)
     name = redact_href(href)
     found = await read_json(href, clients, config, _MAX_ATTEMPTS)
     if follow_next:
@@ -115,6 +116,7 @@ async def read_json(
     Raises:
         SourceError: The document cannot be read, is too large, or is not JSON.
     """
+    href = stripped_href(href)
     shown = redact_href(href)
     try:
         found = await _read(href, clients, config, max_attempts, max_size)
@@ -139,6 +141,7 @@ async def read_document(href: str, clients: Sources, config: Config) -> tuple[by
         StacAssetError: The document cannot be read.
         SourceError: The document is compressed, and cannot be decompressed.
     """
+    href = stripped_href(href)
     found = await _read(href, clients, config, _MAX_ATTEMPTS)
     try:
         return decompressed(found.data, found.encoding), found.href
@@ -157,7 +160,7 @@ async def read_bytes(href: str, clients: Sources, config: Config) -> bytes:
     Raises:
         StacAssetError: The href cannot be read.
     """
-    return (await _read(href, clients, config, _MAX_ATTEMPTS)).data
+    return (await _read(stripped_href(href), clients, config, _MAX_ATTEMPTS)).data
 
 
 def document_href(href: str, response: Response) -> str:
@@ -196,8 +199,6 @@ async def _read(
     max_attempts: int | None,
     max_size: int | None = None,
 ) -> _Content:
-    href = href if href.startswith("/") else href.strip()
-
     async def attempt() -> _Content:
         with mapped_errors(href):
             url = parse_href(href)

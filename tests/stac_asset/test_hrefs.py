@@ -21,6 +21,7 @@ from stac_asset.hrefs import (
     local_path,
     parse_href,
     relative_href,
+    valid_href,
 )
 from tests.support.planning import (
     result_or_none,
@@ -166,3 +167,8 @@ def test_relative_href_without_base_raises_error() -> None:
 )
 def test_relative_href_starts_with_dot(path: str, href: str) -> None:
     assert relative_href(Path(path), Path("/data/item.json")) == href
+
+
+def test_invalid_characters_of_a_written_url_are_encoded() -> None:
+    assert valid_href("https://host/a b/é\ud800.tif") == "https://host/a%20b/%C3%A9%ED%A0%80.tif"
+    assert valid_href("s3://bucket/a b") == "s3://bucket/a b"

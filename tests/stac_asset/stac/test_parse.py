@@ -103,7 +103,6 @@ INVALID_ITEMS: list[Any] = [
     {**ITEM, "id": {"id": "x"}},
     {**ITEM, "assets": None},
     {**ITEM, "assets": [1]},
-    {**ITEM, "links": None},
     {**ITEM, "properties": None},
     {**ITEM, "properties": {"datetime": None}},
     {**ITEM, "properties": {"datetime": "2026-13-45"}},
@@ -138,6 +137,32 @@ def test_malformed_asset_keeps_other_fields() -> None:
     item = stac_of({**ITEM, "assets": {"bad": {"title": "A", "href": 5}}}, BASE, "document")
     assert isinstance(item, pystac.Item)
     assert item.assets["bad"].title == "A"
+
+
+@pytest.mark.parametrize("document", [ITEM, COLLECTION], ids=["item", "collection"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"links": None},
+        {"stac_version": None},
+        {"stac_version": 1.0},
+        {"stac_version": 1},
+        {"stac_version": ""},
+        {"collection": []},
+        {"collection": {"id": "c"}},
+    ],
+    ids=str,
+)
+def test_missing_version_links_and_collection_do_not_prevent_reading(
+    document: dict[str, Any], fields: dict[str, Any]
+) -> None:
+    found = stac_of({**document, **fields}, BASE, "document")
+    assert isinstance(found, pystac.Item | pystac.Collection)
+    assert found.id == document["id"]
+    assert found.to_dict(transform_hrefs=False)["stac_version"].startswith("1.")
+    (items,) = [stac_of(item_collection({**ITEM, **fields}, ITEM), BASE, "document")]
+    assert isinstance(items, ReadItems)
+    assert items.invalid == ()
 
 
 def test_malformed_links_are_removed() -> None:
