@@ -94,6 +94,9 @@ class Transfer:
     roles: tuple[str, ...] = ()
     """The roles of the asset, such as `data` or `metadata`."""
 
+    verify: bool = False
+    """Verify the size and checksum of an existing file, whatever `verify_existing` is."""
+
     @property
     def href(self) -> str:
         """The preferred href."""

@@ -28,7 +28,9 @@ from stac_asset.mirror.state.layout import (
     document_path,
     item_folder,
 )
+from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.state.started import StartedItem
+from stac_asset.mirror.state.version import digests_of_undeclared
 from stac_asset.plan.planner import Planner, owner_name
 from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import item_of
@@ -125,7 +127,7 @@ def _prepare_item(
         _reserve_collection(planner, key, collections)
         document = planner.document(owner_name(item), document_path(key))
         planned = [
-            _with_overwrite(entry, changes, wanted)
+            _with_existing_file(entry, changes, wanted, source)
             for entry in planner.assets(item, item_folder(key))
         ]
     except StacAssetError as error:
@@ -144,12 +146,14 @@ def _reserve_collection(planner: Planner, key: Key, collections: set[str]) -> No
         collections.add(key.collection)
 
 
-def _with_overwrite(
-    entry: Transfer | Failed, changes: ChangeSet, wanted: WantedItem
+def _with_existing_file(
+    entry: Transfer | Failed, changes: ChangeSet, wanted: WantedItem, source: SourceDocument
 ) -> Transfer | Failed:
-    """Return the transfer, set to replace an existing file that can be of another version."""
+    """Return the transfer, set to verify or replace a file that can be of another version."""
     if isinstance(entry, Failed) or _is_file_of_version(entry, changes, wanted):
         return entry
+    if _is_only_declared(entry, changes, wanted, source):
+        return dataclasses.replace(entry, verify=True)
     return dataclasses.replace(entry, overwrite=True)
 
 
@@ -158,19 +162,43 @@ def _is_file_of_version(transfer: Transfer, changes: ChangeSet, wanted: WantedIt
 
     If the item itself changed, an unchanged href is not sufficient.
     """
-    key, row = transfer.key, changes.state.rows.get(wanted.key)
-    if row is not None and key not in row.failed and key not in row.missing_files:
-        name, _ = row.files.get(key, ("", None))
-        has_name = any(os.path.basename(found.path) == name for found in transfer.candidates)
-        is_same = has_name and wanted.version.has_same_asset(key, row.version)
+    row = _row_with_file(transfer, changes, wanted)
+    if row is not None and wanted.version.has_same_asset(transfer.key, row.version):
         has_checksum = Multihash.parse(transfer.checksum) is not None
-        if is_same and (has_checksum or wanted.version.has_same_age(row.version)):
+        if has_checksum or wanted.version.has_same_age(row.version):
             return True
     started = changes.state.started.get(wanted.key)
     if started is None or not is_same_download(started, wanted):
         return False
     # A file changed after the start has the started version or a later one.
     return all(_changed_at(candidate.path) >= started.since for candidate in transfer.candidates)
+
+
+def _is_only_declared(
+    transfer: Transfer, changes: ChangeSet, wanted: WantedItem, source: SourceDocument
+) -> bool:
+    """Return whether an asset differs only in a size or checksum that was not declared before.
+
+    If the item itself changed, only a checksum shows that the file is the same.
+    """
+    row = _row_with_file(transfer, changes, wanted)
+    if row is None:
+        return False
+    asset = source.document["assets"].get(transfer.key)
+    has_checksum = Multihash.parse(transfer.checksum) is not None
+    is_comparable = has_checksum or wanted.version.has_same_age(row.version)
+    known = row.version.assets.get(transfer.key)
+    return is_comparable and known in digests_of_undeclared(asset, source.base)
+
+
+def _row_with_file(transfer: Transfer, changes: ChangeSet, wanted: WantedItem) -> IndexRow | None:
+    """Return the row of an item, if the mirror has the planned file of an asset."""
+    key, row = transfer.key, changes.state.rows.get(wanted.key)
+    if row is None or key in row.failed or key in row.missing_files:
+        return None
+    name, _ = row.files.get(key, ("", None))
+    has_name = any(os.path.basename(found.path) == name for found in transfer.candidates)
+    return row if has_name else None
 
 
 def is_same_download(started: StartedItem, wanted: WantedItem) -> bool:

@@ -51,6 +51,8 @@ def size_of(asset: pystac.Asset, key: str, owner: str) -> int | None:
         owner: The name of the item or collection, for the notice.
     """
     value = asset.extra_fields.get("file:size")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # In JSON, 9.0 is an integer.
     if type(value) is int and value >= 0:
         return value
     if value is not None:

@@ -134,13 +134,18 @@ async def keep_earlier_files(
     assets = await earlier.assets(owner)
     files = {key: _file(asset, earlier.path) for key, asset in assets.items()}
     used = {outcome.candidate.path for outcome in outcomes if not isinstance(outcome, Failed)}
+    # Assets of the earlier document can share a file, such as the bands of an HDF file.
+    unchanged = {outcome.candidate.path for outcome in outcomes if isinstance(outcome, Skipped)}
     kept: list[Outcome] = []
     for outcome in outcomes:
         if isinstance(outcome, Failed) and outcome.kept is None:
             path, key = files.get(outcome.key), outcome.key
             others = used.union(file for other, file in files.items() if file and other != key)
             found: KeptFile | None = None
-            if path and path not in used and (_is_planned(outcome, path) or not is_used(path)):
+            is_free = path not in used and (
+                path is None or _is_planned(outcome, path) or not is_used(path)
+            )
+            if path and (is_free or path in unchanged):
                 found = await _named_file(path, key, assets[key], config, destination)
             if found is None:
                 found = await _planned_file(outcome, others, config, destination)

@@ -41,7 +41,7 @@ async def find_existing(
     """
     if config.overwrite or transfer.overwrite:
         return None
-    how = config.verify_existing
+    how = "checksum" if transfer.verify else config.verify_existing
     for candidate in transfer.candidates:
         key = destination.key_of(candidate.path)
         existing = await destination.existing(key, declared, how)

@@ -165,6 +165,19 @@ def version_of(
     )
 
 
+def digests_of_undeclared(asset: Any, base: str) -> frozenset[str]:
+    """Return the digests of an asset before the source declared its size, checksum or both.
+
+    Args:
+        asset: The asset in the item's document, of any shape.
+        base: Base of relative hrefs in the document.
+    """
+    fields = asset if isinstance(asset, dict) else {}
+    names = [name for name in ("file:size", "file:checksum") if fields.get(name) is not None]
+    omitted = ([name] for name in names) if len(names) < 2 else ([names[0]], [names[1]], names)
+    return frozenset(_digests({**fields, **dict.fromkeys(some)}, base)[0] for some in omitted)
+
+
 def _digests(asset: Any, base: str) -> tuple[str, str]:
     """Return the digest of an asset's file, and the digest that earlier releases computed."""
     fields = asset if isinstance(asset, dict) else {}

@@ -131,6 +131,18 @@ async def test_earlier_file_with_another_name_is_kept_with_its_description(
     assert b'"title": "old"' in run.document.read_bytes()
 
 
+async def test_failed_asset_keeps_a_file_that_it_shared_with_another_asset(
+    run: Run, origin: Origin
+) -> None:
+    run.config.overwrite = False
+    band = {"href": origin.href("/bands.h5")}
+    await run.download("a", red=band, nir=band)
+    before = run.assets()
+    origin.remove("/nir.h5")
+    await run.download("a", red=band, nir={"href": origin.href("/nir.h5")}, failing=1)
+    assert run.assets() == before
+
+
 async def test_malformed_asset_keeps_its_earlier_file(run: Run) -> None:
     await run.download("a", "b")
     before = run.assets()

@@ -12,6 +12,7 @@ import pytest
 
 from stac_asset.notices import collect_notices
 from stac_asset.testing import Origin
+from tests.support.checksums import sha256_multihash
 from tests.support.mirror_runs import (
     CONFIG,
     MirrorRun,
@@ -182,3 +183,25 @@ async def test_changed_collection_is_updated_without_new_items(
     assert json.loads(path.read_bytes())["title"] == "Corrected"
     assert count_api_requests(origin)["/api/collections/things"] == 3
     check_catalog(tmp_path, {"item"})
+
+
+@pytest.mark.parametrize(
+    "names", [("file:size",), ("file:checksum",), ("file:size", "file:checksum")]
+)
+@pytest.mark.parametrize("is_right", [True, False])
+async def test_newly_declared_size_or_checksum_verifies_the_existing_file(
+    origin: Origin, tmp_path: Path, names: tuple[str, ...], is_right: bool
+) -> None:
+    _, item = await mirror_items(origin, tmp_path)
+    content = origin.content("/item/a.tif?size=100")
+    if not is_right:
+        content = content[::-1] + b"x"
+        origin.put("/item/a.tif", content)
+    facts = {"file:size": len(content), "file:checksum": sha256_multihash(content)}
+    item["assets"]["a"] |= {name: facts[name] for name in names}
+    result = await run_mirror(tmp_path, serve_items(origin, [item, build_item(origin, "other")]))
+    assert (result.reasons, result.failed_ids) == ({"item": "CHANGED"}, [])
+    assert len(origin.gets("*.tif")) == (0 if is_right else 1)
+    document = read_item_documents(tmp_path)["item"]
+    assert document["assets"]["a"]["file:size"] == len(content)
+    assert (tmp_path / "things/item/a.tif").read_bytes() == content

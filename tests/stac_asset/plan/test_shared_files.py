@@ -75,6 +75,16 @@ async def test_plan_lists_assets_of_shared_file_once_with_bytes(
     assert plan.needed == 1000
 
 
+async def test_whole_number_is_a_declared_size(
+    origin: Origin, tmp_path: Path, config: Config
+) -> None:
+    origin.put("/a.tif", b"123456789")
+    item = item_from_origin(origin, "a")
+    item.assets["a"].extra_fields["file:size"] = 10.0
+    with pytest.raises(DownloadError, match="declares 10"):
+        await download_item(item, tmp_path, config=config)
+
+
 async def test_declared_sizes_that_contradict_each_other_prevent_sharing(
     origin: Origin, tmp_path: Path, config: Config
 ) -> None:
