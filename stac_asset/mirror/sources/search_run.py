@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from stac_asset.errors import SourceError, TransferError
+from stac_asset.errors import ResponseError, SourceError, TransferError
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window, moment
 from stac_asset.mirror.sources.api_request import ApiRequest
@@ -30,6 +30,9 @@ from stac_asset.mirror.sources.paging import Paging, number_matched
 from stac_asset.mirror.sources.result_check import ResultCheck
 from stac_asset.mirror.sources.shorter_windows import shorter_windows
 from stac_asset.notices import notice
+
+_INTERNAL_ERROR = 500
+"""Status of a page that an API cannot create, for example because of an invalid item."""
 
 _MAX_SPLITS = 100
 """Maximum number of times that a search is divided into two shorter times."""
@@ -80,6 +83,12 @@ class _Failure:
     def can_depend_on_depth(self) -> bool:
         """Whether the request for a page failed. Invalid links are not divided."""
         return isinstance(self.error.__cause__, TransferError)
+
+    @property
+    def can_depend_on_item(self) -> bool:
+        """Whether the API failed in a way that an item on the page can cause."""
+        cause = self.error.__cause__
+        return isinstance(cause, ResponseError) and cause.status == _INTERNAL_ERROR
 
 
 Pages: TypeAlias = Callable[
@@ -140,7 +149,7 @@ class SearchRun:
             position: The page at which the last run failed, if any.
 
         Raises:
-            SourceError: The API failed before any result.
+            SourceError: The API failed in all searches.
         """
         parts = [
             SearchPart(fields, request, window)
@@ -168,9 +177,10 @@ class SearchRun:
             self.position = None
             return
         first = self._failures[0]
-        if not self._check.has_accepted:
+        if self._check.has_accepted:
+            self.position = self.position or first.position
+        elif not first.can_depend_on_item:
             raise first.error
-        self.position = self.position or first.position
         if has_rest:
             self._all_ended = False
             notice("The API fails in a later page, so the search continued where it last failed")
@@ -179,6 +189,8 @@ class SearchRun:
         async for feature in self._divided():
             yield feature
         self._reader.expects_failures = False
+        if not self._check.has_accepted:
+            raise first.error
         if self._failures:
             self._fail(self._failures[0])
         else:
@@ -245,7 +257,7 @@ class SearchRun:
             )
 
     async def _reports_more(self, parts: Sequence[SearchPart], count: int) -> bool:
-        """Return whether the API reports more items for several searches than for one.
+        """Return whether the API reports more items for several searches than it returned.
 
         Raises:
             SourceError: The API failed.

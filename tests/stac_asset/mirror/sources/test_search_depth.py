@@ -138,6 +138,20 @@ async def test_items_around_an_unreadable_item_are_found() -> None:
         assert str(error).startswith("The search ended after 59 items, which are kept, and no ")
 
 
+async def test_items_after_an_unreadable_first_item_are_found() -> None:
+    def fail(request: SearchRequest) -> Reply | None:
+        if request.path != "/search":
+            return None
+        is_bad = ITEMS[0] in api.page(request)["features"]
+        return json_reply({"message": "bad item"}, 500) if is_bad else None
+
+    with search_api(ITEMS, hook=fail) as api:
+        result = await search_source(api.url, PAGES, ONCE)
+        assert len(api.searches) < 500
+    assert NAMES - set(result.ids) == {"item-00"}
+    assert not result.source.is_complete
+
+
 async def test_api_that_ignores_datetime_is_not_searched_in_shorter_times() -> None:
     with search_api(ITEMS, hook=fail_at(20), ignored={"datetime"}) as api:
         result = await search_source(api.url, PAGES, ONCE)
