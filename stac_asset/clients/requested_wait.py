@@ -1,4 +1,4 @@
-"""Internal: the wait that a server requests with the headers of an error response.
+"""Internal: the wait that a server requests with the headers of a response.
 
 - `Retry-After`: seconds, or a date
 - `RateLimit` and `RateLimit-Reset`: seconds. Source: the drafts of
@@ -18,6 +18,9 @@ _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
 _RESET = re.compile(r"(?:^|[;,\s])(?:reset|t)\s*=\s*([0-9]{1,15})", re.IGNORECASE)
 _REMAINING = re.compile(r"(?:^|[;,\s])(?:remaining|r)\s*=\s*([0-9]{1,15})", re.IGNORECASE)
 _PREFIXES = ("RateLimit", "X-RateLimit", "X-Rate-Limit")
+
+_REMAINING_HEADERS = ("RateLimit", *(f"{prefix}-Remaining" for prefix in _PREFIXES))
+"""Headers with the number of requests that are left."""
 
 _EPOCH = 1_000_000_000.0
 """Smallest value that is a time since the epoch, in seconds. Smaller values are durations."""
@@ -44,6 +47,23 @@ def requested_wait(headers: Mapping[str, str], status: int) -> float | None:
     if until is not None:
         return max(0.0, (until - now).total_seconds())
     return _rate_limit_wait(headers, status, now)
+
+
+def wait_after_success(headers: Mapping[str, str]) -> float | None:
+    """Return the wait, in seconds, if a successful response was the last that the server allows.
+
+    Some servers refuse clients for a longer time if they send further requests. A limit of 0 means
+    that there is no limit.
+
+    Args:
+        headers: The headers of the response, with case-insensitive names.
+    """
+    if not any(name in headers for name in _REMAINING_HEADERS):  # As in most responses.
+        return None
+    if any(headers.get(f"{prefix}-Limit", "").strip() == "0" for prefix in _PREFIXES):
+        return None
+    now = http_date(headers.get("Date")) or datetime.now(UTC)
+    return _rate_limit_wait(headers, 200, now)
 
 
 def _rate_limit_wait(headers: Mapping[str, str], status: int, now: datetime) -> float | None:

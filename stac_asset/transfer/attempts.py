@@ -239,7 +239,7 @@ class CandidateDownload:
                     await self._begin(response)
                     self._is_unsized = response.size is None
                     if self.connection is not None:
-                        self.connection.begin_response(self.upload)
+                        self.connection.begin_response(self.upload, response.wait)
                     await self.context.reporter.opened(self.candidate, response.size)
                     meter: SpeedMeter | None = None
                     if self._connections() > 1 and can_split(response, self.upload):

@@ -233,10 +233,21 @@ class _Host:
         with self._lock:
             if is_limit and sent == self.generation:
                 self._lower()
-            wait, now = error.retry_after or 0.0, time.monotonic()
+        if error.retry_after:
+            self.rest(error.retry_after, error.message)
+
+    def rest(self, wait: float, reason: str) -> None:
+        """Send no request until the end of a wait that the host requests.
+
+        Args:
+            wait: The wait, in seconds.
+            reason: The reason, for the log.
+        """
+        now = time.monotonic()
+        with self._lock:
             if wait > _LOGGED_WAIT and now + wait > self.until + _LOGGED_WAIT:
-                self._log_wait(error, wait)
-            self.until = max(self.until, now + wait) if wait else self.until
+                self._log_wait(reason, wait)
+            self.until = max(self.until, now + wait)
 
     def _lower(self) -> None:
         before = self.limit.current
@@ -254,13 +265,13 @@ class _Host:
                 before,
             )
 
-    def _log_wait(self, error: TransferError, wait: float) -> None:
+    def _log_wait(self, reason: str, wait: float) -> None:
         if wait <= self._maximum_wait:
             logger.warning(
                 "Host '%s' asks for a wait of %.0f seconds: no request is sent until then (%s)",
                 self.name,
                 wait,
-                error.message,
+                reason,
             )
 
     def _change(self, limit: ConnectionLimit) -> None:
@@ -347,15 +358,19 @@ class HostConnection:
         self._pending = True
         host.count(1, 0)
 
-    def begin_response(self, download: object) -> None:
+    def begin_response(self, download: object, wait: float | None = None) -> None:
         """Note that the host sends the file or a range.
 
         Args:
             download: Identifies the download.
+            wait: Seconds without a further request that the host asks for. Waits above
+                `Config.host_wait_max` are ignored, because the host may serve further requests.
         """
         if self._pending:
             self._pending, self._answering = False, True
             self._host.succeeded(download)
+            if wait and wait <= self._config.host_wait_max:
+                self._host.rest(wait, "no request is left in the limit that the host reports")
 
     def end_request(self) -> None:
         """Note that the last request and its response have ended."""

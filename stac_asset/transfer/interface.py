@@ -70,6 +70,9 @@ class Response:
     encoding: str | None = None
     """The compression that the source declares for the bytes, such as `gzip`, if any."""
 
+    wait: float | None = None
+    """Seconds without a further request that the source asks for, if any."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stat:

@@ -191,7 +191,7 @@ class ParallelFetch:
                     if response.end is None:
                         response.end = target.end
                     if connection is not None:
-                        connection.begin_response(self._upload)
+                        connection.begin_response(self._upload, response.wait)
                     await self._read(target, response, timer)
         except ResponseError as error:
             if error.status in (412, 416):

@@ -20,12 +20,14 @@ class ForwardProxy:
         ports: Loopback ports by the port in the request. Other ports are used unchanged.
         authorization: The required value of `Proxy-Authorization`, if any.
         status: Status that the proxy sends instead of forwarding requests, if any.
+        reason: The reason phrase of refusals.
         heads: The heads of the requests to the proxy. Bytes in tunnels are not recorded.
     """
 
     ports: dict[int, int] = field(default_factory=dict)
     authorization: str | None = None
     status: int | None = None
+    reason: str = "Refused"
     heads: list[str] = field(default_factory=list)
     port: int = 0
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
@@ -56,7 +58,7 @@ class ForwardProxy:
         )
         status = self.status or (200 if allowed else 407)
         if status != 200:
-            writer.write(f"HTTP/1.1 {status} Refused\r\nContent-Length: 0\r\n\r\n".encode())
+            writer.write(f"HTTP/1.1 {status} {self.reason}\r\nContent-Length: 0\r\n\r\n".encode())
             await writer.drain()
             return True
         url = URL(f"//{target}" if method == "CONNECT" else target)

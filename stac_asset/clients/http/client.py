@@ -26,6 +26,7 @@ from stac_asset.clients.http.session import (
     timeout_of,
 )
 from stac_asset.clients.range_client import RangeClient
+from stac_asset.clients.requested_wait import wait_after_success
 from stac_asset.config import Config
 from stac_asset.error_mapping import mapped_errors
 from stac_asset.errors import ResponseError, TransferError
@@ -178,7 +179,10 @@ class HttpClient(RangeClient):
                 same_version = request.validator if response.status == 206 else None
                 version = headers.validator(response, same_version)
                 encoding = response.headers.get(hdrs.CONTENT_ENCODING)
-                yield Response(chunks, offset, size, version, ranges, end, response.url, encoding)
+                wait = wait_after_success(response.headers)
+                yield Response(
+                    chunks, offset, size, version, ranges, end, response.url, encoding, wait
+                )
             finally:
                 response.close()
 

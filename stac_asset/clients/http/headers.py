@@ -122,6 +122,8 @@ def reason_of(response: ClientResponse) -> str:
     reason = response.reason or ""
     if reason in _PHRASES:
         return reason
+    if response.status == 407:  # The proxy may repeat its password, which is not in the request.
+        return HTTPStatus.PROXY_AUTHENTICATION_REQUIRED.phrase
     sent = response.request_info
     secrets = secrets_in_headers(sent.headers) | {*sent.url.query.values()}
     return redact_values(redact_text(reason), secrets)

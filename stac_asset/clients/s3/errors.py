@@ -42,7 +42,8 @@ _BUSY = re.compile(r".*(SlowDown|Throttl|TooManyRequests|LimitExceeded|Bandwidth
 _CREDENTIAL_CODES = frozenset(
     {
         *_EXPIRED,
-        *("AuthFailure", "IncompleteSignature", "InvalidAccessKeyId", "InvalidClientTokenId"),
+        *("AuthFailure", "AuthorizationHeaderMalformed", "IncompleteSignature"),
+        *("InvalidAccessKeyId", "InvalidClientTokenId"),
         *("InvalidSecurity", "InvalidToken", "InvalidTokenId", "MissingAuthenticationToken"),
         *("NotSignedUp", "RequestExpired", "RequestTimeTooSkewed", "SignatureDoesNotMatch"),
         "UnrecognizedClientException",

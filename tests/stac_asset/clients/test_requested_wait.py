@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from stac_asset.clients.requested_wait import requested_wait
+from stac_asset.clients.requested_wait import requested_wait, wait_after_success
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 EPOCH = int(NOW.timestamp())
@@ -48,6 +48,24 @@ def date(seconds: int) -> str:
 )
 def test_wait_after_429(headers: dict[str, str], wait: float | None) -> None:
     assert requested_wait(CIMultiDict(headers, Date=date(0)), 429) == wait
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({"RateLimit-Remaining": "0", "RateLimit-Reset": "50"}, 50),
+        ({"RateLimit": '"default";r=0;t=50'}, 50),
+        ({"RateLimit-Remaining": "1", "RateLimit-Reset": "50"}, None),
+        ({"RateLimit-Reset": "50"}, None),
+        ({"X-RateLimit-Limit": "0", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "9"}, None),
+        ({"X-RateLimit-Remaining": "0"}, None),
+        ({"Retry-After": "50"}, None),
+    ],
+)
+def test_successful_responses_need_a_used_up_rate_limit(
+    headers: dict[str, str], wait: float | None
+) -> None:
+    assert wait_after_success(CIMultiDict(headers)) == wait
 
 
 @pytest.mark.parametrize(("remaining", "wait"), [("0", 50), ("1", None), (None, None)])

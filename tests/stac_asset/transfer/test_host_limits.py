@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pystac
 import pytest
+from aiohttp import web
 
 from stac_asset import Config, DownloadError, download_file, download_item
 from stac_asset.clients import Clients
@@ -135,6 +136,26 @@ async def test_no_download_requests_a_host_during_the_wait_that_the_host_asks_fo
     async with limited_host(Host(status, headers)) as host:
         await download_item(item_on(host, 5), tmp_path, config=config)
     assert (early, host.refused, len(host.paths)) == (0, 1, 6)
+
+
+async def test_no_request_is_sent_after_last_request_that_host_allows(tmp_path: Path) -> None:
+    class Host(LimitedHost):
+        left = 3
+
+        async def answer(self, request):  # type: ignore[no-untyped-def]
+            if not self.left:
+                return web.Response(status=429)
+            self.left -= 1
+            if not self.left:
+                asyncio.get_running_loop().call_later(0.8, setattr, self, "left", 3)
+            reset = {"RateLimit-Remaining": str(self.left), "RateLimit-Reset": "1"}
+            return web.Response(body=DATA, headers=reset)
+
+    config = Config(max_connections_per_host=1, http_max_attempts=1)
+    async with limited_host(Host()) as host:
+        result = await download_item(item_on(host, 7), tmp_path, config=config)
+    assert len(result.assets) == 7
+    assert files_in(tmp_path) == [DATA] * 7
 
 
 async def test_assets_fail_without_requests_if_host_asks_for_very_long_wait(

@@ -97,6 +97,16 @@ async def test_unusable_proxy_is_an_error_that_names_the_variable(
     assert len(proxy.heads) <= 1
 
 
+async def test_proxy_that_repeats_its_password_is_not_quoted(
+    proxy: ForwardProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy.status, proxy.reason = 407, "No user us3r with s3cr3t"
+    monkeypatch.setenv("HTTP_PROXY", proxy.with_login("us3r", "s3cr3t"))
+    with pytest.raises(StacAssetError, match="407 Proxy Authentication Required") as raised:
+        await READS["http"](f"http://{HOST}")
+    assert "s3cr3t" not in str(raised.value)
+
+
 async def test_request_for_role_credentials_uses_proxy(
     server: TlsServer, proxy: ForwardProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,7 @@ REFUSALS = [
     (403, "SignatureDoesNotMatch"),
     (403, ""),
     (401, "NotSignedUp"),
+    (400, "AuthorizationHeaderMalformed"),
     (400, "ExpiredToken"),
     (400, "InvalidToken"),
     (400, "TokenRefreshRequired"),
