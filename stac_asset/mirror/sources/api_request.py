@@ -28,6 +28,14 @@ _KEEP_METHOD = (307, 308)
 
 Source: https://www.rfc-editor.org/rfc/rfc9110#section-15.4"""
 
+_CONNECTION_HEADERS = frozenset(
+    {"host", "content-length", "content-encoding", "transfer-encoding", "connection", "expect"}
+)
+"""Headers that a link to a next page cannot define, because they belong to the connection."""
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""Valid name of a header. Source: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2"""
+
 _LIMIT = re.compile(r"(?<![^&?])limit=(\d+)(?=&|$)")
 _PAGE = re.compile(r"(?<![^&?])page=(\d+)(?=&|$)")
 
@@ -205,10 +213,8 @@ def following(
             "address."
         )
     method = method_of(link)
-    given, body = link.get("headers"), link.get("body")
-    headers: Mapping[str, str] = {}
-    if isinstance(given, Mapping):
-        headers = {str(name): str(value) for name, value in given.items()}
+    body = link.get("body")
+    headers: Mapping[str, str] = _headers_of(link, shown)
     is_merged = link.get("merge") is True
     if is_merged:
         headers = {**request.headers, **headers}
@@ -232,6 +238,27 @@ def following(
     elif is_merged:
         body = {**(request.body or {}), **body}
     return ApiRequest(target, method, body, headers)
+
+
+def _headers_of(link: Mapping[str, Any], shown: str) -> dict[str, str]:
+    """Return the headers that a link requires, without headers of the connection.
+
+    Raises:
+        SourceError: A header cannot be sent. The message does not quote the value.
+    """
+    given = link.get("headers")
+    headers: dict[str, str] = {}
+    for name, value in given.items() if isinstance(given, Mapping) else ():
+        text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+        if value is None or str(name).lower() in _CONNECTION_HEADERS:
+            continue
+        if not (_HEADER_NAME.fullmatch(str(name)) and text.isascii() and text.isprintable()):
+            raise SourceError(
+                f"Page '{shown}' has a link to the next page with the header {str(name)[:50]!r}, "
+                "which cannot be sent. Report the link to the operator of the API."
+            )
+        headers[str(name)] = text.strip()
+    return headers
 
 
 def origin_of(url: URL) -> Origin:

@@ -13,7 +13,8 @@ pystac-client formats the parameters of a search. The loop over the pages is in 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -51,6 +52,9 @@ _COLLECTION_ATTEMPTS = 3
 
 _URL_TOO_LONG = frozenset({414, 431})
 """Statuses of a request with a URL that is too long for the server."""
+
+_METHOD_REFUSED = frozenset({405, 501})
+"""Statuses of a search by a method that the API declares and does not have."""
 
 
 class StacApi:
@@ -286,15 +290,10 @@ class StacApi:
             try:
                 used, response = await self._reader.page(current, is_first)
             except SourceError as error:
-                if not (is_first and _is_url_too_long(error, request)):
+                other = self._other_method(error, request, fields) if is_first else None
+                if other is None:
                     raise
-                if "POST" not in self._endpoint.hrefs:
-                    raise SourceError(
-                        f"{error}. The API has no search by POST. Use a shorter `search.filter`, "
-                        "or a simpler `search.intersects`."
-                    ) from None
-                post = post_request(self._endpoint, fields, self._io)
-                used, response = await self._reader.page(post, is_first)
+                used, response = await self._reader.page(other, is_first)
             if used is not current and not is_first:
                 paging.expect_repeated(current, used)
             features = paging.add(response.document)
@@ -306,6 +305,28 @@ class StacApi:
                 features = paging.add(response.document)
             yield features
             current = paging.next_request(response.document, used, response.href)
+
+    def _other_method(
+        self, error: SourceError, request: ApiRequest, fields: Mapping[str, Any]
+    ) -> ApiRequest | None:
+        """Return the first request of a search by the other method, if the method was refused.
+
+        Raises:
+            SourceError: The URL is too long, and the API has no search by POST.
+        """
+        hrefs = self._endpoint.hrefs
+        if _has_status(error, _URL_TOO_LONG) and request.method == "GET":
+            if "POST" in hrefs:
+                return post_request(self._endpoint, fields, self._io)
+            raise SourceError(
+                f"{error}. The API has no search by POST. Use a shorter `search.filter`, or a "
+                "simpler `search.intersects`."
+            ) from None
+        if _has_status(error, _METHOD_REFUSED) and request.method == "POST" and "GET" in hrefs:
+            self._endpoint = replace(self._endpoint, hrefs={"GET": hrefs["GET"]})
+            requests = search_requests(self._endpoint, fields, self._io)
+            return requests[0] if len(requests) == 1 else None
+        return None
 
     def _collections_href(self) -> str:
         """Return the href of the list of collections, without a slash at the end."""
@@ -328,7 +349,6 @@ def is_stac_api(landing: Mapping[str, Any]) -> bool:
     return "search" in rels and ("conformsTo" in landing or not rels & {"item", "child"})
 
 
-def _is_url_too_long(error: SourceError, request: ApiRequest) -> bool:
+def _has_status(error: SourceError, statuses: Collection[int]) -> bool:
     cause = error.__cause__
-    is_refused = isinstance(cause, ResponseError) and cause.status in _URL_TOO_LONG
-    return request.method == "GET" and is_refused
+    return isinstance(cause, ResponseError) and cause.status in statuses

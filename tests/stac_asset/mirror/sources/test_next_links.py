@@ -73,6 +73,12 @@ def test_next_page_is_resolved_against_its_page(href: str, expected: str) -> Non
         ({"method": "POST", "body": "text"}, "POST", {"ids": ["a"], "limit": 2}, {}),
         ({"headers": {"X-Page": 2}}, "GET", None, {"X-Page": "2"}),
         ({"method": None, "headers": []}, "GET", None, {}),
+        (
+            {"headers": {"Host": "x", "Content-Length": 1, "X": None, "Y": ["a"]}},
+            "GET",
+            None,
+            {"Y": "a"},
+        ),
     ],
 )
 def test_next_link_defines_method_body_and_headers(
@@ -89,6 +95,8 @@ def test_next_link_defines_method_body_and_headers(
         ({"href": "https://api.example:8443/page"}, "another origin"),
         ({"href": "s3://bucket/page"}, "another origin|invalid link"),
         ({"href": " "}, "invalid link to the next page: href is empty"),
+        ({"href": "/page", "headers": {"X-Key": "secret\r\nX: y"}}, "header 'X-Key', which cannot"),
+        ({"href": "/page", "headers": {"X-ü": "secret"}}, "header 'X-ü', which cannot"),
         ({"href": "/page", "method": "DELETE"}, "unknown method 'DELETE'"),
     ],
 )
@@ -96,6 +104,7 @@ def test_invalid_next_link_raises_source_error(link: dict[str, Any], message: st
     with pytest.raises(SourceError, match=message) as error_info:
         next_of(link)
     assert "\n" not in str(error_info.value)
+    assert "secret" not in str(error_info.value)
 
 
 @pytest.mark.parametrize(

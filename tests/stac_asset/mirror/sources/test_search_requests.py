@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from stac_asset.errors import ConfigError, SourceError
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.testing import Origin
-from tests.support.mirror_runs import CONFORMS, build_item, run_mirror, serve_items
+from tests.support.mirror_runs import CONFIG, CONFORMS, build_item, run_mirror, serve_items
 from tests.support.search_api import (
     CQL2,
     Reply,
@@ -231,3 +232,14 @@ async def test_api_without_valid_link_to_the_search_is_refused() -> None:
         pytest.raises(SourceError, match="no link 'search' of the root has a valid href"),
     ):
         await search_source(api.url)
+
+
+@pytest.mark.parametrize("status", [405, 501])
+async def test_search_by_post_that_is_refused_is_sent_by_get(status: int) -> None:
+    def refuse(request: SearchRequest) -> Reply | None:
+        return json_reply({}, status) if request.method == "POST" else None
+
+    config = replace(CONFIG, http_max_attempts=1)
+    with search_api([found_item("a"), found_item("b")], methods=BOTH, hook=refuse) as api:
+        result = await search_source(api.url, Criteria(ids=("a",)), config)
+    assert (result.ids, result.source.is_complete) == (["a"], True)
