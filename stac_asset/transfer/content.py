@@ -61,6 +61,19 @@ _JSON_ERROR_KEYS = frozenset(_JSON_ERROR_KEY_NAMES.split())
 _JSON_ERROR_PAIRS = ({"code", "description"}, {"status", "title"})
 """Pairs of keys of error messages: OGC API (Features, 7.5.1) and RFC 9457."""
 
+_MAX_TEXT = 1024
+"""Maximum size in bytes of an error message in plain text."""
+
+_TEXT = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]+")
+_TEXT_ERROR = re.compile(
+    r"\b(denied|forbidden|unauthori[sz]ed|not (found|allowed|authori[sz]ed|permitted|available)"
+    r"|no such|(does not|doesn't) exist|error|exception|fail(ed|ure)|invalid|expired|unavailable"
+    r"|bad (gateway|request)|too many|rate limit|quota|exceeded|timed? ?out|log ?in|sign ?in"
+    r"|required)\b|^\W*(null|none|undefined|[45]\d\d)\W*$",
+    re.I,
+)
+"""Words of error messages in plain text, and values in place of a file."""
+
 _FIRST_KEY = re.compile(r"\{\s*\"([^\"]{1,40})\"")
 _POINTER = "version https://git-lfs.github.com/spec/"
 
@@ -74,6 +87,7 @@ class Kind(StrEnum):
     XML = "an XML document"
     JSON_ERROR = "a JSON error message"
     JSON = "a JSON document"
+    TEXT_ERROR = "an error message in plain text"
     POINTER = "a Git LFS pointer"
 
 
@@ -94,7 +108,8 @@ def is_suspicious(head: bytes) -> bool:
     Args:
         head: The first bytes of a file.
     """
-    return _SUSPICIOUS.match(head) is not None
+    is_short = len(head) <= _MAX_TEXT
+    return _SUSPICIOUS.match(head) is not None or (is_short and _is_text_error(head))
 
 
 def content_of(head: bytes) -> Content | None:
@@ -122,7 +137,7 @@ def content_of(head: bytes) -> Content | None:
     if _JSON_START.match(text, start):
         kind = _json_kind(text[start:], is_cut)
         return Content(kind) if kind is not None else None
-    return None
+    return Content(Kind.TEXT_ERROR) if _is_text_error(head) else None
 
 
 def is_packed(head: bytes) -> bool:
@@ -132,6 +147,13 @@ def is_packed(head: bytes) -> bool:
         head: The first bytes of the file.
     """
     return head.startswith(_GZIP)
+
+
+def _is_text_error(head: bytes) -> bool:
+    """Return whether a file is a short text with the words of an error message."""
+    if len(head) > _MAX_TEXT or not _TEXT.fullmatch(head):
+        return False
+    return _TEXT_ERROR.search(head.decode("utf-8", errors="replace")) is not None
 
 
 def _unpacked(head: bytes) -> bytes:

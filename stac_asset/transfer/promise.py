@@ -25,8 +25,8 @@ _BINARY = frozenset(Kind)
 _CONTRADICTIONS: dict[str, frozenset[Kind]] = {
     "html": frozenset(),
     "text": frozenset(),
-    "xml": _PAGES | {Kind.JSON_ERROR},
-    "json": _PAGES | {Kind.XML_ERROR, Kind.XML},
+    "xml": _PAGES | {Kind.JSON_ERROR, Kind.TEXT_ERROR},
+    "json": _PAGES | {Kind.XML_ERROR, Kind.XML, Kind.TEXT_ERROR},
     "csv": _ERRORS,
     "data": _ERRORS,
     "folder": _ERRORS,
@@ -51,7 +51,7 @@ _EXTENSIONS = {
         "zip 7z rar tar bz2 tbz tbz2 xz txz zst lz4 z kmz parquet geoparquet pq arrow feather avro "
         "orc gpkg sqlite db mbtiles pmtiles fgb shp shx dbf las laz e57 npy npz mat pkl pdf mp4 "
         "mov avi webm mp3 wav doc docx xls xlsx ppt pptx hgt dt0 dt1 dt2 n1 e1 e2 ctb safetensors "
-        "pt onnx whl pbf mvt",
+        "pt onnx whl pbf mvt kea ovr glb b3dm pnts",
     }.items()
     for extension in extensions.split()
 }
@@ -64,8 +64,11 @@ _DATA_ROLES = frozenset(_DATA_ROLE_NAMES.split())
 _TEXT_FORMATS = frozenset({"html", "xml", "json", "text"})
 """Formats of names that weaken a binary media type, such as a VRT with the type of a TIFF."""
 
-_STORE = re.compile(r"\.(zarr|n5|gdb)/.", re.I)
-"""Paths of files in a directory, such as the chunks of a Zarr store, which have no extension."""
+_DATA_PATH = re.compile(r"\.(zarr|n5|gdb)/.|/\$value/?$", re.I)
+"""Paths of data without an extension: the chunks of a Zarr store, and the streams of OData."""
+
+_ACTIONS = frozenset({"content", "download", "raw", "$value"})
+"""Last segments of URLs after the name of the file, such as `B04.tif/content` at Zenodo."""
 
 _TEXT_TYPES = ("text/markdown", "text/x-", "application/yaml", "application/x-yaml", "text/yaml")
 _TEXT_ROLES = frozenset({"metadata", "iso-19115", "documentation", "license", "html", "about"})
@@ -127,7 +130,7 @@ def promised_format(transfer: Transfer, url: URL) -> str:
     known = _promised_by_name(url)
     if known is not None:
         return known
-    if _STORE.search(url.path):
+    if _DATA_PATH.search(url.path):
         return "data"
     if _TEXT_ROLES.intersection(transfer.roles):
         return "text"
@@ -177,7 +180,8 @@ def _promised_by_name(url: URL) -> str | None:
 
 
 def _name(url: URL) -> str:
-    return url.path.rstrip("/").rpartition("/")[2]
+    folder, _, name = url.path.rstrip("/").rpartition("/")
+    return folder.rpartition("/")[2] if name.lower() in _ACTIONS else name
 
 
 def _names(url: URL) -> Iterator[str]:

@@ -87,6 +87,19 @@ OTHERS = [
 ]
 
 
+TEXT_ERRORS = [
+    b"Access denied",
+    b"404 Not Found\n",
+    b'"Forbidden"',
+    b"null",
+    b" 503 ",
+    b"Error {\n    code = 404;\n};\n",
+    "Token expired: veuillez vous reconnecter à nouveau".encode("latin-1"),
+    b"upstream request timeout",
+    b"--x\r\nPlease log in\r\n",
+]
+
+
 @pytest.mark.parametrize(
     ("head", "kind"),
     [
@@ -99,7 +112,11 @@ OTHERS = [
         (b'{"type": "FeatureCollection", "features": []}', Kind.JSON),
         (b'{"type": "' + b"x" * HEAD_SIZE, Kind.JSON),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", Kind.POINTER),
+        *((head, Kind.TEXT_ERROR) for head in TEXT_ERRORS),
         *((head, None) for head in OTHERS),
+        (b"pixels of a small raster", None),
+        (b"Access denied" + b" " * 2000, None),
+        (b"denied\0", None),
     ],
 )
 def test_kind_of_content_is_recognized(head: bytes, kind: Kind | None) -> None:

@@ -17,11 +17,14 @@ XML_ERROR = b"<Error><Code>AccessDenied</Code></Error>"
 JSON = b'{"type": "Feature"}'
 JSON_ERROR = b'{"error": "denied"}'
 LISTING = b"<html><title>Index of /a/</title></html>"
+TEXT_ERROR = b"Access denied"
 POINTER = b"version https://git-lfs.github.com/spec/v1\n"
 
-BINARY = {PAGE, XML, XML_ERROR, JSON, JSON_ERROR, LISTING, POINTER}
+BINARY = {PAGE, XML, XML_ERROR, JSON, JSON_ERROR, LISTING, POINTER, TEXT_ERROR}
 DATA = {PAGE, XML_ERROR, JSON_ERROR, LISTING, POINTER}
 NOTHING = {LISTING, POINTER}
+XML_CONTRADICTIONS = {PAGE, JSON_ERROR, TEXT_ERROR, LISTING, POINTER}
+JSON_CONTRADICTIONS = {PAGE, XML, XML_ERROR, TEXT_ERROR, LISTING, POINTER}
 
 
 def contradicts(head: bytes, href: str, media_type: str | None, *roles: str) -> bool:
@@ -50,6 +53,8 @@ def contradicts(head: bytes, href: str, media_type: str | None, *roles: str) -> 
         "a.jpg",
         "a.h5?token=1",
         "get?file=a.tif",
+        "a.tif/content",
+        "a.tif/download",
         "get?format=image/tiff",
     ],
 )
@@ -77,12 +82,12 @@ def test_binary_media_type_excludes_texts(media_type: str) -> None:
         ("a.tif", "text/html", (), set()),
         ("a.txt", None, ("data",), set()),
         ("a", None, ("metadata", "data"), set()),
-        ("a.xml", None, (), {PAGE, JSON_ERROR, LISTING, POINTER}),
-        ("a", "application/gml+xml", (), {PAGE, JSON_ERROR, LISTING, POINTER}),
-        ("a.kml", None, (), {PAGE, JSON_ERROR, LISTING, POINTER}),
-        ("a.json", None, (), {PAGE, LISTING, POINTER, XML, XML_ERROR}),
-        ("a.geojson", "text/plain", (), {PAGE, LISTING, POINTER, XML, XML_ERROR}),
-        ("a.tif", "application/geo+json", (), {PAGE, LISTING, POINTER, XML, XML_ERROR}),
+        ("a.xml", None, (), XML_CONTRADICTIONS),
+        ("a", "application/gml+xml", (), XML_CONTRADICTIONS),
+        ("a.kml", None, (), XML_CONTRADICTIONS),
+        ("a.json", None, (), JSON_CONTRADICTIONS),
+        ("a.geojson", "text/plain", (), JSON_CONTRADICTIONS),
+        ("a.tif", "application/geo+json", (), JSON_CONTRADICTIONS),
         ("a.csv", None, (), DATA),
         ("a.dat", None, (), DATA),
         ("a", None, ("data",), DATA),
@@ -93,6 +98,7 @@ def test_binary_media_type_excludes_texts(media_type: str) -> None:
         ("a/", None, (), DATA),
         ("store.zarr/0.0.1", None, (), DATA),
         ("store.zarr/.zattrs", None, (), DATA),
+        ("Products(7)/$value", None, (), DATA),
         ("a", None, (), NOTHING),
         ("a.unknown", None, ("thumbnail",), NOTHING),
         ("download.php?id=7", None, (), NOTHING),
