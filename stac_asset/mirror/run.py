@@ -51,7 +51,6 @@ from stac_asset.mirror.state.index import (
     write_searched,
 )
 from stac_asset.mirror.state.layout import PARQUET
-from stac_asset.mirror.state.started import recorded_files
 from stac_asset.notices import notice
 from stac_asset.plan.selection import Selection
 from stac_asset.redact import unsigned_href
@@ -377,6 +376,7 @@ class Mirror:
             self._state.rows |= marked
             self._changed = True
         elif on_removed == "delete" and removed:
+            self._started.start_removal(removed)
             for row in removed:
                 del self._state.rows[row.key]
             self._changed = True
@@ -384,8 +384,8 @@ class Mirror:
         if on_removed == "delete" and removed:
             # The catalog was written first, so that no link leads to a missing item.
             for row in removed:
-                files = recorded_files(row, self._state.started.pop(row.key, None))
-                await in_thread(removal.delete, row, files, self.directory)
+                await in_thread(removal.delete, row, self._started.files(row.key), self.directory)
+                self._started.complete(row.key)
             await in_thread(self._started.write)
         await self._write_parquet()
         if self._source.is_complete and not self._limits.left:

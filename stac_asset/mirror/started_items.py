@@ -18,6 +18,7 @@ from stac_asset.mirror.planning import is_same_download
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.index import MirrorState
 from stac_asset.mirror.state.layout import document_path
+from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.state.started import StartedItem, recorded_files, write_started
 
 
@@ -78,6 +79,23 @@ class StartedItems:
             if wanted.key not in self._state.rows:
                 self._new.add(wanted.key)
 
+    def start_removal(self, rows: Iterable[IndexRow]) -> None:
+        """Add items that left the source, whose files this run removes.
+
+        A later run then removes what is left if this run is killed.
+
+        Args:
+            rows: Rows of the items.
+        """
+        for row in rows:
+            self._state.started[row.key] = StartedItem(
+                row.version,
+                time.time(),
+                self._search,
+                self._source,
+                files=recorded_files(row, self._state.started.get(row.key)),
+            )
+
     def files(self, key: Key) -> frozenset[str]:
         """Return the names of all files in an item's folder that the mirror wrote for the item.
 
@@ -131,8 +149,11 @@ class StartedItems:
 
         Args:
             key: Key of the item.
-            keep_parts: Whether to keep the part files of files that the row names.
+            keep_parts: Whether to keep the part files of the document, and of files that the row
+                names.
         """
         named = recorded_files(self._state.rows.get(key), None)
         names = self.files(key) - named
-        remove_files(self._directory, document_path(key), names, () if keep_parts else named)
+        document = document_path(key)
+        others = () if keep_parts else (*named, document.rpartition("/")[2])
+        remove_files(self._directory, document, names, others)

@@ -226,8 +226,6 @@ def _item(document: Any) -> pystac.Item:
         raise ValueError("`id` is missing")
     if type(document["id"]) not in (str, int):
         raise ValueError("`id` is not a text")
-    if isinstance(document.get("collection"), dict | list):
-        raise ValueError("`collection` is not a text")
     for name in ("properties", "assets"):
         if not isinstance(document.get(name), dict):
             raise ValueError(f"`{name}` is not a JSON object")

@@ -45,7 +45,7 @@ def remove_files(
 
 
 def remove_document(directory: Path, document: str) -> None:
-    """Remove the document of an item.
+    """Remove the document of an item, and the part file of a run that was killed.
 
     Args:
         directory: The absolute path of the mirror.
@@ -57,7 +57,9 @@ def remove_document(directory: Path, document: str) -> None:
     """
     with map_os_errors(str(directory / document)), suppress(FileNotFoundError):
         folder = ContainedDirectory(directory).open_folder(document)
-        _unlink(document.rpartition("/")[2], folder)
+        name = document.rpartition("/")[2]
+        for file in (*_incomplete_files(name), name):
+            _unlink(file, folder)
 
 
 def remove_empty_folders(directory: Path, keys: Iterable[Key]) -> None:
