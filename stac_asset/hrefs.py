@@ -142,7 +142,7 @@ def translated_href(href: str) -> str:
     Raises:
         HrefError: The path names a file inside an archive, or is a path without a URL.
     """
-    match = _GDAL_PATH.match(href)
+    match = _GDAL_PATH.match(href) if href.startswith("/vsi") else None
     if match is None:
         return href
     system, rest = match[1], href[match.end() :]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Protocol
 
 _SHA2_256 = 0x12
@@ -92,7 +92,7 @@ class Multihash:
         length, digest = _read_varint(rest)
         if code not in _ALGORITHMS or length != len(digest) or length < _MIN_DIGEST_BYTES:
             return None
-        full = _ALGORITHMS[code]().digest_size
+        full = _digest_size(code)
         if length > full or (length < full and len(data) in _PLAIN_DIGEST_BYTES):
             return None
         return Multihash(code, digest)
@@ -115,6 +115,11 @@ def new_hash(expected: Multihash | None = None) -> tuple[int, Hash]:
     return code, _ALGORITHMS[code]()
 
 
+@cache
+def _digest_size(code: int) -> int:
+    return _ALGORITHMS[code]().digest_size
+
+
 def _varint(value: int) -> bytes:
     out = bytearray()
     while value > 0x7F:
@@ -125,6 +130,8 @@ def _varint(value: int) -> bytes:
 
 
 def _read_varint(data: bytes) -> tuple[int, bytes]:
+    if data and data[0] < 0x80:  # Most codes and lengths have one byte.
+        return data[0], data[1:]
     value = 0
     for index, byte in enumerate(data[:9]):
         value |= (byte & 0x7F) << (7 * index)

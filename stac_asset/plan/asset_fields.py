@@ -23,8 +23,10 @@ def hrefs_of(
     The other alternates follow the asset's own href only if no built-in client can open that href.
     """
     fields = asset.extra_fields
-    given = fields.get("alternate")
-    alternates = given if isinstance(given, Mapping) else {}
+    alternates = fields.get("alternate")
+    if not alternates or not isinstance(alternates, Mapping):
+        yield asset.href, storage_of(fields, fields, common)
+        return
     others = (
         [] if is_openable(asset.href) else [name for name in alternates if name not in preferred]
     )

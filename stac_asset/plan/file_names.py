@@ -33,6 +33,11 @@ _MAX_SUFFIX = 32
 """Maximum length, in bytes, of a suffix that a shortened name keeps."""
 
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_PLAIN = re.compile(
+    r"(?:(?:https?|s3)://[^/?#%\\\s]*/)?(?:[^?#%\\:\s]*/)?([A-Za-z0-9_-][A-Za-z0-9._-]{0,199})"
+)
+"""An href that ends with a safe name."""
+
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 
 
@@ -65,12 +70,28 @@ def asset_file_name(key: str, href: str, strategy: FileNameStrategy) -> str:
     Raises:
         HrefError: The href is a `file:` URL without a valid local path.
     """
+    plain = plain_name(href)
+    if plain is not None and strategy is FileNameStrategy.FILE_NAME:
+        return plain
     if href[: len("data:")].lower() == "data:":
         return safe_name(_name_of_data(key, href))
-    name = _path(href).rpartition("/")[2]
+    name = plain or _path(href).rpartition("/")[2]
     if strategy is FileNameStrategy.KEY:
         return safe_name(f"{key}{PurePosixPath(name).suffix}" or "asset")
     return safe_name(name or key or "asset")
+
+
+def plain_name(href: object) -> str | None:
+    """Return the last segment of a usual href, which is a safe name. This function is fast.
+
+    Args:
+        href: The value in the document, absolute or relative.
+
+    Returns:
+        The name, or None if `asset_file_name` must determine the name.
+    """
+    match = _PLAIN.fullmatch(href) if isinstance(href, str) else None
+    return match[1] if match is not None else None
 
 
 def _name_of_data(key: str, href: str) -> str:

@@ -30,11 +30,12 @@ from stac_asset.hrefs import absolute_href, is_local, is_missing
 from stac_asset.notices import notice
 from stac_asset.plan.asset_fields import checksum_of, common_fields, hrefs_of, roles_of, size_of
 from stac_asset.plan.facts import FileSystemFacts
-from stac_asset.plan.file_names import FolderTemplate, asset_file_name, safe_name
+from stac_asset.plan.file_names import FolderTemplate, asset_file_name, plain_name, safe_name
 from stac_asset.plan.reservations import Conflict, Reservations, Use, folded
 from stac_asset.plan.selection import Selection
 from stac_asset.plan.shared_files import assign_files, source_digest
 from stac_asset.redact import redact_href
+from stac_asset.strategy import FileNameStrategy
 from stac_asset.types import Candidate, Failed, Storage, Transfer
 
 Owner: TypeAlias = pystac.Item | pystac.Collection
@@ -143,11 +144,10 @@ class Planner:
         planned = {
             key: self.asset(key, asset, owner, folder) for key, asset in self.selected(owner)
         }
-        transfers = {
-            key: entry
-            for key, entry in self._in_order(owner, planned, folder)
-            if isinstance(entry, Transfer)
-        }
+        entries: Iterable[tuple[str, Transfer | Failed]] = planned.items()
+        if len(planned) < len(owner.assets):
+            entries = self._with_unselected(owner, planned, folder)
+        transfers = {key: entry for key, entry in entries if isinstance(entry, Transfer)}
         assigned = {
             transfer.key: transfer
             for transfer in assign_files(
@@ -170,8 +170,9 @@ class Planner:
             owner: The item or collection. It is not changed.
         """
         self.selection.add(owner.assets)
+        wants = self.selection.wants
         for key, asset in owner.assets.items():
-            if not self.selection.wants(key):
+            if not wants(key):
                 continue
             if is_missing(asset.href) and all(
                 is_missing(href) for href, _ in self._hrefs(asset, owner)
@@ -256,15 +257,16 @@ class Planner:
         """
         return self.selection.wants(key)
 
-    def _in_order(
+    def _with_unselected(
         self, owner: Owner, planned: Mapping[str, Transfer | Failed], folder: str
     ) -> Iterator[tuple[str, Transfer | Failed]]:
         """Yield the planned assets, and the assets that are not selected, in the item's order.
 
         File names depend on all assets. Otherwise, a run with another selection could take the file
-        of one asset for the file of another asset.
+        of one asset for the file of another asset. Assets that are not selected are left out if all
+        assets of the item have distinct names.
         """
-        if len(planned) == len(owner.assets):
+        if self._has_distinct_names(owner, planned, folder):
             yield from planned.items()
             return
         for key, asset in owner.assets.items():
@@ -274,6 +276,26 @@ class Planner:
                 candidates = self._unselected(key, asset, owner, folder)
                 if candidates:
                     yield key, Transfer("", key, candidates, self._root)
+
+    def _has_distinct_names(
+        self, owner: Owner, planned: Mapping[str, Transfer | Failed], folder: str
+    ) -> bool:
+        """Return whether all assets have distinct names, as far as a fast check shows."""
+        if self.config.file_name_strategy is FileNameStrategy.KEY or self.config.alternate_assets:
+            return False
+        prefix = os.path.join(self._root, folder, "")
+        names: set[str] = set()
+        for count, (key, asset) in enumerate(owner.assets.items(), 1):
+            name = plain_name(asset.href)
+            if name is None:
+                return False
+            names.add(name.lower())
+            if len(names) < count or self._reservations.is_document(prefix + name):
+                return False
+            entry = planned.get(key)
+            if isinstance(entry, Transfer) and len(entry.candidates) > 1:
+                return False
+        return True
 
     def _unselected(
         self, key: str, asset: pystac.Asset, owner: Owner, folder: str

@@ -61,6 +61,8 @@ class Reservations:
         """The folded paths of documents, and of the folders above them."""
         self._real_folders: dict[str, str] = {}
         """Results of `_real_folder`."""
+        self._folded_folders: dict[str, str] = {}
+        """The folded real path of each folder, with a final separator."""
 
     def conflict(self, path: str, source: int | None = None) -> Conflict | None:
         """Return the conflict that prevents the reservation of a path, if any.
@@ -77,12 +79,12 @@ class Reservations:
         use = self._folders.get(place)
         if use is not None:
             return Conflict(path, use, is_folder=True)
-        folder = os.path.dirname(place)
+        folder = place.rpartition(os.sep)[0]
         while len(folder) > self._root_length and folder not in self._folders:
             use = self._files.get(folder)
             if use is not None:
                 return Conflict(path, use)
-            folder = os.path.dirname(folder)
+            folder = folder.rpartition(os.sep)[0]
         return None
 
     def reserve(self, path: str, use: Use) -> None:
@@ -96,12 +98,12 @@ class Reservations:
         self._files.setdefault(place, use)
         if use.key is None:
             self._documents.add(place)
-        folder = os.path.dirname(place)
+        folder = place.rpartition(os.sep)[0]
         while len(folder) > self._root_length and folder not in self._folders:
             self._folders[folder] = use
             if use.key is None:
                 self._documents.add(folder)
-            folder = os.path.dirname(folder)
+            folder = folder.rpartition(os.sep)[0]
 
     def is_document(self, path: str) -> bool:
         """Return whether a document has a path, or is in a folder with this path.
@@ -109,7 +111,7 @@ class Reservations:
         Args:
             path: The absolute path.
         """
-        return self._place(path) in self._documents
+        return bool(self._documents) and self._place(path) in self._documents
 
     def use_of(self, path: str) -> Use | None:
         """Return the asset or document that a path is reserved for, if any.
@@ -122,8 +124,11 @@ class Reservations:
     def _place(self, path: str) -> str:
         """Return the folded path after symlinks of the folder are resolved."""
         parent, _, name = path.rpartition(os.sep)
-        real = self._real_folder(parent)
-        return folded(path if real == parent else os.path.join(real, name))
+        folder = self._folded_folders.get(parent)
+        if folder is None:
+            folder = folded(os.path.join(self._real_folder(parent), ""))
+            self._folded_folders[parent] = folder
+        return folder + folded(name)
 
     def _real_folder(self, folder: str) -> str:
         """Return a folder with the symlinks below the directory resolved.

@@ -33,7 +33,7 @@ def assign_files(
     Args:
         transfers: The transfers of all assets of an item or collection, by asset key.
         wants: Returns whether an asset is selected.
-        is_taken: Returns whether a document of the run uses a path.
+        is_taken: Returns whether a document of the run uses the path of a file.
         strategy: How files are named.
     """
     leaders = _without_shared(transfers, wants)
@@ -99,12 +99,11 @@ def _sources(transfer: Transfer) -> tuple[str, ...]:
 def _crowded(leaders: Iterable[Transfer], is_taken: Callable[[str], bool]) -> set[str]:
     """Return the folded paths that several assets, or an asset and a document, would share."""
     paths: list[str] = []
+    crowded: set[str] = set()
     for leader in leaders:
-        if len(leader.candidates) == 1:
-            paths.append(folded(leader.candidates[0].path))
-        else:
-            paths += {folded(candidate.path) for candidate in leader.candidates}
-    crowded = {path for path in paths if is_taken(path)}
+        files = {candidate.path: folded(candidate.path) for candidate in leader.candidates}
+        crowded.update(place for path, place in files.items() if is_taken(path))
+        paths += files.values() if len(files) == 1 else set(files.values())
     if len(set(paths)) < len(paths):
         crowded.update(path for path, count in Counter(paths).items() if count > 1)
     return crowded

@@ -31,9 +31,9 @@ def storage_of(
         owner: The properties of the item, or the fields of the collection.
     """
     schemes = owner.get("storage:schemes")
-    for refs in (fields.get("storage:refs"), asset.get("storage:refs")):
-        if isinstance(schemes, Mapping) and isinstance(refs, list):
-            for ref in refs:
+    if schemes and isinstance(schemes, Mapping):
+        for refs in (fields.get("storage:refs"), asset.get("storage:refs")):
+            for ref in refs if isinstance(refs, list) else ():
                 scheme = schemes.get(ref) if isinstance(ref, str) else None
                 # There may be several refs. A scheme of Azure does not apply to an s3 href.
                 if isinstance(scheme, Mapping) and scheme.get("type") != "ms-azure":

@@ -21,7 +21,7 @@ from stac_asset.errors import (
     RateLimitError,
     SizeError,
 )
-from stac_asset.transfer.content import HEAD_SIZE
+from stac_asset.transfer.content import HEAD_SIZE, START_SIZE, may_be_text
 from stac_asset.transfer.content_check import content_error, empty_error
 from stac_asset.transfer.host_limits import HostConnection, OpenConnection, connection_to
 from stac_asset.transfer.interface import Request, Response, Source
@@ -207,6 +207,9 @@ class CandidateDownload:
             if empty is not None:
                 empty.transient = self._may_repeat()
                 raise empty
+            return
+        head = await self.upload.head(START_SIZE)
+        if not may_be_text(head):
             return
         head = await self.upload.head(HEAD_SIZE)
         error = content_error(transfer, candidate, head, config, self._answered_by)

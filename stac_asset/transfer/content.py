@@ -12,14 +12,20 @@ import zlib
 from dataclasses import dataclass
 from enum import StrEnum
 
+START_SIZE = 64
+"""Number of bytes at the start of a file that usually show that the file is binary data."""
+
 HEAD_SIZE = 16 * 1024
-"""Number of bytes at the start of a file that are examined."""
+"""Number of bytes at the start of a file that are examined if the file may be a text."""
 
 _GZIP = b"\x1f\x8b"
 _SUSPICIOUS = re.compile(
     rb"\xef\xbb\xbf|\xff\xfe|\xfe\xff|\0\0\xfe\xff|\x1f\x8b|(?:\0?\s)*+\0?[<{\[]|version https"
 )
 """The start of all recognized kinds of content: byte-order marks, gzip, and text."""
+
+_BLANK = b"\0\t\n\v\f\r "
+"""White space, also in UTF-16, before the first character of a text."""
 
 _BOMS = (
     (b"\xef\xbb\xbf", "utf-8"),
@@ -110,6 +116,15 @@ def is_suspicious(head: bytes) -> bool:
     """
     is_short = len(head) <= _MAX_TEXT
     return _SUSPICIOUS.match(head) is not None or (is_short and _is_text_error(head))
+
+
+def may_be_text(start: bytes) -> bool:
+    """Return whether `HEAD_SIZE` bytes of a file must be examined.
+
+    Args:
+        start: The first `START_SIZE` bytes of the file.
+    """
+    return is_suspicious(start) or not start.strip(_BLANK)
 
 
 def content_of(head: bytes) -> Content | None:

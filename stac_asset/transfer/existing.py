@@ -5,7 +5,7 @@ from __future__ import annotations
 from stac_asset.config import Config
 from stac_asset.destinations.interface import Declared, Destination
 from stac_asset.integrity import Multihash
-from stac_asset.transfer.content import HEAD_SIZE
+from stac_asset.transfer.content import HEAD_SIZE, START_SIZE, may_be_text
 from stac_asset.transfer.content_check import content_error, empty_error, needs_content
 from stac_asset.types import Candidate, Skipped, Transfer
 
@@ -76,7 +76,10 @@ async def _can_be_asset(
         return empty_error(transfer, candidate, config) is None
     if not needs_content(transfer, size, config):
         return True
-    head = await destination.head(destination.key_of(candidate.path), HEAD_SIZE)
+    key = destination.key_of(candidate.path)
+    if not may_be_text(await destination.head(key, START_SIZE)):
+        return True
+    head = await destination.head(key, HEAD_SIZE)
     return content_error(transfer, candidate, head, config) is None
 
 

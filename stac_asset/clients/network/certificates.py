@@ -71,12 +71,15 @@ def _context(
     # As in aiohttp's own context: without ALPN, some servers select HTTP/2.
     context.set_alpn_protocols(("http/1.1",))
     context.load_verify_locations(certifi.where())
+    loaded: set[str] = set()  # The variables often name the same file.
     for variable, value in declared:
         # OpenSSL ignores missing and invalid files of its own variables, so they are loaded again.
         paths = value.split(os.pathsep) if variable == "SSL_CERT_DIR" else [value]
         present = [path for path in paths if os.path.exists(path)] or paths[:1]
         for path in present:
-            _load(context, variable, path)
+            if path not in loaded:
+                _load(context, variable, path)
+                loaded.add(path)
     return context
 
 

@@ -139,3 +139,12 @@ def test_source_document_is_not_replaced() -> None:
     planner = Planner(DIRECTORY, Config(), GivenFacts())
     with pytest.raises(DestinationError, match="Choose another `directory` or `file_name`"):
         planner.document("item 'the-item'", "item.json", str(DIRECTORY / "item.json"))
+
+
+def test_asset_with_the_path_of_a_document_behind_a_symlink_has_another_name() -> None:
+    facts = GivenFacts(symlinks={"/does/not/exist/Link": "/does/not/exist/real"})
+    planner = Planner(DIRECTORY, Config(), facts)
+    planner.document("item 'other'", "real/data.json")
+    [planned] = planner.assets(item_with_assets({"a": {"href": "https://x.org/data.json"}}), "Link")
+    assert isinstance(planned, Transfer)
+    assert planned.path == "/does/not/exist/Link/data_a.json"

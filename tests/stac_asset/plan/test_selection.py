@@ -13,6 +13,7 @@ from stac_asset.errors import NoAssetsError
 from stac_asset.notices import collect_notices
 from stac_asset.plan.selection import Selection
 from stac_asset.testing import Origin
+from stac_asset.types import Transfer
 from tests.support.collections import collection_document
 from tests.support.items import item_from_origin
 
@@ -86,3 +87,29 @@ async def test_unknown_include_fails_before_any_request(
         Run(tmp_path, config).plan_item_collection(pystac.ItemCollection([item]), None, None)
     assert origin.requests == []
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "hrefs",
+    [
+        ["a.tif", "b.tif", "c.tif"],
+        ["a.tif", "A.tif", "c.tif"],
+        ["data.tif?band=1", "data.tif?band=2", "data_a.tif", "data_b.tif"],
+        ["item.json", "item_a.json", "c.tif"],
+        ["a%41.tif", "aA.tif", "", "../x/aA.tif"],
+        [".a.part", "%2Ea.part", "data:,a", "s3://bucket/a%20b", "a b"],
+    ],
+)
+def test_file_names_are_the_same_for_any_selection(hrefs: list[str], tmp_path: Path) -> None:
+    item = pystac.Item("the-item", None, None, pystac.utils.now_in_utc(), {})
+    item.set_self_href("https://example.com/item.json")
+    for key, href in zip("abcdef", hrefs, strict=False):
+        item.add_asset(key, pystac.Asset(href))
+
+    def paths(config: Config) -> dict[str, str]:
+        work = Run(tmp_path, config).plan_item(item, "item.json")
+        return {entry.key: entry.path for entry in work if isinstance(entry, Transfer)}
+
+    every = paths(Config())
+    for key, path in every.items():
+        assert paths(Config(include=[key])) == {key: path}

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stac_asset.transfer.content import HEAD_SIZE, Kind, content_of, is_suspicious
+from stac_asset.transfer.content import (
+    HEAD_SIZE,
+    START_SIZE,
+    Kind,
+    content_of,
+    is_suspicious,
+    may_be_text,
+)
 
 PAGE = "<!DOCTYPE html><html><body>Log in</body></html>"
 
@@ -126,6 +133,7 @@ def test_kind_of_content_is_recognized(head: bytes, kind: Kind | None) -> None:
         kind = Kind.XML  # The page starts after the examined bytes.
     assert (content.kind if content else None) == kind
     assert content is None or is_suspicious(head)
+    assert content is None or may_be_text(head[:START_SIZE])
 
 
 def test_error_code_of_object_store_is_kept() -> None:
@@ -142,3 +150,14 @@ def test_error_code_of_object_store_is_kept() -> None:
 def test_any_bytes_are_examined(head: bytes) -> None:
     if content_of(head) is not None:
         assert is_suspicious(head)
+        assert may_be_text(head[:START_SIZE])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32"])
+def test_page_after_many_blank_lines_is_recognized(encoding: str) -> None:
+    page = ("\r\n\t " * START_SIZE + "<html>").encode(encoding)
+    assert may_be_text(page[:START_SIZE])
+
+
+def test_start_of_binary_data_is_enough() -> None:
+    assert not may_be_text(b"II*\0\x08\0\0\0" + b"\0" * 56)
