@@ -77,7 +77,7 @@ def parse_href(href: object) -> URL:
 
 
 def stripped_href(href: str) -> str:
-    """Return an href without the white space around it, which documents and forms often have.
+    """Return an href without surrounding white space, as in many documents and forms.
 
     Args:
         href: Any href. An absolute path is unchanged, because a space can be part of its name.

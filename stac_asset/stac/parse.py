@@ -287,7 +287,7 @@ def _needs_migration(document: dict[str, Any]) -> bool:
 
 
 def _version_of(document: dict[str, Any]) -> str:
-    """Return the version of STAC, also if it is missing or written as a number."""
+    """Return the STAC version of a document. The default is 1.0.0."""
     version = document.get("stac_version")
     if isinstance(version, str) and version:
         return version

@@ -69,7 +69,7 @@ class Corrupt:
     path: str
     reason: str
     is_other_content: bool = False
-    """True for an empty file or a web page in place of the asset, which matches its document."""
+    """Whether the file is empty or a web page, but matches its declared size and checksum."""
 
     state = "wrong"
 
