@@ -32,6 +32,12 @@ _GDAL_PATH = re.compile(
 _GDAL_SCHEMES = {"s3": "s3", "gs": "gs", "az": "az", "adls": "abfs", "oss": "oss"}
 """URL schemes of object stores in GDAL's paths."""
 
+_NOT_IN_PATH = re.compile(r"[\0-\x20\x7f\"#%;<>?\[\\\]^`{|}\udc80-\udcff]")
+"""Characters that the path of an href cannot contain, and bytes of names that are not UTF-8.
+
+Some readers take a semicolon for the start of parameters.
+"""
+
 _NOT_SENDABLE = re.compile(r"[^!-~]+")
 """Characters that a request line cannot contain."""
 
@@ -245,7 +251,7 @@ def absolute_href(href: object, base: str | None) -> str:
 
 
 def relative_href(path: Path, document: Path) -> str:
-    """Return the href of a file, relative to a document. The href is a valid URI reference.
+    """Return the href of a file, relative to a document.
 
     Args:
         path: The absolute path of the file.
@@ -255,22 +261,17 @@ def relative_href(path: Path, document: Path) -> str:
     return relative if relative.startswith("../") else f"./{relative}"
 
 
-def local_href(path: Path) -> str:
-    """Return the href of a local file: the path, or a `file:` URL if the path is no valid URI.
-
-    Args:
-        path: The absolute path of the file.
-    """
-    return str(path) if quoted_path(str(path)) == str(path) else path.as_uri()
-
-
 def quoted_path(path: str) -> str:
-    """Return a relative path as a URI reference, in which special characters are percent-encoded.
+    """Return a relative path as an href, in which special characters are percent-encoded.
+
+    Other letters than those of ASCII are kept, as the JSON schemas of STAC allow ("iri-reference").
+    Many readers do not decode the hrefs of local documents.
+    Source: https://www.rfc-editor.org/rfc/rfc3987#section-2.2
 
     Args:
-        path: The path, with slashes.
+        path: The path, with slashes. A first segment with a colon needs the prefix `./`.
     """
-    return quote(path, safe="/!$&'()*+,=@~", errors="surrogateescape")
+    return _NOT_IN_PATH.sub(lambda match: quote(match[0], errors="surrogateescape"), path)
 
 
 def unquoted_name(name: str) -> str:

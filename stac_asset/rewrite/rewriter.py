@@ -22,7 +22,6 @@ from stac_asset.hrefs import (
     absolute_href,
     is_absolute,
     is_missing,
-    local_href,
     relative_href,
     valid_href,
 )
@@ -89,8 +88,8 @@ def rewrite(
             pystac.Link(rel=pystac.RelType.DERIVED_FROM, target=valid_href(unsigned_href(base)))
         )
     if document is not None:
-        link = pystac.Link(pystac.RelType.SELF, local_href(document), pystac.MediaType.JSON)
-        link.target = local_href(document)  # The constructor replaces backslashes, as on Windows.
+        link = pystac.Link(pystac.RelType.SELF, str(document), pystac.MediaType.JSON)
+        link.target = str(document)  # The constructor replaces backslashes, as on Windows.
         new.add_link(link)
     return new
 
@@ -162,7 +161,7 @@ def _kept_asset(
 
 
 def _file_href(path: str, document: Path | None) -> str:
-    return relative_href(Path(path), document) if document else local_href(Path(path))
+    return relative_href(Path(path), document) if document else path
 
 
 def _make_absolute(asset: pystac.Asset, base: str | None) -> None:

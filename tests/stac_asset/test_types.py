@@ -25,8 +25,8 @@ from tests.support.items import item_document
 async def real_outcomes(origin: Origin, directory: Path, config: Config) -> list[Outcome]:
     """Return an outcome of each kind, from a real run."""
     origin.remove("/missing.tif")
-    document = item_document(origin, "existing", "new", "missing", "empty")
-    document["assets"]["empty"]["href"] = ""
+    document = item_document(origin, "existing", "new", "missing", "local")
+    document["assets"]["local"]["href"] = "file:///etc/passwd"  # Cannot be planned.
     document["assets"]["h\u00e9\ud800"] = {"href": origin.href("/h\u00e9.tif?sig=abc")}
     for asset in document["assets"].values():
         asset |= {"type": "image/tiff", "storage:region": "eu-central-1", "file:size": None}

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pystac
+from pystac.stac_io import DefaultStacIO
 
 from stac_asset import Config
 from stac_asset.clients import Clients
@@ -233,25 +235,34 @@ def build_collection(name: str) -> dict[str, Any]:
     }
 
 
+class _DecodingIO(DefaultStacIO):
+    """Reads local documents by their hrefs. Pystac itself takes an href for a path."""
+
+    def read_text_from_href(self, href: str) -> str:
+        return super().read_text_from_href(unquote(href))
+
+
 def check_catalog(directory: Path, ids: set[str]) -> pystac.Catalog:
     """Check that a mirror is a complete, valid and self-contained catalog of these items."""
-    catalog = pystac.Catalog.from_file(str(directory / "catalog.json"))
+    catalog = pystac.Catalog.from_file(str(directory / "catalog.json"), stac_io=_DecodingIO())
     assert {item.id for item in catalog.get_items(recursive=True)} == ids
     documents = [directory / "catalog.json", *directory.glob("*/collection.json")]
     for item in catalog.get_items(recursive=True):
-        path = Path(item.get_self_href() or "")
+        path = Path(unquote(item.get_self_href() or ""))
         documents.append(path)
         for asset in item.assets.values():
             if not asset.href.startswith("http"):
                 assert asset.href.startswith("./")
-                assert (path.parent / asset.href).stat().st_size == asset.extra_fields["file:size"]
+                assert (path.parent / unquote(asset.href)).stat().st_size == asset.extra_fields[
+                    "file:size"
+                ]
                 assert asset.extra_fields["file:checksum"].startswith("1220")
     for document in documents:
         for link in json.loads(document.read_bytes())["links"]:
             assert link["rel"] != "self"
             if link["rel"] in ("root", "parent", "collection", "child", "item"):
                 assert link["href"].startswith(".")
-                assert (document.parent / link["href"]).is_file(), link
+                assert (document.parent / unquote(link["href"])).is_file(), link
     return catalog
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
+import pystac
 import pytest
 
 from stac_asset import (
@@ -16,6 +16,7 @@ from stac_asset import (
     download_item,
     download_item_collection,
 )
+from stac_asset.hrefs import absolute_href
 from stac_asset.plan.file_names import safe_name
 from stac_asset.testing import Origin
 from tests.support.containment import Workspace, check_file_names, item_collection
@@ -55,9 +56,9 @@ HOSTILE_TEXTS = {
 hostile_texts = pytest.mark.parametrize("text", HOSTILE_TEXTS.values(), ids=HOSTILE_TEXTS)
 
 
-def file_of(href: str | None) -> Path:
-    """Return the path of a local file for its href, which is a path or a `file:` URL."""
-    return Path(unquote((href or "").removeprefix("file://")))
+def file_of(item: pystac.Item, key: str) -> Path:
+    """Return the path of an asset's file."""
+    return Path(absolute_href(item.assets[key].href, item.get_self_href()))
 
 
 @hostile_texts
@@ -70,8 +71,8 @@ async def test_item_id_becomes_document_name(
     assert {file.parent for file in files} == {workspace.directory}
     assert (workspace.directory / "a.tif").read_bytes() == origin.content("/a.tif")
     assert new.id == text
-    assert file_of(new.self_href) in files
-    written = load_item(file_of(new.self_href))
+    assert Path(new.self_href) in files
+    written = load_item(Path(new.self_href))
     assert written.id == text
     assert set(written.assets) == {"a"}
 
@@ -83,7 +84,7 @@ async def test_item_id_becomes_folder_name(
     items = item_collection(item_from_origin(origin, "a", name=text))
     new = await download_item_collection(items, workspace.directory, config=config)
     check_file_names(workspace, count=2)
-    file = file_of(new[0].assets["a"].href)
+    file = file_of(new[0], "a")
     assert file.parent.parent == workspace.directory
     assert file.read_bytes() == origin.content("/a.tif")
 
@@ -101,7 +102,7 @@ async def test_asset_key_becomes_single_file_name(
     assert {file.parent for file in files} == {workspace.directory}
     (key,) = new.assets
     assert key == text
-    path = file_of(new.assets[key].get_absolute_href())
+    path = file_of(new, key)
     assert path.read_bytes() == origin.content("/a.tif")
     assert (path.name == "a.tif") is (strategy is FileNameStrategy.FILE_NAME)
 
@@ -144,7 +145,7 @@ async def test_href_becomes_single_file_name(
     new = await download_item(item, workspace.directory, config=config)
     files = check_file_names(workspace, count=2)
     assert {file.parent for file in files} == {workspace.directory}
-    file = file_of(new.assets["a"].get_absolute_href())
+    file = file_of(new, "a")
     (request,) = origin.gets()
     assert file.read_bytes() == origin.content(request.path)
 
@@ -272,7 +273,7 @@ async def test_template_values_become_folder_names(
         path_template="${collection}/x-${place}/..\\${year}/./${id}",
     )
     check_file_names(workspace, count=2)
-    folders = file_of(new[0].assets["a"].href).relative_to(workspace.directory).parts
+    folders = file_of(new[0], "a").relative_to(workspace.directory).parts
     assert folders == (
         safe_name(text) or "_",
         safe_name(f"x-{text}"),
@@ -290,4 +291,4 @@ async def test_variables_in_template_values_are_not_replaced(
     new = await download_item_collection(
         item_collection(item), workspace.directory, config=config, path_template="${one}-${two}"
     )
-    assert file_of(new[0].assets["a"].href).parent.name == "${two}-2"
+    assert file_of(new[0], "a").parent.name == "${two}-2"
