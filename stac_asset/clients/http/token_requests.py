@@ -63,6 +63,9 @@ async def read_token(response: ClientResponse, url: URL, field: str) -> tuple[st
         raise ResponseError.of(response.status, "", str(url), headers.retry_after(response))
     try:
         body = json.loads(await response.read())
-        return str(body[field]), body
+        value = body[field]
     except (ValueError, LookupError, TypeError):
-        raise TransferError("the response contains no token") from None
+        value = None
+    if not isinstance(value, str) or not value:  # Some endpoints send null with status 200.
+        raise TransferError("the response contains no token")
+    return value, body

@@ -220,7 +220,17 @@ async def test_missing_container_is_requested_once(
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"[]", b"{}", b'{"token": ""}', b'{"token": "a b\\r\\nX: y"}']
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"{}",
+        b'{"token": ""}',
+        b'{"token": null}',
+        b'{"token": 1}',
+        b'{"token": "a b\\r\\nX: y"}',
+    ],
 )
 async def test_response_without_token_is_an_error(body: bytes, make_client: MakeClient) -> None:
     async with recording_server() as endpoint:
