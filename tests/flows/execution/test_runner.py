@@ -111,7 +111,8 @@ async def test_fail_fast_cancels_batches_in_threads(origin: Origin, tmp_path: Pa
     await wait_until(
         lambda: {item_number(path) // 25 for path in requested_paths(origin)} == {0, 1}
     )
-    origin.fault("/0/a.tif", Status(403), times=0)  # The latest fault applies.
+    # The latest fault applies. After 403, a download waits for the end of other downloads.
+    origin.fault("/0/a.tif", Status(400), times=0)
     state = await running
     _, task_runs = await read_back(state, 5)
     assert isinstance(await state.aresult(raise_on_failure=False), ResponseError)
