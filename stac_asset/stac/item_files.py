@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -66,15 +66,17 @@ def is_item_collection(path: Path, name: str) -> bool:
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadableItem:
+    """A line of newline-delimited JSON that is not JSON, in place of the document of an item."""
+
+    reason: str
+    """Number of the line, and the error."""
+
+
 @dataclass(slots=True)
 class Reading:
     """Facts about a file of items, which are complete after the last item."""
-
-    skip_unreadable: bool = False
-    """Skip lines that are not JSON. Otherwise such a line raises an error."""
-
-    errors: list[SourceError] = field(default_factory=list)
-    """Errors of skipped lines."""
 
     count: int = 0
     """Number of items."""
@@ -85,6 +87,8 @@ class Reading:
 
 def read_items(path: Path, name: str, reading: Reading | None = None) -> Iterator[Any]:
     """Yield the item documents of a file one at a time, without changes.
+
+    A line of newline-delimited JSON that is not JSON is yielded as an `UnreadableItem`.
 
     Numbers that JSON does not have, such as NaN, are read as null, with a notice.
 
@@ -137,10 +141,7 @@ def _read_ndjson(path: Path, name: str, reading: Reading) -> Iterator[Any]:
             try:
                 document = loads(line.strip(_NDJSON_SPACE), name)
             except ValueError as error:
-                reason = f"line {number} is not valid JSON: {error}"
-                if not reading.skip_unreadable:
-                    raise ValueError(reason) from None
-                reading.errors.append(SourceError(f"An item of '{name}' cannot be read: {reason}"))
+                yield UnreadableItem(f"line {number} is not valid JSON: {error}")
             else:
                 yield document
 

@@ -65,17 +65,15 @@ class ItemPages:
     reading: Reading = field(default_factory=Reading)
     """Facts about the last iteration over the items."""
 
-    def documents(self, skip_unreadable: bool = False) -> Iterator[tuple[Any, str | None]]:
+    def documents(self) -> Iterator[tuple[Any, str | None]]:
         """Yield the document of each item, of any shape, with the href of its page.
 
-        Args:
-            skip_unreadable: Skip lines of newline-delimited JSON that are not JSON, and add the
-                errors to `reading`.
+        A line of newline-delimited JSON that is not JSON is yielded as an `UnreadableItem`.
 
         Raises:
             SourceError: A file cannot be read, or is not an item collection.
         """
-        self.reading = Reading(skip_unreadable)
+        self.reading = Reading()
         for page in self.pages:
             for document in read_items(page.path, self.name, self.reading):
                 yield document, page.base

@@ -20,6 +20,7 @@ from stac_asset.hrefs import absolute_href, is_local
 from stac_asset.notices import notice
 from stac_asset.stac.compression import decompressed
 from stac_asset.stac.item_collections import REPEATED, InvalidItem, ReadItems
+from stac_asset.stac.item_files import UnreadableItem
 from stac_asset.stac.json_text import loads
 from stac_asset.stac.local_facts import ReadFrom
 from stac_asset.stac.next_page import without_paging
@@ -220,6 +221,8 @@ def item_of(feature: Any, base: str | None, number: int | None = None) -> pystac
 
 
 def _item(document: Any) -> pystac.Item:
+    if isinstance(document, UnreadableItem):
+        raise ValueError(document.reason)
     if not isinstance(document, dict):
         raise ValueError("not a JSON object")
     if "id" not in document:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from stac_asset.errors import ConfigError, StacAssetError
+from stac_asset.errors import ConfigError, SourceError, StacAssetError
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window
 from stac_asset.mirror.source_item import Key, SourceDocument
 from stac_asset.mirror.sources.local_filter import check_static_criteria, matches
 from stac_asset.notices import notice
 from stac_asset.redact import redact_href
+from stac_asset.stac.item_files import UnreadableItem
 from stac_asset.stac.item_pages import ItemPages
 
 
@@ -43,7 +44,7 @@ class ItemFile:
         """
         check_static_criteria(criteria, self.href)
         missing = set(criteria.collections)
-        for document, _ in self._pages.documents(skip_unreadable=True) if missing else ():
+        for document, _ in self._pages.documents() if missing else ():
             missing.discard(_collection_of(document))
             if not missing:
                 break
@@ -74,11 +75,15 @@ class ItemFile:
             SourceError: The file is not an item collection.
         """
         self.is_complete = False
-        for document, base in self._pages.documents(skip_unreadable=True):
-            if matches(document, criteria, window):
+        errors: list[StacAssetError] = []
+        for document, base in self._pages.documents():
+            if isinstance(document, UnreadableItem):
+                name = redact_href(self.href)
+                errors.append(SourceError(f"An item of '{name}' cannot be read: {document.reason}"))
+            elif matches(document, criteria, window):
                 yield SourceDocument(document, base or self.href)
         reading = self._pages.reading
-        self.errors = [*reading.errors]
+        self.errors = errors
         if self._pages.error is not None:
             self.errors.append(self._pages.error)
         is_short = reading.matched is not None and reading.count < reading.matched
@@ -100,7 +105,7 @@ class ItemFile:
             SourceError: The file is not an item collection.
         """
         wanted = set(keys)
-        for document, base in self._pages.documents(skip_unreadable=True) if wanted else ():
+        for document, base in self._pages.documents() if wanted else ():
             item = SourceDocument(document, base or self.href)
             if item.key in wanted:
                 yield item

@@ -103,6 +103,16 @@ async def test_files_of_items_are_read_as_item_collection(
     assert sorted(item.id for item in new) == ["a", "b"]
 
 
+async def test_line_that_is_not_json_fails_alone(origin: Origin, tmp_path: Path) -> None:
+    path = tmp_path / "items.ndjson"
+    document = json.dumps(item_document(origin, "a", name="a"))
+    path.write_text(f"{document}\n<html>\n")
+    with pytest.raises(DownloadError, match="line 2 is not valid JSON") as raised:
+        await stac_asset.download_item_collection(path, tmp_path / "data")
+    assert len(raised.value.errors) == 1
+    assert (tmp_path / "data/a/a.tif").is_file()
+
+
 @pytest.mark.parametrize(
     ("function", "kind", "hint"),
     [
