@@ -109,7 +109,7 @@ async def test_line_that_is_not_json_fails_alone(origin: Origin, tmp_path: Path)
     path.write_text(f"{document}\n<html>\n")
     with pytest.raises(DownloadError, match="line 2 is not valid JSON") as raised:
         await stac_asset.download_item_collection(path, tmp_path / "data")
-    assert len(raised.value.errors) == 1
+    assert len(raised.value.exceptions) == 1
     assert (tmp_path / "data/a/a.tif").is_file()
 
 
