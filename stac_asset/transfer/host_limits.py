@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import threading
 import time
@@ -36,6 +37,12 @@ _RECENT = 10.0
 
 _POLL = 0.02
 """Seconds between two looks at the pending requests to a host."""
+
+_FAIL_FAST_WAIT = 3.0
+"""Maximum wait, in seconds, for the end of another response after 403 if `fail_fast` is set.
+
+Without `fail_fast`, the wait does not delay the end of the run, because the other downloads go on.
+"""
 
 _LOGGED_WAIT = 2.0
 """Minimum wait, in seconds, that is logged."""
@@ -200,11 +207,18 @@ class _Host:
                 break
             await asyncio.sleep(_POLL)
 
-    async def until_fewer_answering(self) -> None:
-        """Wait until one of the responses that are being received has ended."""
+    async def until_fewer_answering(self, seconds: float) -> None:
+        """Wait until one of the responses that are being received has ended.
+
+        Args:
+            seconds: Maximum wait.
+        """
         before, turnover = self.answering, self.successes + self.answering
+        end = time.monotonic() + seconds
         # Polling, because the responses may be received in other event loops.
-        while self.answering >= before > 0 and self.successes < turnover:  # noqa: ASYNC110
+        while self.answering >= before > 0 and self.successes < turnover:
+            if time.monotonic() > end:
+                break
             await asyncio.sleep(_POLL)
 
     def has_progressed(self, seen: int) -> bool:
@@ -430,7 +444,8 @@ class HostConnection:
             if refusal is Refusal.FORBIDDEN:
                 attempt = min(attempt, 3)
                 if self._free > 1:
-                    await host.until_fewer_answering()
+                    seconds = _FAIL_FAST_WAIT if config.fail_fast else math.inf
+                    await host.until_fewer_answering(seconds)
             await asyncio.sleep(random.uniform(0, backoff(config, attempt)))
             if not self._held:
                 await self._acquire()

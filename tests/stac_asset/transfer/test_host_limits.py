@@ -14,10 +14,12 @@ from stac_asset import Config, DownloadError, download_file, download_item
 from stac_asset.clients import Clients
 from stac_asset.errors import ConnectionFailedError, RateLimitError, ResponseForbiddenError
 from stac_asset.notices import collect_notices
+from stac_asset.testing import Origin, Stall, Status
 from stac_asset.transfer import host_limits
 from stac_asset.transfer.host_limits import HostLimits
 from stac_asset.transfer.probe import probe_all
 from stac_asset.types import Candidate, Transfer
+from tests.support.items import item_from_origin
 from tests.support.limited_host import DATA, LimitedHost, limited_host
 
 REFUSALS = [429, 403, 503, None]
@@ -245,3 +247,15 @@ async def test_retries_of_unknown_host_are_logged(
     [message] = caplog.messages
     assert href in message
     assert f"Trying again in 0.0 s (attempt 3 of {attempts})" in message
+
+
+async def test_denied_asset_ends_fail_fast_run_while_another_download_stalls(
+    tmp_path: Path, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_limits, "_FAIL_FAST_WAIT", 0.05)
+    origin.fault("/slow.tif", Stall(after=10), times=0)
+    origin.fault("/denied.tif", Status(403), times=0)
+    item = item_from_origin(origin, "slow", "denied")
+    config = Config(fail_fast=True, http_read_timeout=3600, retry_wait=0.02)
+    with pytest.raises(ResponseForbiddenError, match="denied"):
+        await download_item(item, tmp_path, config=config)
