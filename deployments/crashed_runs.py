@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Annotated
 from uuid import UUID
 
 from prefect import flow, get_run_logger
@@ -33,6 +34,8 @@ from prefect.events.filters import (
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Crashed
+
+from prefect_stac_asset.flows.parameters.form import titled
 
 ACTIVE_RUNS = FlowRunFilter(
     state=FlowRunFilterState(
@@ -77,7 +80,9 @@ class Heartbeat:
 
 
 @flow(name="end-crashed-runs", retries=3, retry_delay_seconds=30)
-async def end_crashed_runs(wait: float | None = None) -> list[str]:
+async def end_crashed_runs(
+    wait: Annotated[float | None, titled("Wait in seconds")] = None,
+) -> list[str]:
     """End flow runs whose process has stopped.
 
     Runs that never sent a heartbeat are not changed.

@@ -16,6 +16,8 @@ from prefect_stac_asset.flows import DownloadOptions
 from prefect_stac_asset.flows.parameters.form import COMMON, GROUPS
 
 DEPLOYMENTS = read_deployments()
+DOWNLOADS = [one for one in DEPLOYMENTS if one.name != "end-crashed-runs"]
+"""Deployments of flows with options of a download."""
 
 
 def schema_of(deployment: Deployment) -> dict[str, Any]:
@@ -39,7 +41,7 @@ def fields(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[tupl
 def test_every_field_has_title_and_description(deployment: Deployment) -> None:
     schema = schema_of(deployment)
     form_fields = list(fields(schema, schema["definitions"]))
-    assert len(form_fields) > 40
+    assert len(form_fields) > (40 if deployment in DOWNLOADS else 0)
     for name, field in form_fields:
         title, description = field.get("title", ""), field.get("description", "")
         assert title[:1].isupper(), name
@@ -49,7 +51,7 @@ def test_every_field_has_title_and_description(deployment: Deployment) -> None:
         assert not re.search(r":class:|`self|pystac\.", description), name
 
 
-@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment.name)
+@pytest.mark.parametrize("deployment", DOWNLOADS, ids=lambda deployment: deployment.name)
 def test_form_hides_groups_of_options_by_default(deployment: Deployment) -> None:
     schema = schema_of(deployment)
     assert len(schema["properties"]) <= 12
@@ -79,7 +81,7 @@ def test_every_option_is_in_one_group_with_title_and_description() -> None:
 def validate_options(options: dict[str, Any]) -> None:
     """Validate options as the server does before creating a flow run."""
     values = {"source": "https://example.com/item.json", "directory": "x", "options": options}
-    validate(values, schema_of(DEPLOYMENTS[0]), raise_on_error=True)
+    validate(values, schema_of(DOWNLOADS[0]), raise_on_error=True)
 
 
 @pytest.mark.parametrize(
