@@ -100,7 +100,7 @@ async def download_item_collection(
             preparation = RunPreparation(options, granularity, session)
             kept = _prepare(_units(items, planner, folders), preparation)
             planner.check_selection()
-            preparation.check_planned()
+            preparation.check_configuration()
 
             def units() -> Iterable[Unit]:
                 again = kept or _units(items, Planner(destination, config, LOCAL_FACTS), folders)

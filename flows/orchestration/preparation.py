@@ -66,15 +66,13 @@ class RunPreparation:
             self._first_error = self._first_error or errors[0]
             self._is_misconfigured &= all(isinstance(error, ConfigError) for error in errors)
 
-    def check_planned(self) -> None:
-        """Check whether the run can start with the assets that cannot be planned.
+    def check_configuration(self) -> None:
+        """Check that the configuration fits the items, before a file or an artifact is written.
 
         Raises:
-            StacAssetError: An asset could not be planned, and `fail_fast` is set.
             ConfigError: No asset can be planned, because of the configuration.
         """
-        is_misfit = self._is_misconfigured and not self.transfers
-        if self._first_error is not None and (self._options.fail_fast or is_misfit):
+        if self._first_error is not None and self._is_misconfigured and not self.transfers:
             raise self._first_error
 
     async def begin(self, units: Callable[[], Iterable[Unit]]) -> None:
@@ -84,12 +82,14 @@ class RunPreparation:
             units: Returns all items of the run.
 
         Raises:
-            StacAssetError: As `check_planned`. No task run is started.
+            StacAssetError: An asset could not be planned, and `fail_fast` is set. No task run is
+                started.
             MissingCredentialError: A required credential is not configured.
             DestinationError: The files do not fit on the disk.
             DownloadError: `check_first` is set, and assets do not exist.
         """
-        self.check_planned()
+        if self._first_error is not None and self._options.fail_fast:
+            raise self._first_error
         if self._options.check_free_space and self._directory is not None:
             check_space(
                 self.amount.known_bytes,

@@ -38,8 +38,8 @@ _RECENT = 10.0
 _POLL = 0.02
 """Seconds between two looks at the pending requests to a host."""
 
-_FAIL_FAST_WAIT = 3.0
-"""Maximum wait, in seconds, for the end of another response after 403 if `fail_fast` is set.
+_FAIL_FAST_WAIT = 5.0
+"""Maximum wait, in seconds, for other requests after the refusals of a download with `fail_fast`.
 
 Without `fail_fast`, the wait does not delay the end of the run, because the other downloads go on.
 """
@@ -190,7 +190,7 @@ class _Host:
         last = self.previous if self.last[0] is download else self.last
         return self.answering > 0 or time.monotonic() - last[1] < _RECENT
 
-    async def until_known(self, seen: int, download: object) -> None:
+    async def until_known(self, seen: int, download: object, seconds: float) -> None:
         """Wait until the host has answered another request, or until no request is pending.
 
         A host refuses connections immediately, and may take longer to answer the others. The wait
@@ -199,8 +199,9 @@ class _Host:
         Args:
             seen: Number of successes that are known already.
             download: Identifies the refused download.
+            seconds: Maximum wait.
         """
-        end = time.monotonic() + self._read_timeout
+        end = time.monotonic() + min(seconds, self._read_timeout)
         # Polling, because the other requests may be in other event loops.
         while self.pending > 0 and not (self.has_progressed(seen) and self.serves_others(download)):
             if time.monotonic() > end:
@@ -307,6 +308,7 @@ class HostConnection:
     __slots__ = (
         "_answering",
         "_config",
+        "_deadline",
         "_free",
         "_generation",
         "_held",
@@ -323,6 +325,8 @@ class HostConnection:
         self._config = config
         self._slots = slots
         self._held = self._pending = self._answering = False
+        self._deadline: float | None = None
+        """End of the waits for other requests, after the first refusal."""
         self._free = 0
         """Number of refusals that were not counted as attempts."""
         self._seen = 0
@@ -421,7 +425,9 @@ class HostConnection:
         if refusal is None or not isinstance(error, TransferError):
             return False
         host, config = self._host, self._config
-        await host.until_known(self._seen, download)
+        if self._deadline is None:
+            self._deadline = time.monotonic() + (_FAIL_FAST_WAIT if config.fail_fast else math.inf)
+        await host.until_known(self._seen, download, self._deadline - time.monotonic())
         host.refused(error, refusal, self._generation, download)
         check_requested_wait(config, error)
         serves_others = host.serves_others(download)
@@ -444,8 +450,7 @@ class HostConnection:
             if refusal is Refusal.FORBIDDEN:
                 attempt = min(attempt, 3)
                 if self._free > 1:
-                    seconds = _FAIL_FAST_WAIT if config.fail_fast else math.inf
-                    await host.until_fewer_answering(seconds)
+                    await host.until_fewer_answering(self._deadline - time.monotonic())
             await asyncio.sleep(random.uniform(0, backoff(config, attempt)))
             if not self._held:
                 await self._acquire()

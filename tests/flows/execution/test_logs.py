@@ -51,8 +51,8 @@ async def test_library_logs_are_sent_to_their_flow_run(
     second = await flows.download_item(href, str(tmp_path / "2"), return_state=True)
     for state in (first, second):
         (log,) = await read_logs(state, LIBRARY, 1)
-        assert (log.level, log.name) == (logging.WARNING, "stac_asset.plan.planner")
-        assert "asset 'a' of item 'the-item' can't be verified" in log.message
+        assert (log.level, log.name) == (logging.WARNING, "stac_asset.notices")
+        assert "'no-multihash' of asset 'a' of item 'the-item'" in log.message
 
 
 async def test_configured_logger_level_is_respected(

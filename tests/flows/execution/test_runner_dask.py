@@ -70,7 +70,7 @@ async def test_batches_run_on_cluster_and_log_to_their_run(
     origin.put("/items.json", json.dumps(document).encode())
     origin.fault("/7/b.tif", WrongType("text/plain"), times=0)
     state = await contract.assert_batches_run(download, cluster_log, origin, href, tmp_path)
-    (log,) = await read_logs(state, "stac_asset.validate", 1)
+    (log,) = await read_logs(state, "stac_asset.notices", 1)
     assert "text/plain" in log.message
     assert log.task_run_id is not None
 

@@ -98,7 +98,7 @@ def _set_no_fault(origin: Origin) -> None:
 
 
 def _set_transient_error(origin: Origin) -> None:
-    origin.fault("/a.tif", Status(503))
+    origin.fault("/a.tif", Status(500))
 
 
 def _set_permanent_error(origin: Origin) -> None:
