@@ -206,7 +206,7 @@ async def test_invalid_input_is_rejected_before_any_task(
         await flows.download_item_collection(**arguments)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
-    assert not (tmp_path / "out").exists()
+    assert list((tmp_path / "out").rglob("*")) == []
     assert [request.path for request in origin.requests] in ([], ["/items.json"])
 
 
