@@ -133,7 +133,7 @@ class CrossLoopSemaphore:
         self._wake_waiters()
 
     def resize(self, limit: int) -> None:
-        """Change the limit. Holders above a lower limit stay until they release the semaphore.
+        """Change the limit. Current holders are not interrupted.
 
         Args:
             limit: Maximum number of holders at once.

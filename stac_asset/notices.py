@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from threading import Lock
 
-from stac_asset.redact import redact_text
+from stac_asset.redact import redact_text, shortened
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def notice_lines() -> list[str]:
 
 
 def _line(condition: str, examples: dict[str, None]) -> str:
-    shown = [_cut(example) for example in examples if example][:_MAX_SHOWN]
+    shown = [shortened(example, _MAX_SHOWN_LENGTH) for example in examples if example][:_MAX_SHOWN]
     if not shown:
         return redact_text(condition)
     names = "; ".join(shown)
@@ -119,9 +119,3 @@ def _line(condition: str, examples: dict[str, None]) -> str:
         such_as = "such as " if len(examples) > len(shown) else ""
         text = f"{condition} ({more}{len(examples):,} times): {such_as}{names}"
     return redact_text(text).encode(errors="backslashreplace").decode()
-
-
-def _cut(example: str) -> str:
-    if len(example) <= _MAX_SHOWN_LENGTH:
-        return example
-    return f"{example[:_MAX_SHOWN_LENGTH]}…"

@@ -87,7 +87,17 @@ def redact_href(href: str | URL) -> str:
         text = f"{text[: MAX_SHOWN + 1].partition(',')[0]},…"
     elif "@" in text or "?" in text or "#" in text:  # Most hrefs contain none of them.
         text = _redacted(text)
-    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
+    return shortened(text, MAX_SHOWN)
+
+
+def shortened(text: str, length: int) -> str:
+    """Return a text with at most a number of characters. A cut text ends with `…`.
+
+    Args:
+        text: Any text.
+        length: Maximum number of characters, at least 1.
+    """
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def _redacted(text: str) -> str:

@@ -74,7 +74,7 @@ async def download_item(
     async with open_session(config, options.max_concurrent_downloads, credentials) as session:
         item = await _read(source, session, pystac.Item)
         if not item.assets:
-            shown = redact_href(source)[:200]
+            shown = redact_href(source)
             raise NoAssetsError(f"Item '{item.id}' from '{shown}' has no assets to download.")
         return await _download(
             item, document_name(item), destination, options, granularity, session
@@ -131,7 +131,7 @@ async def _read(source: str, session: Session, kind: type[_Owner]) -> _Owner:
     stac = await read_one(source, session)
     if not isinstance(stac, kind):
         raise SourceError(
-            f"Source '{redact_href(source)[:200]}' is of type {type(stac).__name__}, but must be "
+            f"Source '{redact_href(source)}' is of type {type(stac).__name__}, but must be "
             f"of type {kind.__name__}. Use the flow that downloads this type."
         )
     return stac

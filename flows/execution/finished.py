@@ -17,7 +17,7 @@ from prefect.context import FlowRunContext
 from stac_asset.types import Failed, Outcome, Transfer
 
 _MAX_RUNS = 4
-"""Maximum number of flow runs whose outcomes are kept."""
+"""Maximum number of flow runs with kept outcomes."""
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ def has_file(outcome: Outcome) -> bool:
 
 
 def _attempts() -> _Attempts | None:
-    """Return the attempts of the current flow run. None outside of a flow run with retries."""
+    """Return the attempts of the current flow run, or None if the run has no retries."""
     context = FlowRunContext.get()
     run = context.flow_run if context is not None else None
     if context is None or run is None or context.flow is None or not context.flow.retries:

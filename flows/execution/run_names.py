@@ -16,7 +16,7 @@ import pystac
 from prefect.runtime import flow_run
 
 from prefect_stac_asset.flows.parameters.source import is_text
-from stac_asset.redact import redact_href, redact_text
+from stac_asset.redact import redact_href, redact_text, shortened
 from stac_asset.types import Transfer
 
 _MAX_LENGTH = 200
@@ -32,7 +32,7 @@ def name_of(text: str, max_length: int = _MAX_LENGTH) -> str:
     """
     text = redact_text(text)
     text = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text[: max_length + 1])
-    return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
+    return shortened(text, max_length)
 
 
 def client_name(parameters: dict[str, Any]) -> str:

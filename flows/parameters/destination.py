@@ -42,7 +42,7 @@ def checked_directory(directory: str, config: Config) -> Path:
 
 
 def persistent_path(given: str, parameter: str = "directory") -> Path:
-    """Return the absolute path of a parameter, whose files must not end with the run.
+    """Return the absolute path of a parameter. Temporary folders of a run are refused.
 
     Args:
         given: The value of the parameter. `~` is the home directory.

@@ -52,7 +52,7 @@ class DownloadResult(BaseModel):
     """Wall time of the run, in seconds."""
 
     notices: list[str] = []
-    """Conditions that no asset failed for, such as skipped assets. One line each."""
+    """Conditions of the run that are no failures, such as skipped assets. One line each."""
 
     def message(self, text: str) -> str:
         """Return a text for the message of a state, followed by the first notices.

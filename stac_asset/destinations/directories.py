@@ -1,4 +1,4 @@
-"""Internal: read the directory of a run, as a user wrote it, and check it before the first request.
+"""Internal: parse and check the directory parameter of a run before the first request.
 
 The public functions, the command line and the flows use `directory_path`. `check_directory` reports
 a directory that cannot be created or written to. No file is created.

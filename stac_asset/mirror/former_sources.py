@@ -1,4 +1,4 @@
-"""Recognizes sources whose address changed, so that their removed items are found.
+"""Finds former addresses of a source, to detect removed items after a change of the address.
 
 An item is identified by its collection and id. If a search returns items that the mirror recorded
 for another address, that address is a former address of the source. A directory can also hold items

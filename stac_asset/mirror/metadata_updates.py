@@ -1,4 +1,4 @@
-"""Finds and writes changes of metadata, for items whose files are complete and unchanged.
+"""Finds and writes changes of metadata for items with complete, unchanged files.
 
 `mirror.run` calls these functions. Functions that read or write files block.
 """

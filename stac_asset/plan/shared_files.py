@@ -47,7 +47,7 @@ def assign_files(
 
 
 def source_digest(transfer: Transfer) -> int:
-    """Return a digest of the sources of an asset, and of its declared size and checksum.
+    """Return a digest of the sources, the declared size and the declared checksum of an asset.
 
     Args:
         transfer: The planned transfer.
@@ -58,7 +58,7 @@ def source_digest(transfer: Transfer) -> int:
 def _without_shared(
     transfers: Mapping[str, Transfer], wants: Callable[[str], bool]
 ) -> list[Transfer]:
-    """Return a transfer for each distinct source, with the keys of all its assets."""
+    """Return a transfer for each distinct source, with the keys of all assets of this source."""
     leaders: list[Transfer] = []
     by_source: dict[tuple[str, ...], list[int]] = {}
     for transfer in transfers.values():

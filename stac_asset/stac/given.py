@@ -50,7 +50,7 @@ _INSTRUCTIONS: dict[type, str] = {
     pystac.Catalog: "Catalogs have no assets: use `{verb}_item_collection` for their items.",
     pystac.Asset: "Use `download_asset`.",
 }
-"""What to do with each type that another function expects."""
+"""Instructions for types that another function expects, by type."""
 
 
 async def read_source(source: str, clients: Sources, config: Config) -> Stac:
@@ -121,7 +121,7 @@ async def read_given(
         found = _item_collection(given, parameter)
     if isinstance(found, kind):
         return found, href
-    shown = f"'{redact_href(href)[:200]}'" if href is not None else f"`{parameter}`"
+    shown = f"'{redact_href(href)}'" if href is not None else f"`{parameter}`"
     hint = next(
         (
             text.format(verb=verb)

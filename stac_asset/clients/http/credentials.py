@@ -95,7 +95,7 @@ class HostHeaders:
         return False
 
     async def close(self) -> None:
-        """Record a notice if requests were made, and none of them to the hosts."""
+        """Record a notice if the run sent requests, but no request to the hosts."""
         if self._other_origins and not self._sent:
             notice(_NOT_SENT, ", ".join(sorted(map(str, self._other_origins))))
 

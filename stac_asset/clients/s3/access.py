@@ -1,4 +1,4 @@
-"""Internal: access to buckets whose requests need no credentials, or not those that were found.
+"""Internal: selects signed or unsigned requests for each bucket.
 
 Credentials of the machine may have expired, or belong to an account without access to a public
 bucket. Then `BucketAccess` repeats a refused request without a signature, and remembers the buckets

@@ -12,6 +12,7 @@ from typing import Any
 
 from stac_asset.errors import ConfigError
 from stac_asset.mirror.search.window import Window, is_relative, window
+from stac_asset.redact import shortened
 from stac_asset.stac.geometry import GEOMETRY_TYPES, bounds_of, boxes_overlap, without_heights
 
 _MAX_PAGE_SIZE = 10_000
@@ -137,7 +138,7 @@ class Criteria:
             value = getattr(self, name)
             if value is not None:
                 text = value if isinstance(value, str) else json.dumps(value)
-                parts.append(f"{name} {_cut(' '.join(text.split()))}")
+                parts.append(f"{name} {shortened(' '.join(text.split()), _MAX_SHOWN)}")
         return "; ".join(parts) or "all items"
 
     def matches_ids(self, collection: str | None, item_id: str) -> bool:
@@ -163,13 +164,9 @@ class Criteria:
 
 
 def _listed(values: Sequence[str]) -> str:
-    shown = ", ".join(f"'{_cut(value)}'" for value in values[:_MAX_LISTED])
+    shown = ", ".join(f"'{shortened(value, _MAX_SHOWN)}'" for value in values[:_MAX_LISTED])
     more = len(values) - _MAX_LISTED
     return f"{shown} and {more:,} more" if more > 0 else shown
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
 def _check_bbox(bbox: Sequence[float]) -> None:

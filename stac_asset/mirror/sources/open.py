@@ -20,9 +20,6 @@ from stac_asset.stac.json_text import loads
 from stac_asset.stac.parse import kind_of
 from stac_asset.stac.read import JsonDocument, read_document
 
-_MAX_HREF_LENGTH = 200
-"""Maximum length of an href in an error message, in characters."""
-
 
 async def open_source(href: str, clients: Clients, config: Config, scratch: Path) -> ItemSource:
     """Return the source at an href.
@@ -38,7 +35,7 @@ async def open_source(href: str, clients: Clients, config: Config, scratch: Path
         ConfigError: A required setting, such as a credential, is missing.
     """
     href = href.strip()
-    shown = redact_href(href)[:_MAX_HREF_LENGTH]
+    shown = redact_href(href)
     href = expand_home(href)
     if is_local(href):
         href = str(local_path(href).absolute())
