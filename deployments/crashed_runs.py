@@ -21,8 +21,10 @@ from prefect import flow, get_run_logger
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
+    FlowRunFilterId,
     FlowRunFilterState,
     FlowRunFilterStateType,
+    WorkPoolFilter,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.events.filters import (
@@ -63,6 +65,9 @@ _MESSAGE = (
     "download."
 )
 """Message of the final state."""
+
+_PAGE = 200
+"""Number of flow runs per request. Prefect's server allows at most 200."""
 
 _INTERVALS = 2.0
 """Number of intervals without a heartbeat after which a run counts as crashed."""
@@ -133,9 +138,32 @@ def stopped_runs(before: Mapping[UUID, Heartbeat], after: Mapping[UUID, Heartbea
     return {run for run, one in before.items() if run in after and after[run].event == one.event}
 
 
+async def read_active_runs(
+    client: PrefectClient, work_pool: WorkPoolFilter | None = None
+) -> list[FlowRun]:
+    """Return all active flow runs, which may be more than the server returns for one request.
+
+    Args:
+        client: A client of the Prefect server.
+        work_pool: The work pool of the runs. By default, the runs of all work pools.
+    """
+    found: list[FlowRun] = []
+    while True:
+        # Offsets would skip runs, because active runs end between two requests.
+        others = FlowRunFilterId(not_any_=[run.id for run in found])
+        page = await client.read_flow_runs(
+            flow_run_filter=ACTIVE_RUNS.model_copy(update={"id": others} if found else {}),
+            work_pool_filter=work_pool,
+            limit=_PAGE,
+        )
+        found += page
+        if len(page) < _PAGE:
+            return found
+
+
 async def _active_runs(client: PrefectClient) -> list[FlowRun]:
     """Return the active runs of the deployments of this package's flows."""
-    runs = await client.read_flow_runs(flow_run_filter=ACTIVE_RUNS, limit=200)
+    runs = await read_active_runs(client)
     found = []
     entrypoints: dict[UUID, str] = {}
     for run in runs:

@@ -21,7 +21,7 @@ from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
 from prefect.client.schemas.objects import StateType
 from prefect.states import Cancelled, Crashed
 
-from prefect_stac_asset.deployments.crashed_runs import ACTIVE_RUNS
+from prefect_stac_asset.deployments.crashed_runs import read_active_runs
 from prefect_stac_asset.deployments.registration import online_workers
 
 
@@ -53,7 +53,7 @@ async def end_orphaned_runs(pool: str) -> list[str]:
     if any(worker.name != pool for worker in await online_workers(pool)):
         return []
     async with get_client() as client:
-        runs = await client.read_flow_runs(flow_run_filter=ACTIVE_RUNS, work_pool_filter=of_pool)
+        runs = await read_active_runs(client, of_pool)
         for run in runs:
             final = Cancelled if run.state_type is StateType.CANCELLING else Crashed
             await client.set_flow_run_state(run.id, final(message="The worker was killed."))

@@ -17,7 +17,6 @@ from prefect.client.schemas.filters import (
     WorkerFilterStatus,
 )
 from prefect.client.schemas.objects import Worker
-from prefect.client.schemas.sorting import FlowRunSort
 from prefect.deployments.runner import DeploymentApplyError, RunnerDeployment
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Cancelling
@@ -25,7 +24,7 @@ from prefect.workers.process import ProcessWorker
 
 from prefect_stac_asset.blocks.registry import OUR_BLOCKS
 from prefect_stac_asset.deployments.automations import watch_heartbeats
-from prefect_stac_asset.deployments.crashed_runs import ACTIVE_RUNS, ENTRYPOINT
+from prefect_stac_asset.deployments.crashed_runs import ENTRYPOINT, read_active_runs
 from prefect_stac_asset.deployments.runner_deployments import deployments
 from stac_asset.errors import ConfigError
 
@@ -177,9 +176,7 @@ async def cancel_runs(timeout: float) -> list[str]:
     """
     ended = []
     async with get_client() as client:
-        runs = await client.read_flow_runs(
-            flow_run_filter=ACTIVE_RUNS, sort=FlowRunSort.START_TIME_ASC, limit=200
-        )
+        runs = await read_active_runs(client)
         for run in runs:
             await client.set_flow_run_state(
                 run.id, Cancelling(message="The worker is being stopped.")

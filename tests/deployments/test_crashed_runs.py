@@ -5,24 +5,36 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+from prefect.client.schemas.objects import (
+    ConcurrencyLimitConfig,
+    ConcurrencyLimitStrategy,
+    FlowRun,
+)
 from prefect.events import Event, Resource
 from prefect.states import Cancelled, Cancelling, Running, State
 
+from prefect_stac_asset import flows
+from prefect_stac_asset.deployments import crashed_runs
 from prefect_stac_asset.deployments.automations import watch_heartbeats
 from prefect_stac_asset.deployments.crashed_runs import (
     HEARTBEAT,
     Heartbeat,
     end_crashed_runs,
+    read_active_runs,
     stopped_runs,
     waiting_time,
 )
 from prefect_stac_asset.deployments.crashed_runs import _heartbeats as read_heartbeats
-from tests.support.processes import poll
+from stac_asset.testing import Origin, Stall
+from tests.support.flow_inputs import put_item_collection
+from tests.support.processes import poll, wait_until
+from tests.support.workers import deploy, kill_worker_with_runs, running_worker
 
 pytestmark = pytest.mark.usefixtures("prefect_test")
 
@@ -91,6 +103,56 @@ async def test_only_runs_without_new_heartbeat_are_ended() -> None:
             "The process of the flow run has stopped: no heartbeat arrived. The next run resumes "
             "the download."
         )
+
+
+async def test_next_scheduled_run_completes_after_machine_of_a_run_stopped(
+    origin: Origin, tmp_path: Path
+) -> None:
+    source = put_item_collection(origin, 1, "a")
+    origin.fault("/0/a.tif", Stall(after=10, seconds=600), times=1)
+    with running_worker(tmp_path / "first.log") as pool:
+        name = await deploy(
+            flows.sync,
+            pool,
+            parameters={"source": source, "directory": str(tmp_path / "mirror")},
+            interval=5,
+            concurrency_limit=ConcurrencyLimitConfig(
+                limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
+            ),
+        )
+        await wait_until(lambda: origin.gets("/0/a.tif"))
+        async with get_client() as client:
+            of_deployment = DeploymentFilter(
+                id=DeploymentFilterId(any_=[(await client.read_deployment_by_name(name)).id])
+            )
+
+            async def runs(state: str) -> list[FlowRun]:
+                found = await client.read_flow_runs(deployment_filter=of_deployment)
+                return [run for run in found if run.state_name == state]
+
+            # The run holds the only slot, so that Prefect cancels the scheduled runs.
+            await poll(lambda: runs("Cancelled"), bool)
+            [stopped] = await runs("Running")
+            await poll(lambda: read_heartbeats(client, [stopped]), bool)
+            kill_worker_with_runs(pool)
+    with running_worker(tmp_path / "second.log", pool=pool):
+        async with get_client() as client:
+            assert await end_crashed_runs(wait=0) == [stopped.name]
+            [completed, *_] = await poll(lambda: runs("Completed"), bool)
+            assert completed.auto_scheduled
+            assert await runs("Crashed") == [await client.read_flow_run(stopped.id)]
+            await client.delete_deployment((await client.read_deployment_by_name(name)).id)
+    [file] = (tmp_path / "mirror").rglob("a.tif")
+    assert file.read_bytes() == origin.content("/0/a.tif")
+
+
+async def test_all_active_runs_are_read_although_a_response_is_limited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(crashed_runs, "_PAGE", 2)
+    async with get_client() as client, deployment(client, OURS) as ours:
+        started = {await start_run(client, ours, Running()) for _ in range(5)}
+        assert started <= {run.id for run in await read_active_runs(client)}
 
 
 async def test_automation_watches_deployments_and_examines_active_runs() -> None:

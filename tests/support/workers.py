@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -29,6 +30,7 @@ def running_worker(
     *provoked: str,
     python: str | Path = sys.executable,
     folder: Path = ROOT,
+    pool: str | None = None,
     **environment: str,
 ) -> Iterator[str]:
     """Start a process worker, and yield the name of the work pool.
@@ -38,9 +40,10 @@ def running_worker(
         provoked: Regular expressions for errors that the test expects in the log.
         python: Interpreter of the worker and of its flow runs.
         folder: Working directory of the worker, and first folder of the import path.
+        pool: Name of the work pool and of the worker. By default, a new name.
         environment: Additional environment variables, which flow runs inherit.
     """
-    pool = f"pool-{uuid4().hex[:8]}"
+    pool = pool or f"pool-{uuid4().hex[:8]}"
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
     command = [str(python), "-m", "prefect", "worker", "start", "--type", "process"]
     quick = {"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_WORKER_PREFETCH_SECONDS": "1"}
@@ -79,6 +82,24 @@ async def deploy(flow: Flow[..., Any], pool: str, **options: Any) -> str:
     await wait_for_pool(pool)
     await deployment.aapply()
     return f"{flow.name}/{name}"
+
+
+def kill_worker_with_runs(pool: str) -> None:
+    """Kill a worker and its flow runs with SIGKILL, as if the machine stopped.
+
+    Args:
+        pool: Name of the work pool and of the worker.
+    """
+    mark = f"PREFECT__WORKER_NAME={pool}".encode()
+    command = f"\0--name\0{pool}\0".encode()
+    killed = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            is_run = mark in (folder / "environ").read_bytes().split(b"\0")
+            if is_run or command in (folder / "cmdline").read_bytes():
+                os.kill(int(folder.name), signal.SIGKILL)
+                killed.append(folder)
+    assert len(killed) > 1, "the worker has no flow run"
 
 
 async def wait_for_pool(pool: str) -> None:
