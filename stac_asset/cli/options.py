@@ -32,6 +32,22 @@ def _header(
     return headers
 
 
+def _host_connections(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, int]:
+    connections = {}
+    for value in values:
+        host, _, number = value.rpartition("=")
+        if not host.strip() or not number.strip().isdecimal() or int(number) < 1:
+            raise click.BadParameter(
+                f"'{value}' is not a host and a number. Write for example 'example.com=8'.",
+                context,
+                parameter,
+            )
+        connections[host.strip()] = int(number)
+    return connections
+
+
 def _option(field: str, *flags: str, **settings: Any) -> _Decorator[_F]:
     """Return the option of a field. The help is the first paragraph of the field's docstring."""
     summary = field_descriptions().get(field, "").partition("\n\n")[0]
@@ -93,6 +109,25 @@ _OPTIONS: list[_Decorator[Any]] = [
         metavar="SECONDS",
     ),
     _option("http_max_attempts", "--http-max-attempts", type=click.IntRange(min=1), metavar="N"),
+    _option(
+        "max_connections_per_host",
+        "--max-connections-per-host",
+        type=click.IntRange(min=1),
+        metavar="N",
+    ),
+    _option(
+        "host_connections",
+        "--host-connections",
+        multiple=True,
+        callback=_host_connections,
+        metavar="HOST=N",
+    ),
+    _option(
+        "host_wait_max",
+        "--host-wait-max",
+        type=click.FloatRange(min=0),
+        metavar="SECONDS",
+    ),
     _switch("http_check_content_type"),
     _switch("check_content"),
     _switch("allow_empty_files"),

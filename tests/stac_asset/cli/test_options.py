@@ -7,7 +7,7 @@ from pathlib import Path
 import pystac
 import pytest
 
-from stac_asset.testing import Origin
+from stac_asset.testing import Origin, Status
 from tests.support.cli import read_single_error, run_command
 from tests.support.items import item_document, make_item
 
@@ -41,6 +41,25 @@ def test_header_host_limits_hosts_that_receive_headers(origin: Origin, tmp_path:
     options += [origin.url, "--overwrite"]
     assert run_command("download", "-", tmp_path, *options, document=document).code == 0
     assert origin.gets()[-1].headers["x-key"] == "abc"
+
+
+def test_limits_of_hosts_are_options(origin: Origin, tmp_path: Path) -> None:
+    document = item_document(origin, *(f"a{number}" for number in range(6)))
+    origin.fault("/a0.tif", Status(429, headers={"Retry-After": "7"}), times=0)
+    options = ["--max-connections-per-host", "2", "--host-connections", "127.0.0.1=1"]
+    options += ["--host-wait-max", "5", "--warn"]
+    result = run_command("download", "-", tmp_path, *options, document=document)
+    assert "exceeds `--host-wait-max` (5 seconds)" in result.errors
+    assert len(origin.gets()) == 1
+
+
+@pytest.mark.parametrize("value", ["example.com", "=4", "example.com=0", "example.com=many"])
+def test_invalid_connections_of_a_host_are_usage_errors(value: str) -> None:
+    result = run_command("download", "x", "--host-connections", value)
+    assert result.code == 2
+    assert f"'{value}' is not a host and a number. Write for example 'example.com=8'." in (
+        " ".join(result.errors.split())
+    )
 
 
 def test_options_override_environment_variables(
