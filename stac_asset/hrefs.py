@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import parse_qsl, quote, unquote, urljoin
 
 from pystac.utils import make_absolute_href
@@ -15,6 +16,9 @@ from yarl import URL
 
 from stac_asset.errors import HrefError
 from stac_asset.redact import redact_href, unsigned_href
+
+Origin: TypeAlias = tuple[str, str | None, int | None]
+"""Scheme, host and port."""
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")
 _SCHEME_AND_AUTHORITY = re.compile(r"[^:/?#]+:(//[^/?#]*)?")
@@ -207,6 +211,32 @@ def with_scheme_of(href: str, base: URL) -> str:
     if is_downgrade and base.host == url.host and base.is_default_port():
         return f"https{href[len('http') :]}"
     return href
+
+
+def origin_of(url: URL) -> Origin:
+    """Return scheme, host and port of a URL, which are equal with and without the default port.
+
+    Args:
+        url: An absolute URL.
+    """
+    return url.scheme, url.host, url.port
+
+
+def is_same_resource(before: URL, after: URL) -> bool:
+    """Return whether two URLs differ at most by a trailing slash and by `http` to `https`.
+
+    Args:
+        before: The URL of a request.
+        after: The URL that the request is redirected to.
+    """
+    is_upgrade = before.scheme == "http" and after.scheme == "https"
+    is_upgrade = is_upgrade and before.is_default_port() and after.is_default_port()
+    return (
+        before.host == after.host
+        and (origin_of(before) == origin_of(after) or is_upgrade)
+        and before.raw_path.rstrip("/") == after.raw_path.rstrip("/")
+        and after.raw_query_string in ("", before.raw_query_string)
+    )
 
 
 def absolute_href(href: object, base: str | None) -> str:

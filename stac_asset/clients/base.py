@@ -52,6 +52,9 @@ class Client(ABC):
     name: ClassVar[str] = ""
     """Name of the client in `Config.client_override`, logs and plans."""
 
+    sends_bodies: bool = False
+    """Whether the client sends the body and the headers of a request, for pages of a search."""
+
     made_from: Config | None = None
     """Configuration that the client was created from. `download_href` uses this configuration."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,6 +19,7 @@ from stac_asset.destinations import LocalDestinations
 from stac_asset.errors import SourceError, StacAssetError
 from stac_asset.hrefs import is_local, local_path, parse_href
 from stac_asset.redact import redact_href
+from stac_asset.stac.api_request import ApiRequest
 from stac_asset.stac.compression import decompressed, open_decompressed
 from stac_asset.stac.item_files import Reading, is_item_stream, item_suffix, read_items
 from stac_asset.stac.item_stream import ItemStream
@@ -96,7 +97,7 @@ async def open_item_pages(href: str, clients: Sources, config: Config, scratch: 
         first = ItemPage(path, str(path))
     else:
         path = scratch / f"source{_suffix(href)}"
-        first = ItemPage(path, await save_document(href, path, clients, config))
+        first = ItemPage(path, await _save_document(ApiRequest(href), path, clients, config))
     return await follow_pages(first, redact_href(href), clients, config, scratch)
 
 
@@ -114,13 +115,13 @@ async def follow_pages(
     """
     found, chain = ItemPages(name, [first]), PageChain(name)
     try:
-        while (href := await in_thread(_next_href, found.pages, chain)) is not None:
+        while (request := await in_thread(_next_request, found.pages, chain)) is not None:
             path = scratch / f"page-{len(found.pages) + 1}.json"
-            if is_local(href):
-                path = local_path(href)
-                found.pages.append(ItemPage(path, href))
+            if is_local(request.href):
+                path = local_path(request.href)
+                found.pages.append(ItemPage(path, request.href))
             else:
-                base = await save_document(href, path, clients, config)
+                base = await _save_document(request, path, clients, config)
                 found.pages.append(ItemPage(path, base))
         found.is_endless = chain.is_endless
     except StacAssetError as error:
@@ -133,8 +134,8 @@ async def follow_pages(
     return found
 
 
-def _next_href(pages: list[ItemPage], chain: PageChain) -> str | None:
-    """Return the href of the page after the last page, if any. An unreadable page is removed.
+def _next_request(pages: list[ItemPage], chain: PageChain) -> ApiRequest | None:
+    """Return the request for the page after the last page, if any. An unreadable page is removed.
 
     Raises:
         SourceError: The page cannot be read, or the next page cannot be requested.
@@ -155,7 +156,7 @@ def _next_href(pages: list[ItemPage], chain: PageChain) -> str | None:
             f"Item collection '{chain.name}' cannot be read to the end: a page is not an item "
             f"collection: {reason}."
         ) from None
-    return chain.next_href(stream.fields.get("links"), facts, page.base)
+    return chain.next_request(stream.fields.get("links"), facts, page.base)
 
 
 def _may_have_next(path: Path) -> bool:
@@ -172,14 +173,8 @@ def _may_have_next(path: Path) -> bool:
     return False
 
 
-async def save_document(href: str, path: Path, clients: Sources, config: Config) -> str:
+async def _save_document(request: ApiRequest, path: Path, clients: Sources, config: Config) -> str:
     """Download a document to a file, and return the href that resolves relative hrefs.
-
-    Args:
-        href: A URL.
-        path: The absolute path of the file.
-        clients: The clients of the run.
-        config: Retries and timeouts.
 
     Raises:
         StacAssetError: The download failed.
@@ -187,8 +182,8 @@ async def save_document(href: str, path: Path, clients: Sources, config: Config)
     config = config.copy()
     config.http_max_attempts = min(_MAX_ATTEMPTS, config.http_max_attempts)
     config.overwrite, config.write_checksums = True, False
-    recorder = _Recorder(clients, href)
-    transfer = Transfer("", path.name, (Candidate(href, str(path)),), str(path.parent))
+    recorder = _Recorder(clients, request)
+    transfer = Transfer("", path.name, (Candidate(request.href, str(path)),), str(path.parent))
     outcome = await Engine(recorder, config, LocalDestinations()).download(transfer)
     if isinstance(outcome, Failed):
         raise outcome.error
@@ -203,20 +198,20 @@ class _Recorder:
 
     Args:
         clients: The clients of the run.
-        href: The href of the document.
+        request: The request for the document.
     """
 
-    def __init__(self, clients: Sources, href: str) -> None:
+    def __init__(self, clients: Sources, request: ApiRequest) -> None:
         self._clients = clients
-        self._href = href
-        self.found = href
+        self.request = request
+        self.found = request.href
         self.encoding: str | None = None
 
     async def client_of(self, url: URL) -> Source:
         return _RecordingSource(await self._clients.client_of(url), self)
 
     def record(self, response: Response) -> None:
-        self.found = document_href(self._href, response)
+        self.found = document_href(self.request.href, response)
         self.encoding = response.encoding
 
 
@@ -229,8 +224,15 @@ class _RecordingSource:
     def name(self) -> str:
         return self._source.name
 
+    @property
+    def sends_bodies(self) -> bool:
+        return self._source.sends_bodies
+
     @asynccontextmanager
     async def fetch(self, request: Request) -> AsyncIterator[Response]:
+        page = self._recorder.request.for_client(self._source)
+        if page.body is not None or page.headers:
+            request = replace(request, body=page.body, headers=page.headers)
         async with self._source.fetch(request) as response:
             self._recorder.record(response)
             yield response

@@ -7,7 +7,7 @@ Source: https://github.com/radiantearth/stac-api-spec/tree/main/item-search#pagi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin
@@ -15,6 +15,7 @@ from urllib.parse import urljoin
 from stac_asset.errors import HrefError, SourceError
 from stac_asset.hrefs import absolute_href, is_local, parse_href, with_scheme_of
 from stac_asset.notices import notice
+from stac_asset.stac.api_request import ApiRequest, following, method_of, needs_previous_body
 
 PAGING_RELATIONS = frozenset({"next", "prev", "previous", "first", "last"})
 """Relations of links between pages, which a joined item collection does not have."""
@@ -57,12 +58,15 @@ class PageChain:
     is_endless: bool = False
     """Whether the last pages are empty and link to further pages, which are not requested."""
 
+    _current: ApiRequest | None = None
+    """The request for the current page, unless the current page is the first."""
+
     _requested: set[str] = field(default_factory=set)
     _digests: set[bytes] = field(default_factory=set)
     _empty: int = 0
 
-    def next_href(self, links: object, facts: PageFacts, base: str | None) -> str | None:
-        """Return the href of the next page, or None after the last page.
+    def next_request(self, links: object, facts: PageFacts, base: str | None) -> ApiRequest | None:
+        """Return the request for the next page, or None after the last page.
 
         Args:
             links: The links of the page, of any shape.
@@ -72,9 +76,10 @@ class PageChain:
         Raises:
             SourceError: The next page cannot be requested, or the pages repeat.
         """
-        link = next_link(links)
-        if base is not None:
-            self._requested.add(_without_fragment(base))
+        current = self._current
+        link = next_link(links, current.method if current is not None else "GET")
+        if base is not None and (current is None or current.method == "GET"):
+            self._requested.add(ApiRequest(_without_fragment(base)).identity)
         if link is None:
             return None
         self._empty = 0 if facts.count else self._empty + 1
@@ -86,11 +91,12 @@ class PageChain:
             )
             return None
         self._check_repetition(facts)
-        href = self._target(link, base)
-        if href in self._requested:
+        request = self._request(link, base)
+        if request.identity in self._requested:
             raise self._error("the link to the next page leads to a page that was already read")
-        self._requested.add(href)
-        return href
+        self._requested.add(request.identity)
+        self._current = request
+        return request
 
     def _check_repetition(self, facts: PageFacts) -> None:
         if facts.count:
@@ -98,15 +104,26 @@ class PageChain:
                 raise self._error("a page has the same items as an earlier page")
             self._digests.add(facts.digest)
 
-    def _target(self, link: dict[str, Any], base: str | None) -> str:
-        method = method_of(link)
-        if method != "GET" or link.get("headers"):
-            what = f"a {method} request" if method != "GET" else "additional headers"
+    def _request(self, link: dict[str, Any], base: str | None) -> ApiRequest:
+        href = self._target(link, base)
+        if method_of(link) == "GET" and not link.get("headers"):
+            return ApiRequest(href)
+        if not href[:5].lower().startswith(("http:", "https")):
+            raise self._error("the link to the next page requires an HTTP request")
+        current = self._current
+        if needs_previous_body(link) and (current is None or current.method != "POST"):
             raise self._error(
-                f"the link to the next page requires {what}, which only searches send. Use the "
-                "root of the STAC API as `source` of the flow `sync`, or remove the link `next` "
-                "from a local file to use only this page"
+                "the next page requires the body of the search that returned this page, and the "
+                "page does not contain this body. Use the root of the STAC API as `source` of the "
+                "flow `sync`, or remove the link `next` from a local file to use only this page"
             )
+        page = href if base is None or is_local(base) else base
+        try:
+            return following(link, current or ApiRequest(page), page, ())
+        except SourceError as error:
+            raise self._error(str(error).removesuffix(".")) from None
+
+    def _target(self, link: dict[str, Any], base: str | None) -> str:
         try:
             href = _resolved(link.get("href"), base)
         except HrefError as error:
@@ -154,17 +171,6 @@ def next_link(links: object, method: str = "GET") -> dict[str, Any] | None:
     found = list(_next_links(links))
     same = [link for link in found if method_of(link) == method]
     return next(iter(same or found), None)
-
-
-def method_of(link: Mapping[str, Any]) -> str:
-    """Return the HTTP method of a link. Some APIs leave out the method of links with a body.
-
-    Args:
-        link: A link to a next page.
-    """
-    body = link.get("body")
-    has_body = (isinstance(body, Mapping) and len(body) > 0) or link.get("merge") is True
-    return str(link.get("method") or ("POST" if has_body else "GET")).upper()
 
 
 def _next_links(links: object) -> Iterator[dict[str, Any]]:

@@ -15,11 +15,12 @@ from stac_asset.error_mapping import mapped_errors
 from stac_asset.errors import SourceError, StacAssetError
 from stac_asset.hrefs import is_local, local_path, parse_href, stripped_href
 from stac_asset.redact import redact_href, unsigned_href
+from stac_asset.stac.api_request import ApiRequest
 from stac_asset.stac.compression import MAX_DOCUMENT, decompressed
 from stac_asset.stac.json_text import loads
 from stac_asset.stac.next_page import PageChain, PageFacts, has_next
 from stac_asset.stac.parse import Stac, item_collection_of, kind_of, stac_of
-from stac_asset.transfer.interface import Request, Response, Sources
+from stac_asset.transfer.interface import Response, Sources
 from stac_asset.transfer.retry import retry
 
 _MAX_ATTEMPTS = 3
@@ -89,10 +90,10 @@ async def read_pages(
         features = content.get("features") if is_page else None
         if not isinstance(features, list):
             raise SourceError(f"Page {len(pages)} of '{name}' is not an item collection.")
-        href = chain.next_href(content.get("links"), PageFacts(features), base)
-        if href is None:
+        request = chain.next_request(content.get("links"), PageFacts(features), base)
+        if request is None:
             return item_collection_of(pages, name)
-        page = await read_json(href, clients, config, _MAX_ATTEMPTS)
+        page = await _read_json(request, clients, config, _MAX_ATTEMPTS)
         pages.append((page.content, page.href))
 
 
@@ -116,10 +117,22 @@ async def read_json(
     Raises:
         SourceError: The document cannot be read, is too large, or is not JSON.
     """
-    href = stripped_href(href)
+    return await _read_json(
+        ApiRequest(stripped_href(href)), clients, config, max_attempts, max_size
+    )
+
+
+async def _read_json(
+    request: ApiRequest,
+    clients: Sources,
+    config: Config,
+    max_attempts: int | None,
+    max_size: int | None = None,
+) -> JsonDocument:
+    href = request.href
     shown = redact_href(href)
     try:
-        found = await _read(href, clients, config, max_attempts, max_size)
+        found = await _read(request, clients, config, max_attempts, max_size)
     except StacAssetError as error:
         raise SourceError(f"'{shown}' cannot be read: {error}") from error
     try:
@@ -142,7 +155,7 @@ async def read_document(href: str, clients: Sources, config: Config) -> tuple[by
         SourceError: The document is compressed, and cannot be decompressed.
     """
     href = stripped_href(href)
-    found = await _read(href, clients, config, _MAX_ATTEMPTS)
+    found = await _read(ApiRequest(href), clients, config, _MAX_ATTEMPTS)
     try:
         return decompressed(found.data, found.encoding), found.href
     except ValueError as error:
@@ -160,7 +173,7 @@ async def read_bytes(href: str, clients: Sources, config: Config) -> bytes:
     Raises:
         StacAssetError: The href cannot be read.
     """
-    return (await _read(stripped_href(href), clients, config, _MAX_ATTEMPTS)).data
+    return (await _read(ApiRequest(stripped_href(href)), clients, config, _MAX_ATTEMPTS)).data
 
 
 def document_href(href: str, response: Response) -> str:
@@ -193,19 +206,20 @@ class _Content:
 
 
 async def _read(
-    href: str,
+    request: ApiRequest,
     clients: Sources,
     config: Config,
     max_attempts: int | None,
     max_size: int | None = None,
 ) -> _Content:
+    href = request.href
+
     async def attempt() -> _Content:
         with mapped_errors(href):
-            url = parse_href(href)
-            client = await clients.client_of(url)
+            client = await clients.client_of(parse_href(href))
             async with (
                 asyncio.timeout(config.http_client_timeout),
-                client.fetch(Request(url)) as response,
+                client.fetch(request.for_client(client)) as response,
             ):
                 chunks, size = [], 0
                 async for chunk in response.chunks:

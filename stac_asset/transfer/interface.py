@@ -6,7 +6,7 @@ client.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -40,6 +40,14 @@ class Request:
 
     watched: bool = False
     """Whether the caller ends stalled responses, so that the client needs no read timeout."""
+
+    body: bytes | None = field(default=None, repr=False)
+    """JSON text to send by POST, for pages of a search. Without it, the client sends a GET request.
+
+    Only clients with `sends_bodies` receive such requests."""
+
+    headers: Mapping[str, str] | None = field(default=None, repr=False)
+    """Headers that a link between pages requires. They are sent to the origin of the URL only."""
 
 
 @dataclass(slots=True)
@@ -91,6 +99,10 @@ class Source(Protocol):
     @property
     def name(self) -> str:
         """The name of the client, for plans and messages."""
+
+    @property
+    def sends_bodies(self) -> bool:
+        """Whether the client sends the body and the headers of a request."""
 
     def fetch(self, request: Request) -> AbstractAsyncContextManager[Response]:
         """Open a file at the requested offset.

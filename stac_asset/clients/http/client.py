@@ -19,6 +19,7 @@ from stac_asset.clients.http import headers
 from stac_asset.clients.http.compression import with_complete_gzip
 from stac_asset.clients.http.cookies import ChainCookies, OriginCookies
 from stac_asset.clients.http.credentials import Credential, Credentials, credentials_from_config
+from stac_asset.clients.http.page_request import PageRequest
 from stac_asset.clients.http.session import (
     proxy_of,
     session_from_config,
@@ -77,6 +78,7 @@ class HttpClient(RangeClient):
     """
 
     name = "http"
+    sends_bodies = True
 
     session: ClientSession
     """The aiohttp session that will be used for all requests."""
@@ -178,6 +180,8 @@ class HttpClient(RangeClient):
                 ranges = headers.supports_ranges(response)
                 same_version = request.validator if response.status == 206 else None
                 version = headers.validator(response, same_version)
+                if request.body is not None:  # Ranges and versions describe responses to GET.
+                    ranges, version = False, None
                 encoding = response.headers.get(hdrs.CONTENT_ENCODING)
                 wait = wait_after_success(response.headers)
                 yield Response(
@@ -193,6 +197,10 @@ class HttpClient(RangeClient):
             request_headers[hdrs.RANGE] = f"bytes={request.offset}-{last}"
             request_headers[hdrs.IF_RANGE] = request.validator
         watched = request.watched
+        if request.body is not None or request.headers:
+            page = PageRequest(request.url, request.body, request.headers or {})
+            response = await self._request(page.method, page.url, _IDENTITY_ENCODING, watched, page)
+            return self._checked(response, request)
         response = await self._request(hdrs.METH_GET, request.url, request_headers, watched)
         if (
             request.offset
@@ -231,19 +239,29 @@ class HttpClient(RangeClient):
                 response.close()
 
     async def _request(
-        self, method: str, href: URL, request_headers: dict[str, str], watched: bool = False
+        self,
+        method: str,
+        href: URL,
+        request_headers: dict[str, str],
+        watched: bool = False,
+        page: PageRequest | None = None,
     ) -> ClientResponse:
         url = await self.prepare(href)
-        response = await self._follow(method, url, request_headers, watched)
+        response = await self._follow(method, url, request_headers, watched, page)
         if response.status in (401, 403):
             response.release()
             if await self._credentials.renew(href, response):
                 url = await self.prepare(href)
-                response = await self._follow(method, url, request_headers, watched)
+                response = await self._follow(method, url, request_headers, watched, page)
         return response
 
     async def _follow(
-        self, method: str, url: URL, request_headers: dict[str, str], watched: bool = False
+        self,
+        method: str,
+        url: URL,
+        request_headers: dict[str, str],
+        watched: bool = False,
+        page: PageRequest | None = None,
     ) -> ClientResponse:
         origin = url
         cookies = ChainCookies(self._cookies)
@@ -252,6 +270,8 @@ class HttpClient(RangeClient):
             trusted = self.trusts(url, origin)
             session = self.session if trusted else self._session_without_secrets()
             hop_headers = {**request_headers, **await self._credentials.headers(url)}
+            if page is not None:  # Credentials take precedence over the headers of a link.
+                hop_headers = {**page.headers_for(url), **hop_headers}
             cookies.add_to(hop_headers, url, trusted, session.headers.get(hdrs.COOKIE))
             response = await session.request(
                 method,
@@ -262,13 +282,15 @@ class HttpClient(RangeClient):
                 raise_for_status=False,  # `_check_status` checks, whatever the session's default.
                 proxy=None if trusted else await proxy_of(self.session, url),
                 timeout=timeout_of(session, watched),
+                data=None if page is None else page.body,
             )
             cookies.store(response, trusted)
             location = response.headers.get(hdrs.LOCATION)
             if response.status not in (301, 302, 303, 307, 308) or not (location or "").strip():
                 return response
             response.release()
-            url = headers.redirect_target(url, location or "")
+            target = headers.redirect_target(url, location or "")
+            url = target if page is None else page.redirected(response, url, target)
             login = login or (url if is_login(url) and not is_login(origin) else None)
         if login is not None:
             raise login_error(origin, login)

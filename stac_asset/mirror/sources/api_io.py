@@ -24,8 +24,10 @@ from stac_asset.errors import (
     TransferError,
     TruncatedError,
 )
-from stac_asset.mirror.sources.api_request import ApiRequest, origin_of, redirected
+from stac_asset.hrefs import origin_of
+from stac_asset.mirror.sources.search_redirects import redirected
 from stac_asset.redact import redact_href, redact_text, redact_values, secrets_in_headers
+from stac_asset.stac.api_request import ApiRequest
 from stac_asset.stac.compression import MAX_DOCUMENT, decompressed
 from stac_asset.stac.json_text import loads
 

@@ -23,9 +23,9 @@ from stac_asset.errors import (
     TruncatedError,
 )
 from stac_asset.mirror.sources.api_io import ApiIO, ApiResponse
-from stac_asset.mirror.sources.api_request import ApiRequest
 from stac_asset.notices import notice
 from stac_asset.redact import redact_href
+from stac_asset.stac.api_request import ApiRequest
 from stac_asset.transfer.retry import is_transient, retry
 
 _REFUSED = frozenset({400, 413, 422})

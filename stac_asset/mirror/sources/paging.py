@@ -9,9 +9,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from stac_asset.errors import SourceError
+from stac_asset.hrefs import Origin
 from stac_asset.mirror.source_item import Key, SourceDocument, links_of
-from stac_asset.mirror.sources.api_request import ApiRequest, Origin, following
 from stac_asset.redact import redact_href
+from stac_asset.stac.api_request import ApiRequest, following
 from stac_asset.stac.next_page import MAX_EMPTY_PAGES, next_link
 
 _MAX_PAGES_WITHOUT_NEW = MAX_EMPTY_PAGES

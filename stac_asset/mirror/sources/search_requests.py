@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import requests
 from pystac_client.item_search import ItemSearch
 from pystac_client.stac_api_io import StacApiIO
 from yarl import URL
@@ -22,8 +23,8 @@ from stac_asset.errors import ConfigError, HrefError, SourceError
 from stac_asset.hrefs import absolute_href, with_scheme_of
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.source_item import links_of
-from stac_asset.mirror.sources.api_request import ApiRequest, search_request
 from stac_asset.redact import redact_href
+from stac_asset.stac.api_request import ApiRequest
 
 _MAX_URL_LENGTH = 2000
 """Length of a URL in characters, above which a search is sent by POST if possible."""
@@ -203,7 +204,7 @@ def _request(
     parameters = ItemSearch(href, method=method, stac_io=io, **known).get_parameters()
     if terms:
         parameters = {**parameters, "q": _free_text(endpoint, method, terms)}
-    return search_request(href, method, parameters)
+    return _search_request(href, method, parameters)
 
 
 def _free_text(endpoint: SearchEndpoint, method: str, terms: Sequence[str]) -> str | list[str]:
@@ -276,3 +277,11 @@ def _json_of(text: str) -> dict[str, Any] | None:
     except Exception:  # The API is the judge of the filter, so send the text unchanged.
         return None
     return converted
+
+
+def _search_request(href: str, method: str, parameters: Mapping[str, Any]) -> ApiRequest:
+    """Return the first request of a search."""
+    if method == "POST":
+        return ApiRequest(href, method, dict(parameters))
+    prepared = requests.Request("GET", href, params=dict(parameters)).prepare()
+    return ApiRequest(prepared.url or href)

@@ -23,13 +23,13 @@ from typing import Any, TypeAlias
 from stac_asset.errors import ResponseError, SourceError, TransferError
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window, moment
-from stac_asset.mirror.sources.api_request import ApiRequest
 from stac_asset.mirror.sources.local_filter import mismatch
 from stac_asset.mirror.sources.page_reader import PageReader
 from stac_asset.mirror.sources.paging import Paging, number_matched
 from stac_asset.mirror.sources.result_check import ResultCheck
 from stac_asset.mirror.sources.shorter_windows import shorter_windows
 from stac_asset.notices import notice
+from stac_asset.stac.api_request import ApiRequest
 
 _INTERNAL_ERROR = 500
 """Status of a page that an API cannot create, for example because of an invalid item."""

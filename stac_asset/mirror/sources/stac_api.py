@@ -23,12 +23,11 @@ from yarl import URL
 from stac_asset.clients.registry import Clients
 from stac_asset.config import Config
 from stac_asset.errors import ConfigError, NotFoundError, ResponseError, SourceError, StacAssetError
-from stac_asset.hrefs import absolute_href, parse_href, with_scheme_of
+from stac_asset.hrefs import absolute_href, origin_of, parse_href, with_scheme_of
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window
 from stac_asset.mirror.source_item import Key, SourceDocument, links_of
 from stac_asset.mirror.sources.api_io import ApiIO
-from stac_asset.mirror.sources.api_request import ApiRequest, origin_of
 from stac_asset.mirror.sources.lookup import IdLookup
 from stac_asset.mirror.sources.page_reader import PageReader
 from stac_asset.mirror.sources.paging import Paging, next_link_of
@@ -42,6 +41,7 @@ from stac_asset.mirror.sources.search_requests import (
 from stac_asset.mirror.sources.search_run import SearchRun
 from stac_asset.notices import notice
 from stac_asset.redact import redact_href
+from stac_asset.stac.api_request import ApiRequest
 from stac_asset.stac.geometry import split_at_antimeridian, without_heights
 
 _DEFAULT_PAGE_SIZE = 500

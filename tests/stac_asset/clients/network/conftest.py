@@ -15,7 +15,7 @@ from stac_asset import Config, EarthdataClient, HttpClient, PlanetaryComputerCli
 from stac_asset.clients.http.oauth2 import OAuth2Bearer
 from stac_asset.clients.s3 import S3Identity
 from stac_asset.mirror.sources.api_io import ApiIO
-from stac_asset.mirror.sources.api_request import ApiRequest
+from stac_asset.stac.api_request import ApiRequest
 from tests.support.client_reads import read_bytes
 from tests.support.forward_proxy import ForwardProxy, forward_proxy
 from tests.support.loopback import serve_handler

@@ -12,7 +12,7 @@ from yarl import URL
 from stac_asset.errors import SourceError
 from stac_asset.hrefs import with_scheme_of
 from stac_asset.mirror.search.criteria import Criteria
-from stac_asset.mirror.sources.api_request import ApiRequest, following
+from stac_asset.stac.api_request import ApiRequest, following
 from tests.support.mirror_runs import CONFIG
 from tests.support.search_api import (
     Reply,

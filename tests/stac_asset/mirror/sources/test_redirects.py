@@ -10,7 +10,8 @@ from requests import Request
 from stac_asset.errors import ResponseError, SourceError
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.sources.api_io import ApiIO
-from stac_asset.mirror.sources.api_request import ApiRequest, redirected
+from stac_asset.mirror.sources.search_redirects import redirected
+from stac_asset.stac.api_request import ApiRequest
 from tests.support.mirror_runs import CONFIG
 from tests.support.search_api import (
     Reply,

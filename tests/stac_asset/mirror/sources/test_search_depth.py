@@ -17,8 +17,8 @@ from stac_asset.errors import SourceError
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window, rfc3339
-from stac_asset.mirror.sources.api_request import ApiRequest
 from stac_asset.mirror.sources.shorter_windows import shorter_windows
+from stac_asset.stac.api_request import ApiRequest
 from tests.support.mirror_runs import CONFIG, NOW, run_mirror
 from tests.support.search_api import (
     Hook,

@@ -1,7 +1,6 @@
-"""Requests to a STAC API, and the requests that follow from redirects and links between pages.
+"""Internal: requests for pages of a STAC API, and the request that follows from a link `next`.
 
-A search must keep its criteria. A redirected POST request is therefore repeated as POST or refused,
-and never becomes a GET request without a body, as in browsers.
+Searches and item collections in pages use these requests.
 """
 
 from __future__ import annotations
@@ -10,23 +9,12 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any
 
-import requests
-from yarl import URL
-
-from stac_asset.errors import HrefError, ResponseError, SourceError
-from stac_asset.hrefs import absolute_href, parse_href, with_scheme_of
+from stac_asset.errors import HrefError, SourceError
+from stac_asset.hrefs import Origin, absolute_href, origin_of, parse_href, with_scheme_of
 from stac_asset.redact import redact_href, unsigned_href
-from stac_asset.stac.next_page import method_of
-
-Origin: TypeAlias = tuple[str, str | None, int | None]
-"""Scheme, host and port."""
-
-_KEEP_METHOD = (307, 308)
-"""Redirects that keep the method and the body.
-
-Source: https://www.rfc-editor.org/rfc/rfc9110#section-15.4"""
+from stac_asset.transfer.interface import Request, Source
 
 _CONNECTION_HEADERS = frozenset(
     {"host", "content-length", "content-encoding", "transfer-encoding", "connection", "expect"}
@@ -61,6 +49,24 @@ class ApiRequest:
         """A text that is equal for equal requests."""
         parts = [self.href, self.method, self.body, dict(self.headers)]
         return json.dumps(parts, sort_keys=True, default=str)
+
+    def for_client(self, client: Source) -> Request:
+        """Return the request that a client sends.
+
+        Args:
+            client: The client.
+
+        Raises:
+            HrefError: The URL is not valid.
+            SourceError: The client cannot send the request.
+        """
+        body = json.dumps(self.body or {}).encode() if self.method == "POST" else None
+        if (body is not None or self.headers) and not client.sends_bodies:
+            raise SourceError(
+                f"'{redact_href(self.href)}' requires a {self.method} request with a body or "
+                f"headers, which the client '{client.name}' does not send"
+            )
+        return Request(parse_href(self.href), body=body, headers=self.headers or None)
 
     def to_text(self) -> str | None:
         """Return the request as JSON, to be stored, unless the request may contain a secret."""
@@ -116,74 +122,21 @@ class ApiRequest:
         return replace(self, href=f"{path}?{query}")
 
 
-def search_request(href: str, method: str, parameters: Mapping[str, Any]) -> ApiRequest:
-    """Return the first request of a search.
+def method_of(link: Mapping[str, Any]) -> str:
+    """Return the HTTP method of a link. Some APIs leave out the method of links with a body.
 
     Args:
-        href: Href of the search.
-        method: HTTP method.
-        parameters: Parameters, for the query of a GET request or the body of a POST request.
+        link: A link to a next page.
     """
-    if method == "POST":
-        return ApiRequest(href, method, dict(parameters))
-    prepared = requests.Request("GET", href, params=dict(parameters)).prepare()
-    return ApiRequest(prepared.url or href)
-
-
-def redirected(request: ApiRequest, status: int, reason: str, location: str) -> ApiRequest:
-    """Return the request that follows a redirect.
-
-    Args:
-        request: The redirected request.
-        status: HTTP status of the redirect.
-        reason: Reason phrase of the redirect.
-        location: Value of the header `Location`.
-
-    Raises:
-        ResponseError: The redirected request would not be the same search.
-    """
-    try:
-        target = absolute_href(location.strip(), request.href)
-        before, after = parse_href(request.href), parse_href(target)
-    except HrefError as error:
-        raise _refusal(request, status, reason, f"redirected to an invalid address: {error}") from (
-            None
-        )
-    if after.scheme not in ("http", "https"):
-        raise _refusal(request, status, reason, "redirected to an address that is not HTTP")
-    is_same = _is_same_resource(before, after)
-    is_same_origin = origin_of(before) == origin_of(after)
-    shown = redact_href(target)
-    if request.method == "GET":
-        lost = set(before.query) - set(after.query)
-        if lost and is_same:
-            target = f"{target.partition('?')[0]}?{before.raw_query_string}"
-        elif lost:
-            raise _refusal(
-                request,
-                status,
-                reason,
-                f"redirected to '{shown}' without the parameter '{min(lost)}' of the search. Set "
-                "`source` to the new address of the API.",
-            )
-        return replace(request, href=target, headers=request.headers if is_same_origin else {})
-    if not is_same and not (is_same_origin and status in _KEEP_METHOD):
-        raise _refusal(
-            request,
-            status,
-            reason,
-            f"the search was redirected to '{shown}', which is another address. Set `source` to "
-            "the new address of the API.",
-        )
-    if before.raw_query_string and not after.raw_query_string:
-        target = f"{target}?{before.raw_query_string}"
-    return replace(request, href=target)
+    body = link.get("body")
+    has_body = (isinstance(body, Mapping) and len(body) > 0) or link.get("merge") is True
+    return str(link.get("method") or ("POST" if has_body else "GET")).upper()
 
 
 def following(
     link: Mapping[str, Any], request: ApiRequest, page_href: str, origins: Collection[Origin]
 ) -> ApiRequest:
-    """Return the request for the next page of a search.
+    """Return the request for the next page of a search or an item collection.
 
     Source: https://github.com/radiantearth/stac-api-spec/tree/main/item-search#pagination
 
@@ -198,7 +151,7 @@ def following(
     """
     shown = redact_href(page_href)
     try:
-        page, target = parse_href(page_href), absolute_href(link["href"].strip(), page_href)
+        page, target = parse_href(page_href), absolute_href(link.get("href"), page_href)
         target = with_scheme_of(target, page)
         origin = origin_of(parse_href(target))
     except (HrefError, ValueError) as error:
@@ -231,13 +184,20 @@ def following(
             f"Page '{shown}' links to a next page with the unknown method {method[:20]!r}. Report "
             "the link to the operator of the API."
         )
-    if not isinstance(
-        body, Mapping
-    ):  # Without a body, the next page would be a search without criteria.
-        body = request.body or {}
-    elif is_merged:
-        body = {**(request.body or {}), **body}
+    if is_merged or not isinstance(body, Mapping):
+        # Without the body of the search, the next page would be a search without criteria.
+        body = {**(request.body or {}), **(body if isinstance(body, Mapping) else {})}
     return ApiRequest(target, method, body, headers)
+
+
+def needs_previous_body(link: Mapping[str, Any]) -> bool:
+    """Return whether the request for the next page repeats the body of the current request.
+
+    Args:
+        link: A link to a next page.
+    """
+    is_merged = link.get("merge") is True or not isinstance(link.get("body"), Mapping)
+    return method_of(link) == "POST" and is_merged
 
 
 def _headers_of(link: Mapping[str, Any], shown: str) -> dict[str, str]:
@@ -261,15 +221,6 @@ def _headers_of(link: Mapping[str, Any], shown: str) -> dict[str, str]:
     return headers
 
 
-def origin_of(url: URL) -> Origin:
-    """Return scheme, host and port of a URL, which are equal with and without the default port.
-
-    Args:
-        url: An absolute URL.
-    """
-    return url.scheme, url.host, url.port
-
-
 def _has_lost_criteria(before: ApiRequest, after: ApiRequest) -> bool:
     """Return whether a GET request would be the same search without any criteria."""
     first, second = parse_href(before.href), parse_href(after.href)
@@ -278,25 +229,9 @@ def _has_lost_criteria(before: ApiRequest, after: ApiRequest) -> bool:
     return is_same_path and is_search and not second.raw_query_string
 
 
-def _is_same_resource(before: URL, after: URL) -> bool:
-    """Return whether two URLs differ at most by a trailing slash and by `http` to `https`."""
-    is_upgrade = before.scheme == "http" and after.scheme == "https"
-    is_upgrade = is_upgrade and before.is_default_port() and after.is_default_port()
-    return (
-        before.host == after.host
-        and (origin_of(before) == origin_of(after) or is_upgrade)
-        and before.raw_path.rstrip("/") == after.raw_path.rstrip("/")
-        and after.raw_query_string in ("", before.raw_query_string)
-    )
-
-
 def _page_at(page: int, before: int, limit: int) -> int:
     """Return the number of the page that has the first item of a page of another size.
 
     If the API counts pages from 0, the returned page is earlier.
     """
     return max(page - 1, 0) * before // limit + min(page, 1)
-
-
-def _refusal(request: ApiRequest, status: int, reason: str, hint: str) -> ResponseError:
-    return ResponseError.of(status, reason, request.href, None, hint)
