@@ -72,7 +72,9 @@ class ProviderCredentials(CredentialsBlock, ABC):
         """Return the schema of the block. In the schema of a parameter, allow only a reference."""
         schema = super().__get_pydantic_json_schema__(core_schema, handler)
         if not _is_block_schema.get():
-            accept_only_references(handler.resolve_ref_schema(schema), cls)
+            accept_only_references(
+                handler.resolve_ref_schema(schema), cls.__name__, cls.get_block_type_slug()
+            )
         return schema
 
     async def client(self, config: Config | None = None) -> Client:

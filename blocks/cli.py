@@ -6,14 +6,12 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import click
-from prefect.blocks.core import Block
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 
 from prefect_stac_asset.blocks.prefect_api import map_prefect_errors
-from prefect_stac_asset.blocks.prefect_aws import AWS_BLOCKS
 from prefect_stac_asset.blocks.references import BlockReference, name_of
-from prefect_stac_asset.blocks.registry import OUR_BLOCKS, client_of
+from prefect_stac_asset.blocks.registry import CREDENTIAL_SLUGS, client_of
 from stac_asset import Config
 from stac_asset.cli.tables import print_table
 from stac_asset.clients import Request
@@ -49,23 +47,17 @@ def check(name: str, href: str) -> None:
 
 async def _rows() -> list[tuple[str, str | None]]:
     async with get_client() as client:
-        saved = {kind: await _saved(client, kind) for kind in (*OUR_BLOCKS, *AWS_BLOCKS)}
-    return [
-        (kind.get_block_type_slug(), ", ".join(names) if names else None)
-        for kind, names in saved.items()
-    ]
+        saved = {slug: await _saved(client, slug) for slug in CREDENTIAL_SLUGS}
+    return [(slug, ", ".join(names) if names else None) for slug, names in saved.items()]
 
 
-async def _saved(client: PrefectClient, kind: type[Block]) -> list[str]:
+async def _saved(client: PrefectClient, slug: str) -> list[str]:
     """Return the names of the saved blocks of a type. An unregistered type has no blocks."""
     names: list[str] = []
     while True:
         try:
             found = await client.read_block_documents_by_type(
-                kind.get_block_type_slug(),
-                offset=len(names),
-                limit=_PAGE,
-                include_secrets=False,
+                slug, offset=len(names), limit=_PAGE, include_secrets=False
             )
         except ObjectNotFound:
             return names
@@ -100,9 +92,7 @@ async def _reference(name: str) -> BlockReference:
         return BlockReference(name)
     async with get_client() as client:
         slugs = [
-            f"{kind.get_block_type_slug()}/{name}"
-            for kind in (*OUR_BLOCKS, *AWS_BLOCKS)
-            if name in await _saved(client, kind)
+            f"{slug}/{name}" for slug in CREDENTIAL_SLUGS if name in await _saved(client, slug)
         ]
     if not slugs:
         raise ConfigError(f"Block '{name}' is not saved. Run `stac-asset blocks` to list blocks.")

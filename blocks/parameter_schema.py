@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect.blocks.core import Block
-
 from prefect_stac_asset.blocks.references import SLUG
 
 _UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -29,7 +27,7 @@ _NAMES = {
 }
 
 
-def accept_only_references(definition: dict[str, Any], kind: type[Block]) -> None:
+def accept_only_references(definition: dict[str, Any], name: str, slug: str) -> None:
     """Replace a block's fields in a JSON schema with a reference to a saved block.
 
     Prefect validates parameters with this schema when a deployment is created. For updates and
@@ -39,15 +37,16 @@ def accept_only_references(definition: dict[str, Any], kind: type[Block]) -> Non
 
     Args:
         definition: The block's definition in the schema of a flow's parameters.
-        kind: The block's type.
+        name: Name of the block's class.
+        slug: Slug of the block's type.
     """
     description = definition.get("description")
     definition.clear()
     definition |= {
-        "title": f"{kind.__name__} ",
+        "title": f"{name} ",
         "type": "object",
         # Prefect's run form lists the saved blocks of this type.
-        "block_type_slug": kind.get_block_type_slug(),
+        "block_type_slug": slug,
         # A pattern, because tools read a property named `$ref` as a reference within the schema.
         "patternProperties": {r"^\$ref$": {"anyOf": [_NAMES, _ID]}},
         "additionalProperties": False,

@@ -6,24 +6,53 @@ The blocks require the extra `aws`. Only the endpoint URL of their client parame
 from __future__ import annotations
 
 import dataclasses
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
-from prefect.blocks.core import Block
 from yarl import URL
 
 from prefect_stac_asset.blocks.references import name_of
 from stac_asset import Client, Config, ConfigError, S3Client
 from stac_asset.clients.s3.identity import S3Identity
 
-AWS_BLOCKS: tuple[type[Block], ...]
-"""`AwsCredentials` and `MinIOCredentials`, or empty if prefect-aws is not installed."""
+_MODULE = "prefect_aws.credentials"
 
-try:
-    from prefect_aws.credentials import AwsCredentials, MinIOCredentials
-except ImportError:
-    AWS_BLOCKS = ()
-else:
-    AWS_BLOCKS = (AwsCredentials, MinIOCredentials)
+
+@dataclass(frozen=True, slots=True)
+class AwsBlockType:
+    """A block type of prefect-aws.
+
+    The class of the type is not imported: importing prefect-aws takes half a second.
+    """
+
+    name: str
+    """Name of the class in `prefect_aws.credentials`."""
+
+    slug: str
+    """Slug of the block type."""
+
+    description: str
+    """One sentence for run forms."""
+
+    def is_instance(self, value: Any) -> bool:
+        """Return whether a value is a block of this type.
+
+        Args:
+            value: Any value. The module of the class is imported if a block of the class exists.
+        """
+        module = sys.modules.get(_MODULE)
+        return module is not None and isinstance(value, getattr(module, self.name))
+
+
+AWS = AwsBlockType("AwsCredentials", "aws-credentials", "Saved AWS credentials of prefect-aws.")
+MINIO = AwsBlockType(
+    "MinIOCredentials", "minio-credentials", "Saved MinIO credentials of prefect-aws."
+)
+
+AWS_BLOCKS: tuple[AwsBlockType, ...] = (AWS, MINIO) if find_spec("prefect_aws") else ()
+"""The supported block types, or empty if prefect-aws is not installed."""
 
 
 async def aws_client(block: Any, config: Config) -> Client:
@@ -37,7 +66,7 @@ async def aws_client(block: Any, config: Config) -> Client:
         ConfigError: The credentials are incomplete, or a MinIO block has no endpoint.
     """
     endpoint = block.aws_client_parameters.endpoint_url or config.s3_endpoint_url
-    if block.get_block_type_slug() == AWS_BLOCKS[1].get_block_type_slug():
+    if block.get_block_type_slug() == MINIO.slug:
         if endpoint is None:
             raise ConfigError(
                 f"{name_of(block)} has no MinIO endpoint. Set `endpoint_url` in its "

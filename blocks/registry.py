@@ -8,9 +8,9 @@ from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from prefect.blocks.core import Block
-from pydantic import GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, core_schema
 
 from prefect_stac_asset.blocks.base import ProviderCredentials
 from prefect_stac_asset.blocks.earthdata import EarthdataCredentials
@@ -18,7 +18,7 @@ from prefect_stac_asset.blocks.http import HttpCredentials
 from prefect_stac_asset.blocks.oauth2 import OAuth2Credentials
 from prefect_stac_asset.blocks.parameter_schema import accept_only_references
 from prefect_stac_asset.blocks.planetary_computer import PlanetaryComputerCredentials
-from prefect_stac_asset.blocks.prefect_aws import AWS_BLOCKS, aws_client
+from prefect_stac_asset.blocks.prefect_aws import AWS_BLOCKS, AwsBlockType, aws_client
 from prefect_stac_asset.blocks.s3 import S3Credentials
 from stac_asset import Client, Config, ConfigError
 
@@ -32,18 +32,40 @@ OUR_BLOCKS: tuple[type[ProviderCredentials], ...] = (
 """The block types of this package. `AWS_BLOCKS` has those of prefect-aws."""
 
 
+CREDENTIAL_SLUGS = (
+    *(kind.get_block_type_slug() for kind in OUR_BLOCKS),
+    *(kind.slug for kind in AWS_BLOCKS),
+)
+"""The slugs of all supported block types."""
+
+
 @dataclass(frozen=True, slots=True)
-class _SavedOnly:
+class _SavedAwsBlock:
     """Annotation for a block of prefect-aws as a parameter that only accepts references."""
 
-    kind: type[Block]
+    kind: AwsBlockType
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        # A schema with a reference becomes a definition. Forms show the title of the definition.
+        return core_schema.no_info_after_validator_function(
+            self._checked, core_schema.any_schema(), ref=f"{self.kind.name}:{self.kind.slug}"
+        )
 
     def __get_pydantic_json_schema__(
-        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        schema = handler(core_schema)
-        accept_only_references(handler.resolve_ref_schema(schema), self.kind)
-        return schema
+        found = handler(schema)
+        definition = handler.resolve_ref_schema(found)
+        definition["description"] = self.kind.description
+        accept_only_references(definition, self.kind.name, self.kind.slug)
+        return found
+
+    def _checked(self, value: Any) -> Any:
+        if not self.kind.is_instance(value):
+            raise ValueError(f"the value is not of type {self.kind.name}")
+        return value
 
 
 if TYPE_CHECKING:
@@ -51,7 +73,7 @@ if TYPE_CHECKING:
 else:
     # A union of the types, so that Prefect's forms list the saved blocks of each type.
     AnyCredentials = reduce(
-        or_, (*OUR_BLOCKS, *(Annotated[kind, _SavedOnly(kind)] for kind in AWS_BLOCKS))
+        or_, (*OUR_BLOCKS, *(Annotated[Block, _SavedAwsBlock(kind)] for kind in AWS_BLOCKS))
     )
 
 
@@ -64,12 +86,16 @@ def check_supported(block: Any) -> None:
     Raises:
         ConfigError: The type of the block is not supported.
     """
-    kinds = (*OUR_BLOCKS, *AWS_BLOCKS)
-    if not isinstance(block, kinds):
-        raise ConfigError(
-            f"{type(block).__name__} is not a supported credential block. Use one of "
-            f"{', '.join(kind.__name__ for kind in kinds)}."
-        )
+    if isinstance(block, OUR_BLOCKS) or any(kind.is_instance(block) for kind in AWS_BLOCKS):
+        return
+    names = (
+        *(kind.__name__ for kind in OUR_BLOCKS),
+        *(kind.name for kind in AWS_BLOCKS),
+    )
+    raise ConfigError(
+        f"{type(block).__name__} is not a supported credential block. Use one of "
+        f"{', '.join(names)}."
+    )
 
 
 async def client_of(block: Any, config: Config) -> Client:

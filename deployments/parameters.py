@@ -13,9 +13,8 @@ from prefect import Flow
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
-from prefect_stac_asset.blocks.prefect_aws import AWS_BLOCKS
 from prefect_stac_asset.blocks.references import BlockReference, parse_reference
-from prefect_stac_asset.blocks.registry import OUR_BLOCKS
+from prefect_stac_asset.blocks.registry import CREDENTIAL_SLUGS
 from prefect_stac_asset.flows.mirror.search import Search
 from prefect_stac_asset.flows.parameters.flow import AssetFlow
 from prefect_stac_asset.flows.parameters.options import FlowOptions
@@ -102,10 +101,10 @@ def _check_credentials(value: Any, path: str) -> None:
         if block is None:
             continue
         slug = _slug(block, path)
-        kinds = [kind.get_block_type_slug() for kind in (*OUR_BLOCKS, *AWS_BLOCKS)]
-        if slug.partition("/")[0] not in kinds:
+        if slug.partition("/")[0] not in CREDENTIAL_SLUGS:
             raise ValueError(
-                f"{path}: block '{slug}' is not a credential block. Use one of {', '.join(kinds)}."
+                f"{path}: block '{slug}' is not a credential block. Use one of "
+                f"{', '.join(CREDENTIAL_SLUGS)}."
             )
 
 

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from prefect.blocks.core import Block
 from prefect.testing.standard_test_suites import BlockStandardTestSuite
 from prefect.types import SecretDict
+from prefect_aws.credentials import AwsCredentials, MinIOCredentials
 from pydantic import SecretStr, ValidationError
 
 from prefect_stac_asset import blocks
@@ -29,6 +30,7 @@ from prefect_stac_asset.blocks import (
     S3Credentials,
 )
 from prefect_stac_asset.blocks.base import DOCUMENTATION, REPOSITORY
+from prefect_stac_asset.blocks.prefect_aws import AWS, MINIO
 from prefect_stac_asset.blocks.registry import OUR_BLOCKS, client_of
 from stac_asset import Config, ConfigError
 from stac_asset.cli.app import app
@@ -270,8 +272,6 @@ async def test_unsupported_block_type_is_rejected() -> None:
 
 
 async def test_minio_block_requires_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    from prefect_aws.credentials import MinIOCredentials
-
     block = MinIOCredentials(minio_root_user="u", minio_root_password=SECRET)
     with pytest.raises(ConfigError, match="has no MinIO endpoint"):
         await client_of(block, Config())
@@ -333,20 +333,37 @@ def test_secret_headers_are_hidden() -> None:
     assert SECRET not in f"{block!r} {block} {block.model_dump_json()} {block.model_dump()}"
 
 
-def test_flows_import_without_prefect_aws() -> None:
-    code = (
-        "import sys\n"
-        "sys.modules['prefect_aws'] = None\n"
-        "from prefect_stac_asset import flows\n"
-        "from prefect_stac_asset.blocks.registry import AnyCredentials\n"
-        "print(AnyCredentials)\n"
-    )
+_UNUSED = ["prefect_aws", "prefect_stac_asset.flows.mirror.flow", "pystac_client"]
+
+_IMPORT_SCRIPT = f"""
+import importlib, sys
+from prefect_stac_asset.flows import download_item
+print([name for name in {_UNUSED} if name in sys.modules])
+sys.modules["prefect_aws"] = None
+from prefect_stac_asset.blocks import prefect_aws, registry
+importlib.reload(prefect_aws)
+importlib.reload(registry)
+from prefect_stac_asset.flows import sync
+print(registry.AnyCredentials)
+"""
+
+
+def test_flow_imports_no_other_flow_and_works_without_prefect_aws() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120
+        [sys.executable, "-c", _IMPORT_SCRIPT], capture_output=True, text=True, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr
-    assert "S3Credentials" in done.stdout
-    assert "AwsCredentials" not in done.stdout
+    imported, credentials = done.stdout.splitlines()
+    assert imported == "[]"
+    assert "S3Credentials" in credentials
+    assert "AwsCredentials" not in credentials
+
+
+def test_names_of_prefect_aws_block_types_are_current() -> None:
+    for kind, block in ((AWS, AwsCredentials), (MINIO, MinIOCredentials)):
+        assert (kind.name, kind.slug) == (block.__name__, block.get_block_type_slug())
+    assert AWS.is_instance(AwsCredentials())
+    assert not MINIO.is_instance(AwsCredentials())
 
 
 def test_help_lists_blocks_command() -> None:

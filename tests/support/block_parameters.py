@@ -8,10 +8,10 @@ from typing import Any, Optional
 
 from prefect import Flow, flow
 from prefect.blocks.core import Block
+from prefect_aws.credentials import AwsCredentials, MinIOCredentials
 from pydantic import create_model
 
 from prefect_stac_asset import blocks, flows
-from prefect_stac_asset.blocks.prefect_aws import AWS_BLOCKS
 from prefect_stac_asset.blocks.registry import OUR_BLOCKS
 
 FLOWS: list[Flow[..., Any]] = [
@@ -22,7 +22,7 @@ FLOWS: list[Flow[..., Any]] = [
     flows.sync,
     flows.verify,
 ]
-BLOCK_TYPES = (*OUR_BLOCKS, *AWS_BLOCKS)
+BLOCK_TYPES = (*OUR_BLOCKS, AwsCredentials, MinIOCredentials)
 BLOCK_ID = "0d6a4f6e-5c3f-4e0e-9d0b-3f6a1c2b7d10"
 SECRET = "pl4nted-t0ken"
 
