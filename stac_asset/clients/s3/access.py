@@ -11,16 +11,26 @@ import asyncio
 import os
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
-from stac_asset.clients.s3.errors import code_of, refuses_credentials, refuses_request
+from stac_asset.clients.s3.errors import (
+    RefusedPublicRequestError,
+    code_of,
+    refuses_credentials,
+    refuses_request,
+)
+from stac_asset.errors import AccessError
 from stac_asset.notices import notice
 
-_MAX_DENIALS = 16
+_MAX_DENIALS = 256
 """Number of refused requests without a signature after which a bucket counts as private.
 
-The first object may be missing: S3 responds to requests for missing objects with status 403, unless
-the bucket may be listed."""
+Refusals do not prove that a bucket is private. Some services send status 403 for too many
+connections. S3 sends it for missing objects too, unless the bucket may be listed."""
+
+_LONE_DENIAL = 16
+"""Number of refusals as which one counts if no other request to the bucket is pending."""
 
 _CONDITION = (
     "The AWS credentials were not accepted, and buckets were read without credentials. Renew the "
@@ -56,7 +66,10 @@ class BucketAccess:
 
     def __init__(self) -> None:
         self._public: set[Bucket] = set()
+        self._accepted: set[Bucket] = set()
+        """The buckets that answered a request with a signature."""
         self._denials: Counter[Bucket] = Counter()
+        self._pending: Counter[Bucket] = Counter()
         self._locks: defaultdict[Bucket, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def request(
@@ -71,11 +84,14 @@ class BucketAccess:
             send: Function that sends the request.
             failure: The error of the search for credentials, if any.
         """
+        send = partial(self._count, bucket, send)
         if bucket in self._public:
             return await self._request_public(send, failure)
         try:
             if failure is None:
-                return await send(True)
+                response = await send(True)
+                self._accepted.add(bucket)
+                return response
         except Exception as error:
             if not refuses_credentials(error):
                 raise
@@ -86,6 +102,13 @@ class BucketAccess:
                 return await self._try_unsigned(bucket, send, failure)
         return await self._request_public(send, failure)
 
+    async def _count(self, bucket: Bucket, send: Send, signed: bool) -> dict[str, Any]:
+        self._pending[bucket] += 1
+        try:
+            return await send(signed)
+        finally:
+            self._pending[bucket] -= 1
+
     async def _try_unsigned(self, bucket: Bucket, send: Send, failure: Exception) -> dict[str, Any]:
         if self._denials[bucket] >= _MAX_DENIALS:
             raise failure
@@ -95,9 +118,10 @@ class BucketAccess:
         except Exception as error:
             other = error
         if other is not None and refuses_request(other):
-            self._denials[bucket] += 1
-            raise failure
-        if other is None or code_of(other) in ("404", "NoSuchKey"):
+            self._denials[bucket] += 1 if self._pending[bucket] else _LONE_DENIAL
+            raise _with_denial(failure)
+        is_public = other is None or code_of(other) in ("404", "NoSuchKey")
+        if is_public and bucket not in self._accepted:
             self._public.add(bucket)
             notice(_CONDITION, f"s3://{bucket.name} ({code_of(failure) or type(failure).__name__})")
         if other is not None:
@@ -111,6 +135,21 @@ class BucketAccess:
         except Exception as error:
             if not refuses_request(error):
                 raise
+            refusal = RefusedPublicRequestError(error)
         if failure is not None:
-            raise failure
-        return await send(True)  # Some objects of the bucket are private.
+            raise _with_denial(failure)
+        try:
+            return await send(True)  # Some objects of the bucket are private.
+        except Exception as error:
+            # The bucket may limit the connections, so the credentials are not the reason.
+            raise refusal if refuses_credentials(error) else error from None
+
+
+def _with_denial(failure: Exception) -> Exception:
+    """Return the error of a search for credentials, whose request S3 refused without a signature.
+
+    The bucket may be public and limit the connections.
+    """
+    if isinstance(failure, AccessError):
+        failure.may_be_limit = True
+    return failure

@@ -61,6 +61,18 @@ _INTERNAL = frozenset({"InternalError", "ServiceUnavailable"})
 _TIMEOUTS = frozenset({"RequestTimeout", "RequestTimeoutException"})
 
 
+class RefusedPublicRequestError(Exception):
+    """A public bucket refused a request with a signature and without.
+
+    Args:
+        error: The error of the request without a signature.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 def code_of(error: Exception) -> str:
     """Return the code of an S3 error, or the status if there is no code; empty for other errors.
 
@@ -177,6 +189,8 @@ def mapped(error: Exception, shown: str, access: str) -> StacAssetError:
     match error:
         case StacAssetError():
             return error
+        case RefusedPublicRequestError():
+            return mapped(error.error, shown, "with the AWS credentials found and without.")
         case botocore.ClientError():
             return _map_client_error(error, shown, access)
         case botocore.ReadTimeoutError() | TimeoutError():

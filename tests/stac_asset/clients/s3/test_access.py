@@ -6,11 +6,13 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pystac
 import pytest
 
-from stac_asset import Config, S3Client, download_file
+from stac_asset import Config, S3Client, download_file, download_item
 from stac_asset.clients.s3 import S3Identity
 from stac_asset.clients.s3.access import is_unsigned_environment
 from stac_asset.errors import (
@@ -80,6 +82,48 @@ class TestStaleCredentials:
         config.s3_endpoint_url = service.url
         await download_file(HREF, tmp_path / "a.bin", config)
         assert (tmp_path / "a.bin").read_bytes() == BODY
+
+    async def test_bucket_is_public_although_it_refuses_connections_first(
+        self, service: GuardedS3, credentials: None, config: Config, tmp_path: Path
+    ) -> None:
+        """More requests without a signature are refused than a private bucket gets."""
+        service.limit, service.hold = 4, 44
+        item = pystac.Item("limited", None, None, datetime(2026, 6, 1, tzinfo=UTC), {})
+        for number in range(40):
+            item.add_asset(f"a{number}", pystac.Asset(f"s3://bucket/{number}.bin"))
+            service.public.add(f"{number}.bin")
+        config.s3_endpoint_url, config.retry_wait = service.url, 0.02
+        await download_item(item, tmp_path, config=config)
+        assert len(list(tmp_path.glob("*.bin"))) == 40
+
+    async def test_accepted_credentials_are_not_blamed_for_refused_connections(
+        self, service: GuardedS3, credentials: None
+    ) -> None:
+        service.refusal = None
+        async with s3_client(service.url) as client:
+            assert (await fetch_object(client))[1] == BODY
+            service.refusal = (403, "AccessDenied")
+            with collect_notices() as notices:
+                assert (await fetch_object(client))[1] == BODY
+            service.refusal = None
+            assert (await fetch_object(client))[1] == BODY
+        assert service.signed == [True, True, False, True]
+        assert notices.lines() == []
+
+    async def test_error_of_public_bucket_does_not_blame_stale_credentials(
+        self, service: GuardedS3, credentials: None
+    ) -> None:
+        service.refusal = (400, "ExpiredToken")
+        async with s3_client(service.url) as client:
+            await fetch_object(client)
+            service.public.clear()
+            with pytest.raises(AccessError) as raised:
+                await fetch_object(client)
+        assert raised.value.may_be_limit
+        assert str(raised.value) == (
+            f"Access denied to {HREF} (AccessDenied) with the AWS credentials found and without. "
+            "The object may also not exist."
+        )
 
     async def test_private_bucket_reports_the_refused_credentials(
         self, service: GuardedS3, credentials: None, caplog: pytest.LogCaptureFixture
