@@ -21,6 +21,8 @@ from stac_asset.errors import (
     RateLimitError,
     SizeError,
 )
+from stac_asset.notices import notice
+from stac_asset.redact import redact_href
 from stac_asset.transfer.content import HEAD_SIZE, START_SIZE, may_be_text
 from stac_asset.transfer.content_check import content_error, empty_error
 from stac_asset.transfer.host_limits import HostConnection, OpenConnection, connection_to
@@ -96,6 +98,9 @@ class CandidateDownload:
 
     _is_unsized: bool = False
     """Whether the last response announced no length."""
+
+    _ends_with_connection: bool = False
+    """Whether only the end of the connection ended the last response."""
 
     _single_connection: bool = False
     """Whether the source failed to send ranges, or several ranges at the same time."""
@@ -174,7 +179,7 @@ class CandidateDownload:
             await self._receive_all()
             has_ended = True
             await self._check_content()
-            return await self.upload.commit()
+            checksum = await self.upload.commit()
         except RangeError:
             self._single_connection = True
             await self.upload.restart()
@@ -189,6 +194,18 @@ class CandidateDownload:
         except (ContentError, LoginPageError):
             await self.upload.restart()
             raise
+        if self._ends_with_connection:
+            self._note_unchecked_end()
+        return checksum
+
+    def _note_unchecked_end(self) -> None:
+        transfer = self.transfer
+        if transfer.size is None and transfer.checksum is None:
+            notice(
+                "The server announces no length and closes the connection after the file, and the "
+                "item declares neither size nor checksum, so an incomplete file is not detected",
+                redact_href(self.candidate.href),
+            )
 
     def _may_repeat(self) -> bool:
         """Return whether another attempt is allowed after a response that is not certainly bad."""
@@ -241,6 +258,7 @@ class CandidateDownload:
                     self._answered_by, self._is_unsized = response.url, False
                     await self._begin(response)
                     self._is_unsized = response.size is None
+                    self._ends_with_connection = response.ends_with_connection
                     if self.connection is not None:
                         self.connection.begin_response(self.upload, response.wait)
                     await self.context.reporter.opened(self.candidate, response.size)

@@ -81,6 +81,9 @@ class Response:
     wait: float | None = None
     """Seconds without a further request that the source asks for, if any."""
 
+    ends_with_connection: bool = False
+    """Whether only the end of the connection ends the bytes, so that missing bytes go unnoticed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stat:

@@ -184,8 +184,9 @@ class HttpClient(RangeClient):
                     ranges, version = False, None
                 encoding = response.headers.get(hdrs.CONTENT_ENCODING)
                 wait = wait_after_success(response.headers)
+                no_end = size is None and not headers.has_checked_end(response)
                 yield Response(
-                    chunks, offset, size, version, ranges, end, response.url, encoding, wait
+                    chunks, offset, size, version, ranges, end, response.url, encoding, wait, no_end
                 )
             finally:
                 response.close()

@@ -88,6 +88,16 @@ def supports_ranges(response: ClientResponse) -> bool:
     return response.status == 206 or response.headers.get(hdrs.ACCEPT_RANGES) == "bytes"
 
 
+def has_checked_end(response: ClientResponse) -> bool:
+    """Return whether a response without length marks its end: by a last chunk, or in gzip data.
+
+    Args:
+        response: Any response.
+    """
+    is_chunked = "chunked" in response.headers.get(hdrs.TRANSFER_ENCODING, "").lower()
+    return is_chunked or "gzip" in response.headers.get(hdrs.CONTENT_ENCODING, "").lower()
+
+
 def is_other_version(response: ClientResponse, requested_validator: str | None) -> bool:
     """Return whether a partial response belongs to another version of the file.
 

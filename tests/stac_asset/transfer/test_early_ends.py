@@ -11,6 +11,7 @@ import pytest
 
 from stac_asset import Config, DownloadError, download_item
 from stac_asset.errors import SizeError, TruncatedError
+from stac_asset.notices import collect_notices
 from stac_asset.testing import Origin
 from tests.support.checksums import sha256_multihash
 from tests.support.items import item_from_origin
@@ -53,6 +54,32 @@ async def test_wrong_size_without_length_fails_after_three_attempts(
             await download_item(item, tmp_path, config=config)
         assert isinstance(raised.value.exceptions[0], SizeError)
         assert len(raw.requests) == 3
+
+
+@pytest.mark.parametrize("end", ["connection", "last chunk", "size", "checksum", "gzip"])
+async def test_notice_names_files_whose_end_cannot_be_checked(
+    origin: Origin, tmp_path: Path, config: Config, end: str
+) -> None:
+    async def respond(request: RawRequest, writer: asyncio.StreamWriter) -> None:
+        if end == "last chunk":
+            writer.write(response_head(200) + chunk(DATA) + chunk(b""))
+        elif end == "gzip":
+            head = UNTIL_CLOSE.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
+            writer.write(head + gzip.compress(DATA))
+        else:
+            writer.write(UNTIL_CLOSE + DATA)
+
+    declared = {
+        "size": {"file:size": len(DATA)},
+        "checksum": {"file:checksum": sha256_multihash(DATA)},
+    }.get(end, {})
+    async with raw_origin(respond) as raw:
+        item = item_from_origin(origin, "a", href=f"{raw.url}/a.tif?sig=secret", **declared)
+        with collect_notices() as notices:
+            await download_item(item, tmp_path, config=config)
+        expected = [f"{raw.url}/a.tif?…"] if end == "connection" else []
+    shown = [line.partition("not detected: ")[2] for line in notices.lines()]
+    assert shown == expected
 
 
 async def test_chunked_response_without_last_chunk_is_truncated(
