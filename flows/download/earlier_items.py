@@ -11,7 +11,7 @@ from prefect_stac_asset.flows.orchestration.units import Unit
 from stac_asset.config import Config
 from stac_asset.destinations import LocalDestination
 from stac_asset.plan.planner import Planner
-from stac_asset.rewrite.rewriter import rewrite
+from stac_asset.rewrite.rewriter import make_files_relative, rewrite
 from stac_asset.rewrite.serialize import document_of
 from stac_asset.stac.earlier_files import EarlierDocument, keep_earlier_files, would_be_empty
 from stac_asset.types import Outcome
@@ -60,7 +60,10 @@ class EarlierItems:
             self._planner.is_used,
         )
         self._is_empty &= would_be_empty(kept, self._config)
-        return kept, document_of(rewrite(unit.owner, kept, self._config))
+        document = document_of(rewrite(unit.owner, kept, self._config))
+        if self._earlier.path is not None:
+            make_files_relative(document, kept, self._earlier.path)
+        return kept, document
 
     async def is_replaced_by_nothing(self) -> bool:
         """Return whether all assets of the run failed, and an earlier document exists."""

@@ -133,7 +133,8 @@ async def download_item_collection(
             JSON text or a document. Files may be JSON, newline-delimited JSON or stac-geoparquet.
             The objects are not modified.
         directory: The destination directory.
-        file_name: The name of the item collection document. If None, no document is written.
+        file_name: The name of the item collection document, in which hrefs of downloaded files are
+            relative to the document. If None, no document is written.
         config: The download configuration.
         messages: A queue for progress messages.
         clients: Clients to use before all others. The clients stay open.
@@ -144,7 +145,7 @@ async def download_item_collection(
         stream: If False, each file is read into memory as a whole before it is written.
 
     Returns:
-        A new item collection with updated asset hrefs.
+        A new item collection, in which hrefs of downloaded files are absolute paths.
 
     Raises:
         SourceError: The document cannot be read, or is of another type.

@@ -11,7 +11,7 @@ import warnings
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pystac
 
@@ -31,7 +31,7 @@ from stac_asset.errors import (
 from stac_asset.plan.file_names import FolderTemplate
 from stac_asset.plan.planner import Planner, document_name, owner_name
 from stac_asset.plan.work import PlannedRun, config_error
-from stac_asset.rewrite.rewriter import rewrite, rewrite_collection
+from stac_asset.rewrite.rewriter import make_files_relative, rewrite, rewrite_collection
 from stac_asset.rewrite.serialize import document_of, json_bytes
 from stac_asset.stac.earlier_files import EarlierDocument, keep_earlier_files
 from stac_asset.stac.item_collections import ReadItems, unique_items
@@ -222,7 +222,7 @@ class Run:
         outcomes = await self._keep_earlier_files(owner, outcomes, earlier)
         new = rewrite(owner, outcomes, self.config, work.document, keep_non_downloaded)
         if not await earlier.is_replaced_by_nothing(outcomes, self.config):
-            await self._write(new, work.document)
+            await self._write(document_of(new), work.document)
         self._raise_or_warn()
         return new
 
@@ -260,7 +260,12 @@ class Run:
         new = rewrite_collection(items, rewritten)
         of_all = [*work.invalid, *chain.from_iterable(outcomes)]
         if not await earlier.is_replaced_by_nothing(of_all, self.config):
-            await self._write(new, work.document)
+            document = document_of(new)
+            if work.document is not None:
+                # The items of an earlier run, after the items of this run, have no outcomes.
+                for feature, of_item in zip(document["features"], outcomes, strict=False):
+                    make_files_relative(feature, of_item, work.document)
+            await self._write(document, work.document)
         self._raise_or_warn()
         return new
 
@@ -307,12 +312,10 @@ class Run:
             owner, outcomes, earlier, self.config, destination, self._planner.is_used
         )
 
-    async def _write(
-        self, stac: pystac.Item | pystac.Collection | pystac.ItemCollection, path: Path | None
-    ) -> None:
+    async def _write(self, document: dict[str, Any], path: Path | None) -> None:
         if path is None:
             return
-        data = json_bytes(document_of(stac))
+        data = json_bytes(document)
         destination = self.destinations.destination_of(str(self.directory))
         await destination.write(destination.key_of(str(path)), data)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pystac
 
@@ -106,6 +106,26 @@ def rewrite_collection(
     return pystac.ItemCollection(
         list(rewritten), extra_fields=deepcopy(items.extra_fields), clone_items=False
     )
+
+
+def make_files_relative(
+    feature: dict[str, Any], outcomes: Iterable[Outcome], document: Path
+) -> None:
+    """Replace the paths of downloaded files by hrefs relative to an item collection.
+
+    Rewritten items without a document of their own have absolute paths. An item collection that is
+    moved or served needs relative hrefs.
+
+    Args:
+        feature: The JSON document of a rewritten item. It is changed.
+        outcomes: The outcomes of the item's assets.
+        document: The absolute path of the item collection.
+    """
+    for outcome in outcomes:
+        kept = outcome.kept if isinstance(outcome, Failed) else outcome.candidate
+        asset = feature["assets"].get(_key(outcome))
+        if kept is not None and asset is not None:
+            asset["href"] = relative_href(Path(kept.path), document)
 
 
 def _detached(owner: _Owner, base: str | None) -> _Owner:

@@ -76,6 +76,7 @@ async def test_batch_with_failed_assets_fails_alone(origin: Origin, tmp_path: Pa
     assert len(error.exceptions) == 3
     document = json.loads((tmp_path / "item-collection.json").read_text())
     assert sum(len(item["assets"]) for item in document["features"]) == 237
+    assert document["features"][0]["assets"]["a"]["href"] == "./item-0/a.tif"
 
 
 async def test_batch_with_warnings_completes(origin: Origin, tmp_path: Path) -> None:

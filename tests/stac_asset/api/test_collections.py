@@ -72,8 +72,11 @@ async def test_item_collection_is_written_with_folder_per_item(
     written = json.loads((tmp_path / "item-collection.json").read_text())
     assert written["numberMatched"] == 2
     assert [item.id for item in downloaded] == ["first", "second"]
-    for name, feature in zip(("first", "second"), written["features"], strict=True):
-        assert feature["assets"]["a"]["href"] == str(tmp_path / name / "a.tif")
+    for name, item, feature in zip(
+        ("first", "second"), downloaded, written["features"], strict=True
+    ):
+        assert item.assets["a"].href == str(tmp_path / name / "a.tif")
+        assert feature["assets"]["a"]["href"] == f"./{name}/a.tif"
         links = {link["rel"]: link["href"] for link in feature["links"]}
         assert links["derived_from"] == origin.href(f"/items/{name}.json")
     assert items.to_dict(transform_hrefs=False) == before
@@ -118,3 +121,26 @@ async def test_item_collection_is_written_despite_failed_asset(
         await download_item_collection(items, tmp_path, config=config, file_name="all.json")
     written = pystac.ItemCollection.from_file(str(tmp_path / "all.json"))
     assert [list(item.assets) for item in written] == [["a"], []]
+
+
+async def test_served_item_collection_can_be_downloaded_again(
+    origin: Origin, config: Config, tmp_path: Path
+) -> None:
+    items = pystac.ItemCollection(
+        [remote_item(origin, "a", name="with space"), remote_item(origin, "a", name="50 %#b")]
+    )
+    await download_item_collection(items, tmp_path / "first", config=config, file_name="all/i.json")
+    await download_item_collection(tmp_path / "first/all/i.json", tmp_path / "local", config=config)
+    with Origin() as mirror:
+        for path in (tmp_path / "first").rglob("*.*"):
+            if path.is_file():
+                name = path.relative_to(tmp_path / "first").as_posix()
+                mirror.put(f"/{name}", path.read_bytes())
+        source = mirror.href("/all/i.json")
+        await download_item_collection(source, tmp_path / "second", config=config)
+    for copy in ("local", "second"):
+        names = [name for name in relative_files(tmp_path / copy) if name.endswith(".tif")]
+        assert len(names) == 2
+        for name in names:
+            same = (tmp_path / "first" / name).read_bytes()
+            assert (tmp_path / copy / name).read_bytes() == same
