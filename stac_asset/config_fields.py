@@ -194,6 +194,14 @@ class ConfigFields:
     Only sizes in `file:size` count, without the bytes of existing files and part files.
     """
 
+    fsync: bool = True
+    """Sync each file to the disk before the file gets its final name.
+
+    Without syncs, files can be incomplete under their final names after a power loss. Turn syncs
+    off only for a directory that is downloaded again after a power loss, such as scratch space.
+    The documents and the state of a mirror are always synced.
+    """
+
     allow_local_hrefs: bool | None = None
     """Allow items to reference files on this machine. By default only local items may."""
 

@@ -30,7 +30,7 @@ class EarlierItems:
         self._earlier = earlier
         self._config = config
         self._planner = planner
-        self._destination = LocalDestination(planner.directory, config.make_directory)
+        self._destination = LocalDestination(planner.directory, config.make_directory, config.fsync)
         self._is_empty = True
 
     async def rewritten(

@@ -153,7 +153,8 @@ async def _download(
     planner.check_selection()
     preparation = RunPreparation(options, granularity, session)
     preparation.add(unit)
-    destination = LocalDestination(planner.directory, session.config.make_directory)
+    config = session.config
+    destination = LocalDestination(planner.directory, config.make_directory, config.fsync)
     # `open_report` checks and creates the directory; folders in it may always be created.
     inside = options.model_copy(update={"make_directory": True})
     with open_report(report_file, planner.directory) as report:

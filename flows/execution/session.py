@@ -116,7 +116,7 @@ async def open_session(
                 engine=Engine(
                     clients,
                     config,
-                    LocalDestinations(config.make_directory),
+                    LocalDestinations(config.make_directory, config.fsync),
                     connect=connect,
                 ),
                 max_concurrent_downloads=max_concurrent_downloads,

@@ -118,6 +118,7 @@ GROUPS = {
             "allow_empty_files": "Accept empty files",
             "make_directory": "Create the directory",
             "check_free_space": "Check the free disk space",
+            "fsync": "Sync files to the disk",
             "clean": "Remove unusable part files",
             "allow_local_hrefs": "Allow items to reference local files",
             "http_headers_hosts": "Hosts that receive HTTP headers",

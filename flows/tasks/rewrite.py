@@ -49,7 +49,7 @@ async def rewrite_item(
     config = (options or DownloadOptions()).config()
 
     async def write() -> Path:
-        destination = LocalDestination(document.parent, config.make_directory)
+        destination = LocalDestination(document.parent, config.make_directory, config.fsync)
         earlier = EarlierDocument(document)
         found = _without_errors(outcomes)
         found = await keep_earlier_files(item, found, earlier, config, destination)

@@ -60,7 +60,7 @@ async def download_asset(
     config = checked_config(config)
     asset = given_asset(asset)
     transfer = _transfer(key, asset, directory_path(path, "path"), config)
-    destinations = LocalDestinations(config.make_directory)
+    destinations = LocalDestinations(config.make_directory, config.fsync)
     registry: AbstractAsyncContextManager[Clients] = (
         Clients(config) if clients is None else nullcontext(clients)
     )
@@ -102,7 +102,7 @@ async def download_file(
     config.overwrite = True
     href, path = given_href(href), directory_path(destination, "destination")
     transfer = Transfer("", path.name, (Candidate(href, str(path)),), str(path.parent))
-    destinations = LocalDestinations(config.make_directory)
+    destinations = LocalDestinations(config.make_directory, config.fsync)
     async with Clients(config, clients) as own:
         outcome = await Engine(own, config, destinations, messages, stream=stream).download(
             transfer

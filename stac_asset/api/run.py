@@ -94,7 +94,7 @@ class Run:
         self.directory = self._planner.directory
         self._shared = isinstance(clients, Clients)
         self.clients = clients if isinstance(clients, Clients) else Clients(self.config, clients)
-        self.destinations = LocalDestinations(self.config.make_directory)
+        self.destinations = LocalDestinations(self.config.make_directory, self.config.fsync)
         self._engine = Engine(
             self.clients,
             self.config,

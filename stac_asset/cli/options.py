@@ -144,6 +144,7 @@ _OPTIONS: list[_Decorator[Any]] = [
     _option("client_override", "--client", metavar="NAME"),
     _switch("allow_local_hrefs"),
     _switch("check_free_space"),
+    _switch("fsync"),
 ]
 
 

@@ -44,7 +44,7 @@ async def verify(
     async def open_repairs(_: Sequence[Bad]) -> AsyncIterator[Repairs]:
         changed = repair_config(config)
         async with Clients(changed) as clients:
-            destinations = LocalDestinations(changed.make_directory)
+            destinations = LocalDestinations(changed.make_directory, changed.fsync)
             engine = Engine(clients, changed, destinations, max_concurrent_downloads=limit)
 
             def download(repairs: Sequence[Repair]) -> AsyncGenerator[Outcome, None]:

@@ -361,7 +361,8 @@ async def download_with(
     path = directory_path(path, "path")
     config = (client.made_from or Config()).copy()
     config.overwrite, config.clean = True, clean
-    engine = Engine(_OneClient(client), config, LocalDestinations(), messages, stream=stream)
+    destinations = LocalDestinations(fsync=config.fsync)
+    engine = Engine(_OneClient(client), config, destinations, messages, stream=stream)
     transfer = Transfer(
         "", path.name, (Candidate(href, str(path)),), str(path.parent), content_type=content_type
     )

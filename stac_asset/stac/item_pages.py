@@ -184,7 +184,7 @@ async def _save_document(request: ApiRequest, path: Path, clients: Sources, conf
     config.overwrite, config.write_checksums = True, False
     recorder = _Recorder(clients, request)
     transfer = Transfer("", path.name, (Candidate(request.href, str(path)),), str(path.parent))
-    outcome = await Engine(recorder, config, LocalDestinations()).download(transfer)
+    outcome = await Engine(recorder, config, LocalDestinations(fsync=False)).download(transfer)
     if isinstance(outcome, Failed):
         raise outcome.error
     if (recorder.encoding or "").lower() == "deflate":

@@ -17,7 +17,7 @@ from stac_asset.destinations.interface import BusyError, Declared, Existing
 from stac_asset.destinations.local.containment import ContainedDirectory
 from stac_asset.destinations.local.digest import file_digest
 from stac_asset.destinations.local.lock import remove_unlocked
-from stac_asset.destinations.local.offload import AdaptiveOffload, WriteScheduler
+from stac_asset.destinations.local.offload import WriteScheduler, new_commits
 from stac_asset.destinations.local.os_errors import map_os_errors
 from stac_asset.destinations.local.part_file import PartFile, check_not_folder
 from stac_asset.destinations.local.part_names import part_names
@@ -39,12 +39,19 @@ class LocalDestination:
     Args:
         directory: Path of the directory, which does not need to exist.
         make_directory: Whether the directory may be created. Folders below are always created.
+        fsync: Whether files are synced to the disk before they get their final names.
     """
 
-    def __init__(self, directory: str | os.PathLike[str], make_directory: bool = True) -> None:
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        make_directory: bool = True,
+        fsync: bool = True,
+    ) -> None:
         self.directory = ContainedDirectory(directory, make_directory)
+        self._fsync = fsync
         self._writes = WriteScheduler()
-        self._commits = AdaptiveOffload()
+        self._commits = new_commits()
 
     def key_of(self, location: str) -> str:
         """Return the key of a file.
@@ -171,7 +178,7 @@ class LocalDestination:
         attempts = 0
         while True:
             try:
-                return PartFile.open(self.directory, key)
+                return PartFile.open(self.directory, key, fsync=self._fsync)
             except BusyError:
                 if not wait:
                     raise
@@ -253,10 +260,12 @@ class LocalDestinations:
 
     Args:
         make_directory: Whether the directories may be created.
+        fsync: Whether files are synced to the disk before they get their final names.
     """
 
-    def __init__(self, make_directory: bool = True) -> None:
+    def __init__(self, make_directory: bool = True, fsync: bool = True) -> None:
         self._make_directory = make_directory
+        self._fsync = fsync
         self._opened: dict[str, LocalDestination] = {}
 
     def destination_of(self, directory: str) -> LocalDestination:
@@ -267,7 +276,7 @@ class LocalDestinations:
         """
         found = self._opened.get(directory)
         if found is None:
-            found = LocalDestination(directory, self._make_directory)
+            found = LocalDestination(directory, self._make_directory, self._fsync)
             self._opened[directory] = found
         return found
 

@@ -44,24 +44,29 @@ class PartFile:
         fd: int,
         length: int,
         lock_file: LockFile | None = None,
+        fsync: bool = True,
     ) -> None:
         self.path = directory.path_of(key)
         self.fd, self.length = fd, length
         self._directory, self._folder = directory, folder
         self._lock_file = lock_file
+        self._fsync = fsync
         self._name = key.rpartition(os.sep)[2]
         self._part, note = part_names(self._name)
         self.note = ResumeNoteFile(note, folder.fd)
         self._ended = False
 
     @classmethod
-    def open(cls, directory: ContainedDirectory, key: str, wait: bool = False) -> Self:
+    def open(
+        cls, directory: ContainedDirectory, key: str, wait: bool = False, fsync: bool = True
+    ) -> Self:
         """Open the part file of a file. The part file may contain bytes of an earlier run.
 
         Args:
             directory: The directory that must contain the file.
             key: The relative name of the file.
             wait: Whether to block while another writer has the part file open.
+            fsync: Whether `commit` syncs the part file.
 
         Raises:
             BusyError: Another writer has the part file open, and `wait` is False.
@@ -73,7 +78,7 @@ class PartFile:
             folder = directory.open_folder(key, make=True)
             check_not_folder(path, name, folder)
             fd, length, lock_file = open_locked(part_names(name)[0], folder.fd, wait)
-        return cls(directory, key, folder, fd, length, lock_file)
+        return cls(directory, key, folder, fd, length, lock_file, fsync)
 
     def __enter__(self) -> Self:
         return self
@@ -153,14 +158,15 @@ class PartFile:
             self.note.write(note)
 
     def commit(self) -> None:
-        """Sync the part file, and rename the part file to the final name.
+        """Sync the part file unless syncs are off, and give the part file its final name.
 
         Raises:
             DestinationError: The part file cannot be synced or renamed, or its folder was moved.
             UnsafePathError: The folder was replaced by a symlink that leads outside.
         """
         with map_os_errors(self.path):
-            os.fsync(self.fd)
+            if self._fsync:
+                os.fsync(self.fd)
             if self._lost_lock():
                 raise DestinationError(
                     f"cannot complete {self.path}: another run took over the part file, because "

@@ -9,11 +9,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from stac_asset import Config, DownloadError, download_file, download_item
+from stac_asset.clients.http import HttpClient
 from stac_asset.destinations import LocalDestination
 from stac_asset.destinations.local.documents import write_document
 from stac_asset.destinations.local.part_names import part_paths
@@ -158,6 +161,48 @@ async def test_file_is_synced_before_rename(
         await download_file(origin.put("/a.tif", size=20_000), tmp_path / "a", config)
     inode = (tmp_path / "a").stat().st_ino
     assert calls == [("fsync", inode), ("replace", inode)]
+
+
+async def test_slow_syncs_overlap_and_precede_renames(
+    origin: Origin, tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin_item = item_from_origin(origin, *(f"a{number}" for number in range(2 + 64)))
+    started, synced = set[int](), set[int]()
+    changed, loop_thread = threading.Condition(), threading.get_ident()
+    fsync, replace = os.fsync, os.replace
+
+    def slow_fsync(fd: int) -> None:
+        if threading.get_ident() == loop_thread:
+            time.sleep(0.003)  # A slow disk, so the further syncs run in threads.
+        else:
+            with changed:
+                started.add(os.fstat(fd).st_ino)
+                changed.notify_all()
+                # No sync ends until 16 have started.
+                assert changed.wait_for(lambda: len(started) >= 16, timeout=20)
+        fsync(fd)
+        synced.add(os.fstat(fd).st_ino)
+
+    def checked_replace(source: str, target: str, **folders: int) -> None:
+        assert os.stat(source, dir_fd=folders["src_dir_fd"]).st_ino in synced
+        replace(source, target, **folders)
+
+    monkeypatch.setattr(os, "fsync", slow_fsync)
+    monkeypatch.setattr(os, "replace", checked_replace)
+    await download_item(origin_item, tmp_path, config=config)
+    assert len(list(tmp_path.glob("*.tif"))) == 66
+
+
+async def test_files_and_documents_are_not_synced_if_fsync_is_off(
+    origin: Origin, tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda fd: pytest.fail("a file was synced"))
+    config.fsync = False
+    await download_item(item_from_origin(origin, "a"), tmp_path, config=config)
+    await download_file(origin.put("/b.tif", size=2000), tmp_path / "b.tif", config)
+    async with await HttpClient.from_config(config) as client:
+        await client.download_href(origin.put("/c.tif", size=2000), tmp_path / "c.tif")
+    assert entry_names(tmp_path) == ["a.tif", "b.tif", "c.tif", "the-item.json"]
 
 
 async def test_cancelled_download_keeps_previous_file(
