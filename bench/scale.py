@@ -4,7 +4,7 @@
 
 The command starts a Prefect server, a local origin, and the flow in a separate process. It prints
 the number of task runs, the growth of the server's database, and the time and peak memory of the
-flow process.
+flow process. Several numbers of assets are several flow runs with the same server.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,11 @@ _SIZE = 4096
 _SERVER_TIMEOUT = 300
 """Maximum time, in seconds, to wait until the server has stored all events."""
 
+_TASK_RUNS = "select count(*) from task_run"
+_ITEM_EVENTS = "select count(*) from events where event like 'stac_asset.item.%'"
+_ENDED_RUNS = "select count(*) from events where event = 'stac_asset.run.completed'"
+_COUNTS = (_TASK_RUNS, _ITEM_EVENTS, _ENDED_RUNS)
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -59,11 +64,11 @@ class Figures:
     """Peak resident memory of the flow process in bytes."""
 
 
-def measure(assets: int) -> Figures:
-    """Run the flow once, and return the figures.
+def measure(amounts: Sequence[int]) -> Iterator[Figures]:
+    """Run the flow once for each number of assets, and yield the figures of each run.
 
     Args:
-        assets: Number of assets, a multiple of `PER_ITEM`.
+        amounts: Numbers of assets, multiples of `PER_ITEM`.
     """
     with (
         tempfile.TemporaryDirectory(prefix="scale-") as folder,
@@ -71,30 +76,38 @@ def measure(assets: int) -> Figures:
         temporary_settings({PREFECT_SERVER_ANALYTICS_ENABLED: False}),
         prefect_test_harness(server_startup_timeout=120),
     ):
-        source = Path(folder, "items.ndjson")
-        _write_items(source, origin.url, assets // PER_ITEM)
-        database = _database()
-        before = _bytes(database)
-        settings = get_current_settings().to_environment_variables(exclude_unset=True)
-        child = subprocess.run(
-            [sys.executable, "-m", "bench.scale", "--source", source, "--into", folder],
-            env={**os.environ, **settings, "PREFECT_LOGGING_LEVEL": "WARNING"},
-            stdout=subprocess.PIPE,
-            check=True,
-        )
-        reported = json.loads(child.stdout)
-        _wait_until_stored(database)
-        return Figures(
-            assets=assets,
-            downloaded=reported["downloaded"],
-            task_runs=_count(database, "select count(*) from task_run"),
-            database=_bytes(database) - before,
-            events=_count(
-                database, "select count(*) from events where event like 'stac_asset.item.%'"
-            ),
-            seconds=reported["seconds"],
-            memory=reported["memory"],
-        )
+        for number, assets in enumerate(amounts):
+            yield _measure_run(origin.url, Path(folder, str(number)), assets)
+
+
+def _measure_run(origin: str, folder: Path, assets: int) -> Figures:
+    folder.mkdir()
+    source = folder / "items.ndjson"
+    _write_items(source, origin, assets // PER_ITEM)
+    database = _database()
+    before = {query: _count(database, query) for query in _COUNTS}
+    size = _bytes(database)
+    settings = get_current_settings().to_environment_variables(exclude_unset=True)
+    child = subprocess.run(
+        [sys.executable, "-m", "bench.scale", "--source", source, "--into", folder],
+        env={**os.environ, **settings, "PREFECT_LOGGING_LEVEL": "WARNING"},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    reported = json.loads(child.stdout)
+    _wait_until_stored(database, before[_ENDED_RUNS] + 1)
+    task_runs, events = (
+        _count(database, query) - before[query] for query in (_TASK_RUNS, _ITEM_EVENTS)
+    )
+    return Figures(
+        assets=assets,
+        downloaded=reported["downloaded"],
+        task_runs=task_runs,
+        database=_bytes(database) - size,
+        events=events,
+        seconds=reported["seconds"],
+        memory=reported["memory"],
+    )
 
 
 def _write_items(path: Path, url: str, items: int) -> None:
@@ -130,13 +143,16 @@ def _bytes(database: str) -> int:
     return _count(database, "pragma page_count") * _count(database, "pragma page_size")
 
 
-def _wait_until_stored(database: str) -> None:
-    """Wait until the database contains the end of the run and of each task run."""
+def _wait_until_stored(database: str, ended_runs: int) -> None:
+    """Wait until the database contains the ends of runs and of each task run."""
     deadline = time.monotonic() + _SERVER_TIMEOUT
-    ended = "select count(*) from events where event = 'stac_asset.run.completed'"
     going = "select count(*) from task_run where state_type in ('PENDING', 'RUNNING')"
     last = -1
-    while not _count(database, ended) or _count(database, going) or _bytes(database) != last:
+    while (
+        _count(database, _ENDED_RUNS) < ended_runs
+        or _count(database, going)
+        or _bytes(database) != last
+    ):
         if time.monotonic() > deadline:
             raise TimeoutError(f"the server did not store all events within {_SERVER_TIMEOUT} s")
         last = _bytes(database)
@@ -166,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description="Run the flow over many assets, and measure the costs."
     )
-    parser.add_argument("--assets", type=int, default=100_000)
+    parser.add_argument("--assets", type=int, nargs="+", default=[100_000])
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--source", help=argparse.SUPPRESS)
     parser.add_argument("--into", help=argparse.SUPPRESS)
@@ -174,10 +190,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.source:
         _run(options.source, options.into)
         return
-    figures = measure(options.assets)
-    if options.json:
-        print(json.dumps(asdict(figures)))
-        return
+    for figures in measure(options.assets):
+        if options.json:
+            print(json.dumps(asdict(figures)))
+        else:
+            _print(figures)
+
+
+def _print(figures: Figures) -> None:
     rows = [
         ("assets", f"{figures.downloaded:,} of {figures.assets:,} downloaded"),
         ("task runs", f"{figures.task_runs:,}"),

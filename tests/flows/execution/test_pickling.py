@@ -105,11 +105,9 @@ def subprocess_results(
 def test_unpickled_original_is_the_module_object(
     subprocess_results: tuple[Path, dict[str, Any]], name: str
 ) -> None:
-    folder, printed = subprocess_results
+    _, printed = subprocess_results
     for key in (f"{pickler}-original-{name}" for pickler in PICKLERS):
         assert printed[key]["is_module_object"]
-        assert printed[key]["state"] == "COMPLETED", printed[key]
-        assert (flow_wrote_files if name in FLOWS else task_wrote_file)(name, folder / key)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
+
 from tests.support.server_logs import checked_log
 
 MB = 1_000_000
+AMOUNTS = (2_000, 5_000)
 
 
-@cache
-def measure(assets: int) -> dict[str, Any]:
-    """Return the measurements of a run in a separate process."""
-    command = [sys.executable, "-m", "bench.scale", "--json", "--assets", str(assets)]
+@pytest.fixture(scope="module")
+def figures() -> dict[int, dict[str, Any]]:
+    """The measurements of runs in separate processes, by number of assets."""
+    command = [sys.executable, "-m", "bench.scale", "--json", "--assets", *map(str, AMOUNTS)]
     # The server and the flow write logs to stderr.
     with (
         TemporaryDirectory() as folder,
@@ -26,18 +28,21 @@ def measure(assets: int) -> dict[str, Any]:
         log.path.open("wb") as errors,
     ):
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, check=True)
-    result: dict[str, Any] = json.loads(done.stdout)
-    assert result["downloaded"] == assets
-    return result
+    return dict(zip(AMOUNTS, map(json.loads, done.stdout.splitlines()), strict=True))
 
 
-def test_5000_assets_use_few_task_runs_and_little_storage() -> None:
-    result = measure(5_000)
+def test_5000_assets_use_few_task_runs_and_little_storage(
+    figures: dict[int, dict[str, Any]],
+) -> None:
+    result = figures[5_000]
+    assert result["downloaded"] == 5_000
     assert result["task_runs"] <= 60
     assert result["database"] <= 2 * MB
     assert result["events"] == 200  # Item events do not depend on the batches.
     assert result["memory"] <= 300 * MB
 
 
-def test_memory_is_independent_of_asset_count() -> None:
-    assert measure(5_000)["memory"] <= measure(2_000)["memory"] + 10 * MB
+def test_memory_is_independent_of_asset_count(figures: dict[int, dict[str, Any]]) -> None:
+    small, large = (figures[assets] for assets in AMOUNTS)
+    assert small["downloaded"] == 2_000
+    assert large["memory"] <= small["memory"] + 10 * MB
