@@ -166,6 +166,7 @@ class CandidateDownload:
                 return await self._attempt_once()
             except Exception as error:
                 if self.stats.received > received:
+                    connection.give_way(self.upload)
                     raise
                 if not await connection.waits_after(error, self.upload):
                     raise

@@ -309,6 +309,7 @@ class HostConnection:
         "_answering",
         "_config",
         "_deadline",
+        "_errors",
         "_free",
         "_generation",
         "_held",
@@ -327,6 +328,8 @@ class HostConnection:
         self._held = self._pending = self._answering = False
         self._deadline: float | None = None
         """End of the waits for other requests, after the first refusal."""
+        self._errors = 0
+        """Number of failed requests of this connection."""
         self._free = 0
         """Number of refusals that were not counted as attempts."""
         self._seen = 0
@@ -371,6 +374,7 @@ class HostConnection:
         host = self._host
         if host.slots.is_exceeded or host.until > time.monotonic():
             self._release()
+        if not self._held:
             await self._acquire()
         self._generation = host.generation
         self._pending = True
@@ -396,6 +400,21 @@ class HostConnection:
             self._host.count(-int(self._pending), -int(self._answering))
             self._pending = self._answering = False
 
+    def give_way(self, download: object) -> None:
+        """Let other downloads use the connection during the wait before the next attempt.
+
+        The first wait is short, and the host may refuse all downloads. So the connection is kept
+        once, unless the host serves others.
+
+        Args:
+            download: Identifies the download.
+        """
+        self.end_request()
+        self._errors += 1
+        host = self._host
+        if self._errors > 1 or host.slots.is_exceeded or host.serves_others(download):
+            self._release()
+
     def refused(self, error: Exception, download: object) -> None:
         """Note the error of a request that is not repeated, such as that of a further range.
 
@@ -410,8 +429,8 @@ class HostConnection:
     async def waits_after(self, error: Exception, download: object) -> bool:
         """Wait after a refusal, and return whether the request is repeated without being counted.
 
-        If the run has more connections than the host allows, this connection is given up during
-        the wait.
+        Other downloads can use the connection during the wait, see `give_way`. After 403, which is
+        repeated a few times only, the connection is given up if the host allows fewer.
 
         Args:
             error: The error of a request that received no byte.
@@ -423,6 +442,7 @@ class HostConnection:
         self.end_request()
         refusal = refusal_of(error)
         if refusal is None or not isinstance(error, TransferError):
+            self.give_way(download)
             return False
         host, config = self._host, self._config
         if self._deadline is None:
@@ -441,10 +461,12 @@ class HostConnection:
             max_attempts=config.http_max_attempts,
         )
         self._seen = host.successes
+        if refusal is not Refusal.FORBIDDEN:
+            self.give_way(download)
+        elif host.slots.is_exceeded:
+            self._release()
         if is_free:
             self._free += 1
-            if host.slots.is_exceeded:
-                self._release()
             # A refused connection succeeds as soon as others end, so 403 needs no long waits.
             attempt = self._free
             if refusal is Refusal.FORBIDDEN:

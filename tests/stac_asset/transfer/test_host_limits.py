@@ -21,6 +21,7 @@ from stac_asset.transfer.probe import probe_all
 from stac_asset.types import Candidate, Transfer
 from tests.support.items import item_from_origin
 from tests.support.limited_host import DATA, LimitedHost, limited_host
+from tests.support.processes import wait_until
 
 REFUSALS = [429, 403, 503, None]
 
@@ -138,6 +139,26 @@ async def test_no_download_requests_a_host_during_the_wait_that_the_host_asks_fo
     async with limited_host(Host(status, headers)) as host:
         await download_item(item_on(host, 5), tmp_path, config=config)
     assert (early, host.refused, len(host.paths)) == (0, 1, 6)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_asset_that_always_fails_does_not_hold_the_only_connection(
+    tmp_path: Path, status: int
+) -> None:
+    class Host(LimitedHost):
+        async def answer(self, request):  # type: ignore[no-untyped-def]
+            if request.path == "/0.tif":
+                return web.Response(status=status)
+            return await super().answer(request)
+
+    config = Config(
+        max_connections_per_host=1, http_max_attempts=50, retry_wait=0.02, retry_wait_max=3600
+    )
+    async with limited_host(Host()) as host:
+        running = asyncio.create_task(download_item(item_on(host, 20), tmp_path, config=config))
+        await wait_until(lambda: len(files_in(tmp_path)) == 19, seconds=60)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_no_request_is_sent_after_last_request_that_host_allows(tmp_path: Path) -> None:
