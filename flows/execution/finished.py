@@ -1,12 +1,14 @@
 """Outcomes of earlier attempts of a flow run, so that a retry does not download files again.
 
-Without `overwrite`, a retry finds the existing files. With `overwrite`, only the process knows the
-files that the flow run has already replaced. The outcomes are kept in memory while the flow has
-retries left.
+Without `overwrite`, a retry finds the existing files. With `overwrite`, the process knows the files
+that the flow run has already replaced: the outcomes are kept in memory while the flow has retries
+left. A retry in another process, such as one that a user starts in Prefect's UI, compares the times
+of the files with the start of the flow run.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -14,10 +16,21 @@ from uuid import UUID
 
 from prefect.context import FlowRunContext
 
-from stac_asset.types import Failed, Outcome, Transfer
+from stac_asset import Config
+from stac_asset.destinations import LocalDestinations
+from stac_asset.errors import StacAssetError
+from stac_asset.transfer.existing import declared_by, find_existing
+from stac_asset.types import Candidate, Failed, Outcome, Skipped, Transfer
 
 _MAX_RUNS = 4
 """Maximum number of flow runs with kept outcomes."""
+
+
+_CLOCK_DIFFERENCE = 60.0
+"""Seconds by which the clocks of the Prefect server and of the file system may differ.
+
+Files that are written so soon after the start of a flow run are downloaded again by its retries.
+"""
 
 
 @dataclass(slots=True)
@@ -45,6 +58,32 @@ def earlier_outcome(transfer: Transfer) -> Outcome | None:
     return outcome if outcome is not None and has_file(outcome) else None
 
 
+async def find_replaced(transfer: Transfer, config: Config) -> Skipped | None:
+    """Return the outcome of a transfer whose file an earlier attempt of the flow run replaced.
+
+    Args:
+        transfer: The planned transfer.
+        config: The configuration, with `overwrite`.
+    """
+    context = FlowRunContext.get()
+    run = context.flow_run if context is not None else None
+    if run is None or run.run_count < 2 or run.start_time is None:
+        return None
+    since = run.start_time.timestamp() + _CLOCK_DIFFERENCE
+    written = tuple(one for one in transfer.candidates if _is_written_since(one, since))
+    if not written:
+        return None
+    checked = config.copy()
+    checked.overwrite = False
+    known = dataclasses.replace(transfer, candidates=written)
+    destination = LocalDestinations(config.make_directory).destination_of(transfer.directory)
+    try:
+        found = await find_existing(known, declared_by(transfer), checked, destination)
+    except StacAssetError:
+        return None  # The download raises the error.
+    return None if found is None else dataclasses.replace(found, transfer=transfer)
+
+
 def remember(outcome: Outcome) -> None:
     """Keep an outcome for the next attempt of the flow run, if the flow has retries left.
 
@@ -70,6 +109,13 @@ def has_file(outcome: Outcome) -> bool:
     try:
         return os.stat(outcome.candidate.path).st_size == outcome.size
     except OSError:
+        return False
+
+
+def _is_written_since(candidate: Candidate, since: float) -> bool:
+    try:
+        return os.stat(candidate.path).st_mtime >= since
+    except (OSError, ValueError):
         return False
 
 

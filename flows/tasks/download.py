@@ -10,7 +10,12 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
 
-from prefect_stac_asset.flows.execution.finished import earlier_outcome, has_file, remember
+from prefect_stac_asset.flows.execution.finished import (
+    earlier_outcome,
+    find_replaced,
+    has_file,
+    remember,
+)
 from prefect_stac_asset.flows.execution.global_limits import hold_slots
 from prefect_stac_asset.flows.execution.retries import (
     is_last_attempt,
@@ -141,10 +146,11 @@ async def download_assets(
 
 
 async def _download(transfer: Transfer, session: Session) -> Outcome:
-    """Download an asset, unless an earlier attempt of the flow run did."""
-    if not (session.config.overwrite or transfer.overwrite):
+    """Download an asset, unless `overwrite` is set and an earlier attempt of the flow run did."""
+    # The source may have changed since the earlier attempt if the plan says to replace the file.
+    if transfer.overwrite or not session.config.overwrite:
         return await session.download(transfer)
-    outcome = earlier_outcome(transfer)
+    outcome = earlier_outcome(transfer) or await find_replaced(transfer, session.config)
     if outcome is None:
         outcome = await session.download(transfer)
     remember(outcome)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from prefect.client.schemas.objects import State
 
 from prefect_stac_asset import flows
 from prefect_stac_asset.flows import DownloadResult
+from prefect_stac_asset.flows.execution import finished
 from prefect_stac_asset.flows.execution.states import BatchError
 from prefect_stac_asset.flows.parameters.options import Granularity
 from stac_asset import DownloadError
@@ -20,6 +22,7 @@ from stac_asset.plan.planner import Planner
 from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import stac_of
 from stac_asset.testing import Origin, Stall, Status, Truncate
+from stac_asset.types import Transfer
 from tests.support.flow_inputs import OPTIONS, put_item_collection, with_options
 from tests.support.items import item_document, make_item
 from tests.support.prefect_reads import message, read_back, states
@@ -235,11 +238,19 @@ async def test_retried_batch_downloads_only_unfinished_assets(
     assert (await state.aresult()).downloaded == 20
 
 
-@pytest.mark.parametrize("retried", ["task run", "flow run"])
+@pytest.mark.parametrize("retried", ["task run", "flow run", "flow run in another process"])
 @pytest.mark.parametrize("granularity", ["asset", "batch"])
 async def test_retry_with_fail_fast_and_overwrite_downloads_only_unfinished_assets(
-    origin: Origin, tmp_path: Path, retried: str, granularity: Granularity
+    origin: Origin,
+    tmp_path: Path,
+    retried: str,
+    granularity: Granularity,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    is_forgotten = retried == "flow run in another process"
+    if is_forgotten:
+        monkeypatch.setattr(finished, "_MAX_RUNS", 0)
+        monkeypatch.setattr(finished, "_CLOCK_DIFFERENCE", 0)
     href = put_item_collection(origin, 3, "a", "b")
     origin.fault("/2/b.tif", Status(503), times=1)
     retries = int(retried == "task run")
@@ -252,7 +263,27 @@ async def test_retry_with_fail_fast_and_overwrite_downloads_only_unfinished_asse
     del gets["/items.json"]
     assert gets.pop("/2/b.tif") == 2
     assert gets == {f"/{name}.tif": 1 for name in ("0/a", "0/b", "1/a", "1/b", "2/a")}
-    assert result.downloaded == 6
+    assert (result.downloaded, result.skipped) == ((1, 5) if is_forgotten else (6, 0))
+
+
+async def test_retry_downloads_file_that_the_plan_replaces_again(
+    origin: Origin, tmp_path: Path
+) -> None:
+    """The source of a mirror may have another version since the earlier attempt."""
+    item = stac_of(item_document(origin, "a"), origin.href("/item.json"), "item")
+    [planned] = Planner(tmp_path, OPTIONS.config(), LOCAL_FACTS).assets(item)  # type: ignore[arg-type]
+    assert isinstance(planned, Transfer)
+    transfer = dataclasses.replace(planned, overwrite=True)
+
+    @flow(retries=1)
+    async def user_flow() -> None:
+        await flows.download_asset(transfer, OPTIONS)
+        if len(origin.gets()) == 1:
+            origin.put("/a.tif", b"new version")
+            raise ValueError("retry")
+
+    await user_flow()
+    assert (tmp_path / "a.tif").read_bytes() == b"new version"
 
 
 async def test_batch_error_contains_all_outcomes(origin: Origin, tmp_path: Path) -> None:
