@@ -167,7 +167,8 @@ class Catalog:
         hrefs = {(item.id, key): value.href for item in items for key, value in item.assets.items()}
         for asset in self.assets:
             href = hrefs.pop((asset.item, asset.key), None)
-            if href != os.fspath(asset.file(directory)):
+            path = os.path.normpath(os.path.join(directory, href or ""))
+            if path != os.fspath(asset.file(directory)):
                 yield f"{DOCUMENT}: {asset.path} has the href {href}"
         for owner, key in hrefs:
             yield f"{DOCUMENT}: unexpected asset {owner}/{key}"
