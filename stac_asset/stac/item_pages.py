@@ -235,6 +235,7 @@ class _RecordingSource:
             request = replace(request, body=page.body, headers=page.headers)
         async with self._source.fetch(request) as response:
             self._recorder.record(response)
+            response.encoding = None  # Documents are decompressed after the download.
             yield response
 
     async def probe(

@@ -23,8 +23,8 @@ from stac_asset.errors import (
 )
 from stac_asset.notices import notice
 from stac_asset.redact import redact_href
-from stac_asset.transfer.content import HEAD_SIZE, START_SIZE, may_be_text
-from stac_asset.transfer.content_check import content_error, empty_error
+from stac_asset.transfer.content import HEAD_SIZE, START_SIZE, may_be_text, without_encoding
+from stac_asset.transfer.content_check import content_error, empty_error, note_compression
 from stac_asset.transfer.host_limits import HostConnection, OpenConnection, connection_to
 from stac_asset.transfer.interface import Request, Response, Source
 from stac_asset.transfer.known_hosts import endpoint_of
@@ -98,6 +98,9 @@ class CandidateDownload:
 
     _is_unsized: bool = False
     """Whether the last response announced no length."""
+
+    _encoding: tuple[str, str | None] | None = None
+    """`Content-Encoding` and `Content-Type` of the last response, if the bytes are compressed."""
 
     _ends_with_connection: bool = False
     """Whether only the end of the connection ended the last response."""
@@ -226,10 +229,14 @@ class CandidateDownload:
                 empty.transient = self._may_repeat()
                 raise empty
             return
-        head = await self.upload.head(START_SIZE)
-        if not may_be_text(head):
-            return
+        if self._encoding is None:
+            head = await self.upload.head(START_SIZE)
+            if not may_be_text(head):
+                return
         head = await self.upload.head(HEAD_SIZE)
+        if self._encoding is not None:
+            note_compression(transfer, candidate, head, self._encoding[0])
+            head = without_encoding(head, *self._encoding)
         error = content_error(transfer, candidate, head, config, self._answered_by)
         if error is not None:
             raise error
@@ -260,6 +267,9 @@ class CandidateDownload:
                     await self._begin(response)
                     self._is_unsized = response.size is None
                     self._ends_with_connection = response.ends_with_connection
+                    self._encoding = (
+                        (response.encoding, response.content_type) if response.encoding else None
+                    )
                     if self.connection is not None:
                         self.connection.begin_response(self.upload, response.wait)
                     await self.context.reporter.opened(self.candidate, response.size)

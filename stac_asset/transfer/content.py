@@ -75,7 +75,7 @@ _TEXT_ERROR = re.compile(
     r"\b(denied|forbidden|unauthori[sz]ed|not (found|allowed|authori[sz]ed|permitted|available)"
     r"|no such|(does not|doesn't) exist|error|exception|fail(ed|ure)|invalid|expired|unavailable"
     r"|bad (gateway|request)|too many|rate limit|quota|exceeded|timed? ?out|log ?in|sign ?in"
-    r"|required)\b|^\W*(null|none|undefined|[45]\d\d)\W*$",
+    r"|required|maintenance|temporarily|try again)\b|^\W*(null|none|undefined|[45]\d\d)\W*$",
     re.I,
 )
 """Words of error messages in plain text, and values in place of a file."""
@@ -95,6 +95,7 @@ class Kind(StrEnum):
     JSON = "a JSON document"
     TEXT_ERROR = "an error message in plain text"
     POINTER = "a Git LFS pointer"
+    BLANK = "only white space"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,9 @@ def is_suspicious(head: bytes) -> bool:
         head: The first bytes of a file.
     """
     is_short = len(head) <= _MAX_TEXT
-    return _SUSPICIOUS.match(head) is not None or (is_short and _is_text_error(head))
+    return _SUSPICIOUS.match(head) is not None or (
+        is_short and (_is_text_error(head) or head.isspace())
+    )
 
 
 def may_be_text(start: bytes) -> bool:
@@ -136,6 +139,8 @@ def content_of(head: bytes) -> Content | None:
         head: The first bytes of the file, at most `HEAD_SIZE`.
     """
     is_cut = len(head) >= HEAD_SIZE
+    if head.isspace():
+        return None if len(head) > _MAX_TEXT else Content(Kind.BLANK)
     if head.startswith(_GZIP):
         unpacked = _unpacked(head)
         if not unpacked.startswith(_GZIP):
@@ -155,6 +160,23 @@ def content_of(head: bytes) -> Content | None:
     return Content(Kind.TEXT_ERROR) if _is_text_error(head) else None
 
 
+def without_encoding(head: bytes, encoding: str, content_type: str | None) -> bytes:
+    """Return the first bytes of a response without the compression of its `Content-Encoding`.
+
+    Some compressions cannot be decoded. The content type then tells whether a web page was sent.
+
+    Args:
+        head: The first bytes as received.
+        encoding: The value of `Content-Encoding`.
+        content_type: The value of `Content-Type`, if any.
+    """
+    if encoding.lower() == "deflate":
+        # Some servers leave out the header of zlib.
+        return _unpacked(head, zlib.MAX_WBITS) or _unpacked(head, -zlib.MAX_WBITS) or head
+    is_page = "html" in (content_type or "").lower() and _CONTROL.search(_decoded(head))
+    return b"<!doctype html>" if is_page and not is_packed(head) else head
+
+
 def is_packed(head: bytes) -> bool:
     """Return whether a file is gzip-compressed.
 
@@ -171,9 +193,9 @@ def _is_text_error(head: bytes) -> bool:
     return _TEXT_ERROR.search(head.decode("utf-8", errors="replace")) is not None
 
 
-def _unpacked(head: bytes) -> bytes:
+def _unpacked(head: bytes, wbits: int = 31) -> bytes:
     try:
-        return zlib.decompressobj(wbits=31).decompress(head, HEAD_SIZE)
+        return zlib.decompressobj(wbits).decompress(head, HEAD_SIZE)
     except zlib.error:
         return b""
 

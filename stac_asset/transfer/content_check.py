@@ -13,9 +13,9 @@ from stac_asset.errors import ContentError, TransferError
 from stac_asset.hrefs import parse_href
 from stac_asset.notices import notice
 from stac_asset.redact import redact_href
-from stac_asset.transfer.content import Kind, is_suspicious
+from stac_asset.transfer.content import Kind, is_packed, is_suspicious
 from stac_asset.transfer.logins import is_login, login_error
-from stac_asset.transfer.promise import Contradiction, contradiction, is_directory
+from stac_asset.transfer.promise import Contradiction, contradiction, is_directory, promised_format
 from stac_asset.types import Candidate, Transfer
 from stac_asset.validate import directory_error
 
@@ -72,6 +72,27 @@ def content_error(
         )
         return None
     return _error(found, parse_href(candidate.href), answered_by)
+
+
+def note_compression(transfer: Transfer, candidate: Candidate, head: bytes, encoding: str) -> None:
+    """Record a notice about a file that is stored compressed, unless the asset promises this.
+
+    Args:
+        transfer: The transfer.
+        candidate: The candidate of the file.
+        head: The first bytes of the file.
+        encoding: The value of `Content-Encoding`.
+    """
+    is_declared = transfer.size is not None or transfer.checksum is not None
+    is_gzip = "gzip" in encoding.lower()
+    is_plain = encoding.lower() == "identity" or (is_gzip and not is_packed(head))
+    if is_declared or is_plain or promised_format(transfer, parse_href(candidate.href)) == "gzip":
+        return
+    notice(
+        "Files are stored compressed, as the server sent them although the request forbids "
+        "compression, and must be decompressed before use",
+        f"{redact_href(candidate.href)} (`Content-Encoding: {encoding[:20]}`)",
+    )
 
 
 def _error(found: Contradiction, url: URL, answered_by: URL | None) -> TransferError:

@@ -81,6 +81,9 @@ class Response:
     wait: float | None = None
     """Seconds without a further request that the source asks for, if any."""
 
+    content_type: str | None = None
+    """The media type that the source declares for the bytes, if any."""
+
     ends_with_connection: bool = False
     """Whether only the end of the connection ends the bytes, so that missing bytes go unnoticed."""
 

@@ -25,8 +25,9 @@ _BINARY = frozenset(Kind)
 _CONTRADICTIONS: dict[str, frozenset[Kind]] = {
     "html": frozenset(),
     "text": frozenset(),
-    "xml": _PAGES | {Kind.JSON_ERROR, Kind.TEXT_ERROR},
-    "json": _PAGES | {Kind.XML_ERROR, Kind.XML, Kind.TEXT_ERROR},
+    "plain": _PAGES | {Kind.XML_ERROR},
+    "xml": _PAGES | {Kind.JSON_ERROR, Kind.TEXT_ERROR, Kind.BLANK},
+    "json": _PAGES | {Kind.XML_ERROR, Kind.XML, Kind.TEXT_ERROR, Kind.BLANK},
     "csv": _ERRORS,
     "data": _ERRORS,
     "folder": _ERRORS,
@@ -40,8 +41,8 @@ _EXTENSIONS = {
         "html": "html htm xhtml",
         "xml": "xml svg kml gml gpx vrt qml sld xsd xsl xslt rdf dae",
         "json": "json geojson jsonl ndjson geojsonl topojson gltf jsonld stac covjson",
-        "text": "txt md rst log yaml yml toml ini cfg prj wkt wld tfw jgw pgw cpg met mtl py ipynb "
-        "asc pvl js css sql sh tex odl qmd",
+        "text": "md rst py ipynb js css sql sh tex qmd",
+        "plain": "txt log yaml yml toml ini cfg prj wkt wld tfw jgw pgw cpg met mtl asc pvl odl",
         "csv": "csv tsv",
         "data": "dat bin raw img bil bip bsq hdr",
         "directory": "zarr safe sen3 gdb n5",
@@ -61,7 +62,7 @@ _DATA_ROLE_NAMES = (
     "incidence-angle local-incidence-angle noise-power archive cog raster pan multispectral"
 )
 _DATA_ROLES = frozenset(_DATA_ROLE_NAMES.split())
-_TEXT_FORMATS = frozenset({"html", "xml", "json", "text"})
+_TEXT_FORMATS = frozenset({"html", "xml", "json", "text", "plain"})
 """Formats of names that weaken a binary media type, such as a VRT with the type of a TIFF."""
 
 _DATA_PATH = re.compile(r"\.(zarr|n5|gdb)/.|/\$value/?$", re.I)
@@ -125,7 +126,8 @@ def promised_format(transfer: Transfer, url: URL) -> str:
     if transfer.content_type:
         known = _promised_by_type(transfer.content_type)
         if known is not None:
-            is_text = known not in _CONTRADICTIONS and _promised_by_name(url) in _TEXT_FORMATS
+            by_name = _promised_by_name(url)
+            is_text = known not in _CONTRADICTIONS and by_name in _TEXT_FORMATS
             return "data" if is_text else known
     known = _promised_by_name(url)
     if known is not None:
@@ -135,6 +137,8 @@ def promised_format(transfer: Transfer, url: URL) -> str:
     if _TEXT_ROLES.intersection(transfer.roles):
         return "text"
     if _DATA_ROLES.intersection(transfer.roles):
+        return "data"
+    if (transfer.content_type or "").strip().lower() == "application/octet-stream":
         return "data"
     return "folder" if url.raw_path.endswith("/") else "nothing"
 

@@ -184,9 +184,11 @@ class HttpClient(RangeClient):
                     ranges, version = False, None
                 encoding = response.headers.get(hdrs.CONTENT_ENCODING)
                 wait = wait_after_success(response.headers)
+                kind = response.headers.get(hdrs.CONTENT_TYPE)
                 no_end = size is None and not headers.has_checked_end(response)
+                url = response.url
                 yield Response(
-                    chunks, offset, size, version, ranges, end, response.url, encoding, wait, no_end
+                    chunks, offset, size, version, ranges, end, url, encoding, wait, kind, no_end
                 )
             finally:
                 response.close()

@@ -19,12 +19,14 @@ JSON_ERROR = b'{"error": "denied"}'
 LISTING = b"<html><title>Index of /a/</title></html>"
 TEXT_ERROR = b"Access denied"
 POINTER = b"version https://git-lfs.github.com/spec/v1\n"
+BLANK = b"\r\n"
 
-BINARY = {PAGE, XML, XML_ERROR, JSON, JSON_ERROR, LISTING, POINTER, TEXT_ERROR}
+BINARY = {PAGE, XML, XML_ERROR, JSON, JSON_ERROR, LISTING, POINTER, TEXT_ERROR, BLANK}
 DATA = {PAGE, XML_ERROR, JSON_ERROR, LISTING, POINTER}
 NOTHING = {LISTING, POINTER}
-XML_CONTRADICTIONS = {PAGE, JSON_ERROR, TEXT_ERROR, LISTING, POINTER}
-JSON_CONTRADICTIONS = {PAGE, XML, XML_ERROR, TEXT_ERROR, LISTING, POINTER}
+XML_CONTRADICTIONS = {PAGE, JSON_ERROR, TEXT_ERROR, LISTING, POINTER, BLANK}
+JSON_CONTRADICTIONS = {PAGE, XML, XML_ERROR, TEXT_ERROR, LISTING, POINTER, BLANK}
+PLAIN_CONTRADICTIONS = {PAGE, XML_ERROR, LISTING, POINTER}
 
 
 def contradicts(head: bytes, href: str, media_type: str | None, *roles: str) -> bool:
@@ -80,7 +82,11 @@ def test_binary_media_type_excludes_texts(media_type: str) -> None:
     [
         ("a.html", None, (), set()),
         ("a.tif", "text/html", (), set()),
-        ("a.txt", None, ("data",), set()),
+        ("a.txt", None, ("data",), PLAIN_CONTRADICTIONS),
+        ("LC08_MTL.txt", None, ("metadata",), PLAIN_CONTRADICTIONS),
+        ("a.txt", "text/plain", (), PLAIN_CONTRADICTIONS),
+        ("a", "text/plain", (), NOTHING),
+        ("a.md", None, ("data",), set()),
         ("a", None, ("metadata", "data"), set()),
         ("a.xml", None, (), XML_CONTRADICTIONS),
         ("a", "application/gml+xml", (), XML_CONTRADICTIONS),
@@ -103,6 +109,8 @@ def test_binary_media_type_excludes_texts(media_type: str) -> None:
         ("a.unknown", None, ("thumbnail",), NOTHING),
         ("download.php?id=7", None, (), NOTHING),
         ("a", "application/x-unknown", (), NOTHING),
+        ("a", "application/octet-stream", (), DATA),
+        ("a.md", "application/octet-stream", (), set()),
     ],
 )
 def test_other_assets_exclude_some_texts(
@@ -120,7 +128,7 @@ def test_compressed_page_is_compared_with_name_without_gz(head: bytes) -> None:
     assert contradicts(packed, "https://example.com/a.tif", None)
     assert contradicts(packed, "https://example.com/a.tif.gz", None)
     assert contradicts(head, "https://example.com/a.gz", None)
-    for name in ("a.html.gz", "a.gz", "a.txt.gz"):
+    for name in ("a.html.gz", "a.gz", "a.md.gz"):
         assert not contradicts(packed, f"https://example.com/{name}", None)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -78,6 +80,58 @@ async def test_compressed_page_is_recognized(
     origin.put("/a.tif", PAGE, content_type=OCTETS)
     origin.fault("/a.tif", Gzip(force=True), times=0)
     assert "an HTML page" in await failure(origin, tmp_path, config)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("deflate", zlib.compress(PAGE)),
+        ("deflate", zlib.compress(PAGE, wbits=-zlib.MAX_WBITS)),
+        ("deflate", PAGE),
+        ("br", b"\x0f\x01\x80" + PAGE[:9] + b"\x03"),
+        ("zstd", b"\x28\xb5\x2f\xfd\x04\0" + PAGE),
+    ],
+)
+async def test_page_with_another_compression_is_recognized(
+    origin: Origin, tmp_path: Path, config: Config, encoding: str, body: bytes
+) -> None:
+    async def respond(request: RawRequest, writer: asyncio.StreamWriter) -> None:
+        headers = {"Content-Encoding": encoding, "Content-Type": "text/html"}
+        writer.write(response_head(200, len(body), **headers) + body)
+
+    async with raw_origin(respond) as raw:
+        text = await failure(origin, tmp_path, config, href=f"{raw.url}/a.h5")
+    assert "an HTML page" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "is_declared", "is_noted"),
+    [("a.tif", False, True), ("a.tif", True, False), ("a.tar.gz", False, False)],
+)
+async def test_notice_names_files_that_are_stored_compressed(
+    origin: Origin, tmp_path: Path, config: Config, name: str, is_declared: bool, is_noted: bool
+) -> None:
+    packed = gzip.compress(TIFF)
+    fields = {"file:size": len(packed)} if is_declared else {}
+
+    async def respond(request: RawRequest, writer: asyncio.StreamWriter) -> None:
+        writer.write(response_head(200, len(packed), Content_Encoding="gzip") + packed)
+
+    async with raw_origin(respond) as raw:
+        item = item_from_origin(origin, "a", href=f"{raw.url}/{name}", **fields)
+        with collect_notices() as notices:
+            await download_item(item, tmp_path, config=config)
+    assert (tmp_path / name).read_bytes() == packed
+    noted = [f"/{name} (`Content-Encoding: gzip`)" in line for line in notices.lines()]
+    assert noted == ([True] if is_noted else [])
+
+
+@pytest.mark.parametrize("data", [b"\n", b" \r\n\t "])
+async def test_white_space_in_place_of_raster_fails(
+    origin: Origin, tmp_path: Path, config: Config, data: bytes
+) -> None:
+    origin.put("/a.tif", data)
+    assert "sent only white space instead of the file" in await failure(origin, tmp_path, config)
 
 
 async def test_page_that_arrives_byte_by_byte_is_recognized(
