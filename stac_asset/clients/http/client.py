@@ -10,15 +10,14 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Self
 
-import aiohttp
 from aiohttp import ClientResponse, ClientSession, hdrs
 from yarl import URL
 
 from stac_asset import validate
 from stac_asset.clients.http import headers
-from stac_asset.clients.http.compression import with_complete_gzip
 from stac_asset.clients.http.cookies import ChainCookies, OriginCookies
 from stac_asset.clients.http.credentials import Credential, Credentials, credentials_from_config
+from stac_asset.clients.http.opening import opened
 from stac_asset.clients.http.page_request import PageRequest
 from stac_asset.clients.http.session import (
     proxy_of,
@@ -27,7 +26,6 @@ from stac_asset.clients.http.session import (
     timeout_of,
 )
 from stac_asset.clients.range_client import RangeClient
-from stac_asset.clients.requested_wait import wait_after_success
 from stac_asset.config import Config
 from stac_asset.error_mapping import mapped_errors
 from stac_asset.errors import ResponseError, TransferError
@@ -173,23 +171,13 @@ class HttpClient(RangeClient):
             with mapped_errors(request.url):
                 response = await self._open(request)
             try:
-                offset, end, size = headers.extent(response)
-                chunks = _read_chunks(response, request.url)
-                if size is None and hdrs.CONTENT_ENCODING in response.headers:
-                    chunks = with_complete_gzip(chunks, response, request.url)
-                ranges = headers.supports_ranges(response)
-                same_version = request.validator if response.status == 206 else None
-                version = headers.validator(response, same_version)
+                is_part = response.status == 206
+                version = headers.validator(response, request.validator if is_part else None)
+                file = opened(response, request.url, version, is_part)
+                file.url = response.url
                 if request.body is not None:  # Ranges and versions describe responses to GET.
-                    ranges, version = False, None
-                encoding = response.headers.get(hdrs.CONTENT_ENCODING)
-                wait = wait_after_success(response.headers)
-                kind = response.headers.get(hdrs.CONTENT_TYPE)
-                no_end = size is None and not headers.has_checked_end(response)
-                url = response.url
-                yield Response(
-                    chunks, offset, size, version, ranges, end, url, encoding, wait, kind, no_end
-                )
+                    file.ranges, file.validator = False, None
+                yield file
             finally:
                 response.close()
 
@@ -237,7 +225,8 @@ class HttpClient(RangeClient):
             try:
                 if response.status == 206 and not await response.read():
                     return Stat(0, response.headers.get(hdrs.CONTENT_TYPE))  # As Azurite sends it.
-                return Stat(headers.extent(response).size, response.headers.get(hdrs.CONTENT_TYPE))
+                size = headers.extent(response, request.url, response.status == 206).size
+                return Stat(size, response.headers.get(hdrs.CONTENT_TYPE))
             finally:
                 response.close()
 
@@ -366,16 +355,3 @@ def _is_without_file(response: ClientResponse) -> bool:
     if response.status in _FILE_STATUSES:
         return response.headers.get(hdrs.CONTENT_LENGTH) == "0"
     return response.status < 300
-
-
-async def _read_chunks(response: ClientResponse, href: URL) -> AsyncIterator[bytes]:
-    with mapped_errors(href):
-        try:
-            async for chunk in response.content.iter_any():
-                yield chunk
-        except (aiohttp.ClientError, OSError):
-            # Up to half a megabyte received before the connection broke is still in aiohttp's
-            # buffer. Once an error is set, the public read methods raise it and return no bytes.
-            if received := response.content._read_nowait(-1):
-                yield received
-            raise

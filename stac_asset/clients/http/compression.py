@@ -9,7 +9,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import AsyncIterator
 
-from aiohttp import ClientResponse, hdrs
 from yarl import URL
 
 from stac_asset.errors import TruncatedError
@@ -20,13 +19,14 @@ _MAX_UNPACKED = 1024 * 1024
 
 
 async def with_complete_gzip(
-    chunks: AsyncIterator[bytes], response: ClientResponse, href: URL
+    chunks: AsyncIterator[bytes], encoding: str, href: URL | str
 ) -> AsyncIterator[bytes]:
     """Yield the chunks of a response unchanged. Raise an error at the end if bytes are missing.
 
     Args:
         chunks: The chunks from the start of the body.
-        response: The response. Bodies with an encoding other than gzip are not examined.
+        encoding: The `Content-Encoding` header. Bodies with another encoding than gzip are not
+            examined.
         href: The requested URL, for the error.
 
     Yields:
@@ -35,7 +35,7 @@ async def with_complete_gzip(
     Raises:
         TruncatedError: The body ended before the end of the gzip data.
     """
-    is_gzip = response.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower() in ("gzip", "x-gzip")
+    is_gzip = encoding.strip().lower() in ("gzip", "x-gzip")
     decompressor = zlib.decompressobj(wbits=31) if is_gzip else None
     async for chunk in chunks:
         if decompressor is not None and not _unpack(decompressor, chunk):

@@ -27,11 +27,14 @@ _NOT_SENDABLE = re.compile(rb"[^!-~]|[\"<>\\^`{|}]")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
 
-def extent(response: ClientResponse) -> Extent:
+def extent(response: ClientResponse, href: URL | str, is_part: bool) -> Extent:
     """Return the range of the file that a response contains.
 
     Args:
         response: A response with status 200 or 206.
+        href: The requested href, for errors.
+        is_part: Whether the response contains a part of the file. Usually these are the responses
+            with status 206.
 
     Raises:
         RangeError: The response is partial, and its `Content-Range` is missing, invalid, or
@@ -39,10 +42,10 @@ def extent(response: ClientResponse) -> Extent:
     """
     content_length = response.headers.get(hdrs.CONTENT_LENGTH, "")
     length = int(content_length) if _LENGTH.fullmatch(content_length) else None
-    if response.status != 206:
+    if not is_part:
         return Extent.whole(length)
     content_range = response.headers.get(hdrs.CONTENT_RANGE, "")
-    return Extent.part(content_range, length, redact_href(response.url))
+    return Extent.part(content_range, length, redact_href(href))
 
 
 def validator(response: ClientResponse, requested: str | None = None) -> str | None:

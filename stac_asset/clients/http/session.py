@@ -12,6 +12,7 @@ from aiohttp import (
     ClientSession,
     ClientTimeout,
     DummyCookieJar,
+    TCPConnector,
 )
 from yarl import URL
 
@@ -52,6 +53,22 @@ def session_from_config(
             sock_connect=_CONNECT_TIMEOUT,
             sock_read=config.http_read_timeout,
         ),
+    )
+    _own_sessions.add(session)
+    return session
+
+
+def session_of_connector(connector: TCPConnector, read_timeout: float) -> ClientSession:
+    """Return a session without headers and cookies.
+
+    Args:
+        connector: The connector. Closing the session closes the connector.
+        read_timeout: Seconds without a byte after which a request fails.
+    """
+    session = ClientSession(
+        connector=connector,
+        cookie_jar=DummyCookieJar(),
+        timeout=ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT, sock_read=read_timeout),
     )
     _own_sessions.add(session)
     return session

@@ -12,7 +12,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 from stac_asset.clients.s3.errors import (
     RefusedPublicRequestError,
@@ -38,7 +38,9 @@ _CONDITION = (
 )
 _TRUE = frozenset({"1", "yes", "true", "on", "y", "t"})
 
-Send = Callable[[bool], Awaitable[dict[str, Any]]]
+_Answer = TypeVar("_Answer")
+
+Send = Callable[[bool], Awaitable[_Answer]]
 """Function that sends a request with or without a signature, and raises the errors of botocore."""
 
 
@@ -73,8 +75,8 @@ class BucketAccess:
         self._locks: defaultdict[Bucket, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def request(
-        self, bucket: Bucket, send: Send, failure: Exception | None = None
-    ) -> dict[str, Any]:
+        self, bucket: Bucket, send: Send[_Answer], failure: Exception | None = None
+    ) -> _Answer:
         """Send a request with a signature, and repeat a refused request without a signature.
 
         For a bucket that is known to be public, the order is reversed.
@@ -102,14 +104,16 @@ class BucketAccess:
                 return await self._try_unsigned(bucket, send, failure)
         return await self._request_public(send, failure)
 
-    async def _count(self, bucket: Bucket, send: Send, signed: bool) -> dict[str, Any]:
+    async def _count(self, bucket: Bucket, send: Send[_Answer], signed: bool) -> _Answer:
         self._pending[bucket] += 1
         try:
             return await send(signed)
         finally:
             self._pending[bucket] -= 1
 
-    async def _try_unsigned(self, bucket: Bucket, send: Send, failure: Exception) -> dict[str, Any]:
+    async def _try_unsigned(
+        self, bucket: Bucket, send: Send[_Answer], failure: Exception
+    ) -> _Answer:
         if self._denials[bucket] >= _MAX_DENIALS:
             raise failure
         response, other = None, None
@@ -129,7 +133,7 @@ class BucketAccess:
         assert response is not None, "a request without an error has a response"
         return response
 
-    async def _request_public(self, send: Send, failure: Exception | None) -> dict[str, Any]:
+    async def _request_public(self, send: Send[_Answer], failure: Exception | None) -> _Answer:
         try:
             return await send(False)
         except Exception as error:

@@ -7,33 +7,36 @@ https://boto3.amazonaws.com/v1/documentation/api/latest/guide/credentials.html
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from aiohttp import ClientResponse, hdrs
 from yarl import URL
 
 from stac_asset import validate
+from stac_asset.clients.http import headers as headers_of
+from stac_asset.clients.http.opening import opened
 from stac_asset.clients.range_client import RangeClient
 from stac_asset.clients.s3.access import Bucket, BucketAccess, is_unsigned_environment
-from stac_asset.clients.s3.connections import (
-    AttemptLimit,
-    ConnectionOptions,
-    Connections,
-    limit_botocore_logging,
-)
-from stac_asset.clients.s3.errors import describe_access, mapped_errors, search_error
+from stac_asset.clients.s3.attempts import AttemptLimit
+from stac_asset.clients.s3.botocore_clients import ConnectionOptions
+from stac_asset.clients.s3.checksums import StoredChecksum, stored_checksum
+from stac_asset.clients.s3.connections import Connection, Connections
+from stac_asset.clients.s3.errors import Access, mapped_errors, search_error
 from stac_asset.clients.s3.identity import BucketPrefix, S3Identity
+from stac_asset.clients.s3.logs import limit_botocore_logging
 from stac_asset.clients.s3.objects import (
     endpoint_of,
-    extent_of,
     object_of,
     request_target,
     shown_href,
     validator_of,
 )
+from stac_asset.clients.s3.reader import ObjectResponse
 from stac_asset.config import (
     DEFAULT_S3_MAX_ATTEMPTS,
     DEFAULT_S3_REGION_NAME,
@@ -56,8 +59,8 @@ if TYPE_CHECKING:
     from aiobotocore.session import AioSession
 
 
-_MAX_CHUNK = 1024 * 1024
-"""Maximum bytes per read. A read returns the bytes that have arrived, without waiting for more."""
+_Answer = TypeVar("_Answer")
+
 _HEAD_REFUSED_STATUSES = frozenset({400, 405, 501})
 
 
@@ -229,50 +232,51 @@ class S3Client(RangeClient):
             ContentTypeError: The content type of the object differs from the asset's.
         """
         with self.naming_credentials(request.url):
-            response = await self._get(request)
-            body = response["Body"]
+            found, checksum = await self._get(request)
+            shown = shown_href(request.url)
             try:
-                validate.check_content_type(
-                    response.get("ContentType"),
-                    request.content_type,
-                    self.check_content_type,
-                    shown_href(request.url),
-                )
-                offset, end, size = extent_of(response, request.url)
-                chunks = _read_chunks(body, request.url)
+                content_type = found.headers.get(hdrs.CONTENT_TYPE)
+                if content_type != request.content_type:
+                    validate.check_content_type(
+                        content_type, request.content_type, self.check_content_type, shown
+                    )
+                etag = validator_of(found.headers.get(hdrs.ETAG))
+                response = opened(found, shown, etag, _is_part(found))
                 # S3's checksum is for the whole object, so byte ranges could not be verified.
-                ranges = not any(name.startswith("Checksum") for name in response)
-                yield Response(chunks, offset, size, validator_of(response), ranges, end)
+                response.ranges = checksum is None
+                if checksum is not None:
+                    response.chunks = checksum.verified(response.chunks, shown)
+                yield response
             finally:
-                body.close()
+                found.close()
 
-    async def _get(self, request: Request) -> dict[str, Any]:
+    async def _get(self, request: Request) -> tuple[ClientResponse, StoredChecksum | None]:
         if not request.validator or not (request.offset or request.end):
             return await self._get_whole(request)
         last = "" if request.end is None else request.end - 1
-        parameters = {"Range": f"bytes={request.offset}-{last}", "IfMatch": request.validator}
+        headers = {"range": f"bytes={request.offset}-{last}", "if-match": request.validator}
         try:
-            response = await self._call("get_object", request, **parameters)
+            response = (await self._read(request, headers)).response
         except ResponseError as error:
             # The object changed (412), or the part file is complete or too long (416): restart.
             if error.status not in (412, 416) or request.end is not None:
                 raise
         else:
-            same = "ContentRange" not in response or validator_of(response) == request.validator
+            etag = validator_of(response.headers.get(hdrs.ETAG))
+            same = not _is_part(response) or etag == request.validator
             if same or request.end is not None:
-                return response
-            response["Body"].close()  # Some services do not support If-Match.
+                return response, None
+            response.close()  # Some services do not support If-Match.
         return await self._get_whole(request)
 
-    async def _get_whole(self, request: Request) -> dict[str, Any]:
-        # If S3 has a checksum of the object, botocore verifies the received bytes.
-        with_checksum = {"ChecksumMode": "ENABLED"}
+    async def _get_whole(self, request: Request) -> tuple[ClientResponse, StoredChecksum | None]:
         try:
-            return await self._call("get_object", request, **with_checksum)
+            found = await self._read(request, {"x-amz-checksum-mode": "ENABLED"})
         except NotFoundError as error:
             if await self._is_prefix(request):
                 raise validate.directory_error(shown_href(request.url)) from None
             raise error
+        return found.response, stored_checksum(found.response.headers, found.algorithms)
 
     async def _is_prefix(self, request: Request) -> bool:
         """Return whether a missing object is a prefix of other objects, such as a Zarr store.
@@ -284,8 +288,15 @@ class S3Client(RangeClient):
             return False
         with suppress(StacAssetError):
             prefix = key.rstrip("/") + "/"
-            listed = await self._call("list_objects_v2", request, Prefix=prefix, MaxKeys=1)
-            return bool(listed.get("Contents"))
+
+            async def list_first(to: Connection, bucket: str, paid: bool) -> bool:
+                parameters: Any = {"RequestPayer": "requester"} if paid else {}
+                listed = await to.client.list_objects_v2(
+                    Bucket=bucket, Prefix=prefix, MaxKeys=1, **parameters
+                )
+                return bool(listed.get("Contents"))
+
+            return await self._call(request, list_first)
         return False
 
     async def stat(self, request: Request) -> Stat:
@@ -299,7 +310,7 @@ class S3Client(RangeClient):
         """
         with self.naming_credentials(request.url):
             try:
-                response = await self._call("head_object", request)
+                return await self._call(request, partial(_head, key=object_of(request.url)[1]))
             except NotFoundError:
                 if await self._is_prefix(request):
                     raise validate.directory_error(shown_href(request.url)) from None
@@ -308,25 +319,39 @@ class S3Client(RangeClient):
                 if isinstance(error, ResponseError) and error.status not in _HEAD_REFUSED_STATUSES:
                     raise
                 return await self._stat_by_get(request)
-            return Stat(response.get("ContentLength"), response.get("ContentType"))
 
     async def _stat_by_get(self, request: Request) -> Stat:
         try:
-            response = await self._call("get_object", request, Range="bytes=0-0")
+            found = (await self._read(request, {"range": "bytes=0-0"})).response
         except ResponseError as error:
             if error.status != 416:
                 raise
             return Stat(size=0)  # An empty object has no first byte.
-        response["Body"].close()
-        return Stat(extent_of(response, request.url).size, response.get("ContentType"))
+        found.close()
+        extent = headers_of.extent(found, shown_href(request.url), _is_part(found))
+        return Stat(extent.size, found.headers.get(hdrs.CONTENT_TYPE))
+
+    async def _read(self, request: Request, headers: dict[str, str]) -> ObjectResponse:
+        _, key = object_of(request.url)
+
+        async def get(to: Connection, bucket: str, paid: bool) -> ObjectResponse:
+            sent = {**headers, "x-amz-request-payer": "requester"} if paid else headers
+            return await to.reader.get(bucket, key, sent, request.watched)
+
+        return await self._call(request, get)
 
     async def _call(
-        self, operation: str, request: Request, **parameters: str | int
-    ) -> dict[str, Any]:
+        self, request: Request, send: Callable[[Connection, str, bool], Awaitable[_Answer]]
+    ) -> _Answer:
+        """Send a request for an object, signed or unsigned.
+
+        Args:
+            request: The object.
+            send: Function that sends the request over a connection. Its arguments are the
+                connection, the bucket, and whether the requester pays.
+        """
         shown = shown_href(request.url)
-        bucket, key = object_of(request.url)
-        if "Prefix" not in parameters:
-            parameters["Key"] = key
+        bucket, _ = object_of(request.url)
         target = request_target(request.storage, self.region_name, self.endpoint_url)
         failure, signed = None, target.signed and not self.unsigned
         if signed:
@@ -334,7 +359,8 @@ class S3Client(RangeClient):
                 signed = await self._connections.load_credentials(self.session)
             except Exception as error:
                 failure = search_error(error, shown)
-        if self.requester_pays and target.signed:
+        paid = self.requester_pays and target.signed
+        if paid:
             if failure is not None:
                 raise failure
             if not signed and self.unsigned:
@@ -344,26 +370,21 @@ class S3Client(RangeClient):
                     f"Requester pays is enabled for {shown}, but no AWS credentials were found. "
                     "Configure credentials or set `s3_requester_pays=False`."
                 )
-            parameters["RequestPayer"] = "requester"
-        access = describe_access(
-            target, signed, request.storage, self.requester_pays, self.unsigned
-        )
+        access = Access(target, signed, request.storage, self.requester_pays, self.unsigned)
         options = ConnectionOptions(self.retry_mode, self.max_attempts, self.read_timeout)
 
-        async def send(signed: bool) -> dict[str, Any]:
+        async def send_to(signed: bool) -> _Answer:
             signing = replace(target, signed=signed)
-            client = await self._connections.client(self.session, signing, options)
-            call = getattr(client, operation)
-            response: dict[str, Any] = await call(Bucket=bucket, **parameters)
-            return response
+            to = await self._connections.connection(self.session, signing, options)
+            return await send(to, bucket, paid)
 
         pays = self.requester_pays or (request.storage and request.storage.requester_pays)
         with self._attempt_limit.with_object(request.url), mapped_errors(shown, access):
             if not signed or pays:
                 if failure is not None:
                     raise failure
-                return await send(signed)
-            return await self._access.request(Bucket(target.endpoint, bucket), send, failure)
+                return await send_to(signed)
+            return await self._access.request(Bucket(target.endpoint, bucket), send_to, failure)
 
     async def close(self) -> None:
         """Close this client and all connections."""
@@ -383,7 +404,12 @@ def _paid_but_unsigned(shown: str) -> str:
     )
 
 
-async def _read_chunks(body: Any, url: URL) -> AsyncIterator[bytes]:
-    with mapped_errors(shown_href(url)):
-        async for chunk in body.iter_chunks(_MAX_CHUNK):
-            yield chunk
+async def _head(to: Connection, bucket: str, paid: bool, key: str) -> Stat:
+    parameters: Any = {"RequestPayer": "requester"} if paid else {}
+    response = await to.client.head_object(Bucket=bucket, Key=key, **parameters)
+    return Stat(response.get("ContentLength"), response.get("ContentType"))
+
+
+def _is_part(response: ClientResponse) -> bool:
+    # Some services, such as rclone, send a part with status 200.
+    return response.status == 206 or hdrs.CONTENT_RANGE in response.headers

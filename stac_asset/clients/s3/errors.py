@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,6 @@ from stac_asset.errors import (
     StacAssetError,
     StalledError,
     TransferError,
-    TruncatedError,
     UnexpectedError,
 )
 from stac_asset.redact import redact_href, redact_text
@@ -125,7 +125,7 @@ def search_error(error: Exception, shown: str) -> StacAssetError:
         error: The raised error.
         shown: The redacted href.
     """
-    found = mapped(error, shown, "")
+    found = mapped(error, shown)
     if isinstance(found, UnexpectedError):  # For example a missing `credential_process`.
         kind = type(error).__name__
         return AccessError(f"{shown} cannot be read: the AWS credentials are invalid: {kind}")
@@ -173,13 +173,13 @@ def _safe_errors() -> tuple[type[Exception], ...]:
     )
 
 
-def mapped(error: Exception, shown: str, access: str) -> StacAssetError:
+def mapped(error: Exception, shown: str, access: Access | str = "") -> StacAssetError:
     """Return the error of this package that corresponds to an error of a request to S3.
 
     Args:
         error: The raised error. A `StacAssetError` is returned unchanged.
         shown: The redacted href.
-        access: The credentials of the request, as returned by `describe_access`.
+        access: The credentials of the request.
     """
     # Imported here for import time only. botocore is loaded already if a request failed.
     from botocore import exceptions as botocore
@@ -203,8 +203,6 @@ def mapped(error: Exception, shown: str, access: str) -> StacAssetError:
             return ConnectionFailedError(f"{shown} cannot be reached: {reason}")
         case botocore.ConnectionError() | botocore.ConnectionClosedError():
             return ConnectionFailedError(f"{shown} cannot be reached: {reason}")
-        case botocore.ResponseStreamingError():
-            return ConnectionFailedError(f"{shown} cannot be read: the connection broke")
         case botocore.HTTPClientError() if isinstance(
             cause := error.kwargs.get("error"), ConfigError
         ):
@@ -212,10 +210,6 @@ def mapped(error: Exception, shown: str, access: str) -> StacAssetError:
         case botocore.HTTPClientError() | ResponseParserError():
             # The errors' own messages quote the response.
             return mapping.malformed_response(shown)
-        case botocore.IncompleteReadError():
-            return TruncatedError(f"{shown} ended before its announced length")
-        case botocore.FlexibleChecksumError():
-            return TruncatedError(f"{shown} arrived damaged: S3 reports a different checksum")
         case _ if isinstance(error, _credential_errors()):
             if not isinstance(error, _safe_errors()):
                 # The messages quote the output of a program or a server, which may contain secrets.
@@ -229,53 +223,57 @@ def mapped(error: Exception, shown: str, access: str) -> StacAssetError:
             return mapping.mapped(error, shown)
 
 
-def mapped_errors(shown: str, access: str = "") -> AbstractContextManager[None]:
+def mapped_errors(shown: str, access: Access | str = "") -> AbstractContextManager[None]:
     """Raise errors of this package in place of botocore's. Cancellation is not affected.
 
     Args:
         shown: The redacted href.
-        access: The credentials of the request, as returned by `describe_access`.
+        access: The credentials of the request.
     """
     return mapping.mapped_errors(shown, partial(mapped, shown=shown, access=access))
 
 
-def describe_access(
-    target: RequestTarget,
-    signed: bool,
-    storage: Storage | None,
-    requester_pays: bool,
-    unsigned: bool = False,
-) -> str:
-    """Return a description of the credentials of a request, for the message of an access error.
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Description of the credentials of a request, for the message of an access error."""
 
-    Args:
-        target: The region and endpoint of the request.
-        signed: Whether the request carries a signature.
-        storage: The asset's storage extension fields, if any.
-        requester_pays: Whether requester pays is enabled in the client.
-        unsigned: Whether an option or the environment forbids signatures.
-    """
-    if signed:
-        access = "using the AWS credentials found."
-    elif unsigned:
-        access = "without credentials, because `s3_unsigned` or `AWS_NO_SIGN_REQUEST` is set."
-    elif target.signed:
-        access = "without credentials, because none were found."
-    else:
-        access = (
-            "without credentials, because only the item declares the endpoint "
-            f"{redact_href(target.endpoint or '')}. Set `s3_endpoint_url` to this endpoint if you "
-            "trust it."
-        )
-    if storage is not None and storage.requester_pays and not requester_pays:
-        access += (
-            " The item declares that the requester pays. Set `s3_requester_pays=True` to accept "
-            "the costs."
-        )
-    return access
+    target: RequestTarget
+    """The region and endpoint of the request."""
+
+    signed: bool
+    """Whether the request carries a signature."""
+
+    storage: Storage | None
+    """The asset's storage extension fields, if any."""
+
+    requester_pays: bool
+    """Whether requester pays is enabled in the client."""
+
+    unsigned: bool = False
+    """Whether an option or the environment forbids signatures."""
+
+    def __str__(self) -> str:
+        if self.signed:
+            access = "using the AWS credentials found."
+        elif self.unsigned:
+            access = "without credentials, because `s3_unsigned` or `AWS_NO_SIGN_REQUEST` is set."
+        elif self.target.signed:
+            access = "without credentials, because none were found."
+        else:
+            access = (
+                "without credentials, because only the item declares the endpoint "
+                f"{redact_href(self.target.endpoint or '')}. Set `s3_endpoint_url` to this "
+                "endpoint if you trust it."
+            )
+        if self.storage is not None and self.storage.requester_pays and not self.requester_pays:
+            access += (
+                " The item declares that the requester pays. Set `s3_requester_pays=True` to "
+                "accept the costs."
+            )
+        return access
 
 
-def _map_client_error(error: ClientError, shown: str, access: str) -> StacAssetError:
+def _map_client_error(error: ClientError, shown: str, access: Access | str) -> StacAssetError:
     response: Any = error.response
     metadata = response.get("ResponseMetadata", {})
     status = int(metadata.get("HTTPStatusCode") or 0)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
-from stac_asset.clients.s3.connections import use_environment
+from stac_asset.clients.s3.botocore_clients import use_environment
 from stac_asset.clients.s3.objects import key_of
 from stac_asset.errors import ConfigError
 

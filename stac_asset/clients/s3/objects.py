@@ -1,20 +1,16 @@
-"""Readers of S3 URLs, storage extension fields and S3 responses.
+"""Readers of S3 URLs and storage extension fields.
 
-`S3Client` uses these functions to find the bucket, key, region and endpoint of an asset, and to
-read byte ranges and validators of responses.
+`S3Client` uses these functions to find the bucket, key, region and endpoint of an asset.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import unquote
 
 from yarl import URL
 
-from stac_asset.clients.content_range import Extent
 from stac_asset.errors import HrefError, SchemeError
 from stac_asset.redact import redact_href
 from stac_asset.types import Storage
@@ -122,28 +118,10 @@ def endpoint_of(text: str) -> tuple[str, str] | None:
         return None
 
 
-def extent_of(response: Mapping[str, Any], url: URL) -> Extent:
-    """Return the range of the object that a response contains.
+def validator_of(etag: str | None) -> str | None:
+    """Return an ETag for a later `If-Match` header, unless the ETag is weak or missing.
 
     Args:
-        response: The response to get_object.
-        url: The requested URL.
-
-    Raises:
-        RangeError: The response is partial, and its `ContentRange` is invalid or contradicts its
-            `ContentLength`.
+        etag: The `ETag` header of a response.
     """
-    content_range, length = response.get("ContentRange"), response.get("ContentLength")
-    if content_range is None:
-        return Extent.whole(length)
-    return Extent.part(content_range, length, shown_href(url))
-
-
-def validator_of(response: Mapping[str, Any]) -> str | None:
-    """Return the ETag for a later `If-Match` header, unless the ETag is weak or missing.
-
-    Args:
-        response: The response to get_object.
-    """
-    etag = response.get("ETag")
     return etag if etag and not etag.startswith("W/") else None

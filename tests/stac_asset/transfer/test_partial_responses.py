@@ -7,11 +7,9 @@ import random
 from pathlib import Path
 
 import pytest
-from yarl import URL
 
 from stac_asset import Config, HttpClient, download_file
 from stac_asset.clients.content_range import Extent
-from stac_asset.clients.s3.objects import extent_of
 from stac_asset.destinations import Declared, LocalDestination
 from stac_asset.errors import RangeError, TransferError, TruncatedError
 from tests.support.raw_origin import RawRequest, Responder, chunk, raw_origin, response_head
@@ -197,19 +195,11 @@ async def test_query_without_signature_identifies_another_file(
 def test_invalid_content_range_raises_range_error(content_range: str, length: int | None) -> None:
     with pytest.raises(RangeError):
         Extent.part(content_range, length, "https://example.com/a.tif")
-    if content_range:
-        with pytest.raises(RangeError):
-            extent_of(
-                {"ContentRange": content_range, "ContentLength": length}, URL("s3://bucket/a.tif")
-            )
 
 
 def test_extent_contains_start_end_and_size() -> None:
     assert Extent.part("bytes 3-6/9", 4, "") == (3, 7, 9)
     assert Extent.part("bytes 3-6/*", None, "") == (3, 7, None)
-    response = {"ContentRange": "bytes 3-6/*", "ContentLength": 4}
-    assert extent_of(response, URL("s3://bucket/a.tif")) == (3, 7, None)
-    assert extent_of({"ContentLength": 4}, URL("s3://bucket/a.tif")) == (0, None, 4)
 
 
 async def test_upload_stops_short_before_end_of_file(tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+"""Internal: the response of a client, made from an open HTTP response.
+
+The HTTP clients and the S3 client use `opened`, so that both read bodies in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+from aiohttp import ClientResponse, hdrs
+from yarl import URL
+
+from stac_asset.clients.http import headers
+from stac_asset.clients.http.compression import with_complete_gzip
+from stac_asset.clients.requested_wait import wait_after_success
+from stac_asset.error_mapping import mapped_errors
+from stac_asset.transfer.interface import Response
+
+
+def opened(
+    response: ClientResponse, href: URL | str, validator: str | None, is_part: bool
+) -> Response:
+    """Return the response of a client with the chunks of an open HTTP response.
+
+    Args:
+        response: A response with status 200 or 206.
+        href: The requested href, for errors.
+        validator: The identifier of the version, for later requests.
+        is_part: Whether the response contains a part of the file.
+
+    Raises:
+        RangeError: The response is partial, and its range is invalid.
+    """
+    offset, end, size = headers.extent(response, href, is_part)
+    encoding = response.headers.get(hdrs.CONTENT_ENCODING)
+    chunks = _read_chunks(response, href)
+    if size is None and encoding is not None:
+        chunks = with_complete_gzip(chunks, encoding, href)
+    return Response(
+        chunks,
+        offset,
+        size,
+        validator,
+        headers.supports_ranges(response),
+        end,
+        encoding=encoding,
+        wait=wait_after_success(response.headers),
+        content_type=response.headers.get(hdrs.CONTENT_TYPE),
+        ends_with_connection=size is None and not headers.has_checked_end(response),
+    )
+
+
+async def _read_chunks(response: ClientResponse, href: URL | str) -> AsyncIterator[bytes]:
+    with mapped_errors(href):
+        try:
+            async for chunk in response.content.iter_any():
+                yield chunk
+        except (aiohttp.ClientError, OSError):
+            # Up to half a megabyte received before the connection broke is still in aiohttp's
+            # buffer. Once an error is set, the public read methods raise it and return no bytes.
+            if received := response.content._read_nowait(-1):
+                yield received
+            raise

@@ -1,0 +1,85 @@
+"""Internal: failed attempts to read an object, in the form of botocore's retry handlers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import ClientResponse
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
+    from botocore.parsers import ResponseParser
+
+_MAX_DOCUMENT = 64 * 1024
+"""Maximum size, in bytes, of an error document. S3's error documents have less than 2 KB."""
+
+_FIRST_PARSED_STATUS = 301
+"""Lowest status that botocore parses as an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failed attempt: an error response, or an error of the connection."""
+
+    error: Exception
+    """The error of the attempt. For an error response, botocore's `ClientError`."""
+
+    response: tuple[AWSResponse, dict[str, Any]] | None = None
+    """The response and the parsed error document, as arguments of botocore's handlers."""
+
+    @property
+    def code(self) -> str:
+        """S3's error code; empty for an error of the connection."""
+        return "" if self.response is None else self.response[1]["Error"].get("Code", "")
+
+    @property
+    def date(self) -> str | None:
+        """The `Date` header of the response."""
+        return None if self.response is None else self.response[0].headers.get("date")
+
+    def caught(self, url: str) -> Exception | None:
+        """Return the error of the connection as an error of botocore, which is retried.
+
+        Args:
+            url: The URL of the endpoint.
+        """
+        from botocore.exceptions import EndpointConnectionError
+
+        return EndpointConnectionError(endpoint_url=url) if self.response is None else None
+
+
+async def failure_of(response: ClientResponse) -> Failure:
+    """Return the failure that an error response describes. The response is read and closed.
+
+    Args:
+        response: A response with a status of at least 300.
+
+    Raises:
+        aiohttp.ClientError: The connection broke.
+    """
+    from botocore.awsrequest import AWSResponse
+    from botocore.compat import HTTPHeaders
+    from botocore.exceptions import ClientError
+
+    document = bytearray()
+    try:
+        while len(document) < _MAX_DOCUMENT and not response.content.at_eof():
+            document += await response.content.read(_MAX_DOCUMENT - len(document))
+    finally:
+        response.release()
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    status = max(response.status, _FIRST_PARSED_STATUS)
+    parser: Any = _parser()  # The stubs do not allow errors of operations without a shape.
+    sent = {"status_code": status, "headers": headers, "body": bytes(document)}
+    parsed: Any = parser.parse(sent, None)
+    answer = AWSResponse(str(response.url), status, HTTPHeaders.from_dict(headers), None)
+    return Failure(ClientError(parsed, "GetObject"), (answer, parsed))
+
+
+@cache
+def _parser() -> ResponseParser:
+    from botocore.parsers import create_parser
+
+    return create_parser("rest-xml")
