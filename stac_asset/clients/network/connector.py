@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 from aiohttp import (
@@ -19,7 +20,6 @@ from multidict import CIMultiDict
 
 from stac_asset.clients.network.certificates import CertificateSources
 from stac_asset.clients.network.proxies import Proxies, Proxy, proxy_refusal
-from stac_asset.errors import ConfigError
 
 
 class EnvironmentConnector(TCPConnector):
@@ -30,18 +30,13 @@ class EnvironmentConnector(TCPConnector):
     Args:
         proxies: The proxies.
         certificates: The sources of certificates.
-        options: Options of `TCPConnector`.
+        options: Options of `TCPConnector`, without `ssl`.
     """
 
     def __init__(self, proxies: Proxies, certificates: CertificateSources, **options: Any) -> None:
-        # An unusable file must not prevent requests without TLS.
-        self._unusable: str | None = None
-        try:
-            options["ssl"] = certificates.context()
-        except ConfigError as error:
-            self._unusable = str(error)
-        super().__init__(**options)
+        super().__init__(**options | {"ssl": True})
         self._proxies = proxies
+        self._certificates = certificates
 
     async def connect(
         self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout
@@ -54,11 +49,10 @@ class EnvironmentConnector(TCPConnector):
             timeout: The timeouts of the request.
 
         Raises:
-            ConfigError: A variable is not valid, or the proxy refuses the connection.
+            ConfigError: A variable is not valid, the certificates cannot be loaded, or the proxy
+                refuses the connection.
             aiohttp.ClientConnectionError: The proxy cannot be reached.
         """
-        if self._unusable is not None and req.is_ssl():
-            raise ConfigError(self._unusable)
         proxy = self._proxies.proxy_of(req.url)
         # A middleware may send the same request again. Then this connector has set the proxy.
         if proxy is None or req.proxy not in (None, proxy.url):
@@ -72,6 +66,13 @@ class EnvironmentConnector(TCPConnector):
         except ClientHttpProxyError as error:
             failure = proxy_refusal(proxy, error.status)
         raise failure
+
+    def _get_ssl_context(self, req: ClientRequest) -> ssl.SSLContext | None:
+        # Loading the certificates takes tens of milliseconds, and most connectors of a run open
+        # no connection with TLS. aiohttp has no public method that selects the context.
+        if self._ssl is True and req.is_ssl():
+            self._ssl = self._certificates.context()
+        return super()._get_ssl_context(req)
 
 
 def connector_from_environment(**options: Any) -> TCPConnector:

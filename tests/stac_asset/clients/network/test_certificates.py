@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 from pathlib import Path
 
+import aiohttp
 import pytest
 import trustme
 
-from stac_asset.clients.network import CertificateSources
+from stac_asset.clients.network import CertificateSources, EnvironmentConnector, Proxies
 from stac_asset.errors import ConfigError, StacAssetError
 from tests.stac_asset.clients.network.conftest import HOST, READS, TlsServer
 from tests.support.forward_proxy import ForwardProxy
@@ -108,6 +110,29 @@ async def test_unusable_file_does_not_prevent_requests_without_tls(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/missing/ca.pem")
     await READS[name](f"http://127.0.0.1:{server.port}")
+
+
+class CountedSources(CertificateSources):
+    """Sources that count the calls of `context`."""
+
+    loaded = 0
+
+    def context(self) -> ssl.SSLContext:
+        type(self).loaded += 1
+        return super().context()
+
+
+async def test_certificates_are_loaded_with_the_first_tls_connection(
+    server: TlsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CountedSources, "loaded", 0)
+    connector = EnvironmentConnector(Proxies({}), CountedSources())
+    async with aiohttp.ClientSession(connector=connector) as session:
+        async with session.get(f"http://127.0.0.1:{server.port}"):
+            assert CountedSources.loaded == 0
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await session.get(f"https://127.0.0.1:{server.port}")
+        assert CountedSources.loaded == 1
 
 
 def test_changed_file_is_loaded_again(tmp_path: Path) -> None:
