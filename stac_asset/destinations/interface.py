@@ -41,6 +41,10 @@ class Upload(Protocol):
     """A file that is being received. The key keeps the previous file until `commit`."""
 
     @property
+    def replaces(self) -> bool:
+        """Whether the key had a file when the upload was opened."""
+
+    @property
     def offset(self) -> int:
         """Number of received bytes."""
 

@@ -229,6 +229,14 @@ class UploadContract(DestinationUnderTest):
             assert isinstance(error, SizeError), repr(error)
         assert await self.content(KEY) == b"0123456789"
 
+    async def test_upload_reports_whether_it_replaces_a_file(self) -> None:
+        """The engine looks for a file that another writer completed only if there is a file."""
+        for replaces in (False, True):
+            async with self.upload(KEY, 1) as upload:
+                assert upload.replaces == replaces
+                await upload.write(b"0")
+                await upload.commit()
+
     async def test_file_arrives_in_several_responses(self) -> None:
         """A response may end before the file ends. The next response continues."""
         async with self.resumed(KEY) as upload:

@@ -173,8 +173,10 @@ class Engine:
         )
 
         async def download_into(upload: Upload, connection: HostConnection | None) -> Downloaded:
-            if skipped := await find_existing(transfer, declared, self._config, destination):
-                # Another writer completed the file before the lock was acquired.
+            # Another writer may have completed the file before the lock was acquired.
+            if (upload.replaces or len(transfer.candidates) > 1) and (
+                skipped := await find_existing(transfer, declared, self._config, destination)
+            ):
                 await upload.discard()
                 return Downloaded(transfer, candidate, skipped.size, 0, stats.seconds, 0)
             download = CandidateDownload(

@@ -20,6 +20,8 @@ from stac_asset.errors import DestinationError, UnsafePathError
 # O_PATH, which only Linux has, needs no permission to list the folder.
 _FOLDER = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 _MAX_SYMLINKS = 40
+_NO_FILE_ENDS = (os.sep, ".")
+"""The ends of paths that may name no file."""
 
 
 class Folder:
@@ -84,12 +86,12 @@ class ContainedDirectory:
         """
         text = os.fspath(path)
         key = text.removeprefix(self._prefix)
-        if len(key) == len(text) or (".." in key and ".." in key.split(os.sep)):
+        if len(key) == len(text) or _leads_up(key):
             raise UnsafePathError(
                 f"the file {text} is outside of the directory {self.path}. "
                 "Choose a path inside of the directory."
             )
-        if key.rpartition(os.sep)[2] in ("", "."):
+        if not key or (key.endswith(_NO_FILE_ENDS) and key.rpartition(os.sep)[2] in ("", ".")):
             raise UnsafePathError(f"the path {text} does not name a file. Append a file name.")
         return key
 
@@ -106,7 +108,7 @@ class ContainedDirectory:
         return self._prefix + key
 
     def _check_key(self, key: str) -> None:
-        if os.path.isabs(key) or (".." in key and ".." in key.split(os.sep)):
+        if key.startswith(os.sep) or _leads_up(key):
             raise UnsafePathError(
                 f"the file name {key!r} leads outside of the directory {self.path}. "
                 "Use a relative name without '..'."
@@ -165,17 +167,18 @@ class ContainedDirectory:
 
         The path of the directory itself may contain symlinks.
         """
-        path = self.path
+        key = folder.key
         try:
-            found = os.stat(path)
-            for name in folder.key.split(os.sep) if folder.key else ():
-                path = f"{path}{os.sep}{name}"
-                found = os.lstat(path)
-                if stat.S_ISLNK(found.st_mode):
+            if not key:
+                return folder.matches(os.stat(self.path))
+            above = key.find(os.sep)
+            while above >= 0:
+                if stat.S_ISLNK(os.lstat(self._prefix + key[:above]).st_mode):
                     return False
+                above = key.find(os.sep, above + 1)
+            return folder.matches(os.lstat(self._prefix + key))  # A symlink is another file.
         except OSError:
             return False
-        return folder.matches(found)
 
     def _open_root(self, make: bool) -> Folder:
         if self._root is None or not self._leads_to(self._root):
@@ -214,6 +217,10 @@ class ContainedDirectory:
                 f"the folder {path} leads outside of the directory {self.path}. Remove the symlink."
             )
         return real.removeprefix(base).split(os.sep)
+
+
+def _leads_up(key: str) -> bool:
+    return ".." in key and ".." in key.split(os.sep)
 
 
 class _SymlinkError(Exception):

@@ -14,7 +14,7 @@ from typing import Literal
 
 from stac_asset.concurrency import in_thread
 from stac_asset.destinations.interface import BusyError, Declared, Existing
-from stac_asset.destinations.local.containment import ContainedDirectory
+from stac_asset.destinations.local.containment import ContainedDirectory, Folder
 from stac_asset.destinations.local.digest import file_digest
 from stac_asset.destinations.local.lock import remove_unlocked
 from stac_asset.destinations.local.offload import WriteScheduler, new_commits
@@ -52,6 +52,8 @@ class LocalDestination:
         self._fsync = fsync
         self._writes = WriteScheduler()
         self._commits = new_commits()
+        self._found: tuple[str, Folder] | None = None
+        """The last existing key and its folder, for the next call of `head`."""
 
     def key_of(self, location: str) -> str:
         """Return the key of a file.
@@ -97,15 +99,18 @@ class LocalDestination:
         return self._existing(key, declared, how)
 
     def _existing(self, key: str, declared: Declared, how: str) -> Existing | None:
-        # Most files of a new download do not exist, and one call is enough for them.
-        if not os.path.exists(self.directory.path_of(key)):
+        path = self.directory.path_of(key)
+        try:
+            # Most files of a new download do not exist, and one call is enough for them.
+            found = os.stat(path)
+        except (OSError, ValueError):
             return None
         name = key.rpartition(os.sep)[2]
         try:
-            folder = self.directory.open_folder(key)
-            found = os.stat(name, dir_fd=folder.fd)
+            folder = self.directory.open_folder(key)  # The folder must be inside.
+            self._found = key, folder
             if stat.S_ISDIR(found.st_mode):
-                check_not_folder(self.directory.path_of(key), name, folder)
+                check_not_folder(path, name, folder)
             if not stat.S_ISREG(found.st_mode):
                 return None
             if how != "none" and declared.size not in (None, found.st_size):
@@ -130,8 +135,10 @@ class LocalDestination:
         Raises:
             UnsafePathError: The key leads outside of the directory.
         """
+        known, self._found = self._found, None
         try:
-            folder, name = self.directory.open_folder(key), key.rpartition(os.sep)[2]
+            folder = known[1] if known and known[0] == key else self.directory.open_folder(key)
+            name = key.rpartition(os.sep)[2]
             fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder.fd)
         except UnsafePathError:
             raise

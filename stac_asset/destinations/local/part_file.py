@@ -33,26 +33,30 @@ class PartFile:
     length: int
     """Size of the part file in bytes, if the bytes were written in order."""
 
+    replaces: bool
+    """Whether the file existed when the part file was opened and locked."""
+
     note: ResumeNoteFile
     """The resume note. The part file is kept after the context only if the note was written."""
 
     def __init__(
         self,
+        path: str,
         directory: ContainedDirectory,
-        key: str,
         folder: Folder,
+        names: tuple[str, str, str],
         fd: int,
         length: int,
+        replaces: bool,
         lock_file: LockFile | None = None,
         fsync: bool = True,
     ) -> None:
-        self.path = directory.path_of(key)
-        self.fd, self.length = fd, length
+        self.path = path
+        self.fd, self.length, self.replaces = fd, length, replaces
         self._directory, self._folder = directory, folder
         self._lock_file = lock_file
         self._fsync = fsync
-        self._name = key.rpartition(os.sep)[2]
-        self._part, note = part_names(self._name)
+        self._name, self._part, note = names
         self.note = ResumeNoteFile(note, folder.fd)
         self._ended = False
 
@@ -76,9 +80,18 @@ class PartFile:
         path, name = directory.path_of(key), key.rpartition(os.sep)[2]
         with map_os_errors(path):
             folder = directory.open_folder(key, make=True)
-            check_not_folder(path, name, folder)
-            fd, length, lock_file = open_locked(part_names(name)[0], folder.fd, wait)
-        return cls(directory, key, folder, fd, length, lock_file, fsync)
+            part, note = part_names(name)
+            fd, length, lock_file = open_locked(part, folder.fd, wait)
+            try:
+                # Look for the file under the lock: no other writer can complete the file then.
+                replaces = check_not_folder(path, name, folder)
+            except BaseException:
+                if not length:
+                    os.unlink(part, dir_fd=folder.fd)
+                close_locked(fd, lock_file)
+                raise
+        names = name, part, note
+        return cls(path, directory, folder, names, fd, length, replaces, lock_file, fsync)
 
     def __enter__(self) -> Self:
         return self
@@ -195,8 +208,8 @@ class PartFile:
             os.unlink(self._part, dir_fd=self._folder.fd)
 
 
-def check_not_folder(path: str, name: str, folder: Folder) -> None:
-    """Check that no folder has the name of a file.
+def check_not_folder(path: str, name: str, folder: Folder) -> bool:
+    """Check that no folder has the name of a file, and return whether the file exists.
 
     Args:
         path: The path of the file, for the message.
@@ -209,6 +222,7 @@ def check_not_folder(path: str, name: str, folder: Folder) -> None:
     try:
         found = os.stat(name, dir_fd=folder.fd)
     except FileNotFoundError:
-        return
+        return False
     if stat.S_ISDIR(found.st_mode):
         raise DestinationError(f"cannot write {path}: a folder has this name. Rename the folder.")
+    return True

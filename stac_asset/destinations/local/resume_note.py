@@ -105,7 +105,7 @@ class ResumeNoteFile:
         """
         data = note.to_bytes()
         if self._fd is None:
-            self.remove()  # The name may be a symlink.
+            self._unlink()  # The name may be a symlink.
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             self._fd = os.open(self._name, flags, 0o666, dir_fd=self._folder)
         # Spaces overwrite the end of a longer earlier note. JSON ignores these spaces.
@@ -116,9 +116,15 @@ class ResumeNoteFile:
     def remove(self) -> None:
         """Remove the file, if any."""
         self.close()
+        # Most part files have no note, and this call is faster than an exception. A symlink without
+        # a target may stay: `read` ignores symlinks, and `write` replaces them.
+        if os.access(self._name, os.F_OK, dir_fd=self._folder):
+            self._unlink()
+        self.written = False
+
+    def _unlink(self) -> None:
         with suppress(FileNotFoundError):
             os.unlink(self._name, dir_fd=self._folder)
-        self.written = False
 
     def close(self) -> None:
         """Close the file without removing the file."""

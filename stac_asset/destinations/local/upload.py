@@ -20,6 +20,10 @@ _MIN_NOTED = 64 * 1024
 """Minimum number of received bytes for a resume note. With fewer bytes, a later run starts over."""
 
 
+_START = 64
+"""Number of bytes at the start of a file that are kept for `head`."""
+
+
 class LocalUpload:
     """The upload of a file to a part file.
 
@@ -50,6 +54,8 @@ class LocalUpload:
         self._hashed = hashed or declared.checksum is not None
         self._writes, self._commits = writes, commits
         self._received_since_note = 0
+        self._start = b""
+        """The first bytes, if received by this upload."""
         self._state = UploadState(declared.size)
         self._resume()
         self._hashing = self._new_hashing()
@@ -80,6 +86,11 @@ class LocalUpload:
             return None
         digest = FollowingDigest(self._part.fd, self._declared.checksum)
         return BackgroundHashing(digest, self._part.path, lambda: self._state.prefix)
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the key had a file when the upload was opened."""
+        return self._part.replaces
 
     @property
     def offset(self) -> int:
@@ -149,6 +160,8 @@ class LocalUpload:
         state = self._state
         state.check_room(len(data))
         await self._writes(self._write_at, data, state.offset)
+        if not state.offset:
+            self._start = bytes(data[:_START])
         state.offset += len(data)
         if state.validator and not self._part.note.written and self._needs_note():
             self._write_note()
@@ -213,7 +226,8 @@ class LocalUpload:
         Raises:
             DestinationError: The bytes cannot be read.
         """
-        return self._part.head(min(size, self._state.prefix))
+        size = min(size, self._state.prefix)
+        return self._start[:size] if size <= len(self._start) else self._part.head(size)
 
     async def restart(self) -> None:
         """Discard the received bytes."""
@@ -221,6 +235,7 @@ class LocalUpload:
         self._part.truncate()
         self._state = UploadState(self._declared.size)
         self._received_since_note = 0
+        self._start = b""
         self._hashing = self._new_hashing()
 
     async def commit(self) -> str | None:
