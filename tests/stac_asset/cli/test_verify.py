@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from stac_asset.testing import Origin
@@ -30,10 +31,10 @@ def test_verify_repairs_files_only_with_repair_option(origin: Origin, tmp_path: 
     )
 
 
-async def test_verify_removes_unknown_files_of_a_mirror_only_with_option(
+def test_verify_removes_unknown_files_of_a_mirror_only_with_option(
     origin: Origin, tmp_path: Path
 ) -> None:
-    await run_mirror(tmp_path, serve_items(origin, [build_item(origin, "item")]))
+    asyncio.run(run_mirror(tmp_path, serve_items(origin, [build_item(origin, "item")])))
     old = tmp_path / "things/item/old.tif"
     old.write_bytes(b"old")
     result = run_command("verify", tmp_path)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import victim
 from bench.catalog import DOCUMENT, Asset, Catalog
 from bench.crash import crash, running
 from stac_asset.destinations.local.part_names import part_paths
@@ -40,16 +41,18 @@ def test_ten_kills_lose_no_file_and_repeat_few_bytes() -> None:
 
 @pytest.fixture
 def run(origin: Origin, tmp_path: Path) -> Run:
-    """A function that downloads an asset in a process and returns the exit code.
+    """A function that downloads an asset and returns the exit code.
 
-    The process kills itself before the last of the given calls.
+    With given calls, the download runs in a process that kills itself before the last call.
     """
 
     def download(asset: Asset, *die_at: str) -> int:
         document = tmp_path / "source.json"
         document.write_text(json.dumps(Catalog((asset,)).document(origin.href)))
-        options = ("--die-at", *die_at) if die_at else ()
-        with running(document, tmp_path / "out", *options) as process:
+        if not die_at:
+            victim.main([str(document), str(tmp_path / "out")])
+            return 0
+        with running(document, tmp_path / "out", "--die-at", *die_at) as process:
             return process.wait()
 
     return download
