@@ -19,6 +19,7 @@ from stac_asset import Config
 from stac_asset.testing import Origin
 from tests.support.paths import ROOT, SHARED_DATA
 from tests.support.prefect_fixtures import (
+    has_charts,
     pool,
     prefect_server,
     prefect_test,
@@ -30,6 +31,7 @@ from tests.support.server_logs import pytest_runtest_setup
 
 # Pytest finds hooks and fixtures by name.
 __all__ = [
+    "has_charts",
     "pool",
     "prefect_server",
     "prefect_test",

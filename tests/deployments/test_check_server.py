@@ -18,13 +18,13 @@ import pytest
 import prefect_stac_asset.deployments.local_stack as local_stack
 from prefect_stac_asset.deployments.local_stack import Stack
 from prefect_stac_asset.deployments.schedules import ScheduleError
+from tests.support.deployments_cli import run_deployments_cli
 from tests.support.http_client import CLIENT
 from tests.support.paths import ROOT
 from tests.support.prefect_server import server_process
 from tests.support.scheduled_mirror import wait_for
 from tests.support.server_logs import checked_log
 from tests.support.servers import free_port
-from tests.support.stacks import run_deployments_cli
 
 LOGIN = "admin:s3cret"
 

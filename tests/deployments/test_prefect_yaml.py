@@ -12,7 +12,8 @@ from prefect_stac_asset.deployments import deployments
 from prefect_stac_asset.deployments.local_stack import Stack
 from prefect_stac_asset.deployments.prefect_yaml import FILE, read_deployments
 from stac_asset.errors import ConfigError
-from tests.support import stacks
+from tests.support.deployments_cli import run_deployments_cli
+from tests.support.paths import ROOT
 
 VALID_FILE = """\
 name: test
@@ -44,7 +45,7 @@ def test_project_file_lists_deployments_with_inactive_schedules() -> None:
         assert deployment.concurrency_limit.limit >= 1
         # Users activate schedules after setting the source and the directory.
         assert not any(schedule.active for schedule in deployment.schedules), deployment.name
-    assert FILE == stacks.ROOT / "prefect.yaml"
+    assert FILE == ROOT / "prefect.yaml"
 
 
 def test_schedules_have_cron_or_interval(tmp_path: Path) -> None:
@@ -295,7 +296,7 @@ def test_command_refuses_invalid_cron_before_starting_processes(
     folder_option = ("--folder", str(folder)) if command == "up" else ()
     # A closed port: a request to the server would cause another error.
     server = {"PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_HOME": str(tmp_path)}
-    done = stacks.run_deployments_cli(command, "--file", str(file), *folder_option, **server)
+    done = run_deployments_cli(command, "--file", str(file), *folder_option, **server)
     assert done.returncode == 1
     (error,) = done.stderr.splitlines()
     assert "deployments.nightly.schedules[0].cron: 'every night'" in error

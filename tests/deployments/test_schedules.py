@@ -17,7 +17,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from prefect_stac_asset.deployments.orphaned_runs import end_orphaned_runs
 from stac_asset.testing import Origin, Stall
-from tests.support.paths import ROOT
+from tests.support.deployments_cli import run_deployments_cli
+from tests.support.prefect_environment import import_path
 from tests.support.scheduled_mirror import (
     INTERVAL,
     ScheduledMirror,
@@ -25,7 +26,7 @@ from tests.support.scheduled_mirror import (
     wait_for,
 )
 from tests.support.server_logs import checked_log
-from tests.support.stacks import SHORT_POLLING, RunningStack, run_deployments_cli, running_stack
+from tests.support.stacks import SHORT_POLLING, RunningStack, running_stack
 
 # Log entries of workers and flow runs whose server was killed.
 SERVER_KILLED_ERRORS = (
@@ -232,7 +233,7 @@ def test_served_deployment_runs_on_schedule(
             env={
                 **os.environ,
                 **server,
-                "PYTHONPATH": str(ROOT),
+                "PYTHONPATH": import_path(),
                 "PREFECT_RUNNER_POLL_FREQUENCY": "1",
             },
             stdout=output,

@@ -17,10 +17,9 @@ import pytest
 import pytest_asyncio
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
-from prefect.settings import get_current_settings
 
 from prefect_stac_asset import flows
-from tests.support.paths import ROOT
+from tests.support.prefect_environment import prefect_environment
 from tests.support.remote_runs import (
     FLOWS,
     flow_parameters,
@@ -92,9 +91,7 @@ LATE_RESPONSE = r"Observer websocket failed with an exception"
 
 
 def environment() -> dict[str, str]:
-    settings = get_current_settings().to_environment_variables(exclude_unset=True)
-    short_polling = {"PREFECT_RUNNER_POLL_FREQUENCY": "2"}
-    return {**os.environ, **settings, **short_polling, "PYTHONPATH": str(ROOT)}
+    return prefect_environment(PREFECT_RUNNER_POLL_FREQUENCY="2")
 
 
 @contextmanager

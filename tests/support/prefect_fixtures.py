@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import inspect
+import sys
 import warnings
 from collections.abc import Iterator
 
@@ -35,8 +36,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def prefect_test(prefect_server: None) -> Iterator[None]:
+def has_charts() -> bool:
+    """Whether the extra `plots` is installed. Its charts take 0.15 s of each flow run."""
+    return False
+
+
+@pytest.fixture
+def prefect_test(
+    prefect_server: None, has_charts: bool, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """Run a test on the Prefect server, and collect the sockets that Prefect left open."""
+    if not has_charts:
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)

@@ -10,22 +10,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.deployments_cli import run_deployments_cli
 from tests.support.paths import ROOT
+from tests.support.prefect_environment import import_path
 from tests.support.server_logs import ServerLog, checked_log, unexpected_errors
 from tests.support.servers import free_port
 
 SHORT_POLLING = {"PREFECT_WORKER_QUERY_SECONDS": "1"}
 """Environment variables of workers that start flow runs without delay."""
-
-
-def run_deployments_cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m prefect_stac_asset.deployments`, as `make up` and `make down` do."""
-    removed = ("PREFECT_", "PORT", "DATABASE")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(removed)}
-    return _run_without_errors(
-        [sys.executable, "-m", "prefect_stac_asset.deployments", *arguments],
-        env={**kept, **environment},
-    )
 
 
 def _run_without_errors(
@@ -108,6 +100,7 @@ def running_stack(
         environment: Additional environment variables.
     """
     port = free_port()
+    environment = {"PYTHONPATH": import_path()} | environment
     up = ("up", "--folder", str(folder), "--file", str(file))
     with ExitStack() as checks:
         try:

@@ -20,6 +20,7 @@ from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
 
 from tests.support.paths import ROOT
+from tests.support.prefect_environment import import_path
 from tests.support.processes import poll
 from tests.support.server_logs import ServerLog, checked_log
 
@@ -47,11 +48,12 @@ def running_worker(
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
     command = [str(python), "-m", "prefect", "worker", "start", "--type", "process"]
     quick = {"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_WORKER_PREFETCH_SECONDS": "1"}
+    variables = {**settings, **quick, "PYTHONPATH": import_path(folder), **environment}
     with checked_log(log, *provoked) as checked, checked.path.open("wb") as output:
         worker = subprocess.Popen(
             [*command, "--pool", pool, "--name", pool],
             cwd=folder,
-            env={**os.environ, **settings, **quick, "PYTHONPATH": str(folder), **environment},
+            env={**os.environ, **variables},
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

@@ -27,6 +27,11 @@ from tests.support.prefect_reads import read_artifacts
 OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2)
 
 
+@pytest.fixture
+def has_charts() -> bool:
+    return True
+
+
 def put_items(origin: Origin, items: int, assets: int = 1, size: int = 2000) -> str:
     """Put items on the origin. The assets have signed hrefs and declared sizes."""
     features = []
