@@ -73,6 +73,14 @@ def stack(
         mirror.pause(running.url)
 
 
+@pytest.fixture
+def scheduled(stack: RunningStack, mirror: ScheduledMirror) -> Iterator[None]:
+    """Start scheduled runs until the end of the test. Each run takes five seconds of a core."""
+    mirror.set_paused(stack.url, False)
+    yield
+    mirror.set_paused(stack.url, True)
+
+
 def run_up(stack: RunningStack) -> str:
     """Run `up` again with the same `prefect.yaml`, and return the output."""
     file = stack.folder.parent / "prefect.yaml"
@@ -99,6 +107,7 @@ def test_up_confirms_scheduled_runs(stack: RunningStack) -> None:
     assert schedules.endswith(") creates scheduled runs")
 
 
+@pytest.mark.usefixtures("scheduled")
 def test_scheduled_runs_mirror_changes_of_the_source(
     stack: RunningStack, mirror: ScheduledMirror
 ) -> None:
@@ -127,6 +136,7 @@ def test_check_confirms_scheduled_runs(stack: RunningStack, tmp_path: Path) -> N
         assert [entry["name"] for entry in found] == [name]
 
 
+@pytest.mark.usefixtures("scheduled")
 def test_up_resumes_scheduled_runs_after_killed_worker(
     stack: RunningStack, mirror: ScheduledMirror
 ) -> None:
@@ -185,6 +195,7 @@ def test_runs_stay_active_while_another_worker_of_the_pool_is_online(stack: Runn
     call_api("DELETE", f"{workers}/other")
 
 
+@pytest.mark.usefixtures("scheduled")
 def test_up_resumes_scheduled_runs_after_killed_server(
     stack: RunningStack, mirror: ScheduledMirror
 ) -> None:
@@ -201,6 +212,7 @@ def test_up_resumes_scheduled_runs_after_killed_server(
     mirror.wait_for_completed_runs(stack.url, count + 1)
 
 
+@pytest.mark.usefixtures("scheduled")
 def test_up_resumes_scheduled_runs_after_all_processes_were_killed(
     stack: RunningStack, mirror: ScheduledMirror
 ) -> None:

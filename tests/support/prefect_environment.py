@@ -9,6 +9,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import trustme
 from prefect.settings import get_current_settings
 
 from tests.support.paths import ROOT
@@ -33,7 +34,24 @@ def import_path(folder: Path = ROOT) -> str:
     Args:
         folder: The first folder of the path.
     """
-    blocked = tempfile.mkdtemp(prefix="without-plots-")
-    atexit.register(shutil.rmtree, blocked, ignore_errors=True)
+    blocked = _temporary_folder()
     Path(blocked, "matplotlib.py").write_text("raise ImportError('blocked by the tests')")
     return os.pathsep.join((str(folder), blocked))
+
+
+@cache
+def certificates() -> str:
+    """Return the path of a file with a single CA certificate.
+
+    Each client of Prefect loads the CA certificates. The default file takes 20 to 60 ms.
+    """
+    path = Path(_temporary_folder(), "ca.pem")
+    trustme.CA().cert_pem.write_to_path(path)
+    return str(path)
+
+
+def _temporary_folder() -> str:
+    """Return a new folder, which is removed at the end of the process."""
+    folder = tempfile.mkdtemp(prefix="stac-asset-tests-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

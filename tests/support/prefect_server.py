@@ -12,11 +12,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import asyncpg
 import httpx
-import trustme
 from prefect.context import _temporary_global_settings_context, get_settings_context
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
@@ -29,6 +27,7 @@ from prefect.settings import (
 
 from tests.support.http_client import CLIENT
 from tests.support.postgres import find_postgres_programs, running_postgres
+from tests.support.prefect_environment import certificates
 from tests.support.processes import block_until
 from tests.support.server_logs import ServerLog, checked_log
 from tests.support.servers import free_port
@@ -44,18 +43,14 @@ def prefect_server(log: ServerLog) -> Iterator[None]:
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     with (
-        TemporaryDirectory() as folder,
         running_postgres(find_postgres_programs()) as database,
         checked_log(log),
         server_process(port, log.path, "--no-ui", environment=_environment(database)),
     ):
-        certificates = Path(folder, "ca.pem")
-        trustme.CA().cert_pem.write_to_path(certificates)
         settings = {
             PREFECT_API_URL: url,
             PREFECT_SERVER_DATABASE_CONNECTION_URL: database,
-            # Each client of Prefect loads the CA certificates. The default file takes 20 ms.
-            PREFECT_API_SSL_CERT_FILE: str(certificates),
+            PREFECT_API_SSL_CERT_FILE: certificates(),
         }
         with (
             temporary_settings(settings),

@@ -151,7 +151,16 @@ class ScheduledMirror:
         Args:
             url: URL of the Prefect server.
         """
-        found = call_api("GET", f"{url}/api/deployments/name/sync/{self.name}")
-        call_api("PATCH", f"{url}/api/deployments/{found['id']}", paused=True)
+        self.set_paused(url, True)
         active = ("PENDING", "RUNNING", "CANCELLING")
         wait_for(lambda: not self.flow_runs(url, *active), "end of the flow runs")
+
+    def set_paused(self, url: str, paused: bool) -> None:
+        """Pause or resume the deployment. Runs that have started continue.
+
+        Args:
+            url: URL of the Prefect server.
+            paused: Whether the schedule starts no more runs.
+        """
+        found = call_api("GET", f"{url}/api/deployments/name/sync/{self.name}")
+        call_api("PATCH", f"{url}/api/deployments/{found['id']}", paused=paused)

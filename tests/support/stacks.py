@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.support.deployments_cli import run_deployments_cli
 from tests.support.paths import ROOT
-from tests.support.prefect_environment import import_path
+from tests.support.prefect_environment import certificates, import_path
 from tests.support.server_logs import ServerLog, checked_log, unexpected_errors
 from tests.support.servers import free_port
 
@@ -100,7 +100,8 @@ def running_stack(
         environment: Additional environment variables.
     """
     port = free_port()
-    environment = {"PYTHONPATH": import_path()} | environment
+    quick = {"PYTHONPATH": import_path(), "PREFECT_API_SSL_CERT_FILE": certificates()}
+    environment = quick | environment
     up = ("up", "--folder", str(folder), "--file", str(file))
     with ExitStack() as checks:
         try:
