@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from pathlib import Path
 
@@ -54,3 +55,23 @@ async def test_down_stops_processes_if_server_does_not_respond(tmp_path: Path) -
     assert warning.startswith("no run was cancelled: Prefect server returned an error (")
     assert stopped == ["worker-pool was stopped", "server was stopped"]
     assert [process.pid() for process in processes] == [None, None]
+
+
+def test_folder_of_up_and_down_can_be_in_the_home_directory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        monkeypatch.setattr(sys, "argv", ["deployments", "up", "--folder", "~/up", "--port", port])
+        with pytest.raises(SystemExit):
+            main()
+    assert f"Cannot listen on port {port} (" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["up"]
+    monkeypatch.setattr(sys, "argv", ["deployments", "down", "--folder", "~/up"])
+    main()
+    assert capsys.readouterr().out == "Nothing is running.\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["up"]
