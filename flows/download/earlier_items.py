@@ -13,7 +13,12 @@ from stac_asset.destinations import LocalDestination
 from stac_asset.plan.planner import Planner
 from stac_asset.rewrite.rewriter import make_files_relative, rewrite
 from stac_asset.rewrite.serialize import document_of
-from stac_asset.stac.earlier_files import EarlierDocument, keep_earlier_files, would_be_empty
+from stac_asset.stac.earlier_files import (
+    EarlierDocument,
+    keep_earlier_files,
+    unselected_files,
+    would_be_empty,
+)
 from stac_asset.types import Outcome
 
 
@@ -60,9 +65,18 @@ class EarlierItems:
             self._planner.is_used,
         )
         self._is_empty &= would_be_empty(kept, self._config)
-        document = document_of(rewrite(unit.owner, kept, self._config))
+        unselected = await unselected_files(
+            unit.owner,
+            kept,
+            self._earlier,
+            self._config,
+            self._destination,
+            self._planner.is_used,
+        )
+        new = rewrite(unit.owner, kept, self._config, unselected=unselected)
+        document = document_of(new)
         if self._earlier.path is not None:
-            make_files_relative(document, kept, self._earlier.path)
+            make_files_relative(document, kept, self._earlier.path, unselected)
         return kept, document
 
     async def is_replaced_by_nothing(self) -> bool:

@@ -17,7 +17,11 @@ from stac_asset.errors import StacAssetError
 from stac_asset.plan.planner import Owner
 from stac_asset.rewrite.rewriter import rewrite
 from stac_asset.rewrite.serialize import document_of, json_bytes
-from stac_asset.stac.earlier_files import EarlierDocument, keep_earlier_files
+from stac_asset.stac.earlier_files import (
+    EarlierDocument,
+    keep_earlier_files,
+    unselected_files,
+)
 from stac_asset.types import Failed, Outcome
 
 
@@ -53,8 +57,9 @@ async def rewrite_item(
         earlier = EarlierDocument(document)
         found = _without_errors(outcomes)
         found = await keep_earlier_files(item, found, earlier, config, destination)
+        unselected = await unselected_files(item, found, earlier, config, destination)
         new: Owner = rewrite(  # type: ignore[type-var] # an item stays an item
-            item, found, config, document, keep_non_downloaded
+            item, found, config, document, keep_non_downloaded, unselected
         )
         if not await earlier.is_replaced_by_nothing(found, config):
             await destination.write(document.name, json_bytes(document_of(new)))

@@ -33,13 +33,18 @@ from stac_asset.plan.planner import Planner, document_name, owner_name
 from stac_asset.plan.work import PlannedRun, config_error
 from stac_asset.rewrite.rewriter import make_files_relative, rewrite, rewrite_collection
 from stac_asset.rewrite.serialize import document_of, json_bytes
-from stac_asset.stac.earlier_files import EarlierDocument, keep_earlier_files
+from stac_asset.stac.earlier_files import (
+    EarlierDocument,
+    keep_earlier_files,
+    unselected_files,
+)
 from stac_asset.stac.item_collections import ReadItems, unique_items
 from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import item_of
 from stac_asset.transfer.engine import Engine
 from stac_asset.types import (
     Failed,
+    KeptFile,
     MessageQueue,
     Outcome,
     PathLikeObject,
@@ -220,7 +225,8 @@ class Run:
         [outcomes] = await self._download(work)
         earlier = EarlierDocument(work.document)
         outcomes = await self._keep_earlier_files(owner, outcomes, earlier)
-        new = rewrite(owner, outcomes, self.config, work.document, keep_non_downloaded)
+        unselected = await self._unselected_files(owner, outcomes, earlier)
+        new = rewrite(owner, outcomes, self.config, work.document, keep_non_downloaded, unselected)
         if not await earlier.is_replaced_by_nothing(outcomes, self.config):
             await self._write(document_of(new), work.document)
         self._raise_or_warn()
@@ -249,9 +255,13 @@ class Run:
             await self._keep_earlier_files(item, of_item, earlier)
             for item, of_item in zip(work.items, outcomes, strict=True)
         ]
-        rewritten = [
-            rewrite(item, of_item, self.config, None, keep_non_downloaded)
+        unselected = [
+            await self._unselected_files(item, of_item, earlier)
             for item, of_item in zip(work.items, outcomes, strict=True)
+        ]
+        rewritten = [
+            rewrite(item, of_item, self.config, None, keep_non_downloaded, others)
+            for item, of_item, others in zip(work.items, outcomes, unselected, strict=True)
         ]
         for invalid in items.invalid if isinstance(items, ReadItems) else ():
             before = await earlier.item(invalid)
@@ -263,8 +273,9 @@ class Run:
             document = document_of(new)
             if work.document is not None:
                 # The items of an earlier run, after the items of this run, have no outcomes.
-                for feature, of_item in zip(document["features"], outcomes, strict=False):
-                    make_files_relative(feature, of_item, work.document)
+                of_items = zip(document["features"], outcomes, unselected, strict=False)
+                for feature, of_item, others in of_items:
+                    make_files_relative(feature, of_item, work.document, others)
             await self._write(document, work.document)
         self._raise_or_warn()
         return new
@@ -309,6 +320,17 @@ class Run:
     ) -> list[Outcome]:
         destination = self.destinations.destination_of(str(self.directory))
         return await keep_earlier_files(
+            owner, outcomes, earlier, self.config, destination, self._planner.is_used
+        )
+
+    async def _unselected_files(
+        self,
+        owner: pystac.Item | pystac.Collection,
+        outcomes: list[Outcome],
+        earlier: EarlierDocument,
+    ) -> dict[str, KeptFile]:
+        destination = self.destinations.destination_of(str(self.directory))
+        return await unselected_files(
             owner, outcomes, earlier, self.config, destination, self._planner.is_used
         )
 

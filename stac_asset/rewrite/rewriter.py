@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import pystac
@@ -28,7 +29,7 @@ from stac_asset.hrefs import (
 from stac_asset.redact import unsigned_href
 from stac_asset.rewrite.serialize import bounded_depth
 from stac_asset.strategy import ErrorStrategy
-from stac_asset.types import Downloaded, Failed, KeptFile, Outcome, Skipped
+from stac_asset.types import Candidate, Downloaded, Failed, KeptFile, Outcome, Skipped
 
 _FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 
@@ -41,6 +42,7 @@ def rewrite(
     config: Config,
     document: Path | None = None,
     keep_non_downloaded: bool = False,
+    unselected: Mapping[str, KeptFile] = MappingProxyType({}),
 ) -> _Owner:
     """Return a new item or collection that references the downloaded files.
 
@@ -53,6 +55,7 @@ def rewrite(
             relative to this path. Without a path, asset hrefs are absolute paths.
         keep_non_downloaded: Keep assets that were not selected, with their source hrefs. Selected
             assets without an href are always kept, without an href.
+        unselected: Files of an earlier run for assets that were not selected, by asset key.
 
     Raises:
         SourceError: The object is nested too deeply.
@@ -63,6 +66,9 @@ def rewrite(
     by_key = {_key(outcome): outcome for outcome in outcomes}
     for key, asset in list(new.assets.items()):
         outcome = by_key.get(key)
+        if outcome is None and key in unselected:
+            new.add_asset(key, _kept_asset(asset, unselected[key], base, document))
+            continue
         failed = isinstance(outcome, Failed)
         if isinstance(outcome, Failed) and outcome.kept is not None:
             new.add_asset(key, _kept_asset(asset, outcome.kept, base, document))
@@ -109,7 +115,10 @@ def rewrite_collection(
 
 
 def make_files_relative(
-    feature: dict[str, Any], outcomes: Iterable[Outcome], document: Path
+    feature: dict[str, Any],
+    outcomes: Iterable[Outcome],
+    document: Path,
+    unselected: Mapping[str, KeptFile] = MappingProxyType({}),
 ) -> None:
     """Replace the paths of downloaded files by hrefs relative to an item collection.
 
@@ -120,12 +129,16 @@ def make_files_relative(
         feature: The JSON document of a rewritten item. It is changed.
         outcomes: The outcomes of the item's assets.
         document: The absolute path of the item collection.
+        unselected: Files of an earlier run for assets that were not selected, by asset key.
     """
+    files: dict[str, Candidate | KeptFile | None] = dict(unselected)
     for outcome in outcomes:
         kept = outcome.kept if isinstance(outcome, Failed) else outcome.candidate
-        asset = feature["assets"].get(_key(outcome))
-        if kept is not None and asset is not None:
-            asset["href"] = relative_href(Path(kept.path), document)
+        files[_key(outcome)] = kept
+    for key, file in files.items():
+        asset = feature["assets"].get(key)
+        if file is not None and asset is not None:
+            asset["href"] = relative_href(Path(file.path), document)
 
 
 def _detached(owner: _Owner, base: str | None) -> _Owner:

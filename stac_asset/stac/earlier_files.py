@@ -1,12 +1,12 @@
 """Internal: files of an earlier run that a new document still references.
 
-If an asset fails, the file that an earlier run downloaded stays in place. The new document keeps
-referencing this file, so that a document never names fewer files than the destination holds. Such a
-file is one of these:
+If an asset fails, or is no longer selected, the file that an earlier run downloaded stays in place.
+The new document keeps referencing this file, so that a document never names fewer files than the
+destination holds. Such a file is one of these:
 
 - The file that the earlier document names for the asset, with the size that it declares.
-- The planned file, if it exists with the declared size and checksum. A file has its final name only
-  if it is complete.
+- The planned file of a failed asset, if it exists with the declared size and checksum. A file has
+  its final name only if it is complete.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 import pystac
 
 from stac_asset.concurrency import in_thread
-from stac_asset.config import Config
+from stac_asset.config import Config, selects
 from stac_asset.destinations.interface import Destination
 from stac_asset.errors import StacAssetError
 from stac_asset.hrefs import absolute_href, is_local, local_path
@@ -157,6 +157,41 @@ async def keep_earlier_files(
                 outcome = dataclasses.replace(outcome, kept=found)
         kept.append(outcome)
     return kept
+
+
+async def unselected_files(
+    owner: pystac.Item | pystac.Collection,
+    outcomes: Sequence[Outcome],
+    earlier: EarlierDocument,
+    config: Config,
+    destination: Destination,
+    is_used: Callable[[str], bool] = lambda path: False,
+) -> dict[str, KeptFile]:
+    """Return the files of an earlier run for the assets that are not selected, by asset key.
+
+    Args:
+        owner: The item or collection.
+        outcomes: The outcomes of the selected assets.
+        earlier: The document of an earlier run.
+        config: The selection, and the checks of existing files.
+        destination: The destination of the files.
+        is_used: Returns whether an asset of the run uses a path.
+    """
+    if not (config.include or config.exclude):
+        return {}
+    assets = await earlier.assets(owner)
+    unchanged = {outcome.candidate.path for outcome in outcomes if isinstance(outcome, Skipped)}
+    used = {outcome.candidate.path for outcome in outcomes if not isinstance(outcome, Failed)}
+    found: dict[str, KeptFile] = {}
+    for key, asset in assets.items():
+        path = _file(asset, earlier.path)
+        if path is None or key not in owner.assets or selects(config, key):
+            continue
+        if path in unchanged or not (path in used or is_used(path)):
+            file = await _named_file(path, key, asset, config, destination)
+            if file is not None:
+                found[key] = file
+    return found
 
 
 async def _named_file(

@@ -95,6 +95,34 @@ async def test_failed_asset_keeps_its_earlier_file(
     assert "asset 'b' of " in line
 
 
+@pytest.mark.parametrize("selection", [{"include": ["b"]}, {"exclude": ["a"]}])
+async def test_assets_that_are_no_longer_selected_keep_their_files(
+    run: Run, selection: dict[str, list[str]]
+) -> None:
+    run.config.include = ["a"]
+    await run.download("a", "b", "c")
+    assert list(run.assets()) == ["a"]
+    run.config.include, run.config.exclude = [], []
+    for name, keys in selection.items():
+        setattr(run.config, name, keys)
+    await run.download("a", "b", "c")
+    expected = ["a", "b"] if run.config.include else ["a", "b", "c"]
+    assets = run.assets()
+    assert list(assets) == expected
+    assert None not in assets.values()
+
+
+async def test_removed_or_replaced_file_of_an_unselected_asset_is_not_referenced(
+    run: Run, origin: Origin
+) -> None:
+    await run.download("c", b={"href": origin.href("/old/a.tif")})
+    next(run.directory.rglob("c.*")).unlink()
+    run.config.include = ["a"]
+    # The asset `a` has the file name of the earlier asset `b`.
+    await run.download("c", a={"href": origin.href("/new/a.tif")}, b={"href": "/old/b.tif"})
+    assert run.assets() == {"a": origin.content("/new/a.tif")}
+
+
 @pytest.mark.parametrize("strategy", ErrorStrategy)
 async def test_document_is_kept_if_all_assets_fail(
     run: Run, origin: Origin, strategy: ErrorStrategy
