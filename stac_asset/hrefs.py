@@ -21,6 +21,12 @@ Origin: TypeAlias = tuple[str, str | None, int | None]
 """Scheme, host and port."""
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")
+_PLAIN_URL = re.compile(
+    r"https?://(?:(?!xn--)[a-z0-9-]+\.)*(?!xn--)[a-z0-9-]+(?::(?:[1-9][0-9]{3}|[1-5][0-9]{4}))?"
+    r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+"
+)
+"""A usual URL, which is valid and in its normal form."""
+
 _SCHEME_AND_AUTHORITY = re.compile(r"[^:/?#]+:(//[^/?#]*)?")
 """The scheme and the authority of a URL."""
 
@@ -42,6 +48,9 @@ _NOT_IN_PATH = re.compile(r"[\0-\x20\x7f\"#%;<>?\[\\\]^`{|}\udc80-\udcff]")
 Some readers take a semicolon for the start of parameters.
 """
 
+_NOT_NORMAL = re.compile(r"(^|/)\.{0,2}(/|$)")
+"""Parts of a path that are empty, `.` or `..`."""
+
 _NOT_SENDABLE = re.compile(r"[^!-~]+")
 """Characters that a request line cannot contain."""
 
@@ -59,6 +68,8 @@ def parse_href(href: object) -> URL:
     Raises:
         HrefError: The href is missing, empty or cannot be parsed.
     """
+    if isinstance(href, str) and _PLAIN_URL.fullmatch(href):
+        return URL(href, encoded=True)  # Without a search for characters to encode.
     href = translated_href(_checked(href))
     if href[: len("data:")].lower() == "data:":
         return URL.build(scheme="data", path=href[len("data:") :], encoded=True)
@@ -249,6 +260,8 @@ def absolute_href(href: object, base: str | None) -> str:
     Raises:
         HrefError: The href is missing, empty or not a string, or is relative without a `base`.
     """
+    if isinstance(href, str) and _PLAIN_URL.fullmatch(href):
+        return href
     href = translated_href(_checked(href))
     if _SCHEME.match(href):
         return href
@@ -280,14 +293,18 @@ def absolute_href(href: object, base: str | None) -> str:
         raise HrefError(f"cannot resolve href '{redact_href(href)}': {error}") from None
 
 
-def relative_href(path: Path, document: Path) -> str:
+def relative_href(path: str | os.PathLike[str], document: Path) -> str:
     """Return the href of a file, relative to a document.
 
     Args:
         path: The absolute path of the file.
         document: The absolute path of the document.
     """
-    relative = quoted_path(Path(os.path.relpath(path, document.parent)).as_posix())
+    file, folder = os.fspath(path), os.path.join(document.parent, "")
+    below = file.removeprefix(folder)
+    if len(below) < len(file) and not _NOT_NORMAL.search(below):
+        return f"./{quoted_path(below)}"
+    relative = quoted_path(Path(os.path.relpath(file, folder)).as_posix())
     return relative if relative.startswith("../") else f"./{relative}"
 
 

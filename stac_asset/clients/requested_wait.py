@@ -14,13 +14,20 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from multidict import istr
+
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
 _RESET = re.compile(r"(?:^|[;,\s])(?:reset|t)\s*=\s*([0-9]{1,15})", re.IGNORECASE)
 _REMAINING = re.compile(r"(?:^|[;,\s])(?:remaining|r)\s*=\s*([0-9]{1,15})", re.IGNORECASE)
 _PREFIXES = ("RateLimit", "X-RateLimit", "X-Rate-Limit")
 
-_REMAINING_HEADERS = ("RateLimit", *(f"{prefix}-Remaining" for prefix in _PREFIXES))
-"""Headers with the number of requests that are left."""
+_REMAINING_HEADERS = (
+    istr("RateLimit"),
+    istr("RateLimit-Remaining"),
+    istr("X-RateLimit-Remaining"),
+    istr("X-Rate-Limit-Remaining"),
+)
+"""Headers with the number of requests that are left. `istr` makes the look-up faster."""
 
 _EPOCH = 1_000_000_000.0
 """Smallest value that is a time since the epoch, in seconds. Smaller values are durations."""
@@ -58,7 +65,10 @@ def wait_after_success(headers: Mapping[str, str]) -> float | None:
     Args:
         headers: The headers of the response, with case-insensitive names.
     """
-    if not any(name in headers for name in _REMAINING_HEADERS):  # As in most responses.
+    for name in _REMAINING_HEADERS:
+        if name in headers:
+            break
+    else:  # As in most responses.
         return None
     if any(headers.get(f"{prefix}-Limit", "").strip() == "0" for prefix in _PREFIXES):
         return None

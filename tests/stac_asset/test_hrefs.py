@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from yarl import URL
 
 from stac_asset.clients.route_table import route
 from stac_asset.errors import (
@@ -167,6 +168,41 @@ def test_relative_href_without_base_raises_error() -> None:
 )
 def test_relative_href_starts_with_dot(path: str, href: str) -> None:
     assert relative_href(Path(path), Path("/data/item.json")) == href
+
+
+@pytest.mark.parametrize(
+    ("path", "document", "href"),
+    [
+        ("/data/b/../a.tif", "/data/item.json", "./a.tif"),
+        ("/data//b/./a.tif", "/data/item.json", "./b/a.tif"),
+        ("/data/b/.hidden", "/data/item.json", "./b/.hidden"),
+        ("/database/a.tif", "/data/item.json", "../database/a.tif"),
+        ("/a.tif", "/item.json", "./a.tif"),
+        ("/data/b/..", "/data/item.json", "./."),
+    ],
+)
+def test_relative_href_is_normal(path: str, document: str, href: str) -> None:
+    assert relative_href(path, Path(document)) == href
+
+
+@given(st.from_regex(r"https?://[axn09.-]{1,9}(:[0-9]{1,6})?[aA0._~/-]{0,20}", fullmatch=True))
+@example("https://xn--a/b")
+def test_url_is_parsed_as_yarl_parses_it(href: str) -> None:
+    try:
+        expected = URL(href)
+        parts = expected.host, expected.port, expected.path
+    except ValueError:
+        with pytest.raises(HrefError):
+            parse_href(href)
+        return
+    found = parse_href(href)
+    assert (found, str(found)) == (expected, str(expected))
+    assert (found.host, found.port, found.path) == parts
+
+
+@pytest.mark.parametrize("href", ["http://127.0.0.1:54321/a/B_c.tif", "https://a-b.example/~c.d"])
+def test_usual_url_is_absolute(href: str) -> None:
+    assert str(parse_href(href)) == absolute_href(href, "https://host/item.json") == href
 
 
 def test_invalid_characters_of_a_written_url_are_encoded() -> None:

@@ -57,6 +57,32 @@ def links(owner: pystac.Item | pystac.Collection) -> list[tuple[str, str]]:
     return [(str(link.rel), str(link.target)) for link in owner.links]
 
 
+def test_values_of_any_type_are_copied_deeply() -> None:
+    item = make_item(a={"nested": {"list": [{"x": 1}], "tuple": ([1],)}})
+    item.properties["nested"] = {"list": [[0]]}
+    item.extra_fields["other"] = {"set": {1}}
+    before = snapshot(item)
+    new = rewrite(item, [downloaded("a")], Config(), DOCUMENT)
+    new.assets["a"].extra_fields["nested"]["list"][0]["x"] = 2
+    new.assets["a"].extra_fields["nested"]["tuple"][0].append(2)
+    new.properties["nested"]["list"][0].append(1)
+    new.extra_fields["other"]["set"].add(2)
+    new.geometry = None
+    assert snapshot(item) == before
+    assert all(type(fields) is dict for fields in (new.properties, new.extra_fields))
+
+
+def test_class_of_an_asset_is_kept() -> None:
+    class OwnAsset(pystac.Asset):
+        pass
+
+    item = make_item(a={})
+    item.assets["a"] = OwnAsset("./a.tif")
+    new = rewrite(item, [downloaded("a")], Config(), DOCUMENT)
+    assert type(new.assets["a"]) is OwnAsset
+    assert new.assets["a"].owner is new
+
+
 def test_asset_hrefs_are_relative_to_document() -> None:
     item = make_item(a={}, b={})
     new = rewrite(item, [downloaded("a"), skipped("b")], Config(), DOCUMENT)
