@@ -198,7 +198,7 @@ async def open_href(
                         chunk = await anext(chunks, None)
                     if chunk is None:
                         return
-                    yield chunk
+                    yield bytes(chunk)
 
 
 async def read_href(

@@ -95,4 +95,4 @@ class RangeClient(Client):
                 yield b"".join([chunk async for chunk in response.chunks])
                 return
             async for chunk in response.chunks:
-                yield chunk
+                yield bytes(chunk)

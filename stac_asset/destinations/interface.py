@@ -84,11 +84,12 @@ class Upload(Protocol):
             SizeError: The size differs from the declared one.
         """
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | memoryview) -> None:
         """Append bytes.
 
         Args:
-            data: The bytes after the received ones.
+            data: The bytes after the received ones. The caller reuses the memory of a `memoryview`
+                after the call, so keep a copy of bytes that are needed later.
 
         Raises:
             DestinationError: The bytes cannot be written.
@@ -99,12 +100,12 @@ class Upload(Protocol):
     async def split(self) -> None:
         """Let the rest of the file arrive in several byte ranges. The size must be known."""
 
-    async def put(self, target: ByteRange, data: bytes) -> None:
+    async def put(self, target: ByteRange, data: bytes | memoryview) -> None:
         """Write bytes at the start of a missing range, and shorten the range.
 
         Args:
             target: One of the ranges in `missing`.
-            data: The bytes.
+            data: The bytes. The memory of a `memoryview` is reused after the call, as in `write`.
 
         Raises:
             DestinationError: The bytes cannot be written.

@@ -38,6 +38,18 @@ class UploadContract(DestinationUnderTest):
             assert await self.content(key) == data
         assert not await self.has_leftovers()
 
+    async def test_memory_of_written_bytes_may_be_reused(self) -> None:
+        """The caller overwrites the memory of a chunk after each call."""
+        data, memory = data_of(2 * self.part_size + 17), bytearray(self.part_size)
+        async with self.upload(KEY, len(data), hashed=True) as upload:
+            for start in range(0, len(data), len(memory)):
+                chunk = data[start : start + len(memory)]
+                memory[: len(chunk)] = chunk
+                await upload.write(memoryview(memory)[: len(chunk)])
+                memory[:] = bytes(len(memory))
+            assert await upload.commit() == str(multihash(data))
+        assert await self.content(KEY) == data
+
     async def test_commit_accepts_a_file_of_unknown_size(self) -> None:
         """Without a reported or declared size, the received bytes are the file."""
         async with self.upload(KEY, None, validator=None) as upload:

@@ -300,7 +300,7 @@ class CandidateDownload:
             )
         except SizeError:
             if response.offset == 0:
-                head = await anext(response.chunks, b"")
+                head = bytes(await anext(response.chunks, b""))
                 error = content_error(
                     self.transfer, self.candidate, head, self.context.config, response.url
                 )
@@ -324,6 +324,7 @@ class CandidateDownload:
             validator=self.upload.validator,
             storage=self.candidate.storage,
             watched=True,
+            accepts_views=True,
         )
 
     def _connections(self) -> int:
@@ -346,7 +347,7 @@ class CandidateDownload:
         )
 
     async def _write_all(
-        self, chunks: AsyncIterator[bytes], timer: StallTimer, meter: SpeedMeter | None
+        self, chunks: AsyncIterator[bytes | memoryview], timer: StallTimer, meter: SpeedMeter | None
     ) -> bool:
         """Write chunks, and return False if a single connection is too slow."""
         if self.context.stream is False:
@@ -365,11 +366,11 @@ class CandidateDownload:
         self.context.reporter.wrote(self.candidate, size)
 
 
-async def _joined(chunks: AsyncIterator[bytes], room: int) -> AsyncIterator[bytes]:
+async def _joined(chunks: AsyncIterator[bytes | memoryview], room: int) -> AsyncIterator[bytes]:
     """Join all chunks. Stop early if the chunks exceed the room, and let the writer raise."""
     received: list[bytes] = []
     async for chunk in chunks:
-        received.append(chunk)
+        received.append(bytes(chunk))
         room -= len(chunk)
         if room < 0:
             break

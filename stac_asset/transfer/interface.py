@@ -49,13 +49,20 @@ class Request:
     headers: Mapping[str, str] | None = field(default=None, repr=False)
     """Headers that a link between pages requires. They are sent to the origin of the URL only."""
 
+    accepts_views: bool = False
+    """Whether the client may yield a `memoryview` of memory that the next chunk overwrites."""
+
 
 @dataclass(slots=True)
 class Response:
     """The response of a client to a request."""
 
-    chunks: AsyncIterator[bytes]
-    """The bytes as the source stores them, never decompressed."""
+    chunks: AsyncIterator[bytes | memoryview]
+    """The bytes as the source stores them, never decompressed.
+
+    A `memoryview` is valid until the next chunk is requested. Clients yield memoryviews only if the
+    request has `accepts_views`.
+    """
 
     offset: int = 0
     """Position of the first byte: the offset of the request, or 0 to start over."""

@@ -20,6 +20,7 @@ from stac_asset.clients.http.credentials import Credential, Credentials, credent
 from stac_asset.clients.http.opening import opened
 from stac_asset.clients.http.page_request import PageRequest
 from stac_asset.clients.http.session import (
+    is_watched,
     proxy_of,
     session_from_config,
     session_without_secrets,
@@ -172,8 +173,9 @@ class HttpClient(RangeClient):
                 response = await self._open(request)
             try:
                 is_part = response.status == 206
+                is_direct = request.accepts_views and is_watched(self.session, request.watched)
                 version = headers.validator(response, request.validator if is_part else None)
-                file = opened(response, request.url, version, is_part)
+                file = opened(response, request.url, version, is_part, is_direct)
                 file.url = response.url
                 if request.body is not None:  # Ranges and versions describe responses to GET.
                     file.ranges, file.validator = False, None

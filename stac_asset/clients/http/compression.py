@@ -19,8 +19,8 @@ _MAX_UNPACKED = 1024 * 1024
 
 
 async def with_complete_gzip(
-    chunks: AsyncIterator[bytes], encoding: str, href: URL | str
-) -> AsyncIterator[bytes]:
+    chunks: AsyncIterator[bytes | memoryview], encoding: str, href: URL | str
+) -> AsyncIterator[bytes | memoryview]:
     """Yield the chunks of a response unchanged. Raise an error at the end if bytes are missing.
 
     Args:
@@ -45,7 +45,7 @@ async def with_complete_gzip(
         raise TruncatedError(f"{redact_href(href)} ended before the end of its gzip data")
 
 
-def _unpack(decompressor: zlib._Decompress, chunk: bytes) -> bool:
+def _unpack(decompressor: zlib._Decompress, chunk: bytes | memoryview) -> bool:
     """Decompress a chunk without keeping the result, and return whether the data is gzip."""
     try:
         while chunk and not decompressor.eof:

@@ -12,6 +12,7 @@ from aiohttp import ClientResponse, hdrs
 from yarl import URL
 
 from stac_asset.clients.http import headers
+from stac_asset.clients.http.body import DirectBody
 from stac_asset.clients.http.compression import with_complete_gzip
 from stac_asset.clients.requested_wait import wait_after_success
 from stac_asset.error_mapping import mapped_errors
@@ -19,7 +20,11 @@ from stac_asset.transfer.interface import Response
 
 
 def opened(
-    response: ClientResponse, href: URL | str, validator: str | None, is_part: bool
+    response: ClientResponse,
+    href: URL | str,
+    validator: str | None,
+    is_part: bool,
+    is_direct: bool = False,
 ) -> Response:
     """Return the response of a client with the chunks of an open HTTP response.
 
@@ -28,13 +33,15 @@ def opened(
         href: The requested href, for errors.
         validator: The identifier of the version, for later requests.
         is_part: Whether the response contains a part of the file.
+        is_direct: Whether a large body may arrive as views of reused memory. The caller must end
+            stalled responses.
 
     Raises:
         RangeError: The response is partial, and its range is invalid.
     """
     offset, end, size = headers.extent(response, href, is_part)
     encoding = response.headers.get(hdrs.CONTENT_ENCODING)
-    chunks = _read_chunks(response, href)
+    chunks = _read_chunks(response, href, is_direct)
     if size is None and encoding is not None:
         chunks = with_complete_gzip(chunks, encoding, href)
     return Response(
@@ -51,8 +58,15 @@ def opened(
     )
 
 
-async def _read_chunks(response: ClientResponse, href: URL | str) -> AsyncIterator[bytes]:
+async def _read_chunks(
+    response: ClientResponse, href: URL | str, is_direct: bool
+) -> AsyncIterator[bytes | memoryview]:
     with mapped_errors(href):
+        body = DirectBody.of(response) if is_direct else None
+        if body is not None:
+            async for view in body.chunks():
+                yield view
+            return
         try:
             async for chunk in response.content.iter_any():
                 yield chunk

@@ -127,4 +127,14 @@ def timeout_of(session: ClientSession, watched: bool) -> ClientTimeout:
         watched: Whether the engine's stall timer ends the request. aiohttp's read timeout is then
             switched off, which saves resetting a timer with each chunk.
     """
-    return _WITHOUT_READ_TIMEOUT if watched and session in _own_sessions else session.timeout
+    return _WITHOUT_READ_TIMEOUT if is_watched(session, watched) else session.timeout
+
+
+def is_watched(session: ClientSession, watched: bool) -> bool:
+    """Return whether the engine's stall timer replaces the timeouts of a session.
+
+    Args:
+        session: The session of the request. A session that the user created keeps its timeouts.
+        watched: Whether the engine's stall timer ends the request.
+    """
+    return watched and session in _own_sessions

@@ -45,7 +45,9 @@ class StoredChecksum:
         self._checksum = kind()
         self._digest = digest
 
-    async def verified(self, chunks: AsyncIterator[bytes], shown: str) -> AsyncIterator[bytes]:
+    async def verified(
+        self, chunks: AsyncIterator[bytes | memoryview], shown: str
+    ) -> AsyncIterator[bytes]:
         """Yield the chunks of an object, and compare the checksum at the end.
 
         Args:
@@ -59,8 +61,9 @@ class StoredChecksum:
             TruncatedError: The checksum differs.
         """
         async for chunk in chunks:
-            self._checksum.update(chunk)
-            yield chunk
+            data = bytes(chunk)
+            self._checksum.update(data)
+            yield data
         if self._checksum.digest() != self._digest:
             raise TruncatedError(f"{shown} arrived damaged: S3 reports a different checksum")
 

@@ -241,7 +241,9 @@ class S3Client(RangeClient):
                         content_type, request.content_type, self.check_content_type, shown
                     )
                 etag = validator_of(found.headers.get(hdrs.ETAG))
-                response = opened(found, shown, etag, _is_part(found))
+                # Not all of botocore's checksums accept views of memory.
+                is_direct = request.accepts_views and request.watched and checksum is None
+                response = opened(found, shown, etag, _is_part(found), is_direct)
                 # S3's checksum is for the whole object, so byte ranges could not be verified.
                 response.ranges = checksum is None
                 if checksum is not None:

@@ -125,7 +125,10 @@ class WriteScheduler:
         self._small = AdaptiveOffload()
 
     async def __call__(
-        self, write: Callable[[bytes, int], None], data: bytes, position: int
+        self,
+        write: Callable[[bytes | memoryview, int], None],
+        data: bytes | memoryview,
+        position: int,
     ) -> None:
         """Run a write.
 

@@ -115,7 +115,7 @@ class PartFile:
         self.write_at(data, self.length)
         self.length += len(data)
 
-    def write_at(self, data: bytes, position: int) -> None:
+    def write_at(self, data: bytes | memoryview, position: int) -> None:
         """Write bytes at a position.
 
         Args:

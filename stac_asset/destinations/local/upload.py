@@ -146,7 +146,7 @@ class LocalUpload:
             await self.restart()
         self._state.accept(offset, validator, size, end)
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | memoryview) -> None:
         """Append bytes.
 
         Args:
@@ -168,7 +168,7 @@ class LocalUpload:
         if self._hashing is not None:
             self._hashing.proceed()
 
-    def _write_at(self, data: bytes, position: int) -> None:
+    def _write_at(self, data: bytes | memoryview, position: int) -> None:
         self._part.write_at(data, position)
         hashing = self._hashing
         if hashing is not None and hashing.digest.position == position:
@@ -187,7 +187,7 @@ class LocalUpload:
         self._state.missing = MissingRanges(size, [ByteRange(self._state.offset, size)])
         self._write_note()
 
-    async def put(self, target: ByteRange, data: bytes) -> None:
+    async def put(self, target: ByteRange, data: bytes | memoryview) -> None:
         """Write bytes at the start of a missing range, and shorten the range.
 
         Args:
