@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pystac
+from pystac.utils import str_to_datetime
 
 from stac_asset.errors import HrefError, SourceError
 from stac_asset.hrefs import absolute_href, is_local
@@ -30,6 +31,10 @@ Stac: TypeAlias = pystac.Item | pystac.Collection | pystac.ItemCollection
 
 _WITHOUT_TYPE = re.compile(r"0\.|1\.0\.0-beta")
 """Versions of STAC in which catalogs and collections have no `type`."""
+
+_CONTAINERS = frozenset({dict, list})
+_MAX_DEPTH = 200
+"""Maximum number of nested objects and lists in an item, so that the item can be copied."""
 
 _KINDS = frozenset({"Catalog", "Collection", "Feature", "FeatureCollection"})
 
@@ -211,9 +216,10 @@ def item_of(feature: Any, base: str | None, number: int | None = None) -> pystac
         SourceError: The document is not a valid STAC item.
     """
     try:
+        _check_depth(feature)
         item = _item(feature)
     except Exception as error:  # As in `stac_of`.
-        reason = str(error) or type(error).__name__
+        reason = _item_error(feature) or str(error) or type(error).__name__
         name = _item_name(feature, number)
         raise SourceError(f"{name} is not valid STAC: {reason}") from None
     _set_self_href(item, _own_href(feature, base))
@@ -239,11 +245,42 @@ def _item(document: Any) -> pystac.Item:
     return item
 
 
+def _item_error(document: Any) -> str | None:
+    """Return the reason why pystac cannot read an item, if pystac's own text is unclear."""
+    if not isinstance(document, dict) or not isinstance(document.get("properties"), dict):
+        return None
+    if (kind := document.get("type", "Feature")) != "Feature":
+        return f"`type` is {reprlib.repr(kind)}, expected 'Feature'"
+    time = document["properties"].get("datetime")
+    try:
+        if time is not None:
+            str_to_datetime(time)
+    except (ValueError, TypeError, OverflowError):
+        return f"`datetime` is {reprlib.repr(time)}, which is not a time"
+    return None
+
+
+def _check_depth(document: Any) -> None:
+    """Check that the values of a document are not nested too deeply to be copied.
+
+    Raises:
+        ValueError: The values are nested too deeply.
+    """
+    level, depth = [document] if type(document) in _CONTAINERS else [], 0
+    while level:
+        if depth > _MAX_DEPTH:
+            raise ValueError(f"the values are nested more than {_MAX_DEPTH} levels deep")
+        values = (one.values() if type(one) is dict else one for one in level)
+        level = [value for some in values for value in some if type(value) in _CONTAINERS]
+        depth += 1
+
+
 def _repaired(document: dict[str, Any]) -> dict[str, Any]:
     """Return a copy of a document without the malformed assets and links that pystac rejects.
 
     An asset without a valid href gets an empty href, so that only this asset fails. A link without
-    a valid `rel` or `href` is removed, and so is a `collection` that is no id. A document without
+    a valid `rel` or `href` is removed, and so are a `collection` that is no id, and entries of
+    `stac_extensions` that are no texts. A document without
     `stac_version` is read as STAC 1.0.
     """
     kind = kind_of(document)
@@ -255,6 +292,9 @@ def _repaired(document: dict[str, Any]) -> dict[str, Any]:
         repaired.pop("collection", None)
     if isinstance(assets, dict):
         repaired["assets"] = {key: _with_href(asset) for key, asset in assets.items()}
+    extensions = document.get("stac_extensions")
+    if isinstance(extensions, list):
+        repaired["stac_extensions"] = [uri for uri in extensions if isinstance(uri, str)]
     links = links if isinstance(links, list) else ()
     repaired["links"] = [link for link in links if _is_link(link)]
     return repaired

@@ -10,8 +10,11 @@ from typing import Any
 import pystac
 import pytest
 
+from stac_asset import Config
 from stac_asset.errors import SourceError
 from stac_asset.notices import collect_notices
+from stac_asset.rewrite.rewriter import rewrite
+from stac_asset.rewrite.serialize import document_of
 from stac_asset.stac.item_collections import ReadItems
 from stac_asset.stac.parse import item_of, load_stac, stac_of
 from tests.support.strategies import DOCUMENTS
@@ -94,6 +97,13 @@ def test_asset_without_href_has_empty_href_and_malformed_href_is_kept(
     }
 
 
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for number in range(depth):
+        value = [value] if number % 2 else {"x": value}
+    return value
+
+
 INVALID_ITEMS: list[Any] = [
     [ITEM],
     None,
@@ -107,6 +117,7 @@ INVALID_ITEMS: list[Any] = [
     {**ITEM, "properties": {"datetime": None}},
     {**ITEM, "properties": {"datetime": "2026-13-45"}},
     {key: ITEM[key] for key in ITEM if key != "properties"},
+    {**ITEM, "properties": {**ITEM["properties"], "nested": nested(300)}},
 ]
 
 
@@ -246,6 +257,28 @@ def test_old_document_is_migrated_without_change_to_source() -> None:
     assert item.properties["platform"] == "landsat-8"
     assert all(extension.startswith("https://") for extension in item.stac_extensions)
     assert len(item.stac_extensions) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"type": "Item"}, "`type` is 'Item', expected 'Feature'"),
+        ({"properties": {"datetime": "soon"}}, "`datetime` is 'soon', which is not a time"),
+        ({"properties": {"datetime": 5}}, "`datetime` is 5, which is not a time"),
+        ({"properties": {"datetime": "0000-01-01T00:00:00Z"}}, "`datetime` is '0000"),
+        ({"extra": nested(201)}, "the values are nested more than 200 levels deep"),
+    ],
+)
+def test_error_of_item_gives_the_reason(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(SourceError, match=f"is not valid STAC: {reason}"):
+        item_of({**ITEM, **fields}, None)
+
+
+def test_deeply_nested_item_can_be_rewritten() -> None:
+    item = item_of({**ITEM, "extra": nested(199), "stac_extensions": [None, 5, "x"]}, None)
+    document = document_of(rewrite(item, [], Config()))
+    assert document["extra"] == nested(199)
+    assert document["stac_extensions"] == ["x"]
 
 
 @pytest.mark.parametrize("number", [None, 3])
