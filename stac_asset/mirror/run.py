@@ -54,7 +54,7 @@ from stac_asset.mirror.state.layout import PARQUET
 from stac_asset.notices import notice
 from stac_asset.plan.selection import Selection
 from stac_asset.redact import unsigned_href
-from stac_asset.stac.earlier_files import EarlierDocument, keep_earlier_files
+from stac_asset.stac.earlier_files import EarlierDocument, keep_earlier_files, may_keep_files
 from stac_asset.types import Failed, Outcome
 
 _INCOMPLETE = (
@@ -288,12 +288,12 @@ class Mirror:
             prepared: The item.
             outcomes: Outcomes of the item's assets.
         """
-        has_failed = any(isinstance(outcome, Failed) for outcome in outcomes)
-        if prepared.document is None or not has_failed:
+        item, config = prepared.item, self._config
+        if prepared.document is None or not may_keep_files(item, outcomes, config):
             return outcomes
         destination = LocalDestination(self.directory)
         earlier = EarlierDocument(prepared.document)
-        return await keep_earlier_files(prepared.item, outcomes, earlier, self._config, destination)
+        return await keep_earlier_files(item, outcomes, earlier, config, destination)
 
     async def add(self, prepared: Prepared, outcomes: Sequence[Outcome]) -> bool:
         """Write an item's document, and return whether a document was written.

@@ -39,12 +39,25 @@ class SourceDocument:
 
     @property
     def key(self) -> Key | None:
-        """Key of the item. Unset for a document without id."""
+        """Key of the item. Unset for a document without a valid id."""
         fields = self.document if isinstance(self.document, dict) else {}
         name, collection = fields.get("id"), fields.get("collection")
         if not isinstance(name, str) or not name:
             return None
-        return Key(collection if isinstance(collection, str) and collection else None, name)
+        collection = collection if isinstance(collection, str) and collection else None
+        key = Key(collection, name)
+        return key if all(map(_is_unicode, key)) else None
+
+
+def _is_unicode(text: str | None) -> bool:
+    """Return whether a text can be part of a URL. JSON can contain halves of surrogate pairs."""
+    if text is None or text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def links_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -24,8 +24,9 @@ from stac_asset.concurrency import in_thread
 from stac_asset.config import Config, selects
 from stac_asset.destinations.interface import Destination
 from stac_asset.errors import StacAssetError
-from stac_asset.hrefs import absolute_href, is_local, local_path
+from stac_asset.hrefs import absolute_href, is_local, is_missing, local_path
 from stac_asset.notices import notice
+from stac_asset.plan.planner import owner_name
 from stac_asset.stac.item_collections import InvalidItem
 from stac_asset.strategy import ErrorStrategy
 from stac_asset.transfer.existing import declared_by, find_existing
@@ -121,6 +122,8 @@ async def keep_earlier_files(
 ) -> list[Outcome]:
     """Return outcomes in which each failed asset has the file of an earlier run, if any.
 
+    An asset that lost its href since the earlier run, and that still has its file, is skipped.
+
     Args:
         owner: The item or collection.
         outcomes: The outcomes of the assets.
@@ -129,7 +132,7 @@ async def keep_earlier_files(
         destination: The destination of the files.
         is_used: Returns whether another item of the run uses a path.
     """
-    if not any(isinstance(outcome, Failed) for outcome in outcomes):
+    if not may_keep_files(owner, outcomes, config):
         return list(outcomes)
     assets = await earlier.assets(owner)
     files = {key: _file(asset, earlier.path) for key, asset in assets.items()}
@@ -137,6 +140,18 @@ async def keep_earlier_files(
     # Assets of the earlier document can share a file, such as the bands of an HDF file.
     unchanged = {outcome.candidate.path for outcome in outcomes if isinstance(outcome, Skipped)}
     kept: list[Outcome] = []
+    for key in _without_href(owner, outcomes, config):
+        path = files.get(key)
+        if path and (path in unchanged or not (path in used or is_used(path))):
+            existing = await _existing(_named_transfer(path, key, assets[key]), config, destination)
+            if existing is not None:
+                name = owner_name(owner)
+                notice(
+                    "Assets lost their href, and the document keeps the files of an earlier run",
+                    f"asset '{key}' of {name}",
+                )
+                transfer = dataclasses.replace(existing.transfer, owner=name)
+                kept.append(dataclasses.replace(existing, transfer=transfer))
     for outcome in outcomes:
         if isinstance(outcome, Failed) and outcome.kept is None:
             path, key = files.get(outcome.key), outcome.key
@@ -194,13 +209,43 @@ async def unselected_files(
     return found
 
 
-async def _named_file(
-    path: str, key: str, asset: Mapping[str, Any], config: Config, destination: Destination
-) -> KeptFile | None:
-    """Return the file that the earlier document names, if the file is complete."""
+def may_keep_files(
+    owner: pystac.Item | pystac.Collection, outcomes: Sequence[Outcome], config: Config
+) -> bool:
+    """Return whether files of an earlier run can be missing from the outcomes.
+
+    Args:
+        owner: The item or collection.
+        outcomes: The outcomes of the assets.
+        config: The configuration, for the selected assets.
+    """
+    return bool(_without_href(owner, outcomes, config)) or any(
+        isinstance(outcome, Failed) for outcome in outcomes
+    )
+
+
+def _without_href(
+    owner: pystac.Item | pystac.Collection, outcomes: Sequence[Outcome], config: Config
+) -> list[str]:
+    """Return the keys of the selected assets that have no href, and so far no outcome."""
+    missing = [
+        key
+        for key, asset in owner.assets.items()
+        if is_missing(asset.href) and selects(config, key)
+    ]
+    known = {_key(outcome) for outcome in outcomes} if missing else ()
+    return [key for key in missing if key not in known]
+
+
+def _key(outcome: Outcome) -> str:
+    return outcome.key if isinstance(outcome, Failed) else outcome.transfer.key
+
+
+def _named_transfer(path: str, key: str, asset: Mapping[str, Any]) -> Transfer:
+    """Return the transfer of a file that the earlier document names."""
     size, checksum = asset.get("file:size"), asset.get("file:checksum")
     media_type, roles = asset.get("type"), asset.get("roles")
-    transfer = Transfer(
+    return Transfer(
         owner="",
         key=key,
         candidates=(Candidate(path, path),),
@@ -212,7 +257,13 @@ async def _named_file(
         if isinstance(roles, list)
         else (),
     )
-    found = await _existing(transfer, config, destination)
+
+
+async def _named_file(
+    path: str, key: str, asset: Mapping[str, Any], config: Config, destination: Destination
+) -> KeptFile | None:
+    """Return the file that the earlier document names, if the file is complete."""
+    found = await _existing(_named_transfer(path, key, asset), config, destination)
     return KeptFile(path, found.size, asset) if found is not None else None
 
 

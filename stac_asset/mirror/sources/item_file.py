@@ -76,12 +76,17 @@ class ItemFile:
         """
         self.is_complete = False
         errors: list[StacAssetError] = []
+        has_unknown = False
         for document, base in self._pages.documents():
             if isinstance(document, UnreadableItem):
                 name = redact_href(self.href)
                 errors.append(SourceError(f"An item of '{name}' cannot be read: {document.reason}"))
-            elif matches(document, criteria, window):
-                yield SourceDocument(document, base or self.href)
+                continue
+            item = SourceDocument(document, base or self.href)
+            # An item without a valid id can be any item of the mirror, which must not be removed.
+            has_unknown |= item.key is None
+            if matches(document, criteria, window):
+                yield item
         reading = self._pages.reading
         self.errors = errors
         if self._pages.error is not None:
@@ -93,7 +98,7 @@ class ItemFile:
                 f"{reading.count:,} of {reading.matched:,} items of '{redact_href(self.href)}'",
             )
         is_doubtful = is_short or (self._pages.is_endless and reading.matched is None)
-        self.is_complete = not self.errors and not is_doubtful
+        self.is_complete = not (self.errors or is_doubtful or has_unknown)
 
     async def items_by_id(self, keys: Iterable[Key]) -> AsyncIterator[SourceDocument]:
         """Yield the items with the given keys that the file has.

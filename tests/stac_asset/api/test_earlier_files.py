@@ -64,14 +64,18 @@ class Run:
 
     def assets(self) -> dict[str, bytes | None]:
         """Return the content of each asset of the document. None for a remote asset."""
-        document = json.loads(self.document.read_bytes())
-        [owner] = document.get("features", [document])
         return {
             key: None
             if asset["href"].startswith("http")
             else (self.directory / asset["href"]).read_bytes()
-            for key, asset in owner["assets"].items()
+            for key, asset in self.owner()["assets"].items()
         }
+
+    def owner(self) -> dict[str, Any]:
+        """Return the item or collection of the document."""
+        document = json.loads(self.document.read_bytes())
+        [owner] = document.get("features", [document])
+        return owner  # type: ignore[no-any-return]
 
 
 @pytest.fixture(params=KINDS)
@@ -265,3 +269,25 @@ async def test_item_that_became_invalid_stays_in_the_item_collection(
     written = json.loads((tmp_path / "item-collection.json").read_bytes())["features"]
     assert [item["id"] for item in written] == ["one", "two"]
     assert written[1]["assets"]["a"]["href"] == "./two/a.tif"
+
+
+@pytest.mark.parametrize("href", [None, "", "  "])
+@pytest.mark.parametrize("overwrite", [True, False])
+async def test_asset_that_lost_its_href_keeps_its_earlier_file(
+    run: Run, href: str | None, overwrite: bool
+) -> None:
+    await run.download("a", "b")
+    run.config.overwrite = overwrite
+    before = run.assets()
+    with collect_notices() as notices:
+        for _ in range(2):
+            await run.download("b", a={"href": href, "title": "new"})
+    assert run.assets() == before
+    assert run.owner()["assets"]["a"]["title"] == "new"
+    assert "Assets lost their href, and the document keeps the files" in notices.lines()[-1]
+
+
+async def test_asset_that_never_had_an_href_gets_no_file(run: Run) -> None:
+    for _ in range(2):
+        await run.download("a", b={"href": None})
+        assert run.owner()["assets"]["b"].get("href") in (None, "")

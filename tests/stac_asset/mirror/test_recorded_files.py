@@ -234,3 +234,19 @@ async def test_removal_of_old_files_is_completed_after_a_kill(
     assert (await run_mirror(tmp_path, href)).reasons == {}
     assert file_names(tmp_path) == {"x", "x.json", "blue.tif", "red_v2.tif"} | OTHER
     assert not (tmp_path / ".mirror/begun.ndjson").exists()
+
+
+async def test_asset_that_lost_its_href_keeps_its_file(origin: Origin, tmp_path: Path) -> None:
+    item = build_item(origin, "x", "red", "blue")
+    href = serve_items(origin, [item])
+    await run_mirror(tmp_path, href)
+    red = item["assets"]["red"]
+    serve_items(origin, [item | {"assets": item["assets"] | {"red": red | {"href": None}}}])
+    for _ in range(2):
+        assert (await run_mirror(tmp_path, href)).failed_ids == []
+        assert read_item_documents(tmp_path)["x"]["assets"]["red"]["href"] == "./red.tif"
+        assert "red.tif" in file_names(tmp_path)
+    assert (await run_mirror(tmp_path, href)).reasons == {}
+    serve_items(origin, [item | {"assets": {"blue": item["assets"]["blue"]}}])
+    await run_mirror(tmp_path, href)
+    assert "red.tif" not in file_names(tmp_path)

@@ -9,7 +9,13 @@ import pytest
 
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.testing import Origin
-from tests.support.mirror_runs import build_item, check_catalog, read_item_documents, run_mirror
+from tests.support.mirror_runs import (
+    build_item,
+    check_catalog,
+    read_item_documents,
+    run_mirror,
+    serve_items,
+)
 
 
 @pytest.mark.parametrize("suffix", [".json", ".ndjson", ".parquet"])
@@ -38,3 +44,18 @@ async def test_item_file_is_mirrored(
     links = read_item_documents(tmp_path / "m")["item-0"]["links"]
     assert links[-1]["rel"] == "derived_from"
     assert links[-1]["mirror:source"] == href
+
+
+@pytest.mark.parametrize("name", [None, "", 7, ["x"], {"x": 1}, "\ud800"])
+async def test_item_without_valid_id_prevents_removals(
+    origin: Origin, tmp_path: Path, name: object
+) -> None:
+    items = [build_item(origin, f"item-{number}") for number in range(3)]
+    href = serve_items(origin, items)
+    await run_mirror(tmp_path, href)
+    serve_items(origin, [items[0], items[1] | {"id": name}])
+    result = await run_mirror(tmp_path, href, on_removed="delete")
+    assert (result.removed_ids, result.failed_ids) == (set(), [])
+    check_catalog(tmp_path, {"item-0", "item-1", "item-2"})
+    serve_items(origin, items[:2])
+    assert (await run_mirror(tmp_path, href, on_removed="delete")).removed_ids == {"item-2"}

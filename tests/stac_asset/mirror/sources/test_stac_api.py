@@ -244,3 +244,9 @@ async def test_api_without_collections_is_searched() -> None:
     with search_api([found_item("a")], hook=hook) as api:
         result = await search_source(f"{api.url}/", Criteria(collections=("things",)))
     assert result.ids == ["a"]
+
+
+async def test_id_that_is_not_valid_unicode_does_not_end_the_search() -> None:
+    with search_api([found_item("a"), found_item("\ud800"), found_item("b")]) as api:
+        result = await search_source(api.url)
+    assert result.ids == ["a", "b"]
