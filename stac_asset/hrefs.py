@@ -42,10 +42,10 @@ _GDAL_PATH = re.compile(
 _GDAL_SCHEMES = {"s3": "s3", "gs": "gs", "az": "az", "adls": "abfs", "oss": "oss"}
 """URL schemes of object stores in GDAL's paths."""
 
-_NOT_IN_PATH = re.compile(r"[\0-\x20\x7f\"#%;<>?\[\\\]^`{|}\udc80-\udcff]")
+_NOT_IN_PATH = re.compile(r"[\0-\x20\s\x7f\"#%;<>?\[\\\]^`{|}\udc80-\udcff]")
 """Characters that the path of an href cannot contain, and bytes of names that are not UTF-8.
 
-Some readers take a semicolon for the start of parameters.
+Some readers take a semicolon for the start of parameters, or remove white space at the end.
 """
 
 _NOT_NORMAL = re.compile(r"(^|/)\.{0,2}(/|$)")

@@ -13,7 +13,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import pystac
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stac_asset import Config, download_item
@@ -85,6 +85,7 @@ def test_local_document_with_unquoted_hrefs_is_read(tmp_path: Path) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).map(safe_name))
+@example("\xa0")
 def test_relative_href_leads_to_the_file(name: str) -> None:
     href = relative_href(Path("/data") / name, Path("/data/item.json"))
     assert not set(href) & set(' #?"<>\\^`{|}[]')
