@@ -9,7 +9,8 @@ ITEM ?=
 KILLS ?= 100
 ASSETS ?= 100000
 ROWS ?=
-TURNS ?=
+PAIRS ?=
+MACHINE ?=
 TESTS ?= tests/deployments/test_schedules.py
 VENV := .venv
 BIN := $(VENV)/bin
@@ -75,8 +76,8 @@ scale: $(VENV)/run  ## Run a flow over many assets, and measure the costs; ASSET
 	@$(BIN)/python -m bench.scale --assets $(ASSETS)
 
 .PHONY: bench
-bench: $(VENV)/dev  ## Run the benchmarks; ROWS='http-small flow' and TURNS=1 limit the measurement
-	@$(BIN)/python -m bench.speed $(ROWS) $(if $(TURNS),--turns $(TURNS))
+bench: $(VENV)/dev  ## Run the benchmarks; ROWS='http-small flow' and PAIRS=1 limit the measurement
+	@$(BIN)/python -m bench.speed $(ROWS) $(if $(PAIRS),--pairs $(PAIRS)) $(if $(MACHINE),--machine '$(MACHINE)')
 
 .PHONY: lock
 lock: $(VENV)/dev  ## Update the lock files

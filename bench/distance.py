@@ -1,10 +1,10 @@
 """A TCP proxy that adds latency and a rate limit to each connection of a local server.
 
-    python -m bench.distance PORT TARGET-PORT MILLISECONDS [BYTES-PER-SECOND]
+    python -m bench.distance PORT TARGET-PORT MILLISECONDS [BYTES-PER-SECOND [TOTAL]]
 
 Data is delayed by half a round trip in each direction. The first data of a connection also waits
-for the handshake. The rate limits the data from the server to the client. MILLISECONDS is the time
-of a round trip.
+for the handshake. The rates limit the data from the server to the client: of each connection, or
+the total of all connections. MILLISECONDS is the time of a round trip.
 """
 
 from __future__ import annotations
@@ -20,13 +20,31 @@ _MAX_BUFFERED = 512 * 1024
 """Maximum number of bytes that the proxy buffers for a connection and direction."""
 
 
+class _Line:
+    """A line with a maximum rate, in bytes per second. 0 means no limit."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._busy_until = 0.0
+
+    def sent(self, size: int, now: float) -> float:
+        """Return the time at which data has passed the line.
+
+        Args:
+            size: Number of bytes.
+            now: The present time, in seconds.
+        """
+        if self._rate:
+            self._busy_until = max(now, self._busy_until) + size / self._rate
+        return max(now, self._busy_until)
+
+
 class _Endpoint(asyncio.Protocol):
     """An end of a connection. Received data is sent at the other end after a delay."""
 
-    def __init__(self, delay: float, rate: float) -> None:
+    def __init__(self, delay: float, line: _Line) -> None:
         self._delay = delay
-        self._rate = rate
-        self._busy_until = 0.0
+        self._line = line
         self._buffered: deque[bytes | None] = deque()
         self._size = 0
         self._loop = asyncio.get_running_loop()
@@ -47,10 +65,8 @@ class _Endpoint(asyncio.Protocol):
 
     def _schedule(self, data: bytes | None) -> None:
         self._buffered.append(data)
-        now = self._loop.time()
-        if self._rate and data is not None:
-            self._busy_until = max(now, self._busy_until) + len(data) / self._rate
-        self._loop.call_at(max(now, self._busy_until) + self._delay, self._forward)
+        passed = self._line.sent(len(data or b""), self._loop.time())
+        self._loop.call_at(passed + self._delay, self._forward)
 
     def _forward(self) -> None:
         data = self._buffered.popleft()
@@ -71,9 +87,9 @@ class _Endpoint(asyncio.Protocol):
 class _ClientEndpoint(_Endpoint):
     """The end at the client. The connection to the server opens after the handshake time."""
 
-    def __init__(self, delay: float, rate: float, target: int) -> None:
-        super().__init__(delay, 0.0)
-        self._server_limits = (delay, rate)
+    def __init__(self, delay: float, line: _Line, target: int) -> None:
+        super().__init__(delay, _Line(0.0))
+        self._server_limits = (delay, line)
         self._target = target
         self._received_early: list[bytes | None] = []
         self._connecting: asyncio.Task[None] | None = None
@@ -98,22 +114,20 @@ class _ClientEndpoint(_Endpoint):
             self._schedule(data)
 
 
-async def _serve(port: int, target: int, milliseconds: float, rate: float) -> None:
+async def _serve(
+    port: int, target: int, milliseconds: float, rate: float = 0.0, total: float = 0.0
+) -> None:
     loop = asyncio.get_running_loop()
-    delay = milliseconds / 2000
+    delay, shared = milliseconds / 2000, _Line(total)
     server = await loop.create_server(
-        lambda: _ClientEndpoint(delay, rate, target), "127.0.0.1", port, backlog=4096
+        lambda: _ClientEndpoint(delay, shared if total else _Line(rate), target),
+        "127.0.0.1",
+        port,
+        backlog=4096,
     )
     await server.serve_forever()
 
 
 if __name__ == "__main__":
     with new_runner() as runner:
-        runner.run(
-            _serve(
-                port=int(sys.argv[1]),
-                target=int(sys.argv[2]),
-                milliseconds=float(sys.argv[3]),
-                rate=float(sys.argv[4]) if len(sys.argv) > 4 else 0.0,
-            )
-        )
+        runner.run(_serve(int(sys.argv[1]), int(sys.argv[2]), *map(float, sys.argv[3:])))

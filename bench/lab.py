@@ -1,10 +1,10 @@
-"""The environment of a measurement: a folder in memory, and the commands of the contestants."""
+"""The environment of a measurement: folders, and the commands of the contestants."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,24 +13,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.contest import OURS, Contestant
+from bench.contest import Contestant
 from bench.contestants.pairs import CONCURRENCY
-from bench.measure import ROOT, BenchError
-from bench.servers import KEY, SECRET, program_path
+from bench.goals import ASYNC, OURS, PEER
+from bench.measure import ROOT
+from bench.peer import BUILD, peer_python
+from bench.programs import program_path
+from bench.servers import KEY, SECRET
+from bench.tls import Certificate
 from bench.work import Work
 
-BUILD = ROOT / "build" / "bench"
-"""Folder that is kept between runs: the virtual environment of the peer, and the results."""
-
-PEER = "stac-asset"
 _MEMORY = Path("/dev/shm")
 
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """A folder for a row, and the commands of the contestants."""
+    """The folders of a row, and the commands of the contestants."""
 
     folder: Path
+    """Folder of the served files and the lists, in memory if the machine has `/dev/shm`."""
+
+    output: Path
+    """Folder of the downloads, in memory or on a disk."""
+
+    on_disk: bool = False
+    """Whether the downloads are on a disk."""
+
+    certificate: Certificate | None = None
+    """The certificate that all contestants trust, for servers with TLS."""
 
     def made(self, count: int, size: int) -> Work:
         """Create files in a folder that can be served as a bucket.
@@ -52,29 +62,60 @@ class Lab:
         Args:
             name: The name of the contestant.
         """
-        return self.folder / "out" / name.replace(" ", "-")
+        return self.output / re.sub(r"\W+", "-", name)
+
+    def _contestant(
+        self,
+        name: str,
+        command: tuple[str, ...],
+        work: Work | None,
+        environment: dict[str, str],
+        turns: int | None = None,
+    ) -> Contestant:
+        trusted = self.certificate.environment() if self.certificate is not None else {}
+        return Contestant(
+            name=name,
+            command=command,
+            environment=environment | trusted,
+            objects=len(work.names) if work else 1,
+            work=work,
+            directory=self.out(name),
+            turns=turns,
+            after_sync=self.on_disk,
+        )
 
     def ours(
-        self, document: Path, work: Work | None, name: str = OURS, **config: Any
+        self,
+        document: Path,
+        work: Work | None,
+        name: str = OURS,
+        turns: int | None = None,
+        **config: Any,
     ) -> Contestant:
         """Return this library as a contestant.
 
         Args:
             document: Path of the item collection.
             work: The expected files.
-            name: Name of the contestant.
+            name: Name of the contestant. With `ASYNC`, an event loop of asyncio is used.
+            turns: Number of turns. Default: all turns.
             config: Fields of `Config`.
         """
-        out = self.out(name)
-        command = (sys.executable, "-m", "bench.contestants.ours", str(document), str(out))
-        return Contestant(
-            name=name,
-            command=(*command, "--config", json.dumps(config)),
-            work=work,
-            directory=out,
-            objects=len(work.names) if work else 1,
-            environment=aws_environment(),
-        )
+        loop = ("--asyncio",) if name == ASYNC else ()
+        paths = (str(document), str(self.out(name)))
+        options = ("--config", json.dumps(config), *loop)
+        command = (sys.executable, "-m", "bench.contestants.ours", *paths, *options)
+        return self._contestant(name, command, work, aws_environment(), turns)
+
+    def both(self, document: Path, work: Work | None, **config: Any) -> list[Contestant]:
+        """Return this library as two contestants: `OURS` and `ASYNC`.
+
+        Args:
+            document: Path of the item collection.
+            work: The expected files.
+            config: Fields of `Config`.
+        """
+        return [self.ours(document, work, name, **config) for name in (OURS, ASYNC)]
 
     def peer(
         self, document: Path, work: Work, turns: int | None = None, **config: Any
@@ -87,16 +128,10 @@ class Lab:
             turns: Number of turns. Default: all turns.
             config: Fields of the `Config` of that package.
         """
-        out = self.out(PEER)
         script = str(ROOT / "bench" / "contestants" / "stac_asset_pypi.py")
-        return Contestant(
-            name=PEER,
-            command=(str(peer_python()), script, str(document), str(out), json.dumps(config)),
-            work=work,
-            directory=out,
-            objects=len(work.names),
-            turns=turns,
-            environment=aws_environment(),
+        command = (str(peer_python()), script, str(document), str(self.out(PEER)))
+        return self._contestant(
+            PEER, (*command, json.dumps(config)), work, aws_environment(), turns
         )
 
     def script(
@@ -114,7 +149,7 @@ class Lab:
         out = self.out(name)
         command = (sys.executable, "-m", f"bench.contestants.{module}", str(pairs), str(out))
         environment = aws_environment() | {"AWS_ENDPOINT_URL": endpoint}
-        return Contestant(name, command, environment, len(work.names), work, out)
+        return self._contestant(name, command, work, environment)
 
     def program(
         self,
@@ -122,6 +157,7 @@ class Lab:
         *command: str,
         work: Work,
         environment: dict[str, str] | None = None,
+        turns: int | None = None,
     ) -> Contestant:
         """Return a program as a contestant.
 
@@ -130,18 +166,20 @@ class Lab:
             command: The program and the arguments. `OUT` stands for the output folder.
             work: The expected files.
             environment: Further environment variables.
+            turns: Number of turns. Default: all turns.
         """
         out = self.out(name)
         path = program_path(command[0])
         arguments = tuple(part.replace("OUT", str(out)) for part in command[1:])
-        return Contestant(name, (path, *arguments), environment or {}, len(work.names), work, out)
+        return self._contestant(name, (path, *arguments), work, environment or {}, turns)
 
-    def curl(self, work: Work, base: str) -> Contestant:
+    def curl(self, work: Work, base: str, turns: int | None = None) -> Contestant:
         """Return curl as a contestant, with all URLs in a single command.
 
         Args:
             work: The files.
             base: URL of the folder of the files.
+            turns: Number of turns. Default: all turns.
         """
         config = self.folder / "curl.txt"
         lines = [
@@ -150,7 +188,7 @@ class Lab:
         config.write_text("".join(lines))
         options = ("--silent", "--fail", "--create-dirs", "--config", str(config))
         parallel = ("--parallel", "--parallel-immediate", "--parallel-max", str(CONCURRENCY))
-        return self.program("curl", "curl", *parallel, *options, work=work)
+        return self.program("curl", "curl", *parallel, *options, work=work, turns=turns)
 
     def aria2(self, work: Work, base: str, *options: str) -> Contestant:
         """Return aria2 as a contestant, with all URLs in a single list.
@@ -177,34 +215,21 @@ class Lab:
 
 
 @contextmanager
-def lab() -> Iterator[Lab]:
-    """Create a lab. The files are in memory if the machine has `/dev/shm`."""
-    place = str(_MEMORY) if _MEMORY.is_dir() else None
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=place) as folder:
-        Path(folder, "out").mkdir()
-        yield Lab(Path(folder))
+def lab(on_disk: bool = False, tls: bool = False) -> Iterator[Lab]:
+    """Create a lab. The files are in memory if the machine has `/dev/shm`.
 
-
-def peer_python() -> Path:
-    """Return the Python of the peer's virtual environment, which the first call creates.
-
-    Raises:
-        BenchError: The environment cannot be created.
+    Args:
+        on_disk: Whether the downloads are on the disk of the checkout.
+        tls: Whether to create a certificate for servers with TLS.
     """
-    python = BUILD / "peer" / "bin" / "python"
-    stamp = BUILD / "peer" / "installed"
-    if not stamp.exists():
-        print("Installing the package stac-asset of PyPI into build/bench/peer ...", flush=True)
-        try:
-            subprocess.run([sys.executable, "-m", "venv", "--clear", BUILD / "peer"], check=True)
-            install = [str(python), "-m", "pip", "install", "--quiet", "stac-asset[cli]==0.4.8"]
-            subprocess.run(install, check=True)
-        except subprocess.CalledProcessError as error:
-            raise BenchError(
-                f"cannot create the virtual environment of the peer: {error}"
-            ) from None
-        stamp.touch()
-    return python
+    memory = str(_MEMORY) if _MEMORY.is_dir() else None
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-", dir=memory) as folder,
+        tempfile.TemporaryDirectory(prefix="bench-", dir=BUILD if on_disk else memory) as output,
+    ):
+        certificate = Certificate.made(Path(folder)) if tls else None
+        yield Lab(Path(folder), Path(output), on_disk, certificate)
 
 
 def aws_environment() -> dict[str, str]:

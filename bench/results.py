@@ -1,15 +1,16 @@
-"""The results, as JSON and as Markdown tables."""
+"""The figures of each turn as JSON, so that later runs can write the tables again."""
 
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
-from bench.contest import MB, Median, Row
-from bench.lab import BUILD
+from bench.contest import Row
+from bench.goals import Measured, Turns
+from bench.machine import machine_name
+from bench.measure import Figures
+from bench.peer import BUILD
 from bench.rows import ROWS
 
 _FILE = BUILD / "results.json"
@@ -17,76 +18,54 @@ _FILE = BUILD / "results.json"
 
 @dataclass(slots=True)
 class Results:
-    """The medians of each measured row."""
+    """The turns of each measured row on one machine."""
 
-    rows: dict[str, dict[str, Median]] = field(default_factory=dict)
-    machine: str = ""
+    machine: str = field(default_factory=machine_name)
+    rows: dict[str, Measured] = field(default_factory=dict)
 
     @classmethod
-    def load(cls) -> Results:
-        """Return the results of earlier runs."""
-        if not _FILE.exists():
-            return cls()
-        saved = json.loads(_FILE.read_bytes())
-        rows = {
-            row: {name: Median(**figures) for name, figures in medians.items()}
-            for row, medians in saved["rows"].items()
+    def load(cls, machine: str | None = None) -> Results:
+        """Return the results of earlier runs on this machine.
+
+        Args:
+            machine: Name of the machine. Default: processor, number of cores, system and Python.
+        """
+        name = machine or machine_name()
+        try:
+            saved = json.loads(_FILE.read_bytes())[name]
+        except (FileNotFoundError, KeyError):
+            return cls(name)
+        rows: dict[str, Measured] = {
+            row: {each: _turns(**turns) for each, turns in contestants.items()}
+            for row, contestants in saved.items()
         }
-        return cls(rows, saved["machine"])
+        return cls(name, rows)
 
     def save(self) -> None:
         """Save the results for later runs."""
-        rows = {
-            row: {name: figures.to_dict() for name, figures in medians.items()}
-            for row, medians in self.rows.items()
+        saved = json.loads(_FILE.read_bytes()) if _FILE.exists() else {}
+        saved[self.machine] = {
+            row: {name: asdict(turns) for name, turns in measured.items()}
+            for row, measured in self.rows.items()
         }
         _FILE.parent.mkdir(parents=True, exist_ok=True)
-        _FILE.write_text(json.dumps({"machine": self.machine, "rows": rows}, indent=2))
+        _FILE.write_text(json.dumps(saved, indent=2))
 
-    def add(self, row: Row, medians: dict[str, Median]) -> None:
-        """Add a row, or replace an earlier result.
-
-        Args:
-            row: The row.
-            medians: The medians of the contestants, by name.
-        """
-        self.rows[row.name] = medians
-        cores = os.cpu_count()
-        self.machine = f"{platform.system()}, {cores} cores, Python {platform.python_version()}"
-
-    def measured(self) -> Iterator[tuple[Row, dict[str, Median]]]:
-        """Yield the measured rows."""
+    def measured(self) -> Iterator[tuple[Row, Measured]]:
+        """Yield the measured rows, in the order of the table."""
         for row in ROWS:
             if row.name in self.rows:
                 yield row, self.rows[row.name]
 
-    def table(self) -> str:
-        """Return the goals and the figures of all rows, as Markdown."""
-        return "\n".join([*self._goals(), "", *self._figures()])
 
-    def _goals(self) -> Iterator[str]:
-        yield "| work | figure | goal | measured | |"
-        yield "|---|---|---|---|---|"
-        for row, medians in self.measured():
-            for goal in row.goals:
-                verdict = "reached" if goal.reached(medians) else "**missed**"
-                yield (
-                    f"| {row.title} | {goal.text} | {_number(goal.bound)}{goal.unit} "
-                    f"| {_number(goal.figure(medians))}{goal.unit} | {verdict} |"
-                )
-
-    def _figures(self) -> Iterator[str]:
-        yield "| work | program | median | fastest to slowest | processor | peak memory |"
-        yield "|---|---|---|---|---|---|"
-        for row, medians in self.measured():
-            for name, taken in medians.items():
-                each = f" ({1000 * taken.each:.2f} ms each)" if taken.objects > 1 else ""
-                yield (
-                    f"| {row.title} | {name} | {taken.seconds:.2f} s{each} "
-                    f"| {taken.fastest:.2f} to {taken.slowest:.2f} s | {taken.cpu_seconds:.2f} s "
-                    f"| {taken.memory / MB:.0f} MB |"
-                )
-
-
-def _number(value: float) -> str:
-    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+def _turns(figures: list[dict[str, float]], objects: int) -> Turns:
+    taken = (
+        Figures(
+            seconds=each["seconds"],
+            process_seconds=each["process_seconds"],
+            cpu_seconds=each["cpu_seconds"],
+            memory=int(each["memory"]),
+        )
+        for each in figures
+    )
+    return Turns(tuple(taken), objects)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +14,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from bench.measure import ROOT, BenchError
+from bench.programs import program_path
+from bench.tls import Certificate
 
 KEY, SECRET = "bench", "benchmark-secret"
 """Access key and secret key of the S3 server."""
@@ -32,14 +33,16 @@ http {{
     tcp_nopush on;
     tcp_nodelay on;
     keepalive_requests 1000000;
+    types {{ application/json json; }}
     default_type image/tiff;
+    index index.json;
     client_body_temp_path {scratch}/body;
     proxy_temp_path {scratch}/proxy;
     fastcgi_temp_path {scratch}/fastcgi;
     uwsgi_temp_path {scratch}/uwsgi;
     scgi_temp_path {scratch}/scgi;
     server {{
-        listen 127.0.0.1:{port} backlog=4096;
+        listen 127.0.0.1:{port} backlog=4096 {tls};
         root {folder};
     }}
 }}
@@ -47,25 +50,32 @@ http {{
 
 
 @contextmanager
-def nginx(folder: Path) -> Iterator[str]:
-    """Serve a folder over HTTP, and yield the URL of the root.
+def nginx(folder: Path, tls: Certificate | None = None) -> Iterator[str]:
+    """Serve a folder over HTTP or HTTPS, and yield the URL of the root.
 
     Args:
         folder: The folder.
+        tls: The certificate, for HTTPS.
     """
     program = program_path("nginx")
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="nginx-") as scratch:
         conf = Path(scratch, "nginx.conf")
         user = "user root;" if os.geteuid() == 0 else ""
-        conf.write_text(_NGINX.format(scratch=scratch, folder=folder, port=port, user=user))
+        secured = f"ssl; ssl_certificate {tls.path}; ssl_certificate_key {tls.key}" if tls else ""
+        text = _NGINX.format(scratch=scratch, folder=folder, port=port, user=user, tls=secured)
+        conf.write_text(text)
         with _running([program, "-c", str(conf), "-p", scratch], port):
-            yield f"http://127.0.0.1:{port}"
+            yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
 
 
 @contextmanager
 def rclone_s3(
-    folder: Path, key: str = KEY, secret: str = SECRET, changes: bool = False
+    folder: Path,
+    key: str = KEY,
+    secret: str = SECRET,
+    changes: bool = False,
+    tls: Certificate | None = None,
 ) -> Iterator[str]:
     """Serve subfolders as S3 buckets, and yield the endpoint. Requests must be signed.
 
@@ -74,28 +84,33 @@ def rclone_s3(
         key: The access key of the only user.
         secret: The secret key.
         changes: Whether files change while the server runs. Then folders are not cached.
+        tls: The certificate, for HTTPS.
     """
     port = free_port()
     command = [program_path("rclone"), "serve", "s3", "--addr", f"127.0.0.1:{port}"]
     command += ["--auth-key", f"{key},{secret}", "--config", os.devnull]
     command += ["--dir-cache-time", "0s"] if changes else []
+    command += ["--cert", str(tls.path), "--key", str(tls.key)] if tls else []
     command.append(str(folder))
     with _running(command, port):
-        yield f"http://127.0.0.1:{port}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
 
 
 @contextmanager
-def far_away(origin: str, milliseconds: float, rate: float = 0.0) -> Iterator[str]:
+def far_away(
+    origin: str, milliseconds: float, rate: float = 0.0, total: float = 0.0
+) -> Iterator[str]:
     """Add latency and a rate limit to an HTTP server, and yield the new URL.
 
     Args:
         origin: The root URL of the server.
         milliseconds: The time of a round trip.
         rate: Maximum bytes per second of a connection. 0 means no limit.
+        total: Maximum bytes per second of all connections. 0 means no limit.
     """
     port, target = free_port(), origin.rpartition(":")[2]
     command = [sys.executable, "-m", "bench.distance", str(port), target, str(milliseconds)]
-    command.append(str(rate))
+    command += [str(rate), str(total)]
     with _running(command, port):
         yield f"http://127.0.0.1:{port}"
 
@@ -113,24 +128,6 @@ def prefect_server(home: Path) -> Iterator[dict[str, str]]:
     with _running(command, port, environment):
         api = f"http://127.0.0.1:{port}/api"
         yield {**environment, "PREFECT_API_URL": api, "PREFECT_LOGGING_LEVEL": "WARNING"}
-
-
-def program_path(name: str) -> str:
-    """Return the path of a program in the virtual environment or the system.
-
-    Args:
-        name: The name of the program.
-
-    Raises:
-        BenchError: The program is not installed.
-    """
-    beside = Path(sys.executable).with_name(name)
-    path = (
-        str(beside) if beside.exists() else shutil.which(name) or shutil.which(f"/usr/sbin/{name}")
-    )
-    if path is None:
-        raise BenchError(f"{name} is not installed. Run scripts/install-bench-packages.")
-    return path
 
 
 def free_port() -> int:
