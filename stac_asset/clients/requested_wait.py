@@ -76,8 +76,24 @@ def wait_after_success(headers: Mapping[str, str]) -> float | None:
     return _rate_limit_wait(headers, 200, now)
 
 
+def _used_up(combined: str) -> str:
+    """Return the limit of a `RateLimit` header that no request is left in and that is reset last.
+
+    The header can have several limits, separated by commas. In older drafts, commas separate the
+    parameters of the only limit.
+    """
+    used_up = [
+        (int(found), limit)
+        for limit in combined.split(",")
+        if (remaining := _match(_REMAINING, limit))
+        and not int(remaining)
+        and (found := _match(_RESET, limit))
+    ]
+    return max(used_up)[1] if used_up else combined
+
+
 def _rate_limit_wait(headers: Mapping[str, str], status: int, now: datetime) -> float | None:
-    combined = headers.get("RateLimit", "")
+    combined = _used_up(headers.get("RateLimit", ""))
     remaining = _match(_REMAINING, combined)
     reset = _match(_RESET, combined)
     for prefix in _PREFIXES:
