@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pystac
 from pydantic import BaseModel, ConfigDict
 
+from stac_asset.errors import HrefError
+from stac_asset.hrefs import absolute_href
 from stac_asset.stac.item_files import read_items
 from stac_asset.stac.parse import item_of, load_stac
 
@@ -85,9 +88,16 @@ class DownloadResult(BaseModel):
         return _loaded(self.document, pystac.Collection)
 
     def items(self) -> Iterator[pystac.Item]:
-        """Read the rewritten items of an item collection lazily."""
+        """Read the rewritten items of an item collection lazily.
+
+        The hrefs of the assets are absolute: paths of downloaded files, and URLs of other assets.
+        """
         for document in read_items(Path(self.document), self.document):
-            yield item_of(document, self.document)
+            item = item_of(document, self.document)
+            for asset in item.assets.values():
+                with suppress(HrefError):  # An asset without a usable href is unchanged.
+                    asset.href = absolute_href(asset.href, self.document)
+            yield item
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Read the rows of the report, such as state, href, path and bytes of each asset."""
