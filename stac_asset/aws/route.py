@@ -31,7 +31,7 @@ _SIGNATURES = frozenset({"v4", "s3v4"})
 class Route:
     """The URL of a bucket, and the signature of its requests."""
 
-    url: str
+    url: URL
     """The URL of the bucket with a trailing slash. The encoded key follows."""
 
     host: str
@@ -58,7 +58,7 @@ class Route:
         Args:
             key: The key.
         """
-        return URL(self.url + quote(key, safe="/~"), encoded=True)
+        return self.url.with_path(self.url.raw_path + quote(key, safe="/~"), encoded=True)
 
     async def sign(
         self, url: URL, headers: Mapping[str, str], access_key: AccessKey | None, seconds: float
@@ -116,7 +116,7 @@ async def resolve(client: BotocoreClient, bucket: str) -> Route:
     if context["auth_type"] in _SIGNATURES:
         signer = Signer(signing["region"], signing["signing_name"])
     return Route(
-        url=str(url),
+        url=url,
         host=url.host_port_subcomponent or "",
         user_agent=request["headers"]["User-Agent"],
         algorithms=tuple(context.get("checksum", {}).get("response_algorithms", ())),

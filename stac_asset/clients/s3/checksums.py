@@ -10,12 +10,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
 from stac_asset.errors import TruncatedError
-
-if TYPE_CHECKING:
-    from botocore.httpchecksum import BaseChecksum
 
 _PREFIX = "x-amz-checksum-"
 
@@ -41,13 +38,13 @@ class StoredChecksum:
     def __init__(self, name: str, digest: bytes) -> None:
         from botocore import httpchecksum
 
-        kind: type[BaseChecksum] = getattr(httpchecksum, _CLASSES[name])
-        self._checksum = kind()
+        # The stubs of `update` do not allow views, which all algorithms accept.
+        self._checksum: Any = getattr(httpchecksum, _CLASSES[name])()
         self._digest = digest
 
     async def verified(
         self, chunks: AsyncIterator[bytes | memoryview], shown: str
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncIterator[bytes | memoryview]:
         """Yield the chunks of an object, and compare the checksum at the end.
 
         Args:
@@ -61,9 +58,8 @@ class StoredChecksum:
             TruncatedError: The checksum differs.
         """
         async for chunk in chunks:
-            data = bytes(chunk)
-            self._checksum.update(data)
-            yield data
+            self._checksum.update(chunk)
+            yield chunk
         if self._checksum.digest() != self._digest:
             raise TruncatedError(f"{shown} arrived damaged: S3 reports a different checksum")
 

@@ -7,12 +7,10 @@ https://boto3.amazonaws.com/v1/documentation/api/latest/guide/credentials.html
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
-from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import ClientResponse, hdrs
 from yarl import URL
@@ -21,22 +19,19 @@ from stac_asset import validate
 from stac_asset.clients.http import headers as headers_of
 from stac_asset.clients.http.opening import opened
 from stac_asset.clients.range_client import RangeClient
-from stac_asset.clients.s3.access import Bucket, BucketAccess, is_unsigned_environment
-from stac_asset.clients.s3.attempts import AttemptLimit
-from stac_asset.clients.s3.botocore_clients import ConnectionOptions
+from stac_asset.clients.s3.access import is_unsigned_environment
 from stac_asset.clients.s3.checksums import StoredChecksum, stored_checksum
-from stac_asset.clients.s3.connections import Connection, Connections
-from stac_asset.clients.s3.errors import Access, mapped_errors, search_error
+from stac_asset.clients.s3.connections import Connection
 from stac_asset.clients.s3.identity import BucketPrefix, S3Identity
 from stac_asset.clients.s3.logs import limit_botocore_logging
 from stac_asset.clients.s3.objects import (
     endpoint_of,
     object_of,
-    request_target,
     shown_href,
     validator_of,
 )
 from stac_asset.clients.s3.reader import ObjectResponse
+from stac_asset.clients.s3.sender import RequestSender
 from stac_asset.config import (
     DEFAULT_S3_MAX_ATTEMPTS,
     DEFAULT_S3_REGION_NAME,
@@ -46,7 +41,6 @@ from stac_asset.config import (
 from stac_asset.errors import (
     AccessError,
     ConfigError,
-    MissingCredentialError,
     NotFoundError,
     ResponseError,
     StacAssetError,
@@ -58,8 +52,6 @@ from stac_asset.transfer.promise import names_directory
 if TYPE_CHECKING:
     from aiobotocore.session import AioSession
 
-
-_Answer = TypeVar("_Answer")
 
 _HEAD_REFUSED_STATUSES = frozenset({400, 405, 501})
 
@@ -146,9 +138,7 @@ class S3Client(RangeClient):
         self.check_content_type = check_content_type
         self.read_timeout = read_timeout
         self.unsigned = _is_unsigned(unsigned, identity)
-        self._connections = Connections()
-        self._access = BucketAccess()
-        self._attempt_limit = AttemptLimit()
+        self._sender = RequestSender(self)
 
     @classmethod
     async def from_config(
@@ -199,20 +189,7 @@ class S3Client(RangeClient):
         Raises:
             MissingCredentialError: The requester pays, and no credentials were found.
         """
-        target = request_target(request.storage, self.region_name, self.endpoint_url)
-        pays = request.storage is not None and request.storage.requester_pays
-        if not target.signed or not (self.requester_pays or pays):
-            return
-        shown = shown_href(request.url)
-        if self.unsigned:
-            raise MissingCredentialError(_paid_but_unsigned(shown))
-        with mapped_errors(shown):
-            signed = await self._connections.finds_credentials(self.session)
-        if not signed:
-            raise MissingCredentialError(
-                f"Requester pays is enabled for {shown}, but no AWS credentials were found. "
-                "Configure credentials."
-            )
+        await self._sender.check(request)
 
     async def has_credentials(self) -> bool:
         """Return whether the session has credentials."""
@@ -242,7 +219,7 @@ class S3Client(RangeClient):
                     )
                 etag = validator_of(found.headers.get(hdrs.ETAG))
                 # Not all of botocore's checksums accept views of memory.
-                is_direct = request.accepts_views and request.watched and checksum is None
+                is_direct = request.accepts_views and request.watched
                 response = opened(found, shown, etag, _is_part(found), is_direct)
                 # S3's checksum is for the whole object, so byte ranges could not be verified.
                 response.ranges = checksum is None
@@ -291,14 +268,14 @@ class S3Client(RangeClient):
         with suppress(StacAssetError):
             prefix = key.rstrip("/") + "/"
 
-            async def list_first(to: Connection, bucket: str, paid: bool) -> bool:
+            async def list_first(to: Connection, bucket: str, key: str, paid: bool) -> bool:
                 parameters: Any = {"RequestPayer": "requester"} if paid else {}
                 listed = await to.client.list_objects_v2(
                     Bucket=bucket, Prefix=prefix, MaxKeys=1, **parameters
                 )
                 return bool(listed.get("Contents"))
 
-            return await self._call(request, list_first)
+            return await self._sender.send(request, list_first)
         return False
 
     async def stat(self, request: Request) -> Stat:
@@ -312,7 +289,7 @@ class S3Client(RangeClient):
         """
         with self.naming_credentials(request.url):
             try:
-                return await self._call(request, partial(_head, key=object_of(request.url)[1]))
+                return await self._sender.send(request, _head)
             except NotFoundError:
                 if await self._is_prefix(request):
                     raise validate.directory_error(shown_href(request.url)) from None
@@ -334,63 +311,15 @@ class S3Client(RangeClient):
         return Stat(extent.size, found.headers.get(hdrs.CONTENT_TYPE))
 
     async def _read(self, request: Request, headers: dict[str, str]) -> ObjectResponse:
-        _, key = object_of(request.url)
-
-        async def get(to: Connection, bucket: str, paid: bool) -> ObjectResponse:
+        async def get(to: Connection, bucket: str, key: str, paid: bool) -> ObjectResponse:
             sent = {**headers, "x-amz-request-payer": "requester"} if paid else headers
             return await to.reader.get(bucket, key, sent, request.watched)
 
-        return await self._call(request, get)
-
-    async def _call(
-        self, request: Request, send: Callable[[Connection, str, bool], Awaitable[_Answer]]
-    ) -> _Answer:
-        """Send a request for an object, signed or unsigned.
-
-        Args:
-            request: The object.
-            send: Function that sends the request over a connection. Its arguments are the
-                connection, the bucket, and whether the requester pays.
-        """
-        shown = shown_href(request.url)
-        bucket, _ = object_of(request.url)
-        target = request_target(request.storage, self.region_name, self.endpoint_url)
-        failure, signed = None, target.signed and not self.unsigned
-        if signed:
-            try:
-                signed = await self._connections.load_credentials(self.session)
-            except Exception as error:
-                failure = search_error(error, shown)
-        paid = self.requester_pays and target.signed
-        if paid:
-            if failure is not None:
-                raise failure
-            if not signed and self.unsigned:
-                raise AccessError(_paid_but_unsigned(shown))
-            if not signed:
-                raise AccessError(
-                    f"Requester pays is enabled for {shown}, but no AWS credentials were found. "
-                    "Configure credentials or set `s3_requester_pays=False`."
-                )
-        access = Access(target, signed, request.storage, self.requester_pays, self.unsigned)
-        options = ConnectionOptions(self.retry_mode, self.max_attempts, self.read_timeout)
-
-        async def send_to(signed: bool) -> _Answer:
-            signing = replace(target, signed=signed)
-            to = await self._connections.connection(self.session, signing, options)
-            return await send(to, bucket, paid)
-
-        pays = self.requester_pays or (request.storage and request.storage.requester_pays)
-        with self._attempt_limit.with_object(request.url), mapped_errors(shown, access):
-            if not signed or pays:
-                if failure is not None:
-                    raise failure
-                return await send_to(signed)
-            return await self._access.request(Bucket(target.endpoint, bucket), send_to, failure)
+        return await self._sender.send(request, get)
 
     async def close(self) -> None:
         """Close this client and all connections."""
-        await self._connections.close()
+        await self._sender.close()
 
 
 def _is_unsigned(unsigned: bool | None, identity: S3Identity | None) -> bool:
@@ -399,14 +328,7 @@ def _is_unsigned(unsigned: bool | None, identity: S3Identity | None) -> bool:
     return is_unsigned_environment() if unsigned is None else unsigned
 
 
-def _paid_but_unsigned(shown: str) -> str:
-    return (
-        f"Requester pays is enabled for {shown}, but requests are sent without credentials. Unset "
-        "`s3_unsigned` and `AWS_NO_SIGN_REQUEST`."
-    )
-
-
-async def _head(to: Connection, bucket: str, paid: bool, key: str) -> Stat:
+async def _head(to: Connection, bucket: str, key: str, paid: bool) -> Stat:
     parameters: Any = {"RequestPayer": "requester"} if paid else {}
     response = await to.client.head_object(Bucket=bucket, Key=key, **parameters)
     return Stat(response.get("ContentLength"), response.get("ContentType"))

@@ -84,10 +84,18 @@ class Connections:
                     self._loaded_credentials = True
         return self._loaded_credentials
 
-    async def connection(
+    def opened(self, target: RequestTarget) -> Connection | None:
+        """Return the connection to a region and endpoint, if already open.
+
+        Args:
+            target: The region and endpoint, and whether requests are signed.
+        """
+        return self._connections.get(target)
+
+    async def open(
         self, session: AioSession, target: RequestTarget, options: ConnectionOptions
     ) -> Connection:
-        """Return the connection to a region and endpoint, with or without signatures.
+        """Return the connection to a region and endpoint, and open it if necessary.
 
         Args:
             session: The botocore session that finds the credentials.
@@ -97,15 +105,12 @@ class Connections:
         Raises:
             RuntimeError: The connections are closed.
         """
-        found = self._connections.get(target)
-        if found is not None:
-            return found
         async with self._lock:
             if self._closed:
                 raise RuntimeError("The S3 client is closed. Create a new client.")
             if target not in self._connections:
                 self._connections[target] = await self._connect(session, target, options)
-        return self._connections[target]
+            return self._connections[target]
 
     async def _connect(
         self, session: AioSession, target: RequestTarget, options: ConnectionOptions

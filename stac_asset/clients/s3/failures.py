@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientResponse
+from yarl import URL
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSResponse
@@ -39,7 +40,7 @@ class Failure:
         """The `Date` header of the response."""
         return None if self.response is None else self.response[0].headers.get("date")
 
-    def caught(self, url: str) -> Exception | None:
+    def caught(self, url: URL) -> Exception | None:
         """Return the error of the connection as an error of botocore, which is retried.
 
         Args:
@@ -47,7 +48,7 @@ class Failure:
         """
         from botocore.exceptions import EndpointConnectionError
 
-        return EndpointConnectionError(endpoint_url=url) if self.response is None else None
+        return EndpointConnectionError(endpoint_url=str(url)) if self.response is None else None
 
 
 async def failure_of(response: ClientResponse) -> Failure:

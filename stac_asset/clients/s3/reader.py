@@ -95,7 +95,11 @@ class ObjectReader:
             signed["user-agent"] = route.user_agent
             failure = await self._send(url, signed, watched)
             if isinstance(failure, ClientResponse):
-                await self._note_success(failure, retries)
+                try:
+                    await self._note_success(failure, retries)
+                except BaseException:
+                    failure.close()
+                    raise
                 return ObjectResponse(failure, route.algorithms)
             if failure.code == _SKEWED and not retries.has_corrected_clock:
                 retries.has_corrected_clock = True

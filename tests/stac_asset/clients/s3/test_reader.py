@@ -137,7 +137,7 @@ class TestRetries:
     async def test_adaptive_mode_limits_the_rate_after_throttling(self, origin: Origin) -> None:
         async with s3_client(origin, retry_mode="adaptive", max_attempts=2) as client:
             await fetch_object(client)
-            [connection] = client._connections._connections.values()
+            [connection] = client._sender._connections._connections.values()
             limiter = connection.reader._limiter
             assert limiter is not None
             assert not limiter._enabled
