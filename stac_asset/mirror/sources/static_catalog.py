@@ -20,6 +20,7 @@ from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window
 from stac_asset.mirror.source_item import Key, SourceDocument, links_of
 from stac_asset.mirror.sources.local_filter import check_static_criteria, matches
+from stac_asset.notices import notice
 from stac_asset.redact import redact_href
 from stac_asset.stac.parse import kind_of
 from stac_asset.stac.read import JsonDocument, read_json
@@ -74,6 +75,8 @@ class StaticCatalog:
         self._collections: dict[str, SourceDocument] = {}
         self._items: dict[str, _Link] | None = None
         self._structure_errors: list[StacAssetError] = []
+        self._has_unknown_links = False
+        """Whether a document has entries in `links` that may be links to items."""
         self._href_by_key: dict[Key, _Link] = {}
 
     async def check(self, criteria: Criteria) -> None:
@@ -125,7 +128,7 @@ class StaticCatalog:
                     self._href_by_key[result.key] = link
                 if matches(result.document, criteria, window):
                     yield result
-        self.is_complete = not self.errors
+        self.is_complete = not (self.errors or self._has_unknown_links)
 
     async def items_by_id(self, keys: Iterable[Key]) -> AsyncIterator[SourceDocument]:
         """Yield the items with the given keys.
@@ -188,6 +191,12 @@ class StaticCatalog:
         if kind_of(document) == "Collection" and isinstance(name, str):
             self._collections.setdefault(name, SourceDocument(document, base))
         catalogs = []
+        if _has_unknown_links(document):
+            self._has_unknown_links = True
+            notice(
+                "Catalogs have no valid list of `links`, so this run does not detect removed items",
+                f"'{redact_href(base)}'",
+            )
         relations = list(_relations(document))
         if not relations:
             self._structure_errors += [
@@ -239,8 +248,17 @@ def _relations(document: dict[str, Any]) -> Iterator[tuple[str, object]]:
     links = document.get("links")
     for link in links if isinstance(links, list) else ():
         rel = link.get("rel") if isinstance(link, dict) else None
+        rel = rel.lower() if isinstance(rel, str) else None
         if rel == "item" or rel in _CATALOG_RELATIONS:
             yield rel, link.get("href")
+
+
+def _has_unknown_links(document: dict[str, Any]) -> bool:
+    """Return whether links of a catalog are missing, or are no objects with a relation."""
+    links = document.get("links")
+    return not isinstance(links, list) or any(
+        not isinstance(link, dict) or not isinstance(link.get("rel"), str) for link in links
+    )
 
 
 def _error(link: _Link, error: StacAssetError) -> SourceError:

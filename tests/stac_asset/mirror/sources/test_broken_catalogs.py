@@ -11,6 +11,7 @@ import pytest
 from stac_asset.clients import Clients
 from stac_asset.mirror.sources.open import open_source
 from stac_asset.mirror.sources.static_catalog import StaticCatalog
+from stac_asset.notices import collect_notices
 from stac_asset.testing import Origin, Redirect, Status
 from tests.support.mirror_runs import (
     CONFIG,
@@ -196,3 +197,32 @@ async def test_collection_with_a_list_of_items_only_is_reported(
     (error,) = result.mirror.errors
     assert "Link 'items' of" in str(error)
     assert "leads to a list of items" in str(error)
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        None,
+        {},
+        [{"rel": "item", "href": "./j.json"}, "./i.json"],
+        [{"rel": "item", "href": "./j.json"}, {"href": "./i.json"}],
+        [{"rel": "item", "href": "./j.json"}, {"rel": ["item"], "href": "./i.json"}],
+    ],
+)
+async def test_catalog_with_malformed_links_removes_nothing(
+    origin: Origin, tmp_path: Path, links: object
+) -> None:
+    href = put_catalog(origin)
+    put(origin, "/c1/j.json", build_item(origin, "j", collection=None))
+    put(origin, "/c1/catalog.json", catalog("c1", Item=["./i.json"], ITEM=["./j.json"]))
+    await run_mirror(tmp_path, href)
+    check_catalog(tmp_path, NAMES | {"j"})
+    put(origin, "/c1/catalog.json", catalog("c1") | {"links": links})
+    with collect_notices() as notices:
+        result = await run_mirror(tmp_path, href, on_removed="delete")
+    assert (result.removed_ids, result.failed_ids) == (set(), [])
+    assert "no valid list of `links`" in notices.lines()[0]
+    check_catalog(tmp_path, NAMES | {"j"})
+    put(origin, "/c1/catalog.json", catalog("c1"))
+    result = await run_mirror(tmp_path, href, on_removed="delete")
+    assert result.removed_ids == {"i1", "j"}
