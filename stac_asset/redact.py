@@ -100,6 +100,20 @@ def shortened(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
+def quoted_list(texts: Iterable[str], count: int, length: int) -> str:
+    """Return texts in quotes, separated by commas, such as `'red', 'nir' and 3 more`.
+
+    Args:
+        texts: The texts.
+        count: Maximum number of texts.
+        length: Maximum number of characters of each text.
+    """
+    texts = list(texts)
+    shown = ", ".join(f"'{shortened(text, length)}'" for text in texts[:count])
+    more = len(texts) - count
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
 def _redacted(text: str) -> str:
     """Return an href without user, password, fragment and query, of any length."""
     if text.startswith("/") and not text.startswith("//") and "://" not in text:

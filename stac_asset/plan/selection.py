@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from stac_asset.config import Config, selects
 from stac_asset.errors import NoAssetsError
 from stac_asset.notices import notice
-from stac_asset.redact import shortened
+from stac_asset.redact import quoted_list
 
 _MAX_KEYS = 1000
 """Maximum number of existing keys to remember."""
@@ -88,7 +88,4 @@ class Selection:
 
 
 def _quoted(keys: Iterable[str]) -> str:
-    keys = list(keys)
-    shown = ", ".join(f"'{shortened(key, _MAX_LENGTH)}'" for key in keys[:_MAX_SHOWN])
-    more = len(keys) - _MAX_SHOWN
-    return f"{shown} and {more:,} more" if more > 0 else shown
+    return quoted_list(keys, _MAX_SHOWN, _MAX_LENGTH)

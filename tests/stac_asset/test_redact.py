@@ -16,6 +16,7 @@ from stac_asset.errors import (
 )
 from stac_asset.hrefs import absolute_href, parse_href
 from stac_asset.redact import (
+    quoted_list,
     redact_href,
     redact_text,
     redact_values,
@@ -245,3 +246,9 @@ def test_text_does_not_quote_data() -> None:
 def test_unsigned_href_is_not_cut() -> None:
     href = "https://example.com/" + "a" * 500
     assert unsigned_href(f"{href}?X-Amz-Signature=1") == href
+
+
+def test_list_of_texts_is_cut() -> None:
+    assert quoted_list(iter("abc"), 3, 10) == "'a', 'b', 'c'"
+    assert quoted_list([], 3, 10) == ""
+    assert quoted_list(["x" * 20] * 1234, 2, 4) == "'xxx…', 'xxx…' and 1,232 more"

@@ -12,7 +12,7 @@ from typing import Any
 
 from stac_asset.errors import ConfigError
 from stac_asset.mirror.search.window import Window, is_relative, window
-from stac_asset.redact import shortened
+from stac_asset.redact import quoted_list, shortened
 from stac_asset.stac.geometry import GEOMETRY_TYPES, bounds_of, boxes_overlap, without_heights
 
 _MAX_PAGE_SIZE = 10_000
@@ -126,7 +126,7 @@ class Criteria:
             searched: Time window of the search.
         """
         parts = [
-            f"{name} {_listed(values)}"
+            f"{name} {quoted_list(values, _MAX_LISTED, _MAX_SHOWN)}"
             for name in ("collections", "ids", "q")
             if (values := getattr(self, name))
         ]
@@ -161,12 +161,6 @@ class Criteria:
         if area is None:
             return True
         return bbox is not None and boxes_overlap(without_heights(area), without_heights(bbox))
-
-
-def _listed(values: Sequence[str]) -> str:
-    shown = ", ".join(f"'{shortened(value, _MAX_SHOWN)}'" for value in values[:_MAX_LISTED])
-    more = len(values) - _MAX_LISTED
-    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def _check_bbox(bbox: Sequence[float]) -> None:
