@@ -1,4 +1,4 @@
-"""Flow `end-crashed-runs`: end flow runs whose process has stopped, on any machine.
+"""Flow `end-crashed-runs`: end flow runs of stopped processes, on any machine.
 
 The process of a run that was killed, or whose machine stopped, cannot report a final state. Its run
 stays Running, and holds a slot of the concurrency limit. Prefect's flow engine sends a heartbeat
@@ -81,14 +81,14 @@ class Heartbeat:
     """The id of the event."""
 
     interval: float | None
-    """Seconds since the previous heartbeat, if there is one."""
+    """Seconds since the previous heartbeat, if any."""
 
 
 @flow(name="end-crashed-runs", retries=3, retry_delay_seconds=30)
 async def end_crashed_runs(
     wait: Annotated[float | None, titled("Wait in seconds")] = None,
 ) -> list[str]:
-    """End flow runs whose process has stopped.
+    """End flow runs of stopped processes.
 
     Runs that never sent a heartbeat are not changed.
 
@@ -141,7 +141,7 @@ def stopped_runs(before: Mapping[UUID, Heartbeat], after: Mapping[UUID, Heartbea
 async def read_active_runs(
     client: PrefectClient, work_pool: WorkPoolFilter | None = None
 ) -> list[FlowRun]:
-    """Return all active flow runs, which may be more than the server returns for one request.
+    """Return all active flow runs, with several requests if necessary.
 
     Args:
         client: A client of the Prefect server.
@@ -183,7 +183,7 @@ async def _active_runs(client: PrefectClient) -> list[FlowRun]:
 
 
 async def _heartbeats(client: PrefectClient, runs: Iterable[FlowRun]) -> dict[UUID, Heartbeat]:
-    """Return the last heartbeat of each run that sent one."""
+    """Return the last heartbeat of each run, if any."""
     found = {}
     for run in runs:
         events = EventFilter(
@@ -200,7 +200,7 @@ async def _heartbeats(client: PrefectClient, runs: Iterable[FlowRun]) -> dict[UU
 
 
 async def _end(client: PrefectClient, run_id: UUID) -> bool:
-    """Set a run to its final state, and return whether the run was still active."""
+    """Set a run to a final state, and return whether the run was still active."""
     state = (await client.read_flow_run(run_id)).state
     if state is None or state.is_final():
         return False

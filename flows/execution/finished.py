@@ -48,7 +48,7 @@ _runs: OrderedDict[UUID, _Attempts] = OrderedDict()
 
 
 def earlier_outcome(transfer: Transfer) -> Outcome | None:
-    """Return the outcome of a transfer in an earlier attempt of the flow run, if its file exists.
+    """Return the outcome of a transfer in an earlier attempt, if the file exists.
 
     Args:
         transfer: The planned transfer.
@@ -59,7 +59,7 @@ def earlier_outcome(transfer: Transfer) -> Outcome | None:
 
 
 async def find_replaced(transfer: Transfer, config: Config) -> Skipped | None:
-    """Return the outcome of a transfer whose file an earlier attempt of the flow run replaced.
+    """Return the outcome of a transfer, if an earlier attempt of the flow run replaced the file.
 
     Args:
         transfer: The planned transfer.
@@ -120,7 +120,7 @@ def _is_written_since(candidate: Candidate, since: float) -> bool:
 
 
 def _attempts() -> _Attempts | None:
-    """Return the attempts of the current flow run, or None if the run has no retries."""
+    """Return the attempts of the current flow run; None for a run without retries."""
     context = FlowRunContext.get()
     run = context.flow_run if context is not None else None
     if context is None or run is None or context.flow is None or not context.flow.retries:

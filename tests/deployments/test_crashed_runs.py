@@ -1,4 +1,4 @@
-"""Flow runs whose process has stopped, on a Prefect server."""
+"""Flow runs of stopped processes, on a Prefect server."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ OURS = "prefect_stac_asset.flows.verify"
 
 @asynccontextmanager
 async def deployment(client: PrefectClient, entrypoint: str) -> AsyncIterator[UUID]:
-    """Create a deployment, and delete the deployment with its runs at the end."""
+    """Create a deployment, and delete the deployment with all runs at the end."""
     flow = await client.create_flow_from_name(f"crashed-{uuid4()}")
     try:
         yield await client.create_deployment(flow, "runs", entrypoint=entrypoint)

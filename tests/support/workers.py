@@ -87,7 +87,7 @@ async def deploy(flow: Flow[..., Any], pool: str, **options: Any) -> str:
 
 
 def kill_worker_with_runs(pool: str) -> None:
-    """Kill a worker and its flow runs with SIGKILL, as if the machine stopped.
+    """Kill a worker and all flow runs of the worker with SIGKILL, as after a power failure.
 
     Args:
         pool: Name of the work pool and of the worker.

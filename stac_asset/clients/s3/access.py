@@ -150,9 +150,9 @@ class BucketAccess:
 
 
 def _with_denial(failure: Exception) -> Exception:
-    """Return the error of a search for credentials, whose request S3 refused without a signature.
+    """Mark an error of the search for credentials as a possible connection limit.
 
-    The bucket may be public and limit the connections.
+    S3 refused the request without a signature too. A public bucket may limit the connections.
     """
     if isinstance(failure, AccessError):
         failure.may_be_limit = True

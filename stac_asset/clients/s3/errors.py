@@ -87,7 +87,7 @@ def code_of(error: Exception) -> str:
 
 
 def refuses_credentials(error: Exception) -> bool:
-    """Return whether a request failed because of its credentials.
+    """Return whether S3 refused the credentials of a request.
 
     Args:
         error: The error of botocore.
@@ -159,7 +159,7 @@ def _credential_errors() -> tuple[type[Exception], ...]:
 
 @cache
 def _safe_errors() -> tuple[type[Exception], ...]:
-    """Return the errors whose messages contain only names of the AWS configuration."""
+    """Return the errors with messages that contain only names of the AWS configuration."""
     from botocore import exceptions as botocore
 
     return (

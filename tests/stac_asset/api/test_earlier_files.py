@@ -28,7 +28,7 @@ KINDS = ["item", "collection", "item collection"]
 
 
 class Run:
-    """Downloads of one object to one directory, with the assets of its document.
+    """Downloads of one object to one directory, with the assets of the document.
 
     Args:
         kind: The kind of the object.
