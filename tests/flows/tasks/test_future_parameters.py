@@ -14,6 +14,7 @@ import pystac
 import pytest
 from prefect import allow_failure, flow, task, unmapped
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.futures import PrefectFuture
 from prefect.utilities.annotations import opaque, quote
 
 from prefect_stac_asset import blocks, flows
@@ -36,14 +37,22 @@ def raise_error(value: Any) -> Any:
     raise ValueError(value)
 
 
-PARAMETER_FORMS: dict[str, Callable[[Any], Any]] = {
-    "future": return_value.submit,
-    "state": lambda value: return_value(value, return_state=True),
-    "opaque future": lambda value: opaque(return_value.submit(value)),
-    "unmapped future": lambda value: unmapped(return_value.submit(value)),
-    "future that may fail": lambda value: allow_failure(return_value.submit(value)),
-    "quoted value": quote,
+PARAMETER_FORMS: dict[str, Callable[[PrefectFuture[Any], Any], Any]] = {
+    "future": lambda future, _: future,
+    "state": lambda future, _: final_state(future),
+    "opaque future": lambda future, _: opaque(future),
+    "unmapped future": lambda future, _: unmapped(future),
+    "future that may fail": lambda future, _: allow_failure(future),
+    "quoted value": lambda _, value: quote(value),
 }
+"""Forms of a parameter, each with the function that makes the form of a future and its value."""
+
+
+def final_state(future: PrefectFuture[Any]) -> State[Any]:
+    future.wait()
+    return future.state
+
+
 RUN_NAMES = {
     "resolve_client": "client for {url}/0.tif",
     "check_asset_exists": "check k0",
@@ -107,9 +116,26 @@ async def read_task_runs(state: State[Any], count: int, parameter_runs: int) -> 
     return [run for run in task_runs if run.name not in ("value", "error")]
 
 
-def convert_values(values: dict[str, Any], form: Callable[[Any], Any]) -> dict[str, Any]:
-    """Return parameters with values that are converted to a form."""
-    return {parameter: form(value) for parameter, value in values.items()}
+class Futures:
+    """Futures of values, with one task run for each value."""
+
+    def __init__(self, parameters_by_task: dict[str, dict[str, Any]]) -> None:
+        distinct = distinct_values(parameters_by_task)
+        self._by_id = {key: return_value.submit(value) for key, value in distinct.items()}
+
+    def __getitem__(self, value: Any) -> PrefectFuture[Any]:
+        return self._by_id[id(value)]
+
+    def convert(
+        self, values: dict[str, Any], form: Callable[[PrefectFuture[Any], Any], Any]
+    ) -> dict[str, Any]:
+        """Return parameters with values that are converted to a form."""
+        return {parameter: form(self[value], value) for parameter, value in values.items()}
+
+
+def distinct_values(parameters_by_task: dict[str, dict[str, Any]]) -> dict[int, Any]:
+    """Return the values of all parameters by their identity. Tasks share some values."""
+    return {id(one): one for values in parameters_by_task.values() for one in values.values()}
 
 
 def assert_completed(runs: list[TaskRun], origin: Origin, times: int) -> None:
@@ -124,8 +150,9 @@ async def test_each_task_parameter_accepts_a_future(
 ) -> None:
     @flow
     def user_flow() -> None:
+        given = Futures(parameters_by_task)
         futures = [
-            getattr(flows, name).submit(**(values | {parameter: return_value.submit(value)}))
+            getattr(flows, name).submit(**(values | {parameter: given[value]}))
             for name, values in parameters_by_task.items()
             for parameter, value in values.items()
         ]
@@ -138,7 +165,7 @@ async def test_each_task_parameter_accepts_a_future(
     count = sum(map(len, parameters_by_task.values()))
     state = await asyncio.to_thread(user_flow, return_state=True)
     assert state.is_completed(), state.message
-    runs = await read_task_runs(state, count, count)
+    runs = await read_task_runs(state, count, len(distinct_values(parameters_by_task)))
     names = {name: template.format(url=origin.url) for name, template in RUN_NAMES.items()}
     assert Counter(run.name for run in runs) == {
         names[name]: len(values) for name, values in parameters_by_task.items()
@@ -150,8 +177,9 @@ async def test_submitted_tasks_accept_parameters_in_each_form(
 ) -> None:
     @flow
     def user_flow() -> None:
+        given = Futures(parameters_by_task)
         futures = [
-            getattr(flows, name).submit(**convert_values(values, form))
+            getattr(flows, name).submit(**given.convert(values, form))
             for form in PARAMETER_FORMS.values()
             for name, values in parameters_by_task.items()
         ]
@@ -160,7 +188,7 @@ async def test_submitted_tasks_accept_parameters_in_each_form(
 
     state = await asyncio.to_thread(user_flow, return_state=True)
     assert state.is_completed(), state.message
-    count = sum(map(len, parameters_by_task.values())) * (len(PARAMETER_FORMS) - 1)
+    count = len(distinct_values(parameters_by_task))
     assert_completed(
         await read_task_runs(state, len(PARAMETER_FORMS) * len(RUN_NAMES), count),
         origin,
@@ -179,13 +207,14 @@ async def test_awaited_tasks_accept_parameters_in_each_form(
 
     @flow
     async def user_flow() -> None:
+        given = Futures(parameters_by_task)
         for form in forms:
             for name, values in parameters_by_task.items():
-                await getattr(flows, name)(**convert_values(values, form))
+                await getattr(flows, name)(**given.convert(values, form))
 
     state = await user_flow(return_state=True)  # type: ignore[call-overload]
     assert state.is_completed(), state.message
-    count = sum(map(len, parameters_by_task.values())) * (len(forms) - 1)
+    count = len(distinct_values(parameters_by_task))
     assert_completed(
         await read_task_runs(state, len(forms) * len(RUN_NAMES), count), origin, len(forms)
     )
