@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stac_asset.testing import Origin
+
 
 def entry_names(directory: Path) -> list[str]:
     """Return the sorted names of all files and folders of a directory."""
@@ -26,3 +28,9 @@ def relative_files(directory: Path) -> list[str]:
     The name of each file must contain a dot, and the name of a folder must not.
     """
     return sorted(str(path.relative_to(directory)) for path in directory.rglob("*.*"))
+
+
+def put_directory(origin: Origin, directory: Path, prefix: str = "") -> None:
+    """Put all files of a directory on an origin."""
+    for path in list_files(directory):
+        origin.put(f"{prefix}/{path.relative_to(directory).as_posix()}", path.read_bytes())

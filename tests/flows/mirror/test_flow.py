@@ -20,6 +20,7 @@ from prefect_stac_asset.flows.reporting.events import ITEM_DOWNLOADED, RUN_COMPL
 from stac_asset.errors import DownloadError
 from stac_asset.stac.item_files import read_items
 from stac_asset.testing import Origin
+from tests.support.files import put_directory
 from tests.support.mirror_flow_runs import (
     OPTIONS,
     ids,
@@ -166,6 +167,13 @@ async def test_unreadable_item_of_static_catalog_does_not_stop_other_items(
     origin.put("/static/missing.json", good.replace(b'"good"', b'"missing"'))
     assert (await sync_result(href, tmp_path, Search())).new == 1
     check_catalog(tmp_path, {"good", "missing"})
+    put_directory(origin, tmp_path, "/served mirror")  # A mirror can be the source of a mirror.
+    copy, source = tmp_path / "copy", origin.href("/served mirror/catalog.json")
+    for new in (2, 0):
+        assert (await sync_result(source, copy, Search())).new == new
+    check_catalog(copy, {"good", "missing"})
+    found = {path.name: path.read_bytes() for path in copy.rglob("*.tif")}
+    assert found == {path.name: path.read_bytes() for path in tmp_path.rglob("good/*.tif")}
 
 
 async def test_items_above_limits_are_downloaded_by_later_runs(

@@ -242,6 +242,11 @@ async def test_invalid_repeated_and_colliding_items_do_not_affect_other_items(
         ("bands", ["B1", "B2", "B4"]),
     ]
     assert len(origin.gets("/B1.tif")) == 1
+    assert (tmp_path / "one/a.tif").read_bytes() == origin.content("/a.tif")
+    in_other_order = json.dumps({"type": "FeatureCollection", "features": [bands, other, *items]})
+    result = await flows.download_item_collection(in_other_order, str(tmp_path), options)
+    assert (tmp_path / "one/a.tif").read_bytes() == origin.content("/other/a.tif")
+    assert [list(item.assets) for item in result.items() if item.id == "one"] == [["a", "c"], ["b"]]
     with pytest.raises(DownloadError, match=r"^1 of 10 assets failed\n- item 3 \('bad'\) is not"):
         await flows.check_assets(text, OPTIONS)
 

@@ -18,7 +18,7 @@ from stac_asset import (
 )
 from stac_asset.testing import Origin
 from tests.support.collections import collection_document
-from tests.support.files import relative_files
+from tests.support.files import put_directory, relative_files
 from tests.support.remote_items import asset_hrefs, remote_item
 
 
@@ -132,10 +132,7 @@ async def test_served_item_collection_can_be_downloaded_again(
     await download_item_collection(items, tmp_path / "first", config=config, file_name="all/i.json")
     await download_item_collection(tmp_path / "first/all/i.json", tmp_path / "local", config=config)
     with Origin() as mirror:
-        for path in (tmp_path / "first").rglob("*.*"):
-            if path.is_file():
-                name = path.relative_to(tmp_path / "first").as_posix()
-                mirror.put(f"/{name}", path.read_bytes())
+        put_directory(mirror, tmp_path / "first")
         source = mirror.href("/all/i.json")
         await download_item_collection(source, tmp_path / "second", config=config)
     for copy in ("local", "second"):
