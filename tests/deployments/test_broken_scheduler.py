@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.http_client import CLIENT
+from tests.support.prefect_databases import QUICK_SERVER, make_prefect_home
 from tests.support.prefect_server import server_process
 from tests.support.processes import block_until
 from tests.support.server_logs import checked_log
@@ -18,8 +19,10 @@ from tests.support.servers import free_port
 
 def test_failing_scheduler_is_detected_in_server_log(tmp_path: Path) -> None:
     port = free_port()
+    make_prefect_home(tmp_path)
     environment = {
         **os.environ,
+        **QUICK_SERVER,
         "PREFECT_HOME": str(tmp_path),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "1",

@@ -21,6 +21,7 @@ from prefect_stac_asset.deployments.schedules import ScheduleError
 from tests.support.deployments_cli import run_deployments_cli
 from tests.support.http_client import CLIENT
 from tests.support.paths import ROOT
+from tests.support.prefect_databases import QUICK_SERVER, make_prefect_home
 from tests.support.prefect_server import server_process
 from tests.support.scheduled_mirror import wait_for
 from tests.support.server_logs import checked_log
@@ -43,10 +44,15 @@ def server(home: Path) -> Iterator[str]:
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")
     }
-    configured = prefect_settings(url, home) | {
-        "PREFECT_SERVER_API_AUTH_STRING": LOGIN,
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    }
+    make_prefect_home(home)
+    configured = (
+        prefect_settings(url, home)
+        | QUICK_SERVER
+        | {
+            "PREFECT_SERVER_API_AUTH_STRING": LOGIN,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        }
+    )
     environment, log = inherited | configured, home / "log"
     with (
         checked_log(log),
@@ -146,6 +152,9 @@ async def test_up_fails_if_server_creates_no_scheduled_runs(
 ) -> None:
     monkeypatch.setenv("PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED", "false")
     monkeypatch.setattr(local_stack, "RUN_TIMEOUT", 6.0)
+    for name, value in QUICK_SERVER.items():
+        monkeypatch.setenv(name, value)
+    make_prefect_home(tmp_path / "prefect")
     stack = Stack(tmp_path, free_port())
     lines = []
 

@@ -85,7 +85,7 @@ def run_up(stack: RunningStack) -> str:
     """Run `up` again with the same `prefect.yaml`, and return the output."""
     file = stack.folder.parent / "prefect.yaml"
     arguments = ("up", "--folder", str(stack.folder), "--file", str(file))
-    done = run_deployments_cli(*arguments, PORT=str(stack.port), **SHORT_POLLING)
+    done = run_deployments_cli(*arguments, PORT=str(stack.port), **stack.environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -171,7 +171,7 @@ def test_up_starts_everything_else_if_server_refuses_a_deployment(
     (tmp_path / "prefect.yaml").write_text(json.dumps({**document, "deployments": [wrong, listed]}))
     kill(pid_of(stack, "worker-stac-asset"))
     arguments = ("up", "--folder", str(stack.folder), "--file", str(tmp_path / "prefect.yaml"))
-    done = run_deployments_cli(*arguments, PORT=str(stack.port), **SHORT_POLLING)
+    done = run_deployments_cli(*arguments, PORT=str(stack.port), **stack.environment)
     assert done.returncode == 1, done.stdout
     assert done.stderr.startswith("error: Prefect refused deployment 'wrong': ")
     assert "deployment   sync/interval\n" in done.stdout

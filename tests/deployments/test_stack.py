@@ -35,7 +35,7 @@ COLLECTION = "download-item-collection"
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
-    """URL of a PostgreSQL database."""
+    """URL of an empty PostgreSQL database."""
     with running_postgres(find_postgres_programs()) as url:
         yield url
 

@@ -15,6 +15,7 @@ import pytest
 from stac_asset.stac.parse import load_stac
 from stac_asset.testing import Origin
 from tests.support.paths import ROOT
+from tests.support.prefect_databases import make_prefect_home
 from tests.support.server_logs import checked_log
 
 sys.path.insert(0, str(ROOT / "examples"))
@@ -32,9 +33,18 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def run_demo(
-    folder: Path, *arguments: str, provoked: tuple[str, ...] = ()
+    folder: Path, *arguments: str, provoked: tuple[str, ...] = (), is_first: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Run the demo, and check the log of the flow runs and of the embedded server."""
+    """Run the demo, and check the log of the flow runs and of the embedded server.
+
+    Args:
+        folder: Folder of the copied examples.
+        arguments: Arguments of the demo.
+        provoked: Regular expressions for the errors that the test expects in the log.
+        is_first: Whether the server creates the database, as in the first demo of a user.
+    """
+    if not is_first:
+        make_prefect_home(folder / ".demo" / "prefect")
     command = [sys.executable, str(folder / "examples" / "demo.py"), *arguments]
     with checked_log(folder / ".demo" / "prefect.log", *provoked):
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
@@ -65,7 +75,7 @@ def test_demo_downloads_real_items(checkout: Path, shared_data: Path) -> None:
 
 
 def test_demo_without_real_items_downloads_examples(checkout: Path) -> None:
-    done = run_demo(checkout)
+    done = run_demo(checkout, is_first=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("3 of 3 files are identical to the served files") == 2
     for source in (checkout / "examples" / "data").glob("*.tif"):

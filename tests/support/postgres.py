@@ -28,11 +28,16 @@ def find_postgres_programs() -> Path:
 
 
 @contextmanager
-def running_postgres(programs: Path) -> Iterator[str]:
+def running_postgres(
+    programs: Path, template: Path | None = None, saved: Path | None = None
+) -> Iterator[str]:
     """Start a server that requires a password, and yield the database URL for Prefect.
 
     Args:
         programs: The folder of the PostgreSQL programs.
+        template: A data directory that the server gets a copy of. By default, the data directory is
+            new.
+        saved: Path of a copy of the data directory, which is made after the end of the server.
     """
     with tempfile.TemporaryDirectory(prefix="postgres-") as name:
         folder = Path(name)
@@ -43,9 +48,10 @@ def running_postgres(programs: Path) -> Iterator[str]:
             for path in (folder, folder / "password"):
                 shutil.chown(path, _UNPRIVILEGED_USER)
         data = folder / "data"
-        init = [programs / "initdb", "-D", data, "-U", "postgres", "--encoding=utf8", "--no-sync"]
-        auth = ["--auth=scram-sha-256", f"--pwfile={folder / 'password'}"]
-        subprocess.run([*init, *auth], check=True, capture_output=True, **options)
+        if template is None:
+            _initialize(programs, data, folder / "password", options)
+        else:
+            _copy(template, data)
         port = free_port()
         start = [programs / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-F"]
         with (folder / "log").open("wb") as log:
@@ -62,3 +68,17 @@ def running_postgres(programs: Path) -> Iterator[str]:
             # SIGTERM would wait for the clients to disconnect.
             server.send_signal(signal.SIGINT)
             server.wait(60)
+        if saved is not None:
+            _copy(data, saved)
+
+
+def _initialize(programs: Path, data: Path, password: Path, options: dict[str, Any]) -> None:
+    """Create a data directory without tables."""
+    init = [programs / "initdb", "-D", data, "-U", "postgres", "--encoding=utf8", "--no-sync"]
+    auth = ["--auth=scram-sha-256", f"--pwfile={password}"]
+    subprocess.run([*init, *auth], check=True, capture_output=True, **options)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a data directory. The owners and the permissions of the files stay the same."""
+    subprocess.run(["cp", "-a", source, target], check=True)

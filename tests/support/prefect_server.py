@@ -26,7 +26,7 @@ from prefect.settings import (
 )
 
 from tests.support.http_client import CLIENT
-from tests.support.postgres import find_postgres_programs, running_postgres
+from tests.support.prefect_databases import QUICK_SERVER, running_prefect_postgres
 from tests.support.prefect_environment import certificates
 from tests.support.processes import block_until
 from tests.support.server_logs import ServerLog, checked_log
@@ -43,7 +43,7 @@ def prefect_server(log: ServerLog) -> Iterator[None]:
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     with (
-        running_postgres(find_postgres_programs()) as database,
+        running_prefect_postgres() as database,
         checked_log(log),
         server_process(port, log.path, "--no-ui", environment=_environment(database)),
     ):
@@ -84,8 +84,11 @@ async def stored_rows() -> list[tuple[str, str]]:
 def _environment(database: str) -> dict[str, str]:
     return {
         **os.environ,
+        **QUICK_SERVER,
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # Tests of automations that run deployments use the server of `up`.
+        "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
     }
 
 

@@ -7,11 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.deployments_cli import run_deployments_cli
 from tests.support.paths import ROOT
+from tests.support.prefect_databases import QUICK_SERVER, make_prefect_home
 from tests.support.prefect_environment import certificates, import_path
 from tests.support.server_logs import ServerLog, checked_log, unexpected_errors
 from tests.support.servers import free_port
@@ -38,12 +39,14 @@ class RunningStack:
         port: Port of the server.
         printed: Output of `up`.
         logs: Logs by file name. Tests announce expected errors to a log.
+        environment: Environment variables of `up`.
     """
 
     folder: Path
     port: int
     printed: str
     logs: dict[str, ServerLog]
+    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -101,7 +104,9 @@ def running_stack(
     """
     port = free_port()
     quick = {"PYTHONPATH": import_path(), "PREFECT_API_SSL_CERT_FILE": certificates()}
-    environment = quick | environment
+    environment = quick | QUICK_SERVER | environment
+    if "DATABASE" not in environment:
+        make_prefect_home(folder / "prefect")
     up = ("up", "--folder", str(folder), "--file", str(file))
     with ExitStack() as checks:
         try:
@@ -111,7 +116,7 @@ def running_stack(
                 path.name: checks.enter_context(checked_log(path, *provoked))
                 for path in folder.glob("*.log")
             }
-            yield RunningStack(folder, port, done.stdout, logs)
+            yield RunningStack(folder, port, done.stdout, logs, environment)
             later = set(folder.glob("*.log")) - {log.path for log in logs.values()}
         finally:
             run_deployments_cli("down", "--folder", str(folder))
