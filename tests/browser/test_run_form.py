@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect, sync_playwright
 from prefect.blocks.core import Block
 
 from prefect_stac_asset.blocks.registry import OUR_BLOCKS
@@ -47,6 +47,16 @@ def stack() -> Iterator[RunningStack]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[BrowserContext]:
+    """Chromium, which starts once for all tests."""
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield running.new_context(viewport={"width": 1400, "height": 900}, color_scheme="light")
+        running.close()
+
+
 @pytest.fixture
 def blocked_hosts() -> set[str]:
     """Hosts of blocked requests of the browser."""
@@ -54,7 +64,7 @@ def blocked_hosts() -> set[str]:
 
 
 @pytest.fixture
-def page(stack: RunningStack, blocked_hosts: set[str]) -> Iterator[Page]:
+def page(stack: RunningStack, browser: BrowserContext, blocked_hosts: set[str]) -> Iterator[Page]:
     """Browser page that can only send requests to the loopback interface."""
 
     def filter_request(route: Route) -> None:
@@ -68,15 +78,12 @@ def page(stack: RunningStack, blocked_hosts: set[str]) -> Iterator[Page]:
             blocked_hosts.add(host)
             route.abort()
 
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        page = browser.new_page(viewport={"width": 1400, "height": 900}, color_scheme="light")
-        page.set_default_timeout(TIMEOUT_MS)
-        expect.set_options(timeout=TIMEOUT_MS)
-        page.route("**/*", filter_request)
-        yield page
-        browser.close()
+    page = browser.new_page()
+    page.set_default_timeout(TIMEOUT_MS)
+    expect.set_options(timeout=TIMEOUT_MS)
+    page.route("**/*", filter_request)
+    yield page
+    page.close()
 
 
 def field(page: Page, title: str) -> Locator:
