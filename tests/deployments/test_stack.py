@@ -78,7 +78,7 @@ def wait_for_end(stack: RunningStack, run_id: str) -> dict[str, Any]:
         run: dict[str, Any] = CLIENT.get(f"{stack.url}/api/flow_runs/{run_id}").json()
         if run["state"]["type"] in ("COMPLETED", "FAILED", "CANCELLED", "CRASHED"):
             return run
-        time.sleep(0.2)
+        time.sleep(0.5)
     raise AssertionError(run["state"])
 
 
@@ -141,7 +141,7 @@ def test_second_up_starts_no_processes(stack: RunningStack, database: str | None
         before = sorted(stack.processes())
         if len(before) == 2:
             break
-        time.sleep(0.2)
+        time.sleep(0.5)
     assert len(before) == 2
     arguments = ("up", "--folder", str(stack.folder), "--port")
     same = run_deployments_cli(*arguments, str(stack.port), DATABASE=database or "")
@@ -307,7 +307,7 @@ def test_served_deployments_run_without_worker(
                 assert serving.poll() is None, log.path.read_text()
                 if len(post(stack, "/deployments/filter")) == 6:
                     break
-                time.sleep(0.2)
+                time.sleep(0.5)
             assert read_deployment(stack, DOWNLOAD_ITEM)["work_pool_name"] is None
             started = create_run(
                 stack, DOWNLOAD_ITEM, source=make_item(origin, "a"), directory="relative"
@@ -363,11 +363,11 @@ def test_automation_runs_deployment_for_each_item_of_collection(
 def parameters_of_runs(stack: RunningStack, deployment_id: str, count: int) -> set[tuple[str, str]]:
     """Wait up to 10 s for a number of runs, and return the item ids and paths."""
     of_deployment = {"deployments": {"id": {"any_": [deployment_id]}}}
-    for _ in range(50):
+    for _ in range(20):
         runs = post(stack, "/flow_runs/filter", **of_deployment)
         if len(runs) >= count:
             break
-        time.sleep(0.2)
+        time.sleep(0.5)
     return {(run["parameters"]["item_id"], run["parameters"]["path"]) for run in runs}
 
 
@@ -379,7 +379,7 @@ def test_down_cancels_runs_and_stops_all_processes(stack: RunningStack, origin: 
     for _ in range(600):
         if origin.gets("/a.tif"):
             break
-        time.sleep(0.2)
+        time.sleep(0.5)
     assert len(stack.processes()) > 2
     stack.logs["worker-stac-asset.log"].expect_errors(
         *cancelled_run_errors("download item.json to stalled", "the-item/a")

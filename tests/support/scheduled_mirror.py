@@ -26,10 +26,10 @@ def wait_for(find: Callable[[], Any], description: str) -> Any:
         find: The function.
         description: Name of the result, for the error message.
     """
-    for _ in range(1500):
+    for _ in range(600):
         if result := find():
             return result
-        time.sleep(0.2)
+        time.sleep(0.5)  # Each request takes the server 20 ms.
     raise AssertionError(f"timeout while waiting for the {description}")
 
 

@@ -132,7 +132,7 @@ async def final_flow_run_state(run: FlowRun) -> State[Any]:
         ended = await poll(
             lambda: client.read_flow_run(run.id),
             lambda found: found.state is not None and found.state.is_final(),
-            interval=0.2,
+            interval=0.5,
         )
     assert ended.state is not None
     return ended.state
