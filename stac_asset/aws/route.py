@@ -108,10 +108,10 @@ async def resolve(client: BotocoreClient, bucket: str) -> Route:
     request, other_signer = answer["request"], answer["signer"]
     context = request["context"]
     signing = context.get("signing", {})
-    scheme, _, address = request["url"].removesuffix(_KEY).partition("://")
-    host, _, path = address.partition("/")
+    sent = URL(request["url"], encoded=True)
     # The `Host` header of the request must equal the signed one, which is in lower case.
-    url = URL(f"{scheme}://{host.lower()}/{path}", encoded=True)
+    origin = URL(f"{sent.scheme}://{sent.raw_authority.lower()}", encoded=True)
+    url = origin.with_path(sent.raw_path.removesuffix(_KEY), encoded=True)
     signer = None
     if context["auth_type"] in _SIGNATURES:
         signer = Signer(signing["region"], signing["signing_name"])

@@ -60,10 +60,6 @@ async def failure_of(response: ClientResponse) -> Failure:
     Raises:
         aiohttp.ClientError: The connection broke.
     """
-    from botocore.awsrequest import AWSResponse
-    from botocore.compat import HTTPHeaders
-    from botocore.exceptions import ClientError
-
     document = bytearray()
     try:
         while len(document) < _MAX_DOCUMENT and not response.content.at_eof():
@@ -71,11 +67,31 @@ async def failure_of(response: ClientResponse) -> Failure:
     finally:
         response.release()
     headers = {name.lower(): value for name, value in response.headers.items()}
-    status = max(response.status, _FIRST_PARSED_STATUS)
+    return failure_from(response.status, headers, bytes(document), response.url)
+
+
+def failure_from(status: int, headers: dict[str, str], document: bytes, url: URL) -> Failure:
+    """Return the failure that an error document describes.
+
+    Args:
+        status: The status of the response.
+        headers: The headers of the response, with lowercase names.
+        document: The body of the response, which may have any content.
+        url: The URL of the response.
+    """
+    from botocore.awsrequest import AWSResponse
+    from botocore.compat import HTTPHeaders
+    from botocore.exceptions import ClientError
+
+    status = max(status, _FIRST_PARSED_STATUS)
     parser: Any = _parser()  # The stubs do not allow errors of operations without a shape.
-    sent = {"status_code": status, "headers": headers, "body": bytes(document)}
+    sent = {"status_code": status, "headers": headers, "body": document}
     parsed: Any = parser.parse(sent, None)
-    answer = AWSResponse(str(response.url), status, HTTPHeaders.from_dict(headers), None)
+    error = parsed.get("Error")
+    error = error if isinstance(error, dict) else {}
+    # botocore's handlers expect texts, but repeated and nested elements become lists and dicts.
+    parsed["Error"] = {name: value for name, value in error.items() if isinstance(value, str)}
+    answer = AWSResponse(str(url), status, HTTPHeaders.from_dict(headers), None)
     return Failure(ClientError(parsed, "GetObject"), (answer, parsed))
 
 

@@ -32,6 +32,7 @@ async def route_to(session: AioSession, bucket: str, **options: str) -> Route:
         ("my.data", {}, "https://s3.us-west-2.amazonaws.com/my.data/"),
         ("data", {"region_name": "cn-north-1"}, "https://data.s3.cn-north-1.amazonaws.com.cn/"),
         ("data", {"endpoint_url": "http://127.0.0.1:9/s3"}, "http://127.0.0.1:9/s3/data/"),
+        ("data", {"endpoint_url": "http://[::1]:9"}, "http://[::1]:9/data/"),
         ("my.data", {"endpoint_url": "https://S3.Example.COM"}, "https://s3.example.com/my.data/"),
         (
             "data--usw2-az1--x-s3",
