@@ -85,8 +85,8 @@ ROWS = (
     ),
     Row(
         "disk-small",
-        "HTTP onto a disk, 5,000 files of 64 KiB",
-        lambda: _disk(5_000, 64 * KIB),
+        "HTTP onto a disk, 2,000 files of 64 KiB",
+        lambda: _disk(2_000, 64 * KIB),
         _ON_DISK,
     ),
 )

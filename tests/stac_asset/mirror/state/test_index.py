@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from stac_asset.mirror.state.index import read_state
+from stac_asset.mirror.state.lines import read_lines
 from stac_asset.testing import Origin
 from tests.support.mirror_runs import build_item, check_catalog, run_mirror, serve_api
 
@@ -52,3 +53,28 @@ async def test_next_run_repairs_or_tolerates_damaged_item_document(
     result = await run_mirror(tmp_path, href)
     assert result.reasons == ({"one": "NEW"} if field == "links" else {})
     check_catalog(tmp_path, {"one", "two"})
+
+
+async def test_rows_of_many_items_share_equal_texts(origin: Origin, tmp_path: Path) -> None:
+    items = [build_item(origin, name, "a") for name in ("one", "two")]
+    href = serve_api(origin, items)
+    await run_mirror(tmp_path, href)
+    run = await run_mirror(tmp_path, href)
+    rows = run.mirror.changes.state.rows
+    first, second = rows.values()
+    assert first.source is second.source
+    assert first.key.collection is second.key.collection
+    for row in rows.values():
+        assert row.span[0] is row.span[1]
+        assert row.version.earlier_assets is first.version.earlier_assets
+        assert any(key is row.key for key in run.mirror.changes.seen)
+    for mapping in (lambda row: row.files, lambda row: row.version.assets):
+        assert next(iter(mapping(first))) is next(iter(mapping(second)))
+
+
+def test_invalid_lines_are_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "lines.ndjson"
+    assert list(read_lines(path)) == []
+    path.write_bytes(b'{"a": 1}\r\n\n[2]\n{"b": \xff}\n{"c": 3}')
+    assert list(read_lines(path)) == [{"a": 1}, {"c": 3}]
+    assert list(read_lines(tmp_path)) == []
