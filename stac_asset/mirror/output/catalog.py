@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,11 +77,15 @@ def write_catalog(
     names = sorted(name for name in by_collection if name is not None)
     for name in names:
         path = directory / collection_folder(name) / COLLECTION
-        earlier = _existing(path, "Collection")
         document = _collection(name, path, by_collection[name], collections.get(name))
-        if _write_if_changed(path, document, directory):
-            written += 1
-            changed += earlier is not None and _content(earlier) != _content(document)
+        data = json_bytes(document)
+        previous = _read(path)
+        if previous == data:
+            continue  # A collection with very many links is not parsed if nothing changed.
+        write_document(path, data, directory)
+        written += 1
+        earlier = _parsed(previous, path, "Collection")
+        changed += earlier is not None and _content(earlier) != _content(document)
     path = directory / CATALOG
     links = [
         _link("child", f"./{quoted_path(collection_folder(name))}/{COLLECTION}") for name in names
@@ -181,12 +184,24 @@ def _minimal_collection(name: str) -> dict[str, Any]:
 
 
 def _existing(path: Path, kind: str) -> dict[str, Any] | None:
+    return _parsed(_read(path), path, kind)
+
+
+def _read(path: Path) -> bytes | None:
     try:
-        document = loads(path.read_bytes(), str(path))
-    except (OSError, ValueError):
+        return path.read_bytes()
+    except OSError:
         return None
-    is_kind = isinstance(document, dict) and document.get("type") == kind
-    return document if is_kind and isinstance(document.get("id"), str) else None
+
+
+def _parsed(data: bytes | None, path: Path, kind: str) -> dict[str, Any] | None:
+    try:
+        document = loads(data, str(path)) if data is not None else None
+    except ValueError:
+        return None
+    if not isinstance(document, dict) or document.get("type") != kind:
+        return None
+    return document if isinstance(document.get("id"), str) else None
 
 
 def _extent(rows: list[IndexRow], declared: Any) -> dict[str, Any]:
@@ -195,10 +210,10 @@ def _extent(rows: list[IndexRow], declared: Any) -> dict[str, Any]:
     box = enclosing_box(without_heights(row.bbox) for row in rows if row.bbox is not None)
     if box is not None:
         extent["spatial"] = {"bbox": [list(box)]}
-    starts = [when for row in rows if (when := moment(row.span[0]))]
-    ends = [when for row in rows if (when := moment(row.span[1]))]
-    if starts and ends:
-        extent["temporal"] = {"interval": [[rfc3339(min(starts)), rfc3339(max(ends))]]}
+    start = min((when for row in rows if (when := moment(row.span[0]))), default=None)
+    end = max((when for row in rows if (when := moment(row.span[1]))), default=None)
+    if start is not None and end is not None:
+        extent["temporal"] = {"interval": [[rfc3339(start), rfc3339(end)]]}
     unlimited = {
         "spatial": {"bbox": [[-180, -90, 180, 90]]},
         "temporal": {"interval": [[None, None]]},
@@ -226,8 +241,7 @@ def _content(collection: dict[str, Any]) -> dict[str, Any]:
 
 def _write_if_changed(path: Path, document: dict[str, Any], directory: Path) -> bool:
     data = json_bytes(document)
-    with suppress(OSError):
-        if path.read_bytes() == data:
-            return False
+    if _read(path) == data:
+        return False
     write_document(path, data, directory)
     return True
