@@ -13,6 +13,7 @@ from typing import Any
 from bench.contest import Contestant, Row
 from bench.goals import ASYNC, OURS, Goal, Measured, cpu_seconds, memory
 from bench.lab import lab
+from bench.measure import measure
 from bench.rows.http import KIB
 from bench.servers import nginx, prefect_server
 from bench.stac_api import ASSET, COLLECTION, write_api, write_mirror
@@ -54,10 +55,12 @@ def _sync() -> Iterator[list[Contestant]]:
         with nginx(here.served) as origin, prefect_server(here.folder / "prefect") as environment:
             api = write_api(here.served, origin, _UNCHANGED)
             write_mirror(mirror, here.served, api)
-            yield [
+            contestants = [
                 Contestant(name, _command(_sync_call(api, mirror), loop), environment)
                 for name, loop in ((OURS, "uvloop"), (ASYNC, "asyncio"))
             ]
+            measure(contestants[0].command, environment)  # Writes the catalog and the index.
+            yield contestants
 
 
 def _sync_call(api: str, mirror: Path) -> list[Any]:
