@@ -102,6 +102,11 @@ class CrossLoopSemaphore:
         return self._held
 
     @property
+    def free(self) -> int:
+        """The number of holders that the limit still admits without a wait."""
+        return 0 if self._waiters else max(0, self._limit - self._held)
+
+    @property
     def is_exceeded(self) -> bool:
         """Whether there are more holders than the limit allows."""
         return self._held > self._limit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ from stac_asset.transfer.known_hosts import endpoint_of
 from stac_asset.transfer.parallel import ParallelFetch, connections_per_file
 from stac_asset.transfer.reporter import Reporter
 from stac_asset.transfer.retry import is_transient, retry
-from stac_asset.transfer.speed import SpeedMeter, can_split
+from stac_asset.transfer.shared_connections import TRAFFIC, Share, can_split
 from stac_asset.transfer.stall import StallTimer
 from stac_asset.types import Candidate, Downloaded, Transfer
 
@@ -255,6 +256,7 @@ class CandidateDownload:
     async def _receive(self) -> None:
         """Write a response. Continue over several connections if the first connection is slow."""
         parallel: ParallelFetch | None = None
+        share: Share | None = None
         config = self.context.config
         limits = config.http_read_timeout, config.http_client_timeout
         try:
@@ -273,16 +275,17 @@ class CandidateDownload:
                     if self.connection is not None:
                         self.connection.begin_response(self.upload, response.wait)
                     await self.context.reporter.opened(self.candidate, response.size)
-                    meter: SpeedMeter | None = None
-                    if self._connections() > 1 and can_split(response, self.upload):
-                        meter = SpeedMeter(self.upload, timer.last_received)
-                    if await self._write_all(response.chunks, timer, meter):
+                    if can_split(response, self.upload) and self._connections() > 1:
+                        share = self._share()
+                    if await self._write_all(response.chunks, timer, share) or share is None:
                         return
                     await self.upload.split()
-                    parallel = self._parallel()
+                    parallel = self._parallel(share)
                     await parallel.read_first(response, timer)
             await parallel.finish()
         finally:
+            if share is not None:
+                share.close()
             if parallel is not None:
                 await parallel.close()
 
@@ -310,10 +313,12 @@ class CandidateDownload:
 
     async def _receive_missing(self) -> None:
         """Fetch the missing ranges of a file that was split before."""
-        parallel = self._parallel()
+        share = self._share()
+        parallel = self._parallel(share)
         try:
             await parallel.finish()
         finally:
+            share.close()
             await parallel.close()
 
     def _request(self) -> Request:
@@ -334,22 +339,28 @@ class CandidateDownload:
         endpoint = endpoint_of(self.url, self.candidate.storage, self.client)
         return connections_per_file(config, self.url.host, endpoint)
 
-    def _parallel(self) -> ParallelFetch:
+    def _share(self) -> Share:
+        connection = self.connection
+        free = (lambda: connection.free_connections) if connection else (lambda: sys.maxsize)
+        return Share(self.url.host or "", self._connections() - 1, free)
+
+    def _parallel(self, share: Share) -> ParallelFetch:
         context, storage = self.context, self.candidate.storage
         return ParallelFetch(
             upload=self.upload,
             client=self.client,
             request=self._request(),
             connections=self._connections(),
+            share=share,
             connect=lambda: connection_to(self.url, storage, self.client, context.connect),
             config=context.config,
             on_written=self._on_written,
         )
 
     async def _write_all(
-        self, chunks: AsyncIterator[bytes | memoryview], timer: StallTimer, meter: SpeedMeter | None
+        self, chunks: AsyncIterator[bytes | memoryview], timer: StallTimer, share: Share | None
     ) -> bool:
-        """Write chunks, and return False if a single connection is too slow."""
+        """Write chunks, and return False if the file may have further connections."""
         if self.context.stream is False:
             chunks = _joined(chunks, self.upload.room)
         now, upload = timer.loop.time, self.upload
@@ -357,12 +368,13 @@ class CandidateDownload:
             await upload.write(chunk)
             self._on_written(len(chunk))
             timer.last_received = now()
-            if meter is not None and meter.is_slow(timer.last_received):
+            if share is not None and share.granted and share.wanted:
                 return False
         return True
 
     def _on_written(self, size: int) -> None:
         self.stats.received += size
+        TRAFFIC.received += size
         self.context.reporter.wrote(self.candidate, size)
 
 

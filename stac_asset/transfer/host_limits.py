@@ -369,6 +369,11 @@ class HostConnection:
             self._held = False
             self._host.slots.release()
 
+    @property
+    def free_connections(self) -> int:
+        """Number of further connections that the limit of the host admits now."""
+        return self._host.slots.free
+
     async def begin_request(self) -> None:
         """Wait until a request may be sent, and note that the request is sent."""
         host = self._host

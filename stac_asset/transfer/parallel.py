@@ -33,7 +33,7 @@ from stac_asset.transfer.host_limits import HostConnection
 from stac_asset.transfer.interface import Request, Response, Source
 from stac_asset.transfer.known_hosts import known_service, max_connections
 from stac_asset.transfer.retry import is_transient
-from stac_asset.transfer.speed import MIB
+from stac_asset.transfer.shared_connections import MIB, Share
 from stac_asset.transfer.stall import StallTimer
 
 _MIN_RANGE, _MAX_RANGE = MIB, 64 * MIB
@@ -68,6 +68,7 @@ class ParallelFetch:
         client: The client that opens the file.
         request: The request for the whole file.
         connections: Maximum number of connections.
+        share: The further connections that the file may have.
         connect: Returns a further connection to the host, or None for sources without a host.
         config: The timeouts.
         on_written: Called with the number of written bytes.
@@ -79,6 +80,7 @@ class ParallelFetch:
         client: Source,
         request: Request,
         connections: int,
+        share: Share,
         connect: Callable[[], HostConnection | None],
         config: Config,
         on_written: Callable[[int], None],
@@ -87,10 +89,13 @@ class ParallelFetch:
         self._client = client
         self._request = request
         self._connections = connections
+        self._share = share
+        share.on_granted = self._open_further
         self._connect = connect
         self._limits = config.http_read_timeout, config.http_client_timeout
         self._on_written = on_written
         self._further: set[asyncio.Task[None]] = set()
+        self._receiving: set[asyncio.Task[None] | None] = set()
 
     async def read_first(self, response: Response, timer: StallTimer) -> None:
         """Open further connections, and read the first response up to their ranges.
@@ -113,9 +118,9 @@ class ParallelFetch:
         Raises:
             StacAssetError: The first connection failed, the file changed, or writing failed.
         """
-        self._open_further()
         missing = self._upload.missing
         while missing is not None and missing.ranges:
+            self._open_further()
             try:
                 while (target := self._take()) is not None:
                     await self._fetch(target)
@@ -123,34 +128,42 @@ class ParallelFetch:
                 if _ends_all(error) or not _is_refusal(error) or not missing.taken:
                     raise
             if self._further:
-                ended, self._further = await asyncio.wait(
-                    self._further, return_when=asyncio.FIRST_COMPLETED
-                )
+                ended, _ = await asyncio.wait(self._further, return_when=asyncio.FIRST_COMPLETED)
+                self._further -= ended  # Connections may have been added meanwhile.
                 _raise_errors(ended)
 
     def _open_further(self) -> None:
-        missing = self._upload.missing
-        if missing is None or self._further:
+        """Open the further connections that are granted, if untaken ranges are large enough."""
+        missing, share = self._upload.missing, self._share
+        if missing is None or share.on_granted is None or share.running >= share.granted:
             return
-        wanted = min(self._connections - 1, missing.untaken_bytes // _MIN_RANGE)
-        self._further = {asyncio.create_task(self._work()) for _ in range(wanted)}
+        ranges = missing.untaken_bytes // _MIN_RANGE
+        share.wanted = min(share.wanted, share.running + ranges)
+        for _ in range(min(share.granted, share.wanted) - share.running):
+            share.running += 1
+            self._further.add(asyncio.create_task(self._work()))
 
     async def _work(self) -> None:
-        """Fetch ranges over a further connection, until no range is left or a request fails."""
-        connection = self._connect()
-        async with connection or nullcontext():
-            while (target := self._take()) is not None:
-                try:
-                    if connection is not None:
-                        await connection.begin_request()
-                    await self._fetch(target, connection)
-                except StacAssetError as error:
-                    target.taken = False
-                    if connection is not None:
-                        connection.refused(error, self._upload)
-                    if _ends_all(error):
-                        raise
-                    return  # Hosts refuse further connections with many kinds of errors.
+        """Fetch ranges until none is left, a request fails, or the connection is not granted."""
+        connection, share, is_surplus = self._connect(), self._share, False
+        try:
+            async with connection or nullcontext():
+                while not (is_surplus := share.is_exceeded) and (target := self._take()):
+                    try:
+                        if connection is not None:
+                            await connection.begin_request()
+                        await self._fetch(target, connection, is_further=True)
+                    except StacAssetError as error:
+                        target.taken = False
+                        if connection is not None:
+                            connection.refused(error, self._upload)
+                        if _ends_all(error):
+                            raise
+                        return  # Hosts refuse further connections with many kinds of errors.
+        finally:
+            self._receiving.discard(asyncio.current_task())
+            share.receiving = len(self._receiving)
+            share.ended(is_surplus)
 
     def _take(self, at: int | None = None) -> ByteRange | None:
         missing = self._upload.missing
@@ -159,17 +172,24 @@ class ParallelFetch:
         share = missing.untaken_bytes // (2 * self._connections)
         return missing.take(min(_MAX_RANGE, max(_MIN_RANGE, share)), at)
 
-    async def _fetch(self, target: ByteRange, connection: HostConnection | None = None) -> None:
+    async def _fetch(
+        self,
+        target: ByteRange,
+        connection: HostConnection | None = None,
+        is_further: bool = False,
+    ) -> None:
         """Fetch a range, with as many requests as the source needs."""
         try:
-            while target.size:
-                await self._request_range(target, connection)
+            while target.size and not (is_further and self._share.is_exceeded):
+                await self._request_range(target, connection, is_further)
         finally:
             target.taken = False
             if connection is not None:
                 connection.end_request()
 
-    async def _request_range(self, target: ByteRange, connection: HostConnection | None) -> None:
+    async def _request_range(
+        self, target: ByteRange, connection: HostConnection | None, is_further: bool
+    ) -> None:
         shown = redact_href(self._request.url)
         upload = self._upload
         request = replace(
@@ -192,7 +212,10 @@ class ParallelFetch:
                         response.end = target.end
                     if connection is not None:
                         connection.begin_response(self._upload, response.wait)
-                    await self._read(target, response, timer)
+                    if is_further:
+                        self._receiving.add(asyncio.current_task())
+                        self._share.receiving = len(self._receiving)
+                    await self._read(target, response, timer, is_further)
         except ResponseError as error:
             if error.status in (412, 416):
                 raise RangeError(
@@ -200,8 +223,13 @@ class ParallelFetch:
                 ) from None
             raise
 
-    async def _read(self, target: ByteRange, response: Response, timer: StallTimer) -> None:
-        """Read a response up to the end, or up to a range that another connection fetches."""
+    async def _read(
+        self, target: ByteRange, response: Response, timer: StallTimer, is_further: bool = False
+    ) -> None:
+        """Read a response up to the end, or up to a range that another connection fetches.
+
+        A further connection also ends if it is not granted any more.
+        """
         end = self._upload.size if response.end is None else response.end
         assert end is not None, "the size of a split file is known"
         own = target
@@ -220,7 +248,10 @@ class ParallelFetch:
                         if following is None:
                             return
                         target = following
+                    if is_further and self._share.is_exceeded:
+                        return
                     chunk = chunk[len(data) :]
+                self._open_further()
         finally:
             if target is not own:
                 target.taken = False
@@ -228,6 +259,7 @@ class ParallelFetch:
 
     async def close(self) -> None:
         """Cancel the further connections, and wait until all have ended."""
+        self._share.on_granted = None
         cancelled = False
         for task in self._further:
             task.cancel()
