@@ -53,7 +53,7 @@ def can_split(response: Response, upload: Upload) -> bool:
 
 
 class Share:
-    """The connections of a large file in addition to the first connection. Close it at the end.
+    """Further connections of a large file. Call `close` at the end.
 
     Args:
         host: The host of the file. An empty text stands for sources without a host.
@@ -82,7 +82,7 @@ class Share:
 
     @property
     def is_exceeded(self) -> bool:
-        """Whether one of the further connections must end."""
+        """Whether a further connection must end."""
         return self.running > self.granted
 
     def ended(self, is_surplus: bool) -> None:
@@ -103,7 +103,7 @@ class Share:
 
 
 class HostConnections:
-    """The shares of a host, and the decision how many connections they have together.
+    """Distributes the further connections of a host over its large files.
 
     Args:
         host: The host.
