@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,11 +16,12 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.deployments.runner import RunnerDeployment
 from prefect.flows import load_flow_from_entrypoint
 from prefect.runner import Runner
-from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
 
 from prefect_stac_asset import flows
+from prefect_stac_asset.flows import VerifyResult
 from tests.support.paths import ROOT
+from tests.support.prefect_environment import prefect_environment
 from tests.support.remote_runs import (
     FLOWS,
     flow_parameters,
@@ -37,6 +37,7 @@ DEPLOY = """
 import sys
 
 from prefect import flow
+from prefect.cli import app
 
 from prefect_stac_asset import flows
 
@@ -50,6 +51,12 @@ for name in names:
 for name in names:
     flow.from_source(user_folder, f"user_flows.py:{name}").deploy("user-file", **options)
 flow.from_source(user_folder, "user_flows.py:changed").deploy("user-file", **options)
+for command in (["--all"], ["user_flows.py:user_flow", "-n", "command", "-p", pool]):
+    sys.argv = ["prefect", "--no-prompt", "deploy", *command]
+    try:
+        app()
+    except SystemExit as ended:
+        assert not ended.code, command
 """
 
 USER_FLOWS = f"""
@@ -71,34 +78,22 @@ changed = flows.download_item.with_options(name="changed", on_completion=[touch_
 """
 
 EXECUTED_FLOWS = {
-    "deploy": ("download_item", "sync", "verify"),
+    "deploy": ("download_collection", "check_assets"),
     "source-file": FLOWS,
-    "user-file": ("download_collection", "check_assets"),
-    "prefect-yaml": ("download_item_collection", "sync"),
+    "user-file": ("download_collection",),
+    "prefect-yaml": ("download_item_collection",),
 }
-"""Flows that are executed, by deployment method: each flow with two methods. All are deployed."""
+"""Flows that are executed, by deployment method. All flows are deployed with each method.
 
-
-def run_python(*command: str, folder: Path) -> None:
-    """Run Python with the settings of the test server."""
-    settings = get_current_settings().to_environment_variables(exclude_unset=True)
-    done = subprocess.run(
-        [sys.executable, *command],
-        cwd=folder,
-        env={**os.environ, **settings, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+Each flow is executed by the path of its file, and, here or in `test_serving.py`, by the path of its
+module.
+"""
 
 
 def deploy_with_each_method(folder: Path, pool: str) -> None:
     """Deploy each flow with each method, and the user flow that calls `download_item`."""
     (folder / "deploy.py").write_text(DEPLOY)
     (folder / "user_flows.py").write_text(USER_FLOWS)
-    run_python("deploy.py", pool, str(ROOT), str(folder), *FLOWS, folder=folder)
     listed = [
         {
             "name": "prefect-yaml",
@@ -108,9 +103,16 @@ def deploy_with_each_method(folder: Path, pool: str) -> None:
         for name in FLOWS
     ]
     (folder / "prefect.yaml").write_text(yaml.safe_dump({"name": "x", "deployments": listed}))
-    prefect = ("-m", "prefect", "--no-prompt", "deploy")
-    run_python(*prefect, "--all", folder=folder)
-    run_python(*prefect, "user_flows.py:user_flow", "-n", "command", "-p", pool, folder=folder)
+    done = subprocess.run(
+        [sys.executable, "deploy.py", pool, str(ROOT), str(folder), *FLOWS],
+        cwd=folder,
+        env=prefect_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
 
 
 Runs = dict[str, tuple[Path, FlowRun]]
@@ -164,11 +166,14 @@ async def test_flow_with_options_from_user_file_keeps_its_options(runs: Runs) ->
 
 @pytest.mark.parametrize("name", FLOWS)
 async def test_result_of_flow_deployed_by_source_file_loads(runs: Runs, name: str) -> None:
-    _, run = runs[f"{getattr(flows, name).name}/source-file"]
+    out, run = runs[f"{getattr(flows, name).name}/source-file"]
     assert run.state is not None
     result: Any = await run.state.aresult()
     assert type(result).__module__.startswith("prefect_stac_asset.flows.")
     assert isinstance(result, getattr(flows, type(result).__name__))
+    if name == "verify":
+        assert isinstance(result, VerifyResult)
+        assert result.directory == str(out)
 
 
 @pytest.mark.parametrize("name", FLOWS)

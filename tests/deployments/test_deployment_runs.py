@@ -14,7 +14,7 @@ from prefect.deployments import run_deployment
 from prefect.states import Cancelling
 
 from prefect_stac_asset import flows
-from prefect_stac_asset.flows import DownloadResult, VerifyResult
+from prefect_stac_asset.flows import DownloadResult
 from stac_asset.errors import DownloadError, NotFoundError
 from stac_asset.testing import Origin, Stall
 from tests.support.flow_inputs import put_item_collection
@@ -22,22 +22,6 @@ from tests.support.server_logs import ServerLog, cancelled_run_errors
 from tests.support.workers import deploy, final_flow_run_state
 
 pytestmark = pytest.mark.usefixtures("prefect_test")
-
-
-async def test_deployment_run_returns_download_result(
-    origin: Origin, tmp_path: Path, pool: str
-) -> None:
-    name = await deploy(flows.download_item_collection, pool)
-    source = put_item_collection(origin, 2, "a")
-    run: Any = await run_deployment(
-        name, parameters={"source": source, "directory": str(tmp_path)}, timeout=280
-    )
-    assert isinstance(run, FlowRun)
-    assert run.state is not None
-    assert run.state.is_completed(), run.state
-    result = await run.state.aresult()
-    assert isinstance(result, DownloadResult)
-    assert [item.id for item in result.items()] == ["item-0", "item-1"]
 
 
 async def test_failed_deployment_run_raises_download_error(
@@ -64,7 +48,7 @@ async def test_failed_deployment_run_raises_download_error(
 
 
 @pytest.mark.parametrize("granularity", ["asset", "batch"])
-async def test_cancelled_run_stops_transfers_and_next_run_resumes_them(
+async def test_cancelled_run_stops_transfers_and_next_run_returns_all_items(
     origin: Origin, tmp_path: Path, pool: str, worker_log: ServerLog, granularity: str
 ) -> None:
     name = await deploy(flows.download_item_collection, pool)
@@ -94,7 +78,12 @@ async def test_cancelled_run_stops_transfers_and_next_run_resumes_them(
     assert part.exists()
     origin.forget()
     again: Any = await run_deployment(name, parameters=parameters, timeout=280)
+    assert isinstance(again, FlowRun)
+    assert again.state is not None
     assert again.state.is_completed(), again.state
+    result = await again.state.aresult()
+    assert isinstance(result, DownloadResult)
+    assert [item.id for item in result.items()] == ["item-0", "item-1", "item-2"]
     (request,) = origin.gets("/*.tif")
     assert request.path == "/1/a.tif"
     assert request.range == f"bytes={512 * 1024}-"
@@ -108,15 +97,3 @@ async def _wait_for_part_file(directory: Path) -> Path:
             if part.stat().st_size >= 512 * 1024:
                 return part
         await asyncio.sleep(0.1)
-
-
-async def test_verify_run_returns_persisted_result(
-    origin: Origin, tmp_path: Path, pool: str
-) -> None:
-    await flows.download_item_collection(put_item_collection(origin, 1, "a"), str(tmp_path))
-    name = await deploy(flows.verify, pool)
-    run: Any = await run_deployment(name, parameters={"directory": str(tmp_path)}, timeout=280)
-    assert run.state.is_completed(), run.state
-    result = await run.state.aresult()
-    assert isinstance(result, VerifyResult)
-    assert result.directory == str(tmp_path)

@@ -78,8 +78,11 @@ VARIANTS = [
 ]
 """Variants that cover every pair of values of two properties. All are served."""
 
-DEPLOYED_VARIANTS = VARIANTS[1:3]
-"""Variants that are also deployed to a worker: one is async, and one has text annotations."""
+DEPLOYED_VARIANT = VARIANTS[1]
+"""A synchronous variant with text annotations, which is also deployed to a worker.
+
+`test_deploy_methods.py` deploys an asynchronous user flow.
+"""
 
 SERVED_ALONE = ("download_item", "sync")
 """Flows that a script serves with `Flow.serve`. Another script serves the other flows together."""
@@ -90,19 +93,15 @@ LATE_RESPONSE = r"Observer websocket failed with an exception"
 """Log entry of Prefect after a timeout on a busy machine. Prefect reconnects."""
 
 
-def environment() -> dict[str, str]:
-    return prefect_environment(PREFECT_RUNNER_POLL_FREQUENCY="2")
-
-
 @contextmanager
-def served(scripts: Sequence[Path]) -> Iterator[None]:
-    """Run scripts that serve flows."""
+def run_scripts(scripts: Sequence[Path]) -> Iterator[None]:
+    """Run scripts that serve or deploy flows."""
     log = scripts[0].with_suffix(".log")
     with checked_log(log, LATE_RESPONSE), log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.served_flows", *map(str, scripts)],
             cwd=scripts[0].parent,
-            env=environment(),
+            env=prefect_environment(PREFECT_RUNNER_POLL_FREQUENCY="4"),
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -143,21 +142,16 @@ if __name__ == '__main__':
     return [folder / name for name in texts]
 
 
-def deploy_variants(folder: Path, pool: str) -> None:
-    """Deploy variants to a worker."""
-    (folder / "deploy.py").write_text(
-        "import sys\n"
+def write_deploy_script(folder: Path, pool: str) -> Path:
+    """Write a script that deploys a variant to a worker, and return the path."""
+    script = folder / "deploy.py"
+    script.write_text(
         "from prefect import flow\n"
-        "pool, *files = sys.argv[1:]\n"
-        "for file in files:\n"
-        f"    flow.from_source({str(folder)!r}, f'{{file}}:user_flow').deploy(\n"
-        "        'deployed', work_pool_name=pool, print_next_steps=False, ignore_warnings=True\n"
-        "    )\n"
+        f"flow.from_source({str(folder)!r}, '{DEPLOYED_VARIANT.file}:user_flow').deploy(\n"
+        f"    'deployed', work_pool_name={pool!r}, print_next_steps=False, ignore_warnings=True\n"
+        ")\n"
     )
-    files = [variant.file for variant in DEPLOYED_VARIANTS]
-    subprocess.run(
-        [sys.executable, "deploy.py", pool, *files], check=True, cwd=folder, env=environment()
-    )
+    return script
 
 
 Runs = dict[str, tuple[Path, FlowRun]]
@@ -170,16 +164,15 @@ async def runs(pool: str, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     sources = write_sources(folder)
     names = {f"{getattr(flows, name).name}/served": name for name in EXECUTED_FLOWS}
     names |= {f"{variant.name}/nightly": "download_item" for variant in VARIANTS}
-    names |= {f"{variant.name}/deployed": "download_item" for variant in DEPLOYED_VARIANTS}
+    names[f"{DEPLOYED_VARIANT.name}/deployed"] = "download_item"
 
     async def run_one(deployment: str, name: str) -> tuple[Path, FlowRun]:
         out = folder / deployment.replace("/", "-")
         return out, await run_registered_deployment(deployment, flow_parameters(name, sources, out))
 
-    with served(write_scripts(folder)):
+    await wait_for_pool(pool)
+    with run_scripts([*write_scripts(folder), write_deploy_script(folder, pool)]):
         await wait_for_deployment(f"{VARIANTS[-1].name}/nightly")
-        await wait_for_pool(pool)
-        await asyncio.to_thread(deploy_variants, folder, pool)
         ended = await asyncio.gather(*(run_one(*each) for each in names.items()))
     return dict(zip(names, ended, strict=True))
 
@@ -204,7 +197,7 @@ async def test_served_flow_has_module_path_as_entrypoint(runs: Runs, name: str) 
     "deployment",
     [
         *(f"{variant.name}/nightly" for variant in VARIANTS),
-        *(f"{variant.name}/deployed" for variant in DEPLOYED_VARIANTS),
+        f"{DEPLOYED_VARIANT.name}/deployed",
     ],
 )
 def test_user_flow_completes(runs: Runs, deployment: str) -> None:

@@ -1,4 +1,4 @@
-"""Run scripts that serve flows, each in a forked process that shares the imports.
+"""Run scripts that serve or deploy flows, each in a forked process that shares the imports.
 
     python -m tests.support.served_flows SCRIPT…
 
