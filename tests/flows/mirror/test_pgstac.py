@@ -28,14 +28,15 @@ COLLECTION = "scenes"
 NIGHTS = 10
 KILLED_NIGHTS = (1, 4, 7)
 FAILING_NIGHTS = (2, 5, 8)
-SEARCH = Search(collections=[COLLECTION])
+PAGE_SIZE = 100
+SEARCH = Search(collections=[COLLECTION], page_size=PAGE_SIZE)
 OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2)
-PROGRAM = """
+PROGRAM = f"""
 import asyncio, sys
 from prefect_stac_asset import flows
 source, directory, collection = sys.argv[1:]
 options = flows.DownloadOptions(max_concurrent_downloads=4, http_read_timeout=600)
-search = flows.Search(collections=[collection])
+search = flows.Search(collections=[collection], page_size={PAGE_SIZE})
 asyncio.run(flows.sync(source, directory, search, options, on_removed="delete"))
 """
 
@@ -67,7 +68,7 @@ class Archive:
         collection = {"type": "Collection", "id": COLLECTION, "stac_version": "1.0.0"}
         collection |= {"description": "Scenes", "license": "other", "extent": extent, "links": []}
         self.api.call("POST", "/collections", collection)
-        self._add(520)
+        self._add(PAGE_SIZE + 20)
 
     def change(self) -> None:
         """Change the archive as a day does: add, replace, correct and remove items."""
