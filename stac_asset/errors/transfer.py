@@ -1,0 +1,138 @@
+"""Internal: errors of the download of an asset, other than error statuses."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from stac_asset.errors.base import DescribedError, StacAssetError, accepts_text
+
+_CONTENT_TYPES = re.compile(
+    r"content type '(.*)' differs from the asset's media type '(.*)'\. Set "
+)
+"""The text of a `ContentTypeError`."""
+
+_WEB_PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+"""Content types of web pages."""
+
+
+class TransferError(StacAssetError):
+    """Raised when the download of an asset fails.
+
+    Attributes:
+        transient: Whether a later attempt may succeed.
+        retry_after: Seconds to wait before the next attempt, as requested by the source.
+    """
+
+    transient: bool = False
+    retry_after: float | None = None
+
+
+class NotFoundError(TransferError, FileNotFoundError):
+    """Raised when a file does not exist at the source."""
+
+
+class AccessError(TransferError, PermissionError):
+    """Raised when the source denies access.
+
+    Attributes:
+        may_be_limit: Whether the host may have denied access because of too many connections, as
+            some hosts do with status 403.
+    """
+
+    may_be_limit: bool = False
+
+
+class LoginPageError(AccessError):
+    """Raised when a source responds with a login page instead of the file."""
+
+
+class TokenError(AccessError):
+    """Raised when a token endpoint issues no token."""
+
+
+class CredentialError(AccessError):
+    """Raised when a source rejects named credentials; the message contains the name."""
+
+
+class ConnectionFailedError(TransferError, ConnectionError):
+    """Raised when a connection cannot be opened, or breaks."""
+
+    transient = True
+
+
+class StalledError(TransferError, TimeoutError):
+    """Raised when a source sends no bytes for too long, or the whole attempt takes too long."""
+
+    transient = True
+
+
+class RateLimitError(TransferError):
+    """Raised when a host asks for a longer wait than `host_wait_max`."""
+
+
+class TruncatedError(TransferError):
+    """Raised when fewer bytes arrive than the source announced."""
+
+    transient = True
+
+
+class RangeError(TransferError):
+    """Raised when a source sends other bytes than requested or announced."""
+
+    transient = True
+
+
+class SizeError(TransferError):
+    """Raised when the size of a file differs from `file:size`."""
+
+
+class ChecksumError(TransferError):
+    """Raised when the digest of a file differs from `file:checksum`."""
+
+
+class ContentError(TransferError):
+    """Raised when a source sends no file, but a web page, an error message or an empty response.
+
+    The same error is raised for an href of a directory.
+    """
+
+
+class DestinationError(TransferError, OSError):
+    """Raised when a file cannot be written, for example to a full disk."""
+
+
+class UnexpectedError(TransferError):
+    """Raised when a client raises an undocumented error.
+
+    The original error is not the cause, because tracebacks would show hrefs with their signatures.
+    A note (`__notes__`) contains the original traceback with redacted hrefs.
+    """
+
+
+class ContentTypeError(DescribedError):
+    """Raised when the content type of a response does not match the asset's media type.
+
+    Args:
+        actual: The content type that the source reports.
+        expected: The media type that the asset declares.
+    """
+
+    @accepts_text
+    def __init__(self, actual: str, expected: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(actual, expected, *args)
+        self.actual = actual
+        self.expected = expected
+
+    def _restore(self, text: str) -> None:
+        found = _CONTENT_TYPES.search(text)
+        self.actual, self.expected = found.groups() if found else ("", "")
+
+    def _describe(self) -> str:
+        page = self.actual.partition(";")[0].strip().lower() in _WEB_PAGE_TYPES
+        hint = " The server sent an HTML page instead of the file; a login may be needed."
+        return (
+            f"content type '{self.actual}' differs from the asset's media type "
+            f"'{self.expected}'. Set `http_check_content_type=False` to accept it."
+            f"{hint if page else ''}"
+        )
