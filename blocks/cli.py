@@ -6,8 +6,8 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import click
+import httpx
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.exceptions import ObjectNotFound
 
 from prefect_stac_asset.blocks.prefect_api import map_prefect_errors
 from prefect_stac_asset.blocks.references import BlockReference, name_of
@@ -59,11 +59,18 @@ async def _saved(client: PrefectClient, slug: str) -> list[str]:
             found = await client.read_block_documents_by_type(
                 slug, offset=len(names), limit=_PAGE, include_secrets=False
             )
-        except ObjectNotFound:
+        except httpx.HTTPStatusError as error:
+            # Without Prefect's API at the URL, the list of types is not found either.
+            if error.response.status_code != 404 or await _is_registered(client, slug):
+                raise
             return names
         names += [document.name for document in found if document.name]
         if len(found) < _PAGE:
             return sorted(names)
+
+
+async def _is_registered(client: PrefectClient, slug: str) -> bool:
+    return slug in {kind.slug for kind in await client.read_block_types()}
 
 
 async def _check(name: str, href: str) -> str:

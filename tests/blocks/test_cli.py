@@ -134,6 +134,7 @@ async def test_check_reports_href_that_block_cannot_open(
 )
 async def test_unavailable_prefect_api_is_reported(origin: Origin, arguments: list[str]) -> None:
     origin.require("authorization", "unknown")
+    other = PREFECT_API_URL.value().removeprefix("http://").replace("/api", "/other")
     with socket() as free:
         free.bind(("127.0.0.1", 0))
         closed = f"127.0.0.1:{free.getsockname()[1]}/api"
@@ -143,6 +144,7 @@ async def test_unavailable_prefect_api_is_reported(origin: Origin, arguments: li
             "`PREFECT_API_URL`.",
             unauthorized: f"http://{unauthorized} returned 401 Unauthorized. Check "
             "`PREFECT_API_URL` and `PREFECT_API_KEY` or `PREFECT_API_AUTH_STRING`.",
+            other: f"http://{other} returned 404 Not Found. Check `PREFECT_API_URL`.",
         }.items():
             with temporary_settings({PREFECT_API_URL: f"http://user:{SECRET}@{address}"}):
                 result = await asyncio.to_thread(CliRunner().invoke, app, ["blocks", *arguments])
