@@ -19,6 +19,7 @@ from stac_asset import Config
 from stac_asset.testing import Origin
 from tests.support.paths import ROOT, SHARED_DATA
 from tests.support.prefect_fixtures import (
+    collected_sockets,
     has_charts,
     pool,
     prefect_server,
@@ -31,6 +32,7 @@ from tests.support.server_logs import pytest_runtest_setup
 
 # Pytest finds hooks and fixtures by name.
 __all__ = [
+    "collected_sockets",
     "has_charts",
     "pool",
     "prefect_server",
@@ -40,6 +42,9 @@ __all__ = [
     "server_log",
     "worker_log",
 ]
+
+# Collections of garbage during the imports take a second of each worker process.
+gc.disable()
 
 # Hypothesis draws constants from the imported modules. A module that is imported during a test
 # would change the drawn values.
@@ -61,6 +66,7 @@ def pytest_collection_finish() -> None:
     """Exclude all imported modules from garbage collections, which tests start often."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)

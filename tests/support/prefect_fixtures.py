@@ -43,11 +43,22 @@ def has_charts() -> bool:
 
 @pytest.fixture
 def prefect_test(
-    prefect_server: None, has_charts: bool, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
-    """Run a test on the Prefect server, and collect the sockets that Prefect left open."""
+    prefect_server: None,
+    collected_sockets: None,
+    has_charts: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Run a test on the Prefect server."""
     if not has_charts:
         monkeypatch.setitem(sys.modules, "matplotlib", None)
+
+
+@pytest.fixture(scope="module")
+def collected_sockets(prefect_server: None) -> Iterator[None]:
+    """Collect the sockets that Prefect left open, after the last test of a module.
+
+    A collection after each test would take 40 ms of each test.
+    """
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
