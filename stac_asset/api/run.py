@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import pystac
 
+from stac_asset.api.frozen_heap import frozen_heap
 from stac_asset.clients.base import Client
 from stac_asset.clients.registry import Clients
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config, checked_config
@@ -304,12 +305,13 @@ class Run:
             declared = sum(transfer.size or 0 for transfer in transfers)
             check_space(declared, lambda: transfers, self.directory)
         async with self.open_clients(), aclosing(self._engine.run(transfers)) as arriving:
-            async for outcome in arriving:
-                per_asset = outcomes_per_asset(outcome)
-                self.outcomes += per_asset
-                if isinstance(outcome, Failed) and self.config.fail_fast:
-                    raise outcome.error
-                outcomes[owner_of[id(outcome.transfer)]] += per_asset
+            with frozen_heap():
+                async for outcome in arriving:
+                    per_asset = outcomes_per_asset(outcome)
+                    self.outcomes += per_asset
+                    if isinstance(outcome, Failed) and self.config.fail_fast:
+                        raise outcome.error
+                    outcomes[owner_of[id(outcome.transfer)]] += per_asset
         return outcomes
 
     async def _keep_earlier_files(
