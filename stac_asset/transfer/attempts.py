@@ -260,11 +260,8 @@ class CandidateDownload:
         config = self.context.config
         limits = config.http_read_timeout, config.http_client_timeout
         try:
-            with mapped_errors(self.url):
-                async with (
-                    StallTimer(self.candidate.href, *limits) as timer,
-                    self.client.fetch(self._request()) as response,
-                ):
+            with mapped_errors(self.url), StallTimer(self.candidate.href, *limits) as timer:
+                async with self.client.fetch(self._request()) as response:
                     self._answered_by, self._is_unsized = response.url, False
                     await self._begin(response)
                     self._is_unsized = response.size is None

@@ -196,11 +196,11 @@ class ParallelFetch:
             self._request, offset=target.position, end=target.end, validator=upload.validator
         )
         try:
-            with mapped_errors(request.url):
-                async with (
-                    StallTimer(str(request.url), *self._limits) as timer,
-                    self._client.fetch(request) as response,
-                ):
+            with (
+                mapped_errors(request.url),
+                StallTimer(str(request.url), *self._limits) as timer,
+            ):
+                async with self._client.fetch(request) as response:
                     if (
                         response.offset != target.position
                         or response.validator not in (None, upload.validator)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import threading
 from types import TracebackType
 from typing import Self
 
@@ -11,11 +13,10 @@ from stac_asset.redact import redact_href
 
 
 class StallTimer:
-    """Limits the time of an attempt: `async with StallTimer(…) as timer`.
+    """Limits the time of an attempt: `with StallTimer(…) as timer`, in a task.
 
-    The receiver of bytes sets `last_received` to the time of the loop. A new timer for each chunk
-    would cost more than the chunk. Instead, a single timer checks the arrival time of the last
-    chunk, and reschedules itself.
+    The receiver of bytes sets `last_received` to the time of the loop. As with `asyncio.timeout`,
+    an exceeded limit cancels the task. A cancellation by another caller has precedence.
 
     Args:
         href: The href of the file, for the message.
@@ -27,11 +28,12 @@ class StallTimer:
     """
 
     __slots__ = (
-        "_handle",
+        "_cancelling",
         "_href",
+        "_loop_timer",
         "_reason",
         "_started",
-        "_timeout",
+        "_task",
         "last_received",
         "loop",
         "stall_timeout",
@@ -46,39 +48,45 @@ class StallTimer:
         self.stall_timeout, self.total_timeout = stall_timeout, total_timeout
         self._reason = ""
 
-    async def __aenter__(self) -> Self:
-        self._timeout = asyncio.timeout(None)
-        await self._timeout.__aenter__()
-        self.loop = asyncio.get_running_loop()
+    def __enter__(self) -> Self:
+        task = asyncio.current_task()
+        assert task is not None, "an attempt runs in a task"
+        self._task, self._cancelling = task, task.cancelling()
+        self.loop = task.get_loop()
         self.last_received = self._started = self.loop.time()
-        self._handle = self.loop.call_at(self._deadline(), self._check)
+        self._loop_timer = _loop_timer(self.loop)
+        self._loop_timer.add(self)
         return self
 
-    async def __aexit__(
+    def __exit__(
         self,
         exc_type: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._handle.cancel()
-        try:
-            await self._timeout.__aexit__(exc_type, error, traceback)
-        except TimeoutError:
-            if not self._reason:
-                raise
+        self._loop_timer.remove(self)
+        if not self._reason:
+            return
+        is_last = self._task.uncancel() <= self._cancelling
+        if is_last and exc_type is asyncio.CancelledError:
             raise StalledError(f"{redact_href(self._href)} {self._reason}") from None
 
-    def _deadline(self) -> float:
+    def deadline(self) -> float:
+        """Return the time of the loop at which a limit is exceeded if no further bytes arrive."""
+        if self._reason:
+            return math.inf
         stalled = self.last_received + self.stall_timeout
         if self.total_timeout is None:
             return stalled
         return min(stalled, self._started + self.total_timeout)
 
-    def _check(self) -> None:
-        now = self.loop.time()
-        deadline = self._deadline()
-        if now < deadline:
-            self._handle = self.loop.call_at(deadline, self._check)
+    def check(self, now: float) -> None:
+        """Cancel the attempt if a limit is exceeded.
+
+        Args:
+            now: The time of the loop.
+        """
+        if now < self.deadline():
             return
         if self.total_timeout is not None and now - self._started >= self.total_timeout:
             self._reason = (
@@ -88,4 +96,62 @@ class StallTimer:
             self._reason = (
                 f"sent no bytes for {self.stall_timeout:g} seconds. Increase `http_read_timeout`."
             )
-        self._timeout.reschedule(now)
+        self._task.cancel()
+
+
+class _LoopTimer:
+    """The timer of all attempts of an event loop.
+
+    A timer for each attempt would cost 1 % of a small file, and a timer for each chunk more than
+    the chunk. The attempts have similar limits, so a new attempt rarely needs an earlier check.
+    """
+
+    __slots__ = ("_attempts", "_handle", "_next", "loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._attempts: set[StallTimer] = set()
+        self._handle: asyncio.TimerHandle | None = None
+        self._next = math.inf
+        """Time of the next check."""
+
+    def add(self, attempt: StallTimer) -> None:
+        self._attempts.add(attempt)
+        self._check_at(attempt.deadline())
+
+    def remove(self, attempt: StallTimer) -> None:
+        self._attempts.discard(attempt)
+        if not self._attempts:
+            self._cancel()
+            if getattr(_of_thread, "timer", None) is self:
+                _of_thread.timer = None  # The loop may be closed before the next attempt.
+
+    def _check_at(self, time: float) -> None:
+        if time < self._next:
+            self._cancel()
+            self._next = time
+            self._handle = self.loop.call_at(time, self._check)
+
+    def _check(self) -> None:
+        self._cancel()
+        now = self.loop.time()
+        for attempt in self._attempts:
+            attempt.check(now)
+        self._check_at(min((attempt.deadline() for attempt in self._attempts), default=math.inf))
+
+    def _cancel(self) -> None:
+        self._next = math.inf
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+
+_of_thread = threading.local()
+"""The timer of the event loop that runs in a thread, if attempts are in progress."""
+
+
+def _loop_timer(loop: asyncio.AbstractEventLoop) -> _LoopTimer:
+    found: _LoopTimer | None = getattr(_of_thread, "timer", None)
+    if found is None or found.loop is not loop:
+        found = _of_thread.timer = _LoopTimer(loop)
+    return found

@@ -15,9 +15,8 @@ SHORT = 0.02
 
 
 async def test_attempt_without_received_bytes_raises_stalled_error() -> None:
-    with pytest.raises(StalledError) as raised:
-        async with StallTimer(HREF, SHORT, None):
-            await asyncio.sleep(60)
+    with pytest.raises(StalledError) as raised, StallTimer(HREF, SHORT, None):
+        await asyncio.sleep(60)
     assert str(raised.value) == (
         "https://example.com/a.tif?… sent no bytes for 0.02 seconds. Increase `http_read_timeout`."
     )
@@ -25,14 +24,14 @@ async def test_attempt_without_received_bytes_raises_stalled_error() -> None:
 
 
 async def test_received_bytes_extend_stall_timeout() -> None:
-    async with StallTimer(HREF, SHORT, None) as timer:
+    with StallTimer(HREF, SHORT, None) as timer:
         timer.last_received = timer.loop.time() + 60
         await asyncio.sleep(2 * SHORT)
 
 
 async def test_attempt_stalls_after_received_bytes() -> None:
     async def attempt() -> None:
-        async with StallTimer(HREF, SHORT, 60) as timer:
+        with StallTimer(HREF, SHORT, 60) as timer:
             timer.last_received = timer.loop.time() + SHORT
             await asyncio.sleep(60)
 
@@ -42,7 +41,7 @@ async def test_attempt_stalls_after_received_bytes() -> None:
 
 async def test_total_timeout_expires_although_bytes_are_received() -> None:
     async def attempt() -> None:
-        async with StallTimer(HREF, 60, SHORT) as timer:
+        with StallTimer(HREF, 60, SHORT) as timer:
             while True:
                 timer.last_received = timer.loop.time()
                 await asyncio.sleep(0.001)
@@ -55,7 +54,7 @@ async def test_total_timeout_expires_although_bytes_are_received() -> None:
 
 
 async def test_timer_ends_with_context() -> None:
-    async with StallTimer(HREF, SHORT, SHORT):
+    with StallTimer(HREF, SHORT, SHORT):
         pass
     await asyncio.sleep(2 * SHORT)
     task = asyncio.current_task()
@@ -65,9 +64,8 @@ async def test_timer_ends_with_context() -> None:
 
 @pytest.mark.parametrize("error", [TimeoutError("other"), ValueError("other")])
 async def test_other_errors_are_raised_unchanged(error: Exception) -> None:
-    with pytest.raises(type(error), match="other") as raised:
-        async with StallTimer(HREF, 60, 60):
-            raise error
+    with pytest.raises(type(error), match="other") as raised, StallTimer(HREF, 60, 60):
+        raise error
     assert raised.value is error
 
 
@@ -75,7 +73,7 @@ async def test_cancellation_is_not_reported_as_stall() -> None:
     started = asyncio.Event()
 
     async def attempt() -> None:
-        async with StallTimer(HREF, 60, 60):
+        with StallTimer(HREF, 60, 60):
             started.set()
             await asyncio.sleep(60)
 
@@ -84,3 +82,49 @@ async def test_cancellation_is_not_reported_as_stall() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_attempts_of_a_loop_stall_at_their_own_times() -> None:
+    stalled: list[str] = []
+
+    async def attempt(name: str, limit: float) -> None:
+        try:
+            with StallTimer(HREF, limit, None):
+                await asyncio.sleep(60)
+        except StalledError:
+            stalled.append(name)
+
+    # The attempt with the shortest limit starts last, and another attempt ends without a stall.
+    attempts = [asyncio.create_task(attempt("late", 3 * SHORT))]
+    attempts.append(asyncio.create_task(attempt("cancelled", 60)))
+    attempts.append(asyncio.create_task(attempt("early", SHORT)))
+    await asyncio.wait(attempts[2:])
+    attempts[1].cancel()
+    await asyncio.wait(attempts)
+    assert stalled == ["early", "late"]
+
+
+async def test_cancellation_during_a_stall_has_precedence() -> None:
+    async def attempt() -> None:
+        with StallTimer(HREF, SHORT, None):
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                stalled.set()
+                await asyncio.sleep(60)
+
+    stalled = asyncio.Event()
+    task = asyncio.create_task(attempt())
+    await stalled.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_attempts_in_several_loops_of_a_thread_stall() -> None:
+    async def attempt() -> None:
+        with pytest.raises(StalledError), StallTimer(HREF, SHORT, None):
+            await asyncio.sleep(60)
+
+    for _ in range(3):
+        asyncio.run(attempt())
