@@ -5,6 +5,7 @@ start to the end, so that the digest can be computed in order. Ranges become sma
 end, so that all connections end at about the same time.
 
 - If a further connection fails, the other connections fetch the rest of its range.
+- If a further connection does not increase the speed, it ends after its range.
 - If the first connection fails, the attempt fails.
 - If the source refuses the first connection while others are open, the first connection waits until
   another connection ends, and tries again.
@@ -38,6 +39,13 @@ from stac_asset.transfer.stall import StallTimer
 
 _MIN_RANGE, _MAX_RANGE = MIB, 64 * MIB
 """Minimum and maximum size of a byte range, in bytes."""
+
+_TRIAL_RANGE = 4 * MIB
+"""Maximum size, in bytes, of the first range of a further connection.
+
+A connection that does not increase the speed completes its range, so that no received bytes are
+requested again. Small ranges end soon.
+"""
 
 _DEFAULT_CONNECTIONS = 16
 """Maximum number of connections for a file, unless `Config.max_connections_per_file` is set."""
@@ -148,29 +156,48 @@ class ParallelFetch:
         connection, share, is_surplus = self._connect(), self._share, False
         try:
             async with connection or nullcontext():
-                while not (is_surplus := share.is_exceeded) and (target := self._take()):
-                    try:
-                        if connection is not None:
-                            await connection.begin_request()
-                        await self._fetch(target, connection, is_further=True)
-                    except StacAssetError as error:
-                        target.taken = False
-                        if connection is not None:
-                            connection.refused(error, self._upload)
-                        if _ends_all(error):
-                            raise
-                        return  # Hosts refuse further connections with many kinds of errors.
+                is_surplus = await self._fetch_ranges(connection)
+        except StacAssetError as error:
+            # Hosts refuse further connections with many kinds of errors.
+            if _ends_all(error):
+                raise
         finally:
             self._receiving.discard(asyncio.current_task())
             share.receiving = len(self._receiving)
             share.ended(is_surplus)
 
-    def _take(self, at: int | None = None) -> ByteRange | None:
+    async def _fetch_ranges(self, connection: HostConnection | None) -> bool:
+        """Fetch ranges over a further connection. The first range is small.
+
+        Returns:
+            Whether the connection ends because it is not granted any more.
+        """
+        largest = _TRIAL_RANGE
+        while not self._share.is_exceeded:
+            target = self._take(largest=largest)
+            if target is None:
+                return False
+            first, largest = target.position, _MAX_RANGE
+            try:
+                if connection is not None:
+                    await connection.begin_request()
+                await self._fetch(target, connection, is_further=True)
+            except StacAssetError as error:
+                target.taken = False
+                received = target.position - first
+                if connection is not None and not received:
+                    connection.refused(error, self._upload)
+                # A connection that broke after many bytes is replaced.
+                if _ends_all(error) or not is_transient(error) or received < _MIN_RANGE:
+                    raise
+        return True
+
+    def _take(self, at: int | None = None, largest: int = _MAX_RANGE) -> ByteRange | None:
         missing = self._upload.missing
         if missing is None:
             return None
         share = missing.untaken_bytes // (2 * self._connections)
-        return missing.take(min(_MAX_RANGE, max(_MIN_RANGE, share)), at)
+        return missing.take(min(largest, max(_MIN_RANGE, share)), at)
 
     async def _fetch(
         self,
@@ -215,7 +242,7 @@ class ParallelFetch:
                     if is_further:
                         self._receiving.add(asyncio.current_task())
                         self._share.receiving = len(self._receiving)
-                    await self._read(target, response, timer, is_further)
+                    await self._read(target, response, timer)
         except ResponseError as error:
             if error.status in (412, 416):
                 raise RangeError(
@@ -223,13 +250,8 @@ class ParallelFetch:
                 ) from None
             raise
 
-    async def _read(
-        self, target: ByteRange, response: Response, timer: StallTimer, is_further: bool = False
-    ) -> None:
-        """Read a response up to the end, or up to a range that another connection fetches.
-
-        A further connection also ends if it is not granted any more.
-        """
+    async def _read(self, target: ByteRange, response: Response, timer: StallTimer) -> None:
+        """Read a response up to the end, or up to a range that another connection fetches."""
         end = self._upload.size if response.end is None else response.end
         assert end is not None, "the size of a split file is known"
         own = target
@@ -248,8 +270,6 @@ class ParallelFetch:
                         if following is None:
                             return
                         target = following
-                    if is_further and self._share.is_exceeded:
-                        return
                     chunk = chunk[len(data) :]
                 self._open_further()
         finally:

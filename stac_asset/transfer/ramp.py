@@ -12,8 +12,28 @@ from dataclasses import dataclass, replace
 _MIN_GAIN = 1.1
 """Minimum throughput with the connections of a trial, relative to the throughput before."""
 
+_CLEAR_SHARE = 0.5
+"""Share of the expected gain from which on the first short measurement of a trial is clear."""
+
+_MIN_EXPECTED = 0.5
+"""Minimum expected gain, as a share, of a trial that a short measurement can decide."""
+
+_MAX_BUSY_TIME = 0.03
+"""Seconds for which the processor may limit the process in any trial, without ending the trial.
+
+Longer trials end if the processor limits the process for more than half of the time."""
+
+_CAREFUL_SECONDS = 0.2
+"""Minimum length of a measurement, in seconds, after a trial that failed or was not clear."""
+
+_MIN_BURSTS = 4
+"""Minimum number of pauses of the source that a measurement contains, if bytes arrive in bursts."""
+
+_MAX_SILENCE = 0.25
+"""Seconds without bytes after which a single connection is tried, because the source may stall."""
+
 _MAX_WAIT = 3.0
-"""Maximum seconds until the connections of a trial receive bytes."""
+"""Maximum seconds until the connections of a trial receive bytes, and of a measurement."""
 
 _MIN_PAUSE, _MAX_PAUSE = 0.5, 16.0
 """Seconds without a trial after the first failed trial, and after many failed trials."""
@@ -58,20 +78,35 @@ class Ramp:
     waited: float = 0.0
     """Seconds until all connections of the trial received bytes."""
 
+    expected: float = 0.0
+    """Gain of the trial, as a share, if all connections receive the same number of bytes."""
+
+    busy: float = 0.0
+    """Seconds of the trial in which the processor was the limit. They are not measured."""
+
     seconds: float = 0.0
-    """Length of the measurement of the trial in seconds."""
+    """Length of the current measurement in seconds."""
 
     received: int = 0
     """Number of bytes that the process received during the measurement."""
 
+    idle: float = 0.0
+    """Seconds since the last bytes of the measurement."""
+
+    longest_idle: float = 0.0
+    """Longest time without bytes in the measurement, in seconds."""
+
     last: float = 0.0
-    """Throughput in the last interval without a trial, in bytes per second."""
+    """Throughput in the last measurement without a trial, in bytes per second."""
 
     pause: float = 0.0
     """Seconds left until the next trial may start."""
 
     failures: int = 0
     """Number of failed trials since the last successful trial."""
+
+    is_careful: bool = False
+    """Whether short measurements are not clear."""
 
     @property
     def allowed(self) -> int:
@@ -88,36 +123,91 @@ def next_ramp(ramp: Ramp, sample: Sample) -> Ramp:
     speed, so a trial is measured for twice the time until its connections received their first
     bytes.
 
+    A measurement is short at first. If a short trial is not clear, the trial is repeated with
+    longer measurements. If bytes arrive in bursts, a measurement contains several bursts. If no
+    bytes arrive at all, a single connection is tried.
+
     Args:
         ramp: The decision before the interval.
         sample: The facts about the interval.
     """
-    rate = sample.received / sample.seconds
     if ramp.trial:
         if sample.is_busy:
-            return _without_trial(ramp)
+            busy = ramp.busy + sample.seconds
+            is_limit = busy > max(_MAX_BUSY_TIME, ramp.waited + ramp.seconds)
+            return _without_trial(ramp) if is_limit else replace(ramp, busy=busy)
         if sample.pending:
             waited = ramp.waited + sample.seconds
             if waited >= _MAX_WAIT:
                 return _without_trial(ramp)
-            return replace(ramp, waited=waited, seconds=0.0, received=0)
-        seconds = ramp.seconds + sample.seconds
-        received = ramp.received + sample.received
-        if seconds < 2 * ramp.waited:
-            return replace(ramp, seconds=seconds, received=received)
-        rate = received / seconds
-        if rate < _MIN_GAIN * ramp.before:
-            return _without_trial(ramp)
-        ramp = Ramp(kept=ramp.allowed, last=rate)
+            return replace(_unmeasured(ramp), waited=waited)
     elif ramp.pause > sample.seconds:
         return replace(ramp, pause=ramp.pause - sample.seconds)
+    elif sample.is_busy or sample.room <= 0:
+        return replace(_unmeasured(ramp), pause=0.0, last=sample.received / sample.seconds)
+    ramp = _measured(ramp, sample)
+    if not _is_complete(ramp):
+        return ramp
+    rate = ramp.received / ramp.seconds
+    is_careful = ramp.is_careful or ramp.failures > 0
+    if not _is_clear(ramp, rate):
+        if is_careful and ramp.received and ramp.seconds < _CAREFUL_SECONDS:
+            return ramp
+        if ramp.trial and (not rate or rate < _MIN_GAIN * ramp.before):
+            return _without_trial(ramp)
+        if ramp.trial and not is_careful:
+            return Ramp(ramp.kept, last=ramp.before, is_careful=True)
+    if ramp.trial:
+        ramp = Ramp(kept=ramp.allowed, last=rate, received=ramp.received)
     is_growing = rate > _MIN_GAIN * ramp.last
-    if sample.is_busy or sample.room <= 0 or is_growing:
-        return replace(ramp, pause=0.0, last=rate)
-    step = 1 if ramp.failures else max(1, sample.active)
-    return Ramp(ramp.kept, min(step, sample.room), rate, failures=ramp.failures)
+    is_silent = not ramp.received
+    if is_growing or sample.room <= 0 or (is_silent and ramp.kept):
+        return replace(_unmeasured(ramp), last=rate)
+    active = max(1, sample.active)
+    trial = min(1 if ramp.failures or is_silent else active, sample.room)
+    return Ramp(
+        ramp.kept,
+        trial,
+        rate,
+        expected=trial / active,
+        failures=ramp.failures,
+        is_careful=ramp.is_careful,
+    )
+
+
+def _measured(ramp: Ramp, sample: Sample) -> Ramp:
+    """Add an interval to the current measurement."""
+    idle = 0.0 if sample.received else ramp.idle + sample.seconds
+    return replace(
+        ramp,
+        pause=0.0,
+        seconds=ramp.seconds + sample.seconds,
+        received=ramp.received + sample.received,
+        idle=idle,
+        longest_idle=max(ramp.longest_idle, idle),
+    )
+
+
+def _unmeasured(ramp: Ramp) -> Ramp:
+    """Start a new measurement."""
+    return replace(ramp, seconds=0.0, received=0, idle=0.0, longest_idle=0.0)
+
+
+def _is_complete(ramp: Ramp) -> bool:
+    """Return whether the current measurement is long enough. It ends with the bytes of a burst."""
+    if ramp.seconds >= (_MAX_WAIT if ramp.received else _MAX_SILENCE):
+        return True
+    least = max(_MIN_BURSTS * ramp.longest_idle, 2 * ramp.waited)
+    return not ramp.idle and ramp.seconds >= least
+
+
+def _is_clear(ramp: Ramp, rate: float) -> bool:
+    """Return whether a trial has a gain that a short measurement shows."""
+    if not ramp.trial or ramp.expected < _MIN_EXPECTED:
+        return False
+    return rate > 0 and rate >= (1 + _CLEAR_SHARE * ramp.expected) * ramp.before
 
 
 def _without_trial(ramp: Ramp) -> Ramp:
     pause = min(_MAX_PAUSE, _MIN_PAUSE * 2**ramp.failures)
-    return Ramp(ramp.kept, pause=pause, failures=ramp.failures + 1)
+    return Ramp(ramp.kept, last=ramp.before, pause=pause, failures=ramp.failures + 1)

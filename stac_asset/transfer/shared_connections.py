@@ -122,6 +122,7 @@ class HostConnections:
         Args:
             share: The share of the file.
         """
+        self._forget_closed_loops()
         self._shares.append(share)
         if self._loop is None:
             self._start(share.loop)
@@ -135,6 +136,7 @@ class HostConnections:
         if share not in self._shares:
             return
         self._shares.remove(share)
+        self._forget_closed_loops()
         if any(other.loop is self._loop for other in self._shares):
             return
         if self._timer is not None and share.loop is self._loop:
@@ -145,6 +147,12 @@ class HostConnections:
             self._loop.call_soon_threadsafe(self._restart, self._loop)
         else:
             _hosts.pop(self._name, None)
+
+    def _forget_closed_loops(self) -> None:
+        """Remove the files of event loops that were closed before the files were."""
+        self._shares = [share for share in self._shares if not share.loop.is_closed()]
+        if self._loop is not None and self._loop.is_closed():
+            self._loop = self._timer = None
 
     def _restart(self, loop: asyncio.AbstractEventLoop) -> None:
         with _lock:
@@ -164,6 +172,7 @@ class HostConnections:
         with _lock:
             if loop is not self._loop:
                 return
+            self._forget_closed_loops()
             self._ramp = next_ramp(self._ramp, self._sample())
             self._distribute(self._ramp.allowed)
             self._start(loop)
@@ -179,7 +188,9 @@ class HostConnections:
             seconds=seconds,
             received=TRAFFIC.received - self._received_before,
             active=len(shares) + sum(share.receiving for share in shares),
-            pending=sum(min(share.granted, share.wanted) - share.receiving for share in shares),
+            pending=sum(
+                max(0, min(share.granted, share.wanted) - share.receiving) for share in shares
+            ),
             room=min(wanted - self._ramp.allowed, min(share.free() for share in shares)),
             is_busy=used + max(now - self._due, waited) > _MAX_BUSY * seconds,
         )

@@ -90,6 +90,16 @@ def test_busy_process_starts_no_trial(files: int) -> None:
     assert source.tried == 0
 
 
+def test_short_wait_for_the_processor_does_not_end_a_trial() -> None:
+    ramp = Ramp(trial=1, before=MB / STEP, expected=1.0)
+    busy = Sample(seconds=STEP, received=MB // 2, active=2, room=14, is_busy=True)
+    ramp = next_ramp(next_ramp(ramp, busy), Sample(STEP, 2 * MB, active=2, room=14))
+    assert ramp.kept == 1
+    for _ in range(4):
+        ramp = next_ramp(ramp, busy)
+    assert ramp.allowed == 1
+
+
 def test_slow_processor_ends_the_growth() -> None:
     source = Source(lambda connections, _: 20 * MB * connections, busy_from=75 * MB)
     source.run(10)
@@ -106,6 +116,42 @@ def test_jitter_does_not_prevent_or_exaggerate_growth(seed: int) -> None:
     saturated = Source(lambda *_: 100 * MB * noise.uniform(0.97, 1.03))
     saturated.run(30)
     assert saturated.ramp.kept == 0
+    unsteady = Source(lambda *_: 100 * MB * noise.uniform(0.8, 1.2))
+    unsteady.run(10)
+    assert unsteady.ramp.kept <= 1
+
+
+@pytest.mark.parametrize("samples", [2, 5, 13])
+def test_bursts_do_not_prevent_or_exaggerate_growth(samples: int) -> None:
+    def in_bursts(speed: float, now: float) -> float:
+        return 0 if round(now / STEP) % samples else speed * samples
+
+    saturated = Source(lambda _, now: in_bursts(100 * MB, now))
+    saturated.run(30)
+    assert saturated.ramp.kept == 0
+    capped = Source(lambda connections, now: in_bursts(20 * MB * connections, now))
+    capped.run(5)
+    assert capped.ramp.kept == 15
+
+
+def test_single_connection_is_tried_if_no_bytes_arrive() -> None:
+    silent = Source(lambda *_: 0)
+    silent.run(60)
+    assert silent.ramp.kept == 0
+    assert 1 <= silent.tried <= 8
+    stalled = Source(lambda connections, _: 0 if connections == 1 else 100 * MB)
+    stalled.run(30)
+    assert stalled.ramp.kept == 1
+
+
+def test_short_measurement_without_clear_gain_is_repeated() -> None:
+    ramp = Ramp(last=MB / STEP)
+    for received in (MB, 1.3 * MB):
+        ramp = next_ramp(ramp, Sample(seconds=STEP, received=int(received), active=1, room=15))
+    assert ramp.allowed == 0
+    source = Source(lambda connections, _: 100 * MB + 30 * MB * (connections > 1))
+    source.run(1)
+    assert source.ramp.kept >= 1
 
 
 def test_throttling_source_gets_no_further_connections() -> None:
