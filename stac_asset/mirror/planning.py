@@ -102,8 +102,10 @@ def prepare(
         config: The configuration.
         existing: Items that the mirror already has, whose file names are reserved.
     """
-    planner = Planner(directory, config, LOCAL_FACTS)
     wanted = list(wanted)
+    if not wanted:
+        return  # The names of existing items take long to reserve.
+    planner = Planner(directory, config, LOCAL_FACTS)
     for name, owner in RESERVED.items():
         planner.document(owner, name)
     collections: set[str] = set()

@@ -26,6 +26,9 @@ _TIME = re.compile(
 )
 """RFC 3339 times, days, months and years: fewer forms than `isoparse` accepts."""
 
+_USUAL_LENGTH = len("2026-06-01T00:00:00Z")
+"""Length of a time in the form that most documents have."""
+
 _RESOLUTION = timedelta(microseconds=1)
 """Time between the end of a day, month or year and the beginning of the next."""
 
@@ -243,5 +246,7 @@ def _span(text: str, whole: str) -> tuple[datetime, datetime]:
 
 def _parse(text: str) -> datetime:
     """Return a time in UTC. Texts without a time zone are in UTC."""
+    if len(text) == _USUAL_LENGTH and text[-1] == "Z":
+        return datetime.fromisoformat(text)  # In a tenth of the time.
     parsed: datetime = isoparse(text)
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)

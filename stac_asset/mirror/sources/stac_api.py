@@ -89,6 +89,8 @@ class StacApi:
         self._reader = PageReader(href, self._io, clients, config)
         self._endpoint = SearchEndpoint.of(self._base, landing)
         self._collections: dict[str, SourceDocument | SourceError | None] = {}
+        self._item_folders: dict[str | None, str] = {}
+        """Href of the list of items of each collection."""
         self._known_ids: dict[str | None, str] = {}
         """Id of an item that a search returned, by collection."""
         self._has_no_collections = not any(link["rel"] == "data" for link in links_of(landing))
@@ -256,8 +258,11 @@ class StacApi:
         return SourceDocument(feature, self._item_href(*key) if key and has_path else self.href)
 
     def _item_href(self, collection: str | None, name: str) -> str:
-        folder = f"{self._collections_href()}/{quote(collection or '', safe='')}"
-        return f"{folder}/items/{quote(name, safe='')}"
+        folder = self._item_folders.get(collection)
+        if folder is None:
+            folder = f"{self._collections_href()}/{quote(collection or '', safe='')}/items"
+            self._item_folders[collection] = folder
+        return f"{folder}/{quote(name, safe='')}"
 
     def _requests(self, fields: Mapping[str, Any]) -> list[ApiRequest]:
         size = self._reader.max_size

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
 
 from stac_asset.errors import NoAssetsError
+from stac_asset.mirror.changes import ChangeSet
+from stac_asset.mirror.planning import prepare
+from stac_asset.mirror.source_item import Key
+from stac_asset.mirror.state.index import MirrorState
 from stac_asset.notices import collect_notices
 from stac_asset.testing import Origin
 from tests.support.mirror_runs import (
@@ -19,6 +24,14 @@ from tests.support.mirror_runs import (
     serve_api,
     serve_items,
 )
+
+
+def test_run_without_wanted_items_reserves_no_names(tmp_path: Path) -> None:
+    with TemporaryFile() as documents:
+        changes = ChangeSet(MirrorState(), lambda key: True, documents)
+        existing = iter([Key("things", "one")])
+        assert list(prepare(changes, [], tmp_path, CONFIG, existing)) == []
+    assert next(existing).id == "one"
 
 
 async def test_invalid_items_fail_without_affecting_other_items(
