@@ -15,10 +15,16 @@ import math
 from functools import lru_cache, partial
 from typing import Any
 
+import orjson
+
 from stac_asset.notices import notice
 from stac_asset.rewrite.serialize import NOT_FINITE
 
 _BOM = "\ufeff"
+
+_DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG_NUMBER = b"0" * 19
+"""Digits of an integer that can exceed 64 bits. orjson reads such integers as floats."""
 
 
 def loads(data: bytes | str, name: str = "") -> Any:
@@ -32,6 +38,11 @@ def loads(data: bytes | str, name: str = "") -> Any:
         ValueError: The text is not JSON, or is nested too deeply. The message does not quote the
             text.
     """
+    if isinstance(data, bytes) and _LONG_NUMBER not in data.translate(_DIGITS_TO_ZERO):
+        try:
+            return orjson.loads(data)
+        except orjson.JSONDecodeError:
+            pass  # The text is invalid, or deviates from the standard as described above.
     text = (data if isinstance(data, str) else _decoded(data)).removeprefix(_BOM)
     decoder = _decoder(name)
     value, end = decoder.value_at(text, decoder.skip_space(text, 0))

@@ -36,7 +36,15 @@ def test_text_of_such_numbers_is_kept() -> None:
 
 
 def test_large_integers_are_exact() -> None:
-    assert loads("[18446744073709551615, -99999999999999999999]") == [2**64 - 1, -(10**20) + 1]
+    text = "[18446744073709551615, -99999999999999999999, 9223372036854775808]"
+    for data in (text, text.encode()):
+        assert loads(data) == [2**64 - 1, -(10**20) + 1, 2**63]
+
+
+@given(VALUES)
+def test_bytes_and_text_have_the_same_value(value: Any) -> None:
+    text = json.dumps(value)
+    assert repr(loads(text.encode())) == repr(loads(text))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
