@@ -67,6 +67,9 @@ class ChangeSet:
     seen: set[Key] = field(default_factory=set)
     """Items that the source has, found by the search or by id."""
 
+    sources: set[str] = field(default_factory=set)
+    """Unsigned hrefs that the mirror recorded as the source of these items."""
+
     found_by_search: int = 0
     """Number of items found by the search, without those found by id."""
 
@@ -102,9 +105,13 @@ class ChangeSet:
             notice("Items that the source returns twice are mirrored once", f"item '{key.id}'")
             return
         row = self.state.rows.get(key)
-        self.seen.add(key if row is None else row.key)  # An equal key of the row is in memory.
+        if row is None:
+            self.seen.add(key)
+        else:
+            self.seen.add(row.key)  # The state has this object in memory.
+            self.sources.add(row.source)
         version = version_of(item.document, item.base, item.etag, self.wants)
-        reason = self._reason(key, version)
+        reason = self._reason(key, row, version)
         if reason is None:
             self.unchanged += 1
             return
@@ -151,12 +158,10 @@ class ChangeSet:
             )
             if key not in self.seen and is_same:
                 yield key
-        for key, row in self.state.rows.items():
-            is_incomplete = (row.failed or row.missing_files) and not row.removed
+        for key in self.state.rows.incomplete - self.seen - self.state.started.keys():
+            row = self.state.rows[key]
             if (
-                is_incomplete
-                and key not in self.seen
-                and key not in self.state.started
+                not row.removed
                 and (row.source == source or row.source in former)
                 and criteria.matches_ids(*key)
                 and criteria.covers(row.bbox)
@@ -175,9 +180,8 @@ class ChangeSet:
             if key not in self.seen and started.source in sources
         }
 
-    def _reason(self, key: Key, version: Version) -> Reason | None:
+    def _reason(self, key: Key, row: IndexRow | None, version: Version) -> Reason | None:
         """Return why to download an item. None means that the item is up to date."""
-        row = self.state.rows.get(key)
         if row is None:
             return Reason.RETRY if self._failed_before(key, version) else Reason.NEW
         if self._has_changed(row, version):

@@ -33,8 +33,7 @@ def former_sources(changes: ChangeSet, source: str) -> set[str]:
         changes: Differences between source and mirror, after the search.
         source: The unsigned href of the source.
     """
-    rows = changes.state.rows
-    return {rows[key].source for key in changes.seen if key in rows} - {source}
+    return changes.sources - {source}
 
 
 async def still_at(source: str, keys: Iterable[Key], clients: Clients, config: Config) -> set[Key]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,8 @@ class MetadataUpdates:
                 self.items.append(wanted)
                 continue
             row = rows[wanted.key]
-            row.version = wanted.version.merged_into(row.version, row.files)
+            version = wanted.version.merged_into(row.version, row.files)
+            rows[wanted.key] = dataclasses.replace(row, version=version)
             self._changes.unchanged += 1
             self.rows_changed = True
 
@@ -64,8 +66,7 @@ class MetadataUpdates:
             if document is not None:
                 rows, key = self._changes.state.rows, prepared.wanted.key
                 row = write_metadata(document, prepared, self._directory)
-                row.checked = rows[key].checked
-                rows[key] = row
+                rows[key] = dataclasses.replace(row, checked=rows[key].checked)
                 self.rows_changed = True
 
     def _documents(

@@ -166,8 +166,7 @@ class Mirror:
         since = moment(self._state.searched.get(self._search))
         self.window = self._criteria.window(self._now, since)
         selection = Selection(self._config)
-        for row in self._state.rows.values():
-            selection.add(row.version.assets)
+        selection.add(self._state.rows.asset_keys)
         self.changes = ChangeSet(self._state, selection.wants, self._documents)
         self._source.position = self._state.positions.get(self._search)
         async for item in self._source.items(self._criteria, self.window):
@@ -341,22 +340,23 @@ class Mirror:
             DestinationError: A document cannot be written.
         """
         await in_thread(self._started.write)
-        rows = list(self._state.rows.values())
+        rows = self._state.rows
         if not rows and not self._changed:
             return
         catalog = await in_thread(
             write_catalog,
             self.directory,
-            rows,
+            rows.values(),
             self._source_href,
             await self._read_collections(),
             self._collections_before,
         )
         self.changed_collections = catalog.collections
-        for key in self.changes.seen & self._state.rows.keys():
-            if self._state.rows[key].source != self._source_href:
-                self._state.rows[key].source = self._source_href
-                self._changed = True
+        if former_sources(self.changes, self._source_href):
+            for key in self.changes.seen & rows.keys():
+                if rows[key].source != self._source_href:
+                    rows[key] = dataclasses.replace(rows[key], source=self._source_href)
+                    self._changed = True
         changed = self._changed or self._metadata.rows_changed
         if changed or catalog.written or self._state.documents_read:
             await in_thread(write_index, self.directory, rows)
@@ -373,7 +373,7 @@ class Mirror:
         removed = [self._state.rows[key] for key in self._removed]
         if on_removed == "mark" and removed:
             marked = await in_thread(removal.mark, removed, self.directory, self._now)
-            self._state.rows |= marked
+            self._state.rows.update(marked)
             self._changed = True
         elif on_removed == "delete" and removed:
             self._started.start_removal(removed)
@@ -407,8 +407,8 @@ class Mirror:
 
     async def _read_collections(self) -> dict[str, SourceDocument]:
         """Return the source's documents of the collections of this run."""
-        found = self.changes.seen & self._state.rows.keys()
-        names = {key.collection for key in found if key.collection is not None}
+        seen, rows = self.changes.seen, self._state.rows
+        names = {key.collection for key in seen if key.collection is not None and key in rows}
         collections = {}
         for name in sorted(names.union(self._criteria.collections)):
             try:

@@ -13,14 +13,13 @@ from stac_asset.config import Config
 from stac_asset.destinations.local.documents import write_document
 from stac_asset.errors import ConfigError, SourceError
 from stac_asset.hrefs import quoted_path
-from stac_asset.mirror.search.window import moment, rfc3339
+from stac_asset.mirror.output.mirrored_items import MirroredItems, by_collection
 from stac_asset.mirror.source_item import SourceDocument
 from stac_asset.mirror.state.layout import CATALOG, COLLECTION, SOURCE, collection_folder
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.redact import redact_href
 from stac_asset.rewrite.rewriter import rewrite
 from stac_asset.rewrite.serialize import document_of, json_bytes
-from stac_asset.stac.geometry import enclosing_box, without_heights
 from stac_asset.stac.json_text import loads
 from stac_asset.stac.parse import stac_of
 
@@ -70,14 +69,12 @@ def write_catalog(
     Raises:
         DestinationError: A document cannot be written.
     """
-    by_collection: dict[str | None, list[IndexRow]] = {}
-    for row in rows:
-        by_collection.setdefault(row.key.collection, []).append(row)
+    mirrored = by_collection(rows)
     written = changed = 0
-    names = sorted(name for name in by_collection if name is not None)
+    names = sorted(name for name in mirrored if name is not None)
     for name in names:
         path = directory / collection_folder(name) / COLLECTION
-        document = _collection(name, path, by_collection[name], collections.get(name))
+        document = _collection(name, path, mirrored[name], collections.get(name))
         data = json_bytes(document)
         previous = _read(path)
         if previous == data:
@@ -90,7 +87,7 @@ def write_catalog(
     links = [
         _link("child", f"./{quoted_path(collection_folder(name))}/{COLLECTION}") for name in names
     ]
-    links += _item_links(by_collection.get(None, []), "")
+    links += _item_links(mirrored.get(None, MirroredItems()), "")
     document = _catalog(path, source) | {"links": [_link("root", f"./{CATALOG}"), *links]}
     written += _write_if_changed(path, document, directory)
     for name in set(before).difference(names):
@@ -138,7 +135,7 @@ def _catalog(path: Path, source: str) -> dict[str, Any]:
 
 
 def _collection(
-    name: str, path: Path, rows: list[IndexRow], source: SourceDocument | None
+    name: str, path: Path, items: MirroredItems, source: SourceDocument | None
 ) -> dict[str, Any]:
     document = _collection_of_source(source, name) if source is not None else None
     document = document or _existing(path, "Collection") or _minimal_collection(name)
@@ -148,12 +145,12 @@ def _collection(
         for link in (links if isinstance(links, list) else ())
         if isinstance(link, dict) and link.get("rel") not in _STRUCTURAL_RELATIONS
     ]
-    document["extent"] = _extent(rows, document.get("extent"))
+    document["extent"] = items.extent(document.get("extent"))
     document["links"] = [
         _link("root", f"../{CATALOG}"),
         _link("parent", f"../{CATALOG}"),
         *others,
-        *_item_links(rows, f"{collection_folder(name)}/"),
+        *_item_links(items, f"{collection_folder(name)}/"),
     ]
     return document
 
@@ -204,28 +201,10 @@ def _parsed(data: bytes | None, path: Path, kind: str) -> dict[str, Any] | None:
     return document if isinstance(document.get("id"), str) else None
 
 
-def _extent(rows: list[IndexRow], declared: Any) -> dict[str, Any]:
-    """Return the spatial and temporal extent of the items in the mirror."""
-    extent: dict[str, Any] = dict(declared) if isinstance(declared, dict) else {}
-    box = enclosing_box(without_heights(row.bbox) for row in rows if row.bbox is not None)
-    if box is not None:
-        extent["spatial"] = {"bbox": [list(box)]}
-    start = min((when for row in rows if (when := moment(row.span[0]))), default=None)
-    end = max((when for row in rows if (when := moment(row.span[1]))), default=None)
-    if start is not None and end is not None:
-        extent["temporal"] = {"interval": [[rfc3339(start), rfc3339(end)]]}
-    unlimited = {
-        "spatial": {"bbox": [[-180, -90, 180, 90]]},
-        "temporal": {"interval": [[None, None]]},
-    }
-    return unlimited | extent
-
-
-def _item_links(rows: list[IndexRow], folder: str) -> list[dict[str, Any]]:
-    documents = sorted(row.document for row in rows)
+def _item_links(items: MirroredItems, folder: str) -> list[dict[str, Any]]:
     return [
         _link("item", f"./{quoted_path(document.removeprefix(folder))}", _GEOJSON)
-        for document in documents
+        for document in sorted(items.documents)
     ]
 
 

@@ -93,8 +93,7 @@ def write_item(
         prepared.wanted.version,
         kept,
     )
-    row = write_row(document, path, directory)
-    row.checked = True
+    row = dataclasses.replace(write_row(document, path, directory), checked=True)
     kept.intersection_update(row.other_files)
     named = kept.union(name for name, _ in row.files.values())
     remove_files(directory, row.document, recorded - named, kept - prepared.files.keys())
@@ -180,9 +179,7 @@ def mark_removed(row: IndexRow, directory: Path, now: datetime) -> IndexRow:
     known = document.get("stac_extensions") or []
     if not any("/version/v" in str(uri) for uri in known):
         document["stac_extensions"] = [*known, _VERSION_EXTENSION]
-    marked = write_row(document, path, directory)
-    marked.checked = row.checked
-    return marked
+    return dataclasses.replace(write_row(document, path, directory), checked=row.checked)
 
 
 def _structural_links(path: Path, directory: Path, collection: str | None) -> list[dict[str, Any]]:
@@ -209,7 +206,7 @@ def write_row(document: dict[str, Any], path: Path, directory: Path) -> IndexRow
         DestinationError: The document cannot be written.
     """
     write_document(path, json_bytes(document), directory)
-    row = index_row(document, path.relative_to(directory).as_posix(), document_stat(path))
+    row = index_row(document, document_stat(path))
     assert row is not None, "a document written here has all fields of a row"
     return row
 

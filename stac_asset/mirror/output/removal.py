@@ -44,13 +44,13 @@ def missing_from_search(
         sources: The unsigned hrefs of the source, including former ones.
         marked: Whether to include items that are already marked as removed.
     """
+    rows = changes.state.rows
+    unseen = (key for key in rows if key not in changes.seen and criteria.matches_ids(*key))
     return [
-        key
-        for key, row in changes.state.rows.items()
-        if key not in changes.seen
-        and (marked or not row.removed)
+        row.key
+        for row in map(rows.__getitem__, unseen)
+        if (marked or not row.removed)
         and row.source in sources
-        and criteria.matches_ids(*key)
         and criteria.covers(row.bbox)
         and window.touches(moment(row.span[0]), moment(row.span[1]))
     ]

@@ -8,17 +8,27 @@ killed before the index was written.
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 
 from stac_asset.config import Config
 from stac_asset.destinations.local.documents import write_document
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import INDEX, POSITIONS, SEARCHES, document_name, document_path
+from stac_asset.mirror.state.layout import (
+    INDEX,
+    POSITIONS,
+    SEARCHES,
+    document_name,
+    is_file_name,
+    item_folder,
+)
 from stac_asset.mirror.state.lines import read_lines, write_lines
 from stac_asset.mirror.state.row import IndexRow, index_row
+from stac_asset.mirror.state.rows import Rows
 from stac_asset.mirror.state.started import StartedItem, read_started
 from stac_asset.mirror.state.stored_files import unusable_files
 from stac_asset.rewrite.serialize import json_bytes
@@ -29,7 +39,7 @@ from stac_asset.stac.json_text import loads
 class MirrorState:
     """State of a mirror directory before a run."""
 
-    rows: dict[Key, IndexRow] = field(default_factory=dict)
+    rows: Rows = field(default_factory=Rows)
     """Items in the mirror."""
 
     started: dict[Key, StartedItem] = field(default_factory=dict)
@@ -54,40 +64,40 @@ def read_state(directory: Path, config: Config | None = None) -> MirrorState:
     """
     config = config or Config()
     state = MirrorState()
-    indexed = _read_index(directory)
-    for folder in _item_folders(directory):
-        document = folder / document_name(folder.name)
-        files = _file_stats(folder)
-        stat = files.get(document.name)
+    root = str(directory)
+    folders = set(_item_folders(root))
+    for line in read_lines(directory / INDEX):
+        try:
+            row = IndexRow.from_line(line)
+            folder = item_folder(row.key)
+        except (TypeError, ValueError, AttributeError):
+            continue
+        if folder in folders and row.checked and _stat(root, row.document) == row.document_stat:
+            folders.remove(folder)
+            state.rows.add(_with_missing_files(row, f"{root}/{folder}"), line)
+    for folder in sorted(folders):
+        document = f"{folder}/{document_name(folder.rpartition('/')[2])}"
+        stat = _stat(root, document)
         if stat is None:
             continue
-        row = indexed.get(document.relative_to(directory).as_posix())
-        unusable: tuple[str, ...] = ()
-        if row is None or row.document_stat != stat or not row.checked:
-            row, unusable = _read_row(document, directory, stat, config)
-            state.documents_read += 1
-        if row is not None and row.document == document_path(row.key):
-            row.missing_files = tuple(
-                key
-                for key, (name, size) in row.files.items()
-                if name not in files or size not in (None, files[name][1]) or key in unusable
-            )
-            state.rows[row.key] = row
+        found, unusable = _read_row(directory / document, stat, config)
+        state.documents_read += 1
+        if found is not None and found.document == document:
+            state.rows[found.key] = _with_missing_files(found, f"{root}/{folder}", unusable)
     state.started = read_started(directory)
     state.searched = _read_texts(directory / SEARCHES)
     state.positions = _read_texts(directory / POSITIONS)
     return state
 
 
-def write_index(directory: Path, rows: Iterable[IndexRow]) -> None:
+def write_index(directory: Path, rows: Rows) -> None:
     """Write the index of a mirror.
 
     Args:
         directory: The mirror directory.
         rows: All items in the mirror.
     """
-    ordered = sorted(rows, key=lambda row: row.document)
-    write_lines(directory / INDEX, directory, (row.to_dict() for row in ordered))
+    write_lines(directory / INDEX, directory, rows.lines())
 
 
 def write_searched(directory: Path, searched: Mapping[str, str]) -> None:
@@ -123,17 +133,6 @@ def document_stat(document: Path) -> tuple[int, int]:
     return stat.st_mtime_ns, stat.st_size
 
 
-def _read_index(directory: Path) -> dict[str, IndexRow]:
-    rows: dict[str, IndexRow] = {}
-    for line in read_lines(directory / INDEX):
-        try:
-            row = IndexRow.from_dict(line)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            continue
-        rows[row.document] = row
-    return rows
-
-
 def _read_texts(path: Path) -> dict[str, str]:
     """Return the texts in a file, by name. A missing or invalid file is empty."""
     try:
@@ -143,21 +142,23 @@ def _read_texts(path: Path) -> dict[str, str]:
     return {str(name): str(text) for name, text in texts.items()} if isinstance(texts, dict) else {}
 
 
-def _item_folders(directory: Path) -> Iterator[Path]:
+def _item_folders(root: str) -> Iterator[str]:
     """Yield the folders on the first and second level, which can belong to items.
 
     Folders of items without a collection are on the first level. Symlinks are not followed.
     """
-    for folder in _folders(directory):
-        yield folder
-        yield from _folders(folder)
+    for first in _folders(root):
+        yield first
+        for second in _folders(f"{root}/{first}"):
+            yield f"{first}/{second}"
 
 
-def _folders(directory: Path) -> list[Path]:
+def _folders(path: str) -> list[str]:
+    """Return the names of the folders in a folder."""
     try:
-        with os.scandir(directory) as entries:
+        with os.scandir(path) as entries:
             return [
-                Path(entry.path)
+                entry.name
                 for entry in entries
                 if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
             ]
@@ -165,31 +166,41 @@ def _folders(directory: Path) -> list[Path]:
         return []
 
 
-def _file_stats(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return the modification time and size of each file in a folder, by file name."""
-    stats = {}
+def _stat(folder: str, name: str) -> tuple[int, int] | None:
+    """Return the modification time in nanoseconds and the size of a regular file, if any."""
     try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_file(follow_symlinks=False):
-                    stat = entry.stat(follow_symlinks=False)
-                    stats[entry.name] = (stat.st_mtime_ns, stat.st_size)
-    except OSError:
-        return {}
-    return stats
+        found = os.lstat(f"{folder}/{name}")
+    except (OSError, ValueError):
+        return None
+    return (found.st_mtime_ns, found.st_size) if S_ISREG(found.st_mode) else None
+
+
+def _with_missing_files(row: IndexRow, folder: str, unusable: Collection[str] = ()) -> IndexRow:
+    """Return a row with the keys of assets with a missing or unusable file.
+
+    Args:
+        row: The row.
+        folder: The absolute path of the folder of the item.
+        unusable: Keys of assets with an unusable file.
+    """
+    missing = []
+    for key, (name, size) in row.files.items():
+        stat = _stat(folder, name) if is_file_name(name) else None
+        if stat is None or size not in (None, stat[1]) or key in unusable:
+            missing.append(key)
+    return dataclasses.replace(row, missing_files=tuple(missing)) if missing else row
 
 
 def _read_row(
-    document: Path, directory: Path, stat: tuple[int, int], config: Config
+    document: Path, stat: tuple[int, int], config: Config
 ) -> tuple[IndexRow | None, tuple[str, ...]]:
     """Return the row of a document, and the keys of assets with an unusable file."""
     try:
         fields = loads(document.read_bytes(), str(document))
     except (OSError, ValueError):
         return None, ()
-    row = index_row(fields, document.relative_to(directory).as_posix(), stat)
+    row = index_row(fields, stat)
     if row is None:
         return None, ()
     unusable = unusable_files(fields.get("assets"), document.parent, row.files, config)
-    row.checked = not unusable
-    return row, unusable
+    return dataclasses.replace(row, checked=not unusable), unusable

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
 
 from stac_asset.mirror.source_item import Key
 from stac_asset.plan.file_names import safe_name
@@ -41,6 +40,8 @@ REMOVED = "mirror:removed"
 """Time when a run found that an item has left the source: a property of the item."""
 
 _SPECIAL = re.compile(r"[#%/:?\\~]")
+_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}")
+"""An id that is a safe name of a folder, and of a document with a suffix."""
 
 
 def item_folder(key: Key) -> str:
@@ -49,8 +50,8 @@ def item_folder(key: Key) -> str:
     Args:
         key: Key of the item.
     """
-    name = safe_name(_escape(key.id))
-    return f"{collection_folder(key.collection)}/{name}" if key.collection is not None else name
+    name = _folder_name(key.id)
+    return f"{_folder_name(key.collection)}/{name}" if key.collection is not None else name
 
 
 def document_path(key: Key) -> str:
@@ -59,8 +60,8 @@ def document_path(key: Key) -> str:
     Args:
         key: Key of the item.
     """
-    folder = PurePosixPath(item_folder(key))
-    return str(folder / document_name(folder.name))
+    folder = item_folder(key)
+    return f"{folder}/{document_name(folder.rpartition('/')[2])}"
 
 
 def document_name(folder: str) -> str:
@@ -69,7 +70,7 @@ def document_name(folder: str) -> str:
     Args:
         folder: Name of the folder.
     """
-    return safe_name(f"{folder}.json")
+    return f"{folder}.json" if _PLAIN.fullmatch(folder) else safe_name(f"{folder}.json")
 
 
 def is_file_name(name: object) -> bool:
@@ -80,7 +81,7 @@ def is_file_name(name: object) -> bool:
     """
     if not isinstance(name, str) or name in ("", ".", ".."):
         return False
-    return PurePosixPath(name).name == name and "\0" not in name
+    return "/" not in name and "\0" not in name
 
 
 def collection_folder(collection: str) -> str:
@@ -89,7 +90,11 @@ def collection_folder(collection: str) -> str:
     Args:
         collection: Id of the collection.
     """
-    return safe_name(_escape(collection))
+    return _folder_name(collection)
+
+
+def _folder_name(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else safe_name(_escape(text))
 
 
 def _escape(text: str) -> str:

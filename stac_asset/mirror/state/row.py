@@ -1,4 +1,7 @@
-"""Rows of a mirror's index, with the facts of item documents that later runs need."""
+"""Rows of a mirror's index, with the facts of item documents that later runs need.
+
+A row is stored as a line of JSON. Earlier releases also stored the path of the document.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from sys import intern
 from typing import Any
+
+import orjson
 
 from stac_asset.hrefs import unquoted_name
 from stac_asset.mirror.search.window import rfc3339, span_of
@@ -16,21 +21,21 @@ from stac_asset.mirror.state.layout import (
     REMOVED,
     SOURCE,
     VERSION,
+    document_path,
     is_file_name,
 )
 from stac_asset.mirror.state.version import Version
+from stac_asset.rewrite.serialize import json_bytes
 from stac_asset.stac.geometry import bbox_of
+from stac_asset.stac.json_text import loads
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class IndexRow:
     """An item in a mirror."""
 
     key: Key
     """Collection and id of the item."""
-
-    document: str
-    """Path of the item's document, relative to the mirror directory, with slashes."""
 
     document_stat: tuple[int, int]
     """Modification time of the document in nanoseconds since the epoch, and size in bytes."""
@@ -65,12 +70,16 @@ class IndexRow:
     missing_files: tuple[str, ...] = ()
     """Keys of assets with a missing or unusable file, or a file of another size. Not stored."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the row in the form that the index stores."""
+    @property
+    def document(self) -> str:
+        """Path of the item's document, relative to the mirror directory, with slashes."""
+        return document_path(self.key)
+
+    def to_line(self) -> bytes:
+        """Return the row in the form that the index stores, without the end of the line."""
         fields = {
             "collection": self.key.collection,
             "id": self.key.id,
-            "document": self.document,
             "stamp": self.document_stat,
             "source": self.source,
             "version": self.version.to_dict(),
@@ -82,46 +91,54 @@ class IndexRow:
             "removed": self.removed,
             "checked": self.checked,
         }
-        return {name: value for name, value in fields.items() if value not in (None, (), False)}
+        stored = {name: value for name, value in fields.items() if value not in (None, (), False)}
+        try:
+            return bytes(memoryview(orjson.dumps(stored)))  # The result itself occupies 4 KB.
+        except TypeError:  # Half of a surrogate pair, or an integer of more than 64 bits.
+            return json_bytes(stored, indent=None)
 
     @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> IndexRow:
+    def from_line(
+        cls, line: bytes, key: Key | None = None, missing_files: tuple[str, ...] = ()
+    ) -> IndexRow:
         """Return a stored row.
 
         Args:
-            fields: A result of `to_dict`.
+            line: A line of the index.
+            key: Key of the item, if known.
+            missing_files: Keys of assets with a missing or unusable file.
 
         Raises:
-            KeyError: A field is missing.
-            TypeError: A field has another type.
-            ValueError: A field has another shape.
+            ValueError: The line is not a row.
         """
-        changed, size = fields["stamp"]
-        start, end = fields["span"]
-        collection = fields.get("collection")
-        # Many rows have the same texts, which are stored once: 100,000 rows then need 100 MB less.
-        return cls(
-            key=Key(intern(collection) if collection is not None else None, fields["id"]),
-            document=fields["document"],
-            document_stat=(changed, size),
-            source=intern(fields["source"]),
-            version=Version.from_dict(fields["version"]),
-            failed=tuple(fields.get("failed", ())),
-            files={intern(key): (name, size) for key, (name, size) in fields["files"].items()},
-            other_files=tuple(filter(is_file_name, fields.get("other_files", ()))),
-            bbox=fields.get("bbox"),
-            span=(start, start if end == start else end),
-            removed=fields.get("removed", False),
-            checked=fields.get("checked", False),
-        )
+        fields = loads(line)
+        try:
+            changed, size = fields["stamp"]
+            start, end = fields["span"]
+            collection = fields.get("collection")
+            return cls(
+                key=key or Key(intern(collection) if collection else None, fields["id"]),
+                document_stat=(changed, size),
+                source=intern(fields["source"]),
+                version=Version.from_dict(fields["version"]),
+                failed=tuple(fields.get("failed", ())),
+                files={key: (name, size) for key, (name, size) in fields["files"].items()},
+                other_files=tuple(filter(is_file_name, fields.get("other_files", ()))),
+                bbox=fields.get("bbox"),
+                span=(start, end),
+                removed=fields.get("removed", False),
+                checked=fields.get("checked", False),
+                missing_files=missing_files,
+            )
+        except (KeyError, TypeError, AttributeError):
+            raise ValueError("Line of the index has a missing or invalid field") from None
 
 
-def index_row(document: Any, path: str, document_stat: tuple[int, int]) -> IndexRow | None:
+def index_row(document: Any, document_stat: tuple[int, int]) -> IndexRow | None:
     """Return the row of an item document that a mirror wrote. Other documents have no row.
 
     Args:
         document: The parsed document, of any shape.
-        path: Path of the document, relative to the mirror directory.
         document_stat: Modification time of the document in nanoseconds, and size in bytes.
     """
     links = document.get("links") if isinstance(document, dict) else None
@@ -138,7 +155,6 @@ def index_row(document: Any, path: str, document_stat: tuple[int, int]) -> Index
     start, end = span_of(document)
     return IndexRow(
         key=Key(collection if isinstance(collection, str) else None, document["id"]),
-        document=path,
         document_stat=document_stat,
         source=str(derived_from[SOURCE]),
         version=version,

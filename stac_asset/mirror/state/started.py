@@ -16,6 +16,8 @@ from stac_asset.mirror.state.layout import STARTED, is_file_name
 from stac_asset.mirror.state.lines import read_lines, write_lines
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.state.version import Version
+from stac_asset.rewrite.serialize import json_bytes
+from stac_asset.stac.json_text import loads
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,9 @@ def read_started(directory: Path) -> dict[Key, StartedItem]:
         directory: The mirror directory.
     """
     started = {}
-    for line in read_lines(directory / STARTED):
+    for text in read_lines(directory / STARTED):
         try:
+            line = loads(text)
             version = Version.from_dict(line["version"])
             since, failed = float(line["since"]), line.get("failed") is True
             files = line.get("files")
@@ -83,7 +86,7 @@ def read_started(directory: Path) -> dict[Key, StartedItem]:
                 frozenset(filter(is_file_name, files)) if isinstance(files, list) else None,
             )
             started[Key(line["collection"], str(line["id"]))] = entry
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, AttributeError):
             continue
     return started
 
@@ -98,7 +101,7 @@ def write_started(directory: Path, started: Mapping[Key, StartedItem]) -> None:
     if not started:
         (directory / STARTED).unlink(missing_ok=True)
         return
-    lines = (_line(key, entry) for key, entry in started.items())
+    lines = (json_bytes(_line(key, entry), indent=None) for key, entry in started.items())
     write_lines(directory / STARTED, directory, lines)
 
 

@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from sys import intern
 from typing import Any
 
 from stac_asset.errors import HrefError
@@ -15,9 +14,6 @@ from stac_asset.hrefs import absolute_href
 from stac_asset.mirror.search.window import canonical_time
 from stac_asset.mirror.state.metadata_digest import metadata_digests
 from stac_asset.redact import unsigned_href
-
-_NO_DIGESTS: Mapping[str, str] = {}
-"""Shared by all versions without such digests, because a mirror can have very many items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +37,7 @@ class Version:
     asset_metadata: Mapping[str, str] = field(default_factory=dict)
     """Digests of all fields of the wanted assets, by asset key."""
 
-    earlier_assets: Mapping[str, str] = field(default_factory=lambda: _NO_DIGESTS, compare=False)
+    earlier_assets: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Values of `assets` that releases without `metadata` computed, if different. Not stored."""
 
     def is_included_in(self, mirrored: Version) -> bool:
@@ -131,11 +127,9 @@ class Version:
         return cls(
             _text_or_none(fields.get("updated")),
             _text_or_none(fields.get("etag")),
-            {intern(key): digest for key, digest in assets.items()},
+            assets,
             _text_or_none(fields.get("metadata")),
-            {intern(key): digest for key, digest in metadata.items()}
-            if isinstance(metadata, dict)
-            else {},
+            metadata if isinstance(metadata, dict) else {},
         )
 
 
