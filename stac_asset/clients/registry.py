@@ -20,13 +20,7 @@ from typing import Self
 from yarl import URL
 
 from stac_asset.clients.base import Client
-from stac_asset.clients.data import DataClient
-from stac_asset.clients.earthdata.client import EarthdataClient
-from stac_asset.clients.filesystem import FilesystemClient
-from stac_asset.clients.http.client import HttpClient
-from stac_asset.clients.planetary_computer.client import PlanetaryComputerClient
 from stac_asset.clients.route_table import route
-from stac_asset.clients.s3.client import S3Client
 from stac_asset.config import Config
 from stac_asset.errors import ConfigError, SchemeError
 from stac_asset.host_patterns import HostPatterns
@@ -37,28 +31,33 @@ ENTRY_POINTS = "stac_asset.clients"
 """Entry-point group for clients of other packages. An entry point maps a name to a client class."""
 
 
-_BUILT_IN: dict[str, type[Client]] = {
-    client.name: client
-    for client in (
-        FilesystemClient,
-        DataClient,
-        S3Client,
-        PlanetaryComputerClient,
-        EarthdataClient,
-        HttpClient,
-    )
+_BUILT_IN = {
+    name: EntryPoint(name, f"stac_asset.clients.{value}", ENTRY_POINTS)
+    for name, value in {
+        "filesystem": "filesystem:FilesystemClient",
+        "data": "data:DataClient",
+        "s3": "s3.client:S3Client",
+        "planetary-computer": "planetary_computer.client:PlanetaryComputerClient",
+        "earthdata": "earthdata.client:EarthdataClient",
+        "http": "http.client:HttpClient",
+    }.items()
 }
+"""The built-in clients by name. The modules are imported on first use."""
 
 
 def get_client_classes() -> list[type[Client]]:
     """Return the built-in client classes and those that packages add by entry point."""
-    return list(_client_classes().values())
+    return [_client_class(name) for name in _client_points()]
 
 
 @cache
-def _client_classes() -> dict[str, type[Client]]:
-    added = {point.name: point.load() for point in _client_entry_points()}
-    return _BUILT_IN | added
+def _client_class(name: str) -> type[Client]:
+    loaded: type[Client] = _client_points()[name].load()
+    return loaded
+
+
+def _client_points() -> dict[str, EntryPoint]:
+    return _BUILT_IN | {point.name: point for point in _client_entry_points()}
 
 
 class Clients:
@@ -92,7 +91,7 @@ class Clients:
         self._callers = _checked(clients)
         self._earthdata_hosts = HostPatterns(config.earthdata_hosts)
         if config.client_override is not None:
-            known = {client.name for client in self._callers} | set(_client_classes())
+            known = {client.name for client in self._callers} | set(_client_points())
             if config.client_override not in known:
                 raise ConfigError(
                     f"`client_override` '{config.client_override}' is not a known client. "
@@ -168,7 +167,7 @@ class Clients:
             return self.clients[name]
         async with self.lock:
             if name not in self.clients:
-                self.clients[name] = await _client_classes()[name].from_config(self.config)
+                self.clients[name] = await _client_class(name).from_config(self.config)
             return self.clients[name]
 
     async def close_all(self) -> None:

@@ -8,6 +8,7 @@ contains a provider's name therefore never receives the provider's credentials.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from yarl import URL
 
@@ -31,8 +32,13 @@ def route(url: URL) -> str | None:
     Args:
         url: The URL. A URL without a scheme is a local path.
     """
-    url_host = (url.host or "").lower().rstrip(".")
+    return _route(url.scheme, url.host or "")
+
+
+@lru_cache(maxsize=1024)
+def _route(url_scheme: str, url_host: str) -> str | None:
+    url_host = url_host.lower().rstrip(".")
     for scheme, host, name in _ROUTES:
-        if scheme.fullmatch(url.scheme) and (host is None or host.fullmatch(url_host)):
+        if scheme.fullmatch(url_scheme) and (host is None or host.fullmatch(url_host)):
             return name
     return None
