@@ -135,7 +135,7 @@ class _LoopTimer:
     def _check(self) -> None:
         self._cancel()
         now = self.loop.time()
-        for attempt in self._attempts:
+        for attempt in tuple(self._attempts):  # A cancellation may end an attempt immediately.
             attempt.check(now)
         self._check_at(min((attempt.deadline() for attempt in self._attempts), default=math.inf))
 
