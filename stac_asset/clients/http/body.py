@@ -173,8 +173,11 @@ class DirectBody(asyncio.BufferedProtocol):
         if not is_reusable:
             self._handler.force_close()
         self._transport.set_protocol(self._handler)
-        # The end of the body releases the connection. aiohttp decides whether it is reused, and
-        # creates a new parser for each request.
+        # The parser of the response expects the rest of the body. Excess bytes that arrive later
+        # would fill its stream, which stops the connection. A parser that admits no header refuses
+        # them and closes the connection. aiohttp creates a new parser for the next request.
+        self._handler.set_response_params(max_line_size=0, max_field_size=0)
+        # The end of the body releases the connection. aiohttp decides whether it is reused.
         self._response.content.feed_eof()
 
     def eof_received(self) -> None:

@@ -41,13 +41,6 @@ _MAX_REDIRECTS = 10
 _IDENTITY_ENCODING: dict[str, str] = {hdrs.ACCEPT_ENCODING: "identity"}
 """Header that requests the stored bytes without compression. Sizes and checksums refer to these
 bytes."""
-_FILE_STATUSES = frozenset({200, 203, 206})
-"""Statuses of responses that contain the file or a part of the file."""
-_STATUS_HINTS = {
-    202: "the server is still preparing the file",
-    204: "the server has no bytes to send",
-    205: "the server has no bytes to send",
-}
 _LOGIN_STATUSES = frozenset({400, 401, 403, 405, 407})
 """Statuses of login pages that refuse the request."""
 _HEAD_REFUSED_STATUSES = frozenset({400, 401, 403, 405, 501})
@@ -307,7 +300,7 @@ class HttpClient(RangeClient):
         return response
 
     def _check_status(self, response: ClientResponse, request: Request) -> None:
-        if response.status not in _FILE_STATUSES:
+        if response.status not in headers.FILE_STATUSES:
             if response.status in _LOGIN_STATUSES and _is_at_login(response, request.url):
                 raise login_error(request.url, response.url)
             raise ResponseError.of(
@@ -346,7 +339,7 @@ def _is_at_login(response: ClientResponse, requested: URL) -> bool:
 def _status_hint(status: int, url: URL) -> str:
     """Return advice for a status without the file, or an empty text."""
     if status < 300:
-        return _STATUS_HINTS.get(status, "the server sent a response without the file")
+        return headers.hint_without_file(status)
     if status in (403, 404) and names_directory(url):
         return "the href may be that of a directory, which cannot be downloaded as a file"
     return ""
@@ -354,6 +347,6 @@ def _status_hint(status: int, url: URL) -> str:
 
 def _is_without_file(response: ClientResponse) -> bool:
     """Return whether a response has a success status, but describes no file or an empty file."""
-    if response.status in _FILE_STATUSES:
+    if response.status in headers.FILE_STATUSES:
         return response.headers.get(hdrs.CONTENT_LENGTH) == "0"
     return response.status < 300

@@ -26,6 +26,24 @@ _NOT_SENDABLE = re.compile(rb"[^!-~]|[\"<>\\^`{|}]")
 
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
+FILE_STATUSES = frozenset({200, 203, 206})
+"""Statuses of responses that contain the file or a part of the file."""
+
+_WITHOUT_FILE = {
+    202: "the server is still preparing the file",
+    204: "the server has no bytes to send",
+    205: "the server has no bytes to send",
+}
+
+
+def hint_without_file(status: int) -> str:
+    """Return advice for a success status of a response without the file.
+
+    Args:
+        status: A status below 300 that is not in `FILE_STATUSES`.
+    """
+    return _WITHOUT_FILE.get(status, "the server sent a response without the file")
+
 
 def extent(response: ClientResponse, href: URL | str, is_part: bool) -> Extent:
     """Return the range of the file that a response contains.

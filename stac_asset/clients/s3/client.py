@@ -315,7 +315,18 @@ class S3Client(RangeClient):
             sent = {**headers, "x-amz-request-payer": "requester"} if paid else headers
             return await to.reader.get(bucket, key, sent, request.watched)
 
-        return await self._sender.send(request, get)
+        found = await self._sender.send(request, get)
+        response = found.response
+        if response.status not in headers_of.FILE_STATUSES:
+            response.close()
+            raise ResponseError.of(
+                response.status,
+                headers_of.reason_of(response),
+                shown_href(request.url),
+                headers_of.retry_after(response),
+                headers_of.hint_without_file(response.status),
+            )
+        return found
 
     async def close(self) -> None:
         """Close this client and all connections."""

@@ -259,10 +259,14 @@ def test_bodies_arrive_through_a_proxy(place: Place, monkeypatch: pytest.MonkeyP
     [b"\0" * 1000, b"x" * MIB, b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nwrong!"],
     ids=["zeros", "large", "response"],
 )
-def test_connection_with_excess_bytes_is_not_reused(run: Run, garbage: bytes) -> None:
+@pytest.mark.parametrize("is_late", [False, True], ids=["together", "late"])
+def test_connection_with_excess_bytes_is_not_reused(
+    run: Run, garbage: bytes, is_late: bool
+) -> None:
     """Excess bytes are never part of the file, nor the response to the next request."""
     data = bytes(range(256)) * (SIZE // 256)
     connections = 0
+    received, closed = asyncio.Event(), asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
@@ -270,10 +274,14 @@ def test_connection_with_excess_bytes_is_not_reused(run: Run, garbage: bytes) ->
         try:
             while await reader.readuntil(b"\r\n\r\n"):
                 head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(data)}\r\n\r\n".encode()
-                writer.write(head + data + garbage)
+                writer.write(head + data)
+                if is_late:
+                    await received.wait()
+                writer.write(garbage)
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
             writer.close()
+            closed.set()
 
     async def download() -> None:
         server = await asyncio.start_server(answer, "127.0.0.1")
@@ -282,6 +290,11 @@ def test_connection_with_excess_bytes_is_not_reused(run: Run, garbage: bytes) ->
             for _ in range(3):
                 body, _ = await read(client, request_for(f"http://127.0.0.1:{port}/a.tif"))
                 assert body == data
+                if is_late:
+                    received.set()
+                    await closed.wait()
+                    received.clear()
+                    closed.clear()
         assert connections == 3
 
     run(download())

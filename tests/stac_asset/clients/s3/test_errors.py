@@ -73,6 +73,14 @@ class TestErrors:
         for secret in (SECRET, TOKEN, KEY):
             assert secret not in described(error) + caplog.text
 
+    @pytest.mark.parametrize("status", [201, 202, 204, 205])
+    async def test_response_without_file_is_an_error(self, status: int, origin: Origin) -> None:
+        body = b"" if status in (204, 205) else b"later"
+        origin.fault("/bucket/a.bin", Status(status, body=body), times=0)
+        async with s3_client(origin) as client:
+            with pytest.raises(ResponseError, match=f"{status} .*s3://bucket/a.bin"):
+                await fetch_object(client)
+
     async def test_existence_check_recognizes_expired_token(
         self, origin: Origin, session_token: None
     ) -> None:
