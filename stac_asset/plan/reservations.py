@@ -63,6 +63,8 @@ class Reservations:
         """Results of `_real_folder`."""
         self._folded_folders: dict[str, str] = {}
         """The folded real path of each folder, with a final separator."""
+        self._last_place = "", ""
+        """The last path, and its result of `_place`. Each path is checked and then reserved."""
 
     def conflict(self, path: str, source: int | None = None) -> Conflict | None:
         """Return the conflict that prevents the reservation of a path, if any.
@@ -123,12 +125,17 @@ class Reservations:
 
     def _place(self, path: str) -> str:
         """Return the folded path after symlinks of the folder are resolved."""
+        last, place = self._last_place
+        if path == last:
+            return place
         parent, _, name = path.rpartition(os.sep)
         folder = self._folded_folders.get(parent)
         if folder is None:
             folder = folded(os.path.join(self._real_folder(parent), ""))
             self._folded_folders[parent] = folder
-        return folder + folded(name)
+        place = folder + folded(name)
+        self._last_place = path, place
+        return place
 
     def _real_folder(self, folder: str) -> str:
         """Return a folder with the symlinks below the directory resolved.
