@@ -185,7 +185,7 @@ def unsigned_href(href: str) -> str:
         href: Any href.
     """
     scheme, separator, rest = href.partition("://")
-    if not separator:
+    if not separator or not ("@" in href or "?" in href or "#" in href):
         return href
     rest, hash_mark, fragment = rest.partition("#")
     rest, question_mark, query = rest.partition("?")

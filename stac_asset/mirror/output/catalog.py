@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,17 @@ _STRUCTURAL_RELATIONS = frozenset(
 
 _JSON, _GEOJSON = "application/json", "application/geo+json"
 _STAC_VERSION = "1.1.0"
+
+_ITEM_LINKS = "\0item links"
+"""Placeholder for the links to items."""
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+_ENCODED_ITEM_LINKS = b'    "\\u0000item links"'
+_LINK_JSON = f"""    {{
+      "rel": "item",
+      "href": %s,
+      "type": "{_GEOJSON}"
+    }}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +86,9 @@ def write_catalog(
     names = sorted(name for name in mirrored if name is not None)
     for name in names:
         path = directory / collection_folder(name) / COLLECTION
-        document = _collection(name, path, mirrored[name], collections.get(name))
-        data = json_bytes(document)
+        document = _collection(name, path, collections.get(name))
+        document["extent"] = mirrored[name].extent(document.get("extent"))
+        data = _with_item_links(document, mirrored[name], f"{collection_folder(name)}/")
         previous = _read(path)
         if previous == data:
             continue  # A collection with very many links is not parsed if nothing changed.
@@ -87,9 +100,11 @@ def write_catalog(
     links = [
         _link("child", f"./{quoted_path(collection_folder(name))}/{COLLECTION}") for name in names
     ]
-    links += _item_links(mirrored.get(None, MirroredItems()), "")
     document = _catalog(path, source) | {"links": [_link("root", f"./{CATALOG}"), *links]}
-    written += _write_if_changed(path, document, directory)
+    data = _with_item_links(document, mirrored.get(None, MirroredItems()), "")
+    if _read(path) != data:
+        write_document(path, data, directory)
+        written += 1
     for name in set(before).difference(names):
         (directory / collection_folder(name) / COLLECTION).unlink(missing_ok=True)
     return CatalogChanges(written, changed)
@@ -134,9 +149,7 @@ def _catalog(path: Path, source: str) -> dict[str, Any]:
     }
 
 
-def _collection(
-    name: str, path: Path, items: MirroredItems, source: SourceDocument | None
-) -> dict[str, Any]:
+def _collection(name: str, path: Path, source: SourceDocument | None) -> dict[str, Any]:
     document = _collection_of_source(source, name) if source is not None else None
     document = document or _existing(path, "Collection") or _minimal_collection(name)
     links = document.get("links")
@@ -145,12 +158,10 @@ def _collection(
         for link in (links if isinstance(links, list) else ())
         if isinstance(link, dict) and link.get("rel") not in _STRUCTURAL_RELATIONS
     ]
-    document["extent"] = items.extent(document.get("extent"))
     document["links"] = [
         _link("root", f"../{CATALOG}"),
         _link("parent", f"../{CATALOG}"),
         *others,
-        *_item_links(items, f"{collection_folder(name)}/"),
     ]
     return document
 
@@ -201,11 +212,26 @@ def _parsed(data: bytes | None, path: Path, kind: str) -> dict[str, Any] | None:
     return document if isinstance(document.get("id"), str) else None
 
 
-def _item_links(items: MirroredItems, folder: str) -> list[dict[str, Any]]:
-    return [
-        _link("item", f"./{quoted_path(document.removeprefix(folder))}", _GEOJSON)
-        for document in sorted(items.documents)
-    ]
+def _with_item_links(document: dict[str, Any], items: MirroredItems, folder: str) -> bytes:
+    """Return a document as JSON, with a link to each item after the other links.
+
+    A collection can have so many items that a Python object for each link takes much memory.
+
+    Args:
+        document: The document without links to items.
+        items: The items.
+        folder: Folder of the document, relative to the mirror directory.
+    """
+    hrefs = (f"./{quoted_path(name.removeprefix(folder))}" for name in sorted(items.documents))
+    if not items.documents:
+        return json_bytes(document)
+    data = json_bytes(document | {"links": [*document["links"], _ITEM_LINKS]})
+    before, *after = data.split(_ENCODED_ITEM_LINKS)
+    if len(after) != 1:  # The document has the text of the placeholder elsewhere.
+        links = [_link("item", href, _GEOJSON) for href in hrefs]
+        return json_bytes(document | {"links": [*document["links"], *links]})
+    links_json = ",\n".join(_LINK_JSON % _encode(href) for href in hrefs)
+    return b"".join((before, links_json.encode(), after[0]))
 
 
 def _link(rel: str, href: str, media_type: str = _JSON) -> dict[str, Any]:
@@ -216,11 +242,3 @@ def _content(collection: dict[str, Any]) -> dict[str, Any]:
     """Return a collection without the fields that the mirror writes."""
     content: dict[str, Any] = loads(json_bytes(collection))
     return {name: value for name, value in content.items() if name not in ("links", "extent")}
-
-
-def _write_if_changed(path: Path, document: dict[str, Any], directory: Path) -> bool:
-    data = json_bytes(document)
-    if _read(path) == data:
-        return False
-    write_document(path, data, directory)
-    return True

@@ -15,6 +15,8 @@ from stac_asset.mirror.search.window import canonical_time
 from stac_asset.mirror.state.metadata_digest import metadata_digests
 from stac_asset.redact import unsigned_href
 
+_encode = json.JSONEncoder(sort_keys=True).encode
+
 
 @dataclass(frozen=True, slots=True)
 class Version:
@@ -195,7 +197,7 @@ def _digests(asset: Any, base: str) -> tuple[str, str]:
 
 
 def _digest(values: list[Any]) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(_encode(values).encode()).hexdigest()[:16]
 
 
 def _is_same_time(first: str | None, second: str | None) -> bool:

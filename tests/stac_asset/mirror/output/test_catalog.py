@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from stac_asset.errors import ConfigError
+from stac_asset.mirror.output.catalog import write_catalog
+from stac_asset.mirror.source_item import Key, SourceDocument
+from stac_asset.mirror.state.row import IndexRow
+from stac_asset.mirror.state.version import Version
+from stac_asset.rewrite.serialize import json_bytes
 from stac_asset.testing import Origin
 from tests.support.mirror_runs import build_item, check_catalog, run_mirror, serve_api, serve_items
 
@@ -41,3 +47,34 @@ async def test_items_of_several_sources_share_a_mirror(origin: Origin, tmp_path:
     assert (await run_mirror(tmp_path, api, on_removed="delete")).reasons == {}
     catalog = check_catalog(tmp_path, {"one", "two"})
     assert {child.id for child in catalog.get_children()} == {"things", "others"}
+
+
+@pytest.mark.parametrize("keyword", ["plain", "\0item links"])
+def test_links_to_items_have_the_form_of_other_links(tmp_path: Path, keyword: str) -> None:
+    source = {
+        "type": "Collection",
+        "stac_version": "1.1.0",
+        "id": "things",
+        "description": "Things.",
+        "license": "other",
+        "extent": {"spatial": {"bbox": [[0, 0, 1, 1]]}, "temporal": {"interval": [[None, None]]}},
+        "keywords": [keyword],
+        "links": [{"rel": "about", "href": "https://e.com"}],
+    }
+    version = Version(None, None, {})
+    rows = [
+        IndexRow(Key(name, item), (1, 1), "https://e.com", version, bbox=[0.5, 0, 1, 1])
+        for name in ("things", None)
+        for item in ("b c", 'a"Æ')
+    ]
+    collections = {"things": SourceDocument(source, "https://e.com/things")}
+    assert write_catalog(tmp_path, rows, "https://e.com", collections).written == 2
+    assert write_catalog(tmp_path, rows, "https://e.com", collections).written == 0
+    for document in ("things/collection.json", "catalog.json"):
+        data = (tmp_path / document).read_bytes()
+        found = json.loads(data)
+        assert data == json_bytes(found)
+        links = found["links"][-2:]
+        assert [link["rel"] for link in links] == ["item", "item"]
+        folders = [unquote(link["href"]).split("/")[1] for link in links]
+        assert folders == ['a"Æ', "b c"]
