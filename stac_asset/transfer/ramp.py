@@ -26,7 +26,7 @@ Longer trials end if the processor limits the process for more than half of the 
 _CAREFUL_SECONDS = 0.2
 """Minimum length of a measurement, in seconds, after a trial that failed or was not clear."""
 
-_MIN_BURSTS = 4
+_MIN_BURSTS = 2
 """Minimum number of pauses of the source that a measurement contains, if bytes arrive in bursts."""
 
 _MAX_SILENCE = 0.25
@@ -82,7 +82,7 @@ class Ramp:
     """Gain of the trial, as a share, if all connections receive the same number of bytes."""
 
     busy: float = 0.0
-    """Seconds of the trial in which the processor was the limit. They are not measured."""
+    """Seconds of the measurement in which the processor was the limit."""
 
     seconds: float = 0.0
     """Length of the current measurement in seconds."""
@@ -132,10 +132,6 @@ def next_ramp(ramp: Ramp, sample: Sample) -> Ramp:
         sample: The facts about the interval.
     """
     if ramp.trial:
-        if sample.is_busy:
-            busy = ramp.busy + sample.seconds
-            is_limit = busy > max(_MAX_BUSY_TIME, ramp.waited + ramp.seconds)
-            return _without_trial(ramp) if is_limit else replace(ramp, busy=busy)
         if sample.pending:
             waited = ramp.waited + sample.seconds
             if waited >= _MAX_WAIT:
@@ -143,9 +139,12 @@ def next_ramp(ramp: Ramp, sample: Sample) -> Ramp:
             return replace(_unmeasured(ramp), waited=waited)
     elif ramp.pause > sample.seconds:
         return replace(ramp, pause=ramp.pause - sample.seconds)
-    elif sample.is_busy or sample.room <= 0:
+    elif sample.room <= 0:
         return replace(_unmeasured(ramp), pause=0.0, last=sample.received / sample.seconds)
     ramp = _measured(ramp, sample)
+    is_busy = ramp.busy > ramp.seconds / 2
+    if ramp.trial and is_busy:
+        return _without_trial(ramp) if ramp.busy > _MAX_BUSY_TIME else ramp
     if not _is_complete(ramp):
         return ramp
     rate = ramp.received / ramp.seconds
@@ -161,7 +160,7 @@ def next_ramp(ramp: Ramp, sample: Sample) -> Ramp:
         ramp = Ramp(kept=ramp.allowed, last=rate, received=ramp.received)
     is_growing = rate > _MIN_GAIN * ramp.last
     is_silent = not ramp.received
-    if is_growing or sample.room <= 0 or (is_silent and ramp.kept):
+    if is_busy or is_growing or sample.room <= 0 or (is_silent and ramp.kept):
         return replace(_unmeasured(ramp), last=rate)
     active = max(1, sample.active)
     trial = min(1 if ramp.failures or is_silent else active, sample.room)
@@ -183,6 +182,7 @@ def _measured(ramp: Ramp, sample: Sample) -> Ramp:
         pause=0.0,
         seconds=ramp.seconds + sample.seconds,
         received=ramp.received + sample.received,
+        busy=ramp.busy + sample.seconds * sample.is_busy,
         idle=idle,
         longest_idle=max(ramp.longest_idle, idle),
     )
@@ -190,7 +190,7 @@ def _measured(ramp: Ramp, sample: Sample) -> Ramp:
 
 def _unmeasured(ramp: Ramp) -> Ramp:
     """Start a new measurement."""
-    return replace(ramp, seconds=0.0, received=0, idle=0.0, longest_idle=0.0)
+    return replace(ramp, seconds=0.0, received=0, busy=0.0, idle=0.0, longest_idle=0.0)
 
 
 def _is_complete(ramp: Ramp) -> bool:

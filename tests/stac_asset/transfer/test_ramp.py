@@ -93,11 +93,20 @@ def test_busy_process_starts_no_trial(files: int) -> None:
 def test_short_wait_for_the_processor_does_not_end_a_trial() -> None:
     ramp = Ramp(trial=1, before=MB / STEP, expected=1.0)
     busy = Sample(seconds=STEP, received=MB // 2, active=2, room=14, is_busy=True)
-    ramp = next_ramp(next_ramp(ramp, busy), Sample(STEP, 2 * MB, active=2, room=14))
+    ramp = next_ramp(next_ramp(ramp, busy), Sample(STEP, 3 * MB, active=2, room=14))
     assert ramp.kept == 1
     for _ in range(4):
         ramp = next_ramp(ramp, busy)
     assert ramp.allowed == 1
+
+
+def test_bytes_of_busy_intervals_are_measured() -> None:
+    ramp = Ramp(trial=1, before=MB / STEP, expected=1.0)
+    burst = Sample(seconds=STEP, received=8 * MB, active=2, room=14, is_busy=True)
+    silence = Sample(seconds=STEP, received=0, active=2, room=14)
+    for sample in (burst, silence, silence, burst):
+        ramp = next_ramp(ramp, sample)
+    assert ramp.kept == 1
 
 
 def test_slow_processor_ends_the_growth() -> None:
