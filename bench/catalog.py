@@ -14,7 +14,7 @@ from typing import Any
 
 import pystac
 
-from stac_asset.destinations.local.part_names import part_paths
+from stac_asset.destinations.part_names import part_paths
 from stac_asset.testing import content_iter
 
 DOCUMENT = "item-collection.json"

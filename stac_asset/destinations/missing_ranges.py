@@ -37,6 +37,12 @@ class MissingRanges:
 
     ranges: list[ByteRange] = field(default_factory=list)
 
+    step: int | None = None
+    """Size of the parts in which the destination stores the file, in bytes.
+
+    A taken range ends at the end of a part, if set. Without a step, ranges end anywhere.
+    """
+
     @classmethod
     def parse(cls, size: int, spans: Iterable[object]) -> MissingRanges:
         """Return the ranges that `spans` returned earlier.
@@ -87,7 +93,7 @@ class MissingRanges:
         """Take the first range that no connection fetches. Split a range that is too large.
 
         Args:
-            size: Maximum number of bytes.
+            size: Maximum number of bytes. With a `step`, the range is the rest of a part.
             at: Required start position, if any.
 
         Returns:
@@ -96,6 +102,8 @@ class MissingRanges:
         for index, missing in enumerate(self.ranges):
             if not missing.taken and at in (None, missing.position):
                 self._join(index)
+                if self.step is not None:
+                    size = self.step - missing.position % self.step
                 if missing.size > size:
                     rest = ByteRange(missing.position + size, missing.end)
                     missing.end = rest.position

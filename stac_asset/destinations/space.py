@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from stac_asset.destinations.directories import existing_parent
-from stac_asset.destinations.local.part_names import part_paths
+from stac_asset.destinations.part_names import part_paths
 from stac_asset.errors import DestinationError
 from stac_asset.types import Transfer
 

@@ -16,7 +16,7 @@ from stac_asset.destinations import BusyError
 from stac_asset.destinations.local.containment import ContainedDirectory
 from stac_asset.destinations.local.documents import new_file
 from stac_asset.destinations.local.os_errors import map_os_errors
-from stac_asset.destinations.local.part_names import is_part_name, lock_name, part_names
+from stac_asset.destinations.part_names import is_part_name, lock_name, part_names
 from stac_asset.errors import DestinationError
 from stac_asset.mirror.output.catalog import is_mirror
 from stac_asset.mirror.state.index import read_state

@@ -21,7 +21,7 @@ from urllib.parse import unquote
 import pystac
 from pystac.layout import LayoutTemplate
 
-from stac_asset.destinations.local.part_names import is_part_name
+from stac_asset.destinations.part_names import is_part_name
 from stac_asset.errors import ConfigError, UnsafePathError
 from stac_asset.hrefs import local_path
 from stac_asset.strategy import FileNameStrategy

@@ -78,6 +78,7 @@ class DestinationContract(UploadContract, ResumeContract):
         for how in _COMPARISONS:
             assert await destination.existing(KEY, right, how) is None
         await self.put(KEY, data)
+        destination = await self.make_destination()
         for declared, expected in (
             (right, {"size", "checksum", "none"}),
             (NOTHING, {"size", "checksum", "none"}),

@@ -65,6 +65,13 @@ class DestinationUnderTest:
     of this size. For an object store, set the minimum part size of a multipart upload.
     """
 
+    resumes_digest: bool = True
+    """Whether an upload with a declared checksum is resumed by a later run.
+
+    An object store cannot read the parts of an unfinished upload. The source then sends all bytes
+    again, and the destination stores only the missing ones.
+    """
+
     async def make_destination(self) -> Destination:
         """Return a new object for the destination of this test.
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stac_asset.destinations.directories import directory_path
-from stac_asset.destinations.local.part_names import is_part_name
+from stac_asset.destinations.part_names import is_part_name
 from stac_asset.errors import HrefError, SourceError, StacAssetError, UnsafePathError
 from stac_asset.redact import redact_href
 from stac_asset.verify.expected import ExpectedAsset, expected_assets, local_file, owners_of

@@ -12,7 +12,7 @@ from typing import Any
 from prefect.client.schemas.objects import State
 
 from stac_asset import DownloadError
-from stac_asset.destinations.local.part_names import part_paths
+from stac_asset.destinations.part_names import part_paths
 from stac_asset.errors import ResponseError
 from stac_asset.testing import Origin, Stall, Status
 from tests.support.files import list_files

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stac_asset.destinations.local.part_names import part_paths
+from stac_asset.destinations.part_names import part_paths
 
 
 @contextmanager

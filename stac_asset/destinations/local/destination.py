@@ -20,8 +20,8 @@ from stac_asset.destinations.local.lock import remove_unlocked
 from stac_asset.destinations.local.offload import WriteScheduler, new_commits
 from stac_asset.destinations.local.os_errors import map_os_errors
 from stac_asset.destinations.local.part_file import PartFile, check_not_folder
-from stac_asset.destinations.local.part_names import part_names
 from stac_asset.destinations.local.upload import LocalUpload
+from stac_asset.destinations.part_names import part_names
 from stac_asset.errors import DestinationError, StacAssetError, UnsafePathError
 
 logger = logging.getLogger(__name__)

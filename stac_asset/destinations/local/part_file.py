@@ -16,8 +16,8 @@ from stac_asset.destinations.local.containment import ContainedDirectory, Folder
 from stac_asset.destinations.local.lock import close_locked, open_locked
 from stac_asset.destinations.local.lock_file import LockFile
 from stac_asset.destinations.local.os_errors import map_os_errors
-from stac_asset.destinations.local.part_names import part_names
 from stac_asset.destinations.local.resume_note import ResumeNote, ResumeNoteFile
+from stac_asset.destinations.part_names import part_names
 from stac_asset.errors import DestinationError
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from stac_asset.destinations.local.containment import ContainedDirectory, Folder
 from stac_asset.destinations.local.os_errors import map_os_errors
-from stac_asset.destinations.local.part_names import lock_name, part_names
+from stac_asset.destinations.part_names import lock_name, part_names
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.layout import document_path
 

@@ -10,7 +10,7 @@ import pystac
 import pytest
 
 from stac_asset import Config, download_item, plan_item
-from stac_asset.destinations.local.part_names import part_paths
+from stac_asset.destinations.part_names import part_paths
 from stac_asset.destinations.space import bytes_on_disk, check_space
 from stac_asset.errors import DestinationError, DownloadError
 from stac_asset.testing import Origin

@@ -8,7 +8,7 @@ import pystac
 import pytest
 
 from stac_asset import Config, download_item
-from stac_asset.destinations.local.part_names import part_paths
+from stac_asset.destinations.part_names import part_paths
 from stac_asset.stac.parse import stac_of
 from stac_asset.testing import Origin
 from tests.support.checksums import sha256_multihash

@@ -14,7 +14,7 @@ from bench.catalog import Asset, Catalog
 from bench.crash import ALLOWED, running
 from bench.victim import RUN_HEADER
 from stac_asset import Config, ConfigError, DownloadError, download_file, download_item
-from stac_asset.destinations.local.part_names import part_paths
+from stac_asset.destinations.part_names import part_paths
 from stac_asset.errors import ChecksumError, NotFoundError
 from stac_asset.stac.parse import stac_of
 from stac_asset.testing import (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stac_asset import Config, download_file
-from stac_asset.destinations.local.part_names import part_paths
+from stac_asset.destinations.part_names import part_paths
 from stac_asset.errors import NotFoundError, ResponseError, ResponseForbiddenError, TruncatedError
 from stac_asset.testing import Origin, Status, Truncate
 from tests.support.raw_origin import RawRequest, raw_origin, response_head

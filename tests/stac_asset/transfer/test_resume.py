@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stac_asset import Config, DownloadError, download_file, download_item
-from stac_asset.destinations.local.part_names import part_paths
+from stac_asset.destinations.part_names import part_paths
 from stac_asset.errors import TruncatedError
 from stac_asset.stac.parse import stac_of
 from stac_asset.testing import (

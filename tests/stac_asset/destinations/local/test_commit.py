@@ -19,7 +19,7 @@ from stac_asset import Config, DownloadError, download_file, download_item
 from stac_asset.clients.http import HttpClient
 from stac_asset.destinations import LocalDestination
 from stac_asset.destinations.local.documents import write_document
-from stac_asset.destinations.local.part_names import part_paths
+from stac_asset.destinations.part_names import part_paths
 from stac_asset.errors import ChecksumError, DestinationError, SizeError, StacAssetError
 from stac_asset.testing import Fault, LoginPage, Origin, Reset, Stall, Status, Truncate
 from tests.support.checksums import sha256_multihash

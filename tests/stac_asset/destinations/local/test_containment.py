@@ -18,7 +18,7 @@ from stac_asset import (
 from stac_asset.clients import Clients
 from stac_asset.destinations import LocalDestinations
 from stac_asset.destinations.local.containment import ContainedDirectory
-from stac_asset.destinations.local.part_names import part_paths
+from stac_asset.destinations.part_names import part_paths
 from stac_asset.errors import DestinationError
 from stac_asset.testing import Origin, Truncate
 from stac_asset.transfer.engine import Engine

@@ -16,7 +16,7 @@ import pytest
 from bench import victim
 from bench.catalog import DOCUMENT, Asset, Catalog
 from bench.crash import crash, running
-from stac_asset.destinations.local.part_names import part_paths
+from stac_asset.destinations.part_names import part_paths
 from stac_asset.testing import Changed, Chunked, Origin
 
 SIZE = 300_000

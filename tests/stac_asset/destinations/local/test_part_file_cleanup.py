@@ -9,7 +9,7 @@ import pystac
 import pytest
 
 from stac_asset import Config, DownloadError, download_item
-from stac_asset.destinations.local.part_names import part_paths
+from stac_asset.destinations.part_names import part_paths
 from stac_asset.testing import Origin, Truncate
 from tests.support.files import entry_names
 from tests.support.items import item_from_origin

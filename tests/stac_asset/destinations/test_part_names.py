@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stac_asset.destinations.local.part_names import is_part_name, part_names, part_paths
+from stac_asset.destinations.part_names import is_part_name, part_names, part_paths
 
 LONGEST = "x" * 244
 """The longest name that part names contain. The resume note then has a name of 255 bytes."""

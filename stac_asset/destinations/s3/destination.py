@@ -1,0 +1,309 @@
+"""A prefix of an S3 bucket as a destination. Implements `Destination` of `destinations.interface`.
+
+The last run that completes a file wins only if the file is still the one that it found: completion
+is conditional. Within a process, a key has one upload at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import logging
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Literal
+
+from stac_asset.concurrency import in_thread
+from stac_asset.destinations.interface import BusyError, Declared, Existing
+from stac_asset.destinations.s3.buffers import BufferBudget
+from stac_asset.destinations.s3.errors import MissingError
+from stac_asset.destinations.s3.listing import Folders
+from stac_asset.destinations.s3.note import UploadNote, note_key
+from stac_asset.destinations.s3.parts import DEFAULT_PART, MIB
+from stac_asset.destinations.s3.sending import (
+    CHECKSUM,
+    MARK,
+    Replaced,
+    abort_upload,
+    replace_object,
+)
+from stac_asset.destinations.s3.store import S3Store, StoredObject
+from stac_asset.destinations.s3.upload import S3Upload, Unfinished
+from stac_asset.errors import DestinationError, UnsafePathError
+from stac_asset.integrity import Multihash, new_hash
+
+logger = logging.getLogger(__name__)
+
+_BUDGET = 64 * MIB
+"""Memory for parts that are received or sent, in bytes."""
+
+_MAX_KEY = 1024
+"""Maximum length of a key in bytes."""
+
+_POLL = 0.2
+"""Seconds between two attempts to open a key."""
+
+_POLLS_BEFORE_LOG = 5
+"""Number of attempts before a warning is logged."""
+
+_open_keys: set[tuple[str, str]] = set()
+"""The keys with an open upload in this process."""
+
+
+class S3Destination:
+    """A prefix of a bucket.
+
+    Args:
+        store: The bucket.
+        prefix: The prefix, without `/` at the start and the end. Empty for the whole bucket.
+        service: Identifies the service, such as its endpoint URL.
+        smallest_part: Minimum size of a part in bytes, at least 5 MiB.
+        conditional: Whether the service supports conditional requests.
+    """
+
+    def __init__(
+        self,
+        store: S3Store,
+        prefix: str = "",
+        service: str = "",
+        smallest_part: int = DEFAULT_PART,
+        conditional: bool = True,
+    ) -> None:
+        self._store = store
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._service = f"{service} {store.bucket}"
+        self._smallest = smallest_part
+        self._conditional = conditional
+        self._folders = Folders(store)
+        self._budget = BufferBudget(max(_BUDGET, 2 * smallest_part), smallest_part)
+
+    def key_of(self, location: str) -> str:
+        """Return the key of a file.
+
+        Args:
+            location: The URL of the file, as plans and reports name it.
+
+        Raises:
+            UnsafePathError: The URL is outside of the prefix, or names no file.
+        """
+        root = self._store.url_of(self._prefix)
+        if not location.startswith(root):
+            raise UnsafePathError(f"'{location}' is outside of the destination '{root}'")
+        key = location[len(root) :]
+        self._full(key)
+        return key
+
+    def _full(self, key: str) -> str:
+        """Return the key in the bucket.
+
+        Raises:
+            UnsafePathError: The key leads outside of the prefix, or names no file.
+            DestinationError: The key is too long.
+        """
+        if any(part in ("", ".", "..") for part in key.split("/")) or "\0" in key:
+            raise UnsafePathError(
+                f"the key '{key}' leads outside of the destination "
+                f"'{self._store.url_of(self._prefix)}', or names no file"
+            )
+        full = self._prefix + key
+        if len(full.encode(errors="surrogatepass")) > _MAX_KEY:
+            raise DestinationError(
+                f"the key of '{self._store.url_of(full)[:200]}' is longer than {_MAX_KEY} bytes. "
+                "Use a shorter `path_template`."
+            )
+        return full
+
+    async def check(self, key: str) -> None:
+        """Check whether a key can be written, without writing.
+
+        Args:
+            key: The key.
+
+        Raises:
+            UnsafePathError: The key leads outside of the prefix.
+            DestinationError: The key is too long.
+        """
+        self._full(key)
+
+    async def existing(
+        self, key: str, declared: Declared, how: Literal["size", "checksum", "none"]
+    ) -> Existing | None:
+        """Return the existing file of a key, if the file is complete and valid.
+
+        The multihash in the metadata of an object saves reading it.
+
+        Args:
+            key: The key.
+            declared: The expected size and checksum.
+            how: What to compare: the size, also the checksum, or nothing.
+
+        Raises:
+            UnsafePathError: The key leads outside of the prefix.
+            DestinationError: The request failed.
+        """
+        full = self._full(key)
+        found = await self._folders.find(full)
+        if found is None or (how != "none" and declared.size not in (None, found.size)):
+            return None
+        compared = declared.checksum if how == "checksum" else None
+        if compared is not None and not await self._has_checksum(full, compared):
+            return None
+        return Existing(found.size)
+
+    async def _has_checksum(self, full: str, expected: Multihash) -> bool:
+        found = await self._store.head(full)
+        if found is None:
+            return False
+        recorded = Multihash.parse(found.metadata.get(CHECKSUM))
+        if recorded is not None and recorded.code == expected.code:
+            return expected.matches(recorded.digest) or recorded.matches(expected.digest)
+        _, running = new_hash(expected)
+        try:
+            async for block in self._store.read(full):
+                await in_thread(running.update, block)
+        except MissingError:
+            return False
+        return expected.matches(running.digest())
+
+    async def head(self, key: str, size: int) -> bytes:
+        """Return the first bytes of an existing file. A file that cannot be read has no bytes.
+
+        Args:
+            key: The key.
+            size: Maximum number of bytes.
+
+        Raises:
+            UnsafePathError: The key leads outside of the prefix.
+        """
+        full = self._full(key)
+        try:
+            return b"".join([block async for block in self._store.read(full, size)])
+        except (DestinationError, MissingError):
+            return b""
+
+    @asynccontextmanager
+    async def open_upload(
+        self, key: str, source: str, declared: Declared, hashed: bool = False, wait: bool = False
+    ) -> AsyncIterator[S3Upload]:
+        """Start or resume the upload of a file.
+
+        Args:
+            key: The key.
+            source: Identity of the source. Bytes from another source are not resumed.
+            declared: The expected size and checksum.
+            hashed: Compute a checksum even if none is declared.
+            wait: Wait while another upload of the key is open in this process.
+
+        Raises:
+            BusyError: Another upload of the key is open in this process, and `wait` is False.
+            UnsafePathError: The key leads outside of the prefix.
+            DestinationError: A request failed.
+        """
+        full = self._full(key)
+        async with self._alone(full, wait):
+            digest = hashlib.sha256(source.encode(errors="surrogatepass")).hexdigest()
+            found = await self._folders.find(full)
+            upload = S3Upload(
+                self._store,
+                full,
+                digest,
+                declared,
+                hashed,
+                self._replaced(found),
+                self._budget,
+                self._smallest,
+                await self._unfinished(full, digest, declared),
+            )
+            try:
+                yield upload
+            finally:
+                await upload.close()
+                if upload.etag is None:
+                    self._folders.forget(full)
+                else:
+                    await self._folders.record(full, StoredObject(full, upload.offset, upload.etag))
+
+    def _replaced(self, found: StoredObject | None) -> Replaced:
+        return Replaced(found.etag if found is not None else None, self._conditional)
+
+    async def _unfinished(self, full: str, source: str, declared: Declared) -> Unfinished | None:
+        """Return the upload of an earlier run, if it can be resumed. Remove it otherwise."""
+        if not await self._folders.has_note(full):
+            return None
+        data = await self._store.content(note_key(full))
+        note = UploadNote.parse(data) if data is not None else None
+        if note is None:
+            if data is not None:
+                await self._store.delete(note_key(full))
+            return None
+        size = note.layout.size
+        is_same = note.source == source and size in (None, declared.size or size)
+        parts = await self._store.parts(full, note.upload) if is_same else None
+        if not parts:
+            await abort_upload(self._store, full, note.upload)
+            return None
+        return Unfinished(note, tuple(parts))
+
+    @asynccontextmanager
+    async def _alone(self, full: str, wait: bool) -> AsyncIterator[None]:
+        """Wait until no other upload of a key is open in this process."""
+        name = (self._service, full)
+        attempts = 0
+        while name in _open_keys:
+            if not wait:
+                raise BusyError
+            attempts += 1
+            if attempts == _POLLS_BEFORE_LOG:
+                url = self._store.url_of(full)
+                logger.warning("waiting for another run or asset that is writing %s", url)
+            await asyncio.sleep(_POLL)
+        _open_keys.add(name)
+        try:
+            yield
+        finally:
+            _open_keys.discard(name)
+
+    async def write(self, key: str, data: bytes) -> None:
+        """Replace a small file, such as a document, as a whole.
+
+        Args:
+            key: The key.
+            data: The content.
+
+        Raises:
+            UnsafePathError: The key leads outside of the prefix.
+            DestinationError: The file cannot be written.
+        """
+        full = self._full(key)
+        async with self._alone(full, wait=True):
+            found = await self._store.head(full)
+            mark, digest = uuid.uuid4().hex, hashlib.sha256(data).digest()
+
+            async def send(condition: Mapping[str, str]) -> str:
+                return await self._store.put(
+                    full, io.BytesIO(data), condition, {MARK: mark}, digest
+                )
+
+            etag = await replace_object(self._store, full, mark, self._replaced(found), send)
+            await self._folders.record(full, StoredObject(full, len(data), etag))
+
+    async def remove_leftovers(self, key: str) -> None:
+        """Remove the received bytes of interrupted uploads of a key. The file of the key stays.
+
+        Args:
+            key: The key.
+        """
+        full = self._full(key)
+        with suppress(BusyError, DestinationError):  # Leftovers are harmless.
+            async with self._alone(full, wait=False):
+                if not await self._folders.has_note(full):
+                    return
+                data = await self._store.content(note_key(full))
+                note = UploadNote.parse(data) if data is not None else None
+                if note is not None:
+                    await abort_upload(self._store, full, note.upload)
+                else:
+                    await self._store.delete(note_key(full))
+                self._folders.forget(full)

@@ -1,0 +1,41 @@
+"""Internal: the digest of a file whose parts become complete in any order."""
+
+from __future__ import annotations
+
+import asyncio
+
+from stac_asset.concurrency import in_thread
+from stac_asset.integrity import Multihash, new_hash
+
+
+class OrderedDigest:
+    """Computes the digest of a file, part by part. A part waits until all earlier ones are hashed.
+
+    Args:
+        expected: The multihash whose algorithm is used. Default: SHA2-256.
+    """
+
+    def __init__(self, expected: Multihash | None) -> None:
+        self._code, self._hash = new_hash(expected)
+        self._turns: dict[int, asyncio.Event] = {}
+        self.next = 1
+        """The number of the part to hash next."""
+
+    async def add(self, number: int, data: memoryview) -> None:
+        """Wait for the turn of a part, and hash it in a thread.
+
+        Args:
+            number: The number of the part.
+            data: The bytes of the part.
+        """
+        if number != self.next:
+            await self._turns.setdefault(number, asyncio.Event()).wait()
+        await in_thread(self._hash.update, data)
+        self.next = number + 1
+        turn = self._turns.pop(self.next, None)
+        if turn is not None:
+            turn.set()
+
+    def multihash(self) -> Multihash:
+        """Return the multihash of the hashed parts."""
+        return Multihash(self._code, self._hash.digest())

@@ -1,0 +1,120 @@
+"""Internal: maps the errors of S3 requests to errors that name the object and the cure.
+
+The messages of S3 are not repeated, because they may contain the signed text of a request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from stac_asset.errors import DestinationError
+
+_CODE = re.compile(r"(?=.*[a-z])[A-Z][A-Za-z.]{1,63}|\d{3}")
+"""Form of S3's error codes. Texts of another form may repeat a part of the request."""
+
+_ADVICE = {
+    "NoSuchBucket": "the bucket does not exist. Create the bucket, or correct the URL",
+    "AccessDenied": "the credentials have no permission. Allow s3:PutObject, s3:GetObject, "
+    "s3:ListBucket, s3:DeleteObject and s3:AbortMultipartUpload, or use other credentials",
+    "AllAccessDisabled": "the bucket is disabled. Use another bucket",
+    "InvalidAccessKeyId": "the access key is unknown. Correct the credentials of the destination",
+    "SignatureDoesNotMatch": "the secret of the access key is wrong. Correct the credentials of "
+    "the destination",
+    "ExpiredToken": "the credentials have expired. Renew them",
+    "InvalidToken": "the session token is invalid. Renew the credentials",
+    "RequestTimeTooSkewed": "the clock of this machine is wrong. Set the clock",
+    "PermanentRedirect": "the bucket is in another region. Set `destination_region`",
+    "AuthorizationHeaderMalformed": "the bucket is in another region. Set `destination_region`",
+    "IllegalLocationConstraintException": "the bucket is in another region. Set "
+    "`destination_region`",
+    "InvalidStorageClass": "the storage class is unknown. Correct `destination_storage_class`",
+    "QuotaExceeded": "the quota of the bucket is used up. Free some space",
+    "EntityTooLarge": "the file is too large for the service",
+    "KeyTooLongError": "the key is longer than 1,024 bytes. Use a shorter `path_template`",
+}
+_CODES = {"403": "AccessDenied", "301": "PermanentRedirect"}
+"""The codes of statuses: the response to a HEAD request has no body."""
+
+_CONFLICTS = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+MISSING = frozenset({"NoSuchKey", "NotFound", "404"})
+"""Codes for an object that does not exist."""
+
+
+class ConflictError(Exception):
+    """Raised when the condition of a request is not met: the object has another version.
+
+    Args:
+        repeat: Whether the service asks to send the request again.
+    """
+
+    def __init__(self, repeat: bool) -> None:
+        super().__init__("the object has another version")
+        self.repeat = repeat
+
+
+class MissingError(Exception):
+    """Raised when the requested object or multipart upload does not exist."""
+
+
+def code_of(error: Exception) -> str:
+    """Return the code of an S3 error, or its status; empty for other errors.
+
+    Args:
+        error: The raised error.
+    """
+    response: Any = getattr(error, "response", None)
+    if not isinstance(response, dict):
+        return ""
+    code = str(response.get("Error", {}).get("Code") or "")
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return code if _CODE.fullmatch(code) else str(status or "")
+
+
+@contextmanager
+def mapped_errors(url: str) -> Iterator[None]:
+    """Raise the errors of botocore as errors of this package.
+
+    Args:
+        url: The URL of the object or prefix, for messages.
+
+    Raises:
+        MissingError: The object or the multipart upload does not exist.
+        ConflictError: The object has another version.
+        DestinationError: Any other error.
+    """
+    from aiohttp import ClientError as HttpError
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        ConnectionClosedError,
+        HTTPClientError,
+    )
+
+    try:
+        yield
+    except ClientError as error:
+        code = code_of(error)
+        if code in MISSING or code == "NoSuchUpload":
+            raise MissingError from None
+        if code in _CONFLICTS:
+            raise ConflictError(code in ("ConditionalRequestConflict", "409")) from None
+        code = _CODES.get(code, code)
+        reason = _ADVICE.get(code, f"the service responded {code!r}. Try again later")
+        raise DestinationError(f"{url} cannot be written: {reason}") from None
+    except (HTTPClientError, ConnectionClosedError, HttpError, OSError) as error:
+        raise DestinationError(
+            f"{url} cannot be written: the service cannot be reached ({type(error).__name__}). "
+            "Check `destination_endpoint_url` and the network"
+        ) from None
+    except BotoCoreError as error:
+        kind = type(error).__name__
+        reason = (
+            "no credentials were found. Pass the credentials of the destination"
+            if kind in ("NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError")
+            else f"the request or the response is invalid ({kind}). Check that "
+            "`destination_endpoint_url` is an S3 service"
+        )
+        raise DestinationError(f"{url} cannot be written: {reason}") from None

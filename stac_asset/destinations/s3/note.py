@@ -1,0 +1,85 @@
+"""Internal: the note about an unfinished multipart upload, an object beside the key.
+
+A later run, on any machine, finds the note and continues the upload. An invalid note is ignored.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+
+from stac_asset.destinations.part_names import part_names
+from stac_asset.destinations.s3.parts import MIN_PART, PartLayout
+
+HEAD_SIZE = 16 * 1024
+"""Number of bytes at the start of a file that a note keeps: the stored parts cannot be read."""
+
+
+def note_key(key: str) -> str:
+    """Return the key of the note of a key.
+
+    Args:
+        key: The key of the file in the bucket.
+    """
+    folder, slash, name = key.rpartition("/")
+    return f"{folder}{slash}{part_names(name)[1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadNote:
+    """The facts that a later run needs to continue a multipart upload."""
+
+    upload: str
+    """The id of the multipart upload."""
+
+    mark: str
+    """The text in the metadata of the object that identifies this upload."""
+
+    source: str
+    """Digest of the source's identity."""
+
+    validator: str
+    """The identifier of the version of the received bytes at the source."""
+
+    layout: PartLayout
+    """The positions of the parts."""
+
+    head: bytes
+    """The first bytes of the file, at most `HEAD_SIZE`."""
+
+    @classmethod
+    def parse(cls, data: bytes) -> UploadNote | None:
+        """Return the note of an object, or None if the content is invalid.
+
+        Args:
+            data: The content of the object, from any writer.
+        """
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
+            fields = json.loads(data)
+            texts = fields["upload"], fields["mark"], fields["source"], fields["validator"]
+            unit, size = fields["part_size"], fields["size"]
+            head = base64.b64decode(fields["head"], validate=True)
+            is_valid = all(isinstance(text, str) and text for text in texts)
+            if (
+                is_valid
+                and type(unit) is int
+                and unit >= MIN_PART
+                and type(size) in (int, type(None))
+            ):
+                return cls(*texts, PartLayout(unit, size), head)
+        return None
+
+    def to_bytes(self) -> bytes:
+        """Return the note as JSON."""
+        fields = {
+            "upload": self.upload,
+            "mark": self.mark,
+            "source": self.source,
+            "validator": self.validator,
+            "size": self.layout.size,
+            "part_size": self.layout.unit,
+            "head": base64.b64encode(self.head).decode(),
+        }
+        return json.dumps(fields, separators=(",", ":")).encode()

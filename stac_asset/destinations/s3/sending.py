@@ -1,0 +1,322 @@
+"""Internal: the multipart upload of a file: starts it, sends full parts, and ends it.
+
+`S3Upload` fills the parts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import io
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from stac_asset.concurrency import in_thread
+from stac_asset.destinations.s3.buffers import BufferBudget
+from stac_asset.destinations.s3.digest import OrderedDigest
+from stac_asset.destinations.s3.errors import ConflictError, MissingError
+from stac_asset.destinations.s3.note import UploadNote, note_key
+from stac_asset.destinations.s3.parts import PartLayout
+from stac_asset.destinations.s3.store import S3Store, StoredPart
+from stac_asset.errors import DestinationError
+
+MARK = "stac-asset-upload"
+"""Name of the metadata that identifies the upload that made an object."""
+
+CHECKSUM = "stac-asset-checksum"
+"""Name of the metadata with the multihash of an object."""
+
+_ATTEMPTS = 5
+"""Number of attempts to replace an object while the service asks to repeat the request."""
+
+_DELAY = 0.2
+"""Seconds between two of these attempts, at first."""
+
+_SETTLE = 10.0
+"""Maximum seconds to wait for parts that are being sent when an upload is left."""
+
+
+@dataclass(slots=True, eq=False)
+class Part:
+    """A part that is being received. The bytes arrive in order."""
+
+    number: int
+    start: int
+    end: int
+    """Position after the last byte, if all bytes of the part arrive."""
+    reserved: int
+    """Number of bytes of the budget."""
+    data: io.BytesIO = field(default_factory=io.BytesIO)
+
+    @property
+    def position(self) -> int:
+        """Position of the next byte in the file."""
+        return self.start + self.size
+
+    @property
+    def size(self) -> int:
+        """Number of received bytes."""
+        return self.data.getbuffer().nbytes
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """The object that an upload replaces, as the condition of the request."""
+
+    etag: str | None
+    """The ETag of the present object. None if there is no object."""
+
+    checked: bool = True
+    """Whether the service supports conditional requests."""
+
+    def condition(self) -> Mapping[str, str]:
+        """Return the parameters of the request."""
+        if not self.checked:
+            return {}
+        return {"IfNoneMatch": "*"} if self.etag is None else {"IfMatch": self.etag}
+
+
+async def replace_object(
+    store: S3Store,
+    key: str,
+    mark: str,
+    replaced: Replaced,
+    send: Callable[[Mapping[str, str]], Awaitable[str]],
+) -> str:
+    """Send a request that replaces an object, and return the new ETag.
+
+    A request may have been carried out although its response was lost. The repeated request then
+    fails, and the metadata of the object tells that the first one was carried out.
+
+    Args:
+        store: The bucket.
+        key: The key of the object.
+        mark: The mark of the upload in the metadata.
+        replaced: The object that is there.
+        send: Sends the request with a condition.
+
+    Raises:
+        DestinationError: Another run has replaced the object, or the request failed.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return await send(replaced.condition())
+        except (ConflictError, MissingError) as error:
+            found = await store.head(key)
+            if found is not None and found.metadata.get(MARK) == mark:
+                return found.etag
+            may_repeat = isinstance(error, ConflictError) and error.repeat
+            is_unchanged = (found.etag if found is not None else None) == replaced.etag
+            if not may_repeat or not is_unchanged or attempt == _ATTEMPTS:
+                break
+            await asyncio.sleep(_DELAY * 2**attempt)
+    raise DestinationError(
+        f"{store.url_of(key)} was written by another run at the same time, and is not replaced. "
+        "Start one run at a time for a destination."
+    )
+
+
+class MultipartUpload:
+    """A multipart upload to a key.
+
+    Args:
+        store: The bucket.
+        key: The key of the object.
+        metadata: The metadata of the object.
+        budget: The memory of the parts.
+        upload: The id of an upload that an earlier run started, if any.
+        mark: The mark of that upload.
+        stored: The stored parts of that upload.
+    """
+
+    def __init__(
+        self,
+        store: S3Store,
+        key: str,
+        metadata: Mapping[str, str],
+        budget: BufferBudget,
+        upload: str | None = None,
+        mark: str | None = None,
+        stored: Iterable[StoredPart] = (),
+    ) -> None:
+        self._store, self._key = store, key
+        self._metadata = metadata
+        self._budget = budget
+        self.upload = upload
+        self.mark = mark or uuid.uuid4().hex
+        self._earlier = {part.number: part for part in stored}
+        self._stored: dict[int, StoredPart] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._creating = asyncio.Lock()
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether parts are stored, or being stored."""
+        return bool(self._stored or self._earlier or self._tasks)
+
+    def keep(self, numbers: Iterable[int]) -> None:
+        """Use parts of the earlier run without receiving them again.
+
+        Args:
+            numbers: The numbers of the parts.
+        """
+        for number in numbers:
+            self._stored[number] = self._earlier[number]
+
+    async def start(self, note: Callable[[str, str], UploadNote | None]) -> None:
+        """Start the upload if it has not started, and write its note.
+
+        Args:
+            note: Returns the note for the id and the mark of the upload, if there shall be one.
+        """
+        async with self._creating:
+            if self.upload is not None:
+                return
+            metadata = {**self._metadata, MARK: self.mark}
+            self.upload = await self._store.create_upload(self._key, metadata)
+            text = note(self.upload, self.mark)
+            if text is not None:
+                data = text.to_bytes()
+                digest = hashlib.sha256(data).digest()
+                await self._store.put(note_key(self._key), io.BytesIO(data), {}, {}, digest)
+
+    def send(self, part: Part, digest: OrderedDigest | None) -> None:
+        """Hash and send a full part in the background, and return its memory then.
+
+        Args:
+            part: The part. The upload has started.
+            digest: The digest of the file, if it is computed.
+        """
+        self._tasks.add(asyncio.create_task(self._send(part, digest)))
+
+    async def _send(self, part: Part, digest: OrderedDigest | None) -> None:
+        try:
+            hashed = (
+                asyncio.create_task(digest.add(part.number, part.data.getbuffer()))
+                if digest
+                else None
+            )
+            try:
+                self._stored[part.number] = await self._sent(part)
+                if hashed is not None:
+                    await hashed
+            finally:
+                if hashed is not None:
+                    hashed.cancel()
+                    await asyncio.wait([hashed])
+        finally:
+            self._budget.release(part.reserved)
+
+    async def _sent(self, part: Part) -> StoredPart:
+        sha256 = await in_thread(sha256_of, part.data)
+        earlier = self._earlier.get(part.number)
+        text = base64.b64encode(sha256).decode()
+        if earlier is not None and (earlier.sha256, earlier.size) == (text, part.size):
+            return earlier
+        assert self.upload is not None, "the upload has started"
+        try:
+            return await self._store.put_part(
+                self._key, self.upload, part.number, part.data, sha256
+            )
+        except MissingError:
+            raise DestinationError(
+                f"{self._store.url_of(self._key)} cannot be written: another run ended the "
+                "unfinished upload. Start one run at a time for a destination."
+            ) from None
+
+    def check(self) -> None:
+        """Raise the error of a part that could not be stored, if any.
+
+        Raises:
+            DestinationError: A part could not be stored.
+        """
+        for task in [task for task in self._tasks if task.done()]:
+            self._tasks.discard(task)
+            task.result()
+
+    async def wait(self) -> None:
+        """Wait until all parts are stored.
+
+        Raises:
+            DestinationError: A part could not be stored.
+        """
+        while self._tasks:
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            self.check()
+
+    async def complete(self, replaced: Replaced) -> str:
+        """Complete the upload, remove its note, and return the ETag of the object.
+
+        Args:
+            replaced: The object that is there.
+
+        Raises:
+            DestinationError: The upload cannot be completed.
+        """
+        upload = self.upload
+        assert upload is not None, "the upload has started"
+        parts = [self._stored[number] for number in sorted(self._stored)]
+
+        async def send(condition: Mapping[str, str]) -> str:
+            return await self._store.complete(self._key, upload, parts, condition)
+
+        etag = await replace_object(self._store, self._key, self.mark, replaced, send)
+        await self._store.delete(note_key(self._key))
+        return etag
+
+    async def stop(self) -> None:
+        """Wait for the parts that are being sent, for ten seconds at most."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=_SETTLE)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._tasks.clear()
+
+    async def abort(self) -> None:
+        """Cancel all parts, abort the upload, and remove its note."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        if self.upload is not None:
+            with suppress(DestinationError):  # `clean` removes what is left.
+                await abort_upload(self._store, self._key, self.upload)
+
+
+async def abort_upload(store: S3Store, key: str, upload: str) -> None:
+    """Abort a multipart upload, and remove its note.
+
+    Args:
+        store: The bucket.
+        key: The key of the object.
+        upload: The id of the upload.
+
+    Raises:
+        DestinationError: A request failed.
+    """
+    await store.abort(key, upload)
+    await store.delete(note_key(key))
+
+
+def sha256_of(data: io.BytesIO) -> bytes:
+    """Return the SHA-256 digest of a part.
+
+    Args:
+        data: The bytes of the part.
+    """
+    return hashlib.sha256(data.getbuffer()).digest()
+
+
+def layout_matches(layout: PartLayout, part: StoredPart) -> bool:
+    """Return whether a stored part has the size that its number has in a layout.
+
+    Args:
+        layout: The layout of the file.
+        part: The part.
+    """
+    start, end = layout.span(part.number)
+    return part.size == end - start

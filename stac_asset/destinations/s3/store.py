@@ -1,0 +1,398 @@
+"""Internal: the requests of an S3 destination to its bucket."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from stac_asset.destinations.s3.errors import MissingError, mapped_errors
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3.client import S3Client as BotocoreClient
+
+_BLOCK = 1024 * 1024
+"""Number of bytes of an object that are read at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSettings:
+    """Properties of new objects. Properties that are not set are those of the bucket."""
+
+    storage_class: str | None = None
+    """The storage class, such as `STANDARD_IA`."""
+
+    encryption: str | None = None
+    """The server-side encryption: `AES256`, `aws:kms` or `aws:kms:dsse`."""
+
+    kms_key_id: str | None = None
+    """The key of the encryption by KMS."""
+
+    acl: str | None = None
+    """The canned ACL, such as `bucket-owner-full-control`."""
+
+    tags: str | None = None
+    """The tags, as `key1=value1&key2=value2`."""
+
+    def parameters(self) -> dict[str, str]:
+        """Return the parameters of the requests that create an object."""
+        fields = {
+            "StorageClass": self.storage_class,
+            "ServerSideEncryption": self.encryption,
+            "SSEKMSKeyId": self.kms_key_id,
+            "ACL": self.acl,
+            "Tagging": self.tags,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """A complete object of the bucket."""
+
+    key: str
+    """The key in the bucket."""
+
+    size: int
+    """Size in bytes."""
+
+    etag: str
+    """The ETag, which identifies the version."""
+
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """The metadata of the object. Listings do not contain it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPart:
+    """A part of a multipart upload."""
+
+    number: int
+    """The number of the part."""
+
+    size: int
+    """Size in bytes."""
+
+    etag: str
+    """The ETag of the part."""
+
+    sha256: str | None = None
+    """The SHA-256 digest in base64, if the service computes it."""
+
+
+class S3Store:
+    """A bucket of an S3 service.
+
+    Args:
+        connect: Returns the open botocore client. The result is kept.
+        bucket: The name of the bucket.
+        settings: The properties of new objects.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[BotocoreClient]],
+        bucket: str,
+        settings: ObjectSettings | None = None,
+    ) -> None:
+        self._connect = connect
+        self.bucket = bucket
+        self._settings = (settings or ObjectSettings()).parameters()
+
+    def url_of(self, key: str) -> str:
+        """Return the URL of a key, for messages.
+
+        Args:
+            key: The key in the bucket.
+        """
+        return f"s3://{self.bucket}/{key}"
+
+    async def head(self, key: str) -> StoredObject | None:
+        """Return an object with its metadata, if the object exists.
+
+        Args:
+            key: The key.
+
+        Raises:
+            DestinationError: The request failed.
+        """
+        client = await self._connect()
+        try:
+            with mapped_errors(self.url_of(key)):
+                found = await client.head_object(Bucket=self.bucket, Key=key)
+        except MissingError:
+            return None
+        return StoredObject(key, found["ContentLength"], found["ETag"], found["Metadata"])
+
+    async def pages(self, prefix: str, delimiter: str = "") -> AsyncIterator[list[StoredObject]]:
+        """Yield the pages of a listing.
+
+        Args:
+            prefix: The prefix of the keys.
+            delimiter: If `/`, keys with a further `/` after the prefix are left out.
+
+        Raises:
+            DestinationError: The request failed.
+        """
+        client = await self._connect()
+        token: dict[str, Any] = {}
+        while True:
+            with mapped_errors(self.url_of(prefix)):
+                page = await client.list_objects_v2(
+                    Bucket=self.bucket, Prefix=prefix, Delimiter=delimiter, **token
+                )
+            yield [
+                StoredObject(found["Key"], found["Size"], found["ETag"])
+                for found in page.get("Contents", ())
+            ]
+            if not page.get("IsTruncated") or not page.get("NextContinuationToken"):
+                return
+            token = {"ContinuationToken": page["NextContinuationToken"]}
+
+    async def read(self, key: str, end: int | None = None) -> AsyncIterator[bytes]:
+        """Yield the content of an object in blocks.
+
+        Args:
+            key: The key.
+            end: Number of bytes to read, if not all.
+
+        Raises:
+            MissingError: The object does not exist.
+            DestinationError: The request failed.
+        """
+        client = await self._connect()
+        part: dict[str, Any] = {} if end is None else {"Range": f"bytes=0-{end - 1}"}
+        with mapped_errors(self.url_of(key)):
+            response = await client.get_object(Bucket=self.bucket, Key=key, **part)
+            async with response["Body"] as body:
+                while block := await body.read(_BLOCK):
+                    yield block
+
+    async def content(self, key: str) -> bytes | None:
+        """Return the content of a small object, if the object exists.
+
+        Args:
+            key: The key.
+
+        Raises:
+            DestinationError: The request failed.
+        """
+        try:
+            return b"".join([block async for block in self.read(key)])
+        except MissingError:
+            return None
+
+    async def put(
+        self,
+        key: str,
+        data: io.BytesIO,
+        condition: Mapping[str, str],
+        metadata: Mapping[str, str],
+        sha256: bytes,
+    ) -> str:
+        """Write an object with a single request, and return the ETag.
+
+        Args:
+            key: The key.
+            data: The content.
+            condition: The conditions: `IfMatch` or `IfNoneMatch`, or none.
+            metadata: The metadata of the object.
+            sha256: The SHA-256 digest of the content, which the service checks.
+
+        Raises:
+            ConflictError: The condition is not met.
+            DestinationError: The request failed.
+        """
+        client = await self._connect()
+        parameters: dict[str, Any] = {**self._settings, **condition}
+        data.seek(0)
+        with mapped_errors(self.url_of(key)):
+            response = await client.put_object(
+                Bucket=self.bucket,
+                Key=key,
+                Body=data,
+                Metadata=metadata,
+                ChecksumSHA256=base64.b64encode(sha256).decode(),
+                **parameters,
+            )
+        return response["ETag"]
+
+    async def create_upload(self, key: str, metadata: Mapping[str, str]) -> str:
+        """Start a multipart upload, and return its id.
+
+        Args:
+            key: The key.
+            metadata: The metadata of the object.
+
+        Raises:
+            DestinationError: The request failed.
+        """
+        client = await self._connect()
+        parameters: dict[str, Any] = self._settings
+        with mapped_errors(self.url_of(key)):
+            response = await client.create_multipart_upload(
+                Bucket=self.bucket,
+                Key=key,
+                Metadata=metadata,
+                ChecksumAlgorithm="SHA256",
+                **parameters,
+            )
+        return response["UploadId"]
+
+    async def put_part(
+        self, key: str, upload: str, number: int, data: io.BytesIO, sha256: bytes
+    ) -> StoredPart:
+        """Write a part of a multipart upload.
+
+        Args:
+            key: The key.
+            upload: The id of the upload.
+            number: The number of the part.
+            data: The content.
+            sha256: The SHA-256 digest of the content, which the service checks.
+
+        Raises:
+            MissingError: The upload does not exist any more.
+            DestinationError: The request failed.
+        """
+        client = await self._connect()
+        checksum = base64.b64encode(sha256).decode()
+        data.seek(0)
+        with mapped_errors(self.url_of(key)):
+            response = await client.upload_part(
+                Bucket=self.bucket,
+                Key=key,
+                UploadId=upload,
+                PartNumber=number,
+                Body=data,
+                ChecksumSHA256=checksum,
+            )
+        kept = checksum if response.get("ChecksumSHA256") else None
+        return StoredPart(number, data.getbuffer().nbytes, response["ETag"], kept)
+
+    async def parts(self, key: str, upload: str) -> list[StoredPart] | None:
+        """Return the stored parts of a multipart upload, or None if there is no such upload.
+
+        Args:
+            key: The key.
+            upload: The id of the upload.
+
+        Raises:
+            DestinationError: The request failed.
+        """
+        client = await self._connect()
+        found: list[StoredPart] = []
+        marker: dict[str, Any] = {}
+        while True:
+            try:
+                with mapped_errors(self.url_of(key)):
+                    page = await client.list_parts(
+                        Bucket=self.bucket, Key=key, UploadId=upload, **marker
+                    )
+            except MissingError:
+                return None
+            found += [
+                StoredPart(
+                    part["PartNumber"], part["Size"], part["ETag"], part.get("ChecksumSHA256")
+                )
+                for part in page.get("Parts", ())
+            ]
+            if not page.get("IsTruncated") or not page.get("NextPartNumberMarker"):
+                return found
+            marker = {"PartNumberMarker": page["NextPartNumberMarker"]}
+
+    async def complete(
+        self, key: str, upload: str, parts: list[StoredPart], condition: Mapping[str, str]
+    ) -> str:
+        """Complete a multipart upload, and return the ETag of the object.
+
+        Args:
+            key: The key.
+            upload: The id of the upload.
+            parts: All parts of the object, in order.
+            condition: The conditions: `IfMatch` or `IfNoneMatch`, or none.
+
+        Raises:
+            MissingError: The upload does not exist any more.
+            ConflictError: The condition is not met.
+            DestinationError: The request failed.
+        """
+        client = await self._connect()
+        listed: list[Any] = [
+            {
+                "PartNumber": part.number,
+                "ETag": part.etag,
+                **({"ChecksumSHA256": part.sha256} if part.sha256 else {}),
+            }
+            for part in parts
+        ]
+        conditions: dict[str, Any] = dict(condition)
+        with mapped_errors(self.url_of(key)):
+            response = await client.complete_multipart_upload(
+                Bucket=self.bucket,
+                Key=key,
+                UploadId=upload,
+                MultipartUpload={"Parts": listed},
+                **conditions,
+            )
+        return response["ETag"]
+
+    async def abort(self, key: str, upload: str) -> None:
+        """Abort a multipart upload. An upload that does not exist any more is no error.
+
+        Args:
+            key: The key.
+            upload: The id of the upload.
+
+        Raises:
+            DestinationError: The request failed.
+        """
+        client = await self._connect()
+        try:
+            with mapped_errors(self.url_of(key)):
+                await client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
+        except MissingError:
+            pass
+
+    async def uploads(self, prefix: str) -> AsyncIterator[tuple[str, str, float]]:
+        """Yield the unfinished multipart uploads of a prefix: key, id and start as a Unix time.
+
+        Args:
+            prefix: The prefix of the keys.
+
+        Raises:
+            DestinationError: The request failed.
+        """
+        client = await self._connect()
+        marker: dict[str, Any] = {}
+        while True:
+            with mapped_errors(self.url_of(prefix)):
+                page = await client.list_multipart_uploads(
+                    Bucket=self.bucket, Prefix=prefix, **marker
+                )
+            for upload in page.get("Uploads", ()):
+                yield upload["Key"], upload["UploadId"], upload["Initiated"].timestamp()
+            if not page.get("IsTruncated"):
+                return
+            marker = {
+                "KeyMarker": page["NextKeyMarker"],
+                "UploadIdMarker": page["NextUploadIdMarker"],
+            }
+
+    async def delete(self, key: str) -> None:
+        """Delete an object. A missing object is no error.
+
+        Args:
+            key: The key.
+
+        Raises:
+            DestinationError: The request failed.
+        """
+        client = await self._connect()
+        try:
+            with mapped_errors(self.url_of(key)):
+                await client.delete_object(Bucket=self.bucket, Key=key)
+        except MissingError:
+            pass

@@ -1,0 +1,376 @@
+"""Internal: uploads to an S3 bucket. Implements `Upload` of `destinations.interface`.
+
+Bytes are collected in parts. A file of a single part is written by one request. All other files are
+multipart uploads, whose parts are sent while further bytes arrive.
+"""
+
+from __future__ import annotations
+
+import io
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stac_asset.concurrency import in_thread
+from stac_asset.destinations.interface import Declared
+from stac_asset.destinations.missing_ranges import ByteRange, MissingRanges
+from stac_asset.destinations.s3.buffers import BufferBudget
+from stac_asset.destinations.s3.digest import OrderedDigest
+from stac_asset.destinations.s3.note import HEAD_SIZE, UploadNote
+from stac_asset.destinations.s3.parts import MIB, PartLayout
+from stac_asset.destinations.s3.sending import (
+    CHECKSUM,
+    MARK,
+    MultipartUpload,
+    Part,
+    Replaced,
+    layout_matches,
+    replace_object,
+    sha256_of,
+)
+from stac_asset.destinations.s3.store import S3Store, StoredPart
+from stac_asset.destinations.upload_state import UploadState
+from stac_asset.errors import ChecksumError, RangeError
+from stac_asset.integrity import Multihash, new_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A multipart upload that an earlier run did not complete."""
+
+    note: UploadNote
+    """The note of the upload."""
+
+    parts: tuple[StoredPart, ...]
+    """The stored parts."""
+
+
+class S3Upload:
+    """The upload of a file to a key.
+
+    Args:
+        store: The bucket.
+        key: The key in the bucket.
+        source: Digest of the source's identity.
+        declared: The expected size and checksum.
+        hashed: Compute a checksum even if none is declared.
+        replaced: The object that is there.
+        budget: The memory of the parts of all uploads.
+        smallest: Minimum size of a part in bytes.
+        unfinished: The upload of an earlier run from the same source, if any.
+    """
+
+    etag: str | None = None
+    """The ETag of the object, after `commit`."""
+
+    def __init__(
+        self,
+        store: S3Store,
+        key: str,
+        source: str,
+        declared: Declared,
+        hashed: bool,
+        replaced: Replaced,
+        budget: BufferBudget,
+        smallest: int,
+        unfinished: Unfinished | None = None,
+    ) -> None:
+        self._store, self._key, self._source = store, key, source
+        self._declared, self._replaced = declared, replaced
+        self._hashed = hashed or declared.checksum is not None
+        self._budget, self._smallest = budget, smallest
+        self._ended = False
+        self._reset()
+        if unfinished is not None:
+            self._resume(unfinished)
+
+    def _reset(self) -> None:
+        """Set the state of an upload without received bytes."""
+        self._state = UploadState(self._declared.size)
+        self._parts: dict[int, Part] = {}
+        self._layout: PartLayout | None = None
+        self._head = bytearray()
+        self._digest = OrderedDigest(self._declared.checksum) if self._hashed else None
+        self._multipart = MultipartUpload(self._store, self._key, self._metadata(), self._budget)
+
+    def _metadata(self) -> Mapping[str, str]:
+        checksum = self._declared.checksum
+        return {} if checksum is None else {CHECKSUM: str(checksum)}
+
+    def _resume(self, unfinished: Unfinished) -> None:
+        note, layout = unfinished.note, unfinished.note.layout
+        parts = [part for part in unfinished.parts if layout_matches(layout, part)]
+        self._layout = layout
+        self._multipart = MultipartUpload(
+            self._store,
+            self._key,
+            self._metadata(),
+            self._budget,
+            note.upload,
+            note.mark,
+            parts,
+        )
+        if self._declared.checksum is not None:
+            # The digest needs all bytes, and stored parts cannot be read. So all bytes are
+            # requested again, and parts that are the same are not sent again.
+            return
+        numbers = {part.number for part in parts}
+        self._state.offset, self._state.missing = layout.received(numbers)
+        missing = self._state.missing
+        kept = [
+            number
+            for number in numbers
+            if _is_received(layout.span(number), self._state.offset, missing)
+        ]
+        if not kept:
+            return
+        self._multipart.keep(kept)
+        self._state.validator, self._state.size = note.validator, layout.size
+        self._head = bytearray(note.head)
+        self._digest = None
+
+    @property
+    def offset(self) -> int:
+        """Number of received bytes."""
+        return self._state.offset
+
+    @property
+    def validator(self) -> str | None:
+        """The identifier of the version of the received bytes at the source."""
+        return self._state.validator
+
+    @property
+    def missing(self) -> MissingRanges | None:
+        """Missing byte ranges, if the file arrives in several ranges."""
+        return self._state.missing
+
+    @property
+    def size(self) -> int | None:
+        """Size of the complete file in bytes, if reported by the source."""
+        return self._state.size
+
+    @property
+    def room(self) -> int:
+        """Number of bytes that the current response may still send."""
+        return self._state.room
+
+    @property
+    def stopped_short(self) -> bool:
+        """Whether the response ended before the end of the file, and more can be requested."""
+        return self._state.stopped_short
+
+    async def begin(
+        self, offset: int, validator: str | None, size: int | None, end: int | None = None
+    ) -> None:
+        """Accept a response, or reject a response that does not continue the received bytes.
+
+        Args:
+            offset: Position of the first byte of the response. 0 discards the received bytes.
+            validator: The identifier of this version at the source, if reported.
+            size: Size of the complete file in bytes, if reported.
+            end: Position after the last byte of the response, if it is only a part of the file.
+
+        Raises:
+            RangeError: The response does not continue the received bytes.
+            SizeError: The size differs from the declared one.
+            DestinationError: S3 does not store files of this size.
+        """
+        try:
+            self._state.check_continues(offset, validator, size)
+        except RangeError:
+            await self.restart()
+            raise
+        known = size if size is not None else self._declared.size
+        is_other = self._layout is not None and self._layout.size not in (None, known)
+        if not offset and (self._state.offset or is_other):
+            await self.restart()
+        self._state.accept(offset, validator, size, end)
+        if self._layout is None:
+            self._layout = PartLayout.of(known, self._smallest)
+
+    async def write(self, data: bytes) -> None:
+        """Append bytes.
+
+        Args:
+            data: The bytes after the received ones.
+
+        Raises:
+            DestinationError: The bytes cannot be written.
+            RangeError: The response is longer than announced.
+            SizeError: The file is larger than declared.
+        """
+        self._state.check_room(len(data))
+        await self._append(self._state.offset, data)
+        self._state.offset += len(data)
+
+    async def split(self) -> None:
+        """Let the rest of the file arrive in several byte ranges. The size must be known."""
+        size, layout = self._state.size, self._layout
+        assert size is not None, "a file of unknown size cannot be split"
+        assert layout is not None, "a response has begun"
+        rest = [ByteRange(self._state.offset, size)]
+        self._state.missing = MissingRanges(size, rest, step=layout.unit)
+
+    async def put(self, target: ByteRange, data: bytes) -> None:
+        """Write bytes at the start of a missing range, and shorten the range.
+
+        Args:
+            target: One of the ranges in `missing`.
+            data: The bytes.
+
+        Raises:
+            DestinationError: The bytes cannot be written.
+        """
+        missing = self._state.missing
+        assert missing is not None, "the target is one of the missing ranges"
+        await self._append(target.position, data)
+        missing.advance(target, len(data))
+        self._state.offset += len(data)
+
+    async def _append(self, position: int, data: bytes) -> None:
+        self._multipart.check()
+        layout, view = self._layout, memoryview(data)
+        assert layout is not None, "a response has begun"
+        if position < HEAD_SIZE:
+            self._head[position:] = view[: HEAD_SIZE - position]
+        while view:
+            number = layout.number_at(position)
+            part = self._parts.get(number) or await self._open_part(number, layout)
+            assert part.position == position, "the bytes of a part arrive in order"
+            taken = view[: part.end - position]
+            part.data.write(taken)
+            position += len(taken)
+            view = view[len(taken) :]
+            if position == part.end and not self._is_single(part):
+                await self._send(part)
+
+    async def _open_part(self, number: int, layout: PartLayout) -> Part:
+        start, end = layout.span(number)
+        # Most files of unknown size are small.
+        reserved = end - start if layout.size is not None or number > 1 else MIB
+        digest = self._digest
+        await self._budget.acquire(reserved, lambda: digest is None or digest.next == number)
+        part = self._parts[number] = Part(number, start, end, reserved)
+        return part
+
+    def _is_single(self, part: Part) -> bool:
+        """Return whether a part is the whole file, which is written by one request."""
+        return part.number == 1 and part.end == (self._state.size or self._declared.size)
+
+    async def _send(self, part: Part) -> None:
+        await self._multipart.start(self._note)
+        del self._parts[part.number]
+        self._multipart.send(part, self._digest)
+
+    def _note(self, upload: str, mark: str) -> UploadNote | None:
+        """Return the note for a later run, unless it could not resume the upload."""
+        validator, layout = self._state.validator, self._layout
+        if validator is None or layout is None:
+            return None
+        return UploadNote(upload, mark, self._source, validator, layout, bytes(self._head))
+
+    async def head(self, size: int) -> bytes:
+        """Return the first received bytes.
+
+        Args:
+            size: Maximum number of bytes.
+        """
+        return bytes(self._head[:size])
+
+    async def restart(self) -> None:
+        """Discard the received bytes."""
+        await self._drop()
+        self._reset()
+
+    async def _drop(self) -> None:
+        await self._multipart.abort()
+        self._release()
+
+    def _release(self) -> None:
+        for part in self._parts.values():
+            self._budget.release(part.reserved)
+        self._parts.clear()
+
+    async def commit(self) -> str | None:
+        """Verify the file, and replace the previous file of the key.
+
+        Returns:
+            The multihash of the file, if it was computed.
+
+        Raises:
+            TruncatedError: Bytes are missing.
+            SizeError: The size differs from the declared one.
+            ChecksumError: The checksum differs from the declared one.
+            DestinationError: The file cannot be completed.
+        """
+        self._state.check_complete()
+        if not self._multipart.has_parts:
+            return await self._commit_single()
+        for part in list(self._parts.values()):  # The last part of a file of unknown size.
+            await self._send(part)
+        await self._multipart.wait()
+        computed = self._digest.multihash() if self._digest is not None else None
+        self._check(computed)
+        self.etag = await self._multipart.complete(self._replaced)
+        self._ended = True
+        if computed is None and self._hashed:
+            computed = await self._read_back()
+        return str(computed) if computed is not None else None
+
+    async def _commit_single(self) -> str | None:
+        data = self._parts[1].data if self._parts else io.BytesIO()
+        if self._digest is not None:
+            await self._digest.add(1, data.getbuffer())
+        computed = self._digest.multihash() if self._digest is not None else None
+        self._check(computed)
+        mark = uuid.uuid4().hex
+        metadata = {MARK: mark}
+        if computed is not None:
+            metadata[CHECKSUM] = str(computed)
+        sha256 = await in_thread(sha256_of, data)
+
+        async def send(condition: Mapping[str, str]) -> str:
+            return await self._store.put(self._key, data, condition, metadata, sha256)
+
+        self.etag = await replace_object(self._store, self._key, mark, self._replaced, send)
+        self._ended = True
+        self._release()
+        return str(computed) if computed is not None else None
+
+    def _check(self, computed: Multihash | None) -> None:
+        expected = self._declared.checksum
+        if computed is not None and expected and not expected.matches(computed.digest):
+            raise ChecksumError(
+                f"the source has the checksum {computed}, but file:checksum declares {expected}"
+            )
+
+    async def _read_back(self) -> Multihash:
+        """Return the multihash of the stored object, after an upload that was resumed."""
+        code, running = new_hash()
+        async for block in self._store.read(self._key):
+            await in_thread(running.update, block)
+        return Multihash(code, running.digest())
+
+    async def discard(self) -> None:
+        """Discard the received bytes and end the upload. The previous file stays."""
+        self._ended = True
+        await self._drop()
+
+    async def close(self) -> None:
+        """End the upload. Keep the stored parts if a later run can resume them."""
+        if self._ended:
+            return
+        self._ended = True
+        await self._multipart.stop()
+        self._release()
+        if not self._multipart.has_parts or (
+            self._state.validator is None and self._declared.checksum is None
+        ):
+            await self._multipart.abort()
+
+
+def _is_received(span: tuple[int, int], offset: int, missing: MissingRanges | None) -> bool:
+    """Return whether a stored part counts as received."""
+    if missing is None:
+        return span[1] <= offset
+    return all(span[1] <= one.position or one.end <= span[0] for one in missing.ranges)

@@ -1,0 +1,45 @@
+"""The contract of destinations, on S3."""
+
+from __future__ import annotations
+
+import pytest
+
+from stac_asset.destinations import Destination
+from stac_asset.testing import DestinationContract
+from tests.support.s3_destinations import PART, Bucket
+
+
+class TestS3Destination(DestinationContract):
+    part_size = PART
+    resumes_digest = False
+
+    @pytest.fixture(autouse=True)
+    def _set_bucket(self, bucket: Bucket) -> None:
+        self.bucket = bucket
+
+    async def make_destination(self) -> Destination:
+        return self.bucket.destination()
+
+    async def content(self, key: str) -> bytes | None:
+        return await self.bucket.content(key)
+
+    async def has_leftovers(self) -> bool:
+        return await self.bucket.has_leftovers()
+
+    def location_of(self, key: str) -> str:
+        return f"s3://{self.bucket.name}/{self.bucket.prefix}/{key}"
+
+    def invalid_locations(self) -> list[str]:
+        root = f"s3://{self.bucket.name}/{self.bucket.prefix}"
+        return [
+            root,
+            f"{root}/",
+            f"{root}/folder/",
+            f"{root}-2/file.bin",
+            f"{root}/../file.bin",
+            f"{root}/item/../../file.bin",
+            f"{root}//file.bin",
+            "s3://other/mirror/data/file.bin",
+            "/file.bin",
+            "file.bin",
+        ]
