@@ -14,6 +14,8 @@
 for measurements in which client and server must not share an interpreter. The command
 `python -m stac_asset.testing` starts the same server from a shell.
 
+`S3Proxy` injects faults between a client and an S3 service.
+
 `ClientContract` and `DestinationContract` are base classes for the tests of clients and
 destinations.
 """
@@ -45,8 +47,10 @@ from stac_asset.testing.faults import (
 from stac_asset.testing.origin import Origin
 from stac_asset.testing.process import OriginProcess
 from stac_asset.testing.received import Received
+from stac_asset.testing.s3_proxy import SLOW_DOWN, Lost, S3Proxy, S3Request
 
 __all__ = [
+    "SLOW_DOWN",
     "TRANSIENT",
     "Changed",
     "Chunked",
@@ -57,6 +61,7 @@ __all__ = [
     "Gzip",
     "IgnoreRange",
     "LoginPage",
+    "Lost",
     "NoHead",
     "NoValidator",
     "Origin",
@@ -64,6 +69,8 @@ __all__ = [
     "Received",
     "Redirect",
     "Reset",
+    "S3Proxy",
+    "S3Request",
     "Slow",
     "Stall",
     "Status",

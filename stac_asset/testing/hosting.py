@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from stac_asset.testing.serving import Server
+from stac_asset.testing.serving import AbortableServer
 
 
 class ServerThread:
@@ -22,12 +22,14 @@ class ServerThread:
         ssl_context: TLS context for https. Default: http.
     """
 
-    def __init__(self, make: Callable[[], Server], ssl_context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, make: Callable[[], AbortableServer], ssl_context: ssl.SSLContext | None
+    ) -> None:
         self._make, self._ssl = make, ssl_context
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
-        self._server: Server | None = None
+        self._server: AbortableServer | None = None
 
     @property
     def accepted(self) -> int:

@@ -10,7 +10,7 @@ import contextlib
 import socket
 import struct
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -29,25 +29,24 @@ _SLOW_CHUNK = 16 * 1024
 _SLOW_BUFFER = 32 * 1024
 _NO_LINGER = struct.pack("ii", 1, 0)
 
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+"""Answer a request."""
+
 Decide = Callable[[str, str, str, Mapping[str, str]], Answer]
 """Return the answer to a method, a decoded path, a query and headers with lower-case names."""
 
 
-class Server(web.Server):
+class AbortableServer(web.Server):
     """An aiohttp server that counts connections and can abort all of them."""
 
-    def __init__(self, decide: Decide, log: RequestLog, rate: float | None, latency: float) -> None:
+    def __init__(self, handler: Handler) -> None:
         """Create a server.
 
         Args:
-            decide: Returns the answer to a request.
-            log: Receives the requests.
-            rate: Maximum bytes per second of a connection. None means no limit.
-            latency: Seconds of delay before every response.
+            handler: Answers a request.
         """
-        super().__init__(self._handle, handler_cancellation=True, access_log=None)
+        super().__init__(handler, handler_cancellation=True, access_log=None)
         self.accepted = 0
-        self._decide, self._log, self._rate, self._latency = decide, log, rate, latency
         self._transports: dict[object, asyncio.Transport] = {}
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
@@ -55,8 +54,6 @@ class Server(web.Server):
         super().connection_made(handler, transport)
         self.accepted += 1
         self._transports[handler] = transport
-        if self._rate is not None:
-            _shrink(transport)
 
     def connection_lost(
         self, handler: web.RequestHandler, exc: BaseException | None = None
@@ -73,6 +70,28 @@ class Server(web.Server):
             if not self.connections:
                 return
             await asyncio.sleep(0.005)
+
+
+class Server(AbortableServer):
+    """The server of an origin."""
+
+    def __init__(self, decide: Decide, log: RequestLog, rate: float | None, latency: float) -> None:
+        """Create a server.
+
+        Args:
+            decide: Returns the answer to a request.
+            log: Receives the requests.
+            rate: Maximum bytes per second of a connection. None means no limit.
+            latency: Seconds of delay before every response.
+        """
+        super().__init__(self._handle)
+        self._decide, self._log, self._rate, self._latency = decide, log, rate, latency
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """Count a connection, and make its buffers small if the rate is limited."""
+        super().connection_made(handler, transport)
+        if self._rate is not None:
+            _shrink(transport)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         raw_path, _, query = request.raw_path.partition("?")
@@ -102,7 +121,7 @@ class Server(web.Server):
         if transport is None:
             return response
         if answer.silent:
-            _reset(transport)
+            reset(transport)
             return response
         if answer.length is not None:
             response.content_length = answer.length
@@ -121,7 +140,7 @@ class Server(web.Server):
                 transport.close()
             else:
                 await _delivered(transport)
-                _reset(transport)
+                reset(transport)
         except ConnectionError:
             pass  # The client has closed the connection.
         return response
@@ -192,7 +211,12 @@ async def _delivered(transport: asyncio.Transport, seconds: float = 5.0) -> None
             await asyncio.sleep(0.001)
 
 
-def _reset(transport: asyncio.Transport) -> None:
+def reset(transport: asyncio.Transport) -> None:
+    """Reset a connection (RST).
+
+    Args:
+        transport: The transport of the connection.
+    """
     connection = transport.get_extra_info("socket")
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)

@@ -46,11 +46,16 @@ class Bucket:
 
     @classmethod
     @asynccontextmanager
-    async def create(cls, endpoint: str) -> AsyncIterator[Bucket]:
-        """Create a bucket, and open a client."""
+    async def create(cls, endpoint: str, attempts: int = 3) -> AsyncIterator[Bucket]:
+        """Create a bucket, and open a client.
+
+        Args:
+            endpoint: The URL of the service.
+            attempts: Maximum number of attempts of a request.
+        """
         config = AioConfig(
             s3={"addressing_style": "path", "payload_signing_enabled": False},
-            retries={"mode": "standard", "total_max_attempts": 3},
+            retries={"mode": "standard", "total_max_attempts": attempts},
         )
         async with _session().create_client(
             "s3", region_name="us-east-1", endpoint_url=endpoint, config=config

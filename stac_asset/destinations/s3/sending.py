@@ -213,8 +213,7 @@ class MultipartUpload:
     async def _sent(self, part: Part) -> StoredPart:
         sha256 = await in_thread(sha256_of, part.data)
         earlier = self._earlier.get(part.number)
-        text = base64.b64encode(sha256).decode()
-        if earlier is not None and (earlier.sha256, earlier.size) == (text, part.size):
+        if earlier is not None and await in_thread(_is_same, earlier, part, sha256):
             return earlier
         assert self.upload is not None, "the upload has started"
         try:
@@ -300,6 +299,20 @@ async def abort_upload(store: S3Store, key: str, upload: str) -> None:
     """
     await store.abort(key, upload)
     await store.delete(note_key(key))
+
+
+def _is_same(earlier: StoredPart, part: Part, sha256: bytes) -> bool:
+    """Return whether a stored part has the bytes of a received part.
+
+    Without a SHA-256 digest, the ETag is compared. It is the MD5 digest, unless the service
+    encrypts parts with its own keys.
+    """
+    if earlier.size != part.size:
+        return False
+    if earlier.sha256 is not None:
+        return earlier.sha256 == base64.b64encode(sha256).decode()
+    md5 = hashlib.md5(part.data.getbuffer(), usedforsecurity=False)
+    return earlier.etag.strip('"') == md5.hexdigest()
 
 
 def sha256_of(data: io.BytesIO) -> bytes:

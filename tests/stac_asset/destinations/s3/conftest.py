@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from stac_asset.testing import S3Proxy
 from tests.support.s3_destinations import Bucket, moto_service
 
 
@@ -20,4 +21,19 @@ def service() -> Iterator[str]:
 async def bucket(service: str) -> AsyncIterator[Bucket]:
     """Return a new bucket."""
     async with Bucket.create(service) as bucket:
+        yield bucket
+
+
+@pytest.fixture
+def proxy(service: str) -> Iterator[S3Proxy]:
+    """Inject faults between client and service."""
+    with S3Proxy(service) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def proxied(proxy: S3Proxy) -> AsyncIterator[Bucket]:
+    """Return a new bucket behind the proxy."""
+    async with Bucket.create(proxy.url) as bucket:
+        proxy.clear()
         yield bucket
