@@ -34,6 +34,8 @@ _HOP_BY_HOP = frozenset(
 )
 """Headers that the proxy sets itself."""
 
+_CONDITIONS = frozenset({"if-match", "if-none-match"})
+
 
 def error_body(code: str) -> bytes:
     """Return the body of an error response of S3.
@@ -110,6 +112,8 @@ class S3Proxy:
     Args:
         endpoint: The URL of the service.
         host: The address to listen on.
+        conditional: Whether the service sees the conditions `If-Match` and `If-None-Match`. Some
+            services ignore them.
         on_request: Called with each request, on the proxy's thread.
     """
 
@@ -117,10 +121,12 @@ class S3Proxy:
         self,
         endpoint: str,
         host: str = "127.0.0.1",
+        conditional: bool = True,
         on_request: Callable[[S3Request], None] | None = None,
     ) -> None:
         self._endpoint = endpoint.rstrip("/")
         self._host, self._port = host, 0
+        self._hidden = _HOP_BY_HOP if conditional else _HOP_BY_HOP | _CONDITIONS
         self._on_request = on_request
         self._rules: list[_Rule] = []
         self._requests: list[S3Request] = []
@@ -244,7 +250,7 @@ class S3Proxy:
         headers = {
             name: value
             for name, value in request.headers.items()
-            if name.lower() not in _HOP_BY_HOP or name.lower() == "date"
+            if name.lower() not in self._hidden or name.lower() == "date"
         }
         url = URL(f"{self._endpoint}{request.raw_path}", encoded=True)
         async with self._session.request(

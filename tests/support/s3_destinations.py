@@ -53,6 +53,15 @@ class Bucket:
             endpoint: The URL of the service.
             attempts: Maximum number of attempts of a request.
         """
+        async with cls.client_of(endpoint, attempts) as client:
+            name = f"bucket-{next(cls.numbers)}"
+            await client.create_bucket(Bucket=name)
+            yield cls(endpoint, name, client)
+
+    @staticmethod
+    @asynccontextmanager
+    async def client_of(endpoint: str, attempts: int = 3) -> AsyncIterator[Any]:
+        """Open a client of a service."""
         config = AioConfig(
             s3={"addressing_style": "path", "payload_signing_enabled": False},
             retries={"mode": "standard", "total_max_attempts": attempts},
@@ -60,15 +69,13 @@ class Bucket:
         async with _session().create_client(
             "s3", region_name="us-east-1", endpoint_url=endpoint, config=config
         ) as client:
-            name = f"bucket-{next(cls.numbers)}"
-            await client.create_bucket(Bucket=name)
-            yield cls(endpoint, name, client)
+            yield client
 
     def destination(
-        self, part: int = PART, settings: ObjectSettings | None = None, conditional: bool = True
+        self, part: int = PART, settings: ObjectSettings | None = None
     ) -> S3Destination:
         """Return a new destination, as a later run would make it."""
-        return S3Destination(self.store(settings), self.prefix, self.endpoint, part, conditional)
+        return S3Destination(self.store(settings), self.prefix, self.endpoint, part)
 
     def store(self, settings: ObjectSettings | None = None) -> S3Store:
         """Return the requests to the bucket."""

@@ -12,13 +12,14 @@ import io
 import logging
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Literal
 
 from stac_asset.concurrency import in_thread
 from stac_asset.destinations.interface import BusyError, Declared, Existing
 from stac_asset.destinations.s3.buffers import BufferBudget
 from stac_asset.destinations.s3.errors import MissingError
+from stac_asset.destinations.s3.lease import leased
 from stac_asset.destinations.s3.listing import Folders
 from stac_asset.destinations.s3.note import UploadNote, note_key
 from stac_asset.destinations.s3.parts import DEFAULT_PART, MIB
@@ -48,6 +49,9 @@ _POLL = 0.2
 _POLLS_BEFORE_LOG = 5
 """Number of attempts before a warning is logged."""
 
+_PROBE = ".stac-asset-probe-"
+"""Start of the name of an object that shows whether the prefix can be written."""
+
 _open_keys: set[tuple[str, str]] = set()
 """The keys with an open upload in this process."""
 
@@ -60,7 +64,6 @@ class S3Destination:
         prefix: The prefix, without `/` at the start and the end. Empty for the whole bucket.
         service: Identifies the service, such as its endpoint URL.
         smallest_part: Minimum size of a part in bytes, at least 5 MiB.
-        conditional: Whether the service supports conditional requests.
     """
 
     def __init__(
@@ -69,13 +72,12 @@ class S3Destination:
         prefix: str = "",
         service: str = "",
         smallest_part: int = DEFAULT_PART,
-        conditional: bool = True,
     ) -> None:
         self._store = store
         self._prefix = f"{prefix}/" if prefix else ""
         self._service = f"{service} {store.bucket}"
         self._smallest = smallest_part
-        self._conditional = conditional
+        self._conditional: asyncio.Task[bool] | None = None
         self._folders = Folders(store)
         self._budget = BufferBudget(max(_BUDGET, 2 * smallest_part), smallest_part)
 
@@ -114,6 +116,34 @@ class S3Destination:
                 "Use a shorter `path_template`."
             )
         return full
+
+    async def prepare(self) -> None:
+        """Check that the prefix can be written, and which requests the service supports.
+
+        The result is kept for the run.
+
+        Raises:
+            DestinationError: The bucket does not exist, or cannot be written.
+        """
+        await self._is_conditional()
+
+    async def _is_conditional(self) -> bool:
+        """Return whether the service checks the conditions of requests."""
+        task = self._conditional
+        if task is None or (task.done() and (task.cancelled() or task.exception())):
+            key = f"{self._prefix}{_PROBE}{uuid.uuid4().hex}"
+            task = asyncio.create_task(self._supports_conditions(key))
+            self._conditional = task
+        return await asyncio.shield(task)
+
+    async def _supports_conditions(self, key: str) -> bool:
+        try:
+            return await self._store.supports_conditions(key)
+        except MissingError:
+            raise DestinationError(
+                f"{self._store.url_of(self._prefix)} cannot be written: the service does not know "
+                "the bucket. Create the bucket, or correct the URL"
+            ) from None
 
     async def check(self, key: str) -> None:
         """Check whether a key can be written, without writing.
@@ -183,10 +213,9 @@ class S3Destination:
         except (DestinationError, MissingError):
             return b""
 
-    @asynccontextmanager
-    async def open_upload(
+    def open_upload(
         self, key: str, source: str, declared: Declared, hashed: bool = False, wait: bool = False
-    ) -> AsyncIterator[S3Upload]:
+    ) -> AbstractAsyncContextManager[S3Upload]:
         """Start or resume the upload of a file.
 
         Args:
@@ -201,17 +230,28 @@ class S3Destination:
             UnsafePathError: The key leads outside of the prefix.
             DestinationError: A request failed.
         """
+        return self._uploading(key, source, declared, hashed, wait)
+
+    @asynccontextmanager
+    async def _uploading(
+        self, key: str, source: str, declared: Declared, hashed: bool, wait: bool
+    ) -> AsyncIterator[S3Upload]:
         full = self._full(key)
-        async with self._alone(full, wait):
+        conditional = await self._is_conditional()
+        lease = nullcontext() if conditional else leased(self._store, full, wait)
+        async with self._alone(full, wait), lease:
             digest = hashlib.sha256(source.encode(errors="surrogatepass")).hexdigest()
             found = await self._folders.find(full)
+            if found is not None and not conditional:
+                # Services of this kind may have other ETags in listings.
+                found = await self._store.head(full)
             upload = S3Upload(
                 self._store,
                 full,
                 digest,
                 declared,
                 hashed,
-                self._replaced(found),
+                Replaced(found.etag if found is not None else None, conditional),
                 self._budget,
                 self._smallest,
                 await self._unfinished(full, digest, declared),
@@ -224,9 +264,6 @@ class S3Destination:
                     self._folders.forget(full)
                 else:
                     await self._folders.record(full, StoredObject(full, upload.offset, upload.etag))
-
-    def _replaced(self, found: StoredObject | None) -> Replaced:
-        return Replaced(found.etag if found is not None else None, self._conditional)
 
     async def _unfinished(self, full: str, source: str, declared: Declared) -> Unfinished | None:
         """Return the upload of an earlier run, if it can be resumed. Remove it otherwise."""
@@ -279,6 +316,8 @@ class S3Destination:
         full = self._full(key)
         async with self._alone(full, wait=True):
             found = await self._store.head(full)
+            etag = found.etag if found is not None else None
+            replaced = Replaced(etag, await self._is_conditional())
             mark, digest = uuid.uuid4().hex, hashlib.sha256(data).digest()
 
             async def send(condition: Mapping[str, str]) -> str:
@@ -286,7 +325,7 @@ class S3Destination:
                     full, io.BytesIO(data), condition, {MARK: mark}, digest
                 )
 
-            etag = await replace_object(self._store, full, mark, self._replaced(found), send)
+            etag = await replace_object(self._store, full, mark, replaced, send)
             await self._folders.record(full, StoredObject(full, len(data), etag))
 
     async def remove_leftovers(self, key: str) -> None:

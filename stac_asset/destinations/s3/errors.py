@@ -39,6 +39,7 @@ _CODES = {"403": "AccessDenied", "301": "PermanentRedirect"}
 """The codes of statuses: the response to a HEAD request has no body."""
 
 _CONFLICTS = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+_UNSUPPORTED = frozenset({"NotImplemented", "501"})
 MISSING = frozenset({"NoSuchKey", "NotFound", "404"})
 """Codes for an object that does not exist."""
 
@@ -53,6 +54,10 @@ class ConflictError(Exception):
     def __init__(self, repeat: bool) -> None:
         super().__init__("the object has another version")
         self.repeat = repeat
+
+
+class UnsupportedError(Exception):
+    """Raised when the service does not know a condition or parameter of a request."""
 
 
 class MissingError(Exception):
@@ -83,6 +88,7 @@ def mapped_errors(url: str) -> Iterator[None]:
     Raises:
         MissingError: The object or the multipart upload does not exist.
         ConflictError: The object has another version.
+        UnsupportedError: The service does not know the condition of the request.
         DestinationError: Any other error.
     """
     from aiohttp import ClientError as HttpError
@@ -99,6 +105,8 @@ def mapped_errors(url: str) -> Iterator[None]:
         code = code_of(error)
         if code in MISSING or code == "NoSuchUpload":
             raise MissingError from None
+        if code in _UNSUPPORTED:
+            raise UnsupportedError from None
         if code in _CONFLICTS:
             raise ConflictError(code in ("ConditionalRequestConflict", "409")) from None
         code = _CODES.get(code, code)

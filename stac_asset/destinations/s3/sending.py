@@ -12,12 +12,12 @@ import io
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stac_asset.concurrency import in_thread
 from stac_asset.destinations.s3.buffers import BufferBudget
 from stac_asset.destinations.s3.digest import OrderedDigest
-from stac_asset.destinations.s3.errors import ConflictError, MissingError
+from stac_asset.destinations.s3.errors import ConflictError, MissingError, UnsupportedError
 from stac_asset.destinations.s3.note import UploadNote, note_key
 from stac_asset.destinations.s3.parts import PartLayout
 from stac_asset.destinations.s3.store import S3Store, StoredPart
@@ -102,8 +102,13 @@ async def replace_object(
         DestinationError: Another run has replaced the object, or the request failed.
     """
     for attempt in range(1, _ATTEMPTS + 1):
+        condition = replaced.condition()
+        if not condition and await _etag_of(store, key) != replaced.etag:
+            break
         try:
-            return await send(replaced.condition())
+            return await send(condition)
+        except UnsupportedError:  # Some services know conditions for small objects only.
+            replaced = replace(replaced, checked=False)
         except (ConflictError, MissingError) as error:
             found = await store.head(key)
             if found is not None and found.metadata.get(MARK) == mark:
@@ -117,6 +122,11 @@ async def replace_object(
         f"{store.url_of(key)} was written by another run at the same time, and is not replaced. "
         "Start one run at a time for a destination."
     )
+
+
+async def _etag_of(store: S3Store, key: str) -> str | None:
+    found = await store.head(key)
+    return found.etag if found is not None else None
 
 
 class MultipartUpload:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from stac_asset.destinations.s3.errors import MissingError, mapped_errors
+from stac_asset.destinations.s3.errors import (
+    ConflictError,
+    MissingError,
+    UnsupportedError,
+    mapped_errors,
+)
+from stac_asset.errors import DestinationError
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client as BotocoreClient
@@ -101,6 +109,17 @@ class S3Store:
         self.bucket = bucket
         self._settings = (settings or ObjectSettings()).parameters()
 
+    async def _client(self) -> BotocoreClient:
+        """Return the client, which asks no service whether it may send a body.
+
+        botocore announces the body of a file-like object with the header `Expect`. The answer
+        costs a round trip, and some services do not send it.
+        """
+        client = await self._connect()
+        events: Any = client.meta.events
+        events.register_last("before-call.s3", _without_expect, unique_id="stac-asset-expect")
+        return client
+
     def url_of(self, key: str) -> str:
         """Return the URL of a key, for messages.
 
@@ -118,7 +137,7 @@ class S3Store:
         Raises:
             DestinationError: The request failed.
         """
-        client = await self._connect()
+        client = await self._client()
         try:
             with mapped_errors(self.url_of(key)):
                 found = await client.head_object(Bucket=self.bucket, Key=key)
@@ -136,7 +155,7 @@ class S3Store:
         Raises:
             DestinationError: The request failed.
         """
-        client = await self._connect()
+        client = await self._client()
         token: dict[str, Any] = {}
         while True:
             with mapped_errors(self.url_of(prefix)):
@@ -162,7 +181,7 @@ class S3Store:
             MissingError: The object does not exist.
             DestinationError: The request failed.
         """
-        client = await self._connect()
+        client = await self._client()
         part: dict[str, Any] = {} if end is None else {"Range": f"bytes=0-{end - 1}"}
         with mapped_errors(self.url_of(key)):
             response = await client.get_object(Bucket=self.bucket, Key=key, **part)
@@ -205,7 +224,7 @@ class S3Store:
             ConflictError: The condition is not met.
             DestinationError: The request failed.
         """
-        client = await self._connect()
+        client = await self._client()
         parameters: dict[str, Any] = {**self._settings, **condition}
         data.seek(0)
         with mapped_errors(self.url_of(key)):
@@ -229,7 +248,7 @@ class S3Store:
         Raises:
             DestinationError: The request failed.
         """
-        client = await self._connect()
+        client = await self._client()
         parameters: dict[str, Any] = self._settings
         with mapped_errors(self.url_of(key)):
             response = await client.create_multipart_upload(
@@ -257,7 +276,7 @@ class S3Store:
             MissingError: The upload does not exist any more.
             DestinationError: The request failed.
         """
-        client = await self._connect()
+        client = await self._client()
         checksum = base64.b64encode(sha256).decode()
         data.seek(0)
         with mapped_errors(self.url_of(key)):
@@ -282,7 +301,7 @@ class S3Store:
         Raises:
             DestinationError: The request failed.
         """
-        client = await self._connect()
+        client = await self._client()
         found: list[StoredPart] = []
         marker: dict[str, Any] = {}
         while True:
@@ -319,7 +338,7 @@ class S3Store:
             ConflictError: The condition is not met.
             DestinationError: The request failed.
         """
-        client = await self._connect()
+        client = await self._client()
         listed: list[Any] = [
             {
                 "PartNumber": part.number,
@@ -339,6 +358,29 @@ class S3Store:
             )
         return response["ETag"]
 
+    async def supports_conditions(self, key: str) -> bool:
+        """Return whether the service checks the conditions of requests. Writes and deletes a key.
+
+        Args:
+            key: A key without an object.
+
+        Raises:
+            DestinationError: The bucket cannot be written.
+        """
+        condition = {"IfNoneMatch": "*"}
+        digest = hashlib.sha256(b"").digest()
+        try:
+            await self.put(key, io.BytesIO(), condition, {}, digest)
+            await self.put(key, io.BytesIO(), condition, {}, digest)
+        except ConflictError:
+            return True
+        except UnsupportedError:
+            await self.put(key, io.BytesIO(), {}, {}, digest)
+        finally:
+            with suppress(DestinationError):
+                await self.delete(key)
+        return False
+
     async def abort(self, key: str, upload: str) -> None:
         """Abort a multipart upload. An upload that does not exist any more is no error.
 
@@ -349,12 +391,9 @@ class S3Store:
         Raises:
             DestinationError: The request failed.
         """
-        client = await self._connect()
-        try:
-            with mapped_errors(self.url_of(key)):
-                await client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
-        except MissingError:
-            pass
+        client = await self._client()
+        with suppress(MissingError), mapped_errors(self.url_of(key)):
+            await client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
 
     async def uploads(self, prefix: str) -> AsyncIterator[tuple[str, str, float]]:
         """Yield the unfinished multipart uploads of a prefix: key, id and start as a Unix time.
@@ -365,7 +404,7 @@ class S3Store:
         Raises:
             DestinationError: The request failed.
         """
-        client = await self._connect()
+        client = await self._client()
         marker: dict[str, Any] = {}
         while True:
             with mapped_errors(self.url_of(prefix)):
@@ -390,9 +429,11 @@ class S3Store:
         Raises:
             DestinationError: The request failed.
         """
-        client = await self._connect()
-        try:
-            with mapped_errors(self.url_of(key)):
-                await client.delete_object(Bucket=self.bucket, Key=key)
-        except MissingError:
-            pass
+        client = await self._client()
+        with suppress(MissingError), mapped_errors(self.url_of(key)):
+            await client.delete_object(Bucket=self.bucket, Key=key)
+
+
+def _without_expect(params: dict[str, Any], **_: Any) -> None:
+    """Handle botocore's `before-call` event."""
+    params["headers"].pop("Expect", None)

@@ -226,6 +226,8 @@ async def test_settings_of_objects_are_sent(proxied: Bucket, proxy: S3Proxy) -> 
 
 async def test_folder_is_listed_once(proxied: Bucket, proxy: S3Proxy) -> None:
     destination = proxied.destination()
+    await destination.prepare()
+    proxy.clear()
 
     async def store(number: int) -> None:
         key = f"item/{number}.bin"
