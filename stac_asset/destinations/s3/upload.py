@@ -130,6 +130,11 @@ class S3Upload:
         self._digest = None
 
     @property
+    def replaces(self) -> bool:
+        """Whether the key had an object when the upload was opened."""
+        return self._replaced.etag is not None
+
+    @property
     def offset(self) -> int:
         """Number of received bytes."""
         return self._state.offset
@@ -188,11 +193,11 @@ class S3Upload:
         if self._layout is None:
             self._layout = PartLayout.of(known, self._smallest)
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | memoryview) -> None:
         """Append bytes.
 
         Args:
-            data: The bytes after the received ones.
+            data: The bytes after the received ones. They are copied.
 
         Raises:
             DestinationError: The bytes cannot be written.
@@ -211,12 +216,12 @@ class S3Upload:
         rest = [ByteRange(self._state.offset, size)]
         self._state.missing = MissingRanges(size, rest, step=layout.unit)
 
-    async def put(self, target: ByteRange, data: bytes) -> None:
+    async def put(self, target: ByteRange, data: bytes | memoryview) -> None:
         """Write bytes at the start of a missing range, and shorten the range.
 
         Args:
             target: One of the ranges in `missing`.
-            data: The bytes.
+            data: The bytes. They are copied.
 
         Raises:
             DestinationError: The bytes cannot be written.
@@ -227,7 +232,7 @@ class S3Upload:
         missing.advance(target, len(data))
         self._state.offset += len(data)
 
-    async def _append(self, position: int, data: bytes) -> None:
+    async def _append(self, position: int, data: bytes | memoryview) -> None:
         self._multipart.check()
         layout, view = self._layout, memoryview(data)
         assert layout is not None, "a response has begun"
