@@ -1,17 +1,21 @@
 """Internal: destinations of downloads: the interface, and the local file system."""
 
 from stac_asset.destinations.interface import (
+    ANY_VERSION,
     BusyError,
     Declared,
     Destination,
     Destinations,
     Existing,
+    StoredDocument,
     Upload,
+    VersionError,
 )
 from stac_asset.destinations.local import LocalDestination, LocalDestinations
 from stac_asset.destinations.missing_ranges import ByteRange, MissingRanges
 
 __all__ = [
+    "ANY_VERSION",
     "BusyError",
     "ByteRange",
     "Declared",
@@ -21,5 +25,7 @@ __all__ = [
     "LocalDestination",
     "LocalDestinations",
     "MissingRanges",
+    "StoredDocument",
     "Upload",
+    "VersionError",
 ]

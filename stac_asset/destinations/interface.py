@@ -8,14 +8,31 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from stac_asset.destinations.missing_ranges import ByteRange, MissingRanges
+from stac_asset.errors import DestinationError
 from stac_asset.integrity import Multihash
+
+ANY_VERSION: Final = "*"
+"""The version of `Destination.write` that stands for any document, or none."""
+
+MAX_DOCUMENT: Final = 128 * 1024 * 1024
+"""Maximum size, in bytes, of a document whose content `Destination.read` returns."""
 
 
 class BusyError(Exception):
     """Raised when another process, or another asset, is writing the same file."""
+
+
+class VersionError(DestinationError):
+    """Raised when another run replaced a document after it was read."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(
+            f"{location} was written by another run at the same time, and is not replaced. "
+            "Start one run at a time for a destination."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +52,17 @@ class Existing:
 
     size: int
     """Size in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A small file of a destination, as read."""
+
+    data: bytes
+    """The content. Empty if the file is larger than `MAX_DOCUMENT`."""
+
+    version: str
+    """Identifies the version of the file for `Destination.write`."""
 
 
 class Upload(Protocol):
@@ -212,14 +240,31 @@ class Destination(Protocol):
             DestinationError: The upload cannot be opened.
         """
 
-    async def write(self, key: str, data: bytes) -> None:
+    async def read(self, key: str) -> StoredDocument | None:
+        """Return a small file, such as a document.
+
+        Args:
+            key: The key.
+
+        Returns:
+            The content and the version. None if there is no such file.
+
+        Raises:
+            UnsafePathError: The key leads outside of the destination.
+            DestinationError: The request failed.
+        """
+
+    async def write(self, key: str, data: bytes, replaces: str | None = ANY_VERSION) -> None:
         """Replace a small file, such as a document, as a whole.
 
         Args:
             key: The key.
             data: The content.
+            replaces: The version that `read` returned, or None if there was no file. By default,
+                any version is replaced.
 
         Raises:
+            VersionError: The file has another version.
             UnsafePathError: The key leads outside of the destination.
             DestinationError: The file cannot be written.
         """

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
-from stac_asset.destinations.interface import BusyError, Declared
+from stac_asset.destinations.interface import BusyError, Declared, VersionError
 from stac_asset.errors import UnsafePathError
 from stac_asset.testing.client_under_test import data_of, error_of
 from stac_asset.testing.destination_under_test import (
@@ -110,6 +110,39 @@ class DestinationContract(UploadContract, ResumeContract):
         assert await self.content("item/item.json") in documents
         assert not await self.has_leftovers()
 
+    async def test_read_returns_a_document(self) -> None:
+        """`read` returns the content and a version that changes with the content."""
+        destination = await self.make_destination()
+        assert await destination.read("item/item.json") is None
+        await destination.write("item/item.json", b"first")
+        first = await destination.read("item/item.json")
+        assert first is not None
+        assert first.data == b"first"
+        assert first == await (await self.make_destination()).read("item/item.json")
+        await destination.write("item/item.json", b"other")
+        second = await destination.read("item/item.json")
+        assert second is not None
+        assert second.version != first.version
+
+    async def test_write_keeps_the_version_of_another_run(self) -> None:
+        """`write` replaces the version that was read, and no other version."""
+        destination, other = await self.make_destination(), await self.make_destination()
+        key = "item/item.json"
+        await destination.write(key, b"first", replaces=None)
+        for wrong in (None, "another version"):
+            error = await error_of(other.write(key, b"lost", replaces=wrong))
+            assert isinstance(error, VersionError), repr(error)
+        read = await destination.read(key)
+        assert read is not None
+        await other.write(key, b"second", replaces=read.version)
+        error = await error_of(destination.write(key, b"lost", replaces=read.version))
+        assert isinstance(error, VersionError), repr(error)
+        assert await self.content(key) == b"second"
+        error = await error_of(destination.write("missing.json", b"x", replaces=read.version))
+        assert isinstance(error, VersionError), repr(error)
+        assert await self.content("missing.json") is None
+        assert not await self.has_leftovers()
+
     async def test_write_ignores_received_bytes(self) -> None:
         """A document does not contain the bytes of an interrupted upload of the same key."""
         (first,) = self.parts(1)
@@ -163,6 +196,7 @@ class DestinationContract(UploadContract, ResumeContract):
         calls: list[Callable[[], Awaitable[object]]] = [
             lambda: destination.check(key),
             lambda: destination.existing(key, NOTHING, "size"),
+            lambda: destination.read(key),
             lambda: destination.write(key, b"x"),
             lambda: self._open(key),
         ]

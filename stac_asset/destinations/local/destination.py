@@ -13,7 +13,15 @@ from contextlib import AbstractAsyncContextManager, suppress
 from typing import Literal
 
 from stac_asset.concurrency import in_thread
-from stac_asset.destinations.interface import BusyError, Declared, Existing
+from stac_asset.destinations.interface import (
+    ANY_VERSION,
+    MAX_DOCUMENT,
+    BusyError,
+    Declared,
+    Existing,
+    StoredDocument,
+    VersionError,
+)
 from stac_asset.destinations.local.containment import ContainedDirectory, Folder
 from stac_asset.destinations.local.digest import file_digest
 from stac_asset.destinations.local.lock import remove_unlocked
@@ -137,9 +145,7 @@ class LocalDestination:
         """
         known, self._found = self._found, None
         try:
-            folder = known[1] if known and known[0] == key else self.directory.open_folder(key)
-            name = key.rpartition(os.sep)[2]
-            fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder.fd)
+            fd = self._open_file(key, known[1] if known and known[0] == key else None)
         except UnsafePathError:
             raise
         except (OSError, ValueError, DestinationError):
@@ -201,7 +207,49 @@ class LocalDestination:
         """Return the upload to an open part file. The arguments are those of `open_upload`."""
         return LocalUpload(part, source, declared, hashed, self._writes, self._commits)
 
-    async def write(self, key: str, data: bytes) -> None:
+    async def read(self, key: str) -> StoredDocument | None:
+        """Return a small file, such as a document.
+
+        Args:
+            key: The key.
+
+        Returns:
+            The content and the version. None if there is no file that can be read.
+
+        Raises:
+            UnsafePathError: The key leads outside of the directory.
+        """
+        return await in_thread(self._read, key)
+
+    def _read(self, key: str) -> StoredDocument | None:
+        try:
+            fd = self._open_file(key)
+        except UnsafePathError:
+            raise
+        except (OSError, ValueError):
+            return None
+        with open(fd, "rb") as file:
+            found = os.fstat(fd)
+            if not stat.S_ISREG(found.st_mode):
+                return None
+            try:
+                data = file.read() if found.st_size <= MAX_DOCUMENT else b""
+            except OSError:
+                return None
+            return StoredDocument(data, _version(found))
+
+    def _open_file(self, key: str, folder: Folder | None = None) -> int:
+        """Open an existing file, and return its descriptor.
+
+        Raises:
+            UnsafePathError: The key leads outside of the directory.
+            OSError: The file cannot be opened.
+        """
+        folder = folder if folder is not None else self.directory.open_folder(key)
+        name = key.rpartition(os.sep)[2]
+        return os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder.fd)
+
+    async def write(self, key: str, data: bytes, replaces: str | None = ANY_VERSION) -> None:
         """Replace a small file, such as a document, as a whole.
 
         A cancelled call has written either nothing or the whole file.
@@ -209,13 +257,30 @@ class LocalDestination:
         Args:
             key: The key.
             data: The content.
+            replaces: The version that `read` returned, or None if there was no file. By default,
+                any version is replaced.
 
         Raises:
+            VersionError: The file has another version.
             UnsafePathError: The key leads outside of the directory.
             DestinationError: The file cannot be written.
         """
         with await self._open_part_file(key) as part:
+            # The lock of the part file excludes other runs between the check and the commit.
+            if replaces != ANY_VERSION and replaces != await in_thread(self._current, key):
+                raise VersionError(self.directory.path_of(key))
             await in_thread(_replace, part, data)
+
+    def _current(self, key: str) -> str | None:
+        """Return the version of a file, as `read` would."""
+        try:
+            fd = self._open_file(key)
+        except (OSError, ValueError):
+            return None
+        try:
+            return _version(os.fstat(fd))
+        finally:
+            os.close(fd)
 
     async def remove_leftovers(self, key: str) -> None:
         """Remove the part file and resume note of a key, unless another upload is open.
@@ -286,6 +351,11 @@ class LocalDestinations:
             found = LocalDestination(directory, self._make_directory, self._fsync)
             self._opened[directory] = found
         return found
+
+
+def _version(found: os.stat_result) -> str:
+    """Return the version of a file. A commit gives the file another inode and another time."""
+    return f"{found.st_dev}-{found.st_ino}-{found.st_size}-{found.st_ctime_ns}"
 
 
 def _replace(part: PartFile, data: bytes) -> None:

@@ -16,7 +16,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from typing import Literal
 
 from stac_asset.concurrency import in_thread
-from stac_asset.destinations.interface import BusyError, Declared, Existing
+from stac_asset.destinations.interface import (
+    ANY_VERSION,
+    MAX_DOCUMENT,
+    BusyError,
+    Declared,
+    Existing,
+    StoredDocument,
+)
 from stac_asset.destinations.s3.buffers import BufferBudget
 from stac_asset.destinations.s3.errors import MissingError
 from stac_asset.destinations.s3.lease import leased
@@ -302,22 +309,45 @@ class S3Destination:
         finally:
             _open_keys.discard(name)
 
-    async def write(self, key: str, data: bytes) -> None:
+    async def read(self, key: str) -> StoredDocument | None:
+        """Return a small file, such as a document.
+
+        Args:
+            key: The key.
+
+        Returns:
+            The content and the ETag. None if there is no such object.
+
+        Raises:
+            UnsafePathError: The key leads outside of the prefix.
+            DestinationError: The request failed.
+        """
+        found = await self._store.document(self._full(key), MAX_DOCUMENT)
+        return StoredDocument(*found) if found is not None else None
+
+    async def write(self, key: str, data: bytes, replaces: str | None = ANY_VERSION) -> None:
         """Replace a small file, such as a document, as a whole.
 
         Args:
             key: The key.
             data: The content.
+            replaces: The version that `read` returned, or None if there was no file. By default,
+                any version is replaced.
 
         Raises:
+            VersionError: The object has another version.
             UnsafePathError: The key leads outside of the prefix.
             DestinationError: The file cannot be written.
         """
         full = self._full(key)
-        async with self._alone(full, wait=True):
-            found = await self._store.head(full)
-            etag = found.etag if found is not None else None
-            replaced = Replaced(etag, await self._is_conditional())
+        conditional = await self._is_conditional()
+        lease = nullcontext() if conditional else leased(self._store, full, wait=True)
+        async with self._alone(full, wait=True), lease:
+            etag = replaces
+            if replaces == ANY_VERSION:
+                found = await self._store.head(full)
+                etag = found.etag if found is not None else None
+            replaced = Replaced(etag, conditional)
             mark, digest = uuid.uuid4().hex, hashlib.sha256(data).digest()
 
             async def send(condition: Mapping[str, str]) -> str:

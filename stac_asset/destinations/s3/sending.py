@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from stac_asset.concurrency import in_thread
+from stac_asset.destinations.interface import VersionError
 from stac_asset.destinations.s3.buffers import BufferBudget
 from stac_asset.destinations.s3.digest import OrderedDigest
 from stac_asset.destinations.s3.errors import ConflictError, MissingError, UnsupportedError
@@ -99,7 +100,8 @@ async def replace_object(
         send: Sends the request with a condition.
 
     Raises:
-        DestinationError: Another run has replaced the object, or the request failed.
+        VersionError: Another run has replaced the object.
+        DestinationError: The request failed.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         condition = replaced.condition()
@@ -118,10 +120,7 @@ async def replace_object(
             if not may_repeat or not is_unchanged or attempt == _ATTEMPTS:
                 break
             await asyncio.sleep(_DELAY * 2**attempt)
-    raise DestinationError(
-        f"{store.url_of(key)} was written by another run at the same time, and is not replaced. "
-        "Start one run at a time for a destination."
-    )
+    raise VersionError(store.url_of(key))
 
 
 async def _etag_of(store: S3Store, key: str) -> str | None:

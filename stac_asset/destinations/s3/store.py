@@ -203,6 +203,26 @@ class S3Store:
         except MissingError:
             return None
 
+    async def document(self, key: str, limit: int) -> tuple[bytes, str] | None:
+        """Return the content and the ETag of an object, if the object exists.
+
+        Args:
+            key: The key.
+            limit: Maximum size in bytes. The content of larger objects is not read.
+
+        Raises:
+            DestinationError: The request failed.
+        """
+        client = await self._client()
+        try:
+            with mapped_errors(self.url_of(key)):
+                response = await client.get_object(Bucket=self.bucket, Key=key)
+                async with response["Body"] as body:
+                    is_small = response["ContentLength"] <= limit
+                    return await body.read() if is_small else b"", response["ETag"]
+        except MissingError:
+            return None
+
     async def put(
         self,
         key: str,
