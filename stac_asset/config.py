@@ -9,6 +9,8 @@ import copy
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from yarl import URL
+
 from stac_asset.config_fields import (
     CHOICES,
     DEFAULT_HTTP_MAX_ATTEMPTS,
@@ -108,7 +110,34 @@ class Config(ConfigFields):
                 HostPatterns(getattr(self, name))
             except ConfigError as error:
                 raise ConfigError(f"`{name}`: {error}") from None
+        self._check_destination()
         self._check_oauth2()
+
+    def _check_destination(self) -> None:
+        if bool(self.destination_access_key_id) != bool(self.destination_secret_access_key):
+            raise ConfigError(
+                "The access key of the destination is incomplete. Set both "
+                "`destination_access_key_id` and `destination_secret_access_key`, or neither."
+            )
+        if self.destination_session_token and not self.destination_access_key_id:
+            raise ConfigError(
+                "`destination_session_token` has no access key. Set `destination_access_key_id` "
+                "and `destination_secret_access_key` too."
+            )
+        if self.destination_kms_key_id and not (self.destination_encryption or "").startswith(
+            "aws:kms"
+        ):
+            raise ConfigError(
+                "`destination_kms_key_id` needs the encryption by KMS. Set "
+                "`destination_encryption='aws:kms'` too."
+            )
+        if self.destination_endpoint_url is not None:
+            url = _parsed_url(self.destination_endpoint_url)
+            if url is None or url.scheme not in ("http", "https") or not url.host or url.user:
+                raise ConfigError(
+                    "`destination_endpoint_url` is not the URL of a service. Write for example "
+                    "'https://minio.example.com', and set credentials by other options."
+                )
 
     def _check_types(self) -> None:
         # The import of pydantic takes a tenth of a second. Default values need no check.
@@ -205,6 +234,13 @@ def checked_config(config: Config | None) -> Config:
     config = config.copy()
     config.validate()
     return config
+
+
+def _parsed_url(text: str) -> URL | None:
+    try:
+        return URL(text)
+    except ValueError:
+        return None
 
 
 @cache

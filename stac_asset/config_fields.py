@@ -180,6 +180,54 @@ class ConfigFields:
     write_checksums: bool = False
     """Write `file:checksum` and `file:size` of downloaded files into the document."""
 
+    absolute_hrefs: bool = False
+    """Write absolute hrefs of downloaded files into the document, such as `s3://bucket/a.tif`.
+
+    By default, hrefs are relative, so that a directory or prefix can be moved and served by HTTP.
+    """
+
+    destination_endpoint_url: str | None = None
+    """URL of the S3-compatible service of the destination, instead of AWS."""
+
+    destination_region: str | None = None
+    """Region of the destination's bucket. Default: the region of the profile or environment.
+
+    AWS reports the region of a bucket that is elsewhere, and the request is repeated there.
+    """
+
+    destination_profile: str | None = None
+    """Profile of the AWS configuration files with the credentials of the destination.
+
+    Without a profile and an access key, the credentials of the environment or machine are used.
+    """
+
+    destination_access_key_id: str | None = field(default=None, repr=False)
+    """Id of the access key of the destination."""
+
+    destination_secret_access_key: str | None = field(default=None, repr=False)
+    """Secret of the access key of the destination."""
+
+    destination_session_token: str | None = field(default=None, repr=False)
+    """Session token of a temporary access key of the destination."""
+
+    destination_storage_class: str | None = None
+    """Storage class of new objects, such as `STANDARD_IA`. Default: that of the bucket."""
+
+    destination_encryption: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = None
+    """Server-side encryption of new objects: AES256, aws:kms or aws:kms:dsse.
+
+    Default: that of the bucket.
+    """
+
+    destination_kms_key_id: str | None = None
+    """Id or ARN of the KMS key of new objects. Needs a `destination_encryption` by KMS."""
+
+    destination_acl: str | None = None
+    """Canned ACL of new objects, such as `bucket-owner-full-control`."""
+
+    destination_tags: dict[str, str] = field(default_factory=dict)
+    """Tags of new objects, for example `{"project": "flood"}`."""
+
     earthdata_hosts: list[str] = field(default_factory=list)
     """Further hosts that receive the Earthdata token, such as `e4ftl01.cr.usgs.gov`.
 

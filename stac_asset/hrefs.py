@@ -293,17 +293,18 @@ def absolute_href(href: object, base: str | None) -> str:
         raise HrefError(f"cannot resolve href '{redact_href(href)}': {error}") from None
 
 
-def relative_href(path: str | os.PathLike[str], document: Path) -> str:
+def relative_href(path: str | os.PathLike[str], document: str | os.PathLike[str]) -> str:
     """Return the href of a file, relative to a document.
 
     Args:
-        path: The absolute path of the file.
-        document: The absolute path of the document.
+        path: The absolute path of the file, or its URL in an object store.
+        document: The absolute path of the document, or its URL in the same bucket.
     """
-    file, folder = os.fspath(path), os.path.join(document.parent, "")
+    file, folder = os.fspath(path), os.fspath(document).rpartition("/")[0] + "/"
     below = file.removeprefix(folder)
     if len(below) < len(file) and not _NOT_NORMAL.search(below):
         return f"./{quoted_path(below)}"
+    # `s3://bucket/key` is treated as a relative path, which does not change the result.
     relative = quoted_path(Path(os.path.relpath(file, folder)).as_posix())
     return relative if relative.startswith("../") else f"./{relative}"
 

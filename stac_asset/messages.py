@@ -4,10 +4,15 @@ The download functions put messages into the `messages` queue of the caller. Hre
 that a message never contains the query of a signed URL.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from yarl import URL
+
+if TYPE_CHECKING:
+    from stac_asset.destinations.location import Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +36,8 @@ class StartAssetDownload(Message):
     href: str
     """The source href, redacted."""
 
-    path: Path
-    """The destination file."""
+    path: Location
+    """The destination file: a `Path`, or a `StorePath` in an object store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class WriteChunk(Message):
     href: str
     """The source href, redacted."""
 
-    path: Path
+    path: Location
     """The destination file, which appears when the download is complete."""
 
     size: int
@@ -70,8 +75,8 @@ class FinishAssetDownload(Message):
     href: str
     """The source href, redacted."""
 
-    path: Path
-    """The destination file."""
+    path: Location
+    """The destination file: a `Path`, or a `StorePath` in an object store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +86,8 @@ class SkipAssetDownload(Message):
     key: str
     """The asset key."""
 
-    path: Path
-    """The destination file."""
+    path: Location
+    """The destination file: a `Path`, or a `StorePath` in an object store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ class ErrorAssetDownload(Message):
     href: str
     """The source href, redacted. Empty if the download could not be planned."""
 
-    path: Path
+    path: Location
     """The destination file, or the destination directory if the download could not be planned."""
 
     error: Exception

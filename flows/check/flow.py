@@ -130,12 +130,12 @@ def _owners(source: ItemSource) -> Iterable[Owner | InvalidItem]:
     return list(stac) if isinstance(stac, pystac.ItemCollection) else [stac]
 
 
-def _units(owners: Iterable[Owner | InvalidItem], planner: Planner) -> Iterator[Unit]:
+def _units(owners: Iterable[Owner | InvalidItem], planner: Planner[Path]) -> Iterator[Unit]:
     for number, owner in enumerate(owners):
         yield unit_of(number, owner, _planned(owner, planner))
 
 
-def _planned(owner: Owner | InvalidItem, planner: Planner) -> Iterator[Transfer | Failed]:
+def _planned(owner: Owner | InvalidItem, planner: Planner[Path]) -> Iterator[Transfer | Failed]:
     if not isinstance(owner, InvalidItem):
         for key, asset in planner.selected(owner):
             yield planner.asset(key, asset, owner)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pystac
@@ -26,16 +27,17 @@ class EarlierItems:
     """The item collection of an earlier run.
 
     Args:
-        earlier: The document of the earlier run.
+        document: The path of the document.
         config: The configuration of the run.
         planner: The planner of the run, after all items are planned.
     """
 
-    def __init__(self, earlier: EarlierDocument, config: Config, planner: Planner) -> None:
-        self._earlier = earlier
+    def __init__(self, document: Path, config: Config, planner: Planner[Path]) -> None:
+        self._document = document
         self._config = config
         self._planner = planner
         self._destination = LocalDestination(planner.directory, config.make_directory, config.fsync)
+        self._earlier = EarlierDocument(document, self._destination)
         self._is_empty = True
 
     async def rewritten(
@@ -75,8 +77,8 @@ class EarlierItems:
         )
         new = rewrite(unit.owner, kept, self._config, unselected=unselected)
         document = document_of(new)
-        if self._earlier.path is not None:
-            make_files_relative(document, kept, self._earlier.path, unselected)
+        if not self._config.absolute_hrefs:
+            make_files_relative(document, kept, self._document, unselected)
         return kept, document
 
     async def is_replaced_by_nothing(self) -> bool:

@@ -161,8 +161,9 @@ async def _download(
         async with open_monitor(session, preparation.amount, options) as monitor:
             await preparation.begin(lambda: [unit])
             async for _, ended in preparation.download([unit]):
+                earlier = EarlierDocument(document, destination)
                 outcomes = await keep_earlier_files(
-                    owner, ended, EarlierDocument(document), session.config, destination
+                    owner, ended, earlier, session.config, destination
                 )
                 report.add(outcomes)
                 await rewrite_item(as_opaque(owner), as_opaque(outcomes), document, inside)

@@ -35,7 +35,6 @@ from prefect_stac_asset.flows.reporting.report_file import Report, open_report
 from prefect_stac_asset.flows.reporting.result import DownloadResult, report_path
 from stac_asset.plan.file_names import FolderTemplate
 from stac_asset.plan.planner import Planner
-from stac_asset.stac.earlier_files import EarlierDocument
 from stac_asset.stac.local_facts import LOCAL_FACTS
 
 _MAX_KEPT = 10_000
@@ -111,7 +110,7 @@ async def download_item_collection(
                 open_items_file(document, destination) as written,
             ):
                 async with open_monitor(session, preparation.amount, options) as monitor:
-                    earlier = EarlierItems(EarlierDocument(document), config, planner)
+                    earlier = EarlierItems(document, config, planner)
                     result = await _download(units, preparation, monitor, written, rows, earlier)
                 get_run_logger().info("%s: %s", result.summary(), result.document)
                 state: DownloadResult = flow_state(rows.errors, rows.total, config.warn, result)
@@ -128,7 +127,7 @@ def _prepare(units: Iterable[Unit], preparation: RunPreparation) -> list[Unit]:
     return kept if len(kept) == preparation.units else []
 
 
-def _units(items: ItemSource, planner: Planner, folders: FolderTemplate) -> Iterator[Unit]:
+def _units(items: ItemSource, planner: Planner[Path], folders: FolderTemplate) -> Iterator[Unit]:
     for number, entry in enumerate(items):
         valid = entry if isinstance(entry, pystac.Item) else None
         yield unit_of(number, entry, planner.item_assets(valid, folders) if valid else ())

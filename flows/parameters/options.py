@@ -72,13 +72,18 @@ class FlowOptions(Form):
         hints = get_type_hints(Config)
         values = {}
         for field in dataclasses.fields(Config):
-            if field.repr:
+            if _is_option(field):
                 value = getattr(self, field.name)
                 kind = hints[field.name]
                 values[field.name] = kind[value] if _is_enum(kind) else value
         config = Config(**values)
         config.validate()
         return config
+
+
+def _is_option(field: dataclasses.Field[Any]) -> bool:
+    """Return whether flows have an option. Flows write to directories, not to object stores."""
+    return field.repr and not field.name.startswith("destination_")
 
 
 def _is_enum(kind: Any) -> bool:
@@ -91,7 +96,7 @@ def _derived_fields() -> dict[str, Any]:
     descriptions = field_descriptions()
     fields: dict[str, Any] = {}
     for field in dataclasses.fields(Config):
-        if not field.repr:
+        if not _is_option(field):
             continue
         kind, default = hints[field.name], field.default
         if _is_enum(kind):

@@ -20,6 +20,7 @@ from stac_asset.rewrite.serialize import document_of, json_bytes
 from stac_asset.stac.earlier_files import (
     EarlierDocument,
     keep_earlier_files,
+    replace_document,
     unselected_files,
 )
 from stac_asset.types import Failed, Outcome
@@ -54,16 +55,18 @@ async def rewrite_item(
 
     async def write() -> Path:
         destination = LocalDestination(document.parent, config.make_directory, config.fsync)
-        earlier = EarlierDocument(document)
-        found = _without_errors(outcomes)
-        found = await keep_earlier_files(item, found, earlier, config, destination)
-        unselected = await unselected_files(item, found, earlier, config, destination)
-        new: Owner = rewrite(  # type: ignore[type-var] # an item stays an item
-            item, found, config, document, keep_non_downloaded, unselected
-        )
-        if not await earlier.is_replaced_by_nothing(found, config):
-            await destination.write(document.name, json_bytes(document_of(new)))
-        return document
+
+        async def build(earlier: EarlierDocument) -> tuple[Path, bytes | None]:
+            found = _without_errors(outcomes)
+            found = await keep_earlier_files(item, found, earlier, config, destination)
+            unselected = await unselected_files(item, found, earlier, config, destination)
+            new: Owner = rewrite(  # type: ignore[type-var] # an item stays an item
+                item, found, config, document, keep_non_downloaded, unselected
+            )
+            is_kept = await earlier.is_replaced_by_nothing(found, config)
+            return document, None if is_kept else json_bytes(document_of(new))
+
+        return await replace_document(document, destination, build)
 
     return await without_session(write, config.fail_fast)  # type: ignore[return-value] # or Cancelled
 

@@ -10,29 +10,37 @@ from pathlib import Path
 
 import pystac
 
+from stac_asset.api.destinations import RunDestinations
 from stac_asset.clients.base import Client
 from stac_asset.clients.registry import Clients
 from stac_asset.config import Config, checked_config
-from stac_asset.destinations import LocalDestinations
-from stac_asset.destinations.directories import directory_path
+from stac_asset.destinations.location import Location, StorePath, location_of
 from stac_asset.error_mapping import mapped_errors
-from stac_asset.errors import ConfigError
+from stac_asset.errors import ConfigError, DestinationError
 from stac_asset.hrefs import parse_href
 from stac_asset.plan.planner import Planner
 from stac_asset.rewrite.rewriter import describe
 from stac_asset.stac.given import given_asset, given_href
-from stac_asset.stac.local_facts import LOCAL_FACTS
+from stac_asset.stac.local_facts import facts_of
 from stac_asset.stac.read import read_bytes
 from stac_asset.transfer.engine import Engine
 from stac_asset.transfer.interface import Request
 from stac_asset.transfer.probe import probe
-from stac_asset.types import Candidate, Failed, MessageQueue, PathLikeObject, Transfer
+from stac_asset.types import (
+    Candidate,
+    Downloaded,
+    Failed,
+    MessageQueue,
+    PathLikeObject,
+    Skipped,
+    Transfer,
+)
 
 
 async def download_asset(
     key: str,
     asset: pystac.Asset,
-    path: Path,
+    path: PathLikeObject,
     config: Config,
     messages: MessageQueue | None = None,
     clients: Clients | None = None,
@@ -43,7 +51,7 @@ async def download_asset(
     Args:
         key: The asset key.
         asset: The asset. The object is not modified.
-        path: The destination file.
+        path: The destination file: a path, or a URL such as `s3://bucket/prefix/file.tif`.
         config: The download configuration.
         messages: A queue for progress messages.
         clients: A `Clients` registry, which stays open. By default, a new registry is created, and
@@ -59,17 +67,12 @@ async def download_asset(
     """
     config = checked_config(config)
     asset = given_asset(asset)
-    transfer = _transfer(key, asset, directory_path(path, "path"), config)
-    destinations = LocalDestinations(config.make_directory, config.fsync)
+    transfer = _transfer(key, asset, _file_location(path, "path"), config)
     registry: AbstractAsyncContextManager[Clients] = (
         Clients(config) if clients is None else nullcontext(clients)
     )
     async with registry as used:
-        outcome = await Engine(used, config, destinations, messages, stream=stream).download(
-            transfer
-        )
-    if isinstance(outcome, Failed):
-        raise outcome.error
+        outcome = await _download(transfer, used, config, messages, stream)
     new = asset.clone()
     new.href = outcome.candidate.path
     if config.write_checksums:
@@ -85,11 +88,11 @@ async def download_file(
     messages: MessageQueue | None = None,
     stream: bool | None = None,
 ) -> None:
-    """Download a file to the local file system. An existing file is replaced.
+    """Download a file. An existing file is replaced.
 
     Args:
         href: The source href.
-        destination: The destination file.
+        destination: The destination file: a path, or a URL such as `s3://bucket/prefix/file.tif`.
         config: The download configuration.
         clients: Clients to use before all others. The clients stay open.
         messages: A queue for progress messages.
@@ -100,15 +103,10 @@ async def download_file(
     """
     config = checked_config(config)
     config.overwrite = True
-    href, path = given_href(href), directory_path(destination, "destination")
+    href, path = given_href(href), _file_location(destination, "destination")
     transfer = Transfer("", path.name, (Candidate(href, str(path)),), str(path.parent))
-    destinations = LocalDestinations(config.make_directory, config.fsync)
     async with Clients(config, clients) as own:
-        outcome = await Engine(own, config, destinations, messages, stream=stream).download(
-            transfer
-        )
-    if isinstance(outcome, Failed):
-        raise outcome.error
+        await _download(transfer, own, config, messages, stream)
 
 
 async def assert_asset_exists(
@@ -222,9 +220,42 @@ async def read_href(
         return await read_bytes(given_href(href), own, config)
 
 
-def _transfer(key: str, asset: pystac.Asset, path: Path, config: Config) -> Transfer:
-    """Return the transfer of a single asset to the given path."""
-    planner = Planner(path.parent, config, LOCAL_FACTS)
+async def _download(
+    transfer: Transfer,
+    clients: Clients,
+    config: Config,
+    messages: MessageQueue | None,
+    stream: bool | None,
+) -> Downloaded | Skipped:
+    """Download a single file.
+
+    Raises:
+        StacAssetError: The download failed.
+    """
+    async with RunDestinations(config) as destinations:
+        await destinations.prepare(transfer.directory)
+        engine = Engine(clients, config, destinations, messages, stream=stream)
+        outcome = await engine.download(transfer)
+    if isinstance(outcome, Failed):
+        raise outcome.error
+    return outcome
+
+
+def _file_location(given: PathLikeObject, parameter: str) -> Location:
+    """Return the location of a destination file that a user wrote.
+
+    Raises:
+        DestinationError: The value is no path and no URL of an object.
+    """
+    location = location_of(given, parameter)
+    if isinstance(location, StorePath) and (not location.key or str(given).endswith("/")):
+        raise DestinationError(f"`{parameter}` '{location}' names no object. Append a file name.")
+    return location
+
+
+def _transfer(key: str, asset: pystac.Asset, path: Location, config: Config) -> Transfer:
+    """Return the transfer of a single asset to the given location."""
+    planner = Planner(path.parent, config, facts_of(path))
     owner = asset.owner if isinstance(asset.owner, pystac.Item | pystac.Collection) else None
     planned = planner.asset(key, asset, owner)
     if isinstance(planned, Failed):

@@ -30,11 +30,12 @@ async def download_item(
     max_concurrent_downloads: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
     stream: bool | None = None,
 ) -> pystac.Item:
-    """Download an item with all selected assets to the local file system.
+    """Download an item with all selected assets.
 
     Args:
         item: The item, or its href, path, JSON text or document. The object is not modified.
-        directory: The destination directory of the item and the assets.
+        directory: The destination of the item and the assets: a directory, or a prefix of a bucket
+            such as `s3://bucket/prefix`.
         file_name: The name of the item document. Default: see `infer_file_name`.
         infer_file_name: If no `file_name` is given, derive the name from the item id. If False, no
             document is written.
@@ -57,7 +58,7 @@ async def download_item(
     """
     with collect_notices():
         run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
-        async with run.open_clients():
+        async with run.open():
             found, _ = await read_given(
                 item, pystac.Item, "item", "download", run.clients, run.config
             )
@@ -76,7 +77,7 @@ async def download_collection(
     max_concurrent_downloads: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
     stream: bool | None = None,
 ) -> pystac.Collection:
-    """Download the assets of a collection to the local file system.
+    """Download the assets of a collection.
 
     The items of the collection and their assets are not downloaded. Use
     `download_item_collection` to download several items.
@@ -84,7 +85,7 @@ async def download_collection(
     Args:
         collection: The collection, or its href, path, JSON text or document. The object is not
             modified.
-        directory: The destination directory.
+        directory: The destination: a directory, or a prefix such as `s3://bucket/prefix`.
         file_name: The name of the collection document. If None, no document is written.
         config: The download configuration.
         messages: A queue for progress messages.
@@ -106,7 +107,7 @@ async def download_collection(
     """
     with collect_notices():
         run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
-        async with run.open_clients():
+        async with run.open():
             found, _ = await read_given(
                 collection, pystac.Collection, "collection", "download", run.clients, run.config
             )
@@ -126,13 +127,13 @@ async def download_item_collection(
     max_concurrent_downloads: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
     stream: bool | None = None,
 ) -> pystac.ItemCollection:
-    """Download an item collection with all selected assets to the local file system.
+    """Download an item collection with all selected assets.
 
     Args:
         item_collection: The item collection, an iterable of items or documents, or an href, a path,
             JSON text or a document. Files may be JSON, newline-delimited JSON or stac-geoparquet.
             The objects are not modified.
-        directory: The destination directory.
+        directory: The destination: a directory, or a prefix such as `s3://bucket/prefix`.
         file_name: The name of the item collection document, in which hrefs of downloaded files are
             relative to the document. If None, no document is written.
         config: The download configuration.
@@ -145,7 +146,7 @@ async def download_item_collection(
         stream: If False, each file is read into memory as a whole before it is written.
 
     Returns:
-        A new item collection, in which hrefs of downloaded files are absolute paths.
+        A new item collection, in which hrefs of downloaded files are absolute.
 
     Raises:
         SourceError: The document cannot be read, or is of another type.
@@ -157,7 +158,7 @@ async def download_item_collection(
     """
     with collect_notices():
         run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
-        async with run.open_clients():
+        async with run.open():
             found, href = await read_given(
                 item_collection,
                 pystac.ItemCollection,
@@ -183,7 +184,7 @@ async def plan_item(
 
     Args:
         item: The item, or its href, path, JSON text or document. The object is not modified.
-        directory: The destination directory.
+        directory: The destination: a directory, or a prefix such as `s3://bucket/prefix`.
         file_name: The name of the item document. Default: see `infer_file_name`.
         infer_file_name: If no `file_name` is given, derive the name from the item id.
         config: The download configuration.
@@ -197,7 +198,7 @@ async def plan_item(
     """
     with collect_notices():
         run = Run(directory, config, clients=clients)
-        async with run.open_clients():
+        async with run.open():
             found, _ = await read_given(item, pystac.Item, "item", "plan", run.clients, run.config)
             work = run.plan_item(found, file_name, infer_file_name)
             return await dry_run(run, work, max_concurrent_downloads)
@@ -216,7 +217,7 @@ async def plan_collection(
     Args:
         collection: The collection, or its href, path, JSON text or document. The object is not
             modified.
-        directory: The destination directory.
+        directory: The destination: a directory, or a prefix such as `s3://bucket/prefix`.
         file_name: The name of the collection document.
         config: The download configuration.
         clients: Clients to use before all others. The clients stay open.
@@ -229,7 +230,7 @@ async def plan_collection(
     """
     with collect_notices():
         run = Run(directory, config, clients=clients)
-        async with run.open_clients():
+        async with run.open():
             found, _ = await read_given(
                 collection, pystac.Collection, "collection", "plan", run.clients, run.config
             )
@@ -252,7 +253,7 @@ async def plan_item_collection(
         item_collection: The item collection, an iterable of items or documents, or an href, a path,
             JSON text or a document. Files may be JSON, newline-delimited JSON or stac-geoparquet.
             The objects are not modified.
-        directory: The destination directory.
+        directory: The destination: a directory, or a prefix such as `s3://bucket/prefix`.
         file_name: The name of the item collection document.
         config: The download configuration.
         clients: Clients to use before all others. The clients stay open.
@@ -266,7 +267,7 @@ async def plan_item_collection(
     """
     with collect_notices():
         run = Run(directory, config, clients=clients)
-        async with run.open_clients():
+        async with run.open():
             found, href = await read_given(
                 item_collection,
                 pystac.ItemCollection,

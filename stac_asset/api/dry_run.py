@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from stac_asset.api.run import Run
@@ -53,7 +54,7 @@ class PlannedAsset:
     """The name of the client that claims the href, if a client was looked up."""
 
     path: str | None = None
-    """The absolute path of the destination file."""
+    """The absolute path of the destination file, or its URL in an object store."""
 
     size: int | None = None
     """Size in bytes, from `file:size`, the source or the existing file, if known."""
@@ -67,16 +68,16 @@ class Plan:
     """The effects of a download, and the free disk space."""
 
     directory: str
-    """The absolute path of the destination directory."""
+    """The absolute path of the destination directory, or the URL of the prefix."""
 
     document: str | None
-    """The absolute path of the document that would be written, if any."""
+    """The absolute path or the URL of the document that would be written, if any."""
 
     rows: tuple[PlannedAsset, ...]
     """The selected assets, in the order of the source."""
 
-    free: int
-    """Free bytes on the file system of the directory."""
+    free: int | None
+    """Free bytes on the file system of the directory. None for an object store."""
 
     received: int = 0
     """Bytes of files to download that are already on the disk, mostly in part files."""
@@ -105,6 +106,8 @@ class Plan:
     @property
     def fits(self) -> bool | None:
         """Whether the files fit on disk. None if the answer depends on unknown sizes."""
+        if self.free is None:
+            return True
         if self.needed - self.received > self.free:
             return False
         return None if self.unknown else True
@@ -113,7 +116,7 @@ class Plan:
     def problems(self) -> tuple[str, ...]:
         """Sentences with the reasons why the download would fail. Empty if it can start."""
         found = [] if self.directory_problem is None else [self.directory_problem]
-        if self.fits is False:
+        if self.free is not None and self.fits is False:
             found.append(
                 f"The files need {self.needed - self.received:,} more bytes, but only "
                 f"{self.free:,} bytes are free in directory '{self.directory}'. Free disk space, "
@@ -144,12 +147,14 @@ class Plan:
 
     def __str__(self) -> str:
         unknown = f", {self.unknown} of unknown size" if self.unknown else ""
-        fits = {True: "fits", False: "does not fit", None: "may not fit"}[self.fits]
-        return (
+        counts = (
             f"{self.count('download')} to download ({self.needed:,} bytes{unknown}), "
-            f"{self.count('skip')} already present, {self.count('fail')} unavailable. "
-            f"{self.free:,} bytes free: {fits}."
+            f"{self.count('skip')} already present, {self.count('fail')} unavailable."
         )
+        if self.free is None:
+            return counts
+        fits = {True: "fits", False: "does not fit", None: "may not fit"}[self.fits]
+        return f"{counts} {self.free:,} bytes free: {fits}."
 
 
 async def dry_run(
@@ -162,6 +167,13 @@ async def dry_run(
         planned: The plan of the run.
         limit: Maximum number of sources to check at the same time.
     """
+    async with run.open():
+        return await _dry_run(run, planned, limit)
+
+
+async def _dry_run(run: Run, planned: PlannedRun, limit: int) -> Plan:
+    directory = run.directory
+    problem = await _directory_problem(run)
     rows: dict[int, PlannedAsset] = {}
     unknown: list[tuple[int, Transfer]] = []
     for index, entry in enumerate(planned):
@@ -170,24 +182,23 @@ async def dry_run(
         elif isinstance(entry, Transfer):
             unknown.append((index, entry))
     transfers = [transfer for _, transfer in unknown]
-    async with run.open_clients() as clients:
-        results = await probe_all(transfers, clients, run.config, limit, trust_sizes=True)
+    results = await probe_all(transfers, run.clients, run.config, limit, trust_sizes=True)
     for (index, transfer), result in zip(unknown, results, strict=True):
         rows[index] = await _probed_row(transfer, result, run)
     planned_rows = [
         row for index, entry in enumerate(planned) for row in _with_shared(rows[index], entry)
     ]
     return Plan(
-        directory=str(run.directory),
+        directory=str(directory),
         document=str(planned.document) if planned.document else None,
         rows=tuple(planned_rows),
-        free=free_bytes(run.directory),
+        free=free_bytes(directory) if isinstance(directory, Path) else None,
         received=sum(
             min(row.size, bytes_on_disk(row.path))
             for row in planned_rows
             if row.action == "download" and row.size and row.path
         ),
-        directory_problem=_directory_problem(run),
+        directory_problem=problem,
     )
 
 
@@ -272,9 +283,12 @@ def _reason(error: Exception) -> str:
     return error.message if isinstance(error, StacAssetError) else str(error)
 
 
-def _directory_problem(run: Run) -> str | None:
+async def _directory_problem(run: Run) -> str | None:
     try:
-        check_directory(run.directory, run.config.make_directory)
+        if isinstance(run.directory, Path):
+            check_directory(run.directory, run.config.make_directory)
+        else:
+            await run.destinations.prepare(str(run.directory), writable=False)
     except DestinationError as error:
         return error.message
     return None

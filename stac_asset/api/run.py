@@ -8,19 +8,21 @@ failed outcomes to errors or warnings.
 from __future__ import annotations
 
 import warnings
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pystac
 
+from stac_asset.api.destinations import RunDestinations
 from stac_asset.api.frozen_heap import frozen_heap
 from stac_asset.clients.base import Client
 from stac_asset.clients.registry import Clients
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config, checked_config
-from stac_asset.destinations import LocalDestinations
-from stac_asset.destinations.directories import directory_path
+from stac_asset.destinations import Destination
+from stac_asset.destinations.location import Location, location_of
 from stac_asset.destinations.space import check_space
 from stac_asset.errors import (
     ConfigError,
@@ -37,10 +39,11 @@ from stac_asset.rewrite.serialize import document_of, json_bytes
 from stac_asset.stac.earlier_files import (
     EarlierDocument,
     keep_earlier_files,
+    replace_document,
     unselected_files,
 )
 from stac_asset.stac.item_collections import ReadItems, unique_items
-from stac_asset.stac.local_facts import LOCAL_FACTS
+from stac_asset.stac.local_facts import facts_of
 from stac_asset.stac.parse import item_of
 from stac_asset.transfer.engine import Engine
 from stac_asset.types import (
@@ -60,7 +63,8 @@ class Run:
     """A run of a download or a dry run.
 
     Args:
-        directory: The destination directory. No file is written outside.
+        directory: The destination: a directory, or a prefix of an object store. No file is written
+            outside.
         config: The download configuration, which is copied.
         messages: A queue for progress messages.
         clients: Clients to use before all others, or a `Clients` registry that several runs share.
@@ -70,7 +74,7 @@ class Run:
 
     Raises:
         ConfigError: The configuration is invalid.
-        DestinationError: The directory is empty or not a path.
+        DestinationError: The directory is empty, and neither a path nor the URL of a prefix.
     """
 
     config: Config
@@ -79,8 +83,8 @@ class Run:
     clients: Clients
     """The clients of the run."""
 
-    directory: Path
-    """The absolute path of the destination directory."""
+    directory: Location
+    """The absolute location of the destination."""
 
     outcomes: list[Outcome]
     """The outcomes so far, in order of completion."""
@@ -96,11 +100,12 @@ class Run:
     ) -> None:
         self.config = checked_config(config)
         self.outcomes = []
-        self._planner = Planner(directory_path(directory), self.config, LOCAL_FACTS)
+        location = location_of(directory)
+        self._planner: Planner[Location] = Planner(location, self.config, facts_of(location))
         self.directory = self._planner.directory
         self._shared = isinstance(clients, Clients)
         self.clients = clients if isinstance(clients, Clients) else Clients(self.config, clients)
-        self.destinations = LocalDestinations(self.config.make_directory, self.config.fsync)
+        self.destinations = RunDestinations(self.config)
         self._engine = Engine(
             self.clients,
             self.config,
@@ -193,7 +198,9 @@ class Run:
         self._check_directory()
         return PlannedRun([assets], document)
 
-    def _plan_document(self, owner: str, file_name: str | None, source: str | None) -> Path | None:
+    def _plan_document(
+        self, owner: str, file_name: str | None, source: str | None
+    ) -> Location | None:
         if not isinstance(file_name, str | None):
             raise ConfigError(
                 f"`file_name` must be a string, not {type(file_name).__name__}. Use for example "
@@ -202,7 +209,9 @@ class Run:
         return self._planner.document(owner, file_name, source) if file_name else None
 
     def _check_directory(self) -> None:
-        if not self.config.make_directory and not self.directory.is_dir():
+        if not isinstance(self.directory, Path) or self.config.make_directory:
+            return
+        if not self.directory.is_dir():
             raise DestinationError(
                 f"Directory '{self.directory}' does not exist. "
                 "Create it or set `make_directory=True`."
@@ -223,13 +232,19 @@ class Run:
             DownloadError: Assets failed. All other assets and the document were written.
             StacAssetError: The first failure, if `fail_fast` is set. No document is written.
         """
-        [outcomes] = await self._download(work)
-        earlier = EarlierDocument(work.document)
-        outcomes = await self._keep_earlier_files(owner, outcomes, earlier)
-        unselected = await self._unselected_files(owner, outcomes, earlier)
-        new = rewrite(owner, outcomes, self.config, work.document, keep_non_downloaded, unselected)
-        if not await earlier.is_replaced_by_nothing(outcomes, self.config):
-            await self._write(document_of(new), work.document)
+        async with self.destinations:
+            [outcomes] = await self._download(work)
+
+            async def build(earlier: EarlierDocument) -> tuple[_Owner, bytes | None]:
+                kept = await self._keep_earlier_files(owner, outcomes, earlier)
+                unselected = await self._unselected_files(owner, kept, earlier)
+                new = rewrite(
+                    owner, kept, self.config, work.document, keep_non_downloaded, unselected
+                )
+                is_kept = await earlier.is_replaced_by_nothing(kept, self.config)
+                return new, None if is_kept else _json(new, work)
+
+            new = await replace_document(work.document, self._destination, build)
         self._raise_or_warn()
         return new
 
@@ -250,8 +265,29 @@ class Run:
             DownloadError: Assets failed. All other assets and the document were written.
             StacAssetError: The first failure, if `fail_fast` is set. No document is written.
         """
-        outcomes = await self._download(work)
-        earlier = EarlierDocument(work.document)
+        async with self.destinations:
+            outcomes = await self._download(work)
+
+            async def build(
+                earlier: EarlierDocument,
+            ) -> tuple[pystac.ItemCollection, bytes | None]:
+                return await self._rewritten_items(
+                    items, work, outcomes, earlier, keep_non_downloaded
+                )
+
+            new = await replace_document(work.document, self._destination, build)
+        self._raise_or_warn()
+        return new
+
+    async def _rewritten_items(
+        self,
+        items: pystac.ItemCollection,
+        work: PlannedRun,
+        outcomes: list[list[Outcome]],
+        earlier: EarlierDocument,
+        keep_non_downloaded: bool,
+    ) -> tuple[pystac.ItemCollection, bytes | None]:
+        """Return the rewritten item collection, and its document if it is to be written."""
         outcomes = [
             await self._keep_earlier_files(item, of_item, earlier)
             for item, of_item in zip(work.items, outcomes, strict=True)
@@ -270,20 +306,22 @@ class Run:
                 rewritten.append(item_of(before, str(work.document)))
         new = rewrite_collection(items, rewritten)
         of_all = [*work.invalid, *chain.from_iterable(outcomes)]
-        if not await earlier.is_replaced_by_nothing(of_all, self.config):
-            document = document_of(new)
-            if work.document is not None:
-                # The items of an earlier run, after the items of this run, have no outcomes.
-                of_items = zip(document["features"], outcomes, unselected, strict=False)
-                for feature, of_item, others in of_items:
-                    make_files_relative(feature, of_item, work.document, others)
-            await self._write(document, work.document)
-        self._raise_or_warn()
-        return new
+        if await earlier.is_replaced_by_nothing(of_all, self.config):
+            return new, None
+        document = document_of(new)
+        if work.document is not None and not self.config.absolute_hrefs:
+            # The items of an earlier run, after the items of this run, have no outcomes.
+            of_items = zip(document["features"], outcomes, unselected, strict=False)
+            for feature, of_item, others in of_items:
+                make_files_relative(feature, of_item, work.document, others)
+        return new, json_bytes(document) if work.document is not None else None
 
-    def open_clients(self) -> AbstractAsyncContextManager[Clients]:
-        """Return a context manager that closes the clients that the run creates."""
-        return nullcontext(self.clients) if self._shared else self.clients
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Clients]:
+        """Return a context manager that closes the clients and connections of the run."""
+        clients = nullcontext(self.clients) if self._shared else self.clients
+        async with self.destinations, clients as opened:
+            yield opened
 
     async def _download(self, work: PlannedRun) -> list[list[Outcome]]:
         """Download the planned assets, and return the outcomes of each item or collection."""
@@ -301,10 +339,12 @@ class Run:
             self.outcomes.append(entry)
             if id(entry) in owner_of:
                 outcomes[owner_of[id(entry)]].append(entry)
-        if self.config.check_free_space:
+        if self.config.check_free_space and isinstance(self.directory, Path):
             declared = sum(transfer.size or 0 for transfer in transfers)
             check_space(declared, lambda: transfers, self.directory)
-        async with self.open_clients(), aclosing(self._engine.run(transfers)) as arriving:
+        if transfers or work.document is not None:
+            await self.destinations.prepare(str(self.directory))
+        async with self.open(), aclosing(self._engine.run(transfers)) as arriving:
             with frozen_heap():
                 async for outcome in arriving:
                     per_asset = outcomes_per_asset(outcome)
@@ -320,9 +360,8 @@ class Run:
         outcomes: list[Outcome],
         earlier: EarlierDocument,
     ) -> list[Outcome]:
-        destination = self.destinations.destination_of(str(self.directory))
         return await keep_earlier_files(
-            owner, outcomes, earlier, self.config, destination, self._planner.is_used
+            owner, outcomes, earlier, self.config, self._destination, self._planner.is_used
         )
 
     async def _unselected_files(
@@ -331,17 +370,14 @@ class Run:
         outcomes: list[Outcome],
         earlier: EarlierDocument,
     ) -> dict[str, KeptFile]:
-        destination = self.destinations.destination_of(str(self.directory))
         return await unselected_files(
-            owner, outcomes, earlier, self.config, destination, self._planner.is_used
+            owner, outcomes, earlier, self.config, self._destination, self._planner.is_used
         )
 
-    async def _write(self, document: dict[str, Any], path: Path | None) -> None:
-        if path is None:
-            return
-        data = json_bytes(document)
-        destination = self.destinations.destination_of(str(self.directory))
-        await destination.write(destination.key_of(str(path)), data)
+    @property
+    def _destination(self) -> Destination:
+        """The destination of the run."""
+        return self.destinations.destination_of(str(self.directory))
 
     def _raise_or_warn(self) -> None:
         errors = [outcome.error for outcome in self.outcomes if isinstance(outcome, Failed)]
@@ -350,3 +386,8 @@ class Run:
         for error in errors:
             # Attribute the warning to the caller of the public function that calls `download`.
             warnings.warn(str(error), DownloadWarning, stacklevel=4)
+
+
+def _json(new: pystac.Item | pystac.Collection, work: PlannedRun) -> bytes | None:
+    """Return the JSON of a rewritten object, if a document is planned."""
+    return json_bytes(document_of(new)) if work.document is not None else None

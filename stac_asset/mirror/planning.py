@@ -121,7 +121,7 @@ def prepare(
 
 
 def _prepare_item(
-    changes: ChangeSet, wanted: WantedItem, planner: Planner, collections: set[str]
+    changes: ChangeSet, wanted: WantedItem, planner: Planner[Path], collections: set[str]
 ) -> Prepared:
     source, key = changes.document(wanted), wanted.key
     try:
@@ -140,7 +140,7 @@ def _prepare_item(
     return Prepared(wanted, item, tuple(planned), document)
 
 
-def _reserve_collection(planner: Planner, key: Key, collections: set[str]) -> None:
+def _reserve_collection(planner: Planner[Path], key: Key, collections: set[str]) -> None:
     """Reserve the path of the collection document of an item, once per collection."""
     if key.collection is not None and key.collection not in collections:
         path = f"{collection_folder(key.collection)}/{COLLECTION}"

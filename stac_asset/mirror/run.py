@@ -291,7 +291,7 @@ class Mirror:
         if prepared.document is None or not may_keep_files(item, outcomes, config):
             return outcomes
         destination = LocalDestination(self.directory)
-        earlier = EarlierDocument(prepared.document)
+        earlier = EarlierDocument(prepared.document, destination)
         return await keep_earlier_files(item, outcomes, earlier, config, destination)
 
     async def add(self, prepared: Prepared, outcomes: Sequence[Outcome]) -> bool:

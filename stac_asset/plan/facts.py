@@ -1,19 +1,18 @@
-"""The facts about the file system that a plan depends on.
+"""The facts about the destination that a plan depends on.
 
 The planner performs no I/O. Callers pass an object with these functions.
-`stac_asset.stac.local_facts` implements them for the local file system.
+`stac_asset.stac.local_facts` implements them for the local file system and for object stores.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
 import pystac
 
 
 class FileSystemFacts(Protocol):
-    """Functions that return facts about the file system of this machine."""
+    """Functions that return facts about the file system of this machine, or an object store."""
 
     def is_symlink(self, path: str) -> bool:
         """Return whether a path is a symlink.
@@ -29,12 +28,12 @@ class FileSystemFacts(Protocol):
             path: An absolute path.
         """
 
-    def is_same_file(self, href: str, path: Path) -> bool:
-        """Return whether a local href and a path lead to the same existing file.
+    def is_same_file(self, href: str, path: str) -> bool:
+        """Return whether an href and a file of the destination lead to the same existing file.
 
         Args:
-            href: A path or `file:` URL.
-            path: An absolute path.
+            href: Any href.
+            path: The file of the destination: an absolute path, or a URL of the object store.
         """
 
     def is_local_document(self, owner: pystac.Item | pystac.Collection) -> bool:

@@ -12,12 +12,12 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TypeAlias
+from typing import Generic, TypeAlias
 
 import pystac
 
 from stac_asset.config import Config
+from stac_asset.destinations.location import Place, absolute, inside
 from stac_asset.errors import (
     AssetOverwriteError,
     ConfigError,
@@ -43,19 +43,19 @@ Owner: TypeAlias = pystac.Item | pystac.Collection
 
 
 @dataclass(slots=True)
-class Planner:
+class Planner(Generic[Place]):
     """Plans a run, and detects files that two assets or documents of the run would share.
 
     Within an item, assets with the same source share a file, and all other assets have distinct
     files. An asset fails if another item or document of the run uses its file.
 
     Args:
-        directory: The destination directory. All planned files are inside.
+        directory: The destination: a directory or a prefix. All planned files are inside.
         config: The configuration.
-        facts: The facts about the file system, usually `stac_asset.stac.local_facts.LOCAL_FACTS`.
+        facts: The facts about the destination, such as `stac_asset.stac.local_facts.LOCAL_FACTS`.
     """
 
-    directory: Path
+    directory: Place
     config: Config
     facts: FileSystemFacts
     selection: Selection = field(init=False)
@@ -72,13 +72,13 @@ class Planner:
     """Whether `_owner` is a document on this machine. None if not determined yet."""
 
     def __post_init__(self) -> None:
-        self.directory = Path(os.path.abspath(self.directory))
+        self.directory = absolute(self.directory)
         self._root = str(self.directory)
         self.selection = Selection(self.config)
         self._reservations = Reservations(self._root, self.facts)
 
-    def document(self, owner: str, file_name: str, source: str | None = None) -> Path:
-        """Return the path of a document to write, and reserve the path.
+    def document(self, owner: str, file_name: str, source: str | None = None) -> Place:
+        """Return the location of a document to write, and reserve the location.
 
         Args:
             owner: The name of the owner for messages, such as `item 'S2B_31UFU'`.
@@ -91,13 +91,13 @@ class Planner:
             DestinationError: The document would replace the source.
             AssetOverwriteError: Another asset or document of the run has the same path.
         """
-        path = Path(os.path.normpath(self.directory / file_name))
-        if self.directory not in path.parents or not _is_name(file_name):
+        path = inside(self.directory, file_name)
+        if path is None:
             raise UnsafePathError(
                 f"`file_name` {file_name!r} is invalid or outside of the directory "
                 f"{self.directory}. Choose a name inside of the directory."
             )
-        if source is not None and is_local(source) and self.facts.is_same_file(source, path):
+        if source is not None and self.facts.is_same_file(source, str(path)):
             raise DestinationError(
                 f"{owner} was read from {path}, and the new document would replace this file. "
                 "Choose another `directory` or `file_name`."
@@ -418,11 +418,3 @@ def _overwrite_error(conflict: Conflict, transfer: Transfer, key: str) -> AssetO
             "`${collection}/${id}`, or exclude the asset."
         )
     return AssetOverwriteError([str(conflict), asset], conflict.path, advice)
-
-
-def _is_name(text: str) -> bool:
-    """Return whether the file system can store a name."""
-    try:
-        return b"\0" not in os.fsencode(text)
-    except UnicodeEncodeError:
-        return False

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pystac
 
+from stac_asset.destinations.location import Location
 from stac_asset.errors import ConfigError
 from stac_asset.types import Failed, Transfer
 
@@ -22,7 +22,7 @@ class PlannedRun:
     planned: list[list[Transfer | Failed]]
     """The planned assets of each item or collection, in the order of the source."""
 
-    document: Path | None = None
+    document: Location | None = None
     """The document to write, if any."""
 
     items: tuple[pystac.Item, ...] = ()

@@ -11,13 +11,13 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from copy import deepcopy
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 import pystac
 
 from stac_asset.config import Config, selects
+from stac_asset.destinations.location import Location
 from stac_asset.errors import HrefError
 from stac_asset.hrefs import (
     absolute_href,
@@ -45,7 +45,7 @@ def rewrite(
     owner: _Owner,
     outcomes: Iterable[Outcome],
     config: Config,
-    document: Path | None = None,
+    document: Location | None = None,
     keep_non_downloaded: bool = False,
     unselected: Mapping[str, KeptFile] = MappingProxyType({}),
 ) -> _Owner:
@@ -54,10 +54,10 @@ def rewrite(
     Args:
         owner: The item or collection. It is not changed.
         outcomes: The outcomes of the object's assets.
-        config: Whether failed assets are kept, and whether checksums are written. Failed assets
-            that still have the file of an earlier run are always kept.
-        document: The absolute path where the new object will be saved, if any. Asset hrefs are
-            relative to this path. Without a path, asset hrefs are absolute paths.
+        config: Whether failed assets are kept, whether checksums are written, and whether hrefs are
+            absolute. Failed assets that still have the file of an earlier run are always kept.
+        document: The absolute location where the new object will be saved, if any. Asset hrefs are
+            relative to it by default. Without a document, asset hrefs are absolute.
         keep_non_downloaded: Keep assets that were not selected, with their source hrefs. Selected
             assets without an href are always kept, without an href.
         unselected: Files of an earlier run for assets that were not selected, by asset key.
@@ -66,17 +66,18 @@ def rewrite(
         SourceError: The object is nested too deeply.
     """
     base = owner.get_self_href()
+    relative_to = str(document) if document is not None and not config.absolute_hrefs else None
     with bounded_depth(f"'{owner.id}'"):
         new: _Owner = _detached(owner, base)
     by_key = {_key(outcome): outcome for outcome in outcomes}
     for key, asset in list(new.assets.items()):
         outcome = by_key.get(key)
         if outcome is None and key in unselected:
-            new.add_asset(key, _kept_asset(asset, unselected[key], base, document))
+            new.add_asset(key, _kept_asset(asset, unselected[key], base, relative_to))
             continue
         failed = isinstance(outcome, Failed)
         if isinstance(outcome, Failed) and outcome.kept is not None:
-            new.add_asset(key, _kept_asset(asset, outcome.kept, base, document))
+            new.add_asset(key, _kept_asset(asset, outcome.kept, base, relative_to))
             if outcome.kept.asset is None and config.write_checksums:
                 new.assets[key].extra_fields["file:size"] = outcome.kept.size
                 _add_file_extension(new)
@@ -90,7 +91,7 @@ def rewrite(
             _make_absolute(asset, base)
         else:
             _make_absolute(asset, base)
-            asset.href = _file_href(outcome.candidate.path, document)
+            asset.href = _file_href(outcome.candidate.path, relative_to)
             if config.write_checksums:
                 describe(asset, outcome)
                 _add_file_extension(new)
@@ -122,7 +123,7 @@ def rewrite_collection(
 def make_files_relative(
     feature: dict[str, Any],
     outcomes: Iterable[Outcome],
-    document: Path,
+    document: Location,
     unselected: Mapping[str, KeptFile] = MappingProxyType({}),
 ) -> None:
     """Replace the paths of downloaded files by hrefs relative to an item collection.
@@ -133,7 +134,7 @@ def make_files_relative(
     Args:
         feature: The JSON document of a rewritten item. It is changed.
         outcomes: The outcomes of the item's assets.
-        document: The absolute path of the item collection.
+        document: The absolute location of the item collection.
         unselected: Files of an earlier run for assets that were not selected, by asset key.
     """
     files: dict[str, Candidate | KeptFile | None] = dict(unselected)
@@ -143,7 +144,7 @@ def make_files_relative(
     for key, file in files.items():
         asset = feature["assets"].get(key)
         if file is not None and asset is not None:
-            asset["href"] = relative_href(file.path, document)
+            asset["href"] = relative_href(file.path, str(document))
 
 
 def _detached(owner: _Owner, base: str | None) -> _Owner:
@@ -211,7 +212,7 @@ def _cloned_asset(asset: pystac.Asset) -> pystac.Asset:
 
 
 def _kept_asset(
-    asset: pystac.Asset, kept: KeptFile, base: str | None, document: Path | None
+    asset: pystac.Asset, kept: KeptFile, base: str | None, document: str | None
 ) -> pystac.Asset:
     """Return the asset of a file that an earlier run downloaded."""
     if kept.asset is not None:
@@ -222,8 +223,8 @@ def _kept_asset(
     return asset
 
 
-def _file_href(path: str, document: Path | None) -> str:
-    return relative_href(path, document) if document else path
+def _file_href(path: str, document: str | None) -> str:
+    return relative_href(path, document) if document is not None else path
 
 
 def _make_absolute(asset: pystac.Asset, base: str | None) -> None:

@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+import posixpath
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import pystac
 
 from stac_asset.concurrency import in_thread
 from stac_asset.config import Config, selects
-from stac_asset.destinations.interface import Destination
+from stac_asset.destinations.interface import ANY_VERSION, Destination, VersionError
+from stac_asset.destinations.location import Location, is_store
 from stac_asset.errors import StacAssetError
 from stac_asset.hrefs import absolute_href, is_local, is_missing, local_path
 from stac_asset.notices import notice
@@ -32,27 +33,44 @@ from stac_asset.strategy import ErrorStrategy
 from stac_asset.transfer.existing import declared_by, find_existing
 from stac_asset.types import Candidate, Failed, KeptFile, Outcome, Skipped, Transfer
 
-_MAX_SIZE = 128 * 1024 * 1024
-"""Maximum size, in bytes, of an earlier document to read."""
+_T = TypeVar("_T")
+
+_ATTEMPTS = 10
+"""Number of attempts to write a document that other runs replace at the same time."""
 
 
 class EarlierDocument:
     """The document of an earlier run, read at the first use.
 
     Args:
-        path: The path of the document, if any.
+        location: The location of the document, if any.
+        destination: The destination of the document.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
+    def __init__(self, location: Location | None, destination: Destination) -> None:
+        self.location = location
+        self._destination = destination
         self._owners: dict[tuple[str | None, str], dict[str, Any] | None] | None = None
         """The items and collections, by collection and id. Ambiguous ids have no value."""
+        self.version: str | None = ANY_VERSION
+        """The version of the document, as `Destination.write` expects it.
+
+        A document that was not read may be replaced in any version.
+        """
 
     async def exists(self) -> bool:
         """Return whether the document exists and has an item or collection."""
+        return bool(await self._read())
+
+    async def _read(self) -> dict[tuple[str | None, str], dict[str, Any] | None]:
         if self._owners is None:
-            self._owners = await in_thread(_owners, self.path)
-        return bool(self._owners)
+            found = None
+            if self.location is not None:
+                key = self._destination.key_of(str(self.location))
+                found = await self._destination.read(key)
+                self.version = found.version if found is not None else None
+            self._owners = await in_thread(_owners, found.data) if found is not None else {}
+        return self._owners
 
     async def owner(self, collection: str | None, name: str) -> dict[str, Any] | None:
         """Return the item or collection of the document with an id, unless ambiguous.
@@ -61,9 +79,7 @@ class EarlierDocument:
             collection: The id of the item's collection, if any.
             name: The id.
         """
-        if self._owners is None:
-            self._owners = await in_thread(_owners, self.path)
-        return self._owners.get((collection, name))
+        return (await self._read()).get((collection, name))
 
     async def assets(self, owner: pystac.Item | pystac.Collection) -> Mapping[str, Any]:
         """Return the assets of an item or collection in the document, by asset key.
@@ -96,6 +112,37 @@ class EarlierDocument:
             config: Whether failed assets are deleted.
         """
         return would_be_empty(outcomes, config) and await self.exists()
+
+
+async def replace_document(
+    location: Location | None,
+    destination: Destination,
+    build: Callable[[EarlierDocument], Awaitable[tuple[_T, bytes | None]]],
+) -> _T:
+    """Write a document that depends on the document of an earlier run, and return the new object.
+
+    If another run replaces the document meanwhile, the new document is built again.
+
+    Args:
+        location: The location of the document, if a document is written.
+        destination: The destination of the document.
+        build: Returns the new object, and its document if the document is to be written.
+
+    Raises:
+        DestinationError: The document cannot be written.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        earlier = EarlierDocument(location, destination)
+        new, data = await build(earlier)
+        if location is None or data is None:
+            break
+        try:
+            await destination.write(destination.key_of(str(location)), data, earlier.version)
+            break
+        except VersionError:
+            if attempt == _ATTEMPTS:
+                raise
+    return new
 
 
 def would_be_empty(outcomes: Sequence[Outcome], config: Config) -> bool:
@@ -135,7 +182,7 @@ async def keep_earlier_files(
     if not may_keep_files(owner, outcomes, config):
         return list(outcomes)
     assets = await earlier.assets(owner)
-    files = {key: _file(asset, earlier.path) for key, asset in assets.items()}
+    files = {key: _file(asset, earlier.location) for key, asset in assets.items()}
     used = {outcome.candidate.path for outcome in outcomes if not isinstance(outcome, Failed)}
     # Assets of the earlier document can share a file, such as the bands of an HDF file.
     unchanged = {outcome.candidate.path for outcome in outcomes if isinstance(outcome, Skipped)}
@@ -199,7 +246,7 @@ async def unselected_files(
     used = {outcome.candidate.path for outcome in outcomes if not isinstance(outcome, Failed)}
     found: dict[str, KeptFile] = {}
     for key, asset in assets.items():
-        path = _file(asset, earlier.path)
+        path = _file(asset, earlier.location)
         if path is None or key not in owner.assets or selects(config, key):
             continue
         if path in unchanged or not (path in used or is_used(path)):
@@ -249,7 +296,7 @@ def _named_transfer(path: str, key: str, asset: Mapping[str, Any]) -> Transfer:
         owner="",
         key=key,
         candidates=(Candidate(path, path),),
-        directory=os.path.dirname(path),
+        directory=posixpath.dirname(path),
         content_type=media_type if isinstance(media_type, str) else None,
         size=size if type(size) is int else None,
         checksum=checksum if isinstance(checksum, str) else None,
@@ -296,9 +343,11 @@ def _is_planned(failed: Failed, path: str) -> bool:
     return transfer is not None and any(found.path == path for found in transfer.candidates)
 
 
-def _file(asset: object, document: Path | None) -> str | None:
-    """Return the absolute path of the local file of an asset, if any."""
+def _file(asset: object, document: Location | None) -> str | None:
+    """Return the location of the file of an asset, if the file can be in the destination."""
     href = asset.get("href") if isinstance(asset, dict) else None
+    if is_store(str(document)):
+        return _object(href, str(document))
     try:
         absolute = absolute_href(href, str(document))
         return str(local_path(absolute)) if is_local(absolute) else None
@@ -306,13 +355,23 @@ def _file(asset: object, document: Path | None) -> str | None:
         return None
 
 
-def _owners(path: Path | None) -> dict[tuple[str | None, str], dict[str, Any] | None]:
-    """Return the items and collections of a document, if readable."""
+def _object(href: object, document: str) -> str | None:
+    """Return the URL of the object of an asset, if the object is in an object store."""
+    if not isinstance(href, str) or is_store(href):
+        return href if isinstance(href, str) else None
+    if not is_local(href) or href.startswith("/"):
+        return None
+    store, _, key = document.removeprefix("s3://").partition("/")
+    # Relative hrefs are percent-encoded, and keys are not.
+    key = posixpath.normpath(posixpath.join(posixpath.dirname(key), unquote(href)))
+    return f"s3://{store}/{key}"
+
+
+def _owners(data: bytes) -> dict[tuple[str | None, str], dict[str, Any] | None]:
+    """Return the items and collections of a document, if the document is valid."""
     try:
-        if path is None or path.stat().st_size > _MAX_SIZE:
-            return {}
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        document = json.loads(data)
+    except (ValueError, RecursionError):
         return {}
     features = document.get("features") if isinstance(document, dict) else None
     owners: dict[tuple[str | None, str], dict[str, Any] | None] = {}

@@ -1,15 +1,15 @@
-"""Facts about the local file system, for the planner.
+"""Facts about the local file system and object stores, for the planner.
 
-Callers pass `LOCAL_FACTS` to `stac_asset.plan.Planner`, which performs no I/O itself.
+Callers pass `LOCAL_FACTS` or `facts_of` to `stac_asset.plan.Planner`, which performs no I/O itself.
 """
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pystac
 
+from stac_asset.destinations.location import Location, StorePath
 from stac_asset.errors import HrefError
 from stac_asset.hrefs import is_local, local_path
 from stac_asset.plan.facts import FileSystemFacts
@@ -42,15 +42,15 @@ class LocalFacts:
         """
         return os.path.realpath(path)
 
-    def is_same_file(self, href: str, path: Path) -> bool:
-        """Return whether a local href and a path lead to the same existing file.
+    def is_same_file(self, href: str, path: str) -> bool:
+        """Return whether an href and a path lead to the same existing file.
 
         Args:
-            href: A path or `file:` URL.
+            href: Any href.
             path: An absolute path.
         """
         try:
-            return path.samefile(local_path(href))
+            return is_local(href) and os.path.samefile(path, local_path(href))
         except (OSError, HrefError):  # One of the files does not exist, or cannot exist.
             return False
 
@@ -83,5 +83,47 @@ class LocalFacts:
         )
 
 
+class StoreFacts(LocalFacts):
+    """The facts of an object store, which has no symlinks. Items can be on this machine."""
+
+    def is_symlink(self, path: str) -> bool:
+        """Return False.
+
+        Args:
+            path: A URL of the object store.
+        """
+        return False
+
+    def real_path(self, path: str) -> str:
+        """Return the URL unchanged.
+
+        Args:
+            path: A URL of the object store.
+        """
+        return path
+
+    def is_same_file(self, href: str, path: str) -> bool:
+        """Return whether an href is the URL of an object.
+
+        Two services can have buckets of the same name, which this comparison takes for the same.
+
+        Args:
+            href: Any href.
+            path: A URL of the object store.
+        """
+        return href == path
+
+
 LOCAL_FACTS: FileSystemFacts = LocalFacts()
 """The facts of the local file system. All planners share this object, which has no state."""
+
+_STORE_FACTS: FileSystemFacts = StoreFacts()
+
+
+def facts_of(location: Location) -> FileSystemFacts:
+    """Return the facts of a destination.
+
+    Args:
+        location: The directory or prefix.
+    """
+    return _STORE_FACTS if isinstance(location, StorePath) else LOCAL_FACTS

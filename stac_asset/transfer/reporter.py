@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import inspect
 from functools import lru_cache
-from pathlib import Path
 
 from yarl import URL
 
+from stac_asset.destinations.location import Location, parsed_location
 from stac_asset.errors import ConfigError
 from stac_asset.messages import (
     ErrorAssetDownload,
@@ -80,7 +80,7 @@ class Reporter:
             error: The error of the transfer.
         """
 
-    async def refused(self, failed: Failed, directory: Path) -> None:
+    async def refused(self, failed: Failed, directory: Location) -> None:
         """Handle an asset that failed because no transfer could be planned.
 
         Args:
@@ -130,18 +130,18 @@ class Messenger(Reporter):
 
     async def skipped(self, transfer: Transfer, candidate: Candidate) -> None:
         """Put the message `SkipAssetDownload` into the queue."""
-        await self._messages.put(SkipAssetDownload(transfer.key, Path(candidate.path)))
+        await self._messages.put(SkipAssetDownload(transfer.key, parsed_location(candidate.path)))
 
     async def failed(self, transfer: Transfer, candidate: Candidate, error: Exception) -> None:
         """Put the message `ErrorAssetDownload` into the queue."""
         names = self._names(candidate)
         await self._messages.put(ErrorAssetDownload(transfer.key, *names, error))
 
-    async def refused(self, failed: Failed, directory: Path) -> None:
+    async def refused(self, failed: Failed, directory: Location) -> None:
         """Put the message `ErrorAssetDownload` into the queue."""
         await self._messages.put(ErrorAssetDownload(failed.key, "", directory, failed.error))
 
 
-def _names(candidate: Candidate) -> tuple[str, Path]:
+def _names(candidate: Candidate) -> tuple[str, Location]:
     """Return the redacted href and the path of a candidate, for messages."""
-    return redact_href(candidate.href), Path(candidate.path)
+    return redact_href(candidate.href), parsed_location(candidate.path)

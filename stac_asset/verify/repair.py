@@ -12,6 +12,7 @@ import os
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from pathlib import Path
 
 import pystac
 
@@ -191,7 +192,7 @@ async def _read(href: str | None, clients: Clients, config: Config) -> Stac:
 
 
 def _plan_repair(
-    verdict: Missing | Corrupt, source: Stac, planner: Planner
+    verdict: Missing | Corrupt, source: Stac, planner: Planner[Path]
 ) -> Repair | Unrepairable:
     asset = verdict.asset
     is_described = asset.size is not None or asset.checksum is not None

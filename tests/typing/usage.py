@@ -40,6 +40,7 @@ from stac_asset import (
     blocking,
 )
 from stac_asset.clients import Clients
+from stac_asset.destinations.location import StorePath
 from stac_asset.settings import Settings
 from stac_asset.types import MessageQueue
 
@@ -324,17 +325,17 @@ class CustomClient(Client):
 async def progress(messages: Queue[Message]) -> str:
     match await messages.get():
         case StartAssetDownload(key=key, owner_id=owner_id, href=href, path=path):
-            assert_type((key, owner_id, href, path), tuple[str, str | None, str, Path])
+            assert_type((key, owner_id, href, path), tuple[str, str | None, str, Path | StorePath])
         case OpenUrl(url=url, size=size):
             assert_type((url, size), tuple[URL, int | None])
         case WriteChunk(href=href, path=path, size=received):
-            assert_type((href, path, received), tuple[str, Path, int])
+            assert_type((href, path, received), tuple[str, Path | StorePath, int])
         case FinishAssetDownload(key=key, href=href, path=path):
-            assert_type((key, href, path), tuple[str, str, Path])
+            assert_type((key, href, path), tuple[str, str, Path | StorePath])
         case SkipAssetDownload(key=key, path=path):
-            assert_type((key, path), tuple[str, Path])
+            assert_type((key, path), tuple[str, Path | StorePath])
         case ErrorAssetDownload(key=key, href=href, path=path, error=error):
-            assert_type((key, href, path, error), tuple[str, str, Path, Exception])
+            assert_type((key, href, path, error), tuple[str, str, Path | StorePath, Exception])
     return "done"
 
 

@@ -32,6 +32,9 @@ _UNLIMITED = 0
 """Size of the connection pool. The engine limits the connections instead: while a request waits for
 the engine's limit, the stall timer does not run."""
 
+_DEFAULT_REGION = "us-east-1"
+"""The region that answers requests to buckets of all regions of AWS."""
+
 _DNS_SECONDS = 300
 """Seconds for which the addresses of a host are kept."""
 
@@ -78,25 +81,14 @@ async def connect(
     """
     from aiobotocore.config import AioConfig
     from botocore import UNSIGNED
-    from botocore import __version__ as botocore_version
 
-    _parse_dates_quickly(session)
-    settings: dict[str, Any] = {
-        "retries": {"mode": options.botocore_mode, "total_max_attempts": options.max_attempts},
-        "connect_timeout": _CONNECT_TIMEOUT,
-        "read_timeout": options.read_timeout,
-        "max_pool_connections": _UNLIMITED,
-        # botocore's default names the machine and its kernel, and is built for each request.
-        "user_agent": f"stac-asset Botocore/{botocore_version}",
-        # `S3Client` requests checksums for whole objects only: some services send the checksum of
-        # the whole object with a part.
-        "response_checksum_validation": "when_required",
-    }
+    settings = _settings(options, target.endpoint)
+    # `S3Client` requests checksums for whole objects only: some services send the checksum of the
+    # whole object with a part.
+    settings["response_checksum_validation"] = "when_required"
     if not target.signed:
         settings["signature_version"] = UNSIGNED
-    if target.endpoint is not None:
-        # Few S3-compatible services have a host name and a certificate for each bucket.
-        settings["s3"] = {"addressing_style": "path"}
+    _parse_dates_quickly(session)
     async with session.create_client(
         "s3",
         region_name=target.region,
@@ -108,6 +100,55 @@ async def connect(
         events.register("before-call.s3.HeadBucket", _refuse_redirect)
         resolve_without_sending(client)
         yield client
+
+
+@asynccontextmanager
+async def connect_for_writing(
+    session: AioSession, region: str | None, endpoint: str | None, options: ConnectionOptions
+) -> AsyncIterator[BotocoreClient]:
+    """Open a botocore client for a destination, which also sends objects.
+
+    Args:
+        session: The botocore session.
+        region: The region of the bucket. By default, that of the profile or environment.
+        endpoint: The URL of an S3-compatible service. Not set for AWS.
+        options: Retries and timeouts.
+
+    Yields:
+        The client.
+    """
+    from aiobotocore.config import AioConfig
+
+    settings = _settings(options, endpoint)
+    # The destination computes the checksums of objects and parts, which the service checks.
+    settings["request_checksum_calculation"] = "when_required"
+    settings["response_checksum_validation"] = "when_required"
+    settings.setdefault("s3", {})["payload_signing_enabled"] = False
+    async with session.create_client(
+        "s3",
+        region_name=region or session.get_config_variable("region") or _DEFAULT_REGION,
+        endpoint_url=endpoint,
+        config=AioConfig(**settings),
+    ) as client:
+        yield client
+
+
+def _settings(options: ConnectionOptions, endpoint: str | None) -> dict[str, Any]:
+    """Return the settings of all clients."""
+    from botocore import __version__ as botocore_version
+
+    settings: dict[str, Any] = {
+        "retries": {"mode": options.botocore_mode, "total_max_attempts": options.max_attempts},
+        "connect_timeout": _CONNECT_TIMEOUT,
+        "read_timeout": options.read_timeout,
+        "max_pool_connections": _UNLIMITED,
+        # botocore's default names the machine and its kernel, and is built for each request.
+        "user_agent": f"stac-asset Botocore/{botocore_version}",
+    }
+    if endpoint is not None:
+        # Few S3-compatible services have a host name and a certificate for each bucket.
+        settings["s3"] = {"addressing_style": "path"}
+    return settings
 
 
 def session_without_files() -> AioSession:

@@ -124,15 +124,24 @@ class S3Destination:
             )
         return full
 
-    async def prepare(self) -> None:
+    async def prepare(self, writable: bool = True) -> None:
         """Check that the prefix can be written, and which requests the service supports.
 
         The result is kept for the run.
 
+        Args:
+            writable: Write and delete a probe. Otherwise, only list the prefix.
+
         Raises:
-            DestinationError: The bucket does not exist, or cannot be written.
+            DestinationError: The bucket does not exist, or cannot be written, or not be listed.
         """
-        await self._is_conditional()
+        try:
+            async for _ in self._store.pages(self._prefix, limit=1):
+                break
+        except MissingError:
+            raise self._unknown_bucket() from None
+        if writable:
+            await self._is_conditional()
 
     async def _is_conditional(self) -> bool:
         """Return whether the service checks the conditions of requests."""
@@ -147,10 +156,13 @@ class S3Destination:
         try:
             return await self._store.supports_conditions(key)
         except MissingError:
-            raise DestinationError(
-                f"{self._store.url_of(self._prefix)} cannot be written: the service does not know "
-                "the bucket. Create the bucket, or correct the URL"
-            ) from None
+            raise self._unknown_bucket() from None
+
+    def _unknown_bucket(self) -> DestinationError:
+        return DestinationError(
+            f"{self._store.url_of(self._prefix)} cannot be written: the service does not know the "
+            "bucket. Create the bucket, correct the URL, or check `destination_endpoint_url`"
+        )
 
     async def check(self, key: str) -> None:
         """Check whether a key can be written, without writing.

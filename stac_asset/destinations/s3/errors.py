@@ -31,12 +31,30 @@ _ADVICE = {
     "IllegalLocationConstraintException": "the bucket is in another region. Set "
     "`destination_region`",
     "InvalidStorageClass": "the storage class is unknown. Correct `destination_storage_class`",
+    "InvalidTag": "the service refuses the tags. Correct `destination_tags`",
+    "AccessControlListNotSupported": "the bucket has no ACLs. Remove `destination_acl`",
     "QuotaExceeded": "the quota of the bucket is used up. Free some space",
     "EntityTooLarge": "the file is too large for the service",
     "KeyTooLongError": "the key is longer than 1,024 bytes. Use a shorter `path_template`",
 }
 _CODES = {"403": "AccessDenied", "301": "PermanentRedirect"}
 """The codes of statuses: the response to a HEAD request has no body."""
+
+NO_SERVICE = "the response is not one of S3. Check that `destination_endpoint_url` is an S3 service"
+"""The reason if the endpoint is no object store."""
+
+_NO_CREDENTIALS = (
+    "no credentials were found. Set `destination_profile`, or `destination_access_key_id` and "
+    "`destination_secret_access_key`"
+)
+_CREDENTIALS = {
+    "NoCredentialsError": _NO_CREDENTIALS,
+    "PartialCredentialsError": _NO_CREDENTIALS,
+    "CredentialRetrievalError": _NO_CREDENTIALS,
+    "TokenRetrievalError": _NO_CREDENTIALS,
+    "ProfileNotFound": "the AWS configuration has no such profile. Correct `destination_profile`",
+}
+"""Reasons of botocore's errors, by class."""
 
 _CONFLICTS = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 _UNSUPPORTED = frozenset({"NotImplemented", "501"})
@@ -92,12 +110,8 @@ def mapped_errors(url: str) -> Iterator[None]:
         DestinationError: Any other error.
     """
     from aiohttp import ClientError as HttpError
-    from botocore.exceptions import (
-        BotoCoreError,
-        ClientError,
-        ConnectionClosedError,
-        HTTPClientError,
-    )
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+    from botocore.exceptions import ConnectionError as ConnectionFailed
 
     try:
         yield
@@ -110,19 +124,15 @@ def mapped_errors(url: str) -> Iterator[None]:
         if code in _CONFLICTS:
             raise ConflictError(code in ("ConditionalRequestConflict", "409")) from None
         code = _CODES.get(code, code)
-        reason = _ADVICE.get(code, f"the service responded {code!r}. Try again later")
+        advice = ", or check `destination_endpoint_url`" if code.isdecimal() else ""
+        reason = _ADVICE.get(code, f"the service responded {code!r}. Try again later{advice}")
         raise DestinationError(f"{url} cannot be written: {reason}") from None
-    except (HTTPClientError, ConnectionClosedError, HttpError, OSError) as error:
+    except (HTTPClientError, ConnectionFailed, HttpError, OSError) as error:
         raise DestinationError(
             f"{url} cannot be written: the service cannot be reached ({type(error).__name__}). "
             "Check `destination_endpoint_url` and the network"
         ) from None
     except BotoCoreError as error:
         kind = type(error).__name__
-        reason = (
-            "no credentials were found. Pass the credentials of the destination"
-            if kind in ("NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError")
-            else f"the request or the response is invalid ({kind}). Check that "
-            "`destination_endpoint_url` is an S3 service"
-        )
+        reason = _CREDENTIALS.get(kind, NO_SERVICE + f" ({kind})")
         raise DestinationError(f"{url} cannot be written: {reason}") from None

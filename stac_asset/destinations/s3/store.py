@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stac_asset.destinations.s3.errors import (
+    NO_SERVICE,
     ConflictError,
     MissingError,
     UnsupportedError,
@@ -20,6 +21,9 @@ from stac_asset.errors import DestinationError
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client as BotocoreClient
+
+_LISTING = frozenset({"Name", "KeyCount", "IsTruncated"})
+"""Fields of a listing. A listing without any of them is another document."""
 
 _BLOCK = 1024 * 1024
 """Number of bytes of an object that are read at a time."""
@@ -145,12 +149,15 @@ class S3Store:
             return None
         return StoredObject(key, found["ContentLength"], found["ETag"], found["Metadata"])
 
-    async def pages(self, prefix: str, delimiter: str = "") -> AsyncIterator[list[StoredObject]]:
+    async def pages(
+        self, prefix: str, delimiter: str = "", limit: int = 1000
+    ) -> AsyncIterator[list[StoredObject]]:
         """Yield the pages of a listing.
 
         Args:
             prefix: The prefix of the keys.
             delimiter: If `/`, keys with a further `/` after the prefix are left out.
+            limit: Maximum number of objects of a page.
 
         Raises:
             DestinationError: The request failed.
@@ -160,8 +167,14 @@ class S3Store:
         while True:
             with mapped_errors(self.url_of(prefix)):
                 page = await client.list_objects_v2(
-                    Bucket=self.bucket, Prefix=prefix, Delimiter=delimiter, **token
+                    Bucket=self.bucket,
+                    Prefix=prefix,
+                    Delimiter=delimiter,
+                    MaxKeys=limit,
+                    **token,
                 )
+            if not page.keys() & _LISTING:
+                raise DestinationError(f"{self.url_of(prefix)} cannot be written: {NO_SERVICE}")
             yield [
                 StoredObject(found["Key"], found["Size"], found["ETag"])
                 for found in page.get("Contents", ())

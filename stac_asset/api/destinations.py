@@ -1,0 +1,122 @@
+"""Internal: the destinations of a run: local directories, and prefixes of S3 buckets.
+
+The connections to S3 use only the options of `Config` that start with `destination_`. The
+credentials of sources are not used for the destination, and the other way round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlencode
+
+from stac_asset.config import Config
+from stac_asset.destinations import Destination, LocalDestinations
+from stac_asset.destinations.location import StorePath, is_store
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3.client import S3Client as BotocoreClient
+
+    from stac_asset.destinations.s3 import S3Destination
+
+
+class RunDestinations:
+    """The destinations of a run, as a reentrant context manager that closes the connections.
+
+    Args:
+        config: The validated configuration.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._local = LocalDestinations(config.make_directory, config.fsync)
+        self._stores: dict[str, S3Destination] = {}
+        self._connecting: asyncio.Task[BotocoreClient] | None = None
+        self._stack = AsyncExitStack()
+        self._entered = 0
+
+    async def __aenter__(self) -> Self:
+        self._entered += 1
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._entered -= 1
+        if not self._entered:
+            self._stores.clear()
+            self._connecting = None
+            await self._stack.aclose()
+
+    def destination_of(self, directory: str) -> Destination:
+        """Return the destination of a directory. Each call returns the same object.
+
+        Args:
+            directory: The absolute path of the directory, or the URL of a prefix.
+        """
+        if not is_store(directory):
+            return self._local.destination_of(directory)
+        return self._store(directory)
+
+    async def prepare(self, directory: str, writable: bool = True) -> None:
+        """Check that a prefix can be written. Local directories are checked when files are opened.
+
+        Args:
+            directory: The absolute path of the directory, or the URL of a prefix.
+            writable: Write and delete a probe. Otherwise, only check that the prefix can be listed.
+
+        Raises:
+            DestinationError: The prefix cannot be written, or not be listed.
+        """
+        if not is_store(directory):
+            return
+        from stac_asset.destinations.s3.errors import mapped_errors
+
+        with mapped_errors(directory):
+            await self._client()
+        await self._store(directory).prepare(writable)
+
+    def _store(self, directory: str) -> S3Destination:
+        # Importing takes a tenth of a second.
+        from stac_asset.destinations.s3 import ObjectSettings, S3Destination, S3Store
+
+        found = self._stores.get(directory)
+        if found is None:
+            config, place = self._config, StorePath.parse(directory)
+            settings = ObjectSettings(
+                storage_class=config.destination_storage_class,
+                encryption=config.destination_encryption,
+                kms_key_id=config.destination_kms_key_id,
+                acl=config.destination_acl,
+                tags=urlencode(config.destination_tags) or None,
+            )
+            store = S3Store(self._client, place.store.partition("://")[2], settings)
+            service = config.destination_endpoint_url or ""
+            found = self._stores[directory] = S3Destination(store, place.key, service)
+        return found
+
+    async def _client(self) -> BotocoreClient:
+        """Return the botocore client of all prefixes, which is opened at the first use."""
+        task = self._connecting
+        if task is None or (task.done() and (task.cancelled() or task.exception())):
+            task = self._connecting = asyncio.create_task(self._connect())
+        return await asyncio.shield(task)
+
+    async def _connect(self) -> BotocoreClient:
+        from stac_asset.clients.s3.botocore_clients import ConnectionOptions, connect_for_writing
+        from stac_asset.clients.s3.identity import S3Identity
+
+        config = self._config
+        identity = S3Identity(
+            access_key_id=config.destination_access_key_id,
+            secret_access_key=config.destination_secret_access_key,
+            session_token=config.destination_session_token,
+            profile_name=config.destination_profile,
+        )
+        options = ConnectionOptions(
+            config.s3_retry_mode, config.s3_max_attempts, config.http_read_timeout
+        )
+        region, endpoint = config.destination_region, config.destination_endpoint_url
+        session = identity.session(region or "")
+        return await self._stack.enter_async_context(
+            connect_for_writing(session, region, endpoint, options)
+        )

@@ -1,0 +1,172 @@
+"""The location of a directory or file of a destination: a local path or an S3 URL.
+
+The public functions and the command line convert the `directory` of a user by `location_of`. Plans,
+messages and documents contain the text of a location.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeAlias, TypeVar
+
+from stac_asset.destinations.directories import directory_path
+from stac_asset.errors import DestinationError
+from stac_asset.redact import redact_href
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+"""Bucket names, including those of S3-compatible services and of the early years of S3.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StorePath:
+    """A prefix or an object of an object store, with the methods of `Path` that plans use."""
+
+    store: str
+    """The scheme and the bucket, such as `s3://bucket`."""
+
+    key: str = ""
+    """The key, without percent-encoding. Empty for the whole bucket."""
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """Return the path of a URL.
+
+        Args:
+            url: The URL, as `str` returns it.
+        """
+        scheme, _, rest = url.partition("://")
+        bucket, _, key = rest.partition("/")
+        return cls(f"{scheme}://{bucket}", key)
+
+    def __str__(self) -> str:
+        return f"{self.store}/{self.key}" if self.key else self.store
+
+    def __truediv__(self, name: str) -> Self:
+        return type(self)(self.store, posixpath.join(self.key, name))
+
+    @property
+    def name(self) -> str:
+        """The part of the key after the last slash."""
+        return self.key.rpartition("/")[2]
+
+    @property
+    def parent(self) -> Self:
+        """The prefix that contains this path."""
+        return type(self)(self.store, self.key.rpartition("/")[0])
+
+    def with_name(self, name: str) -> Self:
+        """Return the path of another name with the same parent.
+
+        Args:
+            name: The name.
+        """
+        return self.parent / name
+
+
+Location: TypeAlias = Path | StorePath
+"""A directory or file of a destination."""
+
+Place = TypeVar("Place", bound=Location)
+"""The kind of location of a plan."""
+
+
+def location_of(given: os.PathLike[Any] | str, parameter: str = "directory") -> Location:
+    """Return the location that a user wrote.
+
+    Args:
+        given: A local path, a `file:` URL, or a URL such as `s3://bucket/prefix`.
+        parameter: The name of the parameter, for errors.
+
+    Raises:
+        DestinationError: The value is empty, or is neither a path on this machine nor the URL of an
+            object store of a known kind.
+    """
+    match = _SCHEME.match(given) if isinstance(given, str) else None
+    if match is None or match[1].lower() == "file":
+        return directory_path(given, parameter)
+    text = str(given)
+    if match[1].lower() != "s3":
+        raise DestinationError(
+            f"`{parameter}` '{match[0]}…' is of a kind that cannot be written. Set `{parameter}` "
+            "to a local path, or to a prefix of an S3 bucket such as 's3://bucket/prefix'."
+        )
+    bucket, _, key = text[match.end() :].partition("/")
+    if not _BUCKET.fullmatch(bucket):
+        raise DestinationError(
+            f"`{parameter}` '{redact_href(f's3://{bucket}')}' has no valid bucket name. Write "
+            "'s3://bucket/prefix', and set credentials and endpoint by the options "
+            "`destination_profile` and `destination_endpoint_url`."
+        )
+    key = key.rstrip("/")
+    if key and (any(part in ("", ".", "..") for part in key.split("/")) or not is_key(key)):
+        raise DestinationError(
+            f"`{parameter}` {text[:200]!r} has a part that is empty, '.', '..' or no valid "
+            "Unicode. Remove this part."
+        )
+    return StorePath(f"s3://{bucket}", key)
+
+
+def parsed_location(text: str) -> Location:
+    """Return the location of a text in a plan.
+
+    Args:
+        text: An absolute path, or the URL of an object store.
+    """
+    return StorePath.parse(text) if is_store(text) else Path(text)
+
+
+def is_store(text: str) -> bool:
+    """Return whether a location in a plan is the URL of an object store.
+
+    Args:
+        text: An absolute path, or the URL of an object store.
+    """
+    return text.startswith("s3://")
+
+
+def absolute(place: Place) -> Place:
+    """Return an absolute location without `.` and `..`.
+
+    Args:
+        place: The location.
+    """
+    if isinstance(place, StorePath):
+        return place
+    return type(place)(os.path.abspath(place))
+
+
+def inside(directory: Place, name: str) -> Place | None:
+    """Return the location of a file of a directory, or None if the file would be outside.
+
+    Args:
+        directory: An absolute location.
+        name: The name of the file, relative to the directory. It may contain folders.
+    """
+    if isinstance(directory, StorePath):
+        key = posixpath.normpath(name)
+        if key in ("", ".") or key.startswith(("/", "../")) or key == ".." or not is_key(key):
+            return None
+        return directory / key
+    try:
+        is_name = b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return None
+    path = type(directory)(os.path.normpath(directory / name))
+    return path if is_name and directory in path.parents else None
+
+
+def is_key(text: str) -> bool:
+    """Return whether a text can be the key of an object, which is valid Unicode.
+
+    Args:
+        text: The key.
+    """
+    return "\0" not in text and not re.search("[\ud800-\udfff]", text)

@@ -1,0 +1,130 @@
+"""Destinations that cannot be written are refused before the first request to a source."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from stac_asset import Config, StacAssetError, download_asset, download_item, plan_item
+from stac_asset.errors import ConfigError, DestinationError
+from stac_asset.testing import Origin, S3Proxy, Status
+from stac_asset.testing.s3_proxy import error_body
+from tests.support.remote_items import remote_item
+from tests.support.s3_destinations import Bucket
+
+
+async def refusal(origin: Origin, directory: str, config: Config) -> str:
+    """Return the error of a download that sends no request to the source."""
+    config.s3_max_attempts = 1
+    item = remote_item(origin, "a", "b")
+    with pytest.raises(StacAssetError) as caught:
+        await download_item(item, directory, config=config)
+    assert origin.requests == []
+    with pytest.raises(DestinationError):
+        await download_asset("a", item.assets["a"], f"{directory}/a.tif", config)
+    assert origin.requests == []
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+async def test_missing_bucket(origin: Origin, store: Config, bucket: Bucket) -> None:
+    text = await refusal(origin, "s3://missing-bucket/prefix", store)
+    assert text == (
+        "s3://missing-bucket/prefix/ cannot be written: the bucket does not exist. Create the "
+        "bucket, or correct the URL"
+    )
+    plan = await plan_item(remote_item(origin, "a"), "s3://missing-bucket/prefix", config=store)
+    assert plan.directory_problem == text
+
+
+@pytest.mark.parametrize("operation", ["PutObject", "ListObjectsV2"])
+async def test_no_permission(
+    origin: Origin, store: Config, bucket: Bucket, proxy: S3Proxy, operation: str
+) -> None:
+    proxy.fault(operation, Status(403, body=error_body("AccessDenied")), times=100)
+    text = await refusal(origin, f"s3://{bucket.name}/x", store)
+    assert re.match(rf"s3://{bucket.name}/x/.* cannot be written: the credentials have no", text)
+    assert "Allow s3:PutObject" in text
+
+
+async def test_bucket_in_another_region(
+    origin: Origin, store: Config, bucket: Bucket, proxy: S3Proxy
+) -> None:
+    body = error_body("AuthorizationHeaderMalformed")
+    proxy.fault("*", Status(400, body=body), times=100)
+    text = await refusal(origin, f"s3://{bucket.name}/x", store)
+    assert text.endswith("the bucket is in another region. Set `destination_region`")
+
+
+async def test_endpoint_that_is_no_object_store(
+    origin: Origin, store: Config, bucket: Bucket
+) -> None:
+    with Origin() as other:
+        store.destination_endpoint_url = other.url
+        text = await refusal(origin, f"s3://{bucket.name}/x", store)
+        assert f"s3://{bucket.name}/x/ cannot be written" in text
+        assert "`destination_endpoint_url`" in text
+
+
+async def test_endpoint_that_answers_every_request_with_a_page(
+    origin: Origin, store: Config, bucket: Bucket, proxy: S3Proxy
+) -> None:
+    proxy.fault("*", Status(200, body=b"<html><body>Welcome</body></html>"), times=100)
+    text = await refusal(origin, f"s3://{bucket.name}/x", store)
+    assert f"s3://{bucket.name}/x/ cannot be written" in text
+    assert "`destination_endpoint_url`" in text
+
+
+async def test_unreachable_endpoint(origin: Origin, store: Config) -> None:
+    store.destination_endpoint_url = "http://127.0.0.1:1"
+    text = await refusal(origin, "s3://bucket/x", store)
+    assert "the service cannot be reached" in text
+    assert "`destination_endpoint_url`" in text
+
+
+async def test_missing_credentials(
+    origin: Origin, store: Config, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    store.destination_access_key_id = store.destination_secret_access_key = None
+    text = await refusal(origin, "s3://bucket/x", store)
+    assert "no credentials were found" in text
+    assert "`destination_access_key_id`" in text
+    store.destination_profile = "missing"
+    text = await refusal(origin, "s3://bucket/x", store)
+    assert "`destination_profile`" in text
+
+
+@pytest.mark.parametrize(
+    "directory",
+    [
+        *("gs://bucket/x", "az://container/x", "abfs://c@a/x", "s3://"),
+        *("s3://key:secret@bucket/x", "s3://bucket//x", "s3://bucket/../x", "s3://bucket/\ud800"),
+    ],
+)
+async def test_urls_that_are_no_prefix(origin: Origin, store: Config, directory: str) -> None:
+    text = await refusal(origin, directory, store)
+    assert text.startswith("`directory` '")
+    assert "secret" not in text
+
+
+@pytest.mark.parametrize(
+    ("fields", "cure"),
+    [
+        ({"destination_access_key_id": "AKIA"}, "Set both"),
+        ({"destination_secret_access_key": "hidden"}, "Set both"),
+        ({"destination_session_token": "hidden"}, "Set `destination_access_key_id`"),
+        ({"destination_kms_key_id": "k"}, "Set `destination_encryption='aws:kms'` too"),
+        ({"destination_endpoint_url": "ftp://host"}, "Write for example"),
+        ({"destination_endpoint_url": "https://u:hidden@host"}, "Write for example"),
+    ],
+)
+def test_contradictory_options(fields: dict[str, str], cure: str) -> None:
+    with pytest.raises(ConfigError, match=cure) as caught:
+        Config(**fields).validate()
+    assert "hidden" not in str(caught.value)
