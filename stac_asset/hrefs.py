@@ -6,6 +6,7 @@ All parts of the library that read hrefs from documents or arguments use these f
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from pathlib import Path
 from typing import TypeAlias
@@ -285,12 +286,25 @@ def absolute_href(href: object, base: str | None) -> str:
         return f"{base.partition(':')[0]}:{href}"
     if href[1:2] == ":":
         href = f"./{href}"  # A single letter before the colon is not a scheme.
+    if "%" in href and base[:5].lower() == "s3://":
+        return _object_href(href, base)
     try:
         if base[:5].lower() in ("http:", "https"):
             return urljoin(base, href)  # Also resolves a query alone, such as `?token=next`.
         return make_absolute_href(href, base, start_is_dir=False)
     except ValueError as error:
         raise HrefError(f"cannot resolve href '{redact_href(href)}': {error}") from None
+
+
+def _object_href(href: str, base: str) -> str:
+    """Return the URL of an object whose href is relative to an S3 object.
+
+    Relative hrefs are percent-encoded, but the keys in `s3:` URLs are not.
+    """
+    bucket, _, key = base[len("s3://") :].partition("/")
+    path = "/".join(map(_decoded, href.split("/")))
+    key = posixpath.normpath(posixpath.join("/", posixpath.dirname(key), path))
+    return f"s3://{bucket}{key}"
 
 
 def relative_href(path: str | os.PathLike[str], document: str | os.PathLike[str]) -> str:

@@ -16,7 +16,6 @@ import json
 import posixpath
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
-from urllib.parse import unquote
 
 import pystac
 
@@ -346,25 +345,13 @@ def _is_planned(failed: Failed, path: str) -> bool:
 def _file(asset: object, document: Location | None) -> str | None:
     """Return the location of the file of an asset, if the file can be in the destination."""
     href = asset.get("href") if isinstance(asset, dict) else None
-    if is_store(str(document)):
-        return _object(href, str(document))
     try:
         absolute = absolute_href(href, str(document))
+        if is_store(str(document)):
+            return absolute if is_store(absolute) else None
         return str(local_path(absolute)) if is_local(absolute) else None
     except StacAssetError:
         return None
-
-
-def _object(href: object, document: str) -> str | None:
-    """Return the URL of the object of an asset, if the object is in an object store."""
-    if not isinstance(href, str) or is_store(href):
-        return href if isinstance(href, str) else None
-    if not is_local(href) or href.startswith("/"):
-        return None
-    store, _, key = document.removeprefix("s3://").partition("/")
-    # Relative hrefs are percent-encoded, and keys are not.
-    key = posixpath.normpath(posixpath.join(posixpath.dirname(key), unquote(href)))
-    return f"s3://{store}/{key}"
 
 
 def _owners(data: bytes) -> dict[tuple[str | None, str], dict[str, Any] | None]:

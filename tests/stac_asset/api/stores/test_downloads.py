@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from asyncio import Queue
+from pathlib import Path
 from typing import Any
 
 import pystac
@@ -13,6 +14,7 @@ import pytest
 from stac_asset import (
     Config,
     DownloadError,
+    FileNameStrategy,
     SkipAssetDownload,
     StartAssetDownload,
     download_asset,
@@ -28,6 +30,7 @@ from stac_asset.errors import DestinationError, UnsafePathError
 from stac_asset.testing import Origin, S3Proxy, Status
 from tests.support.collections import collection_document
 from tests.support.remote_items import asset_hrefs, remote_item
+from tests.support.s3_buckets import KEY, SECRET
 from tests.support.s3_destinations import Bucket
 
 
@@ -195,3 +198,23 @@ async def test_written_item_opens_over_http(origin: Origin, store: Config, bucke
         Bucket=bucket.name, Key=f"{bucket.prefix}/a b.tif"
     )
     assert found["TagSet"] == [{"Key": "project", "Value": "flood = fire"}]
+
+
+async def test_written_item_is_downloaded_from_the_bucket(
+    origin: Origin,
+    store: Config,
+    bucket: Bucket,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    key = "100 % #1?"
+    item = remote_item(origin, key)
+    item.assets[key].href = origin.put("/data", b"content")
+    store.file_name_strategy = FileNameStrategy.KEY
+    await download_item(item, url_of(bucket), config=store)
+    store.s3_endpoint_url = bucket.endpoint
+    store.destination_endpoint_url = None
+    await download_item(f"{url_of(bucket)}/the-item.json", tmp_path, config=store)
+    assert b"content" in [path.read_bytes() for path in tmp_path.iterdir()]

@@ -1,0 +1,58 @@
+"""The command line and the blocking functions write to a bucket."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stac_asset import Config, blocking
+from stac_asset.testing import Origin
+from tests.support.cli import run_command
+from tests.support.items import item_document
+from tests.support.s3_buckets import KEY, SECRET
+from tests.support.s3_destinations import Bucket
+
+
+def test_command_and_blocking_function_write_to_a_bucket(
+    origin: Origin,
+    store: Config,
+    bucket: Bucket,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STAC_ASSET_DESTINATION_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("STAC_ASSET_DESTINATION_SECRET_ACCESS_KEY", SECRET)
+    item, url = tmp_path / "item.json", f"s3://{bucket.name}/new"
+    item.write_text(json.dumps(item_document(origin, "a", "b")))
+    endpoint = ("--destination-endpoint-url", store.destination_endpoint_url)
+    planned = run_command("plan", item, url, *endpoint, "--json")
+    assert planned.code == 0, planned.errors
+    assert json.loads(planned.output)["directory"] == url
+    done = run_command("download", item, url, *endpoint, "--absolute-hrefs")
+    assert done.code == 0, done.errors
+    assert done.output.splitlines()[0] == f"{url}/the-item.json"
+    assert "2 downloaded" in done.output
+    assert "2 skipped" in run_command("download", item, url, *endpoint).output
+
+    plan = blocking.plan_item(item, url, config=store)
+    assert plan.count("skip") == 2
+    assert blocking.download_item(item, url, config=store).get_self_href() == f"{url}/the-item.json"
+
+
+def test_command_line_names_its_options_in_errors(
+    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAC_ASSET_DESTINATION_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("STAC_ASSET_DESTINATION_SECRET_ACCESS_KEY", SECRET)
+    item = tmp_path / "item.json"
+    item.write_text(json.dumps(item_document(origin, "a")))
+    refused = run_command("download", item, "gs://bucket/x")
+    assert refused.code == 1
+    assert refused.errors.startswith("error: `DIRECTORY` 'gs://…' is of a kind")
+    endpoint = ("--destination-endpoint-url", "http://127.0.0.1:1", "--s3-max-attempts", 1)
+    refused = run_command("download", item, "s3://bucket/x", *endpoint)
+    assert refused.code == 1
+    assert "Check `--destination-endpoint-url`" in refused.errors
+    assert origin.requests == []

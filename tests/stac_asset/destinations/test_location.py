@@ -1,0 +1,78 @@
+"""Locations: what users write, files of a destination, and relative hrefs between objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote, unquote, urljoin, urlsplit
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from stac_asset.destinations.location import (
+    StorePath,
+    inside,
+    is_store,
+    location_of,
+    parsed_location,
+)
+from stac_asset.errors import DestinationError
+from stac_asset.hrefs import absolute_href, relative_href
+
+names = st.text(
+    st.characters(codec="utf-8", exclude_characters="/\0", exclude_categories=["Cc", "Zl", "Zp"]),
+    min_size=1,
+    max_size=8,
+).filter(lambda name: name not in (".", ".."))
+keys = st.lists(names, min_size=1, max_size=4).map("/".join)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("s3://bucket/a/b/", "s3://bucket/a/b"),
+        ("s3://bucket", "s3://bucket"),
+        ("s3://bucket/", "s3://bucket"),
+        ("S3://bucket/a b%20#?", "s3://bucket/a b%20#?"),
+        ("/data/x", "/data/x"),
+        ("file:///data/x", "/data/x"),
+        (Path("/data/s3:"), "/data/s3:"),
+    ],
+)
+def test_location_that_a_user_wrote(given: str | Path, shown: str) -> None:
+    location = location_of(given)
+    assert str(location) == shown
+    assert isinstance(location, StorePath) == is_store(shown)
+    assert parsed_location(str(location)) == location
+
+
+def test_error_names_the_parameter() -> None:
+    with pytest.raises(DestinationError, match="`path` 'gs://…'"):
+        location_of("gs://bucket/x", "path")
+
+
+def test_store_path_has_the_methods_of_a_path() -> None:
+    path = StorePath.parse("s3://bucket/a/b.json")
+    assert (path.name, str(path.parent)) == ("b.json", "s3://bucket/a")
+    assert str(path.parent.parent / "c") == "s3://bucket/c"
+    assert str(path.with_name("d.json")) == "s3://bucket/a/d.json"
+
+
+@given(name=st.text(max_size=20) | keys)
+def test_file_of_a_prefix_is_inside(name: str) -> None:
+    root = StorePath("s3://bucket", "prefix")
+    found = inside(root, name)
+    if found is not None:
+        assert str(found).startswith("s3://bucket/prefix/")
+        assert not {"", ".", ".."} & set(found.key.split("/"))
+        found.key.encode()
+
+
+@given(file=keys, document=keys)
+def test_relative_href_between_objects_leads_to_the_file(file: str, document: str) -> None:
+    assume(not f"{document}/".startswith(f"{file}/"))  # Plans refuse such names.
+    path, base = f"s3://bucket/{file}", f"s3://bucket/{document}"
+    href = relative_href(path, base)
+    assert absolute_href(href, base) == path
+    served = urljoin(f"http://host/{quote(document)}", href)
+    assert unquote(urlsplit(served).path) == f"/{file}"
