@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 _A = TypeVar("_A")
 _R = TypeVar("_R")
@@ -76,9 +76,7 @@ async def bounded(
                 yield result[0]
     finally:
         stopped = True
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+        await cancel_all(workers)
 
 
 class CrossLoopSemaphore:
@@ -225,3 +223,15 @@ async def ended(task: asyncio.Future[_T]) -> _T:
             except asyncio.CancelledError:
                 continue
         raise
+
+
+async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks, and wait until they have ended. Their errors are ignored.
+
+    Args:
+        tasks: The tasks, which may have ended already.
+    """
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

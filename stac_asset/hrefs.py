@@ -318,7 +318,8 @@ def relative_href(path: str | os.PathLike[str], document: str | os.PathLike[str]
     below = file.removeprefix(folder)
     if len(below) < len(file) and not _NOT_NORMAL.search(below):
         return f"./{quoted_path(below)}"
-    # `s3://bucket/key` is treated as a relative path, which does not change the result.
+    if file.startswith("s3://"):
+        file, folder = file[len("s3:/") :], folder[len("s3:/") :]
     relative = quoted_path(Path(os.path.relpath(file, folder)).as_posix())
     return relative if relative.startswith("../") else f"./{relative}"
 

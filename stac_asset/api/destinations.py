@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlencode
 
+from stac_asset.concurrency import cancel_all
 from stac_asset.config import Config
 from stac_asset.destinations import Destination, LocalDestinations
 from stac_asset.destinations.location import StorePath, is_store
@@ -43,8 +44,12 @@ class RunDestinations:
     async def __aexit__(self, *_: object) -> None:
         self._entered -= 1
         if not self._entered:
+            for store in self._stores.values():
+                await store.close()
             self._stores.clear()
-            self._connecting = None
+            if self._connecting is not None:
+                await cancel_all([self._connecting])
+                self._connecting = None
             await self._stack.aclose()
 
     def destination_of(self, directory: str) -> Destination:
@@ -104,6 +109,7 @@ class RunDestinations:
     async def _connect(self) -> BotocoreClient:
         from stac_asset.clients.s3.botocore_clients import ConnectionOptions, connect_for_writing
         from stac_asset.clients.s3.identity import S3Identity
+        from stac_asset.clients.s3.logs import limit_botocore_logging
 
         config = self._config
         identity = S3Identity(
@@ -115,6 +121,7 @@ class RunDestinations:
         options = ConnectionOptions(
             config.s3_retry_mode, config.s3_max_attempts, config.http_read_timeout
         )
+        limit_botocore_logging()
         region, endpoint = config.destination_region, config.destination_endpoint_url
         session = identity.session(region or "")
         return await self._stack.enter_async_context(

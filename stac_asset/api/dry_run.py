@@ -188,6 +188,7 @@ async def _dry_run(run: Run, planned: PlannedRun, limit: int) -> Plan:
     planned_rows = [
         row for index, entry in enumerate(planned) for row in _with_shared(rows[index], entry)
     ]
+    is_local = isinstance(directory, Path)
     return Plan(
         directory=str(directory),
         document=str(planned.document) if planned.document else None,
@@ -196,7 +197,7 @@ async def _dry_run(run: Run, planned: PlannedRun, limit: int) -> Plan:
         received=sum(
             min(row.size, bytes_on_disk(row.path))
             for row in planned_rows
-            if row.action == "download" and row.size and row.path
+            if is_local and row.action == "download" and row.size and row.path
         ),
         directory_problem=problem,
     )

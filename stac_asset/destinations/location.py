@@ -18,6 +18,7 @@ from stac_asset.errors import DestinationError
 from stac_asset.redact import redact_href
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_URL_AS_PATH = re.compile(r"(s3|gs|az|abfss?):/[^/]")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 """Bucket names, including those of S3-compatible services and of the early years of S3.
 
@@ -89,10 +90,15 @@ def location_of(given: os.PathLike[Any] | str, parameter: str = "directory") -> 
         DestinationError: The value is empty, or is neither a path on this machine nor the URL of an
             object store of a known kind.
     """
-    match = _SCHEME.match(given) if isinstance(given, str) else None
+    text = os.fsdecode(given) if isinstance(given, str | os.PathLike) else ""
+    if not isinstance(given, str) and _URL_AS_PATH.match(text):
+        raise DestinationError(
+            f"`{parameter}` {text[:200]!r} is a URL that was converted to a path, which removes a "
+            "slash. Pass the URL as a string."
+        )
+    match = _SCHEME.match(text)
     if match is None or match[1].lower() == "file":
         return directory_path(given, parameter)
-    text = str(given)
     if match[1].lower() != "s3":
         raise DestinationError(
             f"`{parameter}` '{match[0]}…' is of a kind that cannot be written. Set `{parameter}` "

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Literal
 
-from stac_asset.concurrency import in_thread
+from stac_asset.concurrency import cancel_all, in_thread
 from stac_asset.destinations.interface import (
     ANY_VERSION,
     MAX_DOCUMENT,
@@ -142,6 +142,11 @@ class S3Destination:
             raise self._unknown_bucket() from None
         if writable:
             await self._is_conditional()
+
+    async def close(self) -> None:
+        """End requests that no caller waits for. The store stays open."""
+        tasks = [*self._folders.pending(), *([self._conditional] if self._conditional else [])]
+        await cancel_all(tasks)
 
     async def _is_conditional(self) -> bool:
         """Return whether the service checks the conditions of requests."""

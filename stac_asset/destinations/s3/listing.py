@@ -76,6 +76,10 @@ class Folders:
         """
         self._listed.pop(_folder(key), None)
 
+    def pending(self) -> list[asyncio.Task[dict[str, StoredObject] | None]]:
+        """Return the listings that have not ended."""
+        return [task for task in self._listed.values() if not task.done()]
+
     async def _listing(self, key: str) -> dict[str, StoredObject] | None:
         folder = _folder(key)
         task = self._listed.get(folder)

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from stac_asset.concurrency import in_thread
+from stac_asset.concurrency import cancel_all, in_thread
 from stac_asset.destinations.interface import VersionError
 from stac_asset.destinations.s3.buffers import BufferBudget
 from stac_asset.destinations.s3.digest import OrderedDigest
@@ -286,9 +286,7 @@ class MultipartUpload:
 
     async def abort(self) -> None:
         """Cancel all parts, abort the upload, and remove its note."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel_all(self._tasks)
         self._tasks.clear()
         if self.upload is not None:
             with suppress(DestinationError):  # `clean` removes what is left.

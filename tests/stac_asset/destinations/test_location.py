@@ -20,7 +20,7 @@ from stac_asset.errors import DestinationError
 from stac_asset.hrefs import absolute_href, relative_href
 
 names = st.text(
-    st.characters(codec="utf-8", exclude_characters="/\0", exclude_categories=["Cc", "Zl", "Zp"]),
+    st.characters(codec="utf-8", exclude_characters="/\\\0", exclude_categories=["Cc", "Zl", "Zp"]),
     min_size=1,
     max_size=8,
 ).filter(lambda name: name not in (".", ".."))
@@ -49,6 +49,11 @@ def test_location_that_a_user_wrote(given: str | Path, shown: str) -> None:
 def test_error_names_the_parameter() -> None:
     with pytest.raises(DestinationError, match="`path` 'gs://…'"):
         location_of("gs://bucket/x", "path")
+
+
+def test_url_as_a_path_is_refused() -> None:
+    with pytest.raises(DestinationError, match="Pass the URL as a string"):
+        location_of(Path("s3://bucket/prefix"))
 
 
 def test_store_path_has_the_methods_of_a_path() -> None:

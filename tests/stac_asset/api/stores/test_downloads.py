@@ -27,8 +27,9 @@ from stac_asset import (
 )
 from stac_asset.destinations.location import StorePath
 from stac_asset.errors import DestinationError, UnsafePathError
-from stac_asset.testing import Origin, S3Proxy, Status
+from stac_asset.testing import Delay, Origin, S3Proxy, Status
 from tests.support.collections import collection_document
+from tests.support.processes import wait_until
 from tests.support.remote_items import asset_hrefs, remote_item
 from tests.support.s3_buckets import KEY, SECRET
 from tests.support.s3_destinations import Bucket
@@ -218,3 +219,19 @@ async def test_written_item_is_downloaded_from_the_bucket(
     store.destination_endpoint_url = None
     await download_item(f"{url_of(bucket)}/the-item.json", tmp_path, config=store)
     assert b"content" in [path.read_bytes() for path in tmp_path.iterdir()]
+
+
+async def test_cancelled_run_leaves_no_request_and_no_object(
+    origin: Origin, store: Config, bucket: Bucket, proxy: S3Proxy
+) -> None:
+    proxy.fault("PutObject", Delay(0.2), times=5)
+    running = asyncio.create_task(
+        download_item(remote_item(origin, "a"), url_of(bucket), config=store)
+    )
+    await wait_until(lambda: proxy.received("ListObjectsV2"))
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert {task for task in asyncio.all_tasks() if not task.done()} == {asyncio.current_task()}
+    assert origin.requests == []
+    assert not any("probe" in key for key in await bucket.keys())

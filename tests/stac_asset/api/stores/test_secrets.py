@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from stac_asset import Config, download_item
@@ -20,12 +22,20 @@ def sent(proxy: S3Proxy) -> str:
 
 
 async def test_http_credentials_are_not_sent_to_the_bucket(
-    origin: Origin, store: Config, bucket: Bucket, proxy: S3Proxy
+    origin: Origin,
+    store: Config,
+    bucket: Bucket,
+    proxy: S3Proxy,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.DEBUG)
     store.http_headers = {"X-Source-Key": "source-secret"}
     store.earthdata_token = "earthdata-secret"
     store.destination_session_token = "destination-token"
     await download_item(remote_item(origin, "a"), f"s3://{bucket.name}/x", config=store)
+    assert "destination-token" not in caplog.text
+    assert str(store.destination_access_key_id) not in caplog.text
+    assert "destination-token" not in repr(store)
     assert "source-secret" not in sent(proxy)
     assert "earthdata-secret" not in sent(proxy)
     assert "x-amz-security-token: destination-token" in sent(proxy)
