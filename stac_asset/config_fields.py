@@ -184,6 +184,7 @@ class ConfigFields:
     """Write absolute hrefs of downloaded files into the document, such as `s3://bucket/a.tif`.
 
     By default, hrefs are relative, so that a directory or prefix can be moved and served by HTTP.
+    Mirrors always have relative hrefs.
     """
 
     destination_endpoint_url: str | None = None

@@ -102,7 +102,9 @@ class Mirror:
         self.directory = Path(os.path.abspath(directory))
         self._source = source
         self._criteria = criteria
-        self._config = config
+        self._config = config.copy()
+        # The index finds the files of an item by their relative hrefs.
+        self._config.absolute_hrefs = False
         self._clients = clients
         self._now = now
         self._documents = documents

@@ -11,6 +11,7 @@ import pytest
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.testing import Origin, Status, Truncate
 from tests.support.mirror_runs import (
+    CONFIG,
     build_item,
     check_catalog,
     read_item_documents,
@@ -250,3 +251,16 @@ async def test_asset_that_lost_its_href_keeps_its_file(origin: Origin, tmp_path:
     serve_items(origin, [item | {"assets": {"blue": item["assets"]["blue"]}}])
     await run_mirror(tmp_path, href)
     assert "red.tif" not in file_names(tmp_path)
+
+
+async def test_mirror_has_relative_hrefs_and_keeps_its_files(
+    origin: Origin, tmp_path: Path
+) -> None:
+    config = CONFIG.copy()
+    config.absolute_hrefs = True
+    href = serve_items(origin, [build_item(origin, "x", "red")])
+    for _ in range(2):
+        await run_mirror(tmp_path, href, config=config)
+        assert file_names(tmp_path) == {"x", "x.json", "red.tif"}
+    [document] = read_item_documents(tmp_path).values()
+    assert document["assets"]["red"]["href"] == "./red.tif"
