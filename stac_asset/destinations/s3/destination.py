@@ -86,6 +86,8 @@ class S3Destination:
         self._smallest = smallest_part
         self._conditional: asyncio.Task[bool] | None = None
         self._folders = Folders(store)
+        self._contested: set[str] = set()
+        """The keys that another upload of this process had open."""
         self._budget = BufferBudget(max(_BUDGET, 2 * smallest_part), smallest_part)
 
     def key_of(self, location: str) -> str:
@@ -313,6 +315,7 @@ class S3Destination:
         name = (self._service, full)
         attempts = 0
         while name in _open_keys:
+            self._contested.add(full)
             if not wait:
                 raise BusyError
             attempts += 1
@@ -321,6 +324,9 @@ class S3Destination:
                 logger.warning("waiting for another run or asset that is writing %s", url)
             await asyncio.sleep(_POLL)
         _open_keys.add(name)
+        if full in self._contested:
+            self._contested.discard(full)
+            self._folders.forget(full)  # The listing can be older than the other upload.
         try:
             yield
         finally:
@@ -340,6 +346,8 @@ class S3Destination:
             DestinationError: The request failed.
         """
         found = await self._store.document(self._full(key), MAX_DOCUMENT)
+        # The document can name objects that another run wrote after the folders were listed.
+        self._folders.clear()
         return StoredDocument(*found) if found is not None else None
 
     async def write(self, key: str, data: bytes, replaces: str | None = ANY_VERSION) -> None:

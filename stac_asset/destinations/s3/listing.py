@@ -76,6 +76,10 @@ class Folders:
         """
         self._listed.pop(_folder(key), None)
 
+    def clear(self) -> None:
+        """Ask the service again for all folders."""
+        self._listed.clear()
+
     def pending(self) -> list[asyncio.Task[dict[str, StoredObject] | None]]:
         """Return the listings that have not ended."""
         return [task for task in self._listed.values() if not task.done()]

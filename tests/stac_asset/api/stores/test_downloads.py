@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from asyncio import Queue
 from pathlib import Path
@@ -235,3 +236,13 @@ async def test_cancelled_run_leaves_no_request_and_no_object(
     assert {task for task in asyncio.all_tasks() if not task.done()} == {asyncio.current_task()}
     assert origin.requests == []
     assert not any("probe" in key for key in await bucket.keys())
+
+
+async def test_concurrent_runs_merge_their_assets(
+    origin: Origin, store: Config, bucket: Bucket
+) -> None:
+    keys, url = "abcd", url_of(bucket)
+    item = remote_item(origin, *keys)
+    configs = [dataclasses.replace(store, include=[key]) for key in keys]
+    await asyncio.gather(*(download_item(item, url, config=config) for config in configs))
+    assert sorted((await document_of(bucket, "the-item.json"))["assets"]) == list(keys)
