@@ -36,7 +36,7 @@ class GivenFacts:
     def real_path(self, path: str) -> str:
         return self.symlinks.get(path, path)
 
-    def is_same_file(self, href: str, path: Path) -> bool:
+    def is_same_file(self, href: str, path: str) -> bool:
         return href == str(path)
 
     def is_local_document(self, owner: Owner) -> bool:

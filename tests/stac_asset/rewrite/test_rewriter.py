@@ -83,6 +83,12 @@ def test_class_of_an_asset_is_kept() -> None:
     assert new.assets["a"].owner is new
 
 
+def test_asset_hrefs_can_be_absolute() -> None:
+    config = Config(absolute_hrefs=True)
+    new = rewrite(make_item(a={}), [downloaded("a")], config, DOCUMENT)
+    assert hrefs(new) == hrefs(rewrite(make_item(a={}), [downloaded("a")], Config()))
+
+
 def test_asset_hrefs_are_relative_to_document() -> None:
     item = make_item(a={}, b={})
     new = rewrite(item, [downloaded("a"), skipped("b")], Config(), DOCUMENT)
