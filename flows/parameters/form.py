@@ -113,6 +113,7 @@ GROUPS = {
             "item_events": "Send item events",
             "lineage": "Record lineage",
             "error_strategy": "Failed assets in documents",
+            "absolute_hrefs": "Write absolute hrefs",
             "http_check_content_type": "Check content types",
             "check_content": "Check for web pages in place of files",
             "allow_empty_files": "Accept empty files",

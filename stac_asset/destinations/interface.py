@@ -28,8 +28,14 @@ class BusyError(Exception):
 class VersionError(DestinationError):
     """Raised when another run replaced a document after it was read."""
 
-    def __init__(self, location: str) -> None:
-        super().__init__(
+    @staticmethod
+    def of(location: str) -> VersionError:
+        """Return the error for a file.
+
+        Args:
+            location: The path or URL of the file.
+        """
+        return VersionError(
             f"{location} was written by another run at the same time, and is not replaced. "
             "Start one run at a time for a destination."
         )

@@ -268,7 +268,7 @@ class LocalDestination:
         with await self._open_part_file(key) as part:
             # The lock of the part file excludes other runs between the check and the commit.
             if replaces != ANY_VERSION and replaces != await in_thread(self._current, key):
-                raise VersionError(self.directory.path_of(key))
+                raise VersionError.of(self.directory.path_of(key))
             await in_thread(_replace, part, data)
 
     def _current(self, key: str) -> str | None:

@@ -120,7 +120,7 @@ async def replace_object(
             if not may_repeat or not is_unchanged or attempt == _ATTEMPTS:
                 break
             await asyncio.sleep(_DELAY * 2**attempt)
-    raise VersionError(store.url_of(key))
+    raise VersionError.of(store.url_of(key))
 
 
 async def _etag_of(store: S3Store, key: str) -> str | None:
