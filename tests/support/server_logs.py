@@ -24,6 +24,10 @@ HARMLESS = {
         "A busy machine responded too late to the ping of a websocket. The clients of Prefect in "
         "workers, runners and event consumers reconnect."
     ),
+    r"- Failed to update state of flow run .*404 Not Found.*Flow run with id \S+ not found": (
+        "A schedule was paused. The server then removes its runs, also a run that a worker or a "
+        "runner is about to start."
+    ),
 }
 """Regular expressions for Prefect errors without consequences, each with the reason."""
 
