@@ -138,3 +138,39 @@ class UploadState:
             raise SizeError(
                 f"the source has {self.offset} bytes, but file:size declares {self.declared_size}"
             )
+
+
+class StatefulUpload:
+    """Base class of uploads that keep an `UploadState`. Implements the properties of `Upload`."""
+
+    _state: UploadState
+
+    @property
+    def offset(self) -> int:
+        """Number of received bytes."""
+        return self._state.offset
+
+    @property
+    def validator(self) -> str | None:
+        """The identifier of the version of the received bytes at the source."""
+        return self._state.validator
+
+    @property
+    def missing(self) -> MissingRanges | None:
+        """Missing byte ranges, if the file arrives in several ranges."""
+        return self._state.missing
+
+    @property
+    def size(self) -> int | None:
+        """Size of the complete file in bytes, if reported by the source."""
+        return self._state.size
+
+    @property
+    def room(self) -> int:
+        """Number of bytes that the current response may still send."""
+        return self._state.room
+
+    @property
+    def stopped_short(self) -> bool:
+        """Whether the response ended before the end of the file, and more can be requested."""
+        return self._state.stopped_short

@@ -13,7 +13,7 @@ from stac_asset.destinations.local.part_file import PartFile
 from stac_asset.destinations.local.resume import resume
 from stac_asset.destinations.local.resume_note import ResumeNote
 from stac_asset.destinations.missing_ranges import ByteRange, MissingRanges
-from stac_asset.destinations.upload_state import UploadState
+from stac_asset.destinations.upload_state import StatefulUpload, UploadState
 from stac_asset.errors import ChecksumError, DestinationError, RangeError
 
 _MIN_NOTED = 64 * 1024
@@ -24,7 +24,7 @@ _START = 64
 """Number of bytes at the start of a file that are kept for `head`."""
 
 
-class LocalUpload:
+class LocalUpload(StatefulUpload):
     """The upload of a file to a part file.
 
     Args:
@@ -91,36 +91,6 @@ class LocalUpload:
     def replaces(self) -> bool:
         """Whether the key had a file when the upload was opened."""
         return self._part.replaces
-
-    @property
-    def offset(self) -> int:
-        """Number of received bytes."""
-        return self._state.offset
-
-    @property
-    def validator(self) -> str | None:
-        """The identifier of the version of the received bytes at the source."""
-        return self._state.validator
-
-    @property
-    def missing(self) -> MissingRanges | None:
-        """Missing byte ranges, if the file arrives in several ranges."""
-        return self._state.missing
-
-    @property
-    def size(self) -> int | None:
-        """Size of the complete file in bytes, if reported by the source."""
-        return self._state.size
-
-    @property
-    def room(self) -> int:
-        """Number of bytes that the current response may still send."""
-        return self._state.room
-
-    @property
-    def stopped_short(self) -> bool:
-        """Whether the response ended before the end of the file, and more can be requested."""
-        return self._state.stopped_short
 
     async def begin(
         self, offset: int, validator: str | None, size: int | None, end: int | None = None

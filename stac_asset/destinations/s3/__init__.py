@@ -1,6 +1,7 @@
 """Internal: a prefix of an S3 bucket as a destination."""
 
 from stac_asset.destinations.s3.destination import S3Destination
-from stac_asset.destinations.s3.store import ObjectSettings, S3Store
+from stac_asset.destinations.s3.objects import ObjectSettings
+from stac_asset.destinations.s3.store import S3Store
 
 __all__ = ["ObjectSettings", "S3Destination", "S3Store"]

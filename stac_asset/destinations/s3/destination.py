@@ -29,6 +29,7 @@ from stac_asset.destinations.s3.errors import MissingError
 from stac_asset.destinations.s3.lease import leased
 from stac_asset.destinations.s3.listing import Folders
 from stac_asset.destinations.s3.note import UploadNote, note_key
+from stac_asset.destinations.s3.objects import StoredObject
 from stac_asset.destinations.s3.parts import DEFAULT_PART, MIB
 from stac_asset.destinations.s3.sending import (
     CHECKSUM,
@@ -37,7 +38,7 @@ from stac_asset.destinations.s3.sending import (
     abort_upload,
     replace_object,
 )
-from stac_asset.destinations.s3.store import S3Store, StoredObject
+from stac_asset.destinations.s3.store import S3Store
 from stac_asset.destinations.s3.upload import S3Upload, Unfinished
 from stac_asset.errors import DestinationError, UnsafePathError
 from stac_asset.integrity import Multihash, new_hash

@@ -6,7 +6,8 @@ import asyncio
 from collections import OrderedDict
 
 from stac_asset.destinations.s3.note import note_key
-from stac_asset.destinations.s3.store import S3Store, StoredObject
+from stac_asset.destinations.s3.objects import StoredObject
+from stac_asset.destinations.s3.store import S3Store
 
 _MAX_FOLDERS = 1_000
 """Number of folders whose listing is kept."""

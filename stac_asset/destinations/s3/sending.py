@@ -20,8 +20,9 @@ from stac_asset.destinations.s3.buffers import BufferBudget
 from stac_asset.destinations.s3.digest import OrderedDigest
 from stac_asset.destinations.s3.errors import ConflictError, MissingError, UnsupportedError
 from stac_asset.destinations.s3.note import UploadNote, note_key
+from stac_asset.destinations.s3.objects import StoredPart
 from stac_asset.destinations.s3.parts import PartLayout
-from stac_asset.destinations.s3.store import S3Store, StoredPart
+from stac_asset.destinations.s3.store import S3Store
 from stac_asset.errors import DestinationError
 
 MARK = "stac-asset-upload"

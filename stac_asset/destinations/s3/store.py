@@ -7,7 +7,6 @@ import hashlib
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stac_asset.destinations.s3.errors import (
@@ -17,6 +16,7 @@ from stac_asset.destinations.s3.errors import (
     UnsupportedError,
     mapped_errors,
 )
+from stac_asset.destinations.s3.objects import ObjectSettings, StoredObject, StoredPart
 from stac_asset.errors import DestinationError
 
 if TYPE_CHECKING:
@@ -27,71 +27,6 @@ _LISTING = frozenset({"Name", "KeyCount", "IsTruncated"})
 
 _BLOCK = 1024 * 1024
 """Number of bytes of an object that are read at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectSettings:
-    """Properties of new objects. Properties that are not set are those of the bucket."""
-
-    storage_class: str | None = None
-    """The storage class, such as `STANDARD_IA`."""
-
-    encryption: str | None = None
-    """The server-side encryption: `AES256`, `aws:kms` or `aws:kms:dsse`."""
-
-    kms_key_id: str | None = None
-    """The key of the encryption by KMS."""
-
-    acl: str | None = None
-    """The canned ACL, such as `bucket-owner-full-control`."""
-
-    tags: str | None = None
-    """The tags, as `key1=value1&key2=value2`."""
-
-    def parameters(self) -> dict[str, str]:
-        """Return the parameters of the requests that create an object."""
-        fields = {
-            "StorageClass": self.storage_class,
-            "ServerSideEncryption": self.encryption,
-            "SSEKMSKeyId": self.kms_key_id,
-            "ACL": self.acl,
-            "Tagging": self.tags,
-        }
-        return {name: value for name, value in fields.items() if value is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """A complete object of the bucket."""
-
-    key: str
-    """The key in the bucket."""
-
-    size: int
-    """Size in bytes."""
-
-    etag: str
-    """The ETag, which identifies the version."""
-
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    """The metadata of the object. Listings do not contain it."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPart:
-    """A part of a multipart upload."""
-
-    number: int
-    """The number of the part."""
-
-    size: int
-    """Size in bytes."""
-
-    etag: str
-    """The ETag of the part."""
-
-    sha256: str | None = None
-    """The SHA-256 digest in base64, if the service computes it."""
 
 
 class S3Store:
@@ -427,31 +362,6 @@ class S3Store:
         client = await self._client()
         with suppress(MissingError), mapped_errors(self.url_of(key)):
             await client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
-
-    async def uploads(self, prefix: str) -> AsyncIterator[tuple[str, str, float]]:
-        """Yield the unfinished multipart uploads of a prefix: key, id and start as a Unix time.
-
-        Args:
-            prefix: The prefix of the keys.
-
-        Raises:
-            DestinationError: The request failed.
-        """
-        client = await self._client()
-        marker: dict[str, Any] = {}
-        while True:
-            with mapped_errors(self.url_of(prefix)):
-                page = await client.list_multipart_uploads(
-                    Bucket=self.bucket, Prefix=prefix, **marker
-                )
-            for upload in page.get("Uploads", ()):
-                yield upload["Key"], upload["UploadId"], upload["Initiated"].timestamp()
-            if not page.get("IsTruncated"):
-                return
-            marker = {
-                "KeyMarker": page["NextKeyMarker"],
-                "UploadIdMarker": page["NextUploadIdMarker"],
-            }
 
     async def delete(self, key: str) -> None:
         """Delete an object. A missing object is no error.

@@ -17,6 +17,7 @@ from stac_asset.destinations.missing_ranges import ByteRange, MissingRanges
 from stac_asset.destinations.s3.buffers import BufferBudget
 from stac_asset.destinations.s3.digest import OrderedDigest
 from stac_asset.destinations.s3.note import HEAD_SIZE, UploadNote
+from stac_asset.destinations.s3.objects import StoredPart
 from stac_asset.destinations.s3.parts import MIB, PartLayout
 from stac_asset.destinations.s3.sending import (
     CHECKSUM,
@@ -28,8 +29,8 @@ from stac_asset.destinations.s3.sending import (
     replace_object,
     sha256_of,
 )
-from stac_asset.destinations.s3.store import S3Store, StoredPart
-from stac_asset.destinations.upload_state import UploadState
+from stac_asset.destinations.s3.store import S3Store
+from stac_asset.destinations.upload_state import StatefulUpload, UploadState
 from stac_asset.errors import ChecksumError, RangeError
 from stac_asset.integrity import Multihash, new_hash
 
@@ -45,7 +46,7 @@ class Unfinished:
     """The stored parts."""
 
 
-class S3Upload:
+class S3Upload(StatefulUpload):
     """The upload of a file to a key.
 
     Args:
@@ -133,36 +134,6 @@ class S3Upload:
     def replaces(self) -> bool:
         """Whether the key had an object when the upload was opened."""
         return self._replaced.etag is not None
-
-    @property
-    def offset(self) -> int:
-        """Number of received bytes."""
-        return self._state.offset
-
-    @property
-    def validator(self) -> str | None:
-        """The identifier of the version of the received bytes at the source."""
-        return self._state.validator
-
-    @property
-    def missing(self) -> MissingRanges | None:
-        """Missing byte ranges, if the file arrives in several ranges."""
-        return self._state.missing
-
-    @property
-    def size(self) -> int | None:
-        """Size of the complete file in bytes, if reported by the source."""
-        return self._state.size
-
-    @property
-    def room(self) -> int:
-        """Number of bytes that the current response may still send."""
-        return self._state.room
-
-    @property
-    def stopped_short(self) -> bool:
-        """Whether the response ended before the end of the file, and more can be requested."""
-        return self._state.stopped_short
 
     async def begin(
         self, offset: int, validator: str | None, size: int | None, end: int | None = None

@@ -1,0 +1,71 @@
+"""Internal: objects and parts of a bucket, and the properties of new objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSettings:
+    """Properties of new objects. Properties that are not set are those of the bucket."""
+
+    storage_class: str | None = None
+    """The storage class, such as `STANDARD_IA`."""
+
+    encryption: str | None = None
+    """The server-side encryption: `AES256`, `aws:kms` or `aws:kms:dsse`."""
+
+    kms_key_id: str | None = None
+    """The key of the encryption by KMS."""
+
+    acl: str | None = None
+    """The canned ACL, such as `bucket-owner-full-control`."""
+
+    tags: str | None = None
+    """The tags, as `key1=value1&key2=value2`."""
+
+    def parameters(self) -> dict[str, str]:
+        """Return the parameters of the requests that create an object."""
+        fields = {
+            "StorageClass": self.storage_class,
+            "ServerSideEncryption": self.encryption,
+            "SSEKMSKeyId": self.kms_key_id,
+            "ACL": self.acl,
+            "Tagging": self.tags,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """A complete object of the bucket."""
+
+    key: str
+    """The key in the bucket."""
+
+    size: int
+    """Size in bytes."""
+
+    etag: str
+    """The ETag, which identifies the version."""
+
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """The metadata of the object. Listings do not contain it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPart:
+    """A part of a multipart upload."""
+
+    number: int
+    """The number of the part."""
+
+    size: int
+    """Size in bytes."""
+
+    etag: str
+    """The ETag of the part."""
+
+    sha256: str | None = None
+    """The SHA-256 digest in base64, if the service computes it."""
