@@ -228,6 +228,15 @@ def outcomes_per_asset(outcome: Outcome) -> list[Outcome]:
     return outcomes
 
 
+def asset_key(outcome: Outcome) -> str:
+    """Return the key of the asset of an outcome.
+
+    Args:
+        outcome: The outcome of one asset.
+    """
+    return outcome.key if isinstance(outcome, Failed) else outcome.transfer.key
+
+
 def outcome_row(outcome: Outcome) -> dict[str, str | int | float | None]:
     """Return an outcome as a flat, JSON-serializable row of the report. Hrefs are redacted.
 

@@ -29,7 +29,7 @@ from stac_asset.hrefs import (
 from stac_asset.redact import unsigned_href
 from stac_asset.rewrite.serialize import bounded_depth
 from stac_asset.strategy import ErrorStrategy
-from stac_asset.types import Candidate, Downloaded, Failed, KeptFile, Outcome, Skipped
+from stac_asset.types import Candidate, Downloaded, Failed, KeptFile, Outcome, Skipped, asset_key
 
 _FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 
@@ -69,7 +69,7 @@ def rewrite(
     relative_to = str(document) if document is not None and not config.absolute_hrefs else None
     with bounded_depth(f"'{owner.id}'"):
         new: _Owner = _detached(owner, base)
-    by_key = {_key(outcome): outcome for outcome in outcomes}
+    by_key = {asset_key(outcome): outcome for outcome in outcomes}
     for key, asset in list(new.assets.items()):
         outcome = by_key.get(key)
         if outcome is None and key in unselected:
@@ -140,7 +140,7 @@ def make_files_relative(
     files: dict[str, Candidate | KeptFile | None] = dict(unselected)
     for outcome in outcomes:
         kept = outcome.kept if isinstance(outcome, Failed) else outcome.candidate
-        files[_key(outcome)] = kept
+        files[asset_key(outcome)] = kept
     for key, file in files.items():
         asset = feature["assets"].get(key)
         if file is not None and asset is not None:
@@ -262,7 +262,3 @@ def _add_file_extension(owner: pystac.Item | pystac.Collection) -> None:
     known = owner.stac_extensions if isinstance(owner.stac_extensions, list) else []
     if not any("/file/v" in str(uri) for uri in known):
         owner.stac_extensions = [*known, _FILE_EXTENSION]
-
-
-def _key(outcome: Outcome) -> str:
-    return outcome.key if isinstance(outcome, Failed) else outcome.transfer.key

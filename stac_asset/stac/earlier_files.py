@@ -30,7 +30,7 @@ from stac_asset.plan.planner import owner_name
 from stac_asset.stac.item_collections import InvalidItem
 from stac_asset.strategy import ErrorStrategy
 from stac_asset.transfer.existing import declared_by, find_existing
-from stac_asset.types import Candidate, Failed, KeptFile, Outcome, Skipped, Transfer
+from stac_asset.types import Candidate, Failed, KeptFile, Outcome, Skipped, Transfer, asset_key
 
 _T = TypeVar("_T")
 
@@ -279,12 +279,8 @@ def _without_href(
         for key, asset in owner.assets.items()
         if is_missing(asset.href) and selects(config, key)
     ]
-    known = {_key(outcome) for outcome in outcomes} if missing else ()
+    known = {asset_key(outcome) for outcome in outcomes} if missing else ()
     return [key for key in missing if key not in known]
-
-
-def _key(outcome: Outcome) -> str:
-    return outcome.key if isinstance(outcome, Failed) else outcome.transfer.key
 
 
 def _named_transfer(path: str, key: str, asset: Mapping[str, Any]) -> Transfer:
