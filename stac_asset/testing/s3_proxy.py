@@ -51,7 +51,7 @@ class Lost:
     """Carry the request out, and lose the response."""
 
     status: int | None = 500
-    """The status to answer with. None resets the connection."""
+    """The status of the answer. With None, the connection is reset."""
 
 
 S3Fault: TypeAlias = Status | Reset | Delay | Lost
@@ -78,7 +78,7 @@ class S3Request:
     """Size of the body in bytes."""
 
     status: int | None
-    """The status that the client received. None for a reset."""
+    """The status that the client received, or None for a reset."""
 
     headers: dict[str, str] = field(repr=False)
     """The headers, with lower-case names."""
@@ -93,7 +93,7 @@ class _Rule:
 
 
 class _ProxyServer(AbortableServer):
-    """A server that closes the connections to the service when it stops."""
+    """A server that also closes the connections to the service at the end."""
 
     def __init__(self, handler: Handler, disconnect: Callable[[], Awaitable[None]]) -> None:
         super().__init__(handler)

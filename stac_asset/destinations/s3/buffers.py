@@ -17,7 +17,7 @@ class _Waiting:
 
 
 class BufferBudget:
-    """Memory for the parts of all uploads of a destination. Belongs to one event loop.
+    """Memory for the parts of all uploads of a destination, in one event loop.
 
     Parts get memory in order. The last `reserve` bytes are for urgent parts: those whose hashing
     other parts of the file wait for. Without a reserve, parts that wait for such a part could use
@@ -34,7 +34,7 @@ class BufferBudget:
         self.used = 0
 
     async def acquire(self, size: int, is_urgent: Callable[[], bool]) -> None:
-        """Wait until memory is free, and take it.
+        """Take memory, and wait until enough is free.
 
         Args:
             size: Number of bytes. A size beyond the budget is granted if no memory is in use.

@@ -293,7 +293,7 @@ class S3Destination:
                     await self._folders.record(full, StoredObject(full, upload.offset, upload.etag))
 
     async def _unfinished(self, full: str, source: str, declared: Declared) -> Unfinished | None:
-        """Return the upload of an earlier run, if it can be resumed. Remove it otherwise."""
+        """Return the unfinished upload of an earlier run. Remove an upload of no use."""
         if not await self._folders.has_note(full):
             return None
         data = await self._store.content(note_key(full))

@@ -1,4 +1,4 @@
-"""Internal: the digest of a file whose parts become complete in any order."""
+"""Internal: the digest of a file, for parts that become complete in any order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stac_asset.integrity import Multihash, new_hash
 
 
 class OrderedDigest:
-    """Computes the digest of a file, part by part. A part waits until all earlier ones are hashed.
+    """Computes the digest of a file. Each part waits until all earlier parts are hashed.
 
     Args:
         expected: The multihash whose algorithm is used. Default: SHA2-256.
@@ -22,7 +22,7 @@ class OrderedDigest:
         """The number of the part to hash next."""
 
     async def add(self, number: int, data: memoryview) -> None:
-        """Wait for the turn of a part, and hash it in a thread.
+        """Hash a part in a thread, after all earlier parts.
 
         Args:
             number: The number of the part.

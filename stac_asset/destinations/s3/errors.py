@@ -83,7 +83,7 @@ class MissingError(Exception):
 
 
 def code_of(error: Exception) -> str:
-    """Return the code of an S3 error, or its status; empty for other errors.
+    """Return the code of an S3 error, or the status without a code; empty for other errors.
 
     Args:
         error: The raised error.

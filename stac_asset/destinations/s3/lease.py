@@ -84,7 +84,7 @@ class _Lease:
         self._seen: tuple[bytes, float] | None = None
 
     async def take(self) -> bool:
-        """Take the lease if it is free, and return whether this run holds it."""
+        """Take a free lease, and return whether this run holds the lease."""
         found = await self._store.content(self.key)
         if found is not None:
             now = time.monotonic()

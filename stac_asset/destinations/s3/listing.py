@@ -10,10 +10,10 @@ from stac_asset.destinations.s3.objects import StoredObject
 from stac_asset.destinations.s3.store import S3Store
 
 _MAX_FOLDERS = 1_000
-"""Number of folders whose listing is kept."""
+"""Maximum number of listings that are kept."""
 
 _MAX_PAGES = 20
-"""Number of pages, of 1,000 objects each, after which objects are asked for one by one."""
+"""Maximum number of pages of a listing, each of 1,000 objects. Larger folders get no listing."""
 
 
 class Folders:
@@ -31,7 +31,7 @@ class Folders:
         self._listed: OrderedDict[str, asyncio.Task[dict[str, StoredObject] | None]] = OrderedDict()
 
     async def find(self, key: str) -> StoredObject | None:
-        """Return an object, if it exists. The metadata is left out.
+        """Return an existing object without the metadata, or None.
 
         Args:
             key: The key in the bucket.
@@ -55,7 +55,7 @@ class Folders:
         return found is None or note_key(key) in found
 
     async def record(self, key: str, found: StoredObject | None) -> None:
-        """Record an object that was written or removed, and that its note is gone.
+        """Record a written or removed object without a note.
 
         Args:
             key: The key in the bucket.

@@ -51,7 +51,7 @@ class UploadNote:
 
     @classmethod
     def parse(cls, data: bytes) -> UploadNote | None:
-        """Return the note of an object, or None if the content is invalid.
+        """Return the note that a text contains, or None for an invalid text.
 
         Args:
             data: The content of the object, from any writer.

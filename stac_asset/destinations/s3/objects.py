@@ -51,7 +51,7 @@ class StoredObject:
     """The ETag, which identifies the version."""
 
     metadata: Mapping[str, str] = field(default_factory=dict)
-    """The metadata of the object. Listings do not contain it."""
+    """The metadata of the object. Objects of a listing have no metadata."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +68,4 @@ class StoredPart:
     """The ETag of the part."""
 
     sha256: str | None = None
-    """The SHA-256 digest in base64, if the service computes it."""
+    """The SHA-256 digest in base64, if reported by the service."""

@@ -96,7 +96,7 @@ class PartLayout:
         )
 
     def span(self, number: int) -> tuple[int, int]:
-        """Return the position of a part's first byte, and the position after its last byte.
+        """Return the positions of the first byte of a part and after the last byte.
 
         Args:
             number: The number of the part.

@@ -1,4 +1,4 @@
-"""Internal: the multipart upload of a file: starts it, sends full parts, and ends it.
+"""Internal: the multipart upload of a file, from the first full part to the end.
 
 `S3Upload` fills the parts.
 """
@@ -69,7 +69,7 @@ class Replaced:
     """The object that an upload replaces, as the condition of the request."""
 
     etag: str | None
-    """The ETag of the present object. None if there is no object."""
+    """The ETag of the present object, if any."""
 
     checked: bool = True
     """Whether the service supports conditional requests."""
@@ -168,7 +168,7 @@ class MultipartUpload:
         return bool(self._stored or self._earlier or self._tasks)
 
     def keep(self, numbers: Iterable[int]) -> None:
-        """Use parts of the earlier run without receiving them again.
+        """Use parts of the earlier run without another transfer.
 
         Args:
             numbers: The numbers of the parts.
@@ -177,7 +177,7 @@ class MultipartUpload:
             self._stored[number] = self._earlier[number]
 
     async def start(self, note: Callable[[str, str], UploadNote | None]) -> None:
-        """Start the upload if it has not started, and write its note.
+        """Start the upload and write the note, unless the upload has started.
 
         Args:
             note: Returns the note for the id and the mark of the upload, if there shall be one.
@@ -194,7 +194,7 @@ class MultipartUpload:
                 await self._store.put(note_key(self._key), io.BytesIO(data), {}, {}, digest)
 
     def send(self, part: Part, digest: OrderedDigest | None) -> None:
-        """Hash and send a full part in the background, and return its memory then.
+        """Hash and send a full part in the background, and return the memory afterwards.
 
         Args:
             part: The part. The upload has started.
@@ -257,7 +257,7 @@ class MultipartUpload:
             self.check()
 
     async def complete(self, replaced: Replaced) -> str:
-        """Complete the upload, remove its note, and return the ETag of the object.
+        """Complete the upload, remove the note, and return the ETag of the object.
 
         Args:
             replaced: The object that is there.
@@ -286,7 +286,7 @@ class MultipartUpload:
             self._tasks.clear()
 
     async def abort(self) -> None:
-        """Cancel all parts, abort the upload, and remove its note."""
+        """Cancel all parts, abort the upload, and remove the note."""
         await cancel_all(self._tasks)
         self._tasks.clear()
         if self.upload is not None:
@@ -295,7 +295,7 @@ class MultipartUpload:
 
 
 async def abort_upload(store: S3Store, key: str, upload: str) -> None:
-    """Abort a multipart upload, and remove its note.
+    """Abort a multipart upload, and remove the note.
 
     Args:
         store: The bucket.
@@ -333,7 +333,7 @@ def sha256_of(data: io.BytesIO) -> bytes:
 
 
 def layout_matches(layout: PartLayout, part: StoredPart) -> bool:
-    """Return whether a stored part has the size that its number has in a layout.
+    """Return whether a stored part has the size of this part in a layout.
 
     Args:
         layout: The layout of the file.

@@ -1,4 +1,4 @@
-"""Internal: the requests of an S3 destination to its bucket."""
+"""Internal: the requests of an S3 destination to the bucket."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class S3Store:
         self._settings = (settings or ObjectSettings()).parameters()
 
     async def _client(self) -> BotocoreClient:
-        """Return the client, which asks no service whether it may send a body.
+        """Return the client, changed to send bodies without asking the service first.
 
         botocore announces the body of a file-like object with the header `Expect`. The answer
         costs a round trip, and some services do not send it.
@@ -68,7 +68,7 @@ class S3Store:
         return f"s3://{self.bucket}/{key}"
 
     async def head(self, key: str) -> StoredObject | None:
-        """Return an object with its metadata, if the object exists.
+        """Return an existing object with the metadata, or None.
 
         Args:
             key: The key.
@@ -207,7 +207,7 @@ class S3Store:
         return response["ETag"]
 
     async def create_upload(self, key: str, metadata: Mapping[str, str]) -> str:
-        """Start a multipart upload, and return its id.
+        """Start a multipart upload, and return the id.
 
         Args:
             key: The key.
@@ -260,7 +260,7 @@ class S3Store:
         return StoredPart(number, data.getbuffer().nbytes, response["ETag"], kept)
 
     async def parts(self, key: str, upload: str) -> list[StoredPart] | None:
-        """Return the stored parts of a multipart upload, or None if there is no such upload.
+        """Return the stored parts of a multipart upload, or None without such an upload.
 
         Args:
             key: The key.

@@ -230,7 +230,7 @@ class S3Upload(StatefulUpload):
         return part
 
     def _is_single(self, part: Part) -> bool:
-        """Return whether a part is the whole file, which is written by one request."""
+        """Return whether a part is the whole file. One request writes such a file."""
         return part.number == 1 and part.end == (self._state.size or self._declared.size)
 
     async def _send(self, part: Part) -> None:
@@ -239,7 +239,7 @@ class S3Upload(StatefulUpload):
         self._multipart.send(part, self._digest)
 
     def _note(self, upload: str, mark: str) -> UploadNote | None:
-        """Return the note for a later run, unless it could not resume the upload."""
+        """Return the note for a later run, or None for an upload that cannot be resumed."""
         validator, layout = self._state.validator, self._layout
         if validator is None or layout is None:
             return None
@@ -333,7 +333,7 @@ class S3Upload(StatefulUpload):
         await self._drop()
 
     async def close(self) -> None:
-        """End the upload. Keep the stored parts if a later run can resume them."""
+        """End the upload. Keep stored parts that a later run can resume."""
         if self._ended:
             return
         self._ended = True
