@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-import logging
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
@@ -26,42 +25,24 @@ from stac_asset.destinations.interface import (
 )
 from stac_asset.destinations.s3.buffers import BufferBudget
 from stac_asset.destinations.s3.errors import MissingError
+from stac_asset.destinations.s3.keys import Prefix
 from stac_asset.destinations.s3.lease import leased
 from stac_asset.destinations.s3.listing import Folders
-from stac_asset.destinations.s3.note import UploadNote, note_key
-from stac_asset.destinations.s3.objects import StoredObject
+from stac_asset.destinations.s3.objects import CHECKSUM, MARK, StoredObject
+from stac_asset.destinations.s3.open_keys import OpenKeys
 from stac_asset.destinations.s3.parts import DEFAULT_PART, MIB
-from stac_asset.destinations.s3.sending import (
-    CHECKSUM,
-    MARK,
-    Replaced,
-    abort_upload,
-    replace_object,
-)
+from stac_asset.destinations.s3.replacing import Replaced, replace_object
 from stac_asset.destinations.s3.store import S3Store
-from stac_asset.destinations.s3.upload import S3Upload, Unfinished
-from stac_asset.errors import DestinationError, UnsafePathError
+from stac_asset.destinations.s3.unfinished import Unfinished, find_unfinished, remove_unfinished
+from stac_asset.destinations.s3.upload import S3Upload
+from stac_asset.errors import DestinationError
 from stac_asset.integrity import Multihash, new_hash
-
-logger = logging.getLogger(__name__)
 
 _BUDGET = 64 * MIB
 """Memory for parts that are received or sent, in bytes."""
 
-_MAX_KEY = 1024
-"""Maximum length of a key in bytes."""
-
-_POLL = 0.2
-"""Seconds between two attempts to open a key."""
-
-_POLLS_BEFORE_LOG = 5
-"""Number of attempts before a warning is logged."""
-
 _PROBE = ".stac-asset-probe-"
 """Start of the name of an object that shows whether the prefix can be written."""
-
-_open_keys: set[tuple[str, str]] = set()
-"""The keys with an open upload in this process."""
 
 
 class S3Destination:
@@ -82,13 +63,11 @@ class S3Destination:
         smallest_part: int = DEFAULT_PART,
     ) -> None:
         self._store = store
-        self._prefix = f"{prefix}/" if prefix else ""
-        self._service = f"{service} {store.bucket}"
+        self._prefix = Prefix(store.url_of(""), f"{prefix}/" if prefix else "")
         self._smallest = smallest_part
         self._conditional: asyncio.Task[bool] | None = None
         self._folders = Folders(store)
-        self._contested: set[str] = set()
-        """The keys that another upload of this process had open."""
+        self._open = OpenKeys(f"{service} {store.bucket}", store.url_of)
         self._budget = BufferBudget(max(_BUDGET, 2 * smallest_part), smallest_part)
 
     def key_of(self, location: str) -> str:
@@ -100,32 +79,7 @@ class S3Destination:
         Raises:
             UnsafePathError: The URL is outside of the prefix, or names no file.
         """
-        root = self._store.url_of(self._prefix)
-        if not location.startswith(root):
-            raise UnsafePathError(f"'{location}' is outside of the destination '{root}'")
-        key = location[len(root) :]
-        self._full(key)
-        return key
-
-    def _full(self, key: str) -> str:
-        """Return the key in the bucket.
-
-        Raises:
-            UnsafePathError: The key leads outside of the prefix, or names no file.
-            DestinationError: The key is too long.
-        """
-        if any(part in ("", ".", "..") for part in key.split("/")) or "\0" in key:
-            raise UnsafePathError(
-                f"the key '{key}' leads outside of the destination "
-                f"'{self._store.url_of(self._prefix)}', or names no file"
-            )
-        full = self._prefix + key
-        if len(full.encode(errors="surrogatepass")) > _MAX_KEY:
-            raise DestinationError(
-                f"the key of '{self._store.url_of(full)[:200]}' is longer than {_MAX_KEY} bytes. "
-                "Use a shorter `path_template`."
-            )
-        return full
+        return self._prefix.key_of(location)
 
     async def prepare(self, writable: bool = True) -> None:
         """Check that the prefix can be written, and which requests the service supports.
@@ -139,7 +93,7 @@ class S3Destination:
             DestinationError: The bucket does not exist, or cannot be written, or not be listed.
         """
         try:
-            async for _ in self._store.pages(self._prefix, limit=1):
+            async for _ in self._store.pages(self._prefix.path, limit=1):
                 break
         except MissingError:
             raise self._unknown_bucket() from None
@@ -155,7 +109,7 @@ class S3Destination:
         """Return whether the service checks the conditions of requests."""
         task = self._conditional
         if task is None or (task.done() and (task.cancelled() or task.exception())):
-            key = f"{self._prefix}{_PROBE}{uuid.uuid4().hex}"
+            key = f"{self._prefix.path}{_PROBE}{uuid.uuid4().hex}"
             task = asyncio.create_task(self._supports_conditions(key))
             self._conditional = task
         return await asyncio.shield(task)
@@ -168,7 +122,7 @@ class S3Destination:
 
     def _unknown_bucket(self) -> DestinationError:
         return DestinationError(
-            f"{self._store.url_of(self._prefix)} cannot be written: the service does not know the "
+            f"{self._prefix.url} cannot be written: the service does not know the "
             "bucket. Create the bucket, correct the URL, or check `destination_endpoint_url`"
         )
 
@@ -182,7 +136,7 @@ class S3Destination:
             UnsafePathError: The key leads outside of the prefix.
             DestinationError: The key is too long.
         """
-        self._full(key)
+        self._prefix.full(key)
 
     async def existing(
         self, key: str, declared: Declared, how: Literal["size", "checksum", "none"]
@@ -200,7 +154,7 @@ class S3Destination:
             UnsafePathError: The key leads outside of the prefix.
             DestinationError: The request failed.
         """
-        full = self._full(key)
+        full = self._prefix.full(key)
         found = await self._folders.find(full)
         if found is None or (how != "none" and declared.size not in (None, found.size)):
             return None
@@ -234,7 +188,7 @@ class S3Destination:
         Raises:
             UnsafePathError: The key leads outside of the prefix.
         """
-        full = self._full(key)
+        full = self._prefix.full(key)
         try:
             return b"".join([block async for block in self._store.read(full, size)])
         except (DestinationError, MissingError):
@@ -263,7 +217,7 @@ class S3Destination:
     async def _uploading(
         self, key: str, source: str, declared: Declared, hashed: bool, wait: bool
     ) -> AsyncIterator[S3Upload]:
-        full = self._full(key)
+        full = self._prefix.full(key)
         conditional = await self._is_conditional()
         lease = nullcontext() if conditional else leased(self._store, full, wait)
         async with self._alone(full, wait), lease:
@@ -293,45 +247,18 @@ class S3Destination:
                     await self._folders.record(full, StoredObject(full, upload.offset, upload.etag))
 
     async def _unfinished(self, full: str, source: str, declared: Declared) -> Unfinished | None:
-        """Return the unfinished upload of an earlier run. Remove an upload of no use."""
+        """Return the unfinished upload of an earlier run."""
         if not await self._folders.has_note(full):
             return None
-        data = await self._store.content(note_key(full))
-        note = UploadNote.parse(data) if data is not None else None
-        if note is None:
-            if data is not None:
-                await self._store.delete(note_key(full))
-            return None
-        size = note.layout.size
-        is_same = note.source == source and size in (None, declared.size or size)
-        parts = await self._store.parts(full, note.upload) if is_same else None
-        if not parts:
-            await abort_upload(self._store, full, note.upload)
-            return None
-        return Unfinished(note, tuple(parts))
+        return await find_unfinished(self._store, full, source, declared.size)
 
     @asynccontextmanager
     async def _alone(self, full: str, wait: bool) -> AsyncIterator[None]:
         """Wait until no other upload of a key is open in this process."""
-        name = (self._service, full)
-        attempts = 0
-        while name in _open_keys:
-            self._contested.add(full)
-            if not wait:
-                raise BusyError
-            attempts += 1
-            if attempts == _POLLS_BEFORE_LOG:
-                url = self._store.url_of(full)
-                logger.warning("waiting for another run or asset that is writing %s", url)
-            await asyncio.sleep(_POLL)
-        _open_keys.add(name)
-        if full in self._contested:
-            self._contested.discard(full)
-            self._folders.forget(full)  # The listing can be older than the other upload.
-        try:
+        async with self._open.alone(full, wait) as was_contested:
+            if was_contested:
+                self._folders.forget(full)  # The listing can be older than the other upload.
             yield
-        finally:
-            _open_keys.discard(name)
 
     async def read(self, key: str) -> StoredDocument | None:
         """Return a small file, such as a document.
@@ -346,7 +273,7 @@ class S3Destination:
             UnsafePathError: The key leads outside of the prefix.
             DestinationError: The request failed.
         """
-        found = await self._store.document(self._full(key), MAX_DOCUMENT)
+        found = await self._store.document(self._prefix.full(key), MAX_DOCUMENT)
         # The document can name objects that another run wrote after the folders were listed.
         self._folders.clear()
         return StoredDocument(*found) if found is not None else None
@@ -365,7 +292,7 @@ class S3Destination:
             UnsafePathError: The key leads outside of the prefix.
             DestinationError: The file cannot be written.
         """
-        full = self._full(key)
+        full = self._prefix.full(key)
         conditional = await self._is_conditional()
         lease = nullcontext() if conditional else leased(self._store, full, wait=True)
         async with self._alone(full, wait=True), lease:
@@ -390,15 +317,9 @@ class S3Destination:
         Args:
             key: The key.
         """
-        full = self._full(key)
+        full = self._prefix.full(key)
         with suppress(BusyError, DestinationError):  # Leftovers are harmless.
             async with self._alone(full, wait=False):
-                if not await self._folders.has_note(full):
-                    return
-                data = await self._store.content(note_key(full))
-                note = UploadNote.parse(data) if data is not None else None
-                if note is not None:
-                    await abort_upload(self._store, full, note.upload)
-                else:
-                    await self._store.delete(note_key(full))
-                self._folders.forget(full)
+                if await self._folders.has_note(full):
+                    await remove_unfinished(self._store, full)
+                    self._folders.forget(full)

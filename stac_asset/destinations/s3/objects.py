@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+MARK = "stac-asset-upload"
+"""Name of the metadata that identifies the upload that made an object."""
+
+CHECKSUM = "stac-asset-checksum"
+"""Name of the metadata with the multihash of an object."""
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectSettings:

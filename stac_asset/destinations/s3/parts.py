@@ -109,6 +109,16 @@ class PartLayout:
         unit = self.unit * 2**steps
         return start + rest * unit, start + (rest + 1) * unit
 
+    def matches(self, number: int, size: int) -> bool:
+        """Return whether a stored part has the size of this part.
+
+        Args:
+            number: The number of the part.
+            size: Size of the stored part in bytes.
+        """
+        start, end = self.span(number)
+        return size == end - start
+
     def received(self, numbers: Collection[int]) -> tuple[int, MissingRanges | None]:
         """Return the received bytes, if some parts are stored.
 

@@ -10,32 +10,20 @@ import base64
 import hashlib
 import io
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from stac_asset.concurrency import cancel_all, in_thread
-from stac_asset.destinations.interface import VersionError
 from stac_asset.destinations.s3.buffers import BufferBudget
 from stac_asset.destinations.s3.digest import OrderedDigest
-from stac_asset.destinations.s3.errors import ConflictError, MissingError, UnsupportedError
+from stac_asset.destinations.s3.errors import MissingError
 from stac_asset.destinations.s3.note import UploadNote, note_key
-from stac_asset.destinations.s3.objects import StoredPart
-from stac_asset.destinations.s3.parts import PartLayout
+from stac_asset.destinations.s3.objects import MARK, StoredPart
+from stac_asset.destinations.s3.replacing import Replaced, replace_object
 from stac_asset.destinations.s3.store import S3Store
+from stac_asset.destinations.s3.unfinished import abort_upload
 from stac_asset.errors import DestinationError
-
-MARK = "stac-asset-upload"
-"""Name of the metadata that identifies the upload that made an object."""
-
-CHECKSUM = "stac-asset-checksum"
-"""Name of the metadata with the multihash of an object."""
-
-_ATTEMPTS = 5
-"""Number of attempts to replace an object while the service asks to repeat the request."""
-
-_DELAY = 0.2
-"""Seconds between two of these attempts, at first."""
 
 _SETTLE = 10.0
 """Maximum seconds to wait for parts that are being sent when an upload is left."""
@@ -62,71 +50,6 @@ class Part:
     def size(self) -> int:
         """Number of received bytes."""
         return self.data.getbuffer().nbytes
-
-
-@dataclass(frozen=True, slots=True)
-class Replaced:
-    """The object that an upload replaces, as the condition of the request."""
-
-    etag: str | None
-    """The ETag of the present object, if any."""
-
-    checked: bool = True
-    """Whether the service supports conditional requests."""
-
-    def condition(self) -> Mapping[str, str]:
-        """Return the parameters of the request."""
-        if not self.checked:
-            return {}
-        return {"IfNoneMatch": "*"} if self.etag is None else {"IfMatch": self.etag}
-
-
-async def replace_object(
-    store: S3Store,
-    key: str,
-    mark: str,
-    replaced: Replaced,
-    send: Callable[[Mapping[str, str]], Awaitable[str]],
-) -> str:
-    """Send a request that replaces an object, and return the new ETag.
-
-    A request may have been carried out although its response was lost. The repeated request then
-    fails, and the metadata of the object tells that the first one was carried out.
-
-    Args:
-        store: The bucket.
-        key: The key of the object.
-        mark: The mark of the upload in the metadata.
-        replaced: The object that is there.
-        send: Sends the request with a condition.
-
-    Raises:
-        VersionError: Another run has replaced the object.
-        DestinationError: The request failed.
-    """
-    for attempt in range(1, _ATTEMPTS + 1):
-        condition = replaced.condition()
-        if not condition and await _etag_of(store, key) != replaced.etag:
-            break
-        try:
-            return await send(condition)
-        except UnsupportedError:  # Some services know conditions for small objects only.
-            replaced = replace(replaced, checked=False)
-        except (ConflictError, MissingError) as error:
-            found = await store.head(key)
-            if found is not None and found.metadata.get(MARK) == mark:
-                return found.etag
-            may_repeat = isinstance(error, ConflictError) and error.repeat
-            is_unchanged = (found.etag if found is not None else None) == replaced.etag
-            if not may_repeat or not is_unchanged or attempt == _ATTEMPTS:
-                break
-            await asyncio.sleep(_DELAY * 2**attempt)
-    raise VersionError.of(store.url_of(key))
-
-
-async def _etag_of(store: S3Store, key: str) -> str | None:
-    found = await store.head(key)
-    return found.etag if found is not None else None
 
 
 class MultipartUpload:
@@ -186,7 +109,7 @@ class MultipartUpload:
             if self.upload is not None:
                 return
             metadata = {**self._metadata, MARK: self.mark}
-            self.upload = await self._store.create_upload(self._key, metadata)
+            self.upload = await self._store.multipart.create(self._key, metadata)
             text = note(self.upload, self.mark)
             if text is not None:
                 data = text.to_bytes()
@@ -227,7 +150,7 @@ class MultipartUpload:
             return earlier
         assert self.upload is not None, "the upload has started"
         try:
-            return await self._store.put_part(
+            return await self._store.multipart.put_part(
                 self._key, self.upload, part.number, part.data, sha256
             )
         except MissingError:
@@ -270,7 +193,7 @@ class MultipartUpload:
         parts = [self._stored[number] for number in sorted(self._stored)]
 
         async def send(condition: Mapping[str, str]) -> str:
-            return await self._store.complete(self._key, upload, parts, condition)
+            return await self._store.multipart.complete(self._key, upload, parts, condition)
 
         etag = await replace_object(self._store, self._key, self.mark, replaced, send)
         await self._store.delete(note_key(self._key))
@@ -294,21 +217,6 @@ class MultipartUpload:
                 await abort_upload(self._store, self._key, self.upload)
 
 
-async def abort_upload(store: S3Store, key: str, upload: str) -> None:
-    """Abort a multipart upload, and remove the note.
-
-    Args:
-        store: The bucket.
-        key: The key of the object.
-        upload: The id of the upload.
-
-    Raises:
-        DestinationError: A request failed.
-    """
-    await store.abort(key, upload)
-    await store.delete(note_key(key))
-
-
 def _is_same(earlier: StoredPart, part: Part, sha256: bytes) -> bool:
     """Return whether a stored part has the bytes of a received part.
 
@@ -330,14 +238,3 @@ def sha256_of(data: io.BytesIO) -> bytes:
         data: The bytes of the part.
     """
     return hashlib.sha256(data.getbuffer()).digest()
-
-
-def layout_matches(layout: PartLayout, part: StoredPart) -> bool:
-    """Return whether a stored part has the size of this part in a layout.
-
-    Args:
-        layout: The layout of the file.
-        part: The part.
-    """
-    start, end = layout.span(part.number)
-    return part.size == end - start

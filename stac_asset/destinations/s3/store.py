@@ -1,4 +1,4 @@
-"""Internal: the requests of an S3 destination to the bucket."""
+"""Internal: the requests of an S3 destination to the bucket. `multipart` has those of uploads."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from stac_asset.destinations.s3.connection import BucketConnection
 from stac_asset.destinations.s3.errors import (
     NO_SERVICE,
     ConflictError,
@@ -16,7 +17,8 @@ from stac_asset.destinations.s3.errors import (
     UnsupportedError,
     mapped_errors,
 )
-from stac_asset.destinations.s3.objects import ObjectSettings, StoredObject, StoredPart
+from stac_asset.destinations.s3.multipart import MultipartRequests
+from stac_asset.destinations.s3.objects import ObjectSettings, StoredObject
 from stac_asset.errors import DestinationError
 
 if TYPE_CHECKING:
@@ -44,20 +46,10 @@ class S3Store:
         bucket: str,
         settings: ObjectSettings | None = None,
     ) -> None:
-        self._connect = connect
+        self._connection = BucketConnection(connect, bucket, settings)
         self.bucket = bucket
-        self._settings = (settings or ObjectSettings()).parameters()
-
-    async def _client(self) -> BotocoreClient:
-        """Return the client, changed to send bodies without asking the service first.
-
-        botocore announces the body of a file-like object with the header `Expect`. The answer
-        costs a round trip, and some services do not send it.
-        """
-        client = await self._connect()
-        events: Any = client.meta.events
-        events.register_last("before-call.s3", _without_expect, unique_id="stac-asset-expect")
-        return client
+        self.multipart = MultipartRequests(self._connection)
+        """The requests of multipart uploads."""
 
     def url_of(self, key: str) -> str:
         """Return the URL of a key, for messages.
@@ -65,7 +57,7 @@ class S3Store:
         Args:
             key: The key in the bucket.
         """
-        return f"s3://{self.bucket}/{key}"
+        return self._connection.url_of(key)
 
     async def head(self, key: str) -> StoredObject | None:
         """Return an existing object with the metadata, or None.
@@ -76,7 +68,7 @@ class S3Store:
         Raises:
             DestinationError: The request failed.
         """
-        client = await self._client()
+        client = await self._connection.client()
         try:
             with mapped_errors(self.url_of(key)):
                 found = await client.head_object(Bucket=self.bucket, Key=key)
@@ -97,7 +89,7 @@ class S3Store:
         Raises:
             DestinationError: The request failed.
         """
-        client = await self._client()
+        client = await self._connection.client()
         token: dict[str, Any] = {}
         while True:
             with mapped_errors(self.url_of(prefix)):
@@ -129,7 +121,7 @@ class S3Store:
             MissingError: The object does not exist.
             DestinationError: The request failed.
         """
-        client = await self._client()
+        client = await self._connection.client()
         part: dict[str, Any] = {} if end is None else {"Range": f"bytes=0-{end - 1}"}
         with mapped_errors(self.url_of(key)):
             response = await client.get_object(Bucket=self.bucket, Key=key, **part)
@@ -161,7 +153,7 @@ class S3Store:
         Raises:
             DestinationError: The request failed.
         """
-        client = await self._client()
+        client = await self._connection.client()
         try:
             with mapped_errors(self.url_of(key)):
                 response = await client.get_object(Bucket=self.bucket, Key=key)
@@ -192,8 +184,8 @@ class S3Store:
             ConflictError: The condition is not met.
             DestinationError: The request failed.
         """
-        client = await self._client()
-        parameters: dict[str, Any] = {**self._settings, **condition}
+        client = await self._connection.client()
+        parameters: dict[str, Any] = {**self._connection.settings, **condition}
         data.seek(0)
         with mapped_errors(self.url_of(key)):
             response = await client.put_object(
@@ -203,126 +195,6 @@ class S3Store:
                 Metadata=metadata,
                 ChecksumSHA256=base64.b64encode(sha256).decode(),
                 **parameters,
-            )
-        return response["ETag"]
-
-    async def create_upload(self, key: str, metadata: Mapping[str, str]) -> str:
-        """Start a multipart upload, and return the id.
-
-        Args:
-            key: The key.
-            metadata: The metadata of the object.
-
-        Raises:
-            DestinationError: The request failed.
-        """
-        client = await self._client()
-        parameters: dict[str, Any] = self._settings
-        with mapped_errors(self.url_of(key)):
-            response = await client.create_multipart_upload(
-                Bucket=self.bucket,
-                Key=key,
-                Metadata=metadata,
-                ChecksumAlgorithm="SHA256",
-                **parameters,
-            )
-        return response["UploadId"]
-
-    async def put_part(
-        self, key: str, upload: str, number: int, data: io.BytesIO, sha256: bytes
-    ) -> StoredPart:
-        """Write a part of a multipart upload.
-
-        Args:
-            key: The key.
-            upload: The id of the upload.
-            number: The number of the part.
-            data: The content.
-            sha256: The SHA-256 digest of the content, which the service checks.
-
-        Raises:
-            MissingError: The upload does not exist any more.
-            DestinationError: The request failed.
-        """
-        client = await self._client()
-        checksum = base64.b64encode(sha256).decode()
-        data.seek(0)
-        with mapped_errors(self.url_of(key)):
-            response = await client.upload_part(
-                Bucket=self.bucket,
-                Key=key,
-                UploadId=upload,
-                PartNumber=number,
-                Body=data,
-                ChecksumSHA256=checksum,
-            )
-        kept = checksum if response.get("ChecksumSHA256") else None
-        return StoredPart(number, data.getbuffer().nbytes, response["ETag"], kept)
-
-    async def parts(self, key: str, upload: str) -> list[StoredPart] | None:
-        """Return the stored parts of a multipart upload, or None without such an upload.
-
-        Args:
-            key: The key.
-            upload: The id of the upload.
-
-        Raises:
-            DestinationError: The request failed.
-        """
-        client = await self._client()
-        found: list[StoredPart] = []
-        marker: dict[str, Any] = {}
-        while True:
-            try:
-                with mapped_errors(self.url_of(key)):
-                    page = await client.list_parts(
-                        Bucket=self.bucket, Key=key, UploadId=upload, **marker
-                    )
-            except MissingError:
-                return None
-            found += [
-                StoredPart(
-                    part["PartNumber"], part["Size"], part["ETag"], part.get("ChecksumSHA256")
-                )
-                for part in page.get("Parts", ())
-            ]
-            if not page.get("IsTruncated") or not page.get("NextPartNumberMarker"):
-                return found
-            marker = {"PartNumberMarker": page["NextPartNumberMarker"]}
-
-    async def complete(
-        self, key: str, upload: str, parts: list[StoredPart], condition: Mapping[str, str]
-    ) -> str:
-        """Complete a multipart upload, and return the ETag of the object.
-
-        Args:
-            key: The key.
-            upload: The id of the upload.
-            parts: All parts of the object, in order.
-            condition: The conditions: `IfMatch` or `IfNoneMatch`, or none.
-
-        Raises:
-            MissingError: The upload does not exist any more.
-            ConflictError: The condition is not met.
-            DestinationError: The request failed.
-        """
-        client = await self._client()
-        listed: list[Any] = [
-            {
-                "PartNumber": part.number,
-                "ETag": part.etag,
-                **({"ChecksumSHA256": part.sha256} if part.sha256 else {}),
-            }
-            for part in parts
-        ]
-        conditions: dict[str, Any] = dict(condition)
-        with mapped_errors(self.url_of(key)):
-            response = await client.complete_multipart_upload(
-                Bucket=self.bucket,
-                Key=key,
-                UploadId=upload,
-                MultipartUpload={"Parts": listed},
-                **conditions,
             )
         return response["ETag"]
 
@@ -349,20 +221,6 @@ class S3Store:
                 await self.delete(key)
         return False
 
-    async def abort(self, key: str, upload: str) -> None:
-        """Abort a multipart upload. An upload that does not exist any more is no error.
-
-        Args:
-            key: The key.
-            upload: The id of the upload.
-
-        Raises:
-            DestinationError: The request failed.
-        """
-        client = await self._client()
-        with suppress(MissingError), mapped_errors(self.url_of(key)):
-            await client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
-
     async def delete(self, key: str) -> None:
         """Delete an object. A missing object is no error.
 
@@ -372,11 +230,6 @@ class S3Store:
         Raises:
             DestinationError: The request failed.
         """
-        client = await self._client()
+        client = await self._connection.client()
         with suppress(MissingError), mapped_errors(self.url_of(key)):
             await client.delete_object(Bucket=self.bucket, Key=key)
-
-
-def _without_expect(params: dict[str, Any], **_: Any) -> None:
-    """Handle botocore's `before-call` event."""
-    params["headers"].pop("Expect", None)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from stac_asset.concurrency import in_thread
 from stac_asset.destinations.interface import Declared
@@ -17,33 +16,15 @@ from stac_asset.destinations.missing_ranges import ByteRange, MissingRanges
 from stac_asset.destinations.s3.buffers import BufferBudget
 from stac_asset.destinations.s3.digest import OrderedDigest
 from stac_asset.destinations.s3.note import HEAD_SIZE, UploadNote
-from stac_asset.destinations.s3.objects import StoredPart
+from stac_asset.destinations.s3.objects import CHECKSUM, MARK
 from stac_asset.destinations.s3.parts import MIB, PartLayout
-from stac_asset.destinations.s3.sending import (
-    CHECKSUM,
-    MARK,
-    MultipartUpload,
-    Part,
-    Replaced,
-    layout_matches,
-    replace_object,
-    sha256_of,
-)
+from stac_asset.destinations.s3.replacing import Replaced, replace_object
+from stac_asset.destinations.s3.sending import MultipartUpload, Part, sha256_of
 from stac_asset.destinations.s3.store import S3Store
+from stac_asset.destinations.s3.unfinished import Unfinished
 from stac_asset.destinations.upload_state import StatefulUpload, UploadState
 from stac_asset.errors import ChecksumError, RangeError
 from stac_asset.integrity import Multihash, new_hash
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """A multipart upload that an earlier run did not complete."""
-
-    note: UploadNote
-    """The note of the upload."""
-
-    parts: tuple[StoredPart, ...]
-    """The stored parts."""
 
 
 class S3Upload(StatefulUpload):
@@ -99,8 +80,7 @@ class S3Upload(StatefulUpload):
         return {} if checksum is None else {CHECKSUM: str(checksum)}
 
     def _resume(self, unfinished: Unfinished) -> None:
-        note, layout = unfinished.note, unfinished.note.layout
-        parts = [part for part in unfinished.parts if layout_matches(layout, part)]
+        note, layout, parts = unfinished.note, unfinished.note.layout, unfinished.parts
         self._layout = layout
         self._multipart = MultipartUpload(
             self._store,
@@ -115,14 +95,8 @@ class S3Upload(StatefulUpload):
             # The digest needs all bytes, and stored parts cannot be read. So all bytes are
             # requested again, and parts that are the same are not sent again.
             return
-        numbers = {part.number for part in parts}
-        self._state.offset, self._state.missing = layout.received(numbers)
-        missing = self._state.missing
-        kept = [
-            number
-            for number in numbers
-            if _is_received(layout.span(number), self._state.offset, missing)
-        ]
+        self._state.offset, self._state.missing = layout.received({one.number for one in parts})
+        kept = unfinished.received_parts(self._state.offset, self._state.missing)
         if not kept:
             return
         self._multipart.keep(kept)
@@ -343,10 +317,3 @@ class S3Upload(StatefulUpload):
             self._state.validator is None and self._declared.checksum is None
         ):
             await self._multipart.abort()
-
-
-def _is_received(span: tuple[int, int], offset: int, missing: MissingRanges | None) -> bool:
-    """Return whether a stored part counts as received."""
-    if missing is None:
-        return span[1] <= offset
-    return all(span[1] <= one.position or one.end <= span[0] for one in missing.ranges)

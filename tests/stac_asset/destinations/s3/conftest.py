@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
 from stac_asset.testing import S3Proxy
-from tests.support.s3_destinations import Bucket, moto_service
+from tests.support.s3_destinations import Bucket
+from tests.support.s3_fixtures import bucket, proxy, service
 
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[str]:
-    """Serve S3 from memory, and return the endpoint."""
-    with moto_service() as endpoint:
-        yield endpoint
-
-
-@pytest.fixture
-async def bucket(service: str) -> AsyncIterator[Bucket]:
-    """Return a new bucket."""
-    async with Bucket.create(service) as bucket:
-        yield bucket
-
-
-@pytest.fixture
-def proxy(service: str) -> Iterator[S3Proxy]:
-    """Inject faults between client and service."""
-    with S3Proxy(service) as proxy:
-        yield proxy
+__all__ = ["bucket", "proxy", "service"]
 
 
 @pytest.fixture

@@ -1,0 +1,55 @@
+"""Internal: the connection to a bucket, and the URLs of its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from stac_asset.destinations.s3.objects import ObjectSettings
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3.client import S3Client as BotocoreClient
+
+
+class BucketConnection:
+    """The connection to a bucket of an S3 service.
+
+    Args:
+        connect: Returns the open botocore client. The result is kept.
+        bucket: The name of the bucket.
+        settings: The properties of new objects.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[BotocoreClient]],
+        bucket: str,
+        settings: ObjectSettings | None = None,
+    ) -> None:
+        self._connect = connect
+        self.bucket = bucket
+        self.settings = (settings or ObjectSettings()).parameters()
+
+    async def client(self) -> BotocoreClient:
+        """Return the client, changed to send bodies without asking the service first.
+
+        botocore announces the body of a file-like object with the header `Expect`. The answer
+        costs a round trip, and some services do not send it.
+        """
+        client = await self._connect()
+        events: Any = client.meta.events
+        events.register_last("before-call.s3", _without_expect, unique_id="stac-asset-expect")
+        return client
+
+    def url_of(self, key: str) -> str:
+        """Return the URL of a key, for messages.
+
+        Args:
+            key: The key in the bucket.
+        """
+        return f"s3://{self.bucket}/{key}"
+
+
+def _without_expect(params: dict[str, Any], **_: Any) -> None:
+    """Handle botocore's `before-call` event."""
+    params["headers"].pop("Expect", None)

@@ -1,0 +1,160 @@
+"""Internal: the requests of multipart uploads."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from stac_asset.destinations.s3.connection import BucketConnection
+from stac_asset.destinations.s3.errors import MissingError, mapped_errors
+from stac_asset.destinations.s3.objects import StoredPart
+
+
+class MultipartRequests:
+    """The requests of multipart uploads to a bucket.
+
+    Args:
+        connection: The connection to the bucket.
+    """
+
+    def __init__(self, connection: BucketConnection) -> None:
+        self._connection = connection
+
+    async def create(self, key: str, metadata: Mapping[str, str]) -> str:
+        """Start a multipart upload, and return the id.
+
+        Args:
+            key: The key.
+            metadata: The metadata of the object.
+
+        Raises:
+            DestinationError: The request failed.
+        """
+        client = await self._connection.client()
+        parameters: dict[str, Any] = self._connection.settings
+        with mapped_errors(self._connection.url_of(key)):
+            response = await client.create_multipart_upload(
+                Bucket=self._connection.bucket,
+                Key=key,
+                Metadata=metadata,
+                ChecksumAlgorithm="SHA256",
+                **parameters,
+            )
+        return response["UploadId"]
+
+    async def put_part(
+        self, key: str, upload: str, number: int, data: io.BytesIO, sha256: bytes
+    ) -> StoredPart:
+        """Write a part of a multipart upload.
+
+        Args:
+            key: The key.
+            upload: The id of the upload.
+            number: The number of the part.
+            data: The content.
+            sha256: The SHA-256 digest of the content, which the service checks.
+
+        Raises:
+            MissingError: The upload does not exist any more.
+            DestinationError: The request failed.
+        """
+        client = await self._connection.client()
+        checksum = base64.b64encode(sha256).decode()
+        data.seek(0)
+        with mapped_errors(self._connection.url_of(key)):
+            response = await client.upload_part(
+                Bucket=self._connection.bucket,
+                Key=key,
+                UploadId=upload,
+                PartNumber=number,
+                Body=data,
+                ChecksumSHA256=checksum,
+            )
+        kept = checksum if response.get("ChecksumSHA256") else None
+        return StoredPart(number, data.getbuffer().nbytes, response["ETag"], kept)
+
+    async def parts(self, key: str, upload: str) -> list[StoredPart] | None:
+        """Return the stored parts of a multipart upload, or None without such an upload.
+
+        Args:
+            key: The key.
+            upload: The id of the upload.
+
+        Raises:
+            DestinationError: The request failed.
+        """
+        client = await self._connection.client()
+        found: list[StoredPart] = []
+        marker: dict[str, Any] = {}
+        while True:
+            try:
+                with mapped_errors(self._connection.url_of(key)):
+                    page = await client.list_parts(
+                        Bucket=self._connection.bucket, Key=key, UploadId=upload, **marker
+                    )
+            except MissingError:
+                return None
+            found += [
+                StoredPart(
+                    part["PartNumber"], part["Size"], part["ETag"], part.get("ChecksumSHA256")
+                )
+                for part in page.get("Parts", ())
+            ]
+            if not page.get("IsTruncated") or not page.get("NextPartNumberMarker"):
+                return found
+            marker = {"PartNumberMarker": page["NextPartNumberMarker"]}
+
+    async def complete(
+        self, key: str, upload: str, parts: list[StoredPart], condition: Mapping[str, str]
+    ) -> str:
+        """Complete a multipart upload, and return the ETag of the object.
+
+        Args:
+            key: The key.
+            upload: The id of the upload.
+            parts: All parts of the object, in order.
+            condition: The conditions: `IfMatch` or `IfNoneMatch`, or none.
+
+        Raises:
+            MissingError: The upload does not exist any more.
+            ConflictError: The condition is not met.
+            DestinationError: The request failed.
+        """
+        client = await self._connection.client()
+        listed: list[Any] = [
+            {
+                "PartNumber": part.number,
+                "ETag": part.etag,
+                **({"ChecksumSHA256": part.sha256} if part.sha256 else {}),
+            }
+            for part in parts
+        ]
+        conditions: dict[str, Any] = dict(condition)
+        with mapped_errors(self._connection.url_of(key)):
+            response = await client.complete_multipart_upload(
+                Bucket=self._connection.bucket,
+                Key=key,
+                UploadId=upload,
+                MultipartUpload={"Parts": listed},
+                **conditions,
+            )
+        return response["ETag"]
+
+    async def abort(self, key: str, upload: str) -> None:
+        """Abort a multipart upload. An upload that does not exist any more is no error.
+
+        Args:
+            key: The key.
+            upload: The id of the upload.
+
+        Raises:
+            DestinationError: The request failed.
+        """
+        client = await self._connection.client()
+        with suppress(MissingError), mapped_errors(self._connection.url_of(key)):
+            await client.abort_multipart_upload(
+                Bucket=self._connection.bucket, Key=key, UploadId=upload
+            )

@@ -1,0 +1,106 @@
+"""Internal: multipart uploads that an earlier run, on any machine, did not complete."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stac_asset.destinations.missing_ranges import MissingRanges
+from stac_asset.destinations.s3.note import UploadNote, note_key
+from stac_asset.destinations.s3.objects import StoredPart
+from stac_asset.destinations.s3.store import S3Store
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A multipart upload that an earlier run did not complete."""
+
+    note: UploadNote
+    """The note of the upload."""
+
+    parts: tuple[StoredPart, ...]
+    """The stored parts that have the size of the layout."""
+
+    def received_parts(self, offset: int, missing: MissingRanges | None) -> list[int]:
+        """Return the numbers of the stored parts that count as received.
+
+        Args:
+            offset: Number of received bytes.
+            missing: The missing byte ranges, if they are not the end of the file alone.
+        """
+        found = []
+        for part in self.parts:
+            start, end = self.note.layout.span(part.number)
+            if missing is None:
+                is_received = end <= offset
+            else:
+                is_received = all(end <= one.position or one.end <= start for one in missing.ranges)
+            if is_received:
+                found.append(part.number)
+        return found
+
+
+async def find_unfinished(
+    store: S3Store, key: str, source: str, size: int | None
+) -> Unfinished | None:
+    """Return the unfinished upload of a key. Remove an upload of no use.
+
+    Args:
+        store: The bucket.
+        key: The key in the bucket.
+        source: Digest of the identity of the source. An upload from another source is of no use.
+        size: The declared size of the file in bytes, if any.
+
+    Raises:
+        DestinationError: A request failed.
+    """
+    note = await _read_note(store, key)
+    if note is None:
+        return None
+    layout = note.layout
+    is_same = note.source == source and layout.size in (None, size or layout.size)
+    parts = await store.multipart.parts(key, note.upload) if is_same else None
+    if not parts:
+        await abort_upload(store, key, note.upload)
+        return None
+    return Unfinished(note, tuple(part for part in parts if layout.matches(part.number, part.size)))
+
+
+async def remove_unfinished(store: S3Store, key: str) -> None:
+    """Remove the unfinished upload of a key, if any.
+
+    Args:
+        store: The bucket.
+        key: The key in the bucket.
+
+    Raises:
+        DestinationError: A request failed.
+    """
+    note = await _read_note(store, key)
+    if note is not None:
+        await abort_upload(store, key, note.upload)
+
+
+async def _read_note(store: S3Store, key: str) -> UploadNote | None:
+    """Return the note of a key. Remove an invalid note."""
+    data = await store.content(note_key(key))
+    if data is None:
+        return None
+    note = UploadNote.parse(data)
+    if note is None:
+        await store.delete(note_key(key))
+    return note
+
+
+async def abort_upload(store: S3Store, key: str, upload: str) -> None:
+    """Abort a multipart upload, and remove the note.
+
+    Args:
+        store: The bucket.
+        key: The key of the object.
+        upload: The id of the upload.
+
+    Raises:
+        DestinationError: A request failed.
+    """
+    await store.multipart.abort(key, upload)
+    await store.delete(note_key(key))
