@@ -6,6 +6,7 @@ A destination holds files under keys. A key is a relative name with `/` between 
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
@@ -69,6 +70,23 @@ class StoredDocument:
 
     version: str
     """Identifies the version of the file for `Destination.write`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """A file of a listing."""
+
+    key: str
+    """The key."""
+
+    size: int
+    """Size in bytes."""
+
+    version: str
+    """Identifies the version of the file for `Destination.write`."""
+
+    changed: float
+    """Time of the last change in seconds since the epoch, by the clock of the destination."""
 
 
 class Upload(Protocol):
@@ -260,7 +278,18 @@ class Destination(Protocol):
             DestinationError: The request failed.
         """
 
-    async def write(self, key: str, data: bytes, replaces: str | None = ANY_VERSION) -> None:
+    def blocks(self, key: str) -> AsyncIterator[bytes]:
+        """Yield the content of a file in blocks.
+
+        Args:
+            key: The key.
+
+        Raises:
+            UnsafePathError: The key leads outside of the destination.
+            DestinationError: There is no such file, or the file cannot be read.
+        """
+
+    async def write(self, key: str, data: bytes, replaces: str | None = ANY_VERSION) -> str:
         """Replace a small file, such as a document, as a whole.
 
         Args:
@@ -269,10 +298,34 @@ class Destination(Protocol):
             replaces: The version that `read` returned, or None if there was no file. By default,
                 any version is replaced.
 
+        Returns:
+            The new version.
+
         Raises:
             VersionError: The file has another version.
             UnsafePathError: The key leads outside of the destination.
             DestinationError: The file cannot be written.
+        """
+
+    def list_files(self, prefix: str = "") -> AsyncIterator[ListedFile]:
+        """Yield the files of the destination in any order, with those of unfinished uploads.
+
+        Args:
+            prefix: Start of the keys, such as `item-1/`.
+
+        Raises:
+            DestinationError: The destination cannot be listed.
+        """
+
+    async def remove(self, key: str) -> None:
+        """Remove a file. A missing file is no error.
+
+        Args:
+            key: The key.
+
+        Raises:
+            UnsafePathError: The key leads outside of the destination.
+            DestinationError: The file cannot be removed.
         """
 
     async def remove_leftovers(self, key: str) -> None:

@@ -9,7 +9,9 @@ import asyncio
 import logging
 import os
 import stat
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, suppress
+from itertools import islice
 from typing import Literal
 
 from stac_asset.concurrency import in_thread
@@ -19,11 +21,13 @@ from stac_asset.destinations.interface import (
     BusyError,
     Declared,
     Existing,
+    ListedFile,
     StoredDocument,
     VersionError,
 )
 from stac_asset.destinations.local.containment import ContainedDirectory, Folder
 from stac_asset.destinations.local.digest import file_digest
+from stac_asset.destinations.local.listing import listed_files
 from stac_asset.destinations.local.lock import remove_unlocked
 from stac_asset.destinations.local.offload import WriteScheduler, new_commits
 from stac_asset.destinations.local.os_errors import map_os_errors
@@ -36,6 +40,12 @@ logger = logging.getLogger(__name__)
 
 _POLL = 0.2
 """Seconds between two attempts to lock a part file."""
+
+_BLOCK = 1024 * 1024
+"""Number of bytes of a file that are read at a time."""
+
+_BATCH = 1000
+"""Number of files that are listed at a time."""
 
 _POLLS_BEFORE_LOG = 5
 """Number of attempts before a warning is logged. Most waits need fewer attempts."""
@@ -249,7 +259,28 @@ class LocalDestination:
         name = key.rpartition(os.sep)[2]
         return os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder.fd)
 
-    async def write(self, key: str, data: bytes, replaces: str | None = ANY_VERSION) -> None:
+    async def blocks(self, key: str) -> AsyncIterator[bytes]:
+        """Yield the content of a file in blocks.
+
+        Args:
+            key: The key.
+
+        Raises:
+            UnsafePathError: The key leads outside of the directory.
+            DestinationError: There is no such file, or the file cannot be read.
+        """
+        try:
+            with open(self._open_file(key), "rb") as file:
+                while block := await in_thread(file.read, _BLOCK):
+                    yield block
+        except UnsafePathError:
+            raise
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            path = self.directory.path_of(key)
+            raise DestinationError(f"{path} cannot be read: {reason}") from error
+
+    async def write(self, key: str, data: bytes, replaces: str | None = ANY_VERSION) -> str:
         """Replace a small file, such as a document, as a whole.
 
         A cancelled call has written either nothing or the whole file.
@@ -260,6 +291,9 @@ class LocalDestination:
             replaces: The version that `read` returned, or None if there was no file. By default,
                 any version is replaced.
 
+        Returns:
+            The new version.
+
         Raises:
             VersionError: The file has another version.
             UnsafePathError: The key leads outside of the directory.
@@ -269,7 +303,7 @@ class LocalDestination:
             # The lock of the part file excludes other runs between the check and the commit.
             if replaces != ANY_VERSION and replaces != await in_thread(self._current, key):
                 raise VersionError.of(self.directory.path_of(key))
-            await in_thread(_replace, part, data)
+            return await in_thread(_replace, part, data)
 
     def _current(self, key: str) -> str | None:
         """Return the version of a file, as `read` would."""
@@ -281,6 +315,34 @@ class LocalDestination:
             return _version(os.fstat(fd))
         finally:
             os.close(fd)
+
+    async def list_files(self, prefix: str = "") -> AsyncIterator[ListedFile]:
+        """Yield the files of the directory, with part files. Symlinks are not followed.
+
+        Args:
+            prefix: Start of the keys, such as `item-1/`.
+
+        """
+        files = listed_files(self.directory.path, prefix)
+        while batch := await in_thread(lambda: list(islice(files, _BATCH))):
+            for key, found in batch:
+                yield ListedFile(key, found.st_size, _version(found), found.st_mtime)
+
+    async def remove(self, key: str) -> None:
+        """Remove a file. A missing file is no error.
+
+        Args:
+            key: The key.
+
+        Raises:
+            UnsafePathError: The key leads outside of the directory.
+            DestinationError: The file cannot be removed.
+        """
+        await in_thread(self._remove, key)
+
+    def _remove(self, key: str) -> None:
+        with map_os_errors(self.directory.path_of(key)), suppress(FileNotFoundError):
+            os.unlink(os.path.basename(key), dir_fd=self.directory.open_folder(key).fd)
 
     async def remove_leftovers(self, key: str) -> None:
         """Remove the part file and resume note of a key, unless another upload is open.
@@ -358,7 +420,9 @@ def _version(found: os.stat_result) -> str:
     return f"{found.st_dev}-{found.st_ino}-{found.st_size}-{found.st_ctime_ns}"
 
 
-def _replace(part: PartFile, data: bytes) -> None:
+def _replace(part: PartFile, data: bytes) -> str:
+    """Write a document, and return its version."""
     part.truncate()
     part.append(data)
     part.commit()
+    return _version(os.fstat(part.fd))

@@ -21,6 +21,7 @@ from stac_asset.destinations.interface import (
     BusyError,
     Declared,
     Existing,
+    ListedFile,
     StoredDocument,
 )
 from stac_asset.destinations.s3.buffers import BufferBudget
@@ -278,7 +279,24 @@ class S3Destination:
         self._folders.clear()
         return StoredDocument(*found) if found is not None else None
 
-    async def write(self, key: str, data: bytes, replaces: str | None = ANY_VERSION) -> None:
+    async def blocks(self, key: str) -> AsyncIterator[bytes]:
+        """Yield the content of a file in blocks.
+
+        Args:
+            key: The key.
+
+        Raises:
+            UnsafePathError: The key leads outside of the prefix.
+            DestinationError: There is no such object, or the request failed.
+        """
+        full = self._prefix.full(key)
+        try:
+            async for block in self._store.read(full):
+                yield block
+        except MissingError:
+            raise DestinationError(f"{self._store.url_of(full)} does not exist") from None
+
+    async def write(self, key: str, data: bytes, replaces: str | None = ANY_VERSION) -> str:
         """Replace a small file, such as a document, as a whole.
 
         Args:
@@ -286,6 +304,9 @@ class S3Destination:
             data: The content.
             replaces: The version that `read` returned, or None if there was no file. By default,
                 any version is replaced.
+
+        Returns:
+            The ETag of the new object.
 
         Raises:
             VersionError: The object has another version.
@@ -310,6 +331,38 @@ class S3Destination:
 
             etag = await replace_object(self._store, full, mark, replaced, send)
             await self._folders.record(full, StoredObject(full, len(data), etag))
+            return etag
+
+    async def list_files(self, prefix: str = "") -> AsyncIterator[ListedFile]:
+        """Yield the objects of the prefix, with those of unfinished uploads.
+
+        Args:
+            prefix: Start of the keys, such as `item-1/`.
+
+        Raises:
+            DestinationError: The prefix cannot be listed.
+        """
+        start = len(self._prefix.path)
+        try:
+            async for page in self._store.pages(self._prefix.path + prefix):
+                for one in page:
+                    yield ListedFile(one.key[start:], one.size, one.etag, one.changed)
+        except MissingError:
+            raise self._unknown_bucket() from None
+
+    async def remove(self, key: str) -> None:
+        """Remove an object. A missing object is no error.
+
+        Args:
+            key: The key.
+
+        Raises:
+            UnsafePathError: The key leads outside of the prefix.
+            DestinationError: The request failed.
+        """
+        full = self._prefix.full(key)
+        await self._store.delete(full)
+        await self._folders.record(full, None)
 
     async def remove_leftovers(self, key: str) -> None:
         """Remove the received bytes of interrupted uploads of a key. The file of the key stays.

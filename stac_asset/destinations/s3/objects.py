@@ -56,6 +56,9 @@ class StoredObject:
     etag: str
     """The ETag, which identifies the version."""
 
+    changed: float = 0.0
+    """Time of the last change in seconds since the epoch, by the clock of the service."""
+
     metadata: Mapping[str, str] = field(default_factory=dict)
     """The metadata of the object. Objects of a listing have no metadata."""
 

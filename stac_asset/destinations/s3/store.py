@@ -74,7 +74,8 @@ class S3Store:
                 found = await client.head_object(Bucket=self.bucket, Key=key)
         except MissingError:
             return None
-        return StoredObject(key, found["ContentLength"], found["ETag"], found["Metadata"])
+        changed = found["LastModified"].timestamp()
+        return StoredObject(key, found["ContentLength"], found["ETag"], changed, found["Metadata"])
 
     async def pages(
         self, prefix: str, delimiter: str = "", limit: int = 1000
@@ -103,7 +104,9 @@ class S3Store:
             if not page.keys() & _LISTING:
                 raise DestinationError(f"{self.url_of(prefix)} cannot be written: {NO_SERVICE}")
             yield [
-                StoredObject(found["Key"], found["Size"], found["ETag"])
+                StoredObject(
+                    found["Key"], found["Size"], found["ETag"], found["LastModified"].timestamp()
+                )
                 for found in page.get("Contents", ())
             ]
             if not page.get("IsTruncated") or not page.get("NextContinuationToken"):
