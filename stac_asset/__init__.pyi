@@ -119,6 +119,12 @@ from .messages import (
 from .messages import (
     WriteChunk as WriteChunk,
 )
+from .object_store.identity import (
+    AzureIdentity as AzureIdentity,
+)
+from .object_store.identity import (
+    GcsIdentity as GcsIdentity,
+)
 from .strategy import (
     ErrorStrategy as ErrorStrategy,
 )

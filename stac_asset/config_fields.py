@@ -16,6 +16,7 @@ from textwrap import dedent
 from typing import Any, Literal
 
 from stac_asset.errors import ConfigError
+from stac_asset.object_store.identity import AzureIdentity, GcsIdentity
 from stac_asset.strategy import ErrorStrategy, FileNameStrategy
 
 DEFAULT_S3_REGION_NAME = "us-west-2"
@@ -210,6 +211,13 @@ class ConfigFields:
 
     destination_session_token: str | None = field(default=None, repr=False)
     """Session token of a temporary access key of the destination."""
+
+    destination_identity: GcsIdentity | AzureIdentity | None = field(default=None, repr=False)
+    """Google or Azure credentials of the destination: a `GcsIdentity` or an `AzureIdentity`.
+
+    The environment variable contains the fields as JSON. By default, the credentials of the
+    environment or machine are used.
+    """
 
     destination_storage_class: str | None = None
     """Storage class of new objects, such as `STANDARD_IA`. Default: that of the bucket."""

@@ -1,0 +1,1 @@
+"""Internal: Google Cloud Storage and Azure Blob Storage, for clients and destinations."""
