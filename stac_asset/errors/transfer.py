@@ -99,7 +99,14 @@ class ContentError(TransferError):
 
 
 class DestinationError(TransferError, OSError):
-    """Raised when a file cannot be written, for example to a full disk."""
+    """Raised when a file cannot be written, for example to a full disk.
+
+    Attributes:
+        resumable: Whether a later run can continue the upload, such as after a failure of the
+            service. `clean` then keeps the received bytes.
+    """
+
+    resumable: bool = False
 
 
 class UnexpectedError(TransferError):

@@ -117,7 +117,8 @@ class CandidateDownload:
 
         If the download fails, the received bytes are kept for a later run if they can be resumed.
         With `Config.clean`, they are removed after a permanent error. Exceptions are an access
-        error, because the next run may have another signature, and a rate limit.
+        error, because the next run may have another signature, a rate limit, and a failure of the
+        destination after which an upload can be continued.
 
         Raises:
             StacAssetError: The file could not be downloaded.
@@ -125,9 +126,7 @@ class CandidateDownload:
         try:
             checksum = await retry(self._attempt, self.context.config, self._is_retryable)
         except Exception as error:
-            is_permanent = not self._is_retried
-            is_permanent = is_permanent and not isinstance(error, AccessError | RateLimitError)
-            if self.context.config.clean and is_permanent:
+            if self.context.config.clean and not (self._is_retried or _may_be_resumed(error)):
                 await self.upload.discard()
             raise
         return Downloaded(
@@ -373,6 +372,12 @@ class CandidateDownload:
         self.stats.received += size
         TRAFFIC.received += size
         self.context.reporter.wrote(self.candidate, size)
+
+
+def _may_be_resumed(error: Exception) -> bool:
+    """Return whether a later run may continue the received bytes after a permanent error."""
+    is_refusal = isinstance(error, AccessError | RateLimitError)
+    return is_refusal or (isinstance(error, DestinationError) and error.resumable)
 
 
 async def _joined(chunks: AsyncIterator[bytes | memoryview], room: int) -> AsyncIterator[bytes]:

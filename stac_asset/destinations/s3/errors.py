@@ -126,13 +126,20 @@ def mapped_errors(url: str) -> Iterator[None]:
         code = _CODES.get(code, code)
         advice = ", or check `destination_endpoint_url`" if code.isdecimal() else ""
         reason = _ADVICE.get(code, f"the service responded {code!r}. Try again later{advice}")
-        raise DestinationError(f"{url} cannot be written: {reason}") from None
+        raise _failure(f"{url} cannot be written: {reason}") from None
     except (HTTPClientError, ConnectionFailed, HttpError, OSError) as error:
-        raise DestinationError(
+        raise _failure(
             f"{url} cannot be written: the service cannot be reached ({type(error).__name__}). "
             "Check `destination_endpoint_url` and the network"
         ) from None
     except BotoCoreError as error:
         kind = type(error).__name__
         reason = _CREDENTIALS.get(kind, NO_SERVICE + f" ({kind})")
-        raise DestinationError(f"{url} cannot be written: {reason}") from None
+        raise _failure(f"{url} cannot be written: {reason}") from None
+
+
+def _failure(text: str) -> DestinationError:
+    """Return the error of a request. Stored parts stay for a later run with working requests."""
+    error = DestinationError(text)
+    error.resumable = True
+    return error

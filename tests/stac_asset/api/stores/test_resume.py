@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from stac_asset import Config, download_item
+from stac_asset import Config, download_file, download_item
 from stac_asset.destinations.s3.parts import DEFAULT_PART
-from stac_asset.testing import Origin, S3Proxy, Stall
+from stac_asset.errors import DestinationError
+from stac_asset.testing import SLOW_DOWN, Origin, S3Proxy, Stall, Status
 from stac_asset.testing.client_under_test import data_of
+from stac_asset.testing.s3_proxy import error_body
 from tests.support.cli import start_command
 from tests.support.items import item_document
 from tests.support.processes import wait_until
@@ -51,6 +53,28 @@ async def test_killed_process_is_resumed_with_missing_parts_only(
     assert _stored(proxy) == [3]
     [get] = origin.gets("/a.tif")
     assert get.range == f"bytes={2 * DEFAULT_PART}-"
+    assert not await bucket.has_leftovers()
+
+
+@pytest.mark.parametrize("fault", [SLOW_DOWN, Status(400, body=error_body("ExpiredToken"))])
+async def test_upload_stays_after_a_failure_of_the_service(
+    origin: Origin, store: Config, bucket: Bucket, proxy: S3Proxy, fault: Status
+) -> None:
+    """`clean` does not abort an upload that the next run can continue."""
+    data = data_of(2 * DEFAULT_PART + 1000)
+    href, url = origin.put("/a.tif", data), f"s3://{bucket.name}/{bucket.prefix}/a.tif"
+    store.s3_max_attempts = 1
+    assert store.clean
+    proxy.fault("CompleteMultipartUpload", fault)
+    with pytest.raises(DestinationError):
+        await download_file(href, url, store)
+    assert len(await bucket.uploads()) == 1
+    proxy.clear()
+    origin.forget()
+    await download_file(href, url, store)
+    assert await bucket.content("a.tif") == data
+    assert _stored(proxy) == []
+    assert [one.range for one in origin.gets()] == [f"bytes={2 * DEFAULT_PART}-"]
     assert not await bucket.has_leftovers()
 
 
