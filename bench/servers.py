@@ -83,7 +83,9 @@ def rclone_s3(
         folder: The folder that contains the buckets.
         key: The access key of the only user.
         secret: The secret key.
-        changes: Whether files change while the server runs. Then folders are not cached.
+        changes: Whether files change in the folder while the server runs. Then folders are not
+            cached. Such a server cannot be written to: rclone 1.75 refreshes the folders of a
+            written file without a pause, and stops to respond.
         tls: The certificate, for HTTPS.
     """
     port = free_port()

@@ -113,7 +113,10 @@ class Bucket:
 
     async def uploads(self) -> list[dict[str, Any]]:
         """Return the unfinished multipart uploads."""
-        page = await self.client.list_multipart_uploads(Bucket=self.name)
+        try:
+            page = await self.client.list_multipart_uploads(Bucket=self.name)
+        except self.client.exceptions.NoSuchUpload:  # rclone's answer for a bucket without uploads.
+            return []
         uploads: list[dict[str, Any]] = page.get("Uploads", [])
         return uploads
 

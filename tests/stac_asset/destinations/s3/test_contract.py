@@ -1,12 +1,30 @@
-"""The contract of destinations, on S3."""
+"""The contract of destinations, on S3: moto, and rclone, which has no conditional requests."""
 
 from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from stac_asset.destinations import Destination
 from stac_asset.testing import DestinationContract
+from tests.support.s3_buckets import KEY, SECRET
 from tests.support.s3_destinations import PART, Bucket
+from tests.support.servers import rclone_s3
+
+
+@pytest.fixture(scope="module")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve S3 from a folder, and return the endpoint."""
+    with rclone_s3(tmp_path_factory.mktemp("rclone"), KEY, SECRET) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+async def rclone_bucket(rclone: str) -> AsyncIterator[Bucket]:
+    """Return a new bucket of rclone."""
+    async with Bucket.create(rclone) as bucket:
+        yield bucket
 
 
 class TestS3Destination(DestinationContract):
@@ -43,3 +61,9 @@ class TestS3Destination(DestinationContract):
             "/file.bin",
             "file.bin",
         ]
+
+
+class TestRcloneDestination(TestS3Destination):
+    @pytest.fixture(autouse=True)
+    def _set_bucket(self, rclone_bucket: Bucket) -> None:
+        self.bucket = rclone_bucket
