@@ -37,6 +37,7 @@ from stac_asset.mirror.run import Mirror
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.sources.open import open_source
 from stac_asset.mirror.state.layout import CATALOG, REPORT
+from stac_asset.mirror.storage.local import LocalStorage
 from stac_asset.notices import notice_lines
 from stac_asset.types import Failed
 
@@ -119,14 +120,20 @@ async def sync(
             remote = await open_source(source, session.clients, config, Path(scratch))
             await remote.check(criteria)
             mirror = Mirror(
-                destination, remote, criteria, config, session.clients, datetime.now(UTC), documents
+                LocalStorage(destination),
+                remote,
+                criteria,
+                config,
+                session.clients,
+                datetime.now(UTC),
+                documents,
             )
             run = _Run(mirror, session, options, granularity, limits, on_removed, started)
             if dry_run:
                 state: SyncResult = await run.dry_run()
                 return state
             # The lock of the report prevents concurrent runs on the same mirror.
-            with open_report(mirror.directory / REPORT, mirror.directory) as report:
+            with open_report(destination / REPORT, destination) as report:
                 state = await run.execute(report)
                 return state
 
@@ -201,7 +208,7 @@ class _Run:
                 raise
             await self._mirror.finish(self._on_removed)
             seconds = time.monotonic() - self._started
-            result = self._result(report.finish(self._mirror.directory / CATALOG, seconds))
+            result = self._result(report.finish(report.directory / CATALOG, seconds))
             await monitor.finish(result)
         # A mirror without items has no catalog.
         where = result.document if Path(result.document).exists() else self._mirror.searched
@@ -233,7 +240,8 @@ class _Run:
                 is_complete = await self._mirror.add(prepared, outcomes)
                 self._counts.failed += any(isinstance(outcome, Failed) for outcome in outcomes)
                 report.add(outcomes)
-                await monitor.add(unit.owner, outcomes, prepared.document if is_complete else None)
+                document = prepared.document if is_complete else None
+                await monitor.add(unit.owner, outcomes, Path(str(document)) if document else None)
 
     def _units(self) -> Iterator[Unit]:
         return (_unit(0, prepared) for prepared in self._mirror.prepared())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from stac_asset.config import Config
@@ -15,6 +14,7 @@ from stac_asset.errors import SourceError
 from stac_asset.mirror.changes import ChangeSet, WantedItem
 from stac_asset.mirror.output.metadata import updated_document, write_metadata
 from stac_asset.mirror.planning import Prepared, prepare
+from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.notices import notice
 
 
@@ -22,18 +22,20 @@ class MetadataUpdates:
     """The items of a run whose documents are rewritten without a download.
 
     Args:
-        directory: The absolute path of the mirror.
+        storage: The files of the mirror.
         changes: Differences between source and mirror. Rows of the mirror are changed.
         config: The configuration of the downloads.
         source: The href of the mirror's source, unsigned.
     """
 
-    def __init__(self, directory: Path, changes: ChangeSet, config: Config, source: str) -> None:
+    def __init__(
+        self, storage: MirrorStorage, changes: ChangeSet, config: Config, source: str
+    ) -> None:
         self.items: list[WantedItem] = []
         """Items with changed metadata, after `find`."""
         self.rows_changed = False
         """Whether the rows of items changed, so that the index must be written."""
-        self._directory = directory
+        self._storage = storage
         self._changes = changes
         self._config = config
         self._source = source
@@ -65,7 +67,7 @@ class MetadataUpdates:
         for prepared, document in self._documents(self.items):
             if document is not None:
                 rows, key = self._changes.state.rows, prepared.wanted.key
-                row = write_metadata(document, prepared, self._directory)
+                row = write_metadata(document, prepared, self._storage)
                 rows[key] = dataclasses.replace(row, checked=rows[key].checked)
                 self.rows_changed = True
 
@@ -77,14 +79,14 @@ class MetadataUpdates:
         Items with an invalid new document are not yielded.
         """
         rows = self._changes.state.rows
-        for prepared in prepare(self._changes, items, self._directory, self._config, rows):
+        for prepared in prepare(self._changes, items, self._storage, self._config, rows):
             key = prepared.wanted.key
             try:
                 if prepared.document is None:
                     raise SourceError(str(next(iter(prepared.errors))))
                 row = rows[key]
                 document = updated_document(
-                    prepared, row, self._config, self._directory, self._source
+                    prepared, row, self._config, self._storage, self._source
                 )
             except SourceError as error:
                 notice("Items keep their earlier metadata", f"item '{key.id}': {error}")

@@ -9,14 +9,14 @@ import dataclasses
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pystac
 
 from stac_asset.clients.registry import Clients
 from stac_asset.config import Config
+from stac_asset.destinations.location import Location
 from stac_asset.errors import AssetOverwriteError, StacAssetError
 from stac_asset.integrity import Multihash
 from stac_asset.mirror.changes import ChangeSet, WantedItem
@@ -31,8 +31,9 @@ from stac_asset.mirror.state.layout import (
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.state.started import StartedItem
 from stac_asset.mirror.state.version import digests_of_undeclared
+from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.plan.planner import Planner, owner_name
-from stac_asset.stac.local_facts import LOCAL_FACTS
+from stac_asset.stac.local_facts import facts_of
 from stac_asset.stac.parse import item_of
 from stac_asset.transfer.probe import probe_all
 from stac_asset.types import Failed, Transfer
@@ -51,8 +52,11 @@ class Prepared:
     planned: tuple[Transfer | Failed, ...]
     """Transfers of the wanted assets, and errors of assets that cannot be planned."""
 
-    document: Path | None
-    """Path for the item's document. Unset for an item that cannot be mirrored; see `planned`."""
+    document: Location | None
+    """Location of the item's document. Unset for an item that cannot be mirrored; see `planned`."""
+
+    storage: MirrorStorage = field(repr=False)
+    """The files of the mirror."""
 
     @property
     def files(self) -> dict[str, str]:
@@ -79,15 +83,18 @@ class Prepared:
         return [
             entry
             for entry in self.planned
-            if isinstance(entry, Transfer)
-            and (entry.overwrite or not any(os.path.lexists(c.path) for c in entry.candidates))
+            if isinstance(entry, Transfer) and (entry.overwrite or not self._is_listed(entry))
         ]
+
+    def _is_listed(self, transfer: Transfer) -> bool:
+        paths = (self.storage.path_of(candidate.path) for candidate in transfer.candidates)
+        return any(map(self.storage.is_listed, paths))
 
 
 def prepare(
     changes: ChangeSet,
     wanted: Iterable[WantedItem],
-    directory: Path,
+    storage: MirrorStorage,
     config: Config,
     existing: Iterable[Key],
 ) -> Iterator[Prepared]:
@@ -98,14 +105,14 @@ def prepare(
     Args:
         changes: Differences between source and mirror.
         wanted: The items to prepare.
-        directory: The mirror directory.
+        storage: The files of the mirror.
         config: The configuration.
         existing: Items that the mirror already has, whose file names are reserved.
     """
     wanted = list(wanted)
     if not wanted:
         return  # The names of existing items take long to reserve.
-    planner = Planner(directory, config, LOCAL_FACTS)
+    planner = Planner(storage.directory, config, facts_of(storage.directory))
     for name, owner in RESERVED.items():
         planner.document(owner, name)
     collections: set[str] = set()
@@ -117,11 +124,15 @@ def prepare(
                 _reserve_collection(planner, key, collections)
                 planner.document(f"item '{key.id}'", document_path(key))
     for entry in wanted:
-        yield _prepare_item(changes, entry, planner, collections)
+        yield _prepare_item(changes, entry, storage, planner, collections)
 
 
 def _prepare_item(
-    changes: ChangeSet, wanted: WantedItem, planner: Planner[Path], collections: set[str]
+    changes: ChangeSet,
+    wanted: WantedItem,
+    storage: MirrorStorage,
+    planner: Planner[Location],
+    collections: set[str],
 ) -> Prepared:
     source, key = changes.document(wanted), wanted.key
     try:
@@ -129,18 +140,18 @@ def _prepare_item(
         _reserve_collection(planner, key, collections)
         document = planner.document(owner_name(item), document_path(key))
         planned = [
-            _with_existing_file(entry, changes, wanted, source)
+            _with_existing_file(entry, changes, storage, wanted, source)
             for entry in planner.assets(item, item_folder(key))
         ]
     except StacAssetError as error:
         if error.owner is None:
             error.owner = f"item '{key.id}'"
         failed = Failed(error.owner, "", error)
-        return Prepared(wanted, _placeholder_item(source, key), (failed,), None)
-    return Prepared(wanted, item, tuple(planned), document)
+        return Prepared(wanted, _placeholder_item(source, key), (failed,), None, storage)
+    return Prepared(wanted, item, tuple(planned), document, storage)
 
 
-def _reserve_collection(planner: Planner[Path], key: Key, collections: set[str]) -> None:
+def _reserve_collection(planner: Planner[Location], key: Key, collections: set[str]) -> None:
     """Reserve the path of the collection document of an item, once per collection."""
     if key.collection is not None and key.collection not in collections:
         path = f"{collection_folder(key.collection)}/{COLLECTION}"
@@ -149,17 +160,23 @@ def _reserve_collection(planner: Planner[Path], key: Key, collections: set[str])
 
 
 def _with_existing_file(
-    entry: Transfer | Failed, changes: ChangeSet, wanted: WantedItem, source: SourceDocument
+    entry: Transfer | Failed,
+    changes: ChangeSet,
+    storage: MirrorStorage,
+    wanted: WantedItem,
+    source: SourceDocument,
 ) -> Transfer | Failed:
     """Return the transfer, set to verify or replace a file that can be of another version."""
-    if isinstance(entry, Failed) or _is_file_of_version(entry, changes, wanted):
+    if isinstance(entry, Failed) or _is_file_of_version(entry, changes, storage, wanted):
         return entry
     if _is_only_declared(entry, changes, wanted, source):
         return dataclasses.replace(entry, verify=True)
     return dataclasses.replace(entry, overwrite=True)
 
 
-def _is_file_of_version(transfer: Transfer, changes: ChangeSet, wanted: WantedItem) -> bool:
+def _is_file_of_version(
+    transfer: Transfer, changes: ChangeSet, storage: MirrorStorage, wanted: WantedItem
+) -> bool:
     """Return whether an existing file of an asset is known to have the wanted version.
 
     If the item itself changed, an unchanged href is not sufficient.
@@ -173,7 +190,11 @@ def _is_file_of_version(transfer: Transfer, changes: ChangeSet, wanted: WantedIt
     if started is None or not is_same_download(started, wanted):
         return False
     # A file changed after the start has the started version or a later one.
-    return all(_changed_at(candidate.path) >= started.since for candidate in transfer.candidates)
+    paths = [storage.path_of(candidate.path) for candidate in transfer.candidates]
+    return all(
+        storage.is_written_since(path, started.since, started.versions.get(os.path.basename(path)))
+        for path in paths
+    )
 
 
 def _is_only_declared(
@@ -226,14 +247,6 @@ async def download_size(prepared: Prepared, clients: Clients | None, config: Con
     probes = await probe_all(unknown, clients, config) if unknown and clients else []
     reported = [probe.stat.size for probe in probes if probe.stat is not None]
     return sum(transfer.size or 0 for transfer in missing) + sum(size or 0 for size in reported)
-
-
-def _changed_at(path: str) -> float:
-    """Return the modification time of a file, or infinity for a missing file."""
-    try:
-        return os.stat(path).st_mtime
-    except (OSError, ValueError):
-        return float("inf")  # A missing file cannot have another version.
 
 
 def _placeholder_item(source: SourceDocument, key: Key) -> pystac.Item:

@@ -2,7 +2,7 @@
 
 The caller downloads the assets, for example as Prefect tasks:
 
-    mirror = Mirror(directory, source, criteria, config, clients, now, documents)
+    mirror = Mirror(storage, source, criteria, config, clients, now, documents)
     await mirror.find_changes()
     await mirror.find_removed(marked=False)   # only to mark or delete removed items
     async for prepared in mirror.choose(RunSizeLimits()): ...   # for a summary, or a dry run
@@ -17,16 +17,13 @@ The caller downloads the assets, for example as Prefect tasks:
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import IO
 
 from stac_asset.clients.registry import Clients
 from stac_asset.concurrency import in_thread
 from stac_asset.config import Config
-from stac_asset.destinations import LocalDestination
 from stac_asset.errors import SourceError, StacAssetError
 from stac_asset.mirror.changes import ChangeSet, WantedItem
 from stac_asset.mirror.former_sources import former_sources, still_at
@@ -51,6 +48,7 @@ from stac_asset.mirror.state.index import (
     write_searched,
 )
 from stac_asset.mirror.state.layout import PARQUET
+from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.notices import notice
 from stac_asset.plan.selection import Selection
 from stac_asset.redact import unsigned_href
@@ -74,7 +72,7 @@ class Mirror:
     """A run of a mirror.
 
     Args:
-        directory: The mirror directory, which need not exist.
+        storage: The files of the mirror.
         source: Source of the items.
         criteria: Criteria of the search for items.
         config: The configuration of the downloads.
@@ -91,7 +89,7 @@ class Mirror:
 
     def __init__(
         self,
-        directory: Path,
+        storage: MirrorStorage,
         source: ItemSource,
         criteria: Criteria,
         config: Config,
@@ -99,7 +97,8 @@ class Mirror:
         now: datetime,
         documents: IO[bytes],
     ) -> None:
-        self.directory = Path(os.path.abspath(directory))
+        self.directory = storage.directory
+        self._storage = storage
         self._source = source
         self._criteria = criteria
         self._config = config.copy()
@@ -111,7 +110,7 @@ class Mirror:
         self._source_href = unsigned_href(source.href).rstrip("/")
         self._search = criteria.digest(self._source_href)
         self._state = MirrorState()
-        self._started = StartedItems(self.directory, self._state, self._search, self._source_href)
+        self._started = StartedItems(self._storage, self._state, self._search, self._source_href)
         self._chosen: list[WantedItem] = []
         self._planned_files: dict[Key, frozenset[str]] = {}
         self._limits = RunSizeLimits()
@@ -159,9 +158,9 @@ class Mirror:
             NoAssetsError: There are items to download, and no asset of the source or the mirror has
                 a key of `include`.
         """
-        check_directory(self.directory)
-        self._state = await in_thread(read_state, self.directory, self._config)
-        self._started = StartedItems(self.directory, self._state, self._search, self._source_href)
+        await in_thread(check_directory, self._storage)
+        self._state = await in_thread(read_state, self._storage, self._config)
+        self._started = StartedItems(self._storage, self._state, self._search, self._source_href)
         self._collections_before = {
             key.collection for key in self._state.rows if key.collection is not None
         }
@@ -191,7 +190,7 @@ class Mirror:
                 raise nothing_fits
             notice(nothing_fits.message)
         self._metadata = MetadataUpdates(
-            self.directory, self.changes, self._config, self._source_href
+            self._storage, self.changes, self._config, self._source_href
         )
         await in_thread(self._metadata.find)
 
@@ -292,7 +291,7 @@ class Mirror:
         item, config = prepared.item, self._config
         if prepared.document is None or not may_keep_files(item, outcomes, config):
             return outcomes
-        destination = LocalDestination(self.directory)
+        destination = self._storage.destination
         earlier = EarlierDocument(prepared.document, destination)
         return await keep_earlier_files(item, outcomes, earlier, config, destination)
 
@@ -318,7 +317,7 @@ class Mirror:
                 prepared,
                 outcomes,
                 self._config,
-                self.directory,
+                self._storage,
                 self._source_href,
                 before,
                 self._started.files(key),
@@ -347,7 +346,7 @@ class Mirror:
             return
         catalog = await in_thread(
             write_catalog,
-            self.directory,
+            self._storage,
             rows.values(),
             self._source_href,
             await self._read_collections(),
@@ -361,7 +360,7 @@ class Mirror:
                     self._changed = True
         changed = self._changed or self._metadata.rows_changed
         if changed or catalog.written or self._state.documents_read:
-            await in_thread(write_index, self.directory, rows)
+            await in_thread(write_index, self._storage, rows)
 
     async def finish(self, on_removed: OnRemoved) -> None:
         """End the run: handle removed items, and write the catalog, index and GeoParquet file.
@@ -374,7 +373,7 @@ class Mirror:
         """
         removed = [self._state.rows[key] for key in self._removed]
         if on_removed == "mark" and removed:
-            marked = await in_thread(removal.mark, removed, self.directory, self._now)
+            marked = await in_thread(removal.mark, removed, self._storage, self._now)
             self._state.rows.update(marked)
             self._changed = True
         elif on_removed == "delete" and removed:
@@ -386,7 +385,7 @@ class Mirror:
         if on_removed == "delete" and removed:
             # The catalog was written first, so that no link leads to a missing item.
             for row in removed:
-                await in_thread(removal.delete, row, self._started.files(row.key), self.directory)
+                await in_thread(removal.delete, row, self._started.files(row.key), self._storage)
                 self._started.complete(row.key)
             await in_thread(self._started.write)
         await self._write_parquet()
@@ -405,7 +404,7 @@ class Mirror:
         return f"The first search of this mirror found no items ({self.searched}). {hint}"
 
     def _prepare(self, wanted: Sequence[WantedItem]) -> Iterator[Prepared]:
-        return prepare(self.changes, wanted, self.directory, self._config, self._state.rows)
+        return prepare(self.changes, wanted, self._storage, self._config, self._state.rows)
 
     async def _read_collections(self) -> dict[str, SourceDocument]:
         """Return the source's documents of the collections of this run."""
@@ -426,9 +425,9 @@ class Mirror:
         """Write the GeoParquet file, if outdated and if the extra is installed."""
         if not has_geoparquet() or not (self._state.rows or self._changed):
             return
-        if not is_current(self.directory):
+        if not await in_thread(is_current, self._storage):
             try:
-                await in_thread(write_parquet, self.directory, self._state.rows.values())
+                await in_thread(write_parquet, self._storage, self._state.rows.values())
             except ValueError as error:
                 notice(f"{PARQUET} is not up to date", str(error))
 
@@ -442,10 +441,10 @@ class Mirror:
             positions.pop(self._search, None)
             if position is not None:
                 positions[self._search] = position
-            await in_thread(write_positions, self.directory, positions)
+            await in_thread(write_positions, self._storage, positions)
 
     async def _save_searched(self, until: datetime | None) -> None:
         """Write the time up to which all items are mirrored, if the time window is relative."""
         if until is not None and self._criteria.is_relative:
             self._state.searched[self._search] = rfc3339(until)
-            await in_thread(write_searched, self.directory, self._state.searched)
+            await in_thread(write_searched, self._storage, self._state.searched)

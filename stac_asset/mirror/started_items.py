@@ -7,33 +7,34 @@ written, and until the file is removed. Functions that change files block.
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Collection, Iterable
-from pathlib import Path
 
 from stac_asset.mirror.changes import WantedItem
 from stac_asset.mirror.output.item_files import remove_empty_folders, remove_files
 from stac_asset.mirror.planning import is_same_download
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.index import MirrorState
-from stac_asset.mirror.state.layout import document_path
+from stac_asset.mirror.state.layout import document_path, item_folder
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.state.started import StartedItem, recorded_files, write_started
+from stac_asset.mirror.storage.interface import MirrorStorage
 
 
 class StartedItems:
     """The started items of a mirror during a run.
 
     Args:
-        directory: The absolute path of the mirror.
+        storage: The files of the mirror.
         state: State of the mirror. Its list of started items is changed.
         search: Digest of the search.
         source: The unsigned href of the source.
     """
 
-    def __init__(self, directory: Path, state: MirrorState, search: str, source: str) -> None:
-        self._directory = directory
+    def __init__(
+        self, storage: MirrorStorage, state: MirrorState, search: str, source: str
+    ) -> None:
+        self._storage = storage
         self._state = state
         self._search = search
         self._source = source
@@ -55,7 +56,7 @@ class StartedItems:
             del self._state.started[key]
         for key in gone:
             self._remove_unreferenced(key, keep_parts=False)
-            remove_empty_folders(self._directory, [key])
+            remove_empty_folders(self._storage, [key])
             del self._state.started[key]
 
     def start(self, chosen: Iterable[tuple[WantedItem, frozenset[str]]]) -> None:
@@ -69,12 +70,18 @@ class StartedItems:
             before = started.get(wanted.key)
             files = self.files(wanted.key) | planned
             same = before is not None and is_same_download(before, wanted)
+            earlier = before if same else None
             started[wanted.key] = StartedItem(
                 wanted.version,
-                before.since if before is not None and same else since,
+                earlier.since if earlier is not None else since,
                 self._search,
                 self._source,
                 files=files,
+                versions=(
+                    earlier.versions
+                    if earlier is not None
+                    else self._storage.versions(item_folder(wanted.key))
+                ),
             )
             if wanted.key not in self._state.rows:
                 self._new.add(wanted.key)
@@ -119,10 +126,10 @@ class StartedItems:
         files = self.files(key)
         if planned is not None:
             document = document_path(key)
-            remove_files(self._directory, document, (), files.difference(planned))
-            folder = (self._directory / document).parent
+            remove_files(self._storage, document, (), files.difference(planned))
+            folder = item_folder(key)
             files = frozenset(planned).union(
-                name for name in files if os.path.lexists(folder / name)
+                name for name in files if self._storage.exists(f"{folder}/{name}")
             )
         entry = self._state.started[key]
         self._state.started[key] = dataclasses.replace(entry, failed=True, files=files)
@@ -141,8 +148,8 @@ class StartedItems:
         Raises:
             DestinationError: The list cannot be written.
         """
-        remove_empty_folders(self._directory, self._new - self._state.rows.keys())
-        write_started(self._directory, self._state.started)
+        remove_empty_folders(self._storage, self._new - self._state.rows.keys())
+        write_started(self._storage, self._state.started)
 
     def _remove_unreferenced(self, key: Key, keep_parts: bool) -> None:
         """Remove the recorded files of an item that the row of the item does not name.
@@ -156,4 +163,4 @@ class StartedItems:
         names = self.files(key) - named
         document = document_path(key)
         others = () if keep_parts else (*named, document.rpartition("/")[2])
-        remove_files(self._directory, document, names, others)
+        remove_files(self._storage, document, names, others)

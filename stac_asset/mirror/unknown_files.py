@@ -32,6 +32,7 @@ from stac_asset.mirror.state.layout import (
     document_path,
 )
 from stac_asset.mirror.state.started import recorded_files
+from stac_asset.mirror.storage.local import LocalStorage
 
 
 def unknown_files(directory: str | os.PathLike[str], keep: Collection[str] = ()) -> list[str]:
@@ -84,7 +85,7 @@ def _mirrors(top: Path) -> Iterator[Path]:
     for folder, folders, _ in os.walk(top):
         folders.sort()
         path = Path(folder)
-        if is_mirror(path) or (path / STARTED).exists():
+        if is_mirror(LocalStorage(path)) or (path / STARTED).exists():
             yield path
 
 
@@ -107,7 +108,7 @@ def _files(root: Path) -> Iterator[str]:
     for folder, folders, names in os.walk(root):
         folders.sort()
         path = Path(folder)
-        if path != root and is_mirror(path):
+        if path != root and is_mirror(LocalStorage(path)):
             folders.clear()
             continue
         for name in sorted(names):
@@ -124,7 +125,7 @@ def _known_files(root: Path) -> dict[str, set[str] | None]:
         if names is not None:
             names.add(name)
 
-    state = read_state(root)
+    state = read_state(LocalStorage(root))
     for file in (*RESERVED, INDEX, STARTED, SEARCHES, POSITIONS):
         add(file)
     for key in state.rows.keys() | state.started.keys():

@@ -27,6 +27,7 @@ from bench.work import Work
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.index import read_state
 from stac_asset.mirror.state.version import version_of
+from stac_asset.mirror.storage.local import LocalStorage
 from stac_asset.testing import Origin
 
 
@@ -169,7 +170,7 @@ def test_synthetic_mirror_has_no_changes(tmp_path: Path) -> None:
     api = "http://127.0.0.1:1/api"
     write_api(tmp_path, "http://127.0.0.1:1", 300)
     write_mirror(tmp_path / "mirror", tmp_path, api)
-    rows = read_state(tmp_path / "mirror").rows
+    rows = read_state(LocalStorage(tmp_path / "mirror")).rows
     assert len(rows) == 300
     for page in ("search", "page-250"):
         for item in json.loads((tmp_path / "api" / page / "index.json").read_bytes())["features"]:

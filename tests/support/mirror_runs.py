@@ -23,6 +23,7 @@ from stac_asset.mirror.run import Mirror
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.sources.open import open_source
+from stac_asset.mirror.storage.local import LocalStorage
 from stac_asset.testing import Origin, Status
 from stac_asset.transfer.engine import Engine
 from stac_asset.types import Failed, Transfer, outcomes_per_asset
@@ -96,7 +97,7 @@ async def run_mirror(
             source = await open_source(href, clients, config, Path(scratch))
             criteria = criteria or Criteria()
             await source.check(criteria)
-            mirror = Mirror(directory, source, criteria, config, clients, now, kept)
+            mirror = Mirror(LocalStorage(directory), source, criteria, config, clients, now, kept)
             await mirror.find_changes()
             if on_removed != "keep":
                 await mirror.find_removed(marked=on_removed == "delete")

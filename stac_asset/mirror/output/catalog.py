@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pystac
 
 from stac_asset.config import Config
-from stac_asset.destinations.local.documents import write_document
 from stac_asset.errors import ConfigError, SourceError
 from stac_asset.hrefs import quoted_path
 from stac_asset.mirror.output.mirrored_items import MirroredItems, by_collection
 from stac_asset.mirror.source_item import SourceDocument
 from stac_asset.mirror.state.layout import CATALOG, COLLECTION, SOURCE, collection_folder
 from stac_asset.mirror.state.row import IndexRow
+from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.redact import redact_href
 from stac_asset.rewrite.rewriter import rewrite
 from stac_asset.rewrite.serialize import document_of, json_bytes
@@ -56,7 +55,7 @@ class CatalogChanges:
 
 
 def write_catalog(
-    directory: Path,
+    storage: MirrorStorage,
     rows: Iterable[IndexRow],
     source: str,
     collections: Mapping[str, SourceDocument],
@@ -68,7 +67,7 @@ def write_catalog(
     so that no link leads to a missing document.
 
     Args:
-        directory: The absolute path of the mirror.
+        storage: The files of the mirror.
         rows: All items in the mirror.
         source: The href of the mirror's source, for the description of a new catalog.
         collections: The source's documents of collections, by id.
@@ -85,59 +84,63 @@ def write_catalog(
     written = changed = 0
     names = sorted(name for name in mirrored if name is not None)
     for name in names:
-        path = directory / collection_folder(name) / COLLECTION
-        document = _collection(name, path, collections.get(name))
+        path = f"{collection_folder(name)}/{COLLECTION}"
+        previous = storage.read(path)
+        document = _collection(name, previous, collections.get(name))
         document["extent"] = mirrored[name].extent(document.get("extent"))
         data = _with_item_links(document, mirrored[name], f"{collection_folder(name)}/")
-        previous = _read(path)
         if previous == data:
             continue  # A collection with very many links is not parsed if nothing changed.
-        write_document(path, data, directory)
+        storage.write(path, data)
         written += 1
-        earlier = _parsed(previous, path, "Collection")
+        earlier = _parsed(previous, "Collection")
         changed += earlier is not None and _content(earlier) != _content(document)
-    path = directory / CATALOG
+    previous = storage.read(CATALOG)
     links = [
         _link("child", f"./{quoted_path(collection_folder(name))}/{COLLECTION}") for name in names
     ]
-    document = _catalog(path, source) | {"links": [_link("root", f"./{CATALOG}"), *links]}
+    document = _catalog(previous, source) | {"links": [_link("root", f"./{CATALOG}"), *links]}
     data = _with_item_links(document, mirrored.get(None, MirroredItems()), "")
-    if _read(path) != data:
-        write_document(path, data, directory)
+    if previous != data:
+        storage.write(CATALOG, data)
         written += 1
     for name in set(before).difference(names):
-        (directory / collection_folder(name) / COLLECTION).unlink(missing_ok=True)
+        storage.remove(collection_folder(name), [COLLECTION])
     return CatalogChanges(written, changed)
 
 
-def is_mirror(directory: Path) -> bool:
-    """Return whether a directory has the catalog of a mirror.
+def is_mirror(storage: MirrorStorage) -> bool:
+    """Return whether a directory or prefix has the catalog of a mirror.
 
     Args:
-        directory: The directory, which need not exist.
-    """
-    return SOURCE in (_existing(directory / CATALOG, "Catalog") or {})
-
-
-def check_directory(directory: Path) -> None:
-    """Check that a directory is a mirror or has no catalog.
-
-    Args:
-        directory: The directory, which need not exist.
+        storage: The files of the directory or prefix.
 
     Raises:
-        ConfigError: The directory holds another catalog, which a mirror would overwrite.
+        DestinationError: The request failed.
     """
-    if (directory / CATALOG).exists() and not is_mirror(directory):
+    return SOURCE in (_parsed(storage.read(CATALOG), "Catalog") or {})
+
+
+def check_directory(storage: MirrorStorage) -> None:
+    """Check that a directory or prefix is a mirror or has no catalog.
+
+    Args:
+        storage: The files of the directory or prefix.
+
+    Raises:
+        ConfigError: There is another catalog, which a mirror would overwrite.
+        DestinationError: The request failed.
+    """
+    if storage.exists(CATALOG) and not is_mirror(storage):
         raise ConfigError(
-            f"`directory` '{directory}' has a {CATALOG} that was not written by a mirror. Choose "
-            "another directory."
+            f"`directory` '{storage.directory}' has a {CATALOG} that was not written by a mirror. "
+            "Choose another directory."
         )
 
 
-def _catalog(path: Path, source: str) -> dict[str, Any]:
+def _catalog(previous: bytes | None, source: str) -> dict[str, Any]:
     """Return the existing catalog, which users may have edited, or a new catalog."""
-    document = _existing(path, "Catalog")
+    document = _parsed(previous, "Catalog")
     return document or {
         "type": "Catalog",
         "stac_version": _STAC_VERSION,
@@ -149,9 +152,9 @@ def _catalog(path: Path, source: str) -> dict[str, Any]:
     }
 
 
-def _collection(name: str, path: Path, source: SourceDocument | None) -> dict[str, Any]:
+def _collection(name: str, previous: bytes | None, source: SourceDocument | None) -> dict[str, Any]:
     document = _collection_of_source(source, name) if source is not None else None
-    document = document or _existing(path, "Collection") or _minimal_collection(name)
+    document = document or _parsed(previous, "Collection") or _minimal_collection(name)
     links = document.get("links")
     others = [
         link
@@ -191,20 +194,9 @@ def _minimal_collection(name: str) -> dict[str, Any]:
     }
 
 
-def _existing(path: Path, kind: str) -> dict[str, Any] | None:
-    return _parsed(_read(path), path, kind)
-
-
-def _read(path: Path) -> bytes | None:
+def _parsed(data: bytes | None, kind: str) -> dict[str, Any] | None:
     try:
-        return path.read_bytes()
-    except OSError:
-        return None
-
-
-def _parsed(data: bytes | None, path: Path, kind: str) -> dict[str, Any] | None:
-    try:
-        document = loads(data, str(path)) if data is not None else None
+        document = loads(data, f"{kind} of the mirror") if data is not None else None
     except ValueError:
         return None
     if not isinstance(document, dict) or document.get("type") != kind:

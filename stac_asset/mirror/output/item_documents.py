@@ -7,22 +7,19 @@ source, version and failed assets.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from stac_asset.config import Config
-from stac_asset.destinations.local.digest import file_digest
-from stac_asset.destinations.local.documents import write_document
+from stac_asset.destinations.location import Location
 from stac_asset.errors import SourceError
 from stac_asset.hrefs import relative_href
 from stac_asset.integrity import Multihash, new_hash
 from stac_asset.mirror.output.item_files import remove_files
 from stac_asset.mirror.planning import Prepared
 from stac_asset.mirror.search.window import rfc3339
-from stac_asset.mirror.state.index import document_stat
+from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.layout import (
     CATALOG,
     COLLECTION,
@@ -32,9 +29,12 @@ from stac_asset.mirror.state.layout import (
     SOURCE,
     VERSION,
     collection_folder,
+    document_path,
+    item_folder,
 )
 from stac_asset.mirror.state.row import IndexRow, asset_files, index_row
 from stac_asset.mirror.state.version import Version
+from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.rewrite.rewriter import rewrite
 from stac_asset.rewrite.serialize import document_of, json_bytes
 from stac_asset.stac.json_text import loads
@@ -61,7 +61,7 @@ def write_item(
     prepared: Prepared,
     outcomes: Sequence[Outcome],
     config: Config,
-    directory: Path,
+    storage: MirrorStorage,
     source: str,
     before: IndexRow | None,
     recorded: frozenset[str],
@@ -72,7 +72,7 @@ def write_item(
         prepared: The item, which has a path for its document.
         outcomes: Outcomes of the item's assets.
         config: The configuration of the downloads.
-        directory: The absolute path of the mirror.
+        storage: The files of the mirror.
         source: The href of the mirror's source, unsigned.
         before: Row of the item before the run, if any.
         recorded: Names of all files that the mirror wrote for the item, including `before`.
@@ -80,23 +80,22 @@ def write_item(
     Raises:
         DestinationError: The document cannot be written, or a file cannot be removed.
     """
-    path = prepared.document
-    assert path is not None, "an item without a document path must not be written"
+    assert prepared.document is not None, "an item without a document path must not be written"
     failed = [outcome.key for outcome in outcomes if isinstance(outcome, Failed)]
-    kept = _files_of_failed_assets(prepared, failed, before)
+    kept = _files_of_failed_assets(prepared, failed, before, storage)
     document = item_document(
         prepared,
-        [_with_checksum(outcome) for outcome in outcomes],
+        [_with_checksum(outcome, storage) for outcome in outcomes],
         config,
-        directory,
+        storage,
         source,
         prepared.wanted.version,
         kept,
     )
-    row = dataclasses.replace(write_row(document, path, directory), checked=True)
+    row = dataclasses.replace(write_row(document, prepared.wanted.key, storage), checked=True)
     kept.intersection_update(row.other_files)
     named = kept.union(name for name, _ in row.files.values())
-    remove_files(directory, row.document, recorded - named, kept - prepared.files.keys())
+    remove_files(storage, row.document, recorded - named, kept - prepared.files.keys())
     return row
 
 
@@ -104,7 +103,7 @@ def item_document(
     prepared: Prepared,
     outcomes: Sequence[Outcome],
     config: Config,
-    directory: Path,
+    storage: MirrorStorage,
     source: str,
     version: Version,
     other_files: Collection[str] = (),
@@ -115,7 +114,7 @@ def item_document(
         prepared: The item, which has a path for its document.
         outcomes: Outcomes of the item's assets.
         config: The configuration of the downloads.
-        directory: The absolute path of the mirror.
+        storage: The files of the mirror.
         source: The href of the mirror's source, unsigned.
         version: Version of the item at the source.
         other_files: Names of further files of the item in its folder.
@@ -135,87 +134,90 @@ def item_document(
     failed = [outcome.key for outcome in outcomes if isinstance(outcome, Failed)]
     if failed:
         derived_from[FAILED] = failed
-    referenced = {name for name, _ in asset_files(document["assets"]).values()}
+    referenced = {name for name, _ in asset_files(document["assets"], str(path.parent)).values()}
     if unreferenced := set(other_files) - referenced:
         derived_from[OTHER_FILES] = sorted(unreferenced)
-    structural_links = _structural_links(path, directory, prepared.wanted.key.collection)
+    structural_links = _structural_links(path, storage.directory, prepared.wanted.key.collection)
     document["links"] = [*structural_links, *others, derived_from]
     return document
 
 
 def _files_of_failed_assets(
-    prepared: Prepared, failed: Sequence[str], before: IndexRow | None
+    prepared: Prepared, failed: Sequence[str], before: IndexRow | None, storage: MirrorStorage
 ) -> set[str]:
     """Return the names of files to keep for failed assets: earlier versions, and part files."""
     if not failed:
         return set()
     names = {name for name, key in prepared.files.items() if key in failed}
-    if before is not None and prepared.document is not None:
+    if before is not None:
+        folder = item_folder(before.key)
         earlier = {name for key, (name, _) in before.files.items() if key in failed}
         for name in earlier.union(before.other_files):
-            if os.path.lexists(prepared.document.with_name(name)):
+            if storage.exists(f"{folder}/{name}"):
                 names.add(name)
     return names
 
 
-def mark_removed(row: IndexRow, directory: Path, now: datetime) -> IndexRow:
+def mark_removed(row: IndexRow, storage: MirrorStorage, now: datetime) -> IndexRow:
     """Mark an item as removed in the item's document, and return the new row.
 
     Args:
         row: The item.
-        directory: The absolute path of the mirror.
+        storage: The files of the mirror.
         now: Time of the run.
 
     Raises:
         SourceError: The document cannot be read.
         DestinationError: The document cannot be written.
     """
-    path = directory / row.document
+    path, data = storage.directory / row.document, storage.read(row.document)
     try:
-        document = loads(path.read_bytes(), str(path))
-    except (OSError, ValueError) as error:
+        document = loads(data or b"", str(path))
+    except ValueError as error:
         raise SourceError(f"Item document '{path}' cannot be read: {error}") from None
     document["properties"] |= {REMOVED: rfc3339(now), "deprecated": True}
     known = document.get("stac_extensions") or []
     if not any("/version/v" in str(uri) for uri in known):
         document["stac_extensions"] = [*known, _VERSION_EXTENSION]
-    return dataclasses.replace(write_row(document, path, directory), checked=row.checked)
+    return dataclasses.replace(write_row(document, row.key, storage), checked=row.checked)
 
 
-def _structural_links(path: Path, directory: Path, collection: str | None) -> list[dict[str, Any]]:
+def _structural_links(
+    path: Location, directory: Location, collection: str | None
+) -> list[dict[str, Any]]:
     """Return the links of an item to the root, the parent and, if any, the collection."""
-    root = relative_href(directory / CATALOG, path)
+    root = relative_href(str(directory / CATALOG), str(path))
     links = [{"rel": "root", "href": root, "type": "application/json"}]
     if collection is None:
         return [*links, {"rel": "parent", "href": root, "type": "application/json"}]
-    parent = relative_href(directory / collection_folder(collection) / COLLECTION, path)
+    parent = relative_href(str(directory / collection_folder(collection) / COLLECTION), str(path))
     return links + [
         {"rel": rel, "href": parent, "type": "application/json"} for rel in ("parent", "collection")
     ]
 
 
-def write_row(document: dict[str, Any], path: Path, directory: Path) -> IndexRow:
+def write_row(document: dict[str, Any], key: Key, storage: MirrorStorage) -> IndexRow:
     """Write the document of a mirrored item, and return the item's row.
 
     Args:
         document: The document.
-        path: The absolute path of the document.
-        directory: The absolute path of the mirror.
+        key: Key of the item.
+        storage: The files of the mirror.
 
     Raises:
         DestinationError: The document cannot be written.
     """
-    write_document(path, json_bytes(document), directory)
-    row = index_row(document, document_stat(path))
+    stamp = storage.write(document_path(key), json_bytes(document))
+    row = index_row(document, stamp, str(storage.directory / item_folder(key)))
     assert row is not None, "a document written here has all fields of a row"
     return row
 
 
-def _with_checksum(outcome: Outcome) -> Outcome:
+def _with_checksum(outcome: Outcome, storage: MirrorStorage) -> Outcome:
     """Return the outcome with a checksum. For a skipped file, compute the checksum if missing."""
     if not isinstance(outcome, Skipped) or outcome.checksum is not None:
         return outcome
     code, default = new_hash()
     template = Multihash.parse(outcome.transfer.checksum) or Multihash(code, default.digest())
-    digest = file_digest(Path(outcome.candidate.path), template)
+    digest = storage.digest(storage.path_of(outcome.candidate.path), template)
     return dataclasses.replace(outcome, checksum=str(Multihash(template.code, digest)))

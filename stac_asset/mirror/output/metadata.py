@@ -6,7 +6,6 @@ The files of such an item are complete, and belong to the same version of each a
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 from stac_asset.config import Config
@@ -14,12 +13,13 @@ from stac_asset.errors import SourceError
 from stac_asset.mirror.output.item_documents import item_document, write_row
 from stac_asset.mirror.planning import Prepared
 from stac_asset.mirror.state.row import IndexRow
+from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.stac.json_text import loads
 from stac_asset.types import Candidate, Skipped, Transfer
 
 
 def updated_document(
-    prepared: Prepared, row: IndexRow, config: Config, directory: Path, source: str
+    prepared: Prepared, row: IndexRow, config: Config, storage: MirrorStorage, source: str
 ) -> dict[str, Any] | None:
     """Return the new document of an item with the files of the mirrored item.
 
@@ -27,7 +27,7 @@ def updated_document(
         prepared: The item of the source, which has a path for its document.
         row: Row of the mirrored item, whose files are complete.
         config: The configuration of the downloads.
-        directory: The absolute path of the mirror.
+        storage: The files of the mirror.
         source: The href of the mirror's source, unsigned.
 
     Returns:
@@ -38,37 +38,39 @@ def updated_document(
     """
     path = prepared.document
     assert path is not None, "an item without a document path has no document"
+    data = storage.read(row.document)
     try:
-        before: dict[str, Any] = loads(path.read_bytes(), str(path))
-        outcomes = _kept_files(prepared, row, before["assets"], directory)
-    except (OSError, ValueError, LookupError, TypeError) as error:
+        before: dict[str, Any] = loads(data or b"", str(path))
+        outcomes = _kept_files(prepared, row, before["assets"], storage)
+    except (ValueError, LookupError, TypeError) as error:
         raise SourceError(f"item document '{path}' cannot be read: {error}") from None
     keys = {outcome.transfer.key for outcome in outcomes}
     version = prepared.wanted.version.merged_into(row.version, keys)
     former = {name for name, _ in row.files.values()}
     former -= {os.path.basename(outcome.candidate.path) for outcome in outcomes}
     others = former.union(row.other_files)
-    document = item_document(prepared, outcomes, config, directory, source, version, others)
+    document = item_document(prepared, outcomes, config, storage, source, version, others)
     return document if _without_links(document) != _without_links(before) else None
 
 
-def write_metadata(document: dict[str, Any], prepared: Prepared, directory: Path) -> IndexRow:
+def write_metadata(
+    document: dict[str, Any], prepared: Prepared, storage: MirrorStorage
+) -> IndexRow:
     """Write a document of `updated_document`, and return the item's row.
 
     Args:
         document: The document.
         prepared: The item.
-        directory: The absolute path of the mirror.
+        storage: The files of the mirror.
 
     Raises:
         DestinationError: The document cannot be written.
     """
-    assert prepared.document is not None, "`updated_document` checks the path"
-    return write_row(document, prepared.document, directory)
+    return write_row(document, prepared.wanted.key, storage)
 
 
 def _kept_files(
-    prepared: Prepared, row: IndexRow, assets: dict[str, Any], directory: Path
+    prepared: Prepared, row: IndexRow, assets: dict[str, Any], storage: MirrorStorage
 ) -> list[Skipped]:
     """Return the outcomes of assets that the mirrored item has and the source still has."""
     assert prepared.document is not None, "`updated_document` checks the path"
@@ -79,9 +81,12 @@ def _kept_files(
             continue
         path = prepared.document.with_name(name)
         candidate = Candidate(asset.href, str(path))
-        transfer = Transfer(prepared.item.id, key, (candidate,), str(directory))
+        transfer = Transfer(prepared.item.id, key, (candidate,), str(storage.directory))
         checksum = assets[key].get("file:checksum")
-        size = size if size is not None else path.stat().st_size
+        stamp = storage.stamp(storage.path_of(str(path))) if size is None else None
+        size = stamp[1] if stamp is not None else size
+        if size is None:
+            raise ValueError(f"the file '{name}' is missing")
         outcomes.append(Skipped(transfer, candidate, size, checksum))
     return outcomes
 

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stac_asset.destinations.local.documents import new_file
+from stac_asset.errors import DestinationError
 from stac_asset.hrefs import absolute_href, is_absolute, is_missing, relative_href
 from stac_asset.mirror.output.column_types import ColumnTypes, name_of
 from stac_asset.mirror.search.window import moment
+from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.layout import INDEX, PARQUET
 from stac_asset.mirror.state.row import IndexRow
+from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.notices import notice
 from stac_asset.stac.geometry import without_heights
 from stac_asset.stac.json_text import loads
 
 _BATCH_SIZE = 1000
 """Maximum number of items in memory."""
+
+_BLOCK = 1024 * 1024
+"""Number of bytes of the file that are copied at a time."""
 
 _NO_GEOMETRY = f"Items without a valid geometry are not in {PARQUET}"
 """The notice for items that the file cannot have."""
@@ -42,47 +48,44 @@ def has_geoparquet() -> bool:
     return all(importlib.util.find_spec(name) for name in ("stac_geoparquet", "pyarrow"))
 
 
-def is_current(directory: Path) -> bool:
+def is_current(storage: MirrorStorage) -> bool:
     """Return whether the GeoParquet file is newer than the last change of the mirror.
 
     Args:
-        directory: The absolute path of the mirror.
+        storage: The files of the mirror.
     """
-    try:
-        return (directory / PARQUET).stat().st_mtime_ns >= (directory / INDEX).stat().st_mtime_ns
-    except OSError:
-        return False
+    return storage.is_newer(PARQUET, INDEX)
 
 
-def write_parquet(directory: Path, rows: Iterable[IndexRow]) -> None:
+def write_parquet(storage: MirrorStorage, rows: Iterable[IndexRow]) -> None:
     """Write the file with all items that have a position and a geometry.
 
     The file is removed if no item has both.
 
     Args:
-        directory: The absolute path of the mirror.
+        storage: The files of the mirror.
         rows: All items in the mirror.
 
     Raises:
         ValueError: The items do not fit into one table. An existing file is kept.
         DestinationError: The file cannot be written.
     """
-    path = directory / PARQUET
     # stac-geoparquet requires a bounding box and a geometry for each item.
     ordered = sorted((row for row in rows if row.bbox), key=lambda row: row.document)
-    if next(_items(directory, ordered, path), None) is None:
-        path.unlink(missing_ok=True)
+    if next(_items(storage, ordered), None) is None:
+        storage.remove("", [PARQUET])
         return
     with tempfile.TemporaryDirectory(prefix="stac-asset-") as folder:
         whole = Path(folder, "whole")
         try:
-            _write_table(_items(directory, ordered, path), whole)
+            _write_table(_items(storage, ordered), whole)
         except Exception:  # The exceptions of stac-geoparquet are not documented.
             try:
-                _write_table(_unified_items(directory, ordered, path), whole)
+                _write_table(_unified_items(storage, ordered), whole)
             except Exception as error:
                 raise ValueError(f"the items do not fit into one table: {error}") from error
-        _copy(whole, path, directory)
+        with whole.open("rb") as file:
+            storage.write_blocks(PARQUET, iter(partial(file.read, _BLOCK), b""))
 
 
 def _write_table(items: Iterator[dict[str, Any]], whole: Path) -> None:
@@ -96,20 +99,17 @@ def _write_table(items: Iterator[dict[str, Any]], whole: Path) -> None:
         stac_geoparquet.arrow.to_parquet(batches, whole)
 
 
-def _unified_items(
-    directory: Path, rows: Iterable[IndexRow], parquet: Path
-) -> Iterator[dict[str, Any]]:
+def _unified_items(storage: MirrorStorage, rows: Sequence[IndexRow]) -> Iterator[dict[str, Any]]:
     """Yield the items in a form that fits into one table, and record notices."""
     types = ColumnTypes()
-    valid = []
-    for row in rows:
-        for item in _items(directory, [row], parquet):
-            if _is_valid_geometry(item["geometry"]):
-                valid.append(row)
-                types.add(item)
+    valid = set()
+    for item in _items(storage, rows):
+        if _is_valid_geometry(item["geometry"]):
+            valid.add(Key(item.get("collection"), item["id"]))
+            types.add(item)
     for field in sorted(types.text_fields()):
         notice(f"Fields have several types, and are JSON text in {PARQUET}", f"'{name_of(field)}'")
-    yield from types.unified(_items(directory, valid, parquet))
+    yield from types.unified(_items(storage, [row for row in rows if row.key in valid]))
 
 
 def _is_valid_geometry(geometry: Any) -> bool:
@@ -123,18 +123,15 @@ def _is_valid_geometry(geometry: Any) -> bool:
     return True
 
 
-def _copy(scratch: Path, path: Path, directory: Path) -> None:
-    with new_file(path, directory, wait=True) as written, scratch.open("rb") as file:
-        while block := file.read(1024 * 1024):
-            written.append(block)
-        written.commit()
-
-
-def _items(directory: Path, rows: Iterable[IndexRow], parquet: Path) -> Iterator[dict[str, Any]]:
+def _items(storage: MirrorStorage, rows: Sequence[IndexRow]) -> Iterator[dict[str, Any]]:
     """Yield the item documents in the form of the table, with hrefs relative to the file."""
-    for row in rows:
-        path = directory / row.document
-        document = loads(path.read_bytes(), str(path))
+    parquet = str(storage.directory / PARQUET)
+    documents = storage.read_all(row.document for row in rows)
+    for row, (name, data) in zip(rows, documents, strict=True):
+        path = str(storage.directory / name)
+        if data is None:
+            raise DestinationError(f"Item document '{path}' cannot be read")
+        document = loads(data, path)
         if not isinstance(document.get("geometry"), dict):
             notice(_NO_GEOMETRY, f"item '{row.key.id}'")
             continue
@@ -160,7 +157,7 @@ def _items(directory: Path, rows: Iterable[IndexRow], parquet: Path) -> Iterator
         yield document
 
 
-def _relative_to_parquet(href: str, document: Path, parquet: Path) -> str:
+def _relative_to_parquet(href: str, document: str, parquet: str) -> str:
     if is_absolute(href) or is_missing(href):
         return href
-    return relative_href(Path(absolute_href(href, str(document))), parquet)
+    return relative_href(absolute_href(href, document), parquet)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from pathlib import Path
 from typing import Literal, TypeAlias
 
 from stac_asset.mirror.changes import ChangeSet
@@ -27,6 +26,7 @@ from stac_asset.mirror.search.window import Window, moment
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.sources.interface import ItemSource
 from stac_asset.mirror.state.row import IndexRow
+from stac_asset.mirror.storage.interface import MirrorStorage
 
 OnRemoved: TypeAlias = Literal["keep", "mark", "delete"]
 """Action for items that left the source."""
@@ -74,18 +74,18 @@ async def removed_from_source(keys: Iterable[Key], source: ItemSource) -> list[K
     return [key for key in keys if key not in present]
 
 
-def mark(rows: Iterable[IndexRow], directory: Path, now: datetime) -> dict[Key, IndexRow]:
+def mark(rows: Iterable[IndexRow], storage: MirrorStorage, now: datetime) -> dict[Key, IndexRow]:
     """Mark items as removed, and return the new rows.
 
     Args:
         rows: The items.
-        directory: The absolute path of the mirror.
+        storage: The files of the mirror.
         now: Time of the run.
     """
-    return {row.key: mark_removed(row, directory, now) for row in rows}
+    return {row.key: mark_removed(row, storage, now) for row in rows}
 
 
-def delete(row: IndexRow, files: Iterable[str], directory: Path) -> None:
+def delete(row: IndexRow, files: Iterable[str], storage: MirrorStorage) -> None:
     """Delete an item and its files. Other files are kept.
 
     The document is deleted last, so that the next run still finds the item if this run is killed.
@@ -93,8 +93,8 @@ def delete(row: IndexRow, files: Iterable[str], directory: Path) -> None:
     Args:
         row: The item, which the catalog no longer links to.
         files: Names of the item's files.
-        directory: The absolute path of the mirror.
+        storage: The files of the mirror.
     """
-    remove_files(directory, row.document, files)
-    remove_document(directory, row.document)
-    remove_empty_folders(directory, [row.key])
+    remove_files(storage, row.document, files)
+    remove_document(storage, row.document)
+    remove_empty_folders(storage, [row.key])

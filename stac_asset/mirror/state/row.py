@@ -25,6 +25,7 @@ from stac_asset.mirror.state.layout import (
     is_file_name,
 )
 from stac_asset.mirror.state.version import Version
+from stac_asset.mirror.storage.interface import Stamp
 from stac_asset.rewrite.serialize import json_bytes
 from stac_asset.stac.geometry import bbox_of
 from stac_asset.stac.json_text import loads
@@ -37,8 +38,8 @@ class IndexRow:
     key: Key
     """Collection and id of the item."""
 
-    document_stat: tuple[int, int]
-    """Modification time of the document in nanoseconds since the epoch, and size in bytes."""
+    document_stamp: Stamp
+    """Version and size in bytes of the document."""
 
     source: str
     """Unsigned href of the item's source."""
@@ -80,7 +81,7 @@ class IndexRow:
         fields = {
             "collection": self.key.collection,
             "id": self.key.id,
-            "stamp": self.document_stat,
+            "stamp": self.document_stamp,
             "source": self.source,
             "version": self.version.to_dict(),
             "failed": self.failed,
@@ -113,12 +114,12 @@ class IndexRow:
         """
         fields = loads(line)
         try:
-            changed, size = fields["stamp"]
+            version, size = fields["stamp"]
             start, end = fields["span"]
             collection = fields.get("collection")
             return cls(
                 key=key or Key(intern(collection) if collection else None, fields["id"]),
-                document_stat=(changed, size),
+                document_stamp=(version, size),
                 source=intern(fields["source"]),
                 version=Version.from_dict(fields["version"]),
                 failed=tuple(fields.get("failed", ())),
@@ -134,12 +135,13 @@ class IndexRow:
             raise ValueError("Line of the index has a missing or invalid field") from None
 
 
-def index_row(document: Any, document_stat: tuple[int, int]) -> IndexRow | None:
+def index_row(document: Any, stamp: Stamp, folder: str = "") -> IndexRow | None:
     """Return the row of an item document that a mirror wrote. Other documents have no row.
 
     Args:
         document: The parsed document, of any shape.
-        document_stat: Modification time of the document in nanoseconds, and size in bytes.
+        stamp: Version and size in bytes of the document.
+        folder: The location of the folder of the document, for absolute hrefs.
     """
     links = document.get("links") if isinstance(document, dict) else None
     mirror_links = [link for link in _list_of(links) if isinstance(link, dict) and SOURCE in link]
@@ -155,11 +157,11 @@ def index_row(document: Any, document_stat: tuple[int, int]) -> IndexRow | None:
     start, end = span_of(document)
     return IndexRow(
         key=Key(collection if isinstance(collection, str) else None, document["id"]),
-        document_stat=document_stat,
+        document_stamp=stamp,
         source=str(derived_from[SOURCE]),
         version=version,
         failed=tuple(key for key in _list_of(failed) if isinstance(key, str)),
-        files=asset_files(document.get("assets")),
+        files=asset_files(document.get("assets"), folder),
         other_files=tuple(filter(is_file_name, _list_of(derived_from.get(OTHER_FILES)))),
         bbox=bbox_of(document),
         span=(rfc3339(start) if start else None, rfc3339(end) if end else None),
@@ -171,20 +173,27 @@ def _list_of(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def asset_files(assets: Any) -> dict[str, tuple[str, int | None]]:
+def asset_files(assets: Any, folder: str = "") -> dict[str, tuple[str, int | None]]:
     """Return the name and size in bytes of the asset files in a document's own folder.
 
     A mirror never changes or removes other files.
 
     Args:
         assets: The assets of a document, of any shape.
+        folder: The location of the folder, for absolute hrefs.
     """
     files: dict[str, tuple[str, int | None]] = {}
     for key, asset in assets.items() if isinstance(assets, dict) else ():
         href = asset.get("href") if isinstance(asset, dict) else None
-        if not isinstance(href, str) or not href.startswith("./"):
+        if not isinstance(href, str):
             continue
-        name, size = unquoted_name(href[2:]), asset.get("file:size")
+        if href.startswith("./"):
+            name = unquoted_name(href[2:])
+        elif folder and href.startswith(f"{folder}/"):
+            name = href[len(folder) + 1 :]
+        else:
+            continue
+        size = asset.get("file:size")
         if is_file_name(name):
             files[key] = (name, size if type(size) is int else None)
     return files

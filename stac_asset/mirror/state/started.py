@@ -7,15 +7,15 @@ that a later run can resume or remove the files of a run that failed or was kill
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import STARTED, is_file_name
-from stac_asset.mirror.state.lines import read_lines, write_lines
+from stac_asset.mirror.state.layout import STARTED, STATE, is_file_name
+from stac_asset.mirror.state.lines import blocks_of_lines
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.state.version import Version
+from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.rewrite.serialize import json_bytes
 from stac_asset.stac.json_text import loads
 
@@ -49,6 +49,9 @@ class StartedItem:
     release that did not record the files.
     """
 
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Versions that existing files had at the start, by name. Empty in a local directory."""
+
 
 def recorded_files(row: IndexRow | None, started: StartedItem | None) -> frozenset[str]:
     """Return the names of all files in an item's folder that the mirror wrote for the item.
@@ -64,19 +67,19 @@ def recorded_files(row: IndexRow | None, started: StartedItem | None) -> frozens
     return frozenset(names)
 
 
-def read_started(directory: Path) -> dict[Key, StartedItem]:
+def read_started(storage: MirrorStorage) -> dict[Key, StartedItem]:
     """Return the list of started items. Invalid lines are skipped.
 
     Args:
-        directory: The mirror directory.
+        storage: The files of the mirror.
     """
     started = {}
-    for text in read_lines(directory / STARTED):
+    for text in storage.lines(STARTED):
         try:
             line = loads(text)
             version = Version.from_dict(line["version"])
             since, failed = float(line["since"]), line.get("failed") is True
-            files = line.get("files")
+            files, versions = line.get("files"), line.get("versions")
             entry = StartedItem(
                 version,
                 since,
@@ -84,6 +87,7 @@ def read_started(directory: Path) -> dict[Key, StartedItem]:
                 str(line["source"]) if "source" in line else None,
                 failed,
                 frozenset(filter(is_file_name, files)) if isinstance(files, list) else None,
+                versions if isinstance(versions, dict) else {},
             )
             started[Key(line["collection"], str(line["id"]))] = entry
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -91,18 +95,21 @@ def read_started(directory: Path) -> dict[Key, StartedItem]:
     return started
 
 
-def write_started(directory: Path, started: Mapping[Key, StartedItem]) -> None:
+def write_started(storage: MirrorStorage, started: Mapping[Key, StartedItem]) -> None:
     """Write the list of started items, or remove the list if no item is started.
 
     Args:
-        directory: The mirror directory.
+        storage: The files of the mirror.
         started: The started items.
+
+    Raises:
+        DestinationError: The list cannot be written.
     """
     if not started:
-        (directory / STARTED).unlink(missing_ok=True)
+        storage.remove(STATE, [STARTED.rpartition("/")[2]])
         return
     lines = (json_bytes(_line(key, entry), indent=None) for key, entry in started.items())
-    write_lines(directory / STARTED, directory, lines)
+    storage.write_blocks(STARTED, blocks_of_lines(lines))
 
 
 def _line(key: Key, entry: StartedItem) -> dict[str, Any]:
@@ -118,4 +125,6 @@ def _line(key: Key, entry: StartedItem) -> dict[str, Any]:
         line["source"] = entry.source
     if entry.files is not None:
         line["files"] = sorted(entry.files)
+    if entry.versions:
+        line["versions"] = dict(entry.versions)
     return line

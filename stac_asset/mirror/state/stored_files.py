@@ -6,26 +6,32 @@ The index records which items were examined, so that later runs need not read th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from stac_asset.config import Config
-from stac_asset.transfer.stored import stored_error
+from stac_asset.mirror.storage.interface import MirrorStorage
 
 
 def unusable_files(
-    assets: Any, folder: Path, files: Mapping[str, tuple[str, int | None]], config: Config
+    assets: Any,
+    storage: MirrorStorage,
+    folder: str,
+    files: Mapping[str, tuple[str, int | None]],
+    config: Config,
 ) -> tuple[str, ...]:
     """Return the keys of assets with an empty file, or with a web page in place of the file.
 
     Args:
         assets: The assets of the item's document, of any shape.
-        folder: The folder of the document.
+        storage: The files of the mirror.
+        folder: The path of the folder of the document.
         files: Name and size of each asset's file, by asset key.
         config: Which content is accepted.
     """
     return tuple(
         key
         for key, (name, _) in files.items()
-        if stored_error(folder / name, assets[key].get("type"), assets[key].get("roles"), config)
+        if storage.stored_error(
+            f"{folder}/{name}", assets[key].get("type"), assets[key].get("roles"), config
+        )
     )

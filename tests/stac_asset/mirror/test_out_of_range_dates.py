@@ -9,6 +9,7 @@ import pytest
 
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.state.index import read_state
+from stac_asset.mirror.storage.local import LocalStorage
 from stac_asset.stac.item_files import read_items
 from stac_asset.testing import Origin
 from tests.support.mirror_runs import (
@@ -45,7 +46,7 @@ async def test_item_with_out_of_range_datetime_is_mirrored_and_removed(
         )
         check_catalog(tmp_path, {"good", "odd"})
     assert read_item_documents(tmp_path)["odd"]["properties"]["datetime"] == when
-    assert len(read_state(tmp_path).rows) == 2
+    assert len(read_state(LocalStorage(tmp_path)).rows) == 2
     serve_api(origin, [build_item(origin, "good")])
     assert (await run_mirror(tmp_path, href, on_removed="delete")).removed_ids == {"odd"}
 

@@ -13,6 +13,7 @@ from stac_asset.mirror.changes import ChangeSet
 from stac_asset.mirror.planning import prepare
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.index import MirrorState
+from stac_asset.mirror.storage.local import LocalStorage
 from stac_asset.notices import collect_notices
 from stac_asset.testing import Origin
 from tests.support.mirror_runs import (
@@ -30,7 +31,7 @@ def test_run_without_wanted_items_reserves_no_names(tmp_path: Path) -> None:
     with TemporaryFile() as documents:
         changes = ChangeSet(MirrorState(), lambda key: True, documents)
         existing = iter([Key("things", "one")])
-        assert list(prepare(changes, [], tmp_path, CONFIG, existing)) == []
+        assert list(prepare(changes, [], LocalStorage(tmp_path), CONFIG, existing)) == []
     assert next(existing).id == "one"
 
 

@@ -11,6 +11,7 @@ import pytest
 from stac_asset.destinations.local.documents import new_file
 from stac_asset.errors import DestinationError
 from stac_asset.mirror.state.index import write_positions, write_searched
+from stac_asset.mirror.storage.local import LocalStorage
 from stac_asset.mirror.unknown_files import remove_unknown_files, unknown_files
 from stac_asset.testing import Origin, Truncate
 from tests.support.mirror_runs import build_item, check_catalog, run_mirror, serve_items
@@ -27,8 +28,8 @@ async def mirror_with_unfinished_item(origin: Origin, directory: Path) -> None:
     await run_mirror(directory, serve_items(origin, items))
     assert (directory / "things/broken/.data.tif.part").exists()
     (directory / "sync.report.ndjson").write_text("")
-    write_positions(directory, {"search": "position"})
-    write_searched(directory, {"search": "2026-06-01T00:00:00Z"})
+    write_positions(LocalStorage(directory), {"search": "position"})
+    write_searched(LocalStorage(directory), {"search": "2026-06-01T00:00:00Z"})
 
 
 def all_files(directory: Path) -> set[Path]:

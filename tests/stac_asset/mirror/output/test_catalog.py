@@ -13,6 +13,7 @@ from stac_asset.mirror.output.catalog import write_catalog
 from stac_asset.mirror.source_item import Key, SourceDocument
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.state.version import Version
+from stac_asset.mirror.storage.local import LocalStorage
 from stac_asset.rewrite.serialize import json_bytes
 from stac_asset.testing import Origin
 from tests.support.mirror_runs import build_item, check_catalog, run_mirror, serve_api, serve_items
@@ -68,8 +69,8 @@ def test_links_to_items_have_the_form_of_other_links(tmp_path: Path, keyword: st
         for item in ("b c", 'a"Æ')
     ]
     collections = {"things": SourceDocument(source, "https://e.com/things")}
-    assert write_catalog(tmp_path, rows, "https://e.com", collections).written == 2
-    assert write_catalog(tmp_path, rows, "https://e.com", collections).written == 0
+    assert write_catalog(LocalStorage(tmp_path), rows, "https://e.com", collections).written == 2
+    assert write_catalog(LocalStorage(tmp_path), rows, "https://e.com", collections).written == 0
     for document in ("things/collection.json", "catalog.json"):
         data = (tmp_path / document).read_bytes()
         found = json.loads(data)

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.index import read_state
-from stac_asset.mirror.state.lines import read_lines, write_lines
+from stac_asset.mirror.state.lines import blocks_of_lines
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.state.rows import Rows
 from stac_asset.mirror.state.version import Version
+from stac_asset.mirror.storage.local import LocalStorage
 from stac_asset.testing import Origin
 from tests.support.mirror_runs import build_item, check_catalog, run_mirror, serve_api
 
@@ -39,7 +40,7 @@ async def test_missing_or_damaged_index_is_rebuilt(origin: Origin, tmp_path: Pat
     await run_mirror(tmp_path, href)
     index = tmp_path / ".mirror/index.ndjson"
     whole = index.read_bytes()
-    state = read_state(tmp_path)
+    state = read_state(LocalStorage(tmp_path))
     assert (len(state.rows), state.documents_read) == (5, 0)
     for damaged in (
         b"",
@@ -48,10 +49,10 @@ async def test_missing_or_damaged_index_is_rebuilt(origin: Origin, tmp_path: Pat
         whole.replace(b"things", b"others"),
     ):
         index.write_bytes(damaged)
-        assert read_state(tmp_path).rows == state.rows
+        assert read_state(LocalStorage(tmp_path)).rows == state.rows
         assert (await run_mirror(tmp_path, href)).reasons == {}
     index.unlink()
-    assert read_state(tmp_path).documents_read == 5
+    assert read_state(LocalStorage(tmp_path)).documents_read == 5
     assert (await run_mirror(tmp_path, href)).reasons == {}
     assert index.read_bytes() == whole
     document = tmp_path / "things/item-0/item-0.json"
@@ -79,13 +80,14 @@ async def test_next_run_repairs_or_tolerates_damaged_item_document(
 async def test_index_of_earlier_release_is_read_and_kept(origin: Origin, tmp_path: Path) -> None:
     href = serve_api(origin, [build_item(origin, name, "a") for name in ("one", "two")])
     await run_mirror(tmp_path, href)
-    state = read_state(tmp_path)
+    state = read_state(LocalStorage(tmp_path))
     index = tmp_path / ".mirror/index.ndjson"
     lines = [json.loads(line) for line in index.read_bytes().splitlines()]
     earlier = [line | {"document": f"things/{line['id']}/{line['id']}.json"} for line in lines]
     index.write_text("".join(json.dumps(line) + "\n" for line in reversed(earlier)))
     written = index.read_bytes()
-    assert (read_state(tmp_path).rows, read_state(tmp_path).documents_read) == (state.rows, 0)
+    again = read_state(LocalStorage(tmp_path))
+    assert (again.rows, again.documents_read) == (state.rows, 0)
     assert (await run_mirror(tmp_path, href)).reasons == {}
     assert index.read_bytes() == written
 
@@ -99,7 +101,7 @@ async def test_index_row_without_folder_or_with_unsafe_file_is_not_used(
     index = tmp_path / ".mirror/index.ndjson"
     (tmp_path / "elsewhere.tif").write_bytes(b"II*\0")
     index.write_bytes(re.sub(rb'\["[^"]*",\d+\]', b'["../../elsewhere.tif",4]', index.read_bytes()))
-    state = read_state(tmp_path)
+    state = read_state(LocalStorage(tmp_path))
     assert [(key.id, row.missing_files) for key, row in state.rows.items()] == [("two", ("a",))]
     assert {key.id for key in state.rows.incomplete} == {"two"}
 
@@ -152,13 +154,13 @@ def test_changed_row_is_no_longer_incomplete() -> None:
 
 
 def test_lines_are_read_without_line_breaks(tmp_path: Path) -> None:
-    path = tmp_path / "lines.ndjson"
-    assert list(read_lines(path)) == []
-    write_lines(path, tmp_path, [b"{}", b"", b"no"])
-    assert list(read_lines(path)) == [b"{}", b"", b"no"]
+    path, storage = tmp_path / "lines.ndjson", LocalStorage(tmp_path)
+    assert list(storage.lines(path.name)) == []
+    storage.write_blocks(path.name, blocks_of_lines([b"{}", b"", b"no"]))
+    assert list(storage.lines(path.name)) == [b"{}", b"", b"no"]
     path.write_bytes(b"1\r\n2")
-    assert list(read_lines(path)) == [b"1", b"2"]
-    assert list(read_lines(tmp_path)) == []
+    assert list(storage.lines(path.name)) == [b"1", b"2"]
+    assert list(storage.lines("")) == []
 
 
 @pytest.mark.parametrize("file", ["index.ndjson", "begun.ndjson"])
@@ -168,5 +170,5 @@ def test_any_line_of_state_is_tolerated(file: str, lines: list[bytes]) -> None:
         path = Path(directory, ".mirror", file)
         path.parent.mkdir()
         path.write_bytes(b"\n".join(lines))
-        state = read_state(Path(directory))
+        state = read_state(LocalStorage(Path(directory)))
     assert (len(state.rows), state.started) == (0, {})

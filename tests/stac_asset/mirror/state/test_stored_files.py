@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from stac_asset.mirror.state.index import read_state
+from stac_asset.mirror.storage.local import LocalStorage
 from stac_asset.testing import Origin, Status
 from tests.support.mirror_runs import CONFIG, build_item, run_mirror, serve_api
 
@@ -47,7 +48,7 @@ async def test_bad_file_of_earlier_version_is_downloaded_again(
     origin.forget()
     assert (await run_mirror(tmp_path, href)).reasons == {}
     assert not origin.gets("*.tif")
-    assert read_state(tmp_path).documents_read == 0
+    assert read_state(LocalStorage(tmp_path)).documents_read == 0
 
 
 @pytest.mark.parametrize("bad", [PAGE, b""])
