@@ -14,9 +14,14 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from stac_asset.errors import StacAssetError
+from stac_asset.redact import redact_text
+
+_START_MARK = "Process started at "
+"""Start of the first line that each process has in its log file."""
 
 
 class StackError(StacAssetError):
@@ -57,6 +62,10 @@ class Background:
             if _is_running(file):
                 return
             with self.log.open("ab") as log:
+                log.write(
+                    f"{_START_MARK}{datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z}\n".encode()
+                )
+                log.flush()
                 process = subprocess.Popen(
                     command,
                     cwd=self.folder,
@@ -104,10 +113,25 @@ class Background:
             time.sleep(0.1)
         return True
 
-    def last_log_line(self) -> str:
-        """Return the last line of the log file that is not empty."""
-        lines = self.log.read_text(errors="replace").split("\n") if self.log.exists() else []
-        return next((line.strip() for line in reversed(lines) if line.strip()), "no output")
+    def failure_reason(self) -> str:
+        """Return the line of the log file that tells why the process has stopped."""
+        return failure_reason(self.log.read_text(errors="replace") if self.log.exists() else "")
+
+
+def failure_reason(log: str) -> str:
+    """Return the error of the last traceback of the last process in a log, or else the last line.
+
+    Args:
+        log: The text of a log.
+    """
+    of_process = log.rpartition(_START_MARK)[2]
+    *_, last = of_process.split("Traceback (most recent call last):\n")
+    lines = [line.rstrip() for line in last.splitlines() if line.strip()]
+    if last != of_process:
+        error = next((line for line in lines if not line.startswith(" ")), None)
+        if error is not None:
+            return redact_text(error)
+    return redact_text(lines[-1].strip()) if lines else "no output"
 
 
 def _is_running(file: int) -> bool:

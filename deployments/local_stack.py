@@ -38,6 +38,9 @@ _DATABASES = {"postgresql+asyncpg", "sqlite+aiosqlite"}
 _STATE_FILE = "stack.json"
 """Name of the file with the port and the database of the running server."""
 
+_SERVER_MODULE = "prefect_stac_asset.deployments.server_process"
+"""Module that runs Prefect's command line for the server."""
+
 _WORKER_PREFIX = "worker-"
 
 _START_TIMEOUT = 300.0
@@ -254,7 +257,7 @@ class Stack:
                 ) from None
         state_file.write_text(json.dumps(state))
         start = ("server", "start", "--host", "127.0.0.1", "--port", str(self.port))
-        self._server.start([sys.executable, "-m", "prefect", *start], self.environment())
+        self._server.start([sys.executable, "-m", _SERVER_MODULE, *start], self.environment())
 
     async def _is_healthy(self) -> bool:
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
@@ -267,9 +270,12 @@ class Stack:
         deadline = time.monotonic() + _START_TIMEOUT
         while not await ready():
             if process.pid() is None:
+                database = ""
+                if process.name == self._server.name and self.database is not None:
+                    database = f" with DATABASE '{_without_password(self.database)}'"
                 raise StackError(
-                    f"{process.name} stopped unexpectedly: {process.last_log_line()}. See "
-                    f"{process.log}."
+                    f"{process.name} stopped unexpectedly{database}: {process.failure_reason()}. "
+                    f"See {process.log}."
                 )
             if time.monotonic() > deadline:
                 raise StackError(

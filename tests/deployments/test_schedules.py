@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import prefect
@@ -120,6 +121,20 @@ def test_scheduled_runs_mirror_changes_of_the_source(
     mirror.wait_for_file("second")
     mirror.wait_for_file("first", b"changed")
     mirror.wait_for_completed_runs(stack.url, 2)
+
+
+def test_sqlite_accepts_concurrent_changes(stack: RunningStack) -> None:
+    """Prefect's own server responds to some of these requests with status 503."""
+    path = f"{stack.url}/api/deployments/name/sync/interval"
+    deployment = f"{stack.url}/api/deployments/{call_api('GET', path)['id']}"
+    state = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2099-01-01T00:00:00Z"}}
+    # More connections than a browser opens.
+    with ThreadPoolExecutor(8) as pool:
+        created = pool.map(
+            lambda _: call_api("POST", f"{deployment}/create_flow_run", state=state), range(60)
+        )
+        runs = [f"{stack.url}/api/flow_runs/{run['id']}" for run in created]
+        list(pool.map(lambda run: call_api("DELETE", run), runs))
 
 
 def test_check_confirms_scheduled_runs(stack: RunningStack, tmp_path: Path) -> None:

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from stac_asset.testing import Origin
 from tests.support.http_client import CLIENT
 from tests.support.items import item_document
@@ -34,13 +32,8 @@ def wait_for(find: Callable[[], Any], description: str) -> Any:
 
 
 def call_api(method: str, url: str, **body: Any) -> Any:
-    """Send a request, and return the JSON of the response. Retry while SQLite is locked (503)."""
-
-    def send() -> httpx.Response | None:
-        response = CLIENT.request(method, url, json=body or None)
-        return None if response.status_code == 503 else response
-
-    response: httpx.Response = wait_for(send, f"response to {method} {url}")
+    """Send a request, and return the JSON of the response."""
+    response = CLIENT.request(method, url, json=body or None)
     assert response.is_success, response.text
     return response.json() if response.content else None
 

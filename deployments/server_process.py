@@ -1,0 +1,51 @@
+"""Internal: run `prefect server start`, with SQLite transactions that wait for each other.
+
+Prefect's server begins most transactions with `BEGIN DEFERRED`. Such a transaction reads first, and
+requests the write lock of the database with its first change. If another connection commits in
+between, SQLite reports `SQLITE_BUSY_SNAPSHOT` without waiting, and the server responds with status
+503. Active flow runs cause continuous commits, so that most requests for a new run or schedule
+failed.
+
+A transaction that begins with `BEGIN IMMEDIATE` requests the write lock before it reads, and waits
+until other transactions have ended. Source: https://www.sqlite.org/lang_transaction.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from prefect.cli import app
+from prefect.server.database.configurations import AioSqliteConfiguration
+from prefect.server.database.dependencies import set_database_config
+from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
+from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
+
+
+class WaitingSqlite(AioSqliteConfiguration):
+    """A SQLite database whose transactions wait for the write lock when they begin."""
+
+    @asynccontextmanager
+    async def begin_transaction(
+        self, session: AsyncSession, with_for_update: bool = False
+    ) -> AsyncGenerator[AsyncSessionTransaction, None]:
+        """Run a transaction until the context ends.
+
+        Args:
+            session: The session of the transaction.
+            with_for_update: Not used, because every transaction requests the write lock.
+        """
+        async with super().begin_transaction(session, with_for_update=True) as transaction:
+            yield transaction
+
+
+def main() -> None:
+    """Run Prefect's command line with the arguments of this process."""
+    url = PREFECT_API_DATABASE_CONNECTION_URL.value()
+    if url is not None and url.startswith("sqlite"):
+        set_database_config(WaitingSqlite(url))
+    app()
+
+
+if __name__ == "__main__":
+    main()
