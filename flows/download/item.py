@@ -21,15 +21,17 @@ from prefect_stac_asset.flows.parameters.destination import checked_directory
 from prefect_stac_asset.flows.parameters.flow import asset_flow
 from prefect_stac_asset.flows.parameters.form import titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
+from prefect_stac_asset.flows.parameters.source import is_text
 from prefect_stac_asset.flows.reporting.monitor import open_monitor
 from prefect_stac_asset.flows.reporting.report_file import open_report
 from prefect_stac_asset.flows.reporting.result import DownloadResult, report_path
 from prefect_stac_asset.flows.tasks.rewrite import rewrite_item
 from stac_asset.destinations import LocalDestination
-from stac_asset.errors import NoAssetsError, SourceError
+from stac_asset.errors import NoAssetsError
 from stac_asset.plan.planner import Owner, Planner, document_name, owner_name
 from stac_asset.redact import redact_href
 from stac_asset.stac.earlier_files import EarlierDocument, keep_earlier_files
+from stac_asset.stac.given import wrong_type
 from stac_asset.stac.local_facts import LOCAL_FACTS
 
 _Owner = TypeVar("_Owner", bound=Owner)
@@ -130,10 +132,8 @@ async def download_collection(
 async def _read(source: str, session: Session, kind: type[_Owner]) -> _Owner:
     stac = await read_one(source, session)
     if not isinstance(stac, kind):
-        raise SourceError(
-            f"Source '{redact_href(source)}' is of type {type(stac).__name__}, but must be "
-            f"of type {kind.__name__}. Use the flow that downloads this type."
-        )
+        shown = "`source`" if is_text(source) else f"'{redact_href(source)}'"
+        raise wrong_type(stac, kind, shown, "download")
     return stac
 
 

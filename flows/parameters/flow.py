@@ -19,6 +19,7 @@ from prefect.types.entrypoint import EntrypointType
 
 from prefect_stac_asset.blocks.references import is_reference, load_reference, name_of, reference_to
 from prefect_stac_asset.blocks.registry import check_supported
+from prefect_stac_asset.flows.execution.error_logs import log_refused_parameters
 from prefect_stac_asset.flows.execution.pickling import PickledByName, is_in_package
 from prefect_stac_asset.flows.parameters.source import source_parameter
 from prefect_stac_asset.flows.parameters.validation import (
@@ -105,6 +106,13 @@ class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
                 accepted in place of the block, because Prefect would store and show them.
             ConfigError: A referenced block does not exist, or the type of a block is not supported.
         """
+        try:
+            return self._validated(parameters)
+        except Exception as error:
+            log_refused_parameters(self.name, error)
+            raise
+
+    def _validated(self, parameters: dict[str, Any]) -> dict[str, Any]:
         credentials = parameters.get(CREDENTIALS)
         several = credentials if isinstance(credentials, list | tuple) else None
         for one in [credentials] if several is None else several:

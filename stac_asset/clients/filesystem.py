@@ -89,9 +89,19 @@ def _path_from_url(url: URL) -> Path:
 
 def _map_os_error(error: OSError, path: Path) -> TransferError:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return NotFoundError(f"File {path} does not exist")
+        return NotFoundError(f"File {path} does not exist{_searched_folder(path)}")
     if isinstance(error, IsADirectoryError):
         return directory_error(str(path))
     if isinstance(error, PermissionError):
         return AccessError(f"File {path} cannot be read: permission denied for this user")
     return TransferError(f"File {path} cannot be read: {error.strerror}")
+
+
+def _searched_folder(path: Path) -> str:
+    """Return the end of an error message that names the folder of a relative path."""
+    if path.is_absolute():
+        return ""
+    try:
+        return f" in the working directory {Path.cwd()}"
+    except OSError:
+        return ", because the working directory was removed"

@@ -39,6 +39,10 @@ class StacAssetError(Exception):
         # Ids and keys may contain lone surrogates, which terminals and logs cannot encode.
         return text.encode(errors="backslashreplace").decode()
 
+    def __repr__(self) -> str:
+        # Logs of Prefect show errors as `repr`. Arguments may be many nested errors.
+        return f"{type(self).__name__}({str(self)!r})"
+
 
 class DescribedError(StacAssetError):
     """Base class of errors that are created from values other than a text.

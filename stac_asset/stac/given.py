@@ -122,6 +122,18 @@ async def read_given(
     if isinstance(found, kind):
         return found, href
     shown = f"'{redact_href(href)}'" if href is not None else f"`{parameter}`"
+    raise wrong_type(found, kind, shown, verb)
+
+
+def wrong_type(found: object, kind: type[object], shown: str, verb: str) -> SourceError:
+    """Return the error about an object of another type. The message names the function for it.
+
+    Args:
+        found: The object.
+        kind: The expected type.
+        shown: The name of the object in the message.
+        verb: The start of the names of the functions, such as 'download'.
+    """
     hint = next(
         (
             text.format(verb=verb)
@@ -130,7 +142,7 @@ async def read_given(
         ),
         f"Pass a pystac {kind.__name__}, an href, a path, or the document as a dictionary.",
     )
-    raise SourceError(
+    return SourceError(
         f"{shown} is of type {_name(found)}, but must be of type {kind.__name__}. {hint}"
     )
 
@@ -204,4 +216,6 @@ def _item_collection(given: Any, parameter: str) -> pystac.ItemCollection:
 
 
 def _name(found: object) -> str:
+    if isinstance(found, pystac.ItemCollection):
+        return pystac.ItemCollection.__name__
     return "None" if found is None else type(found).__name__

@@ -36,6 +36,13 @@ ARGUMENTS_BY_NAME: dict[str, tuple[Any, ...]] = {
 
 
 @pytest.mark.parametrize("kind", ERRORS.values(), ids=ERRORS)
+def test_repr_of_errors_is_the_type_and_the_text(kind: type[StacAssetError]) -> None:
+    error = kind(*ARGUMENTS_BY_NAME.get(kind.__name__, ("download failed",)))
+    error.owner, error.key = "item 'the-item'", "B04"
+    assert repr(error) == f"{kind.__name__}({str(error)!r})"
+
+
+@pytest.mark.parametrize("kind", ERRORS.values(), ids=ERRORS)
 @pytest.mark.parametrize("owned", [True, False])
 @pytest.mark.parametrize(
     "duplicate",

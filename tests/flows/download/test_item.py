@@ -126,7 +126,11 @@ async def test_fail_fast_raises_first_error_and_writes_no_item(
     [
         (b"<html>", SourceError, "is not valid JSON"),
         (b"{}", SourceError, "is not a STAC"),
-        (b'{"type": "FeatureCollection", "features": []}', SourceError, "must be of type Item"),
+        (
+            b'{"type": "FeatureCollection", "features": []}',
+            SourceError,
+            "is of type ItemCollection, but must be of type Item. Use `download_item_collection`.",
+        ),
         (None, NoAssetsError, "has no assets"),
     ],
 )

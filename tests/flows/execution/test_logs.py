@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 from prefect.client.schemas.objects import State
+from prefect.exceptions import ParameterTypeError
 from prefect.logging.handlers import APILogHandler
 
 from prefect_stac_asset import flows
 from prefect_stac_asset.flows import DownloadOptions
 from prefect_stac_asset.flows.execution.library_logs import LIBRARY, send_library_logs
 from prefect_stac_asset.flows.parameters.options import Granularity
-from stac_asset.testing import Origin
+from stac_asset.errors import UnexpectedError
+from stac_asset.testing import Origin, Status
 from tests.support.items import item_document, make_item
 from tests.support.prefect_reads import read_logs
 
@@ -133,3 +135,55 @@ def test_log_outside_of_run_causes_no_warning(logger: logging.Logger) -> None:
     send_library_logs()
     # A handler of Prefect would warn about the missing run. The tests treat warnings as errors.
     logger.warning("outside of a run")
+
+
+async def test_each_failed_asset_is_logged_in_one_record_without_traceback(
+    origin: Origin, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    href = make_item(origin, "a", "b")
+    for key in "ab":
+        origin.fault(f"/{key}.tif", Status(401), times=0)
+    options = OPTIONS.model_copy(update={"warn": False})
+    state = await flows.download_item(href, str(tmp_path), options, return_state=True)
+    assert state.is_failed()
+    reasons = [
+        f"asset '{key}' of item 'the-item': 401 Unauthorized for {origin.href(f'/{key}.tif')}"
+        for key in "ab"
+    ]
+    errors = [one for one in caplog.records if one.levelno == logging.ERROR]
+    assert not any(one.exc_info for one in errors)
+    of_tasks = [one.getMessage() for one in errors if one.name == "prefect.task_runs"]
+    assert len(of_tasks) == 2
+    for reason in reasons:
+        assert [text for text in of_tasks if reason in text]
+    (first, _) = [one.getMessage() for one in errors if one.name == "prefect.flow_runs"]
+    assert sorted(first.splitlines()) == sorted(
+        [
+            "Encountered exception during execution: DownloadError: 2 of 2 assets failed",
+            *(f"- {reason}" for reason in reasons),
+        ]
+    )
+
+
+@pytest.mark.parametrize("name", ["prefect.flow_runs", "prefect.task_runs"])
+@pytest.mark.parametrize("error", [ValueError("x"), UnexpectedError("x")])
+def test_unknown_errors_keep_their_traceback(name: str, error: Exception) -> None:
+    send_library_logs()
+    record = logging.makeLogRecord({"exc_info": (type(error), error, None)})
+    assert logging.getLogger(name).filter(record)
+    assert record.exc_info is not None
+
+
+def test_refused_parameters_are_logged_to_the_run(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_id = "591f3a48-8321-40e6-8476-e48d8c758ed2"
+    parameters = {"source": "item.json", "directory": "d", "options": {"inclde": ["a"]}}
+    for current in (None, run_id):
+        if current:
+            monkeypatch.setenv("PREFECT__FLOW_RUN_ID", current)
+        with pytest.raises(ParameterTypeError, match=r"options\.inclde") as info:
+            flows.download_item.validate_parameters(parameters)
+    (record,) = caplog.records
+    assert record.getMessage() == str(info.value)
+    assert (record.name, vars(record)["flow_run_id"]) == ("prefect.flow_runs", run_id)

@@ -50,3 +50,17 @@ async def test_link_is_followed_and_broken_link_is_missing(tmp_path: Path, confi
     assert chunks == [b"pixels"]
     with pytest.raises(NotFoundError, match=r"File .*broken\.tif does not exist"):
         await read_href(str(tmp_path / "broken.tif"), config)
+
+
+async def test_error_about_a_relative_path_names_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: Config
+) -> None:
+    (tmp_path / "removed").mkdir()
+    monkeypatch.chdir(tmp_path / "removed")
+    with pytest.raises(NotFoundError) as raised:
+        await read_href("item.json", config)
+    folder = f"{tmp_path}/removed"
+    assert str(raised.value) == f"File item.json does not exist in the working directory {folder}"
+    (tmp_path / "removed").rmdir()
+    with pytest.raises(NotFoundError, match=r"does not exist, because the working directory was"):
+        await read_href("item.json", config)

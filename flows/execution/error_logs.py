@@ -1,0 +1,70 @@
+"""Short log records for errors of this package.
+
+Prefect's engines log each error with a traceback. The text of a `StacAssetError` names the asset,
+the reason and what to do, so the traceback is left out. Other errors, and `UnexpectedError`, keep
+their traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+from uuid import UUID
+
+from prefect.logging.loggers import PrefectLogAdapter, get_logger
+from prefect.runtime import flow_run
+
+from stac_asset.errors import StacAssetError, UnexpectedError
+
+_FLOW_RUNS = "prefect.flow_runs"
+_TASK_RUNS = "prefect.task_runs"
+
+
+def shorten_error_logs() -> None:
+    """Leave out tracebacks of this package's errors in the logs of runs, from now on."""
+    # `addFilter` does not add the same function twice.
+    logging.getLogger(_FLOW_RUNS).addFilter(_shorten)
+    logging.getLogger(_TASK_RUNS).addFilter(_is_needed)
+
+
+def log_refused_parameters(flow_name: str, error: Exception) -> None:
+    """Log an error of the validation of parameters to the current flow run, if any.
+
+    Prefect's engine writes the error to the console only, because the run has not started yet.
+
+    Args:
+        flow_name: The name of the flow.
+        error: The error.
+    """
+    run_id = flow_run.get_id()
+    if run_id is None:
+        return
+    extra = {"flow_run_id": str(UUID(run_id)), "flow_run_name": flow_name, "flow_name": flow_name}
+    PrefectLogAdapter(get_logger(_FLOW_RUNS), extra=extra).error("%s", error)
+
+
+def _shorten(record: logging.LogRecord) -> bool:
+    """Remove the traceback of a known error, and show the text of the error."""
+    error = _known_error(record)
+    if error is not None:
+        record.exc_info = None
+        # The text of an error may have several lines, which `repr` would escape.
+        text = f"{type(error).__name__}: {error}"
+        record.msg, record.args = record.getMessage().replace(repr(error), text), ()
+    return True
+
+
+def _is_needed(record: logging.LogRecord) -> bool:
+    """Return whether a record of a task run is needed.
+
+    After the record with the traceback, the engine logs the final state with the same text.
+    """
+    return _known_error(record) is None
+
+
+def _known_error(record: logging.LogRecord) -> StacAssetError | None:
+    error = record.exc_info[1] if record.exc_info else None
+    return (
+        error
+        if isinstance(error, StacAssetError) and not isinstance(error, UnexpectedError)
+        else None
+    )
