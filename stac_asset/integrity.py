@@ -101,6 +101,14 @@ class Multihash:
         """Return whether a full digest of the same algorithm matches this multihash."""
         return digest[: len(self.digest)] == self.digest
 
+    def agrees(self, other: Multihash) -> bool:
+        """Return whether another multihash can be of the same content. Either may be truncated.
+
+        Args:
+            other: A multihash of the same algorithm.
+        """
+        return self.matches(other.digest) or other.matches(self.digest)
+
     def __str__(self) -> str:
         return (_varint(self.code) + _varint(len(self.digest)) + self.digest).hex()
 

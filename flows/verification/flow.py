@@ -27,6 +27,7 @@ from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granula
 from prefect_stac_asset.flows.reporting.report_file import open_rows, report_location
 from prefect_stac_asset.flows.verification.result import VerifyResult
 from stac_asset.concurrency import in_thread
+from stac_asset.destinations import LocalDestinations
 from stac_asset.errors import MissingCredentialError
 from stac_asset.mirror.unknown_files import remove_unknown_files, unknown_files
 from stac_asset.notices import collect_notices, notice, notice_lines
@@ -99,7 +100,7 @@ async def verify(
     with collect_notices():
         path = persistent_path(directory)
         unknown = await _find_unknown(path, report, remove_unknown)
-        inventory = await in_thread(take_inventory, path)
+        inventory = await take_inventory(path, LocalDestinations())
         open_repairs = partial(
             _open_repairs, options=options, granularity=granularity, credentials=credentials
         )

@@ -27,10 +27,12 @@ class RunDestinations:
 
     Args:
         config: The validated configuration.
+        writable: Whether the run writes to the destinations, for messages.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, writable: bool = True) -> None:
         self._config = config
+        self._action = "written" if writable else "read"
         self._local = LocalDestinations(config.make_directory, config.fsync)
         self._stores: dict[str, S3Destination] = {}
         self._connecting: asyncio.Task[BotocoreClient] | None = None
@@ -76,7 +78,7 @@ class RunDestinations:
             return
         from stac_asset.destinations.s3.errors import mapped_errors
 
-        with mapped_errors(directory):
+        with mapped_errors(directory, self._action):
             await self._client()
         await self._store(directory).prepare(writable)
 
@@ -94,7 +96,7 @@ class RunDestinations:
                 acl=config.destination_acl,
                 tags=urlencode(config.destination_tags) or None,
             )
-            store = S3Store(self._client, place.store.partition("://")[2], settings)
+            store = S3Store(self._client, place.store.partition("://")[2], settings, self._action)
             service = config.destination_endpoint_url or ""
             found = self._stores[directory] = S3Destination(store, place.key, service)
         return found

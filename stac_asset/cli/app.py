@@ -178,24 +178,31 @@ def plan(
     is_flag=True,
     help="Remove files in mirrors that no record of the mirror names.",
 )
+@click.option(
+    "--read-objects",
+    is_flag=True,
+    help="Read the objects of an object store. By default, the checksums in their metadata are "
+    "compared.",
+)
 @config_options
 def verify(
     directory: str,
     repair: bool,
     remove_unknown: bool,
+    read_objects: bool,
     max_concurrent_downloads: int,
     **options: Any,
 ) -> int:
-    """Verify the files in DIRECTORY.
+    """Verify the files in DIRECTORY, which can be a prefix such as s3://bucket/prefix.
 
     The sizes and checksums of the files are compared with those in the STAC documents. Without
     --repair and --remove-unknown, no file is changed. Files outside DIRECTORY are never changed.
     """
     from stac_asset.cli import verify as verify_command
 
-    config = read_config(options)
+    config, limit = read_config(options), max_concurrent_downloads
     return _run(
-        verify_command.verify(directory, config, repair, remove_unknown, max_concurrent_downloads)
+        verify_command.verify(directory, config, repair, remove_unknown, limit, read_objects)
     )
 
 

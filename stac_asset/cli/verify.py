@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import click
 
+from stac_asset.api.destinations import RunDestinations
 from stac_asset.cli.names import as_typed
 from stac_asset.cli.tables import printable
 from stac_asset.clients import Clients
 from stac_asset.config import Config
-from stac_asset.destinations import LocalDestinations
+from stac_asset.destinations.location import location_of
 from stac_asset.mirror.unknown_files import remove_unknown_files, unknown_files
 from stac_asset.transfer.engine import Engine
 from stac_asset.types import Outcome
@@ -22,16 +24,22 @@ from stac_asset.verify.run import Repairs, verify_files
 
 
 async def verify(
-    directory: str, config: Config, repair: bool, remove_unknown: bool, limit: int
+    directory: str,
+    config: Config,
+    repair: bool,
+    remove_unknown: bool,
+    limit: int,
+    read: bool = False,
 ) -> int:
-    """Verify a directory, optionally repair bad files, and print the result.
+    """Verify a directory or prefix, optionally repair bad files, and print the result.
 
     Args:
-        directory: A directory of downloads.
+        directory: A directory of downloads, or the URL of a prefix.
         config: The configuration of repairs.
         repair: Whether to download bad files again.
         remove_unknown: Whether to remove files in mirrors that no record names.
         limit: Maximum number of assets downloaded at the same time.
+        read: Whether to read objects whose checksum was recorded when they were written.
 
     Returns:
         1 if files are missing or wrong and `Config.warn` is not set, else 0.
@@ -44,7 +52,6 @@ async def verify(
     async def open_repairs(_: Sequence[Bad]) -> AsyncIterator[Repairs]:
         changed = repair_config(config)
         async with Clients(changed) as clients:
-            destinations = LocalDestinations(changed.make_directory, changed.fsync)
             engine = Engine(clients, changed, destinations, max_concurrent_downloads=limit)
 
             def download(repairs: Sequence[Repair]) -> AsyncGenerator[Outcome, None]:
@@ -52,9 +59,17 @@ async def verify(
 
             yield Repairs(clients, changed, download)
 
-    unknown = remove_unknown_files(directory) if remove_unknown else unknown_files(directory)
-    inventory = take_inventory(directory)
-    summary = await verify_files(inventory, open_repairs if repair else None, config=config)
+    location = location_of(directory)
+    unknown: list[str] = []
+    if isinstance(location, Path):
+        unknown = remove_unknown_files(location) if remove_unknown else unknown_files(location)
+    destinations = RunDestinations(config, writable=repair)
+    async with destinations:
+        await destinations.prepare(str(location), repair)
+        inventory = await take_inventory(directory, destinations)
+        summary = await verify_files(
+            inventory, open_repairs if repair else None, config=config, read=read
+        )
     click.echo(summary)
     if inventory.leftovers:
         click.echo(f"{len(inventory.leftovers)} part files of interrupted downloads:")

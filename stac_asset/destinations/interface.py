@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from stac_asset.destinations.missing_ranges import ByteRange, MissingRanges
@@ -87,6 +88,34 @@ class ListedFile:
 
     changed: float
     """Time of the last change in seconds since the epoch, by the clock of the destination."""
+
+
+@dataclass(frozen=True, slots=True)
+class OmittedFile:
+    """An entry of a directory that a listing leaves out, such as a pipe."""
+
+    key: str
+    """The key of the entry. Empty for the directory itself."""
+
+    reason: str
+    """The reason, such as an error of the operating system."""
+
+    is_folder: bool = False
+    """Whether the entry is a folder that cannot be listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """The facts about a complete file that a verification compares with the document."""
+
+    size: int = 0
+    """Size in bytes."""
+
+    checksum: Multihash | None = None
+    """The checksum of the content, with the algorithm of the declared checksum, if compared."""
+
+    problem: str | None = None
+    """The reason why the file is no usable file, if any."""
 
 
 class Upload(Protocol):
@@ -326,6 +355,52 @@ class Destination(Protocol):
         Raises:
             UnsafePathError: The key leads outside of the destination.
             DestinationError: The file cannot be removed.
+        """
+
+    async def omitted_files(self) -> list[OmittedFile]:
+        """Return the entries that `list_files` leaves out such as unreadable folders.
+
+        These are folders that cannot be listed, symlinks that lead outside of the destination, and
+        files that are not regular. Object stores have none of them.
+        """
+
+    def real_key(self, location: str) -> str:
+        """Return the key of the file that a location leads to, with all symlinks resolved.
+
+        All locations of a file have the same real key.
+
+        Args:
+            location: The file as documents name it: an absolute path, or a URL.
+
+        Raises:
+            UnsafePathError: The location leads outside of the destination, or names no file.
+        """
+
+    async def inspect(self, key: str, declared: Declared, read: bool = False) -> FileFacts | None:
+        """Return the facts about a complete file for a verification. A missing file has no facts.
+
+        Args:
+            key: The key.
+            declared: The expected size and checksum. A file of another size is not read.
+            read: Read the content in any case. By default, a destination may return the checksum
+                that was recorded when the file was written.
+
+        Raises:
+            UnsafePathError: The key leads outside of the destination.
+            DestinationError: The request failed.
+        """
+
+    def open_copy(self, key: str) -> AbstractAsyncContextManager[Path]:
+        """Open a file of this machine with the content of a key, for readers of local files.
+
+        The file must not be changed. Its path does not exist if there is no such file.
+
+        Args:
+            key: The key.
+
+        Raises:
+            UnsafePathError: The key leads outside of the destination.
+            DestinationError: The request failed.
         """
 
     async def remove_leftovers(self, key: str) -> None:

@@ -22,6 +22,7 @@ from stac_asset.testing.destination_under_test import (
     VALIDATOR,
     multihash,
 )
+from stac_asset.testing.files_contract import FilesContract
 from stac_asset.testing.listing_contract import ListingContract
 from stac_asset.testing.resume_contract import ResumeContract
 from stac_asset.testing.upload_contract import UploadContract
@@ -32,7 +33,7 @@ _TIMEOUT = 30
 _COMPARISONS: tuple[Literal["size", "checksum", "none"], ...] = ("size", "checksum", "none")
 
 
-class DestinationContract(UploadContract, ResumeContract, ListingContract):
+class DestinationContract(UploadContract, ResumeContract, ListingContract, FilesContract):
     """Base class for the tests of a destination.
 
     A subclass implements the methods of `DestinationUnderTest`.

@@ -1,4 +1,4 @@
-"""Checks downloaded files against the sizes and checksums that local documents declare.
+"""Checks downloaded files against the sizes and checksums that documents declare.
 
 Empty files and web pages in place of assets are bad too, because earlier versions stored them.
 
@@ -7,19 +7,15 @@ Empty files and web pages in place of assets are bad too, because earlier versio
 
 from __future__ import annotations
 
-import asyncio
-import os
-import stat
-import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from stac_asset.concurrency import bounded
 from stac_asset.config import Config
-from stac_asset.destinations.local.digest import file_digest
+from stac_asset.destinations.interface import Declared
 from stac_asset.errors import StacAssetError
 from stac_asset.integrity import Multihash
-from stac_asset.transfer.stored import stored_error
+from stac_asset.transfer.stored import found_error
 from stac_asset.verify.expected import ExpectedAsset
 from stac_asset.verify.inventory import Inventory
 from stac_asset.verify.results import (
@@ -33,14 +29,11 @@ from stac_asset.verify.results import (
 )
 
 MAX_OPEN_FILES = 8
-"""Maximum number of files that are read at the same time, each in a thread."""
+"""Maximum number of files that are checked at the same time."""
 
 
-def check(
-    asset: ExpectedAsset,
-    inventory: Inventory,
-    config: Config,
-    stopped: Callable[[], bool] = lambda: False,
+async def check(
+    asset: ExpectedAsset, inventory: Inventory, config: Config, read: bool = False
 ) -> Verdict:
     """Check the file of an asset.
 
@@ -48,68 +41,76 @@ def check(
         asset: The asset, as its document declares it.
         inventory: The inventory of the document.
         config: Which content of files is accepted.
-        stopped: Called between blocks of the file. If it returns True, the check stops early, and
-            its result is meaningless.
+        read: Read each file with a declared checksum. By default, a destination may compare the
+            checksum that was recorded when the file was written.
+
+    Raises:
+        DestinationError: A request failed.
     """
     try:
-        path = inventory.file_of(asset)
+        key = inventory.key_of(asset)
     except StacAssetError as error:
         return OutOfBounds(asset, error.message)
-    if path is None:
+    if key is None:
         return NotLocal(asset)
+    path = str(inventory.directory / key)
     expected = Multihash.parse(asset.checksum)
-    try:
-        found = os.stat(path)
-        if not stat.S_ISREG(found.st_mode):
-            return Corrupt(asset, str(path), "the path is not a file")
-        if asset.size is not None and found.st_size != asset.size:
-            reason = f"the file has {found.st_size} bytes, but file:size declares {asset.size}"
-            return Corrupt(asset, str(path), reason)
-        unusable = stored_error(path, asset.media_type, asset.roles, config, asset.size)
-        if expected is None:
-            if unusable is not None:
-                return Corrupt(asset, str(path), unusable.message, is_other_content=True)
-            return Unverifiable(asset, str(path), found.st_size)
-        digest = file_digest(path, expected, stopped)
-    except (FileNotFoundError, NotADirectoryError):
-        return Missing(asset, str(path))
-    except OSError as error:
-        return Corrupt(asset, str(path), f"the file cannot be read: {error.strerror}")
-    if not expected.matches(digest):
-        actual = Multihash(expected.code, digest)
+    facts = await inventory.destination.inspect(key, Declared(asset.size, expected), read)
+    if facts is None:
+        return Missing(asset, path)
+    if facts.problem is not None:
+        return Corrupt(asset, path, facts.problem)
+    if asset.size is not None and facts.size != asset.size:
+        reason = f"the file has {facts.size} bytes, but file:size declares {asset.size}"
+        return Corrupt(asset, path, reason)
+    actual = facts.checksum
+    if expected is not None and actual is not None and not expected.agrees(actual):
         reason = f"the file has the checksum {actual}, but file:checksum declares {expected}"
-        return Corrupt(asset, str(path), reason)
+        return Corrupt(asset, path, reason)
+    unusable = await found_error(
+        inventory.destination,
+        key,
+        path,
+        facts.size,
+        media_type=asset.media_type,
+        roles=asset.roles,
+        config=config,
+        declared=asset.size,
+    )
     if unusable is not None:
-        return Corrupt(asset, str(path), unusable.message, is_other_content=True)
-    return Verified(asset, str(path), found.st_size)
+        return Corrupt(asset, path, unusable.message, is_other_content=True)
+    if actual is None:
+        return Unverifiable(asset, path, facts.size)
+    return Verified(asset, path, facts.size)
 
 
 async def check_all(
-    inventory: Inventory, limit: int = MAX_OPEN_FILES, config: Config | None = None
+    inventory: Inventory,
+    limit: int = MAX_OPEN_FILES,
+    config: Config | None = None,
+    read: bool = False,
 ) -> AsyncGenerator[Verdict, None]:
     """Check all assets, and yield the verdicts in the order of completion.
 
     Args:
-        inventory: The inventory of a directory.
-        limit: Maximum number of files that are read at the same time.
+        inventory: The inventory of a destination.
+        limit: Maximum number of files that are checked at the same time.
         config: Which content of files is accepted. Default: that of `Config()`.
+        read: Read each file with a declared checksum.
 
     Yields:
         A verdict for each asset of each document.
+
+    Raises:
+        DestinationError: A request failed.
     """
-    stop = threading.Event()
     accepted = config or Config()
 
     async def check_one(asset: ExpectedAsset) -> Verdict:
-        checking = asyncio.to_thread(check, asset, inventory, accepted, stop.is_set)
-        reading = asyncio.ensure_future(checking)
-        try:
-            return await asyncio.shield(reading)
-        except asyncio.CancelledError:
-            stop.set()
-            await asyncio.wait({reading})
-            raise
+        return await check(asset, inventory, accepted, read)
 
-    async with aclosing(bounded(check_one, inventory.assets(), limit)) as verdicts:
-        async for verdict in verdicts:
-            yield verdict
+    async with aclosing(inventory.batches()) as batches:
+        async for assets in batches:
+            async with aclosing(bounded(check_one, assets, limit)) as verdicts:
+                async for verdict in verdicts:
+                    yield verdict

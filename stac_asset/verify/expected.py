@@ -1,4 +1,4 @@
-"""Reads the assets that a local STAC document declares.
+"""Reads the assets that a STAC document of a destination declares.
 
 Documents are read as plain JSON, so that the files of invalid STAC documents can be verified too.
 """
@@ -12,8 +12,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from stac_asset.errors import HrefError, SourceError
-from stac_asset.hrefs import absolute_href, is_local, is_missing, local_path
+from stac_asset.destinations.location import Location, StorePath
+from stac_asset.errors import HrefError, SourceError, UnsafePathError
+from stac_asset.hrefs import absolute_href, is_local, is_missing, local_path, stripped_href
+from stac_asset.redact import redact_href
 from stac_asset.stac.item_files import read_items
 from stac_asset.stac.json_text import loads
 
@@ -27,7 +29,7 @@ class ExpectedAsset:
     """An asset as declared by a document."""
 
     document: str
-    """The absolute path of the document."""
+    """The location of the document: an absolute path, or a URL."""
 
     owner: str
     """The item or collection of the asset, such as `item 'S2B_31UFU'`."""
@@ -57,11 +59,12 @@ class ExpectedAsset:
     """The roles of the asset. Any JSON value."""
 
 
-def owners_of(path: Path) -> Iterator[dict[str, Any]] | None:
+def owners_of(path: Path, name: str) -> Iterator[dict[str, Any]] | None:
     """Return the items and collections of a JSON file, or None if the file is not STAC.
 
     Args:
-        path: The file.
+        path: The file, or a copy of an object.
+        name: The location of the file, for messages.
 
     Raises:
         SourceError: The file cannot be read, or is not complete JSON. The iterator raises this
@@ -69,12 +72,12 @@ def owners_of(path: Path) -> Iterator[dict[str, Any]] | None:
     """
     try:
         large = path.stat().st_size > _MAX_SINGLE
-        document: Any = None if large else loads(path.read_bytes(), str(path))
+        document: Any = None if large else loads(path.read_bytes(), name)
     except OSError as error:
         raise SourceError(f"the file cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise SourceError(f"the file is not JSON: {error}") from None
-    items = read_items(path, str(path)) if large else _features(document)
+    items = read_items(path, name) if large else _features(document)
     if items is None:
         return iter([document]) if _is_stac(document) else None
     try:
@@ -115,11 +118,11 @@ def _is_stac(document: Any) -> bool:
     return isinstance(assets, dict)
 
 
-def expected_assets(document: Path, owners: Iterable[dict[str, Any]]) -> Iterator[ExpectedAsset]:
+def expected_assets(document: str, owners: Iterable[dict[str, Any]]) -> Iterator[ExpectedAsset]:
     """Yield the assets that a document declares.
 
     Args:
-        document: The absolute path of the document.
+        document: The location of the document.
         owners: The items and collections of the document.
     """
     for owner in owners:
@@ -132,7 +135,7 @@ def expected_assets(document: Path, owners: Iterable[dict[str, Any]]) -> Iterato
                 continue  # The source has no href either, so the asset has no file.
             size, checksum = fields.get("file:size"), fields.get("file:checksum")
             yield ExpectedAsset(
-                document=str(document),
+                document=document,
                 owner=f"{kind} '{name}'",
                 owner_id=name,
                 key=key,
@@ -145,28 +148,38 @@ def expected_assets(document: Path, owners: Iterable[dict[str, Any]]) -> Iterato
             )
 
 
-def _source(owner: Mapping[str, Any], document: Path) -> str | None:
+def _source(owner: Mapping[str, Any], document: str) -> str | None:
     """Return the href of the last `derived_from` link. Earlier links are copied from the source."""
     links = owner.get("links")
     for link in reversed(links if isinstance(links, list) else []):
         if isinstance(link, dict) and link.get("rel") == "derived_from":
             try:
-                return absolute_href(link.get("href"), str(document))
+                return absolute_href(link.get("href"), document)
             except HrefError:
                 return None
     return None
 
 
-def local_file(asset: ExpectedAsset) -> Path | None:
-    """Return the absolute path of the file of an asset, if the href is local.
+def file_location(asset: ExpectedAsset, directory: Location) -> str | None:
+    """Return the location of the file of an asset, or None if the asset was not downloaded.
 
-    The path may be outside of the verified directory.
+    The location may be outside of the verified destination. An absolute URL that leads outside of
+    a prefix is the source of an asset that was not downloaded.
 
     Args:
         asset: The asset, as its document declares it.
+        directory: The verified directory or prefix.
 
     Raises:
         HrefError: The href is missing or invalid.
+        UnsafePathError: A document of an object store references a file of this machine.
     """
     href = absolute_href(asset.href, asset.document)
-    return Path(os.path.abspath(local_path(href))) if is_local(href) else None
+    if not isinstance(directory, StorePath):
+        return os.path.abspath(local_path(href)) if is_local(href) else None
+    if is_local(href):
+        raise UnsafePathError(
+            f"the document {asset.document} references the file {redact_href(href)} of this machine"
+        )
+    is_url = href == stripped_href(asset.href)
+    return None if is_url and not href.startswith(f"{directory}/") else href

@@ -8,24 +8,23 @@ checked against the size and checksum in the local document.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from pathlib import Path
 
 import pystac
 
 from stac_asset.clients.registry import Clients
 from stac_asset.concurrency import bounded
 from stac_asset.config import Config
+from stac_asset.destinations.location import Location
 from stac_asset.error_mapping import mapped
 from stac_asset.errors import SourceError, StacAssetError
 from stac_asset.hrefs import is_local, local_path
 from stac_asset.integrity import Multihash
 from stac_asset.plan.planner import Owner, Planner
 from stac_asset.redact import redact_href
-from stac_asset.stac.local_facts import LOCAL_FACTS
+from stac_asset.stac.local_facts import facts_of
 from stac_asset.stac.parse import Stac
 from stac_asset.stac.read import read_stac
 from stac_asset.types import Failed, Transfer
@@ -54,7 +53,7 @@ class Unrepairable:
     """A file that cannot be downloaded again."""
 
     path: str
-    """The absolute path of the file."""
+    """The location of the file: an absolute path, or a URL."""
 
     error: StacAssetError
     """The reason."""
@@ -86,14 +85,14 @@ async def plan_repairs(
         clients: The clients of the run.
         config: The result of `repair_config`.
     """
-    repairable, conflicting = _separate_conflicting(bad, inventory)
+    repairable, conflicting = await _separate_conflicting(bad, inventory)
     for verdict in conflicting:
         reason = "another asset references the same file and declares different facts"
         yield Unrepairable(verdict.path, SourceError(reason))
     by_source: dict[str | None, list[Missing | Corrupt]] = {}
     for verdict in repairable:
         by_source.setdefault(verdict.asset.source, []).append(verdict)
-    planner = Planner(inventory.directory, config, LOCAL_FACTS)
+    planner: Planner[Location] = Planner(inventory.directory, config, facts_of(inventory.directory))
 
     async def plan_source(
         entry: tuple[str | None, list[Missing | Corrupt]],
@@ -112,8 +111,12 @@ async def plan_repairs(
                 yield repair
 
 
-def after_repair(
-    bad: Bad, inventory: Inventory, errors: Mapping[str, Exception], config: Config
+async def after_repair(
+    bad: Bad,
+    inventory: Inventory,
+    errors: Mapping[str, Exception],
+    config: Config,
+    read: bool = False,
 ) -> Verdict:
     """Check an asset again after all repairs, and add the error of a failed repair to the reason.
 
@@ -122,8 +125,9 @@ def after_repair(
         inventory: The inventory of the document.
         errors: The errors of failed repairs, by the paths of the files.
         config: Which content of files is accepted.
+        read: Read the file if the asset declares a checksum.
     """
-    verdict = check(bad.asset, inventory, config)
+    verdict = await check(bad.asset, inventory, config, read)
     if not isinstance(verdict, Missing | Corrupt):
         return verdict
     error = errors.get(verdict.path)
@@ -134,7 +138,7 @@ def after_repair(
     return verdict
 
 
-def _separate_conflicting(
+async def _separate_conflicting(
     bad: Iterable[Bad], inventory: Inventory
 ) -> tuple[list[Missing | Corrupt], list[Missing | Corrupt]]:
     """Separate repairable files from files with conflicting declarations.
@@ -147,28 +151,30 @@ def _separate_conflicting(
         A verdict for each repairable file, and for each file with conflicting declarations.
     """
     by_file = {
-        os.path.realpath(verdict.path): verdict
+        inventory.destination.real_key(verdict.path): verdict
         for verdict in bad
         if not isinstance(verdict, OutOfBounds)
     }
     conflicting = set()
-    for asset in inventory.assets() if by_file else ():
-        file = _real_file(asset, inventory)
-        if file in by_file and _identity(asset) != _identity(by_file[file].asset):
-            conflicting.add(file)
+    if by_file:
+        async with aclosing(inventory.batches()) as batches:
+            async for assets in batches:
+                for asset in assets:
+                    file = _key(asset, inventory)
+                    if file in by_file and _identity(asset) != _identity(by_file[file].asset):
+                        conflicting.add(file)
     return (
         [verdict for file, verdict in by_file.items() if file not in conflicting],
         [verdict for file, verdict in by_file.items() if file in conflicting],
     )
 
 
-def _real_file(asset: ExpectedAsset, inventory: Inventory) -> str | None:
-    """Return the path of an asset's file with all symlinks resolved, if the file can be checked."""
+def _key(asset: ExpectedAsset, inventory: Inventory) -> str | None:
+    """Return the key of an asset's file, if the file can be checked."""
     try:
-        path = inventory.file_of(asset)
+        return inventory.key_of(asset)
     except StacAssetError:
         return None
-    return os.path.realpath(path) if path is not None else None
 
 
 def _identity(asset: ExpectedAsset) -> tuple[object, ...]:
@@ -192,7 +198,7 @@ async def _read(href: str | None, clients: Clients, config: Config) -> Stac:
 
 
 def _plan_repair(
-    verdict: Missing | Corrupt, source: Stac, planner: Planner[Path]
+    verdict: Missing | Corrupt, source: Stac, planner: Planner[Location]
 ) -> Repair | Unrepairable:
     asset = verdict.asset
     is_described = asset.size is not None or asset.checksum is not None

@@ -1,4 +1,4 @@
-"""Verifies a directory and repairs bad files, for the command line and the flow `verify`.
+"""Verifies a directory or prefix and repairs bad files, for the command line and the flow `verify`.
 
 The caller supplies the function that downloads: the command line runs the engine, the flow tasks.
 """
@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 
 from stac_asset.clients.registry import Clients
-from stac_asset.concurrency import bounded, in_thread
+from stac_asset.concurrency import bounded
 from stac_asset.config import Config
 from stac_asset.types import Failed, Outcome
 from stac_asset.verify.check import MAX_OPEN_FILES, check_all
@@ -55,18 +55,24 @@ async def verify_files(
     open_repairs: Callable[[Sequence[Bad]], AbstractAsyncContextManager[Repairs]] | None = None,
     on_row: Callable[[VerdictRow], object] = _ignore,
     config: Config | None = None,
+    read: bool = False,
 ) -> Summary:
-    """Check all files of a directory, and optionally repair bad files.
+    """Check all files of a directory or prefix, and optionally repair bad files.
 
     Args:
-        inventory: The inventory of the directory.
+        inventory: The inventory of the directory or prefix.
         open_repairs: Returns a context manager that opens the `Repairs`. Called once with all bad
             verdicts, if there are any. If None, bad files are only reported.
         on_row: Called with the final row of each asset, for a report.
         config: Which content of files is accepted. Default: that of `Config()`.
+        read: Read each file with a declared checksum. By default, a destination may compare the
+            checksum that was recorded when the file was written.
+
+    Raises:
+        DestinationError: A request to the destination failed.
     """
     summary, bad = Summary(inventory.unreadable), list[Bad]()
-    async with aclosing(check_all(inventory, config=config)) as verdicts:
+    async with aclosing(check_all(inventory, config=config, read=read)) as verdicts:
         async for verdict in verdicts:
             if open_repairs is not None and isinstance(verdict, Missing | Corrupt | OutOfBounds):
                 bad.append(verdict)
@@ -75,7 +81,7 @@ async def verify_files(
     if open_repairs is not None and bad:
         async with open_repairs(bad) as repairs:
             errors = await _repair(bad, inventory, repairs)
-        for verdict in await _check_again(bad, inventory, errors, config or Config()):
+        for verdict in await _check_again(bad, inventory, errors, config or Config(), read):
             on_row(summary.add(verdict, is_good(verdict)))
     return summary
 
@@ -101,13 +107,17 @@ async def _repair(
 
 
 async def _check_again(
-    bad: Sequence[Bad], inventory: Inventory, errors: Mapping[str, Exception], config: Config
+    bad: Sequence[Bad],
+    inventory: Inventory,
+    errors: Mapping[str, Exception],
+    config: Config,
+    read: bool,
 ) -> list[Verdict]:
     """Return the verdicts after all repairs, in the order of the earlier verdicts."""
     verdicts: dict[int, Verdict] = {}
 
     async def check_one(index: int) -> None:
-        verdicts[index] = await in_thread(after_repair, bad[index], inventory, errors, config)
+        verdicts[index] = await after_repair(bad[index], inventory, errors, config, read)
 
     async with aclosing(bounded(check_one, range(len(bad)), MAX_OPEN_FILES)) as checking:
         async for _ in checking:

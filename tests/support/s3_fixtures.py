@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from stac_asset import Config
 from stac_asset.testing import S3Proxy
+from tests.support.s3_buckets import KEY, SECRET
 from tests.support.s3_destinations import Bucket, moto_service
 
 
@@ -29,3 +31,14 @@ async def bucket(service: str) -> AsyncIterator[Bucket]:
     """Return a new bucket, which the tests read without the proxy."""
     async with Bucket.create(service) as bucket:
         yield bucket
+
+
+@pytest.fixture
+def store(proxy: S3Proxy) -> Config:
+    """Return the options of downloads to the service."""
+    return Config(
+        retry_wait=0,
+        destination_endpoint_url=proxy.url,
+        destination_access_key_id=KEY,
+        destination_secret_access_key=SECRET,
+    )

@@ -53,6 +53,11 @@ def write_item(
     path.write_text(json.dumps(document | fields))
 
 
+async def inventory_of(directory: Path | str) -> Inventory:
+    """Return the inventory of a local directory."""
+    return await take_inventory(directory, LocalDestinations())
+
+
 async def check_by_key(inventory: Inventory) -> dict[str, Verdict]:
     """Check all files of an inventory, and return the verdicts by asset key."""
     return {verdict.asset.key: verdict async for verdict in check_all(inventory)}
@@ -66,7 +71,7 @@ async def repair_directory(
     Returns:
         Verdicts of the bad files after the repair, by asset key, and the planned repairs.
     """
-    inventory = take_inventory(directory)
+    inventory = await inventory_of(directory)
     before = [verdict async for verdict in check_all(inventory)]
     bad: list[Bad] = [
         verdict for verdict in before if isinstance(verdict, Missing | Corrupt | OutOfBounds)
@@ -83,5 +88,7 @@ async def repair_directory(
                 outcome = await engine.download(entry.transfer)
                 if not isinstance(outcome, Downloaded):
                     errors[entry.transfer.path] = outcome.error  # type: ignore[union-attr]
-    after = {verdict.asset.key: after_repair(verdict, inventory, errors, config) for verdict in bad}
+    after = {
+        verdict.asset.key: await after_repair(verdict, inventory, errors, config) for verdict in bad
+    }
     return after, planned

@@ -27,6 +27,7 @@ from stac_asset.destinations.interface import (
 )
 from stac_asset.destinations.local.containment import ContainedDirectory, Folder
 from stac_asset.destinations.local.digest import file_digest
+from stac_asset.destinations.local.files import LocalFiles
 from stac_asset.destinations.local.listing import listed_files
 from stac_asset.destinations.local.lock import remove_unlocked
 from stac_asset.destinations.local.offload import WriteScheduler, new_commits
@@ -51,7 +52,7 @@ _POLLS_BEFORE_LOG = 5
 """Number of attempts before a warning is logged. Most waits need fewer attempts."""
 
 
-class LocalDestination:
+class LocalDestination(LocalFiles):
     """A directory of the local file system.
 
     Args:
@@ -66,7 +67,7 @@ class LocalDestination:
         make_directory: bool = True,
         fsync: bool = True,
     ) -> None:
-        self.directory = ContainedDirectory(directory, make_directory)
+        super().__init__(ContainedDirectory(directory, make_directory))
         self._fsync = fsync
         self._writes = WriteScheduler()
         self._commits = new_commits()

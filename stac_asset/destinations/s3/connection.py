@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from stac_asset.destinations.s3.errors import mapped_errors
 from stac_asset.destinations.s3.objects import ObjectSettings
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ class BucketConnection:
         connect: Returns the open botocore client. The result is kept.
         bucket: The name of the bucket.
         settings: The properties of new objects.
+        action: What the run does with the bucket, for messages: `written` or `read`.
     """
 
     def __init__(
@@ -25,9 +28,11 @@ class BucketConnection:
         connect: Callable[[], Awaitable[BotocoreClient]],
         bucket: str,
         settings: ObjectSettings | None = None,
+        action: str = "written",
     ) -> None:
         self._connect = connect
         self.bucket = bucket
+        self.action = action
         self.settings = (settings or ObjectSettings()).parameters()
 
     async def client(self) -> BotocoreClient:
@@ -40,6 +45,14 @@ class BucketConnection:
         events: Any = client.meta.events
         events.register_last("before-call.s3", _without_expect, unique_id="stac-asset-expect")
         return client
+
+    def errors(self, key: str) -> AbstractContextManager[None]:
+        """Raise the errors of a request as errors of this package.
+
+        Args:
+            key: The key of the request.
+        """
+        return mapped_errors(self.url_of(key), self.action)
 
     def url_of(self, key: str) -> str:
         """Return the URL of a key, for messages.

@@ -12,24 +12,22 @@ import io
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
-from typing import Literal
 
-from stac_asset.concurrency import cancel_all, in_thread
+from stac_asset.concurrency import cancel_all
 from stac_asset.destinations.interface import (
     ANY_VERSION,
     MAX_DOCUMENT,
     BusyError,
     Declared,
-    Existing,
     ListedFile,
     StoredDocument,
 )
 from stac_asset.destinations.s3.buffers import BufferBudget
 from stac_asset.destinations.s3.errors import MissingError
-from stac_asset.destinations.s3.keys import Prefix
+from stac_asset.destinations.s3.files import StoredFiles
+from stac_asset.destinations.s3.keys import Prefix, names_file
 from stac_asset.destinations.s3.lease import leased
-from stac_asset.destinations.s3.listing import Folders
-from stac_asset.destinations.s3.objects import CHECKSUM, MARK, StoredObject
+from stac_asset.destinations.s3.objects import MARK, StoredObject
 from stac_asset.destinations.s3.open_keys import OpenKeys
 from stac_asset.destinations.s3.parts import DEFAULT_PART, MIB
 from stac_asset.destinations.s3.replacing import Replaced, replace_object
@@ -37,7 +35,6 @@ from stac_asset.destinations.s3.store import S3Store
 from stac_asset.destinations.s3.unfinished import Unfinished, find_unfinished, remove_unfinished
 from stac_asset.destinations.s3.upload import S3Upload
 from stac_asset.errors import DestinationError
-from stac_asset.integrity import Multihash, new_hash
 
 _BUDGET = 64 * MIB
 """Memory for parts that are received or sent, in bytes."""
@@ -46,7 +43,7 @@ _PROBE = ".stac-asset-probe-"
 """Start of the name of an object that shows whether the prefix can be written."""
 
 
-class S3Destination:
+class S3Destination(StoredFiles):
     """A prefix of a bucket.
 
     Args:
@@ -63,24 +60,11 @@ class S3Destination:
         service: str = "",
         smallest_part: int = DEFAULT_PART,
     ) -> None:
-        self._store = store
-        self._prefix = Prefix(store.url_of(""), f"{prefix}/" if prefix else "")
+        super().__init__(store, Prefix(store.url_of(""), f"{prefix}/" if prefix else ""))
         self._smallest = smallest_part
         self._conditional: asyncio.Task[bool] | None = None
-        self._folders = Folders(store)
         self._open = OpenKeys(f"{service} {store.bucket}", store.url_of)
         self._budget = BufferBudget(max(_BUDGET, 2 * smallest_part), smallest_part)
-
-    def key_of(self, location: str) -> str:
-        """Return the key of a file.
-
-        Args:
-            location: The URL of the file, as plans and reports name it.
-
-        Raises:
-            UnsafePathError: The URL is outside of the prefix, or names no file.
-        """
-        return self._prefix.key_of(location)
 
     async def prepare(self, writable: bool = True) -> None:
         """Check that the prefix can be written, and which requests the service supports.
@@ -123,7 +107,7 @@ class S3Destination:
 
     def _unknown_bucket(self) -> DestinationError:
         return DestinationError(
-            f"{self._prefix.url} cannot be written: the service does not know the "
+            f"{self._prefix.url} cannot be {self._store.action}: the service does not know the "
             "bucket. Create the bucket, correct the URL, or check `destination_endpoint_url`"
         )
 
@@ -138,62 +122,6 @@ class S3Destination:
             DestinationError: The key is too long.
         """
         self._prefix.full(key)
-
-    async def existing(
-        self, key: str, declared: Declared, how: Literal["size", "checksum", "none"]
-    ) -> Existing | None:
-        """Return the existing file of a key, if the file is complete and valid.
-
-        The multihash in the metadata of an object saves reading it.
-
-        Args:
-            key: The key.
-            declared: The expected size and checksum.
-            how: What to compare: the size, also the checksum, or nothing.
-
-        Raises:
-            UnsafePathError: The key leads outside of the prefix.
-            DestinationError: The request failed.
-        """
-        full = self._prefix.full(key)
-        found = await self._folders.find(full)
-        if found is None or (how != "none" and declared.size not in (None, found.size)):
-            return None
-        compared = declared.checksum if how == "checksum" else None
-        if compared is not None and not await self._has_checksum(full, compared):
-            return None
-        return Existing(found.size)
-
-    async def _has_checksum(self, full: str, expected: Multihash) -> bool:
-        found = await self._store.head(full)
-        if found is None:
-            return False
-        recorded = Multihash.parse(found.metadata.get(CHECKSUM))
-        if recorded is not None and recorded.code == expected.code:
-            return expected.matches(recorded.digest) or recorded.matches(expected.digest)
-        _, running = new_hash(expected)
-        try:
-            async for block in self._store.read(full):
-                await in_thread(running.update, block)
-        except MissingError:
-            return False
-        return expected.matches(running.digest())
-
-    async def head(self, key: str, size: int) -> bytes:
-        """Return the first bytes of an existing file. A file that cannot be read has no bytes.
-
-        Args:
-            key: The key.
-            size: Maximum number of bytes.
-
-        Raises:
-            UnsafePathError: The key leads outside of the prefix.
-        """
-        full = self._prefix.full(key)
-        try:
-            return b"".join([block async for block in self._store.read(full, size)])
-        except (DestinationError, MissingError):
-            return b""
 
     def open_upload(
         self, key: str, source: str, declared: Declared, hashed: bool = False, wait: bool = False
@@ -336,6 +264,8 @@ class S3Destination:
     async def list_files(self, prefix: str = "") -> AsyncIterator[ListedFile]:
         """Yield the objects of the prefix, with those of unfinished uploads.
 
+        Keys that name no file, such as `folder/`, are left out.
+
         Args:
             prefix: Start of the keys, such as `item-1/`.
 
@@ -346,7 +276,9 @@ class S3Destination:
         try:
             async for page in self._store.pages(self._prefix.path + prefix):
                 for one in page:
-                    yield ListedFile(one.key[start:], one.size, one.etag, one.changed)
+                    key = one.key[start:]
+                    if names_file(key):
+                        yield ListedFile(key, one.size, one.etag, one.changed)
         except MissingError:
             raise self._unknown_bucket() from None
 

@@ -97,11 +97,12 @@ def code_of(error: Exception) -> str:
 
 
 @contextmanager
-def mapped_errors(url: str) -> Iterator[None]:
+def mapped_errors(url: str, action: str = "written") -> Iterator[None]:
     """Raise the errors of botocore as errors of this package.
 
     Args:
         url: The URL of the object or prefix, for messages.
+        action: What the run does with the destination, for messages: `written` or `read`.
 
     Raises:
         MissingError: The object or the multipart upload does not exist.
@@ -126,16 +127,16 @@ def mapped_errors(url: str) -> Iterator[None]:
         code = _CODES.get(code, code)
         advice = ", or check `destination_endpoint_url`" if code.isdecimal() else ""
         reason = _ADVICE.get(code, f"the service responded {code!r}. Try again later{advice}")
-        raise _failure(f"{url} cannot be written: {reason}") from None
+        raise _failure(f"{url} cannot be {action}: {reason}") from None
     except (HTTPClientError, ConnectionFailed, HttpError, OSError) as error:
         raise _failure(
-            f"{url} cannot be written: the service cannot be reached ({type(error).__name__}). "
+            f"{url} cannot be {action}: the service cannot be reached ({type(error).__name__}). "
             "Check `destination_endpoint_url` and the network"
         ) from None
     except BotoCoreError as error:
         kind = type(error).__name__
         reason = _CREDENTIALS.get(kind, NO_SERVICE + f" ({kind})")
-        raise _failure(f"{url} cannot be written: {reason}") from None
+        raise _failure(f"{url} cannot be {action}: {reason}") from None
 
 
 def _failure(text: str) -> DestinationError:

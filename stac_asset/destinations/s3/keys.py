@@ -51,7 +51,7 @@ class Prefix:
             UnsafePathError: The key leads outside of the prefix, or names no file.
             DestinationError: The key is too long.
         """
-        if any(part in ("", ".", "..") for part in key.split("/")) or "\0" in key:
+        if not names_file(key):
             raise UnsafePathError(
                 f"the key '{key}' leads outside of the destination '{self.url}', or names no file"
             )
@@ -62,3 +62,12 @@ class Prefix:
                 "Use a shorter `path_template`."
             )
         return full
+
+
+def names_file(key: str) -> bool:
+    """Return whether a key names a file inside of a prefix.
+
+    Args:
+        key: The key in the prefix.
+    """
+    return "\0" not in key and not any(part in ("", ".", "..") for part in key.split("/"))

@@ -55,7 +55,7 @@ class Folders:
         return found is None or note_key(key) in found
 
     async def record(self, key: str, found: StoredObject | None) -> None:
-        """Record a written or removed object without a note.
+        """Record a written object without a note, or a removed object.
 
         Args:
             key: The key in the bucket.
@@ -64,9 +64,9 @@ class Folders:
         task = self._listed.get(_folder(key))
         listing = await task if task is not None else None
         if listing is not None:
-            listing.pop(note_key(key), None)
             listing.pop(key, None)
             if found is not None:
+                listing.pop(note_key(key), None)
                 listing[key] = found
 
     def forget(self, key: str) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from stac_asset.destinations.s3.connection import BucketConnection
-from stac_asset.destinations.s3.errors import MissingError, mapped_errors
+from stac_asset.destinations.s3.errors import MissingError
 from stac_asset.destinations.s3.objects import StoredPart
 
 
@@ -35,7 +35,7 @@ class MultipartRequests:
         """
         client = await self._connection.client()
         parameters: dict[str, Any] = self._connection.settings
-        with mapped_errors(self._connection.url_of(key)):
+        with self._connection.errors(key):
             response = await client.create_multipart_upload(
                 Bucket=self._connection.bucket,
                 Key=key,
@@ -64,7 +64,7 @@ class MultipartRequests:
         client = await self._connection.client()
         checksum = base64.b64encode(sha256).decode()
         data.seek(0)
-        with mapped_errors(self._connection.url_of(key)):
+        with self._connection.errors(key):
             response = await client.upload_part(
                 Bucket=self._connection.bucket,
                 Key=key,
@@ -91,7 +91,7 @@ class MultipartRequests:
         marker: dict[str, Any] = {}
         while True:
             try:
-                with mapped_errors(self._connection.url_of(key)):
+                with self._connection.errors(key):
                     page = await client.list_parts(
                         Bucket=self._connection.bucket, Key=key, UploadId=upload, **marker
                     )
@@ -133,7 +133,7 @@ class MultipartRequests:
             for part in parts
         ]
         conditions: dict[str, Any] = dict(condition)
-        with mapped_errors(self._connection.url_of(key)):
+        with self._connection.errors(key):
             response = await client.complete_multipart_upload(
                 Bucket=self._connection.bucket,
                 Key=key,
@@ -154,7 +154,7 @@ class MultipartRequests:
             DestinationError: The request failed.
         """
         client = await self._connection.client()
-        with suppress(MissingError), mapped_errors(self._connection.url_of(key)):
+        with suppress(MissingError), self._connection.errors(key):
             await client.abort_multipart_upload(
                 Bucket=self._connection.bucket, Key=key, UploadId=upload
             )

@@ -15,7 +15,6 @@ from stac_asset.destinations.s3.errors import (
     ConflictError,
     MissingError,
     UnsupportedError,
-    mapped_errors,
 )
 from stac_asset.destinations.s3.multipart import MultipartRequests
 from stac_asset.destinations.s3.objects import ObjectSettings, StoredObject
@@ -38,6 +37,7 @@ class S3Store:
         connect: Returns the open botocore client. The result is kept.
         bucket: The name of the bucket.
         settings: The properties of new objects.
+        action: What the run does with the bucket, for messages: `written` or `read`.
     """
 
     def __init__(
@@ -45,9 +45,10 @@ class S3Store:
         connect: Callable[[], Awaitable[BotocoreClient]],
         bucket: str,
         settings: ObjectSettings | None = None,
+        action: str = "written",
     ) -> None:
-        self._connection = BucketConnection(connect, bucket, settings)
-        self.bucket = bucket
+        self._connection = BucketConnection(connect, bucket, settings, action)
+        self.bucket, self.action = bucket, action
         self.multipart = MultipartRequests(self._connection)
         """The requests of multipart uploads."""
 
@@ -70,7 +71,7 @@ class S3Store:
         """
         client = await self._connection.client()
         try:
-            with mapped_errors(self.url_of(key)):
+            with self._connection.errors(key):
                 found = await client.head_object(Bucket=self.bucket, Key=key)
         except MissingError:
             return None
@@ -93,7 +94,7 @@ class S3Store:
         client = await self._connection.client()
         token: dict[str, Any] = {}
         while True:
-            with mapped_errors(self.url_of(prefix)):
+            with self._connection.errors(prefix):
                 page = await client.list_objects_v2(
                     Bucket=self.bucket,
                     Prefix=prefix,
@@ -102,7 +103,9 @@ class S3Store:
                     **token,
                 )
             if not page.keys() & _LISTING:
-                raise DestinationError(f"{self.url_of(prefix)} cannot be written: {NO_SERVICE}")
+                raise DestinationError(
+                    f"{self.url_of(prefix)} cannot be {self.action}: {NO_SERVICE}"
+                )
             yield [
                 StoredObject(
                     found["Key"], found["Size"], found["ETag"], found["LastModified"].timestamp()
@@ -126,7 +129,7 @@ class S3Store:
         """
         client = await self._connection.client()
         part: dict[str, Any] = {} if end is None else {"Range": f"bytes=0-{end - 1}"}
-        with mapped_errors(self.url_of(key)):
+        with self._connection.errors(key):
             response = await client.get_object(Bucket=self.bucket, Key=key, **part)
             async with response["Body"] as body:
                 while block := await body.read(_BLOCK):
@@ -158,7 +161,7 @@ class S3Store:
         """
         client = await self._connection.client()
         try:
-            with mapped_errors(self.url_of(key)):
+            with self._connection.errors(key):
                 response = await client.get_object(Bucket=self.bucket, Key=key)
                 async with response["Body"] as body:
                     is_small = response["ContentLength"] <= limit
@@ -190,7 +193,7 @@ class S3Store:
         client = await self._connection.client()
         parameters: dict[str, Any] = {**self._connection.settings, **condition}
         data.seek(0)
-        with mapped_errors(self.url_of(key)):
+        with self._connection.errors(key):
             response = await client.put_object(
                 Bucket=self.bucket,
                 Key=key,
@@ -234,5 +237,5 @@ class S3Store:
             DestinationError: The request failed.
         """
         client = await self._connection.client()
-        with suppress(MissingError), mapped_errors(self.url_of(key)):
+        with suppress(MissingError), self._connection.errors(key):
             await client.delete_object(Bucket=self.bucket, Key=key)

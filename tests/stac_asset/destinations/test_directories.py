@@ -13,8 +13,8 @@ from stac_asset import Config
 from stac_asset.destinations.directories import check_directory, directory_path
 from stac_asset.errors import DestinationError
 from stac_asset.testing import Origin
-from stac_asset.verify.inventory import take_inventory
 from tests.support.remote_items import remote_item
+from tests.support.verification import inventory_of
 
 
 @pytest.fixture
@@ -96,6 +96,6 @@ async def test_public_functions_expand_home_and_refuse_empty_paths(
 
 async def test_verified_directory_is_expanded(home: Path, origin: Origin) -> None:
     await stac_asset.download_item(remote_item(origin, "a"), "~/data")
-    assert take_inventory("~/data").directory == home / "data"
+    assert (await inventory_of("~/data")).directory == home / "data"
     with pytest.raises(DestinationError, match="is empty"):
-        take_inventory("")
+        await inventory_of("")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from stac_asset import Config
+from tests.support.s3_fixtures import bucket, proxy, service, store
+
+__all__ = ["bucket", "proxy", "service", "store"]
 
 
 @pytest.fixture

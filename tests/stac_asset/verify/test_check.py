@@ -10,17 +10,16 @@ import pystac
 from stac_asset import Config, download_item_collection
 from stac_asset.testing import Origin
 from stac_asset.verify.check import check_all
-from stac_asset.verify.inventory import take_inventory
 from stac_asset.verify.results import Corrupt, Missing, NotLocal, Summary, Unverifiable, Verified
 from tests.support.items import item_document
-from tests.support.verification import check_by_key, download_from_origin, write_item
+from tests.support.verification import check_by_key, download_from_origin, inventory_of, write_item
 
 
 async def test_downloaded_files_are_verified(
     origin: Origin, config: Config, tmp_path: Path
 ) -> None:
     await download_from_origin(origin, tmp_path, config, "a", "b")
-    inventory = take_inventory(tmp_path)
+    inventory = await inventory_of(tmp_path)
     assert inventory.documents == (tmp_path / "the-item.json",)
     verdicts = await check_by_key(inventory)
     assert {key: type(verdict) for key, verdict in verdicts.items()} == {
@@ -41,7 +40,7 @@ async def test_bad_files_have_reasons(origin: Origin, config: Config, tmp_path: 
         file.write(b"ruin")
     (tmp_path / "d.tif").unlink()
     (tmp_path / "d.tif").mkdir()
-    verdicts = await check_by_key(take_inventory(tmp_path))
+    verdicts = await check_by_key(await inventory_of(tmp_path))
     assert isinstance(verdicts["a"], Missing)
     for key, reason in {
         "b": "has 10 bytes, but",
@@ -66,7 +65,7 @@ async def test_file_without_checksum_is_unverifiable(
     config.write_checksums = False
     await download_from_origin(origin, tmp_path, config, "a", "b")
     (tmp_path / "b.tif").unlink()
-    verdicts = await check_by_key(take_inventory(tmp_path))
+    verdicts = await check_by_key(await inventory_of(tmp_path))
     assert isinstance(verdicts["a"], Unverifiable)
     assert isinstance(verdicts["b"], Missing)
 
@@ -76,7 +75,7 @@ async def test_checksum_that_is_not_a_multihash_is_unverifiable(tmp_path: Path) 
     bare = "900150983cd24fb0d6963f7d28e17f72"
     fields: dict[str, Any] = {"href": "./a.tif", "file:checksum": bare}
     write_item(tmp_path / "item.json", {"a": fields, "b": fields | {"file:size": 4}})
-    verdicts = await check_by_key(take_inventory(tmp_path))
+    verdicts = await check_by_key(await inventory_of(tmp_path))
     assert isinstance(verdicts["a"], Unverifiable)
     assert isinstance(verdicts["b"], Corrupt)
 
@@ -88,7 +87,7 @@ async def test_item_collection_with_absolute_hrefs_is_verified(
         pystac.Item.from_dict(item_document(origin, "a", name=name)) for name in ("one", "two")
     ]
     await download_item_collection(pystac.ItemCollection(items), tmp_path, config=config)
-    inventory = take_inventory(tmp_path)
+    inventory = await inventory_of(tmp_path)
     assert inventory.documents == (tmp_path / "item-collection.json",)
     verdicts = [verdict async for verdict in check_all(inventory)]
     assert [type(verdict) for verdict in verdicts] == [Verified, Verified]
@@ -96,5 +95,5 @@ async def test_item_collection_with_absolute_hrefs_is_verified(
 
 async def test_remote_asset_is_not_local(tmp_path: Path) -> None:
     write_item(tmp_path / "item.json", {"a": {"href": "https://example.com/a.tif"}})
-    verdicts = await check_by_key(take_inventory(tmp_path))
+    verdicts = await check_by_key(await inventory_of(tmp_path))
     assert isinstance(verdicts["a"], NotLocal)

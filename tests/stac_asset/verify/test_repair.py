@@ -13,13 +13,13 @@ from stac_asset import Config, download_item
 from stac_asset.stac.parse import load_stac
 from stac_asset.testing import Origin
 from stac_asset.verify.check import check_all
-from stac_asset.verify.inventory import take_inventory
 from stac_asset.verify.repair import Repair, Unrepairable
 from stac_asset.verify.results import Corrupt, Missing, OutOfBounds, Unverifiable, Verified
 from tests.support.items import item_document, make_item
 from tests.support.verification import (
     check_by_key,
     download_from_origin,
+    inventory_of,
     repair_directory,
     write_item,
 )
@@ -51,7 +51,7 @@ async def test_files_outside_directory_are_not_read_or_repaired(
     (directory / "folder").symlink_to(outside)
     (directory / "more.json").symlink_to(outside / "more.json")
     write_item(outside / "more.json", {"more": {"href": "./secret.tif"}})
-    inventory = take_inventory(directory)
+    inventory = await inventory_of(directory)
     assert [document.path for document in inventory.unreadable] == [str(directory / "more.json")]
     after, planned = await repair_directory(directory, config)
     assert {key: type(verdict) for key, verdict in after.items()} == dict.fromkeys(
@@ -152,11 +152,11 @@ async def test_document_referenced_as_asset_declares_no_assets(
     (tmp_path / "the-item.json").write_text(json.dumps(document))
     write_item(tmp_path / "second.json", {"metadata": {"href": "./metadata.json"}})
     # No document references `second.json`, so the assets of `second.json` are files.
-    inventory = take_inventory(tmp_path)
+    inventory = await inventory_of(tmp_path)
     assert {path.name for path in inventory.documents} == {"second.json", "the-item.json"}
     # The two remaining documents reference each other, so both count as documents.
     (tmp_path / "second.json").unlink()
-    inventory = take_inventory(tmp_path)
+    inventory = await inventory_of(tmp_path)
     assert {path.name for path in inventory.documents} == {"metadata.json", "the-item.json"}
     after, _ = await repair_directory(tmp_path, config)
     assert isinstance(after["item"], OutOfBounds)
@@ -215,7 +215,7 @@ async def test_page_or_empty_file_in_place_of_asset_is_repaired(
     config.write_checksums = False
     await download_from_origin(origin, tmp_path, config, "a", "b")
     (tmp_path / "a.tif").write_bytes(bad)
-    verdicts = await check_by_key(take_inventory(tmp_path))
+    verdicts = await check_by_key(await inventory_of(tmp_path))
     assert isinstance(verdicts["a"], Corrupt)
     assert isinstance(verdicts["b"], Unverifiable)
     after, _ = await repair_directory(tmp_path, config)
@@ -239,5 +239,6 @@ async def test_page_that_its_document_describes_is_reported_and_not_replaced(
     )
     assert isinstance(planned[0], Unrepairable)
     config.check_content = False
-    verdicts = [verdict async for verdict in check_all(take_inventory(tmp_path), config=config)]
+    inventory = await inventory_of(tmp_path)
+    verdicts = [verdict async for verdict in check_all(inventory, config=config)]
     assert isinstance(verdicts[0], Unverifiable)

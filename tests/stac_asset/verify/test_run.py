@@ -13,11 +13,10 @@ from stac_asset.destinations import LocalDestinations
 from stac_asset.testing import Origin
 from stac_asset.transfer.engine import Engine
 from stac_asset.types import Outcome
-from stac_asset.verify.inventory import take_inventory
 from stac_asset.verify.repair import Repair, Unrepairable, repair_config
 from stac_asset.verify.results import Bad
 from stac_asset.verify.run import Repairs, verify_files
-from tests.support.verification import download_from_origin, write_item
+from tests.support.verification import download_from_origin, inventory_of, write_item
 
 
 async def test_verify_files_repairs_with_downloads_of_caller(
@@ -46,7 +45,7 @@ async def test_verify_files_repairs_with_downloads_of_caller(
             yield Repairs(clients, changed, download, unrepairable.append)
 
     rows: list[dict[str, Any]] = []
-    inventory = take_inventory(tmp_path)
+    inventory = await inventory_of(tmp_path)
     summary = await verify_files(inventory, on_row=rows.append)
     assert (summary.good, summary.bad, summary.repaired) == (1, 3, 0)
     rows.clear()
