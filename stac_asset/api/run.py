@@ -345,7 +345,7 @@ class Run:
         if transfers or work.document is not None:
             await self.destinations.prepare(str(self.directory))
         async with self.open(), aclosing(self._engine.run(transfers)) as arriving:
-            with frozen_heap():
+            with frozen_heap(len(transfers)):
                 async for outcome in arriving:
                     per_asset = outcomes_per_asset(outcome)
                     self.outcomes += per_asset

@@ -1,4 +1,4 @@
-"""The objects of a plan are excluded from garbage collection during the transfers only."""
+"""The objects of a large plan are excluded from garbage collection during the transfers only."""
 
 from __future__ import annotations
 
@@ -13,18 +13,15 @@ import pytest
 from yarl import URL
 
 from stac_asset import Client, Config, StacAssetError, download_item
-from stac_asset.api.frozen_heap import frozen_heap
+from stac_asset.api.frozen_heap import MIN_TRANSFERS, frozen_heap
 from stac_asset.types import MessageQueue
 
 
-class _CountingClient(Client):
-    """Counts the frozen objects during a request."""
+class _BrokenClient(Client):
+    """Counts the frozen objects during the first request, and fails."""
 
-    name = "counting"
-
-    def __init__(self, fails: bool = False) -> None:
-        self.frozen = 0
-        self.fails = fails
+    name = "broken"
+    frozen: int | None = None
 
     def claims(self, url: URL) -> bool:
         return True
@@ -36,10 +33,10 @@ class _CountingClient(Client):
         messages: MessageQueue | None = None,
         stream: bool | None = None,
     ) -> AsyncIterator[bytes]:
-        self.frozen = gc.get_freeze_count()
-        if self.fails:
-            raise StacAssetError("the source is broken")
-        yield b"data"
+        if self.frozen is None:
+            self.frozen = gc.get_freeze_count()
+        raise StacAssetError("the source is broken")
+        yield
 
 
 class _Node:
@@ -57,23 +54,23 @@ def unfrozen_heap() -> Iterator[None]:
     gc.freeze()
 
 
-@pytest.mark.parametrize("fails", [False, True])
-async def test_heap_is_frozen_during_transfers_only(
-    tmp_path: Path, config: Config, fails: bool
+@pytest.mark.parametrize("transfers", [2, MIN_TRANSFERS])
+async def test_heap_is_frozen_during_the_transfers_of_a_large_run_only(
+    tmp_path: Path, config: Config, transfers: int
 ) -> None:
     item = pystac.Item("item", None, None, datetime(2026, 1, 1, tzinfo=UTC), {})
-    item.add_asset("data", pystac.Asset("https://example.com/data.tif"))
-    client = _CountingClient(fails)
-    if fails:
-        with pytest.raises(StacAssetError):
-            await download_item(item, tmp_path, config=config, clients=[client])
-    else:
+    for number in range(transfers):
+        item.add_asset(str(number), pystac.Asset(f"https://example.com/{number}.tif"))
+    client = _BrokenClient()
+    config.fail_fast = True
+    with pytest.raises(StacAssetError, match="the source is broken"):
         await download_item(item, tmp_path, config=config, clients=[client])
-    assert client.frozen > 0
+    assert client.frozen is not None
+    assert (client.frozen > 0) is (transfers == MIN_TRANSFERS)
 
 
 def test_garbage_made_in_the_context_is_collected() -> None:
-    with frozen_heap():
+    with frozen_heap(MIN_TRANSFERS):
         found = weakref.ref(_Node())
         gc.collect()
         assert found() is None
@@ -82,7 +79,7 @@ def test_garbage_made_in_the_context_is_collected() -> None:
 def test_objects_of_the_caller_stay_frozen() -> None:
     gc.freeze()
     try:
-        with frozen_heap():
+        with frozen_heap(MIN_TRANSFERS):
             pass
         assert gc.get_freeze_count()
     finally:
@@ -92,7 +89,7 @@ def test_objects_of_the_caller_stay_frozen() -> None:
 def test_nothing_is_frozen_if_the_caller_has_disabled_the_collector() -> None:
     gc.disable()
     try:
-        with frozen_heap():
+        with frozen_heap(MIN_TRANSFERS):
             assert not gc.get_freeze_count()
     finally:
         gc.enable()
