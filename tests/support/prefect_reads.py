@@ -18,6 +18,9 @@ from prefect.client.schemas.sorting import TaskRunSort
 
 from tests.support.processes import poll
 
+_INTERVAL = 0.25
+"""Seconds between two reads. Each read takes the server and the test 20 ms."""
+
 
 async def read_back(state: State[Any], task_runs: int) -> tuple[FlowRun, list[TaskRun]]:
     """Return a flow run and all task runs, as soon as the server has stored all final states.
@@ -40,6 +43,7 @@ async def read_back(state: State[Any], task_runs: int) -> tuple[FlowRun, list[Ta
                 [run.state is not None and run.state.is_final() for run in runs]
                 == [True] * task_runs
             ),
+            interval=_INTERVAL,
         )
         return await client.read_flow_run(run_id), found
 
@@ -83,13 +87,13 @@ async def read_events(name: str, state: State[Any], count: int) -> list[dict[str
     body = {"filter": {"event": {"name": [name]}, "related": related}, "limit": 50}
     events: list[dict[str, Any]] = []
     async with get_client() as client:
-        for _ in range(1200):
+        for _ in range(480):
             response = await client.request("POST", "/events/filter", json=body)
             assert response.status_code == 200, response.text
             events, total = response.json()["events"], response.json()["total"]
             if total >= count:
                 break
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(_INTERVAL)
     assert total == count
     return sorted(events, key=lambda event: str(event["resource"]["prefect.resource.id"]))
 
@@ -107,7 +111,7 @@ async def read_logs(state: State[Any], logger: str, count: int, level: int = 0) 
         flow_run_id=LogFilterFlowRunId(any_=[UUID(str(state.state_details.flow_run_id))])
     )
     async with get_client() as client:
-        for _ in range(1200):
+        for _ in range(480):
             logs = [
                 log
                 for log in await client.read_logs(run_filter, limit=200, offset=0)
@@ -115,6 +119,6 @@ async def read_logs(state: State[Any], logger: str, count: int, level: int = 0) 
             ]
             if len(logs) >= count:
                 break
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(_INTERVAL)
     assert len(logs) == count
     return logs
