@@ -15,10 +15,12 @@ from pydantic_core import to_jsonable_python
 
 from prefect_stac_asset.blocks.references import BlockReference, parse_reference
 from prefect_stac_asset.blocks.registry import CREDENTIAL_SLUGS
-from prefect_stac_asset.flows.mirror.search import Search
+from prefect_stac_asset.flows.mirror.search import SEARCH_GROUPS, Search
 from prefect_stac_asset.flows.parameters.flow import AssetFlow
+from prefect_stac_asset.flows.parameters.form import OPTION_GROUPS, ungrouped
 from prefect_stac_asset.flows.parameters.options import FlowOptions
-from prefect_stac_asset.flows.parameters.validation import CREDENTIALS
+from prefect_stac_asset.flows.parameters.validation import CREDENTIALS, nearest_option
+from stac_asset.config_fields import nearest_name
 from stac_asset.destinations.directories import directory_path
 from stac_asset.errors import ConfigError, DestinationError
 from stac_asset.mirror.run_limits import RunSizeLimits
@@ -48,10 +50,8 @@ def check_parameters(flow: Flow[..., Any], given: Mapping[str, Any], where: str)
     known = flow.parameters.properties
     for name, value in given.items():
         if name not in known:
-            raise ValueError(
-                f"{where}: flow '{flow.name}' has no parameter '{name}'. Use one of "
-                f"{', '.join(known)}."
-            )
+            hint = nearest_name(name, known) or f" Use one of {', '.join(known)}."
+            raise ValueError(f"{where}: flow '{flow.name}' has no parameter '{name}'.{hint}")
         path = next(_templates(value, f"{where}.{name}"), None)
         if path is not None:
             raise ValueError(
@@ -82,6 +82,21 @@ def check_parameters(flow: Flow[..., Any], given: Mapping[str, Any], where: str)
             RunSizeLimits(**{name: sent[name] for name in _RUN_LIMITS if name in sent})
         except (ConfigError, DestinationError) as error:
             raise ValueError(f"{where}: {error}") from None
+
+
+def without_groups(flow: Flow[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters without the groups of options of version 0.1.0.
+
+    The run form does not show the options of these groups.
+
+    Args:
+        flow: The flow of the deployment.
+        given: Valid parameters of a deployment or of a schedule.
+    """
+    if not isinstance(flow, AssetFlow):
+        return dict(given)
+    groups = {"options": OPTION_GROUPS, "search": SEARCH_GROUPS}
+    return {name: ungrouped(value, groups.get(name, ())) for name, value in given.items()}
 
 
 def _templates(value: Any, path: str) -> Iterator[str]:
@@ -136,6 +151,9 @@ def _check(value: Any, kind: Any, path: str) -> None:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         reason = ERROR_TEXTS.get(first["type"], first["msg"].removeprefix("Value error, "))
+        if first["type"] == "extra_forbidden":
+            nearest = nearest_option(first["loc"], kind)
+            reason += f".{nearest}" if nearest else ""
         raise ValueError(f"{_within(value, first['loc'], path)}: {reason}") from None
     try:
         if isinstance(validated, Search):

@@ -9,6 +9,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLi
 from prefect.deployments.runner import RunnerDeployment
 from prefect.types.entrypoint import EntrypointType
 
+from prefect_stac_asset.deployments.parameters import without_groups
 from prefect_stac_asset.deployments.prefect_yaml import FILE, Deployment, read_deployments
 
 
@@ -28,17 +29,18 @@ def deployments(file: Path = FILE, *, pool: bool = False) -> list[RunnerDeployme
 
 def _deployment(listed: Deployment, pool: bool) -> RunnerDeployment:
     limit = listed.concurrency_limit
+    flow = listed.flow()
     deployment = RunnerDeployment.from_flow(
-        listed.flow(),
+        flow,
         name=listed.name,
         description=listed.description,
         tags=listed.tags,
-        parameters=listed.parameters,
+        parameters=without_groups(flow, listed.parameters),
         schedules=[
             DeploymentScheduleCreate(
                 schedule=one.to_prefect(),
                 active=one.active,
-                parameters=one.parameters,
+                parameters=without_groups(flow, one.parameters),
                 slug=one.slug,
             )
             for one in listed.schedules

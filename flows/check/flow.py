@@ -25,7 +25,7 @@ from prefect_stac_asset.flows.orchestration.sources import ItemSource, open_item
 from prefect_stac_asset.flows.orchestration.units import Unit, unit_of
 from prefect_stac_asset.flows.parameters.credentials import Credentials
 from prefect_stac_asset.flows.parameters.flow import asset_flow
-from prefect_stac_asset.flows.parameters.form import titled
+from prefect_stac_asset.flows.parameters.form import WithoutEffect, titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.reporting.report_file import open_rows, report_location
 from prefect_stac_asset.flows.reporting.warnings import WarningLog
@@ -39,11 +39,37 @@ from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import stac_of
 from stac_asset.types import Failed, Transfer
 
+_WITHOUT_EFFECT = WithoutEffect(
+    frozenset(
+        {
+            "absolute_hrefs",
+            "allow_empty_files",
+            "check_content",
+            "check_first",
+            "check_free_space",
+            "clean",
+            "concurrency_limits",
+            "error_strategy",
+            "file_name_strategy",
+            "fsync",
+            "http_check_content_type",
+            "item_events",
+            "lineage",
+            "make_directory",
+            "max_connections_per_file",
+            "overwrite",
+            "verify_existing",
+            "write_checksums",
+        }
+    )
+)
+"""Options of downloads and of documents."""
+
 
 @asset_flow(name="check-assets", flow_run_name=run_name("check"))
 async def check_assets(
     source: Annotated[str, titled("Source")],
-    options: Annotated[DownloadOptions | None, titled("Options")] = None,
+    options: Annotated[DownloadOptions | None, titled("Options"), _WITHOUT_EFFECT] = None,
     granularity: Annotated[Granularity, titled("Task runs")] = "auto",
     report: Annotated[str | None, titled("Report")] = None,
     credentials: Annotated[Credentials, titled("Credentials")] = None,

@@ -24,7 +24,7 @@ from prefect_stac_asset.flows.orchestration.units import Unit
 from prefect_stac_asset.flows.parameters.credentials import Credentials
 from prefect_stac_asset.flows.parameters.destination import checked_directory
 from prefect_stac_asset.flows.parameters.flow import asset_flow
-from prefect_stac_asset.flows.parameters.form import titled
+from prefect_stac_asset.flows.parameters.form import WithoutEffect, titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.parameters.source import is_text
 from prefect_stac_asset.flows.reporting.monitor import RunMonitor, open_monitor
@@ -47,13 +47,17 @@ NOTHING_NEW = "NothingNew"
 DRY_RUN = "DryRun"
 """Name of the final state of a dry run."""
 
+_WITHOUT_EFFECT = WithoutEffect(
+    frozenset({"absolute_hrefs", "write_checksums"}), refused=frozenset({"check_first"})
+)
+
 
 @asset_flow(name="sync", flow_run_name=run_name("sync"))
 async def sync(
     source: Annotated[str, titled("Source")],
     directory: Annotated[str, titled("Directory")],
     search: Annotated[Search, titled("Search")] = Search(),  # noqa: B008 # never modified
-    options: Annotated[DownloadOptions | None, titled("Options")] = None,
+    options: Annotated[DownloadOptions | None, titled("Options"), _WITHOUT_EFFECT] = None,
     on_removed: Annotated[OnRemoved, titled("Removed items")] = "keep",
     max_items: Annotated[int | None, titled("Maximum number of items")] = None,
     max_bytes: Annotated[int | None, titled("Maximum number of bytes")] = None,

@@ -16,24 +16,11 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from prefect_stac_asset.flows.parameters.form import Group, folded, in_order, unfolded
+from prefect_stac_asset.flows.parameters.form import shape, ungrouped
 from stac_asset.mirror.search.criteria import Criteria
 
-_ADVANCED = Group(
-    "More",
-    "Filters, sort order and other rarely used criteria.",
-    {
-        "overlap": "Overlap",
-        "filter": "Filter",
-        "query": "Query",
-        "q": "Full text",
-        "intersects": "Geometry",
-        "ids": "Item ids",
-        "sortby": "Sort order",
-        "page_size": "Items per page",
-    },
-)
-"""Fields that the form shows in a collapsed group."""
+SEARCH_GROUPS = ("more",)
+"""Name of the group of criteria in parameters that version 0.1.0 stored."""
 
 
 class Search(BaseModel):
@@ -57,38 +44,38 @@ class Search(BaseModel):
     date and time, such as `2026-06`; or two of these separated by a slash, such as `2026-01/..`.
     Times are in UTC."""
 
-    overlap: str = "1 day"
+    overlap: str = Field(default="1 day", title="Overlap")
     """How much earlier a relative time window begins, to find items that are published late."""
 
-    filter: str | dict[str, Any] | None = None
+    filter: str | dict[str, Any] | None = Field(default=None, title="Filter")
     """A CQL2 filter as text, such as `eo:cloud_cover < 20`, or as JSON. Requires a STAC API."""
 
-    query: dict[str, Any] | None = None
+    query: dict[str, Any] | None = Field(default=None, title="Query")
     """A query, such as `{"eo:cloud_cover": {"lt": 20}}`. Requires a STAC API with the query
     extension."""
 
-    q: str | list[str] | None = None
+    q: str | list[str] | None = Field(default=None, title="Full text")
     """Full-text search, such as `floods`, or several terms of which an item must have at least one.
     Requires a STAC API with the free-text extension."""
 
-    intersects: dict[str, Any] | None = None
+    intersects: dict[str, Any] | None = Field(default=None, title="Geometry")
     """A GeoJSON geometry to use instead of a bounding box. Items that intersect the geometry match.
     Requires a STAC API."""
 
-    ids: list[str] = []
+    ids: list[str] = Field(default=[], title="Item ids")
     """Ids of items. By default all items."""
 
-    sortby: list[str] = []
+    sortby: list[str] = Field(default=[], title="Sort order")
     """Fields to sort by, such as `-properties.datetime`. With `max_items` or `max_bytes`, a run
     downloads the first items. Requires a STAC API."""
 
-    page_size: int | None = None
+    page_size: int | None = Field(default=None, title="Items per page")
     """Number of items to request per page from a STAC API. 500 by default."""
 
     @model_validator(mode="before")
     @classmethod
-    def _unfold(cls, given: Any) -> Any:
-        return unfolded(given, ("more",))
+    def _ungroup(cls, given: Any) -> Any:
+        return ungrouped(given, SEARCH_GROUPS)
 
     @model_serializer(mode="wrap")
     def _serialize(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -102,14 +89,7 @@ class Search(BaseModel):
     ) -> JsonSchemaValue:
         """Return the JSON schema for the run form."""
         schema = handler(core_schema)
-        found = handler.resolve_ref_schema(schema)
-        fields: dict[str, Any] = found["properties"]
-        advanced = {
-            name: fields.pop(name) | {"title": title} for name, title in _ADVANCED.titles.items()
-        }
-        found["properties"] = in_order({**fields, "more": folded(_ADVANCED, advanced)})
-        # Deployments may also set these fields without the group.
-        found["patternProperties"] = {f"^{name}$": field for name, field in advanced.items()}
+        shape(handler.resolve_ref_schema(schema), SEARCH_GROUPS)
         return schema
 
     def criteria(self) -> Criteria:

@@ -1,8 +1,7 @@
-"""Titles, order and groups of options in Prefect's run form.
+"""Titles and order of options in Prefect's run form, and options without effect in a flow.
 
-The form can collapse only optional objects. The schema therefore puts rarely needed options into
-optional objects, called groups. `Form` accepts options with and without groups: the form sends
-groups, and code and `prefect.yaml` set options by name.
+All options of a flow are fields of one object. Version 0.1.0 sent rarely used options in groups,
+which the form could not show for stored parameters. `Form` still accepts these groups.
 """
 
 from __future__ import annotations
@@ -15,6 +14,8 @@ from pydantic import BaseModel, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from prefect_stac_asset.flows.parameters.misspellings import misspelling_patterns
+
 
 def titled(title: str) -> Any:
     """Return the annotation that sets the title of a flow's parameter in the form.
@@ -25,22 +26,7 @@ def titled(title: str) -> Any:
     return Field(json_schema_extra={"title": title})
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A collapsed group of options in the form.
-
-    Args:
-        title: The title of the group.
-        description: The description of the group.
-        titles: The titles of the options by name, in the order of the form.
-    """
-
-    title: str
-    description: str
-    titles: Mapping[str, str]
-
-
-COMMON = {
+TITLES = {
     "include": "Include only these assets",
     "exclude": "Exclude these assets",
     "alternate_assets": "Preferred alternate hrefs",
@@ -51,100 +37,71 @@ COMMON = {
     "warn": "Warn about failed assets instead of failing",
     "fail_fast": "Stop at the first failed asset",
     "file_name_strategy": "File names",
+    "http_max_attempts": "Maximum HTTP attempts",
+    "s3_max_attempts": "Maximum S3 attempts",
+    "retry_wait": "Wait before the first retry, in seconds",
+    "retry_wait_max": "Maximum wait before a retry, in seconds",
+    "host_wait_max": "Maximum wait that a host may ask for, in seconds",
+    "http_read_timeout": "Timeout without received bytes, in seconds",
+    "http_client_timeout": "Timeout of one attempt, in seconds",
+    "retries": "Maximum task run retries",
+    "retry_delay": "Wait before a task run retry, in seconds",
+    "retry_jitter": "Variation of the wait before a task run retry",
+    "max_concurrent_downloads": "Maximum simultaneous downloads",
+    "max_connections_per_host": "Maximum connections per host",
+    "host_connections": "Maximum connections to individual hosts",
+    "max_connections_per_file": "Maximum connections per file",
+    "concurrency_limits": "Global concurrency limits",
+    "error_strategy": "Failed assets in documents",
+    "absolute_hrefs": "Write absolute hrefs",
+    "http_check_content_type": "Check content types",
+    "check_content": "Check for web pages in place of files",
+    "allow_empty_files": "Accept empty files",
+    "make_directory": "Create the directory",
+    "check_free_space": "Check the free disk space",
+    "fsync": "Sync files to the disk",
+    "clean": "Remove unusable part files",
+    "allow_local_hrefs": "Allow items to reference local files",
+    "item_events": "Send item events",
+    "lineage": "Record lineage",
+    "client_override": "Client for all hrefs",
+    "s3_region_name": "S3 region",
+    "s3_requester_pays": "S3 requester pays",
+    "s3_unsigned": "S3 without credentials",
+    "s3_endpoint_url": "S3 endpoint URL",
+    "s3_retry_mode": "S3 retry mode",
+    "earthdata_hosts": "Further hosts that receive the Earthdata token",
+    "sas_token_endpoint": "SAS token endpoint URL",
+    "oauth2_grant": "OAuth2 grant",
+    "oauth2_hosts": "Hosts that receive the OAuth2 token",
+    "oauth2_token_url": "OAuth2 token URL",
+    "oauth2_client_id": "OAuth2 client id",
+    "oauth2_authorization_url": "OAuth2 authorization URL",
+    "oauth2_device_authorization_url": "OAuth2 device authorization URL",
+    "oauth2_pkce": "OAuth2 with PKCE",
 }
-"""Titles of the options outside of groups, in the order of the form."""
+"""Titles of the options, in the order of the form. Further options follow with their own titles."""
 
-GROUPS = {
-    "attempts": Group(
-        "Attempts and timeouts",
-        "Number of attempts per asset, waits between attempts, and timeouts.",
-        {
-            "http_max_attempts": "Maximum HTTP attempts",
-            "s3_max_attempts": "Maximum S3 attempts",
-            "retry_wait": "Wait before the first retry, in seconds",
-            "retry_wait_max": "Maximum wait before a retry, in seconds",
-            "host_wait_max": "Maximum wait that a host may ask for, in seconds",
-            "http_read_timeout": "Timeout without received bytes, in seconds",
-            "http_client_timeout": "Timeout of one attempt, in seconds",
-            "retries": "Maximum task run retries",
-            "retry_delay": "Wait before a task run retry, in seconds",
-            "retry_jitter": "Variation of the wait before a task run retry",
-        },
-    ),
-    "connections": Group(
-        "Concurrency limits",
-        "Limits on simultaneous downloads and connections.",
-        {
-            "max_concurrent_downloads": "Maximum simultaneous downloads",
-            "max_connections_per_host": "Maximum connections per host",
-            "host_connections": "Maximum connections to individual hosts",
-            "max_connections_per_file": "Maximum connections per file",
-            "concurrency_limits": "Global concurrency limits",
-        },
-    ),
-    "s3": Group(
-        "S3",
-        "For assets on S3 or S3-compatible services.",
-        {
-            "s3_region_name": "Region",
-            "s3_requester_pays": "Requester pays",
-            "s3_unsigned": "Without credentials",
-            "s3_endpoint_url": "Endpoint URL",
-            "s3_retry_mode": "Retry mode",
-        },
-    ),
-    "oauth2": Group(
-        "OAuth2",
-        "For hosts that require a bearer token, if no saved block obtains the token.",
-        {
-            "oauth2_grant": "Grant",
-            "oauth2_hosts": "Hosts that receive the token",
-            "oauth2_token_url": "Token URL",
-            "oauth2_client_id": "Client id",
-            "oauth2_authorization_url": "Authorization URL",
-            "oauth2_device_authorization_url": "Device authorization URL",
-            "oauth2_pkce": "Use PKCE",
-        },
-    ),
-    "rare": Group(
-        "Other options",
-        "Options that are rarely needed.",
-        {
-            "item_events": "Send item events",
-            "lineage": "Record lineage",
-            "error_strategy": "Failed assets in documents",
-            "absolute_hrefs": "Write absolute hrefs",
-            "http_check_content_type": "Check content types",
-            "check_content": "Check for web pages in place of files",
-            "allow_empty_files": "Accept empty files",
-            "make_directory": "Create the directory",
-            "check_free_space": "Check the free disk space",
-            "fsync": "Sync files to the disk",
-            "clean": "Remove unusable part files",
-            "allow_local_hrefs": "Allow items to reference local files",
-            "http_headers_hosts": "Hosts that receive HTTP headers",
-            "earthdata_hosts": "Further hosts that receive the Earthdata token",
-            "client_override": "Client for all hrefs",
-            "sas_token_endpoint": "SAS token endpoint URL",
-        },
-    ),
-}
-"""The groups by name, in the order of the form."""
+NEVER_EFFECTIVE = frozenset({"http_headers_hosts"})
+"""Options without effect in all flows. `http_headers` is a secret, which no flow accepts."""
 
-_DEFAULT_GROUP = "rare"
-"""The group of all options that are in neither `COMMON` nor another group."""
+OPTION_GROUPS = ("attempts", "connections", "s3", "oauth2", "rare")
+"""Names of groups of options in parameters that version 0.1.0 stored."""
+
+_SHOWN = {"title", "description", "default", "position"}
+"""Keywords of a field that only a form shows."""
 
 _SET = "Set"
 """Label of the tab that expands an optional object. The other tab collapses the object."""
 
 
 class Form(BaseModel):
-    """A model whose schema has groups. Fields are accepted inside and outside of groups."""
+    """A model whose schema has titles in the order of the form."""
 
     @model_validator(mode="before")
     @classmethod
     def _ungroup(cls, values: Any) -> Any:
-        return unfolded(values, GROUPS)
+        return ungrouped(values, OPTION_GROUPS)
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -154,31 +111,101 @@ class Form(BaseModel):
         schema = handler(core_schema)
         found = handler.resolve_ref_schema(schema)
         fields: dict[str, Any] = found["properties"]
-        shown = {name: fields[name] | {"title": title} for name, title in COMMON.items()}
-        grouped = {name for group in GROUPS.values() for name in group.titles} | COMMON.keys()
-        for name, group in GROUPS.items():
-            titles = dict(group.titles)
-            if name == _DEFAULT_GROUP:
-                titles |= {
-                    field: fields[field]["title"] for field in fields if field not in grouped
-                }
-            members = {field: fields[field] | {"title": titles[field]} for field in titles}
-            shown[name] = folded(group, members)
         found |= {"title": _SET, "description": "Options that you do not set keep their defaults."}
-        found["properties"] = in_order(shown)
-        # Grouped options are also accepted outside of their group. Unknown options are not.
-        found["patternProperties"] = {
-            f"^{name}$": field for name, field in fields.items() if name not in COMMON
-        }
+        titled_fields = {name: fields.pop(name) | {"title": TITLES[name]} for name in TITLES}
+        found["properties"] = titled_fields | fields
+        shape(found, OPTION_GROUPS)
+        _hide(found, NEVER_EFFECTIVE)
         return schema
 
 
-def unfolded(given: Any, groups: Iterable[str]) -> Any:
-    """Return the fields that a form sends, without groups.
+@dataclass(frozen=True, slots=True)
+class WithoutEffect:
+    """Annotation that leaves options without effect out of the form of one flow.
+
+    The flow accepts these options, because callers share options among flows.
 
     Args:
-        given: The value that the form sends. Values that are not objects are returned unchanged,
-            and the model rejects them.
+        names: The names of the options.
+        refused: The names of further options, of which the flow only accepts the default.
+    """
+
+    names: frozenset[str]
+    refused: frozenset[str] = frozenset()
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return the schema of the parameter, and change the schema of the options."""
+        schema = handler(core_schema)
+        options = next(one for one in schema["anyOf"] if "$ref" in one)
+        _hide(handler.resolve_ref_schema(options), self.names, self.refused)
+        return schema
+
+
+def shape(schema: dict[str, Any], earlier_groups: Iterable[str]) -> None:
+    """Give the schema of an object the form of Prefect's UI and server.
+
+    Args:
+        schema: The schema. Its properties are in the order of the form.
+        earlier_groups: Names of groups of properties that earlier versions stored.
+    """
+    fields: dict[str, Any] = schema["properties"]
+    for field in fields.values():
+        # The form shows a stored object among other types only as the first type, and only if the
+        # type is not named directly.
+        choices = field.get("anyOf", [])
+        for choice in [one for one in choices if one.get("type") == "object"]:
+            choices.remove(choice)
+            choices.insert(0, {"title": "JSON", "allOf": [choice]})
+    _number(fields)
+    group = {
+        "type": ["object", "null"],
+        "properties": {
+            name: {key: one for key, one in field.items() if key not in _SHOWN}
+            for name, field in fields.items()
+        },
+        "additionalProperties": False,
+    }
+    schema["patternProperties"] = {
+        f"^({'|'.join(earlier_groups)})$": group,
+        **misspelling_patterns(tuple(fields)),
+    }
+
+
+def _hide(
+    schema: dict[str, Any], names: frozenset[str], refused: frozenset[str] = frozenset()
+) -> None:
+    """Remove properties from the form. The values of the properties are still accepted.
+
+    Args:
+        schema: The schema, as made by `shape`.
+        names: The names of the properties.
+        refused: The names of further properties, of which only the default is accepted.
+    """
+    fields, patterns = schema["properties"], schema["patternProperties"]
+    hidden = {name: fields.pop(name) for name in fields.keys() & (names | refused)}
+    for pattern, misspelt in list(patterns.items()):
+        if misspelt.get("const") in hidden:
+            del patterns[pattern]
+    for name, field in hidden.items():
+        accepted = {"const": field["default"]} if name in refused else field
+        patterns[f"^{name}$"] = {key: one for key, one in accepted.items() if key not in _SHOWN}
+    _number(fields)
+
+
+def _number(fields: dict[str, Any]) -> None:
+    """Set the position of each field, because some databases do not keep the order of keys."""
+    for number, field in enumerate(fields.values()):
+        field["position"] = number
+
+
+def ungrouped(given: Any, groups: Iterable[str]) -> Any:
+    """Return fields without the groups that earlier versions stored.
+
+    Args:
+        given: The stored value. Values that are not objects are returned unchanged, and the model
+            rejects them.
         groups: The names of the groups.
 
     Raises:
@@ -199,37 +226,3 @@ def unfolded(given: Any, groups: Iterable[str]) -> Any:
             )
         fields |= inner
     return fields
-
-
-def folded(group: Group, members: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a group.
-
-    Args:
-        group: The group.
-        members: The schemas of the fields of the group, in order.
-    """
-    shown = {
-        "type": "object",
-        "title": _SET,
-        "properties": in_order(members),
-        "additionalProperties": False,
-    }
-    return {
-        "title": group.title,
-        "description": group.description,
-        "anyOf": [shown, {"type": "null"}],
-        "default": None,
-    }
-
-
-def in_order(properties: dict[str, Any]) -> dict[str, Any]:
-    """Return schemas of fields with positions in the form.
-
-    The positions are required, because Prefect's database does not keep the order of keys.
-
-    Args:
-        properties: The schemas of the fields, in order.
-    """
-    return {
-        name: one | {"position": number} for number, (name, one) in enumerate(properties.items())
-    }

@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from prefect import State
 from prefect.exceptions import ParameterBindError, ParameterTypeError
@@ -20,6 +20,7 @@ from prefect.settings import get_current_settings
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from stac_asset import Config
+from stac_asset.config_fields import nearest_name
 from stac_asset.errors import ConfigError, SourceError
 
 CREDENTIALS = "credentials"
@@ -69,7 +70,7 @@ def validated_parameters(
     found = _checked(function, parameters)
     if isinstance(found, BaseModel):
         return {name: getattr(found, name) for name in type(found).model_fields}
-    reasons = "; ".join(_reason(error) for error in found[:_MAX_REASONS])
+    reasons = "; ".join(_reason(error, function) for error in found[:_MAX_REASONS])
     more = f", and {len(found) - _MAX_REASONS} more" if len(found) > _MAX_REASONS else ""
     raise ParameterTypeError(f"Invalid parameters for {function.__name__}: {reasons}{more}")
 
@@ -147,7 +148,32 @@ def _model(function: Callable[..., Any]) -> type[BaseModel]:
     return create_model("Parameters", __config__=ConfigDict(extra="forbid"), **fields)
 
 
-def _reason(error: dict[str, Any]) -> str:
+def nearest_option(loc: Sequence[int | str], kind: Any) -> str:
+    """Return a sentence with the name that is nearest to an unknown name, if any.
+
+    Args:
+        loc: The place of the unknown name in a value, as in an error of pydantic.
+        kind: The type of the value.
+    """
+    for part in loc[:-1]:
+        found = {
+            name: field for model in _models(kind) for name, field in model.model_fields.items()
+        }
+        if part not in found:
+            return ""
+        kind = found[str(part)].annotation
+    known = {name for model in _models(kind) for name in model.model_fields}
+    return nearest_name(str(loc[-1]), known - _SECRETS)
+
+
+def _models(kind: Any) -> list[type[BaseModel]]:
+    """Return the models in a type, such as a union or an annotated type."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return [kind]
+    return [model for part in get_args(kind) for model in _models(part)]
+
+
+def _reason(error: dict[str, Any], function: Callable[..., Any]) -> str:
     name = ".".join(str(part) for part in error["loc"])[:100]
     if error["loc"][-1] in _SECRETS:
         return (
@@ -155,5 +181,6 @@ def _reason(error: dict[str, Any]) -> str:
             f"the secret and pass the block as `{CREDENTIALS}`"
         )
     if error["type"] == "extra_forbidden":
-        return f"{name}: unknown parameter"
+        nearest = nearest_option(error["loc"], _model(function)).rstrip(".")
+        return f"{name}: unknown parameter.{nearest}" if nearest else f"{name}: unknown parameter"
     return f"{name}: {error['msg'].removeprefix('Value error, ')}"

@@ -22,7 +22,7 @@ from prefect_stac_asset.flows.orchestration.units import Unit, download_units
 from prefect_stac_asset.flows.parameters.credentials import Credentials, missing_credential
 from prefect_stac_asset.flows.parameters.destination import persistent_path
 from prefect_stac_asset.flows.parameters.flow import asset_flow
-from prefect_stac_asset.flows.parameters.form import titled
+from prefect_stac_asset.flows.parameters.form import WithoutEffect, titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.reporting.report_file import open_rows, report_location
 from prefect_stac_asset.flows.verification.result import VerifyResult
@@ -45,6 +45,26 @@ _STATES = ("verified", "unverifiable", "missing", "wrong", "refused", "elsewhere
 _MAX_LISTED = 100
 """Maximum number of unreadable documents, and of part files, that a result lists."""
 
+_WITHOUT_EFFECT = WithoutEffect(
+    frozenset(
+        {
+            "absolute_hrefs",
+            "check_first",
+            "check_free_space",
+            "error_strategy",
+            "exclude",
+            "file_name_strategy",
+            "include",
+            "item_events",
+            "lineage",
+            "overwrite",
+            "verify_existing",
+            "write_checksums",
+        }
+    )
+)
+"""Options of documents, and of downloads that are no repairs."""
+
 
 def _run_name() -> str:
     return name_of(f"verify {flow_run.parameters['directory']}")
@@ -54,7 +74,7 @@ def _run_name() -> str:
 async def verify(
     directory: Annotated[str, titled("Directory")],
     repair: Annotated[bool, titled("Repair")] = False,
-    options: Annotated[DownloadOptions | None, titled("Options")] = None,
+    options: Annotated[DownloadOptions | None, titled("Options"), _WITHOUT_EFFECT] = None,
     granularity: Annotated[Granularity, titled("Task runs")] = "auto",
     report: Annotated[str | None, titled("Report")] = None,
     credentials: Annotated[Credentials, titled("Credentials")] = None,

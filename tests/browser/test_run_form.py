@@ -7,6 +7,7 @@ The following command updates the screenshots in `docs/images`:
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -17,13 +18,22 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import (
+    BrowserContext,
+    Locator,
+    Page,
+    Response,
+    Route,
+    expect,
+    sync_playwright,
+)
 from prefect.blocks.core import Block
 
 from prefect_stac_asset.blocks.registry import OUR_BLOCKS
 from stac_asset.testing import Origin
-from tests.support.items import make_item
+from tests.support.items import item_document, make_item
 from tests.support.paths import ROOT
+from tests.support.scheduled_mirror import call_api, wait_for
 from tests.support.stacks import SHORT_POLLING, RunningStack, running_stack
 
 CHROMIUM = shutil.which("chromium")
@@ -92,8 +102,8 @@ def field(page: Page, title: str) -> Locator:
     return page.locator("div.group").filter(has=label).last
 
 
-def submit(page: Page) -> Any:
-    """Submit the form, and return the JSON of the request.
+def submit(page: Page) -> Response:
+    """Submit the form, and return the response of the server.
 
     The server responds with 503 while SQLite is locked. Unlike Prefect's client, the UI does not
     retry the request.
@@ -104,7 +114,7 @@ def submit(page: Page) -> Any:
         ) as response:
             page.get_by_role("button", name="Submit", exact=True).click()
         if response.value.status != 503:
-            return response.value.request.post_data_json
+            return response.value
 
 
 def take_screenshot(page: Page, name: str) -> None:
@@ -138,17 +148,15 @@ def test_run_form_starts_run_with_artifacts(
     page.get_by_role("option", name="archive", exact=True).click()
     expect(page.get_by_role("option", name="archive", exact=True)).to_have_count(0)
     take_screenshot(page, "run-form")
-    expect(page.get_by_text("Include only these assets")).to_have_count(0)  # In a collapsed group.
+    expect(page.get_by_text("Include only these assets")).to_have_count(0)  # Collapsed.
     field(page, "Options (Optional)").get_by_role("tab", name="Set").first.click()
     only = field(page, "Include only these assets (Optional)")
     only.get_by_role("button", name="Add item").click()
     only.locator("textarea").fill("visual")
     title = "Write checksums and sizes to documents (Optional)"
     field(page, title).get_by_role("switch").click()
-    expect(page.get_by_text("Maximum HTTP attempts")).to_have_count(0)  # In a collapsed group.
-    field(page, "Attempts and timeouts (Optional)").get_by_role("tab", name="Set").click()
     field(page, "Maximum HTTP attempts (Optional)").locator("input").fill("3")
-    (reference,) = submit(page)["parameters"]["credentials"].items()
+    (reference,) = submit(page).request.post_data_json["parameters"]["credentials"].items()
     name, document = reference
     assert name == "$ref"
     assert document.keys() == {"block_document_id"}
@@ -169,6 +177,74 @@ def test_run_form_starts_run_with_artifacts(
     assert "file:checksum" in (folder / "the-item.json").read_text()
     # The UI requests the settings of its telemetry although telemetry is disabled.
     assert blocked_hosts <= {"sr-client-cfg.amplitude.com"}
+
+
+def test_stored_options_are_visible_changeable_and_removable(
+    stack: RunningStack, page: Page, origin: Origin, tmp_path: Path
+) -> None:
+    items = [item_document(origin, "visual", "thumbnail")]
+    document = json.dumps({"type": "FeatureCollection", "features": items})
+    parameters = {
+        "source": origin.put("/items.json", document.encode()),
+        "directory": "stored",
+        # A file of items supports no filter: the run fails unless the form removes the filter.
+        "search": {"ids": ["the-item"], "filter": {"op": "isNull", "args": [{"property": "a"}]}},
+        "options": {
+            "include": ["visual"],
+            "http_max_attempts": 3,
+            "host_connections": {"127.0.0.1": 2},
+            "s3_region_name": "eu-central-1",
+            "oauth2_pkce": False,
+            "fsync": False,
+        },
+    }
+    deployment = {
+        "name": "stored",
+        "description": "A mirror with stored options.",
+        "entrypoint": "prefect_stac_asset.flows.sync",
+        "parameters": parameters,
+        "concurrency_limit": {"limit": 1, "collision_strategy": "CANCEL_NEW"},
+        "work_pool": {"name": "stac-asset"},
+    }
+    file = tmp_path / "prefect.yaml"
+    file.write_text(json.dumps({"name": "test", "pull": [], "deployments": [deployment]}))
+    # `test_stack.py` tests that Prefect's command and ours register equal deployments.
+    done = stack.prefect("deploy", "--prefect-file", str(file), "--name", "stored")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = call_api("GET", f"{stack.url}/api/deployments/name/sync/stored")
+    page.goto(f"{stack.url}/v2/deployments/deployment/{found['id']}/run")
+
+    expect(field(page, "Item ids (Optional)").locator("textarea")).to_have_value("the-item")
+    only = field(page, "Include only these assets (Optional)")
+    expect(only.locator("textarea")).to_have_value("visual")
+    hosts = field(page, "Maximum connections to individual hosts (Optional)")
+    expect(hosts.get_by_text('"127.0.0.1": 2')).to_be_visible()
+    expect(field(page, "S3 region (Optional)").locator("textarea")).to_have_value("eu-central-1")
+    for title in ("OAuth2 with PKCE", "Sync files to the disk"):
+        expect(field(page, f"{title} (Optional)").get_by_role("switch")).not_to_be_checked()
+    attempts = field(page, "Maximum HTTP attempts (Optional)").locator("input")
+    expect(attempts).to_have_value("3")
+    criterion = field(page, "Filter (Optional)")
+    expect(criterion.get_by_text('"op": "isNull"')).to_be_visible()
+    expect(page.get_by_text("Write checksums")).to_have_count(0)  # `sync` always writes them.
+
+    attempts.fill("4")
+    criterion.get_by_role("tab", name="None").click()
+    run_id = submit(page).json()["id"]
+    states = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+    run: dict[str, Any] = {}
+
+    def has_ended() -> bool:
+        run.update(call_api("GET", f"{stack.url}/api/flow_runs/{run_id}"))
+        return run["state"]["type"] in states
+
+    wait_for(has_ended, "end of the flow run")
+    assert run["state"]["type"] == "COMPLETED", run["state"]
+    expected = parameters["options"] | {"http_max_attempts": 4}  # type: ignore[operator]
+    assert expected.items() <= run["parameters"]["options"].items()
+    assert run["parameters"]["search"]["filter"] is None
+    folder = stack.folder / "data" / "stored"
+    assert [path.name for path in folder.rglob("*.tif")] == ["visual.tif"]
 
 
 @pytest.mark.parametrize("kind", OUR_BLOCKS, ids=lambda kind: kind.__name__)

@@ -195,7 +195,11 @@ INVALID_PARAMETERS = {
         "soon",
         "parameters: `search.datetime` 'soon' is not a valid time",
     ),
-    "unknown option": ("include", "includes", "options.includes: unknown key"),
+    "unknown option": (
+        "include",
+        "includes",
+        "options.includes: unknown key. The nearest name is `include`.",
+    ),
     "conflicting options": (
         "{include: [visual]}",
         "{include: [visual], exclude: [visual]}",
@@ -274,6 +278,15 @@ def test_valid_parameters_are_accepted(tmp_path: Path, has_list_of_blocks: bool)
     assert deployment.parameters["max_items"] == 5
     # Each run can set required parameters that the file does not set.
     read_deployments(write_file(tmp_path, SYNC_FILE.replace("      directory: /data\n", "")))
+
+
+def test_options_in_earlier_groups_are_registered_without_groups(tmp_path: Path) -> None:
+    """The run form shows no groups."""
+    text = SYNC_FILE.replace("{include: [visual]}", "{attempts: {retry_wait: 3.0}, rare: null}")
+    text = text.replace("bbox: [13.0, 52.3, 13.8, 52.7]", "more: {ids: [a]}")
+    (deployment,) = deployments(write_file(tmp_path, text))
+    assert deployment.parameters["options"] == {"retry_wait": 3.0}
+    assert deployment.parameters["search"].keys() == {"ids", "datetime"}
 
 
 def test_duplicate_deployment_name_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Run form schema of every deployment: titles, descriptions and groups of options."""
+"""Run form schema of every flow: titles, descriptions, hidden options and misspelt names."""
 
 from __future__ import annotations
 
@@ -7,21 +7,33 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from prefect import Flow
+from prefect.exceptions import ParameterTypeError
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools import ValidationError, validate
 from pydantic import ValidationError as ModelError
 
-from prefect_stac_asset.deployments.prefect_yaml import Deployment, read_deployments
+from prefect_stac_asset import flows
+from prefect_stac_asset.deployments.prefect_yaml import read_deployments
 from prefect_stac_asset.flows import DownloadOptions
-from prefect_stac_asset.flows.parameters.form import COMMON, GROUPS
+from prefect_stac_asset.flows.mirror.search import Search
+from prefect_stac_asset.flows.parameters.form import NEVER_EFFECTIVE, TITLES
+from prefect_stac_asset.flows.parameters.misspellings import misspelling_patterns
 
-DEPLOYMENTS = read_deployments()
-DOWNLOADS = [one for one in DEPLOYMENTS if one.name != "end-crashed-runs"]
-"""Deployments of flows with options of a download."""
+FLOWS = [flows.check_assets, *(deployment.flow() for deployment in read_deployments())]
+DOWNLOADS = [one for one in FLOWS if one.name != "end-crashed-runs"]
+"""Flows with options of a download."""
+
+AnyFlow = Flow[..., Any]
 
 
-def schema_of(deployment: Deployment) -> dict[str, Any]:
-    found: dict[str, Any] = parameter_schema(deployment.flow()).model_dump()
+def schema_of(flow: AnyFlow) -> dict[str, Any]:
+    found: dict[str, Any] = parameter_schema(flow).model_dump()
+    return found
+
+
+def options_schema(flow: AnyFlow) -> dict[str, Any]:
+    found: dict[str, Any] = schema_of(flow)["definitions"]["DownloadOptions"]
     return found
 
 
@@ -37,11 +49,11 @@ def fields(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[tupl
                 yield from fields(target, definitions)
 
 
-@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment.name)
-def test_every_field_has_title_and_description(deployment: Deployment) -> None:
-    schema = schema_of(deployment)
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
+def test_every_field_has_title_and_description(flow: AnyFlow) -> None:
+    schema = schema_of(flow)
     form_fields = list(fields(schema, schema["definitions"]))
-    assert len(form_fields) > (40 if deployment in DOWNLOADS else 0)
+    assert len(form_fields) > (30 if flow in DOWNLOADS else 0)
     for name, field in form_fields:
         title, description = field.get("title", ""), field.get("description", "")
         assert title[:1].isupper(), name
@@ -51,37 +63,58 @@ def test_every_field_has_title_and_description(deployment: Deployment) -> None:
         assert not re.search(r":class:|`self|pystac\.", description), name
 
 
-@pytest.mark.parametrize("deployment", DOWNLOADS, ids=lambda deployment: deployment.name)
-def test_form_hides_groups_of_options_by_default(deployment: Deployment) -> None:
-    schema = schema_of(deployment)
+@pytest.mark.parametrize("flow", DOWNLOADS, ids=lambda flow: flow.name)
+def test_form_has_one_field_for_each_option_with_an_effect(flow: AnyFlow) -> None:
+    schema = schema_of(flow)
     assert len(schema["properties"]) <= 12
     options = schema["properties"]["options"]
     assert {"type": "null"} in options["anyOf"]
     assert options["default"] is None
-    inside = schema["definitions"]["DownloadOptions"]["properties"]
-    assert list(inside) == [*COMMON, *GROUPS]
+    inside = options_schema(flow)["properties"]
+    assert [name for name in TITLES if name in inside] == [
+        name for name in inside if name in TITLES
+    ]
     # Some databases do not keep the order of keys.
     assert [field["position"] for field in inside.values()] == list(range(len(inside)))
-    for name in GROUPS:
-        assert inside[name]["default"] is None
-        assert {"type": "null"} in inside[name]["anyOf"]
+    hidden = DownloadOptions.model_fields.keys() - inside.keys()
+    if flow.name.startswith("download-"):
+        assert hidden == NEVER_EFFECTIVE
+    without_effect = {
+        "sync": {"write_checksums", "check_first", "absolute_hrefs"},
+        "verify": {"include", "overwrite", "check_first", "lineage"},
+        "check-assets": {"overwrite", "fsync", "write_checksums", "check_first"},
+    }
+    assert without_effect.get(flow.name, set()) <= hidden
 
 
-def test_every_option_is_in_one_group_with_title_and_description() -> None:
-    groups = [COMMON, *(group.titles for group in GROUPS.values())]
-    assert sorted(name for titles in groups for name in titles) == sorted(
-        DownloadOptions.model_fields
-    )
-    assert all(title for titles in groups for title in titles.values())
-    assert all(group.title and group.description for group in GROUPS.values())
+def test_every_option_has_title_and_description() -> None:
+    assert len(set(TITLES.values())) == len(TITLES)
+    assert TITLES.keys() <= DownloadOptions.model_fields.keys() - NEVER_EFFECTIVE
     for name, field in DownloadOptions.model_fields.items():
         assert field.description, name
+
+
+@pytest.mark.parametrize("flow", DOWNLOADS, ids=lambda flow: flow.name)
+def test_options_without_effect_are_accepted(flow: AnyFlow) -> None:
+    """Callers share options among flows, and Python sends all fields of the model."""
+    given = DownloadOptions(write_checksums=True, overwrite=True).model_dump(mode="json")
+    validate({"options": given}, schema_of(flow), raise_on_error=True, ignore_required=True)
+
+
+def test_sync_refuses_check_first_without_a_run() -> None:
+    with pytest.raises(ValidationError, match="False was expected"):
+        validate(
+            {"options": {"check_first": True}},
+            schema_of(flows.sync),
+            raise_on_error=True,
+            ignore_required=True,
+        )
 
 
 def validate_options(options: dict[str, Any]) -> None:
     """Validate options as the server does before creating a flow run."""
     values = {"source": "https://example.com/item.json", "directory": "x", "options": options}
-    validate(values, schema_of(DOWNLOADS[0]), raise_on_error=True)
+    validate(values, schema_of(flows.download_item), raise_on_error=True)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +124,7 @@ def validate_options(options: dict[str, Any]) -> None:
         {"retry_wait": 3.0, "overwrite": True},
         DownloadOptions(retry_wait=3.0, overwrite=True).model_dump(mode="json"),
     ],
-    ids=["form with groups", "flat", "from Python"],
+    ids=["form of version 0.1.0", "flat", "from Python"],
 )
 def test_grouped_and_flat_options_are_accepted(options: dict[str, Any]) -> None:
     validate_options(options)
@@ -121,3 +154,60 @@ def test_invalid_options_are_refused_by_server_and_flow(options: dict[str, Any])
 def test_option_set_twice_is_refused() -> None:
     with pytest.raises(ModelError, match="'retry_wait' is set twice"):
         DownloadOptions.model_validate({"retry_wait": 1.0, "attempts": {"retry_wait": 2.0}})
+
+
+def typos(name: str) -> Iterator[str]:
+    """Yield misspelt names: a character is wrong, missing, additional or swapped."""
+    for at in range(len(name) + 1):
+        yield f"{name[:at]}y{name[at:]}"
+        yield name[:at] + name[at + 1 :]
+        yield f"{name[:at]}y{name[at + 1 :]}"
+        yield name[:at] + name[at + 1 : at + 2] + name[at : at + 1] + name[at + 2 :]
+
+
+@pytest.mark.parametrize("model", [DownloadOptions, Search], ids=lambda model: model.__name__)
+def test_misspelt_name_matches_one_pattern(model: type[Search]) -> None:
+    names = tuple(model.model_fields)
+    patterns = {
+        re.compile(pattern): schema["const"]
+        for pattern, schema in misspelling_patterns(names).items()
+    }
+    wrong = 0
+    for name in names:
+        assert not any(pattern.search(name) for pattern in patterns), name
+        if len(name) < 4:
+            continue
+        for typo in set(typos(name)) - set(names):
+            found = [known for pattern, known in patterns.items() if pattern.search(typo)]
+            assert len(found) == 1, (typo, found)
+            wrong += found != [name]
+    assert wrong < 10  # As similar as 'include' and 'exclude'.
+
+
+@pytest.mark.parametrize(
+    ("flow", "parameters", "answer"),
+    [
+        (
+            flows.download_item,
+            {"options": {"overwritte": True}},
+            "'options.overwritte'. Failure reason: 'overwrite' was expected",
+        ),
+        (
+            flows.sync,
+            {"search": {"filtre": "secret < 20"}},
+            "'search.filtre'. Failure reason: 'filter' was expected",
+        ),
+    ],
+)
+def test_server_answers_misspelt_option_with_nearest_name(
+    flow: AnyFlow, parameters: dict[str, Any], answer: str
+) -> None:
+    schema = schema_of(flow)
+    with pytest.raises(ValidationError) as caught:
+        validate(parameters, schema, raise_on_error=True, ignore_required=True)
+    assert answer in str(caught.value)
+    assert "secret" not in str(caught.value)
+    with pytest.raises(ParameterTypeError) as refused:
+        flow.validate_parameters({"source": "x", "directory": "y", **parameters})
+    assert "unknown parameter. The nearest name is `" in str(refused.value)
+    assert "secret" not in str(refused.value)
