@@ -7,6 +7,7 @@ SHELL := /bin/sh
 
 ITEM ?=
 KILLS ?= 100
+DESTINATION ?= local
 ASSETS ?= 100000
 ROWS ?=
 PAIRS ?=
@@ -64,8 +65,8 @@ lint: $(VENV)/dev  ## Check style, types and import directions
 	@$(BIN)/lint-imports
 
 .PHONY: crash
-crash: $(VENV)/run  ## Kill a download repeatedly, and verify that it resumes; KILLS=100
-	@$(BIN)/python -m bench.crash --kills $(KILLS)
+crash: $(VENV)/dev  ## Kill a download repeatedly, and verify that it resumes; KILLS=100, DESTINATION=s3
+	@$(BIN)/python -m bench.crash --kills $(KILLS) --destination $(DESTINATION)
 
 .PHONY: soak
 soak: $(VENV)/run  ## Download 20,000 assets with faults in 5 % of the requests

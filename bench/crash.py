@@ -1,6 +1,7 @@
 """Kill a download with SIGKILL repeatedly, and count repeated bytes, broken files and leftovers.
 
     python -m bench.crash --kills 100
+    python -m bench.crash --kills 100 --destination s3
 
 An origin serves 300 assets with a limited rate for each connection. Each run is killed at a random
 moment after its first response, and the next run resumes. After the last kill, a run completes the
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import sys
@@ -18,21 +20,23 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.catalog import Catalog, Found
+from bench.crash_places import Directory, Place, new_bucket
 from bench.table import print_table
 from bench.victim import RUN_HEADER
 from stac_asset.testing import OriginProcess, Received
 
-ALLOWED = 128 * 1024
-"""Maximum number of repeated bytes for each open connection and kill."""
-
 ASSETS = Catalog.drawn(items=30, assets=10, smallest=16 * 1024, largest=2 * 1024 * 1024)
 RATE = 384 * 1024
 """Maximum bytes per second of a connection."""
+S3_ASSETS = Catalog.drawn(items=30, assets=10, smallest=16 * 1024, largest=24 * 1024 * 1024)
+"""The assets for buckets. Those of more than 8 MiB have several parts."""
+S3_RATE = 1024 * 1024
+"""Maximum bytes per second of a connection of a run to a bucket."""
 CONCURRENCY = 24
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -68,6 +72,14 @@ class Figures:
     """Unexpected files."""
     errors: list[str] = field(default_factory=list)
     """Other errors."""
+    allowed_each: int = 0
+    """Maximum number of repeated bytes for each open connection and kill."""
+    parts_twice: int | None = None
+    """Number of parts that were sent to the bucket again."""
+    unfinished: list[str] = field(default_factory=list)
+    """Keys of unfinished uploads at the end."""
+    requests: dict[str, int] = field(default_factory=dict)
+    """Number of requests to the bucket by operation."""
     seconds: float = 0.0
 
     @property
@@ -78,12 +90,15 @@ class Figures:
     @property
     def allowed(self) -> int:
         """Number of bytes that may be sent repeatedly."""
-        return ALLOWED * self.connections
+        return self.allowed_each * self.connections
 
     def problems(self) -> Iterator[str]:
         """Yield the broken guarantees."""
         if self.excess > self.allowed:
             yield f"{self.excess:,} bytes were sent repeatedly, {self.allowed:,} are allowed"
+        if self.parts_twice is not None and self.parts_twice > self.connections:
+            yield f"{self.parts_twice:,} parts were sent again, {self.connections:,} are allowed"
+        yield from (f"unfinished upload: {key}" for key in self.unfinished)
         yield from (f"requested again: {path}" for path in self.refetched)
         yield from (f"missing or wrong: {path}" for path in self.wrong)
         yield from (f"unexpected file: {path}" for path in self.leftovers)
@@ -101,29 +116,36 @@ class Figures:
         yield "open connections, all kills", f"{self.connections:,}"
         each = self.excess / max(1, self.connections)
         yield "excess per connection and kill", f"{each:,.0f}"
-        yield "  allowed", f"{ALLOWED:,}"
+        yield "  allowed", f"{self.allowed_each:,}"
         yield "  maximum for an asset", f"{self.worst:,.0f}"
-        yield "part files found after kills", f"{self.parts:,}"
+        yield "part files or uploads found after kills", f"{self.parts:,}"
         yield "  complete, not renamed", f"{self.unnamed:,}"
         yield "resume notes of complete files", f"{self.stale:,}"
         yield "refetched assets", f"{len(self.refetched):,}"
         yield "missing or wrong files", f"{len(self.wrong):,}"
         yield "leftovers", f"{len(self.leftovers):,}"
+        if self.parts_twice is not None:
+            yield "parts sent again", f"{self.parts_twice:,}"
+            yield "unfinished uploads", f"{len(self.unfinished):,}"
+        yield from ((f"requests: {name}", f"{count:,}") for name, count in self.requests.items())
         yield "seconds", f"{self.seconds:.1f}"
 
 
 @contextmanager
-def running(document: Path, directory: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+def running(document: Path, place: Path | Place, *options: str) -> Iterator[subprocess.Popen[str]]:
     """Run `bench.victim` in a separate process, and kill the process at the end of the context.
 
     Args:
         document: Path of the item collection to download.
-        directory: The destination.
+        place: The destination.
         options: Further command-line arguments.
     """
+    place = Directory(place) if isinstance(place, Path) else place
+    config = ("--config", json.dumps(dict(place.config)))
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.victim", str(document), str(directory), *options],
+        [sys.executable, "-m", "bench.victim", str(document), place.location, *config, *options],
         cwd=_ROOT,
+        env={**os.environ, **place.environment},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -134,7 +156,13 @@ def running(document: Path, directory: Path, *options: str) -> Iterator[subproce
         process.communicate()
 
 
-def crash(kills: int, seed: int = 0, catalog: Catalog = ASSETS, rate: float = RATE) -> Figures:
+def crash(
+    kills: int,
+    seed: int = 0,
+    catalog: Catalog | None = None,
+    rate: float | None = None,
+    destination: str = "local",
+) -> Figures:
     """Download a catalog, interrupted by kills, and return the figures.
 
     Args:
@@ -142,32 +170,47 @@ def crash(kills: int, seed: int = 0, catalog: Catalog = ASSETS, rate: float = RA
         seed: Seed of the random moments.
         catalog: The catalog to download.
         rate: Maximum bytes per second of each connection.
+        destination: `local` for a directory, or `s3` for a bucket.
     """
     began = time.monotonic()
+    is_local = destination == "local"
+    catalog = catalog or (ASSETS if is_local else S3_ASSETS)
+    rate = rate or (RATE if is_local else S3_RATE)
     figures = Figures(assets=len(catalog.assets), needed=catalog.size)
     with (
         OriginProcess(bytes_per_second=rate, seed=seed) as origin,
         tempfile.TemporaryDirectory(prefix="crash-") as scratch,
+        _place(destination, Path(scratch, "out")) as place,
     ):
-        document, directory = Path(scratch, "source.json"), Path(scratch, "out")
+        document = Path(scratch, "source.json")
         document.write_text(json.dumps(catalog.document(origin.href)))
-        found = _kill_runs(figures, document, directory, kills, seed, catalog, rate)
-        with running(document, directory, "--run", str(kills)) as last:
+        figures.allowed_each = place.allowed
+        found = _kill_runs(figures, document, place, kills, seed, catalog, rate)
+        with running(document, place, "--run", str(kills)) as last:
             if last.wait() != 0:
                 figures.errors.append(f"the last run ended with code {last.returncode}")
         figures.runs += 1
+        directory = place.collected()
         figures.wrong = catalog.wrong(directory)
         figures.leftovers = catalog.leftovers(directory)
         figures.errors += catalog.document_errors(directory)
+        figures.unfinished = place.unfinished()
+        figures.parts_twice, figures.requests = place.parts_twice, dict(place.requests)
     _account(figures, origin.gets(), found, catalog)
     figures.seconds = time.monotonic() - began
     return figures
 
 
+def _place(destination: str, directory: Path) -> AbstractContextManager[Place]:
+    if destination == "local":
+        return nullcontext(Directory(directory))
+    return new_bucket(directory)
+
+
 def _kill_runs(
     figures: Figures,
     document: Path,
-    directory: Path,
+    place: Place,
     kills: int,
     seed: int,
     catalog: Catalog,
@@ -182,7 +225,7 @@ def _kill_runs(
         share = (catalog.size - received) / (CONCURRENCY * rate) / (kills - run + 1)
         lifetime = chance.uniform(0, 1.8 * share)
         options = ("--run", str(run), "--concurrency", str(CONCURRENCY))
-        with running(document, directory, *options) as victim:
+        with running(document, place, *options) as victim:
             assert victim.stdout is not None
             if victim.stdout.readline() == "begun\n":
                 time.sleep(lifetime)
@@ -191,7 +234,7 @@ def _kill_runs(
                     f"run {run} ended with code {victim.returncode} before it was killed"
                 )
                 break
-        found.append(Found.of(catalog, directory))
+        found.append(place.found(catalog))
         received = found[-1].received
         figures.kills += 1
         figures.runs += 1
@@ -231,11 +274,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.crash", description=__doc__)
     parser.add_argument("--kills", type=int, default=100, help="number of runs to kill")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random moments")
+    parser.add_argument("--rate", type=float, help="maximum bytes per second of a connection")
     parser.add_argument(
-        "--rate", type=float, default=RATE, help="maximum bytes per second of a connection"
+        "--destination", choices=("local", "s3"), default="local", help="kind of the destination"
     )
     options = parser.parse_args(arguments)
-    figures = crash(options.kills, options.seed, rate=options.rate)
+    figures = crash(options.kills, options.seed, rate=options.rate, destination=options.destination)
     problems = list(figures.problems())
     print_table(figures.rows(), problems)
     return 1 if problems else 0

@@ -65,7 +65,7 @@ def nginx(folder: Path, tls: Certificate | None = None) -> Iterator[str]:
         secured = f"ssl; ssl_certificate {tls.path}; ssl_certificate_key {tls.key}" if tls else ""
         text = _NGINX.format(scratch=scratch, folder=folder, port=port, user=user, tls=secured)
         conf.write_text(text)
-        with _running([program, "-c", str(conf), "-p", scratch], port):
+        with running_server([program, "-c", str(conf), "-p", scratch], port):
             yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
 
 
@@ -94,7 +94,7 @@ def rclone_s3(
     command += ["--dir-cache-time", "0s"] if changes else []
     command += ["--cert", str(tls.path), "--key", str(tls.key)] if tls else []
     command.append(str(folder))
-    with _running(command, port):
+    with running_server(command, port):
         yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
 
 
@@ -113,7 +113,7 @@ def far_away(
     port, target = free_port(), origin.rpartition(":")[2]
     command = [sys.executable, "-m", "bench.distance", str(port), target, str(milliseconds)]
     command += [str(rate), str(total)]
-    with _running(command, port):
+    with running_server(command, port):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -127,7 +127,7 @@ def prefect_server(home: Path) -> Iterator[dict[str, str]]:
     port = free_port()
     environment = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     command = [sys.executable, "-m", "prefect", "server", "start", "--no-ui", "--port", str(port)]
-    with _running(command, port, environment):
+    with running_server(command, port, environment):
         api = f"http://127.0.0.1:{port}/api"
         yield {**environment, "PREFECT_API_URL": api, "PREFECT_LOGGING_LEVEL": "WARNING"}
 
@@ -149,9 +149,19 @@ def free_port() -> int:
 
 
 @contextmanager
-def _running(
+def running_server(
     command: Sequence[str], port: int, environment: dict[str, str] | None = None
 ) -> Iterator[None]:
+    """Run a server, and wait until the server accepts connections.
+
+    Args:
+        command: The program and the arguments.
+        port: The port of the server.
+        environment: Further environment variables.
+
+    Raises:
+        BenchError: The server does not start.
+    """
     variables = {**os.environ, **(environment or {})}
     with (
         tempfile.TemporaryFile() as log,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -31,9 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(prog="python -m bench.victim", description=__doc__)
     parser.add_argument("document", type=Path)
-    parser.add_argument("directory", type=Path)
+    parser.add_argument("directory", help="path or URL of the destination")
     parser.add_argument("--run", default="0", help="number of the run, sent in a request header")
     parser.add_argument("--concurrency", type=int, default=24)
+    parser.add_argument("--config", type=json.loads, default={}, help="fields of Config, as JSON")
     parser.add_argument(
         "--die-at",
         nargs="+",
@@ -43,14 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     items = pystac.ItemCollection.from_file(str(options.document))
-    config = Config(http_headers={RUN_HEADER: options.run}, retry_wait=0.05)
+    config = Config(http_headers={RUN_HEADER: options.run}, retry_wait=0.05, **options.config)
     _die_at(options.die_at)
     with new_runner() as runner:
         runner.run(_download(items, options.directory, config, options.concurrency))
 
 
 async def _download(
-    items: pystac.ItemCollection, directory: Path, config: Config, concurrency: int
+    items: pystac.ItemCollection, directory: str, config: Config, concurrency: int
 ) -> None:
     messages: asyncio.Queue[Message] = asyncio.Queue()
     reporting = asyncio.create_task(_report_start(messages))

@@ -107,6 +107,26 @@ class MultipartRequests:
                 return found
             marker = {"PartNumberMarker": page["NextPartNumberMarker"]}
 
+    async def unfinished(self, key: str) -> list[str]:
+        """Return the ids of the unfinished uploads to a key, by any program.
+
+        Args:
+            key: The key.
+
+        Raises:
+            DestinationError: The request failed.
+        """
+        client = await self._connection.client()
+        try:
+            with mapped_errors(self._connection.url_of(key)):
+                page = await client.list_multipart_uploads(
+                    Bucket=self._connection.bucket, Prefix=key
+                )
+        except MissingError:  # rclone's answer for a bucket without uploads.
+            return []
+        # Longer keys with this prefix follow the key, so the first page has all its uploads.
+        return [found["UploadId"] for found in page.get("Uploads", ()) if found["Key"] == key]
+
     async def complete(
         self, key: str, upload: str, parts: list[StoredPart], condition: Mapping[str, str]
     ) -> str:

@@ -17,6 +17,10 @@ HEAD_SIZE = 16 * 1024
 """Number of bytes at the start of a file that a note keeps: the stored parts cannot be read."""
 
 
+STARTING = b'{"upload":""}'
+"""The note before the id of the upload is known, and of an upload that cannot be resumed."""
+
+
 def note_key(key: str) -> str:
     """Return the key of the note of a key.
 

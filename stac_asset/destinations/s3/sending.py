@@ -18,7 +18,7 @@ from stac_asset.concurrency import cancel_all, in_thread
 from stac_asset.destinations.s3.buffers import BufferBudget
 from stac_asset.destinations.s3.digest import OrderedDigest
 from stac_asset.destinations.s3.errors import MissingError
-from stac_asset.destinations.s3.note import UploadNote, note_key
+from stac_asset.destinations.s3.note import STARTING, UploadNote, note_key
 from stac_asset.destinations.s3.objects import MARK, StoredPart
 from stac_asset.destinations.s3.replacing import Replaced, replace_object
 from stac_asset.destinations.s3.store import S3Store
@@ -102,19 +102,25 @@ class MultipartUpload:
     async def start(self, note: Callable[[str, str], UploadNote | None]) -> None:
         """Start the upload and write the note, unless the upload has started.
 
+        A first note is written before the upload starts, so that a later run finds the upload of a
+        run that is killed before the second note.
+
         Args:
             note: Returns the note for the id and the mark of the upload, if there shall be one.
         """
         async with self._creating:
             if self.upload is not None:
                 return
+            await self._write_note(STARTING)
             metadata = {**self._metadata, MARK: self.mark}
             self.upload = await self._store.multipart.create(self._key, metadata)
             text = note(self.upload, self.mark)
             if text is not None:
-                data = text.to_bytes()
-                digest = hashlib.sha256(data).digest()
-                await self._store.put(note_key(self._key), io.BytesIO(data), {}, {}, digest)
+                await self._write_note(text.to_bytes())
+
+    async def _write_note(self, data: bytes) -> None:
+        digest = hashlib.sha256(data).digest()
+        await self._store.put(note_key(self._key), io.BytesIO(data), {}, {}, digest)
 
     def send(self, part: Part, digest: OrderedDigest | None) -> None:
         """Hash and send a full part in the background, and return the memory afterwards.

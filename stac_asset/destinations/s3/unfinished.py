@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from stac_asset.destinations.missing_ranges import MissingRanges
 from stac_asset.destinations.s3.note import UploadNote, note_key
 from stac_asset.destinations.s3.objects import StoredPart
 from stac_asset.destinations.s3.store import S3Store
+from stac_asset.errors import DestinationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +83,19 @@ async def remove_unfinished(store: S3Store, key: str) -> None:
 
 
 async def _read_note(store: S3Store, key: str) -> UploadNote | None:
-    """Return the note of a key. Remove an invalid note."""
+    """Return the note of a key. Remove a note without an upload, and abort the uploads of the key.
+
+    A run writes such a note before it starts an upload. If the run is killed then, the id of the
+    upload is lost.
+    """
     data = await store.content(note_key(key))
     if data is None:
         return None
     note = UploadNote.parse(data)
     if note is None:
+        with suppress(DestinationError):  # Listing uploads needs a permission of its own.
+            for upload in await store.multipart.unfinished(key):
+                await store.multipart.abort(key, upload)
         await store.delete(note_key(key))
     return note
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from dataclasses import replace
 
 import pytest
 
@@ -196,6 +197,23 @@ async def test_note_of_an_upload_that_is_gone_is_removed(bucket: Bucket) -> None
     await send(bucket.destination(), data)
     assert await bucket.content(KEY) == data
     assert not await bucket.has_leftovers()
+
+
+async def test_upload_whose_id_is_lost_is_aborted_by_the_next_run(
+    bucket: Bucket, proxy: S3Proxy
+) -> None:
+    """As after a kill between the request that starts an upload and the note with the id."""
+    proxy.fault("CreateMultipartUpload", Lost(status=None))
+    async with Bucket.client_of(proxy.url, attempts=1) as client:
+        with pytest.raises(DestinationError):
+            await send(replace(bucket, client=client).destination(), data_of(2 * PART))
+    foreign = await bucket.client.create_multipart_upload(
+        Bucket=bucket.name, Key=f"{bucket.prefix}/{KEY}-2"
+    )
+    assert len(await bucket.uploads()) == 2
+    await send(bucket.destination(), data_of(2 * PART))
+    assert await bucket.content(KEY) == data_of(2 * PART)
+    assert [one["UploadId"] for one in await bucket.uploads()] == [foreign["UploadId"]]
 
 
 async def test_error_names_the_url_and_keeps_the_previous_file(
