@@ -41,7 +41,7 @@ class Place(Protocol):
 
     @property
     def parts_twice(self) -> int | None:
-        """Number of parts that were sent again. None if files have no parts."""
+        """Number of parts that were sent again, or None for files without parts."""
 
     @property
     def requests(self) -> Mapping[str, int]:
@@ -86,7 +86,7 @@ class Directory:
         return self.path
 
     def unfinished(self) -> list[str]:
-        """Return nothing: part files are files."""
+        """Return an empty list, because part files are files."""
         return []
 
 

@@ -36,6 +36,9 @@ class Hash(Protocol):
     def digest(self) -> bytes:
         """Return the digest of the bytes added so far."""
 
+    def copy(self) -> Hash:
+        """Return another digest of the bytes added so far."""
+
 
 def _algorithms() -> dict[int, Callable[[], Hash]]:
     named = {

@@ -13,6 +13,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
 from stac_asset.destinations.s3 import ObjectSettings, S3Destination, S3Store
+from stac_asset.destinations.s3.parts import MAX_HELD
 from tests.support.s3_buckets import KEY, SECRET
 from tests.support.servers import moto_s3
 
@@ -72,10 +73,13 @@ class Bucket:
             yield client
 
     def destination(
-        self, part: int = PART, settings: ObjectSettings | None = None
+        self,
+        part: int = PART,
+        settings: ObjectSettings | None = None,
+        largest_held: int = MAX_HELD,
     ) -> S3Destination:
         """Return a new destination, as a later run would make it."""
-        return S3Destination(self.store(settings), self.prefix, self.endpoint, part)
+        return S3Destination(self.store(settings), self.prefix, self.endpoint, part, largest_held)
 
     def store(self, settings: ObjectSettings | None = None) -> S3Store:
         """Return the requests to the bucket."""

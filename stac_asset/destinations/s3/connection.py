@@ -44,6 +44,9 @@ class BucketConnection:
         client = await self._connect()
         events: Any = client.meta.events
         events.register_last("before-call.s3", _without_expect, unique_id="stac-asset-expect")
+        events.register_last(
+            "before-call.s3.UploadPart", _with_trailer, unique_id="stac-asset-trailer"
+        )
         return client
 
     def errors(self, key: str) -> AbstractContextManager[None]:
@@ -66,3 +69,13 @@ class BucketConnection:
 def _without_expect(params: dict[str, Any], **_: Any) -> None:
     """Handle botocore's `before-call` event."""
     params["headers"].pop("Expect", None)
+
+
+def _with_trailer(params: dict[str, Any], **_: Any) -> None:
+    """Handle botocore's `before-call` event: send the checksum of a streamed body after the body.
+
+    botocore does so over HTTPS only. Over HTTP, botocore would read the body twice.
+    """
+    algorithm = params["context"].get("checksum", {}).get("request_algorithm")
+    if isinstance(algorithm, dict):
+        algorithm["in"] = "trailer"

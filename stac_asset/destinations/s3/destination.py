@@ -29,7 +29,7 @@ from stac_asset.destinations.s3.keys import Prefix, names_file
 from stac_asset.destinations.s3.lease import leased
 from stac_asset.destinations.s3.objects import MARK, StoredObject
 from stac_asset.destinations.s3.open_keys import OpenKeys
-from stac_asset.destinations.s3.parts import DEFAULT_PART, MIB
+from stac_asset.destinations.s3.parts import DEFAULT_PART, MAX_HELD, MIB
 from stac_asset.destinations.s3.replacing import Replaced, replace_object
 from stac_asset.destinations.s3.store import S3Store
 from stac_asset.destinations.s3.unfinished import Unfinished, find_unfinished, remove_unfinished
@@ -51,6 +51,7 @@ class S3Destination(StoredFiles):
         prefix: The prefix, without `/` at the start and the end. Empty for the whole bucket.
         service: Identifies the service, such as its endpoint URL.
         smallest_part: Minimum size of a part in bytes, at least 5 MiB.
+        largest_held: Maximum size in bytes of a part that is held in memory until it is sent.
     """
 
     def __init__(
@@ -59,9 +60,10 @@ class S3Destination(StoredFiles):
         prefix: str = "",
         service: str = "",
         smallest_part: int = DEFAULT_PART,
+        largest_held: int = MAX_HELD,
     ) -> None:
         super().__init__(store, Prefix(store.url_of(""), f"{prefix}/" if prefix else ""))
-        self._smallest = smallest_part
+        self._smallest, self._largest_held = smallest_part, largest_held
         self._conditional: asyncio.Task[bool] | None = None
         self._open = OpenKeys(f"{service} {store.bucket}", store.url_of)
         self._budget = BufferBudget(max(_BUDGET, 2 * smallest_part), smallest_part)
@@ -165,6 +167,7 @@ class S3Destination(StoredFiles):
                 self._budget,
                 self._smallest,
                 await self._unfinished(full, digest, declared),
+                self._largest_held,
             )
             try:
                 yield upload

@@ -18,6 +18,7 @@ class OrderedDigest:
     def __init__(self, expected: Multihash | None) -> None:
         self._code, self._hash = new_hash(expected)
         self._turns: dict[int, asyncio.Event] = {}
+        self._before_part = self._hash
         self.next = 1
         """The number of the part to hash next."""
 
@@ -35,6 +36,22 @@ class OrderedDigest:
         turn = self._turns.pop(self.next, None)
         if turn is not None:
             turn.set()
+
+    def begin_part(self) -> None:
+        """Begin a streamed part, after all earlier parts."""
+        self._before_part = self._hash.copy()
+
+    async def update(self, data: bytes | memoryview) -> None:
+        """Hash bytes of a streamed part in a thread, in order.
+
+        Args:
+            data: The bytes.
+        """
+        await in_thread(self._hash.update, data)
+
+    def drop_part(self) -> None:
+        """Forget the bytes of the streamed part."""
+        self._hash = self._before_part.copy()
 
     def multihash(self) -> Multihash:
         """Return the multihash of the hashed parts."""

@@ -11,6 +11,7 @@ from typing import Any
 from stac_asset.destinations.s3.connection import BucketConnection
 from stac_asset.destinations.s3.errors import MissingError
 from stac_asset.destinations.s3.objects import StoredPart
+from stac_asset.destinations.s3.streaming import StreamedPart
 
 
 class MultipartRequests:
@@ -76,6 +77,35 @@ class MultipartRequests:
         kept = checksum if response.get("ChecksumSHA256") else None
         return StoredPart(number, data.getbuffer().nbytes, response["ETag"], kept)
 
+    async def put_stream(self, key: str, upload: str, part: StreamedPart) -> StoredPart:
+        """Write a part of a multipart upload while its bytes arrive.
+
+        The SHA-256 digest, which the service checks, follows the bytes.
+
+        Args:
+            key: The key.
+            upload: The id of the upload.
+            part: The part.
+
+        Raises:
+            MissingError: The upload does not exist any more.
+            DestinationError: The request failed.
+        """
+        client = await self._connection.client()
+        body: Any = part
+        with self._connection.errors(key):
+            response = await client.upload_part(
+                Bucket=self._connection.bucket,
+                Key=key,
+                UploadId=upload,
+                PartNumber=part.number,
+                Body=body,
+                ContentLength=part.size,
+                ChecksumAlgorithm="SHA256",
+            )
+        kept = response.get("ChecksumSHA256")
+        return StoredPart(part.number, part.size, response["ETag"], kept)
+
     async def parts(self, key: str, upload: str) -> list[StoredPart] | None:
         """Return the stored parts of a multipart upload, or None without such an upload.
 
@@ -118,7 +148,7 @@ class MultipartRequests:
         """
         client = await self._connection.client()
         try:
-            with mapped_errors(self._connection.url_of(key)):
+            with self._connection.errors(key):
                 page = await client.list_multipart_uploads(
                     Bucket=self._connection.bucket, Prefix=key
                 )

@@ -18,6 +18,12 @@ MIN_PART = 5 * MIB
 DEFAULT_PART = 8 * MIB
 """Size of the parts of most files, in bytes."""
 
+MAX_HELD = 32 * MIB
+"""Maximum size of a part that is held in memory until it is sent, in bytes.
+
+Files of more than 312 GiB have larger parts, whose bytes are sent as they arrive.
+"""
+
 MAX_PARTS = 10_000
 """Maximum number of parts of an object."""
 

@@ -22,6 +22,7 @@ from stac_asset.destinations.s3.note import STARTING, UploadNote, note_key
 from stac_asset.destinations.s3.objects import MARK, StoredPart
 from stac_asset.destinations.s3.replacing import Replaced, replace_object
 from stac_asset.destinations.s3.store import S3Store
+from stac_asset.destinations.s3.streaming import StreamedPart
 from stac_asset.destinations.s3.unfinished import abort_upload
 from stac_asset.errors import DestinationError
 
@@ -160,10 +161,49 @@ class MultipartUpload:
                 self._key, self.upload, part.number, part.data, sha256
             )
         except MissingError:
-            raise DestinationError(
-                f"{self._store.url_of(self._key)} cannot be written: another run ended the "
-                "unfinished upload. Start one run at a time for a destination."
-            ) from None
+            raise self._ended_by_another() from None
+
+    def stream(self, number: int, start: int, end: int) -> StreamedPart:
+        """Return a part whose bytes are sent as they arrive.
+
+        Args:
+            number: The number of the part.
+            start: Position of the first byte in the file.
+            end: Position after the last byte.
+        """
+        return StreamedPart(number, start, end, self._stream)
+
+    async def _stream(self, part: StreamedPart) -> StoredPart:
+        earlier = self._earlier.get(part.number)
+        if earlier is not None and earlier.size == part.size:
+            if not await part.has_content_of(earlier):
+                del self._earlier[part.number]
+                raise self._lost(part.number)
+            stored = earlier
+        else:
+            assert self.upload is not None, "the upload has started"
+            try:
+                stored = await self._store.multipart.put_stream(self._key, self.upload, part)
+            except MissingError:
+                raise self._ended_by_another() from None
+            except DestinationError as error:
+                raise self._lost(part.number) from error
+        self._stored[part.number] = stored
+        return stored
+
+    def _lost(self, number: int) -> DestinationError:
+        """Return the error after which the bytes of a part are requested again."""
+        error = DestinationError(
+            f"part {number} of {self._store.url_of(self._key)} could not be stored. Try again later"
+        )
+        error.transient = error.resumable = True
+        return error
+
+    def _ended_by_another(self) -> DestinationError:
+        return DestinationError(
+            f"{self._store.url_of(self._key)} cannot be written: another run ended the "
+            "unfinished upload. Start one run at a time for a destination."
+        )
 
     def check(self) -> None:
         """Raise the error of a part that could not be stored, if any.

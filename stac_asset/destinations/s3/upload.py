@@ -17,13 +17,14 @@ from stac_asset.destinations.s3.buffers import BufferBudget
 from stac_asset.destinations.s3.digest import OrderedDigest
 from stac_asset.destinations.s3.note import HEAD_SIZE, UploadNote
 from stac_asset.destinations.s3.objects import CHECKSUM, MARK
-from stac_asset.destinations.s3.parts import MIB, PartLayout
+from stac_asset.destinations.s3.parts import MAX_HELD, MIB, PartLayout
 from stac_asset.destinations.s3.replacing import Replaced, replace_object
 from stac_asset.destinations.s3.sending import MultipartUpload, Part, sha256_of
 from stac_asset.destinations.s3.store import S3Store
+from stac_asset.destinations.s3.streaming import StreamedPart
 from stac_asset.destinations.s3.unfinished import Unfinished
 from stac_asset.destinations.upload_state import StatefulUpload, UploadState
-from stac_asset.errors import ChecksumError, RangeError
+from stac_asset.errors import ChecksumError, DestinationError, RangeError
 from stac_asset.integrity import Multihash, new_hash
 
 
@@ -40,10 +41,14 @@ class S3Upload(StatefulUpload):
         budget: The memory of the parts of all uploads.
         smallest: Minimum size of a part in bytes.
         unfinished: The upload of an earlier run from the same source, if any.
+        largest_held: Maximum size in bytes of a part that is held in memory until it is sent.
     """
 
     etag: str | None = None
     """The ETag of the object, after `commit`."""
+
+    _lost_at: int | None = None
+    """Position of the first byte of a streamed part that could not be stored, after an error."""
 
     def __init__(
         self,
@@ -56,11 +61,12 @@ class S3Upload(StatefulUpload):
         budget: BufferBudget,
         smallest: int,
         unfinished: Unfinished | None = None,
+        largest_held: int = MAX_HELD,
     ) -> None:
         self._store, self._key, self._source = store, key, source
         self._declared, self._replaced = declared, replaced
         self._hashed = hashed or declared.checksum is not None
-        self._budget, self._smallest = budget, smallest
+        self._budget, self._smallest, self._largest_held = budget, smallest, largest_held
         self._ended = False
         self._reset()
         if unfinished is not None:
@@ -70,6 +76,7 @@ class S3Upload(StatefulUpload):
         """Set the state of an upload without received bytes."""
         self._state = UploadState(self._declared.size)
         self._parts: dict[int, Part] = {}
+        self._streamed: dict[int, StreamedPart] = {}
         self._layout: PartLayout | None = None
         self._head = bytearray()
         self._digest = OrderedDigest(self._declared.checksum) if self._hashed else None
@@ -149,9 +156,16 @@ class S3Upload(StatefulUpload):
             RangeError: The response is longer than announced.
             SizeError: The file is larger than declared.
         """
-        self._state.check_room(len(data))
-        await self._append(self._state.offset, data)
-        self._state.offset += len(data)
+        state = self._state
+        state.check_room(len(data))
+        start = state.offset
+        try:
+            await self._append(start, data)
+        except DestinationError:
+            # The bytes of a part that was lost are requested again.
+            state.offset = self._lost_at if self._lost_at is not None else start
+            raise
+        state.offset += len(data)
 
     async def split(self) -> None:
         """Let the rest of the file arrive in several byte ranges. The size must be known."""
@@ -159,7 +173,9 @@ class S3Upload(StatefulUpload):
         assert size is not None, "a file of unknown size cannot be split"
         assert layout is not None, "a response has begun"
         rest = [ByteRange(self._state.offset, size)]
-        self._state.missing = MissingRanges(size, rest, step=layout.unit)
+        # Without the bytes in memory, the digest needs them in order.
+        ordered = self._digest is not None and self._is_streamed(layout)
+        self._state.missing = MissingRanges(size, rest, step=layout.unit, ordered=ordered)
 
     async def put(self, target: ByteRange, data: bytes | memoryview) -> None:
         """Write bytes at the start of a missing range, and shorten the range.
@@ -173,11 +189,18 @@ class S3Upload(StatefulUpload):
         """
         missing = self._state.missing
         assert missing is not None, "the target is one of the missing ranges"
-        await self._append(target.position, data)
+        try:
+            await self._append(target.position, data)
+        except DestinationError:
+            if self._lost_at is not None:
+                self._state.offset -= target.position - self._lost_at
+                target.position = self._lost_at
+            raise
         missing.advance(target, len(data))
         self._state.offset += len(data)
 
     async def _append(self, position: int, data: bytes | memoryview) -> None:
+        self._lost_at = None
         self._multipart.check()
         layout, view = self._layout, memoryview(data)
         assert layout is not None, "a response has begun"
@@ -185,6 +208,12 @@ class S3Upload(StatefulUpload):
             self._head[position:] = view[: HEAD_SIZE - position]
         while view:
             number = layout.number_at(position)
+            if self._is_streamed(layout):
+                taken = view[: layout.span(number)[1] - position]
+                await self._stream(number, layout, taken)
+                position += len(taken)
+                view = view[len(taken) :]
+                continue
             part = self._parts.get(number) or await self._open_part(number, layout)
             assert part.position == position, "the bytes of a part arrive in order"
             taken = view[: part.end - position]
@@ -193,6 +222,34 @@ class S3Upload(StatefulUpload):
             view = view[len(taken) :]
             if position == part.end and not self._is_single(part):
                 await self._send(part)
+
+    def _is_streamed(self, layout: PartLayout) -> bool:
+        """Return whether the parts are too large to be held in memory."""
+        size = layout.size
+        return layout.unit > self._largest_held and size is not None and size > layout.unit
+
+    async def _stream(self, number: int, layout: PartLayout, data: memoryview) -> None:
+        """Send bytes of a part as they arrive. After the last byte, wait for the response."""
+        part = self._streamed.get(number)
+        if part is None:
+            await self._multipart.start(self._note)
+            part = self._streamed[number] = self._multipart.stream(number, *layout.span(number))
+            if self._digest is not None:
+                self._digest.begin_part()
+        try:
+            await part.write(data)
+            if self._digest is not None:
+                await self._digest.update(data)
+            if part.position == part.end:
+                await part.finish()
+                del self._streamed[number]
+        except DestinationError:
+            self._lost_at = part.start
+            del self._streamed[number]
+            await part.abort()
+            if self._digest is not None:
+                self._digest.drop_part()
+            raise
 
     async def _open_part(self, number: int, layout: PartLayout) -> Part:
         start, end = layout.span(number)
@@ -233,8 +290,14 @@ class S3Upload(StatefulUpload):
         self._reset()
 
     async def _drop(self) -> None:
+        await self._end_streams()
         await self._multipart.abort()
         self._release()
+
+    async def _end_streams(self) -> None:
+        for part in self._streamed.values():
+            await part.abort()
+        self._streamed.clear()
 
     def _release(self) -> None:
         for part in self._parts.values():
@@ -311,6 +374,7 @@ class S3Upload(StatefulUpload):
         if self._ended:
             return
         self._ended = True
+        await self._end_streams()
         await self._multipart.stop()
         self._release()
         if not self._multipart.has_parts or (
