@@ -1,7 +1,7 @@
 """The command line of `stac-asset`: the arguments of each command, and the exit code.
 
-`stac_asset.cli.commands` and `stac_asset.cli.verify` implement the commands. They are imported when
-a command runs, so that `--help` is fast.
+The modules `commands`, `verify` and `clean` implement the commands. They are imported when a
+command runs, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -204,6 +204,39 @@ def verify(
     return _run(
         verify_command.verify(directory, config, repair, remove_unknown, limit, read_objects)
     )
+
+
+@app.command()
+@click.argument("directory", type=click.Path(file_okay=False))
+@click.option(
+    "--older-than",
+    default="1d",
+    show_default=True,
+    metavar="AGE",
+    help="Minimum age since the last write, such as 30m, 12h or 7d.",
+)
+@click.option("--dry-run", is_flag=True, help="List the leftovers, and remove nothing.")
+@config_options
+def clean(
+    directory: str,
+    older_than: str,
+    dry_run: bool,
+    max_concurrent_downloads: int,
+    **options: Any,
+) -> int:
+    """Remove what interrupted downloads left in DIRECTORY.
+
+    DIRECTORY can be a prefix such as s3://bucket/prefix. In a directory, part files and their notes
+    are removed. In a bucket, unfinished uploads of this program are aborted. Downloads that are
+    running are not disturbed, if their last write is younger than the given age.
+    """
+    from stac_asset.cli import clean as clean_command
+
+    try:
+        age = clean_command.parse_age(older_than)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--older-than") from None
+    return _run(clean_command.clean(directory, read_config(options), age, dry_run))
 
 
 def _source(href: str) -> str | bytes:

@@ -105,6 +105,29 @@ class OmittedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Leftover:
+    """Files or bytes of an interrupted run, such as a part file or an unfinished upload."""
+
+    location: str
+    """The part file or note, or the object of an unfinished upload: a path or a URL."""
+
+    age: float
+    """Seconds since the last write, by the clock of the destination."""
+
+    size: int = 0
+    """Number of stored bytes."""
+
+    keys: tuple[str, ...] = ()
+    """The keys of the files to remove."""
+
+    upload: str | None = None
+    """The id of the unfinished upload, if any. The first of `keys` is the key of its object."""
+
+    is_foreign: bool = False
+    """Whether another program may have started the upload. Such an upload is not removed."""
+
+
+@dataclass(frozen=True, slots=True)
 class FileFacts:
     """The facts about a complete file that a verification compares with the document."""
 
@@ -355,6 +378,26 @@ class Destination(Protocol):
         Raises:
             UnsafePathError: The key leads outside of the destination.
             DestinationError: The file cannot be removed.
+        """
+
+    def leftovers(self) -> AsyncIterator[Leftover]:
+        """Yield what interrupted runs left: part files, notes, locks and unfinished uploads.
+
+        Raises:
+            DestinationError: The destination cannot be listed.
+        """
+
+    async def remove_leftover(self, leftover: Leftover) -> bool:
+        """Remove a leftover, unless a run uses it.
+
+        Args:
+            leftover: The leftover, as `leftovers` returned it.
+
+        Returns:
+            Whether the leftover was removed.
+
+        Raises:
+            DestinationError: The leftover cannot be removed.
         """
 
     async def omitted_files(self) -> list[OmittedFile]:

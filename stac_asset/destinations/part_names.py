@@ -54,3 +54,12 @@ def is_part_name(name: str) -> bool:
         name: The name of a file, without its folder.
     """
     return _PATTERN.fullmatch(name) is not None
+
+
+def part_of(name: str) -> str:
+    """Return the name of the part file of a part file, a resume note or a lock file.
+
+    Args:
+        name: The name, for which `is_part_name` is True.
+    """
+    return re.sub(r"\.(json|lock)$", "", name, flags=re.IGNORECASE)

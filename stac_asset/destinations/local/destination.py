@@ -21,6 +21,7 @@ from stac_asset.destinations.interface import (
     BusyError,
     Declared,
     Existing,
+    Leftover,
     ListedFile,
     StoredDocument,
     VersionError,
@@ -28,6 +29,7 @@ from stac_asset.destinations.interface import (
 from stac_asset.destinations.local.containment import ContainedDirectory, Folder
 from stac_asset.destinations.local.digest import file_digest
 from stac_asset.destinations.local.files import LocalFiles
+from stac_asset.destinations.local.leftovers import list_leftovers, remove_leftover
 from stac_asset.destinations.local.listing import listed_files
 from stac_asset.destinations.local.lock import remove_unlocked
 from stac_asset.destinations.local.offload import WriteScheduler, new_commits
@@ -344,6 +346,22 @@ class LocalDestination(LocalFiles):
     def _remove(self, key: str) -> None:
         with map_os_errors(self.directory.path_of(key)), suppress(FileNotFoundError):
             os.unlink(os.path.basename(key), dir_fd=self.directory.open_folder(key).fd)
+
+    async def leftovers(self) -> AsyncIterator[Leftover]:
+        """Yield the part files of interrupted runs, with their notes and lock files."""
+        for leftover in await in_thread(list_leftovers, self.directory):
+            yield leftover
+
+    async def remove_leftover(self, leftover: Leftover) -> bool:
+        """Remove a part file with the note and the lock file, unless a run has it open.
+
+        Args:
+            leftover: The leftover, as `leftovers` returned it.
+
+        Raises:
+            DestinationError: A file cannot be removed.
+        """
+        return await in_thread(remove_leftover, leftover, self.directory)
 
     async def remove_leftovers(self, key: str) -> None:
         """Remove the part file and resume note of a key, unless another upload is open.

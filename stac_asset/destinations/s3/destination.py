@@ -19,6 +19,7 @@ from stac_asset.destinations.interface import (
     MAX_DOCUMENT,
     BusyError,
     Declared,
+    Leftover,
     ListedFile,
     StoredDocument,
 )
@@ -27,20 +28,22 @@ from stac_asset.destinations.s3.errors import MissingError
 from stac_asset.destinations.s3.files import StoredFiles
 from stac_asset.destinations.s3.keys import Prefix, names_file
 from stac_asset.destinations.s3.lease import leased
+from stac_asset.destinations.s3.leftovers import PROBE, list_leftovers, remove_upload
 from stac_asset.destinations.s3.objects import MARK, StoredObject
 from stac_asset.destinations.s3.open_keys import OpenKeys
 from stac_asset.destinations.s3.parts import DEFAULT_PART, MAX_HELD, MIB
 from stac_asset.destinations.s3.replacing import Replaced, replace_object
 from stac_asset.destinations.s3.store import S3Store
-from stac_asset.destinations.s3.unfinished import Unfinished, find_unfinished, remove_unfinished
+from stac_asset.destinations.s3.unfinished import (
+    Unfinished,
+    find_unfinished,
+    remove_unfinished,
+)
 from stac_asset.destinations.s3.upload import S3Upload
 from stac_asset.errors import DestinationError
 
 _BUDGET = 64 * MIB
 """Memory for parts that are received or sent, in bytes."""
-
-_PROBE = ".stac-asset-probe-"
-"""Start of the name of an object that shows whether the prefix can be written."""
 
 
 class S3Destination(StoredFiles):
@@ -96,7 +99,7 @@ class S3Destination(StoredFiles):
         """Return whether the service checks the conditions of requests."""
         task = self._conditional
         if task is None or (task.done() and (task.cancelled() or task.exception())):
-            key = f"{self._prefix.path}{_PROBE}{uuid.uuid4().hex}"
+            key = f"{self._prefix.path}{PROBE}{uuid.uuid4().hex}"
             task = asyncio.create_task(self._supports_conditions(key))
             self._conditional = task
         return await asyncio.shield(task)
@@ -182,7 +185,7 @@ class S3Destination(StoredFiles):
         """Return the unfinished upload of an earlier run."""
         if not await self._folders.has_note(full):
             return None
-        return await find_unfinished(self._store, full, source, declared.size)
+        return await find_unfinished(self._store, full, source, declared)
 
     @asynccontextmanager
     async def _alone(self, full: str, wait: bool) -> AsyncIterator[None]:
@@ -298,6 +301,36 @@ class S3Destination(StoredFiles):
         full = self._prefix.full(key)
         await self._store.delete(full)
         await self._folders.record(full, None)
+
+    async def leftovers(self) -> AsyncIterator[Leftover]:
+        """Yield unfinished uploads, and notes, leases and probes of interrupted runs.
+
+        Raises:
+            DestinationError: The prefix or the unfinished uploads cannot be listed.
+        """
+        for leftover in await list_leftovers(self._store, self._prefix):
+            yield leftover
+
+    async def remove_leftover(self, leftover: Leftover) -> bool:
+        """Abort an unfinished upload and remove the note, unless this process has the key open.
+
+        Args:
+            leftover: The leftover, as `leftovers` returned it.
+
+        Raises:
+            DestinationError: A request failed.
+        """
+        full = self._prefix.full(leftover.keys[0])
+        try:
+            async with self._alone(full, wait=False):
+                if leftover.upload is not None:
+                    await remove_upload(self._store, full, leftover.upload)
+                else:
+                    await self._store.delete(full)
+                self._folders.forget(full)
+        except BusyError:
+            return False
+        return True
 
     async def remove_leftovers(self, key: str) -> None:
         """Remove the received bytes of interrupted uploads of a key. The file of the key stays.

@@ -18,7 +18,8 @@ _CODE = re.compile(r"(?=.*[a-z])[A-Z][A-Za-z.]{1,63}|\d{3}")
 _ADVICE = {
     "NoSuchBucket": "the bucket does not exist. Create the bucket, or correct the URL",
     "AccessDenied": "the credentials have no permission. Allow s3:PutObject, s3:GetObject, "
-    "s3:ListBucket, s3:DeleteObject and s3:AbortMultipartUpload, or use other credentials",
+    "s3:ListBucket, s3:DeleteObject, s3:AbortMultipartUpload, s3:ListMultipartUploadParts and "
+    "s3:ListBucketMultipartUploads, or use other credentials",
     "AllAccessDisabled": "the bucket is disabled. Use another bucket",
     "InvalidAccessKeyId": "the access key is unknown. Correct the credentials of the destination",
     "SignatureDoesNotMatch": "the secret of the access key is wrong. Correct the credentials of "

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
+import time
 from collections.abc import Mapping
 from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from stac_asset.destinations.s3.connection import BucketConnection
 from stac_asset.destinations.s3.errors import MissingError
-from stac_asset.destinations.s3.objects import StoredPart
+from stac_asset.destinations.s3.objects import StartedUpload, StoredPart
 from stac_asset.destinations.s3.streaming import StreamedPart
 
 
@@ -129,7 +131,11 @@ class MultipartRequests:
                 return None
             found += [
                 StoredPart(
-                    part["PartNumber"], part["Size"], part["ETag"], part.get("ChecksumSHA256")
+                    part["PartNumber"],
+                    part["Size"],
+                    part["ETag"],
+                    part.get("ChecksumSHA256"),
+                    part["LastModified"].timestamp(),
                 )
                 for part in page.get("Parts", ())
             ]
@@ -208,3 +214,43 @@ class MultipartRequests:
             await client.abort_multipart_upload(
                 Bucket=self._connection.bucket, Key=key, UploadId=upload
             )
+
+    async def started(self, prefix: str) -> tuple[list[StartedUpload], float]:
+        """Return the unfinished uploads, and the time by the clock of the service.
+
+        Args:
+            prefix: Start of the keys.
+
+        Raises:
+            DestinationError: The request failed.
+        """
+        client = await self._connection.client()
+        found: list[StartedUpload] = []
+        marker: dict[str, Any] = {}
+        while True:
+            try:
+                with self._connection.errors(prefix):
+                    page = await client.list_multipart_uploads(
+                        Bucket=self._connection.bucket, Prefix=prefix, **marker
+                    )
+            except MissingError:  # rclone's answer for a bucket without uploads.
+                return [], time.time()
+            found += [
+                StartedUpload(one["Key"], one["UploadId"], one["Initiated"].timestamp())
+                for one in page.get("Uploads", ())
+                if one["Key"].startswith(prefix)  # Some services ignore the prefix.
+            ]
+            if not page.get("IsTruncated") or not page.get("NextKeyMarker"):
+                return found, _time_of(page)
+            marker = {
+                "KeyMarker": page["NextKeyMarker"],
+                "UploadIdMarker": page.get("NextUploadIdMarker", ""),
+            }
+
+
+def _time_of(response: Any) -> float:
+    """Return the time of a response by the clock of the service, in seconds since the epoch."""
+    date = response["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
+    with suppress(TypeError, ValueError):
+        return parsedate_to_datetime(date).timestamp()
+    return time.time()

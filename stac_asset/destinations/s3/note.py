@@ -44,8 +44,8 @@ class UploadNote:
     source: str
     """Digest of the source's identity."""
 
-    validator: str
-    """The identifier of the version of the received bytes at the source."""
+    validator: str | None
+    """The identifier of the version of the received bytes at the source, if reported."""
 
     layout: PartLayout
     """The positions of the parts."""
@@ -62,17 +62,19 @@ class UploadNote:
         """
         with suppress(ValueError, KeyError, TypeError, RecursionError):
             fields = json.loads(data)
-            texts = fields["upload"], fields["mark"], fields["source"], fields["validator"]
+            texts = fields["upload"], fields["mark"], fields["source"]
+            validator = fields["validator"]
             unit, size = fields["part_size"], fields["size"]
             head = base64.b64decode(fields["head"], validate=True)
             is_valid = all(isinstance(text, str) and text for text in texts)
+            is_valid = is_valid and (validator is None or isinstance(validator, str))
             if (
                 is_valid
                 and type(unit) is int
                 and unit >= MIN_PART
                 and type(size) in (int, type(None))
             ):
-                return cls(*texts, PartLayout(unit, size), head)
+                return cls(*texts, validator or None, PartLayout(unit, size), head)
         return None
 
     def to_bytes(self) -> bytes:

@@ -78,3 +78,20 @@ class StoredPart:
 
     sha256: str | None = None
     """The SHA-256 digest in base64, if reported by the service."""
+
+    changed: float = 0.0
+    """Time of the upload of the part in seconds since the epoch, if listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartedUpload:
+    """A multipart upload that was neither completed nor aborted."""
+
+    key: str
+    """The key of the object."""
+
+    upload: str
+    """The id of the upload."""
+
+    started: float
+    """Time of the start in seconds since the epoch, by the clock of the service."""

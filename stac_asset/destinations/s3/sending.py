@@ -100,14 +100,14 @@ class MultipartUpload:
         for number in numbers:
             self._stored[number] = self._earlier[number]
 
-    async def start(self, note: Callable[[str, str], UploadNote | None]) -> None:
+    async def start(self, note: Callable[[str, str], UploadNote]) -> None:
         """Start the upload and write the note, unless the upload has started.
 
         A first note is written before the upload starts, so that a later run finds the upload of a
         run that is killed before the second note.
 
         Args:
-            note: Returns the note for the id and the mark of the upload, if there shall be one.
+            note: Returns the note for the id and the mark of the upload.
         """
         async with self._creating:
             if self.upload is not None:
@@ -115,9 +115,7 @@ class MultipartUpload:
             await self._write_note(STARTING)
             metadata = {**self._metadata, MARK: self.mark}
             self.upload = await self._store.multipart.create(self._key, metadata)
-            text = note(self.upload, self.mark)
-            if text is not None:
-                await self._write_note(text.to_bytes())
+            await self._write_note(note(self.upload, self.mark).to_bytes())
 
     async def _write_note(self, data: bytes) -> None:
         digest = hashlib.sha256(data).digest()

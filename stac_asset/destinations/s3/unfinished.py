@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
+from stac_asset.destinations.interface import Declared
 from stac_asset.destinations.missing_ranges import MissingRanges
 from stac_asset.destinations.s3.note import UploadNote, note_key
 from stac_asset.destinations.s3.objects import StoredPart
@@ -42,7 +43,7 @@ class Unfinished:
 
 
 async def find_unfinished(
-    store: S3Store, key: str, source: str, size: int | None
+    store: S3Store, key: str, source: str, declared: Declared
 ) -> Unfinished | None:
     """Return the unfinished upload of a key. Remove an upload of no use.
 
@@ -50,7 +51,8 @@ async def find_unfinished(
         store: The bucket.
         key: The key in the bucket.
         source: Digest of the identity of the source. An upload from another source is of no use.
-        size: The declared size of the file in bytes, if any.
+        declared: The declared size and checksum. Without a checksum, an upload without a version of
+            the source is of no use.
 
     Raises:
         DestinationError: A request failed.
@@ -59,7 +61,8 @@ async def find_unfinished(
     if note is None:
         return None
     layout = note.layout
-    is_same = note.source == source and layout.size in (None, size or layout.size)
+    is_same = note.source == source and layout.size in (None, declared.size or layout.size)
+    is_same = is_same and (note.validator is not None or declared.checksum is not None)
     parts = await store.multipart.parts(key, note.upload) if is_same else None
     if not parts:
         await abort_upload(store, key, note.upload)

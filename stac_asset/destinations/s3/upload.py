@@ -269,12 +269,12 @@ class S3Upload(StatefulUpload):
         del self._parts[part.number]
         self._multipart.send(part, self._digest)
 
-    def _note(self, upload: str, mark: str) -> UploadNote | None:
-        """Return the note for a later run, or None for an upload that cannot be resumed."""
-        validator, layout = self._state.validator, self._layout
-        if validator is None or layout is None:
-            return None
-        return UploadNote(upload, mark, self._source, validator, layout, bytes(self._head))
+    def _note(self, upload: str, mark: str) -> UploadNote:
+        """Return the note for a later run, which continues or aborts the upload."""
+        layout = self._layout
+        assert layout is not None, "a response has begun"
+        validator, head = self._state.validator, bytes(self._head)
+        return UploadNote(upload, mark, self._source, validator, layout, head)
 
     async def head(self, size: int) -> bytes:
         """Return the first received bytes.

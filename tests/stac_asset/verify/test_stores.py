@@ -12,9 +12,12 @@ import pytest
 
 from stac_asset import Config, download_item
 from stac_asset.api.destinations import RunDestinations
+from stac_asset.destinations.interface import Declared
 from stac_asset.destinations.part_names import part_names
 from stac_asset.errors import DestinationError, SourceError
-from stac_asset.testing import SLOW_DOWN, Origin, S3Proxy
+from stac_asset.testing import SLOW_DOWN, Origin, S3Proxy, Status
+from stac_asset.testing.client_under_test import data_of
+from stac_asset.testing.s3_proxy import error_body
 from stac_asset.verify.check import check_all
 from stac_asset.verify.inventory import Inventory, take_inventory
 from stac_asset.verify.results import (
@@ -29,7 +32,7 @@ from stac_asset.verify.results import (
 from tests.support.cli import CommandResult, run_command
 from tests.support.items import make_item
 from tests.support.s3_buckets import KEY, SECRET
-from tests.support.s3_destinations import Bucket
+from tests.support.s3_destinations import PART, Bucket
 
 
 def url_of(bucket: Bucket) -> str:
@@ -208,3 +211,23 @@ async def test_inventory_names_documents_leftovers_and_unreadable_files(
         assert inventory.leftovers == (f"{url_of(bucket)}/items/{note}",)
         verdicts = [one async for one in check_all(inventory)]
         assert [type(one) for one in verdicts] == [Missing] * 40
+
+
+@pytest.mark.usefixtures("_options")
+async def test_command_clean_aborts_unfinished_uploads(bucket: Bucket, proxy: S3Proxy) -> None:
+    data = data_of(PART + 1)
+    async with bucket.destination().open_upload("a.tif", "source", Declared()) as upload:
+        await upload.begin(0, '"1"', 2 * PART)
+        await upload.write(data)
+    assert len(await bucket.uploads()) == 1
+    url = url_of(bucket)
+    kept = await run("clean", url)
+    assert kept.output == "0 leftovers removed, 1 younger ones and 0 in use kept\n"
+    assert not proxy.received("PutObject")
+    done = await run("clean", url, "--older-than", "0s")
+    assert done.output.startswith(f"removed: {url}/a.tif (unfinished upload, 5.2 MB, 0.0 h old)")
+    assert not await bucket.has_leftovers()
+    denied = Status(403, body=error_body("AccessDenied"))
+    proxy.fault("ListMultipartUploads", denied)
+    refused = await run("clean", url)
+    assert (refused.code, "s3:ListBucketMultipartUploads" in refused.errors) == (1, True)
