@@ -1,4 +1,4 @@
-"""The supported types of credential blocks, and the creation of a client from a block."""
+"""The supported types of blocks for sources and destinations, and clients made from blocks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ from prefect_stac_asset.blocks.http import HttpCredentials
 from prefect_stac_asset.blocks.oauth2 import OAuth2Credentials
 from prefect_stac_asset.blocks.parameter_schema import accept_only_references
 from prefect_stac_asset.blocks.planetary_computer import PlanetaryComputerCredentials
-from prefect_stac_asset.blocks.prefect_aws import AWS_BLOCKS, AwsBlockType, aws_client
+from prefect_stac_asset.blocks.prefect_aws import (
+    AWS_BLOCKS,
+    BUCKET_BLOCKS,
+    AwsBlockType,
+    aws_client,
+)
 from prefect_stac_asset.blocks.s3 import S3Credentials
 from stac_asset import Client, Config, ConfigError
 
@@ -36,7 +41,13 @@ CREDENTIAL_SLUGS = (
     *(kind.get_block_type_slug() for kind in OUR_BLOCKS),
     *(kind.slug for kind in AWS_BLOCKS),
 )
-"""The slugs of all supported block types."""
+"""The slugs of all supported types of credentials for sources."""
+
+DESTINATION_SLUGS = (
+    S3Credentials.get_block_type_slug(),
+    *(kind.slug for kind in (*AWS_BLOCKS, *BUCKET_BLOCKS)),
+)
+"""The slugs of all supported types of credentials for destinations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +81,18 @@ class _SavedAwsBlock:
 
 if TYPE_CHECKING:
     AnyCredentials: TypeAlias = Block
+    DestinationBlock: TypeAlias = Block
 else:
     # A union of the types, so that Prefect's forms list the saved blocks of each type.
     AnyCredentials = reduce(
         or_, (*OUR_BLOCKS, *(Annotated[Block, _SavedAwsBlock(kind)] for kind in AWS_BLOCKS))
+    )
+    DestinationBlock = reduce(
+        or_,
+        (
+            S3Credentials,
+            *(Annotated[Block, _SavedAwsBlock(kind)] for kind in (*AWS_BLOCKS, *BUCKET_BLOCKS)),
+        ),
     )
 
 
@@ -94,6 +113,25 @@ def check_supported(block: Any) -> None:
     )
     raise ConfigError(
         f"{type(block).__name__} is not a supported credential block. Use one of "
+        f"{', '.join(names)}."
+    )
+
+
+def check_supported_destination(block: Any) -> None:
+    """Check that a block is of a type that destinations support.
+
+    Args:
+        block: The block.
+
+    Raises:
+        ConfigError: The type of the block is not supported.
+    """
+    kinds = (*AWS_BLOCKS, *BUCKET_BLOCKS)
+    if isinstance(block, S3Credentials) or any(kind.is_instance(block) for kind in kinds):
+        return
+    names = (S3Credentials.__name__, *(kind.name for kind in kinds))
+    raise ConfigError(
+        f"{type(block).__name__} is not a supported block for a destination. Use one of "
         f"{', '.join(names)}."
     )
 

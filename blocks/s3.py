@@ -107,10 +107,15 @@ class S3Credentials(ProviderCredentials):
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
-        self._identity()
+        self.identity()
         return self
 
-    def _identity(self) -> S3Identity:
+    def identity(self) -> S3Identity:
+        """Return the identity that signs requests.
+
+        Raises:
+            ConfigError: The credentials are incomplete.
+        """
         return S3Identity(
             access_key_id=revealed(self.access_key_id),
             secret_access_key=revealed(self.secret_access_key),
@@ -128,7 +133,7 @@ class S3Credentials(ProviderCredentials):
             s3_endpoint_url=self.endpoint_url,
             s3_requester_pays=self.requester_pays or config.s3_requester_pays,
         )
-        return await S3Client.from_config(config, self._identity(), self.buckets)
+        return await S3Client.from_config(config, self.identity(), self.buckets)
 
     def _endpoint(self) -> str | None:
         return URL(self.endpoint_url).host_port_subcomponent if self.endpoint_url else None

@@ -6,7 +6,7 @@ deployment would then be noticed hours later.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_type_hints
 
 from prefect import Flow
@@ -14,14 +14,19 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from prefect_stac_asset.blocks.references import BlockReference, parse_reference
-from prefect_stac_asset.blocks.registry import CREDENTIAL_SLUGS
+from prefect_stac_asset.blocks.registry import CREDENTIAL_SLUGS, DESTINATION_SLUGS
 from prefect_stac_asset.flows.mirror.search import SEARCH_GROUPS, Search
 from prefect_stac_asset.flows.parameters.flow import AssetFlow
 from prefect_stac_asset.flows.parameters.form import OPTION_GROUPS, ungrouped
 from prefect_stac_asset.flows.parameters.options import FlowOptions
-from prefect_stac_asset.flows.parameters.validation import CREDENTIALS, nearest_option
+from prefect_stac_asset.flows.parameters.validation import (
+    CREDENTIALS,
+    DESTINATION_CREDENTIALS,
+    nearest_option,
+)
 from stac_asset.config_fields import nearest_name
 from stac_asset.destinations.directories import directory_path
+from stac_asset.destinations.location import location_of
 from stac_asset.errors import ConfigError, DestinationError
 from stac_asset.mirror.run_limits import RunSizeLimits
 
@@ -29,8 +34,6 @@ ERROR_TEXTS = {"extra_forbidden": "unknown key", "missing": "required key is mis
 """Texts that replace pydantic's messages, by pydantic's error type."""
 
 _RUN_LIMITS = ("max_items", "max_bytes")
-_PATHS = {"directory", "report"}
-"""Parameters that are paths of local files."""
 
 _EXAMPLE = str(BlockReference("earthdata-credentials/mine").parameter()).replace("'", "")
 
@@ -61,8 +64,12 @@ def check_parameters(flow: Flow[..., Any], given: Mapping[str, Any], where: str)
     # Flows receive JSON values. A day, for example, is a date in YAML and a string in JSON.
     sent = to_jsonable_python(dict(given))
     is_asset_flow = isinstance(flow, AssetFlow)
-    if is_asset_flow and CREDENTIALS in sent:
-        _check_credentials(sent.pop(CREDENTIALS), f"{where}.{CREDENTIALS}")
+    for parameter, slugs in (
+        (CREDENTIALS, CREDENTIAL_SLUGS),
+        (DESTINATION_CREDENTIALS, DESTINATION_SLUGS),
+    ):
+        if is_asset_flow and parameter in sent:
+            _check_blocks(sent.pop(parameter), f"{where}.{parameter}", slugs)
     try:
         hints = get_type_hints(flow.fn, include_extras=True)
     except NameError:
@@ -76,9 +83,10 @@ def check_parameters(flow: Flow[..., Any], given: Mapping[str, Any], where: str)
             _check(value, hints.get(name, Any), path)
     if is_asset_flow:
         try:
-            for name in _PATHS & sent.keys():
-                if sent[name] is not None:
-                    directory_path(sent[name], name)
+            if sent.get("directory") is not None:
+                location_of(sent["directory"])
+            if sent.get("report") is not None:
+                directory_path(sent["report"], "report")
             RunSizeLimits(**{name: sent[name] for name in _RUN_LIMITS if name in sent})
         except (ConfigError, DestinationError) as error:
             raise ValueError(f"{where}: {error}") from None
@@ -111,15 +119,14 @@ def _templates(value: Any, path: str) -> Iterator[str]:
             yield from _templates(inner, f"{path}[{number}]")
 
 
-def _check_credentials(value: Any, path: str) -> None:
+def _check_blocks(value: Any, path: str, slugs: Sequence[str]) -> None:
     for block in value if isinstance(value, list) else [value]:
         if block is None:
             continue
         slug = _slug(block, path)
-        if slug.partition("/")[0] not in CREDENTIAL_SLUGS:
+        if slug.partition("/")[0] not in slugs:
             raise ValueError(
-                f"{path}: block '{slug}' is not a credential block. Use one of "
-                f"{', '.join(CREDENTIAL_SLUGS)}."
+                f"{path}: block '{slug}' is not a credential block. Use one of {', '.join(slugs)}."
             )
 
 

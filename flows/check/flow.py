@@ -25,7 +25,7 @@ from prefect_stac_asset.flows.orchestration.sources import ItemSource, open_item
 from prefect_stac_asset.flows.orchestration.units import Unit, unit_of
 from prefect_stac_asset.flows.parameters.credentials import Credentials
 from prefect_stac_asset.flows.parameters.flow import asset_flow
-from prefect_stac_asset.flows.parameters.form import WithoutEffect, titled
+from prefect_stac_asset.flows.parameters.form import DESTINATION_OPTIONS, WithoutEffect, titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.reporting.report_file import open_rows, report_location
 from prefect_stac_asset.flows.reporting.warnings import WarningLog
@@ -62,6 +62,7 @@ _WITHOUT_EFFECT = WithoutEffect(
             "write_checksums",
         }
     )
+    | DESTINATION_OPTIONS
 )
 """Options of downloads and of documents."""
 

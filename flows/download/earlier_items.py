@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pystac
 
 from prefect_stac_asset.flows.orchestration.units import Unit
 from stac_asset.config import Config
-from stac_asset.destinations import LocalDestination
+from stac_asset.destinations import Destination
+from stac_asset.destinations.location import Location
 from stac_asset.plan.planner import Planner
 from stac_asset.rewrite.rewriter import make_files_relative, rewrite
 from stac_asset.rewrite.serialize import document_of
@@ -27,16 +27,23 @@ class EarlierItems:
     """The item collection of an earlier run.
 
     Args:
-        document: The path of the document.
+        document: The location of the document.
         config: The configuration of the run.
         planner: The planner of the run, after all items are planned.
+        destination: The destination of the run.
     """
 
-    def __init__(self, document: Path, config: Config, planner: Planner[Path]) -> None:
+    def __init__(
+        self,
+        document: Location,
+        config: Config,
+        planner: Planner[Location],
+        destination: Destination,
+    ) -> None:
         self._document = document
         self._config = config
         self._planner = planner
-        self._destination = LocalDestination(planner.directory, config.make_directory, config.fsync)
+        self._destination = destination
         self._earlier = EarlierDocument(document, self._destination)
         self._is_empty = True
 

@@ -16,8 +16,8 @@ from prefect_stac_asset.flows.execution.states import flow_state
 from prefect_stac_asset.flows.orchestration.preparation import RunPreparation
 from prefect_stac_asset.flows.orchestration.sources import options_for, read_one
 from prefect_stac_asset.flows.orchestration.units import Unit, as_opaque
-from prefect_stac_asset.flows.parameters.credentials import Credentials
-from prefect_stac_asset.flows.parameters.destination import checked_directory
+from prefect_stac_asset.flows.parameters.credentials import Credentials, DestinationCredentials
+from prefect_stac_asset.flows.parameters.destination import checked_destination
 from prefect_stac_asset.flows.parameters.flow import asset_flow
 from prefect_stac_asset.flows.parameters.form import titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
@@ -26,13 +26,13 @@ from prefect_stac_asset.flows.reporting.monitor import open_monitor
 from prefect_stac_asset.flows.reporting.report_file import open_report
 from prefect_stac_asset.flows.reporting.result import DownloadResult, report_path
 from prefect_stac_asset.flows.tasks.rewrite import rewrite_item
-from stac_asset.destinations import LocalDestination
+from stac_asset.destinations.location import Location
 from stac_asset.errors import NoAssetsError
 from stac_asset.plan.planner import Owner, Planner, document_name, owner_name
 from stac_asset.redact import redact_href
 from stac_asset.stac.earlier_files import EarlierDocument, keep_earlier_files
 from stac_asset.stac.given import wrong_type
-from stac_asset.stac.local_facts import LOCAL_FACTS
+from stac_asset.stac.local_facts import facts_of
 
 _Owner = TypeVar("_Owner", bound=Owner)
 
@@ -44,19 +44,25 @@ async def download_item(
     options: Annotated[DownloadOptions | None, titled("Options")] = None,
     granularity: Annotated[Granularity, titled("Task runs")] = "auto",
     credentials: Annotated[Credentials, titled("Credentials")] = None,
+    destination_credentials: Annotated[
+        DestinationCredentials, titled("Credentials of the directory")
+    ] = None,
 ) -> DownloadResult:
     """Download the assets of an item, and write the item with the paths of the local files.
 
     Args:
         source: URL, local path or JSON text of the item. In Python, a pystac item is also accepted.
-        directory: Directory for the item and its assets, on the machine that runs the flow. A
-            relative path is relative to the working directory of the run.
+        directory: Directory for the item and its assets, on the machine that runs the flow, or the
+            URL of a prefix such as `s3://bucket/prefix`. A relative path is relative to the
+            working directory of the run.
         options: Options that select assets and configure the download.
         granularity: Work of one task run: an `asset`, a `batch` of all assets, or `auto`. With
             `auto`, runs of up to 200 assets use one task run per asset. Larger runs, and runs with
             `concurrency_limits`, use a batch.
         credentials: Saved credential blocks, one or several. Each URL uses the first block
             that applies to it.
+        destination_credentials: Saved block with the credentials of a `directory` in an object
+            store. With a bucket block, a relative `directory` is relative to the block's folder.
 
     Returns:
         The path of the item, and the number of assets and bytes.
@@ -65,15 +71,18 @@ async def download_item(
         SourceError: The document cannot be read, or is not a STAC item.
         NoAssetsError: The item has no assets, or no asset has a key of `include`.
         DestinationError: The directory cannot be created or written to.
+        ConfigError: The options contradict each other, or the directory.
         MissingCredentialError: A required credential is not configured.
         DownloadError: Assets failed, and `warn` is not set. All other assets were downloaded,
             unless `fail_fast` is set.
     """
     options = options_for(source, options)
     config = options.config()
-    destination = checked_directory(directory, config)
+    destination = checked_destination(directory, config, destination_credentials)
     send_library_logs()
-    async with open_session(config, options.max_concurrent_downloads, credentials) as session:
+    limit = options.max_concurrent_downloads
+    async with open_session(config, limit, credentials, destination_credentials) as session:
+        await session.prepare(destination)
         item = await _read(source, session, pystac.Item)
         if not item.assets:
             shown = redact_href(source)
@@ -91,6 +100,9 @@ async def download_collection(
     granularity: Annotated[Granularity, titled("Task runs")] = "auto",
     file_name: Annotated[str, titled("Name of the new document")] = "collection.json",
     credentials: Annotated[Credentials, titled("Credentials")] = None,
+    destination_credentials: Annotated[
+        DestinationCredentials, titled("Credentials of the directory")
+    ] = None,
 ) -> DownloadResult:
     """Download a collection's own assets, and write the collection with the paths of the files.
 
@@ -99,8 +111,9 @@ async def download_collection(
     Args:
         source: URL, local path or JSON text of the collection. In Python, a pystac collection is
             also accepted.
-        directory: Directory for the collection and its assets, on the machine that runs the flow.
-            A relative path is relative to the working directory of the run.
+        directory: Directory for the collection and its assets, on the machine that runs the flow,
+            or the URL of a prefix such as `s3://bucket/prefix`. A relative path is relative to the
+            working directory of the run.
         options: Options that select assets and configure the download.
         granularity: Work of one task run: an `asset`, a `batch` of all assets, or `auto`. With
             `auto`, runs of up to 200 assets use one task run per asset. Larger runs, and runs with
@@ -108,6 +121,8 @@ async def download_collection(
         file_name: File name of the rewritten collection.
         credentials: Saved credential blocks, one or several. Each URL uses the first block
             that applies to it.
+        destination_credentials: Saved block with the credentials of a `directory` in an object
+            store. With a bucket block, a relative `directory` is relative to the block's folder.
 
     Returns:
         The path of the collection, and the number of assets and bytes.
@@ -116,15 +131,18 @@ async def download_collection(
         SourceError: The document cannot be read, or is not a STAC collection.
         NoAssetsError: No asset has a key of `include`.
         DestinationError: The directory cannot be created or written to.
+        ConfigError: The options contradict each other, or the directory.
         MissingCredentialError: A required credential is not configured.
         DownloadError: Assets failed, and `warn` is not set. All other assets were downloaded,
             unless `fail_fast` is set.
     """
     options = options_for(source, options)
     config = options.config()
-    destination = checked_directory(directory, config)
+    destination = checked_destination(directory, config, destination_credentials)
     send_library_logs()
-    async with open_session(config, options.max_concurrent_downloads, credentials) as session:
+    limit = options.max_concurrent_downloads
+    async with open_session(config, limit, credentials, destination_credentials) as session:
+        await session.prepare(destination)
         collection = await _read(source, session, pystac.Collection)
         return await _download(collection, file_name, destination, options, granularity, session)
 
@@ -140,36 +158,35 @@ async def _read(source: str, session: Session, kind: type[_Owner]) -> _Owner:
 async def _download(
     owner: Owner,
     file_name: str,
-    directory: Path,
+    directory: Location,
     options: DownloadOptions,
     granularity: Granularity,
     session: Session,
 ) -> DownloadResult:
     started = time.monotonic()
-    planner = Planner(directory, session.config, LOCAL_FACTS)
+    planner: Planner[Location] = Planner(directory, session.config, facts_of(directory))
     document = planner.document(owner_name(owner), file_name, owner.get_self_href())
     report_file = planner.document("the report", report_path(Path(file_name)).name)
     unit = Unit(0, owner, tuple(planner.assets(owner)))
     planner.check_selection()
     preparation = RunPreparation(options, granularity, session)
     preparation.add(unit)
-    config = session.config
-    destination = LocalDestination(planner.directory, config.make_directory, config.fsync)
+    destination = session.destination_of(planner.directory)
     # `open_report` checks and creates the directory; folders in it may always be created.
     inside = options.model_copy(update={"make_directory": True})
-    with open_report(report_file, planner.directory) as report:
-        async with open_monitor(session, preparation.amount, options) as monitor:
-            await preparation.begin(lambda: [unit])
-            async for _, ended in preparation.download([unit]):
-                earlier = EarlierDocument(document, destination)
-                outcomes = await keep_earlier_files(
-                    owner, ended, earlier, session.config, destination
-                )
-                report.add(outcomes)
-                await rewrite_item(as_opaque(owner), as_opaque(outcomes), document, inside)
-                await monitor.add(owner, outcomes, document)
-            result = report.finish(document, time.monotonic() - started)
-            await monitor.finish(result)
+    async with (
+        open_report(report_file, planner.directory, session) as report,
+        open_monitor(session, preparation.amount, options) as monitor,
+    ):
+        await preparation.begin(lambda: [unit])
+        async for _, ended in preparation.download([unit]):
+            earlier = EarlierDocument(document, destination)
+            outcomes = await keep_earlier_files(owner, ended, earlier, session.config, destination)
+            report.add(outcomes)
+            await rewrite_item(as_opaque(owner), as_opaque(outcomes), document, inside)
+            await monitor.add(owner, outcomes, document)
+        result = await report.finish(document, time.monotonic() - started)
+        await monitor.finish(result)
     get_run_logger().info("%s: %s", result.summary(), document)
     state: DownloadResult = flow_state(report.errors, report.total, session.config.warn, result)
     return state

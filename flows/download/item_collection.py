@@ -25,17 +25,18 @@ from prefect_stac_asset.flows.execution.states import flow_state
 from prefect_stac_asset.flows.orchestration.preparation import RunPreparation
 from prefect_stac_asset.flows.orchestration.sources import ItemSource, open_items, options_for
 from prefect_stac_asset.flows.orchestration.units import Unit, unit_of
-from prefect_stac_asset.flows.parameters.credentials import Credentials
-from prefect_stac_asset.flows.parameters.destination import checked_directory
+from prefect_stac_asset.flows.parameters.credentials import Credentials, DestinationCredentials
+from prefect_stac_asset.flows.parameters.destination import checked_destination
 from prefect_stac_asset.flows.parameters.flow import asset_flow
 from prefect_stac_asset.flows.parameters.form import titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.reporting.monitor import RunMonitor, open_monitor
 from prefect_stac_asset.flows.reporting.report_file import Report, open_report
 from prefect_stac_asset.flows.reporting.result import DownloadResult, report_path
+from stac_asset.destinations.location import Location
 from stac_asset.plan.file_names import FolderTemplate
 from stac_asset.plan.planner import Planner
-from stac_asset.stac.local_facts import LOCAL_FACTS
+from stac_asset.stac.local_facts import facts_of
 
 _MAX_KEPT = 10_000
 """Maximum number of items plus assets to keep in memory. Larger collections are read twice."""
@@ -50,6 +51,9 @@ async def download_item_collection(
     path_template: Annotated[str, titled("Folder of each item")] = "${id}",
     file_name: Annotated[str, titled("Name of the new document")] = "item-collection.json",
     credentials: Annotated[Credentials, titled("Credentials")] = None,
+    destination_credentials: Annotated[
+        DestinationCredentials, titled("Credentials of the directory")
+    ] = None,
 ) -> DownloadResult:
     """Download the assets of items, and write the items with the paths of the local files.
 
@@ -59,8 +63,9 @@ async def download_item_collection(
         source: URL, local path or JSON text of the items. Files may be JSON item collections,
             newline-delimited JSON or stac-geoparquet. In Python, a pystac item collection is also
             accepted.
-        directory: Directory for the items and their assets, on the machine that runs the flow. A
-            relative path is relative to the working directory of the run.
+        directory: Directory for the items and their assets, on the machine that runs the flow, or
+            the URL of a prefix such as `s3://bucket/prefix`. A relative path is relative to the
+            working directory of the run.
         options: Options that select assets and configure the download.
         granularity: Work of one task run: an `asset`, a `batch` of whole items, or `auto`. With
             `auto`, runs of up to 200 assets use one task run per asset. Larger runs, and runs with
@@ -70,6 +75,8 @@ async def download_item_collection(
         file_name: File name of the rewritten item collection.
         credentials: Saved credential blocks, one or several. Each URL uses the first block
             that applies to it.
+        destination_credentials: Saved block with the credentials of a `directory` in an object
+            store. With a bucket block, a relative `directory` is relative to the block's folder.
 
     Returns:
         The path of the rewritten item collection, and the number of assets and bytes.
@@ -77,6 +84,7 @@ async def download_item_collection(
     Raises:
         SourceError: The items cannot be read, or are not STAC items.
         DestinationError: The directory cannot be created or written to.
+        ConfigError: The options contradict each other, or the directory.
         MissingCredentialError: A required credential is not configured.
         NoAssetsError: No asset has a key of `include`.
         DownloadError: Assets failed, and `warn` is not set. All other assets were downloaded,
@@ -84,14 +92,16 @@ async def download_item_collection(
     """
     options = options_for(source, options)
     config = options.config()
-    destination = checked_directory(directory, config)
+    destination = checked_destination(directory, config, destination_credentials)
     send_library_logs()
     folders = FolderTemplate(path_template)
     limit = options.max_concurrent_downloads
     with tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch:
-        async with open_session(config, limit, credentials) as session:
+        async with open_session(config, limit, credentials, destination_credentials) as session:
+            await session.prepare(destination)
             items = await open_items(source, session, Path(scratch))
-            planner = Planner(destination, config, LOCAL_FACTS)
+            facts = facts_of(destination)
+            planner: Planner[Location] = Planner(destination, config, facts)
             document = planner.document("the item collection", file_name, items.base)
             report = planner.document("the report", report_path(Path(file_name)).name)
             # Read all items before the first download, to detect path collisions and missing
@@ -102,15 +112,17 @@ async def download_item_collection(
             preparation.check_configuration()
 
             def units() -> Iterable[Unit]:
-                again = kept or _units(items, Planner(destination, config, LOCAL_FACTS), folders)
+                again = kept or _units(items, Planner(destination, config, facts), folders)
                 return (replace(one, planned=tuple(planner.settled(one.planned))) for one in again)
 
-            with (
-                open_report(report, destination) as rows,
-                open_items_file(document, destination) as written,
+            async with (
+                open_report(report, planner.directory, session) as rows,
+                open_items_file(document, planner.directory, session.destinations) as written,
             ):
                 async with open_monitor(session, preparation.amount, options) as monitor:
-                    earlier = EarlierItems(document, config, planner)
+                    earlier = EarlierItems(
+                        document, config, planner, session.destination_of(planner.directory)
+                    )
                     result = await _download(units, preparation, monitor, written, rows, earlier)
                 get_run_logger().info("%s: %s", result.summary(), result.document)
                 state: DownloadResult = flow_state(rows.errors, rows.total, config.warn, result)
@@ -127,7 +139,9 @@ def _prepare(units: Iterable[Unit], preparation: RunPreparation) -> list[Unit]:
     return kept if len(kept) == preparation.units else []
 
 
-def _units(items: ItemSource, planner: Planner[Path], folders: FolderTemplate) -> Iterator[Unit]:
+def _units(
+    items: ItemSource, planner: Planner[Location], folders: FolderTemplate
+) -> Iterator[Unit]:
     for number, entry in enumerate(items):
         valid = entry if isinstance(entry, pystac.Item) else None
         yield unit_of(number, entry, planner.item_assets(valid, folders) if valid else ())
@@ -150,7 +164,7 @@ async def _download(
             items.add(unit.number, document)
             await monitor.add(unit.owner, outcomes)
     if not await earlier.is_replaced_by_nothing():
-        items.finish()
-    result = report.finish(items.path, time.monotonic() - started)
+        await items.finish()
+    result = await report.finish(items.path, time.monotonic() - started)
     await monitor.finish(result)
     return result

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from prefect_stac_asset.flows.reporting.report_file import open_output
-from stac_asset.destinations.local.part_file import PartFile
+from prefect_stac_asset.flows.reporting.output import Output, open_output
+from stac_asset.destinations import Destinations
+from stac_asset.destinations.location import Location
 from stac_asset.rewrite.serialize import json_bytes
 
 
@@ -20,10 +20,10 @@ class ItemsFile:
     Items can be added in any order. Created by `open_items_file`.
     """
 
-    path: Path
-    """The absolute path of the item collection."""
+    path: Location
+    """The absolute location of the item collection."""
 
-    file: PartFile
+    file: Output
     """The open file."""
 
     _early: dict[int, bytes | None] = field(default_factory=dict)
@@ -46,23 +46,30 @@ class ItemsFile:
                 self.file.append((b",\n" if self._written else first) + data)
                 self._written += 1
 
-    def finish(self) -> None:
-        """Write the end of the collection, and replace the previous file."""
+    async def finish(self) -> None:
+        """Write the end of the collection, and replace the previous file.
+
+        Raises:
+            DestinationError: The file cannot be completed.
+        """
         start = b"" if self._written else b'{"type": "FeatureCollection", "features": ['
         self.file.append(start + b"\n]}\n")
-        self.file.commit()
+        await self.file.commit()
 
 
-@contextmanager
-def open_items_file(path: Path, directory: Path) -> Iterator[ItemsFile]:
+@asynccontextmanager
+async def open_items_file(
+    path: Location, directory: Location, destinations: Destinations
+) -> AsyncIterator[ItemsFile]:
     """Open an item collection for writing. Without `finish`, the previous file stays.
 
     Args:
-        path: The absolute path of the item collection.
-        directory: The directory that contains the file. Symbolic links cannot lead outside.
+        path: The absolute location of the item collection.
+        directory: The directory of the run, which contains the file.
+        destinations: The destinations of the run.
 
     Raises:
         DestinationError: Another run is writing the file, or it cannot be created.
     """
-    with open_output(path, directory) as file:
+    async with open_output(path, directory, destinations) as file:
         yield ItemsFile(path, file)

@@ -3,7 +3,8 @@
 Without `overwrite`, a retry finds the existing files. With `overwrite`, the process knows the files
 that the flow run has already replaced: the outcomes are kept in memory while the flow has retries
 left. A retry in another process, such as one that a user starts in Prefect's UI, compares the times
-of the files with the start of the flow run.
+of the files with the start of the flow run. In an object store, such a retry downloads all files
+again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from uuid import UUID
 from prefect.context import FlowRunContext
 
 from stac_asset import Config
-from stac_asset.destinations import LocalDestinations
+from stac_asset.destinations import Declared, Destinations
+from stac_asset.destinations.location import is_store
 from stac_asset.errors import StacAssetError
 from stac_asset.transfer.existing import declared_by, find_existing
 from stac_asset.types import Candidate, Failed, Outcome, Skipped, Transfer
@@ -47,23 +49,27 @@ class _Attempts:
 _runs: OrderedDict[UUID, _Attempts] = OrderedDict()
 
 
-def earlier_outcome(transfer: Transfer) -> Outcome | None:
+async def earlier_outcome(transfer: Transfer, destinations: Destinations) -> Outcome | None:
     """Return the outcome of a transfer in an earlier attempt, if the file exists.
 
     Args:
         transfer: The planned transfer.
+        destinations: The destinations of the run.
     """
     attempts = _attempts()
     outcome = attempts.earlier.get(transfer) if attempts is not None else None
-    return outcome if outcome is not None and has_file(outcome) else None
+    return outcome if outcome is not None and await has_file(outcome, destinations) else None
 
 
-async def find_replaced(transfer: Transfer, config: Config) -> Skipped | None:
+async def find_replaced(
+    transfer: Transfer, config: Config, destinations: Destinations
+) -> Skipped | None:
     """Return the outcome of a transfer, if an earlier attempt of the flow run replaced the file.
 
     Args:
         transfer: The planned transfer.
         config: The configuration, with `overwrite`.
+        destinations: The destinations of the run.
     """
     context = FlowRunContext.get()
     run = context.flow_run if context is not None else None
@@ -76,7 +82,7 @@ async def find_replaced(transfer: Transfer, config: Config) -> Skipped | None:
     checked = config.copy()
     checked.overwrite = False
     known = dataclasses.replace(transfer, candidates=written)
-    destination = LocalDestinations(config.make_directory).destination_of(transfer.directory)
+    destination = destinations.destination_of(transfer.directory)
     try:
         found = await find_existing(known, declared_by(transfer), checked, destination)
     except StacAssetError:
@@ -98,16 +104,25 @@ def remember(outcome: Outcome) -> None:
         attempts.current[outcome.transfer] = outcome
 
 
-def has_file(outcome: Outcome) -> bool:
+async def has_file(outcome: Outcome, destinations: Destinations) -> bool:
     """Return whether the file of an outcome still exists with the same size.
 
     Args:
         outcome: The outcome of a transfer.
+        destinations: The destinations of the run.
     """
     if isinstance(outcome, Failed):
         return False
+    path = outcome.candidate.path
+    if is_store(path):
+        destination = destinations.destination_of(outcome.transfer.directory)
+        try:
+            key = destination.key_of(path)
+            return await destination.existing(key, Declared(outcome.size), "size") is not None
+        except StacAssetError:
+            return False
     try:
-        return os.stat(outcome.candidate.path).st_size == outcome.size
+        return os.stat(path).st_size == outcome.size
     except OSError:
         return False
 

@@ -51,7 +51,7 @@ class Runner:
         session: The session of the flow.
 
     Raises:
-        ConfigError: Tasks are submitted, and a block with credentials is not saved.
+        ConfigError: Tasks are submitted, and a block is not saved.
     """
 
     submits: bool
@@ -66,7 +66,12 @@ class Runner:
         self.submits = not is_default
         self._session = session
         # Workers receive no secrets. They load the blocks by name.
-        self._credentials = references(session.credentials) if self.submits else ()
+        self._credentials: dict[str, TaskCredentials] = {}
+        self._destination: dict[str, TaskCredentials] = {}
+        if self.submits:
+            self._credentials["credentials"] = references(session.credentials)
+            for reference in references(session.destination_credentials):
+                self._destination["destination_credentials"] = reference
         self._submit_lock = asyncio.Lock()
         self._is_stopped = False
         self._pending = 0
@@ -78,17 +83,25 @@ class Runner:
         self._first_error: Exception | None = None
 
     @overload
-    async def run(self, task: Task[..., Coroutine[Any, Any, State[_R]]], *args: Any) -> _R: ...
+    async def run(
+        self, task: Task[..., Coroutine[Any, Any, State[_R]]], *args: Any, writes: bool = ...
+    ) -> _R: ...
 
     @overload
-    async def run(self, task: Task[..., Coroutine[Any, Any, _R]], *args: Any) -> _R: ...
+    async def run(
+        self, task: Task[..., Coroutine[Any, Any, _R]], *args: Any, writes: bool = ...
+    ) -> _R: ...
 
-    async def run(self, task: Task[..., Coroutine[Any, Any, Any]], *args: Any) -> Any:
+    async def run(
+        self, task: Task[..., Coroutine[Any, Any, Any]], *args: Any, writes: bool = False
+    ) -> Any:
         """Return the result of a task run.
 
         Args:
             task: The task.
             args: The arguments of the task.
+            writes: Whether the task writes to the destination, and has the parameter
+                `destination_credentials`.
 
         Raises:
             Exception: The error of the task.
@@ -99,7 +112,7 @@ class Runner:
             return await found.aresult() if isinstance(found, State) else found
         try:
             with self._pending_task():
-                return await self._submitted(task, args)
+                return await self._submitted(task, args, self._destination if writes else {})
         except CancelledRun as stopped:
             # Either another task failed, perhaps one that has not returned here yet, or the flow
             # run was cancelled. Prefer the error of the other task.
@@ -124,13 +137,16 @@ class Runner:
             if not self._pending:
                 self._idle.set()
 
-    async def _submitted(self, task: Task[..., Any], args: tuple[Any, ...]) -> Any:
+    async def _submitted(
+        self, task: Task[..., Any], args: tuple[Any, ...], destination: dict[str, TaskCredentials]
+    ) -> Any:
         # Dask turns an annotation into a plain tuple, so submitted arguments have none.
         args = tuple(arg.unwrap() if isinstance(arg, opaque) else arg for arg in args)
         # In a thread, because creating a cluster takes seconds and may use a network. One call at
         # a time, because the first call creates the cluster.
         async with self._submit_lock:
-            future = await in_thread(_submit, task, args, self._credentials)
+            blocks = self._credentials | destination
+            future = await in_thread(_submit, task, args, blocks)
         try:
             await _ended(future)
         except asyncio.CancelledError:
@@ -172,14 +188,14 @@ def _copy_for(error: WorkerError, transfer: Transfer) -> WorkerError:
 
 
 def _submit(
-    task: Task[..., Any], args: tuple[Any, ...], credentials: TaskCredentials
+    task: Task[..., Any], args: tuple[Any, ...], blocks: dict[str, TaskCredentials]
 ) -> PrefectFuture[Any]:
     context = FlowRunContext.get()
     assert context is not None, "tasks are only submitted inside of a flow run"
     # Prefect sends this context to the worker. The parameters would add the secrets of blocks, and
     # a source document of many kilobytes.
     with context.model_copy(update={"parameters": None}):
-        return task.submit(*args, credentials=credentials)
+        return task.submit(*args, **blocks)
 
 
 async def _ended(future: PrefectFuture[Any]) -> None:

@@ -17,10 +17,12 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
-from prefect import State
+from prefect import State, get_run_logger
 
+from prefect_stac_asset.blocks.references import BlockReference, name_of
 from prefect_stac_asset.flows.execution.global_limits import connection_to_host
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.process_limits import ProcessLimits, run_limits
@@ -32,14 +34,19 @@ from prefect_stac_asset.flows.execution.stopping import (
 from prefect_stac_asset.flows.parameters.credentials import (
     BlockOrReference,
     TaskCredentials,
+    TaskDestination,
     blocks_or_references,
     open_clients,
+    open_destinations,
 )
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
 from stac_asset import Config
+from stac_asset.api.destinations import RunDestinations
 from stac_asset.clients import Clients
-from stac_asset.destinations import LocalDestinations
+from stac_asset.destinations import Destination
+from stac_asset.destinations.location import Location
 from stac_asset.environment import check_environment, field_variables
+from stac_asset.errors import DestinationError
 from stac_asset.notices import collect_notices, notice
 from stac_asset.transfer.engine import Engine
 from stac_asset.transfer.host_limits import OpenConnection
@@ -55,6 +62,7 @@ class Session:
     config: Config
     clients: Clients
     engine: Engine
+    destinations: RunDestinations
     max_concurrent_downloads: int
     """Maximum number of assets downloaded at once."""
 
@@ -67,11 +75,46 @@ class Session:
     credentials: tuple[BlockOrReference, ...] = ()
     """Blocks, or references to blocks, with the credentials of the clients."""
 
+    destination_credentials: tuple[BlockOrReference, ...] = ()
+    """The block, or reference to a block, of the destination. Empty without a block."""
+
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     """The event loop in which the session was opened."""
 
     stopping: bool = False
     """Whether the run is being stopped, by a failure or through Prefect's API."""
+
+    def destination_of(self, directory: object) -> Destination:
+        """Return the destination of a directory.
+
+        Args:
+            directory: The absolute location of the directory.
+        """
+        return self.destinations.destination_of(str(directory))
+
+    async def prepare(self, directory: Location) -> None:
+        """Check that a prefix of an object store can be written, before the first download.
+
+        Args:
+            directory: The absolute location of the destination.
+
+        Raises:
+            DestinationError: The prefix cannot be written.
+        """
+        if isinstance(directory, Path):
+            return
+        for block in self.destination_credentials:
+            name = block.slug if isinstance(block, BlockReference) else name_of(block)
+            get_run_logger().info("%s uses %s", directory, name)
+        try:
+            await self.destinations.prepare(str(directory))
+        except DestinationError as error:
+            if self.destination_credentials or "credentials" not in error.message:
+                raise
+            raise DestinationError(
+                f"{error.message}. Flows take access keys from a saved block: pass the block as "
+                "`destination_credentials`."
+            ) from None
 
     async def download(self, transfer: Transfer) -> Outcome:
         """Download a file, within the limit of simultaneous downloads.
@@ -90,7 +133,10 @@ _current: ContextVar[Session | None] = ContextVar("session", default=None)
 
 @asynccontextmanager
 async def open_session(
-    config: Config, max_concurrent_downloads: int, credentials: TaskCredentials = None
+    config: Config,
+    max_concurrent_downloads: int,
+    credentials: TaskCredentials = None,
+    destination_credentials: TaskDestination = None,
 ) -> AsyncIterator[Session]:
     """Open a session for the tasks that are awaited in this context.
 
@@ -98,6 +144,7 @@ async def open_session(
         config: The configuration of the run.
         max_concurrent_downloads: Maximum number of assets downloaded at once.
         credentials: Blocks with credentials, or references to blocks.
+        destination_credentials: The block of the destination, or a reference to the block.
 
     Raises:
         ConfigError: A block is not saved, its credentials are incomplete, or a variable
@@ -108,21 +155,22 @@ async def open_session(
     with collect_notices():
         for name in field_variables():
             notice("Flows do not read options from the environment. Set `options` instead of", name)
-        async with open_clients(credentials, config) as own, Clients(config, own) as clients:
+        async with (
+            open_clients(credentials, config) as own,
+            Clients(config, own) as clients,
+            open_destinations(destination_credentials, config) as destinations,
+        ):
             connect = partial(connection_to_host, limits)
             session = Session(
                 config=config,
                 clients=clients,
-                engine=Engine(
-                    clients,
-                    config,
-                    LocalDestinations(config.make_directory, config.fsync),
-                    connect=connect,
-                ),
+                engine=Engine(clients, config, destinations, connect=connect),
+                destinations=destinations,
                 max_concurrent_downloads=max_concurrent_downloads,
                 limits=limits,
                 connect=connect,
                 credentials=blocks_or_references(credentials),
+                destination_credentials=blocks_or_references(destination_credentials),
             )
             token = _current.set(session)
             try:
@@ -136,6 +184,7 @@ async def in_session(
     options: DownloadOptions,
     credentials: TaskCredentials = None,
     stops_others: bool = False,
+    destination_credentials: TaskDestination = None,
 ) -> _R | State[Any]:
     """Return the result of a task's work, or the state Cancelled if the flow run stops the task.
 
@@ -148,6 +197,8 @@ async def in_session(
         credentials: Blocks, or references to blocks. None means those of the current session.
         stops_others: Whether a failure of this task stops the other tasks of the run, if
             `fail_fast` is set.
+        destination_credentials: The block of the destination, or a reference to the block. None
+            means that of the current session.
 
     Raises:
         ConfigError: A block is not saved, or its credentials are incomplete.
@@ -159,6 +210,10 @@ async def in_session(
         and _is_in_this_loop(current)
         and current.config == config
         and (credentials is None or current.credentials == blocks_or_references(credentials))
+        and (
+            destination_credentials is None
+            or current.destination_credentials == blocks_or_references(destination_credentials)
+        )
     ):
         return await run_until_stopping(work(current), current, config.fail_fast)
     send_library_logs()
@@ -168,26 +223,36 @@ async def in_session(
         return stopped
     async with (
         stop_run_on_failure(stops_others and config.fail_fast),
-        open_session(config, limit, credentials) as own,
+        open_session(config, limit, credentials, destination_credentials) as own,
     ):
         return await monitor.until_stopped(work(own), own)
 
 
-async def without_session(
-    work: Callable[[], Coroutine[Any, Any, _R]], fail_fast: bool
+async def with_destinations(
+    work: Callable[[RunDestinations], Coroutine[Any, Any, _R]],
+    config: Config,
+    destination_credentials: TaskDestination = None,
 ) -> _R | State[Any]:
-    """Return the result of work that needs no session, or the state Cancelled if the run stops.
+    """Return the result of work that writes documents, or the state Cancelled if the run stops.
 
     Args:
-        work: The work of the task.
-        fail_fast: Whether the first failure stops the run.
+        work: The work of the task. It is called with the destinations.
+        config: The configuration of the task.
+        destination_credentials: The block of the destination, or a reference to the block. None
+            means that of the current session.
+
+    Raises:
+        ConfigError: A block is not saved, or its credentials are incomplete.
     """
     current = _current.get()
-    if current is not None and _is_in_this_loop(current):
-        return await run_until_stopping(work(), current, fail_fast)
-    monitor = StopMonitor.of_task_run(current, fail_fast)
+    if current is not None and _is_in_this_loop(current) and destination_credentials is None:
+        return await run_until_stopping(work(current.destinations), current, config.fail_fast)
+    monitor = StopMonitor.of_task_run(current, config.fail_fast)
     stopped = await monitor.stopped()
-    return await monitor.until_stopped(work()) if stopped is None else stopped
+    if stopped is not None:
+        return stopped
+    async with open_destinations(destination_credentials, config) as destinations:
+        return await monitor.until_stopped(work(destinations))
 
 
 def _is_in_this_loop(session: Session) -> bool:

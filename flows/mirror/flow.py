@@ -24,7 +24,7 @@ from prefect_stac_asset.flows.orchestration.units import Unit
 from prefect_stac_asset.flows.parameters.credentials import Credentials
 from prefect_stac_asset.flows.parameters.destination import checked_directory
 from prefect_stac_asset.flows.parameters.flow import asset_flow
-from prefect_stac_asset.flows.parameters.form import WithoutEffect, titled
+from prefect_stac_asset.flows.parameters.form import DESTINATION_OPTIONS, WithoutEffect, titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.parameters.source import is_text
 from prefect_stac_asset.flows.reporting.monitor import RunMonitor, open_monitor
@@ -48,7 +48,8 @@ DRY_RUN = "DryRun"
 """Name of the final state of a dry run."""
 
 _WITHOUT_EFFECT = WithoutEffect(
-    frozenset({"absolute_hrefs", "write_checksums"}), refused=frozenset({"check_first"})
+    frozenset({"absolute_hrefs", "write_checksums"}) | DESTINATION_OPTIONS,
+    refused=frozenset({"check_first"}),
 )
 
 
@@ -137,7 +138,7 @@ async def sync(
                 state: SyncResult = await run.dry_run()
                 return state
             # The lock of the report prevents concurrent runs on the same mirror.
-            with open_report(destination / REPORT, destination) as report:
+            async with open_report(destination / REPORT, destination, session) as report:
                 state = await run.execute(report)
                 return state
 
@@ -212,7 +213,7 @@ class _Run:
                 raise
             await self._mirror.finish(self._on_removed)
             seconds = time.monotonic() - self._started
-            result = self._result(report.finish(report.directory / CATALOG, seconds))
+            result = self._result(await report.finish(report.directory / CATALOG, seconds))
             await monitor.finish(result)
         # A mirror without items has no catalog.
         where = result.document if Path(result.document).exists() else self._mirror.searched

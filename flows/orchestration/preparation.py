@@ -11,6 +11,7 @@ from prefect_stac_asset.flows.orchestration.existence import check_first
 from prefect_stac_asset.flows.orchestration.units import Unit, download_units
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.reporting.monitor import Amount
+from stac_asset.destinations.location import Location, parsed_location
 from stac_asset.destinations.space import check_space
 from stac_asset.errors import ConfigError
 from stac_asset.types import Failed, Outcome
@@ -46,7 +47,7 @@ class RunPreparation:
         self._first_error: Exception | None = None
         self._is_misconfigured = True
         """Whether all assets that cannot be planned fail because of the configuration."""
-        self._directory: Path | None = None
+        self._directory: Location | None = None
 
     def add(self, unit: Unit) -> None:
         """Add an item.
@@ -60,7 +61,7 @@ class RunPreparation:
         self.amount.add(unit.planned)
         self._clients.add(transfers)
         if self._directory is None and transfers:
-            self._directory = Path(transfers[0].directory)
+            self._directory = parsed_location(transfers[0].directory)
         if len(transfers) < len(unit.planned):
             errors = [entry.error for entry in unit.planned if isinstance(entry, Failed)]
             self._first_error = self._first_error or errors[0]
@@ -90,7 +91,7 @@ class RunPreparation:
         """
         if self._first_error is not None and self._options.fail_fast:
             raise self._first_error
-        if self._options.check_free_space and self._directory is not None:
+        if self._options.check_free_space and isinstance(self._directory, Path):
             check_space(
                 self.amount.known_bytes,
                 lambda: (transfer for unit in units() for transfer in unit.transfers),

@@ -141,7 +141,7 @@ async def _by_batch(
         transfers = [transfer for unit in group for transfer in unit.transfers]
         found: list[Outcome]
         try:
-            found = await runner.run(task, as_opaque(transfers), as_opaque(options))
+            found = await runner.run(task, as_opaque(transfers), as_opaque(options), writes=True)
         except BatchError as error:
             found = error.outcomes
         except Exception as error:
@@ -174,7 +174,8 @@ async def _by_asset(
     async def download(entry: tuple[int, Transfer]) -> tuple[int, Outcome]:
         number, transfer = entry
         try:
-            return number, await runner.run(task, as_opaque(transfer), as_opaque(options))
+            given = as_opaque(transfer), as_opaque(options)
+            return number, await runner.run(task, *given, writes=True)
         except Exception as error:
             if options.fail_fast or isinstance(error, CancelledRun):
                 await runner.stop()

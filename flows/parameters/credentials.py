@@ -1,8 +1,10 @@
 """The parameter `credentials` of flows and tasks, and the creation of clients.
 
 - `Credentials` is the type of a flow's parameter: a block, a list of blocks, or None.
+- `DestinationCredentials` is the type of a flow's parameter `destination_credentials`.
 - `TaskCredentials` is the type of a task's parameter: blocks, or references to saved blocks.
 - `prefect_stac_asset.blocks.BlockReference` names a saved block and contains no secret.
+- `open_destinations(credentials, config)` creates the destinations of a run.
 - `references(credentials)` returns references to blocks, for tasks in other processes.
 - `open_clients(credentials, config)` creates the clients and closes them.
   `prefect_stac_asset.flows.execution.session.open_session` calls it for a run.
@@ -17,15 +19,20 @@ from typing import Any, TypeAlias
 from prefect.blocks.core import Block
 
 from prefect_stac_asset.blocks import EarthdataCredentials, S3Credentials
+from prefect_stac_asset.blocks.destinations import destination_access
 from prefect_stac_asset.blocks.references import BlockReference, parse_reference, reference_to
-from prefect_stac_asset.blocks.registry import AnyCredentials, client_of
+from prefect_stac_asset.blocks.registry import AnyCredentials, DestinationBlock, client_of
 from stac_asset import Client, Config
+from stac_asset.api.destinations import RunDestinations
 from stac_asset.errors import MissingCredentialError
 from stac_asset.hrefs import parse_href
 from stac_asset.redact import redact_href
 
 Credentials: TypeAlias = AnyCredentials | list[AnyCredentials] | None
 """Type of a flow's `credentials`."""
+
+DestinationCredentials: TypeAlias = DestinationBlock | None
+"""Type of a flow's `destination_credentials`."""
 
 BlockOrReference: TypeAlias = Block | BlockReference
 """A block with credentials, or a reference to a saved block."""
@@ -35,6 +42,9 @@ _Given: TypeAlias = BlockOrReference | dict[str, Any]
 
 TaskCredentials: TypeAlias = _Given | Iterable[_Given] | None
 """Type of a task's `credentials`. Any task runner can send references to other processes."""
+
+TaskDestination: TypeAlias = _Given | None
+"""Type of a task's `destination_credentials`."""
 
 
 def blocks_or_references(credentials: TaskCredentials) -> tuple[BlockOrReference, ...]:
@@ -88,6 +98,28 @@ async def open_clients(credentials: TaskCredentials, config: Config) -> AsyncIte
             block = await found.load() if isinstance(found, BlockReference) else found
             clients.append(await stack.enter_async_context(await client_of(block, config)))
         yield clients
+
+
+@asynccontextmanager
+async def open_destinations(
+    credentials: TaskDestination, config: Config
+) -> AsyncIterator[RunDestinations]:
+    """Create the destinations of a run. Exiting the context closes their connections.
+
+    Args:
+        credentials: The `destination_credentials` of a flow or a task. A referenced block is
+            loaded.
+        config: The configuration of the run.
+
+    Raises:
+        ConfigError: The block is not saved, or its credentials are incomplete.
+    """
+    block: Block | None = None
+    for found in blocks_or_references(credentials):
+        block = await found.load() if isinstance(found, BlockReference) else found
+    access = destination_access(block, config)
+    async with RunDestinations(access.config, access.identity) as destinations:
+        yield destinations
 
 
 def missing_credential(href: str, error: MissingCredentialError) -> MissingCredentialError:

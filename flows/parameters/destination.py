@@ -1,4 +1,8 @@
-"""Check the `directory` of a flow before any task run."""
+"""Check the `directory` of a flow before any task run.
+
+A directory is a local path, or the URL of a prefix of an object store. With a block that names a
+bucket, a relative path is a prefix in the folder of the block.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,14 @@ import re
 import tempfile
 from pathlib import Path
 
+from prefect.blocks.core import Block
+
+from prefect_stac_asset.blocks.destinations import check_destination, destination_root
+from prefect_stac_asset.blocks.references import name_of
 from stac_asset import Config
 from stac_asset.destinations.directories import check_directory, directory_error, directory_path
-from stac_asset.errors import DestinationError
+from stac_asset.destinations.location import Location, StorePath, inside, location_of
+from stac_asset.errors import ConfigError, DestinationError
 
 _PREFECT_FOLDER = re.compile(
     r"tmp[a-z0-9_]{8}prefect"  # A process worker.
@@ -20,6 +29,64 @@ _PREFECT_FOLDER = re.compile(
 
 _TEMPORARY_FOLDER = re.compile(r"tmp[a-z0-9_]{8}")
 """Names of the folders that Python's `tempfile` creates."""
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+def checked_destination(directory: str, config: Config, block: Block | None = None) -> Location:
+    """Return the location of a destination. A local directory exists or can be created.
+
+    No directory is created, and no request is sent.
+
+    Args:
+        directory: The parameter `directory` of a flow.
+        config: The configuration. Only `make_directory` is used.
+        block: The parameter `destination_credentials` of a flow.
+
+    Raises:
+        ConfigError: The block is for another bucket, or the directory is local.
+        DestinationError: The directory is empty, or is neither a usable path on this machine nor
+            the URL of an object store of a known kind.
+    """
+    location = destination_location(directory, block)
+    return location if location is not None else checked_directory(directory, config)
+
+
+def destination_location(directory: str, block: Block | None) -> StorePath | None:
+    """Return the location of a prefix of an object store, or None for a local directory.
+
+    Args:
+        directory: The parameter `directory` of a flow.
+        block: The parameter `destination_credentials` of a flow.
+
+    Raises:
+        ConfigError: The block is for another bucket, or the directory is local.
+        DestinationError: The directory is the URL of an object store of an unknown kind, or leads
+            outside of the folder of the block.
+    """
+    root = destination_root(block) if block is not None else None
+    location: Location | None = None
+    if _URL.match(directory) and not directory.lower().startswith("file:"):
+        location = location_of(directory)
+    elif root is not None and directory.strip() and not directory.startswith(("/", "~", "file:")):
+        relative = directory.strip("/")
+        location = root if relative == "." else inside(root, relative)
+        if location is None:
+            raise DestinationError(
+                f"`directory` '{directory[:200]}' leads outside of '{root}'. Set `directory` to a "
+                "path in this folder, or to '.' for the folder."
+            )
+    if isinstance(location, StorePath):
+        if block is not None:
+            check_destination(block, location)
+        return location
+    if block is not None:
+        raise ConfigError(
+            f"`directory` '{directory[:200]}' is not in an object store, but {name_of(block)} is "
+            "given as `destination_credentials`. Set `directory` to a URL such as "
+            "'s3://bucket/prefix', or remove the block."
+        )
+    return None
 
 
 def checked_directory(directory: str, config: Config) -> Path:

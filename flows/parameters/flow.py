@@ -18,12 +18,14 @@ from prefect.exceptions import CancelledRun, ParameterTypeError
 from prefect.types.entrypoint import EntrypointType
 
 from prefect_stac_asset.blocks.references import is_reference, load_reference, name_of, reference_to
-from prefect_stac_asset.blocks.registry import check_supported
+from prefect_stac_asset.blocks.registry import check_supported, check_supported_destination
 from prefect_stac_asset.flows.execution.error_logs import log_refused_parameters
 from prefect_stac_asset.flows.execution.pickling import PickledByName, is_in_package
 from prefect_stac_asset.flows.parameters.source import source_parameter
 from prefect_stac_asset.flows.parameters.validation import (
+    BLOCKS,
     CREDENTIALS,
+    DESTINATION_CREDENTIALS,
     bound_parameters,
     check_size,
     storable_parameters,
@@ -117,10 +119,14 @@ class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
         several = credentials if isinstance(credentials, list | tuple) else None
         for one in [credentials] if several is None else several:
             _check_kind(one, several is not None)
+        destination = parameters.get(DESTINATION_CREDENTIALS)
+        _check_kind(destination, parameter=DESTINATION_CREDENTIALS)
         valid = validated_parameters(self.fn, parameters)
         valid[CREDENTIALS] = (
             _loaded(credentials) if several is None else [_loaded(one) for one in several]
         )
+        if DESTINATION_CREDENTIALS in parameters:
+            valid[DESTINATION_CREDENTIALS] = _loaded(destination, check_supported_destination)
         return valid
 
     def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -133,8 +139,9 @@ class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
             parameters: The parameters of a run.
         """
         values = storable_parameters(self.fn, parameters)
-        if CREDENTIALS in values:
-            values[CREDENTIALS] = _storable(values[CREDENTIALS])
+        for name in BLOCKS:
+            if name in values:
+                values[name] = _storable(values[name])
         return super().serialize_parameters(values)
 
 
@@ -170,7 +177,7 @@ async def _result(run: Awaitable[Any]) -> Any:
     return await state.aresult()
 
 
-def _check_kind(one: Any, in_list: bool) -> None:
+def _check_kind(one: Any, in_list: bool = False, parameter: str = CREDENTIALS) -> None:
     if isinstance(one, Block) or is_reference(one) or (one is None and not in_list):
         return
     hint = ""
@@ -178,16 +185,18 @@ def _check_kind(one: Any, in_list: bool) -> None:
         hint = " Await it, as in `await HttpCredentials.load(...)`."
     elif isinstance(one, dict):
         hint = " Save the block first."
+    kinds = (
+        "saved blocks or references" if parameter == CREDENTIALS else "a saved block or reference"
+    )
     raise ParameterTypeError(
-        f"`{CREDENTIALS}` must be saved blocks or references made by `blocks.ref`, not "
-        f"{type(one).__name__}.{hint}"
+        f"`{parameter}` must be {kinds} made by `blocks.ref`, not {type(one).__name__}.{hint}"
     )
 
 
-def _loaded(one: Any) -> Block | None:
+def _loaded(one: Any, check: Callable[[Any], None] = check_supported) -> Block | None:
     block = load_reference(one) if is_reference(one) else one
     if block is not None:
-        check_supported(block)
+        check(block)
     return block
 
 

@@ -70,6 +70,14 @@ TITLES = {
     "s3_unsigned": "S3 without credentials",
     "s3_endpoint_url": "S3 endpoint URL",
     "s3_retry_mode": "S3 retry mode",
+    "destination_endpoint_url": "Object store: endpoint URL",
+    "destination_region": "Object store: region",
+    "destination_profile": "Object store: profile of the AWS configuration files",
+    "destination_storage_class": "Object store: storage class",
+    "destination_encryption": "Object store: server-side encryption",
+    "destination_kms_key_id": "Object store: KMS key",
+    "destination_acl": "Object store: canned ACL",
+    "destination_tags": "Object store: tags",
     "earthdata_hosts": "Further hosts that receive the Earthdata token",
     "sas_token_endpoint": "SAS token endpoint URL",
     "oauth2_grant": "OAuth2 grant",
@@ -81,6 +89,9 @@ TITLES = {
     "oauth2_pkce": "OAuth2 with PKCE",
 }
 """Titles of the options, in the order of the form. Further options follow with their own titles."""
+
+DESTINATION_OPTIONS = frozenset(name for name in TITLES if name.startswith("destination_"))
+"""Options of destinations in object stores."""
 
 NEVER_EFFECTIVE = frozenset({"http_headers_hosts"})
 """Options without effect in all flows. `http_headers` is a secret, which no flow accepts."""

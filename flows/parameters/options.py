@@ -72,18 +72,13 @@ class FlowOptions(Form):
         hints = get_type_hints(Config)
         values = {}
         for field in dataclasses.fields(Config):
-            if _is_option(field):
+            if field.repr:
                 value = getattr(self, field.name)
                 kind = hints[field.name]
                 values[field.name] = kind[value] if _is_enum(kind) else value
         config = Config(**values)
         config.validate()
         return config
-
-
-def _is_option(field: dataclasses.Field[Any]) -> bool:
-    """Return whether flows have an option. Flows write to directories, not to object stores."""
-    return field.repr and not field.name.startswith("destination_")
 
 
 def _is_enum(kind: Any) -> bool:
@@ -96,7 +91,7 @@ def _derived_fields() -> dict[str, Any]:
     descriptions = field_descriptions()
     fields: dict[str, Any] = {}
     for field in dataclasses.fields(Config):
-        if not _is_option(field):
+        if not field.repr:
             continue
         kind, default = hints[field.name], field.default
         if _is_enum(kind):

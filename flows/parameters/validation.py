@@ -26,6 +26,12 @@ from stac_asset.errors import ConfigError, SourceError
 CREDENTIALS = "credentials"
 """Name of the parameter with credential blocks. `AssetFlow` validates this parameter."""
 
+DESTINATION_CREDENTIALS = "destination_credentials"
+"""Name of the parameter with the block of the destination. `AssetFlow` validates this parameter."""
+
+BLOCKS = (CREDENTIALS, DESTINATION_CREDENTIALS)
+"""Names of the parameters that are blocks."""
+
 SOURCE = "source"
 """Name of the parameter that may contain the text of a document."""
 
@@ -58,7 +64,7 @@ def bound_parameters(
 def validated_parameters(
     function: Callable[..., Any], parameters: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the parameters, validated and converted, without the credentials.
+    """Return the parameters, validated and converted, without the blocks.
 
     Args:
         function: The flow's function.
@@ -129,7 +135,7 @@ def _checked(
     function: Callable[..., Any], parameters: dict[str, Any]
 ) -> BaseModel | list[dict[str, Any]]:
     """Return the parameters as a model, or the list of validation errors."""
-    values = {name: value for name, value in parameters.items() if name != CREDENTIALS}
+    values = {name: value for name, value in parameters.items() if name not in BLOCKS}
     try:
         return _model(function).model_validate(values)
     except ValidationError as error:
@@ -143,7 +149,7 @@ def _model(function: Callable[..., Any]) -> type[BaseModel]:
     fields: dict[str, Any] = {
         name: (hints[name], ... if one.default is inspect.Parameter.empty else one.default)
         for name, one in inspect.signature(function).parameters.items()
-        if name != CREDENTIALS
+        if name not in BLOCKS
     }
     return create_model("Parameters", __config__=ConfigDict(extra="forbid"), **fields)
 
@@ -176,9 +182,11 @@ def _models(kind: Any) -> list[type[BaseModel]]:
 def _reason(error: dict[str, Any], function: Callable[..., Any]) -> str:
     name = ".".join(str(part) for part in error["loc"])[:100]
     if error["loc"][-1] in _SECRETS:
+        is_destination = str(error["loc"][-1]).startswith("destination_")
+        parameter = DESTINATION_CREDENTIALS if is_destination else CREDENTIALS
         return (
             f"`{name}` is a secret, and Prefect stores parameters in plain text: save a block with "
-            f"the secret and pass the block as `{CREDENTIALS}`"
+            f"the secret and pass the block as `{parameter}`"
         )
     if error["type"] == "extra_forbidden":
         nearest = nearest_option(error["loc"], _model(function)).rstrip(".")

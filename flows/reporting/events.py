@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pystac
@@ -21,6 +20,7 @@ from prefect.events.clients import get_events_client
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
 from prefect_stac_asset.flows.reporting.lineage import lineage
 from prefect_stac_asset.flows.reporting.result import DownloadResult
+from stac_asset.destinations.location import Location
 from stac_asset.plan.planner import Owner
 from stac_asset.redact import redact_href, redact_text
 from stac_asset.types import Downloaded, Failed, Outcome
@@ -56,7 +56,9 @@ class Events:
         self._queue: asyncio.Queue[Event | None] = asyncio.Queue(_MAX_QUEUED)
         self._is_disabled = False
 
-    async def item(self, owner: Owner, outcomes: Sequence[Outcome], document: Path | None) -> None:
+    async def item(
+        self, owner: Owner, outcomes: Sequence[Outcome], document: Location | None
+    ) -> None:
         """Send the events of a finished item, unless all assets already existed.
 
         Args:
@@ -152,7 +154,7 @@ async def open_events(run_id: str, options: DownloadOptions) -> AsyncIterator[Ev
 
 
 def item_event(
-    item: pystac.Item, outcomes: Sequence[Outcome], document: Path | None
+    item: pystac.Item, outcomes: Sequence[Outcome], document: Location | None
 ) -> tuple[str, dict[str, str], dict[str, Any]] | None:
     """Return the name, resource and payload of an item's event.
 

@@ -16,6 +16,7 @@ import pystac
 from prefect.assets import Asset, AssetProperties
 from prefect.context import AssetContext
 
+from stac_asset.destinations.location import Location, parsed_location
 from stac_asset.hrefs import parse_href
 from stac_asset.types import Downloaded, Failed, Outcome
 
@@ -28,7 +29,7 @@ _UNSUPPORTED = re.compile(r"[^\w./:@+=,~-]", re.ASCII)
 
 
 def lineage(
-    item: pystac.Item, outcomes: Sequence[Outcome], document: Path | None
+    item: pystac.Item, outcomes: Sequence[Outcome], document: Location | None
 ) -> list[tuple[str, dict[str, str], list[dict[str, str]], dict[str, Any]]]:
     """Return the names, resources, related resources and payloads of an item's asset events.
 
@@ -43,9 +44,9 @@ def lineage(
     downloaded = sum(isinstance(outcome, Downloaded) for outcome in present)
     if not downloaded or len(present) < len(outcomes):
         return []
-    place = document or Path(present[0].candidate.path).parent
+    place = document or parsed_location(present[0].candidate.path).parent
     materialized = Asset(
-        key=asset_key(place.as_uri()),
+        key=asset_key(place.as_uri() if isinstance(place, Path) else str(place)),
         properties=AssetProperties(name=str(item.id), description="A STAC item with its assets."),
     )
     source = Asset(key=source_key(item))

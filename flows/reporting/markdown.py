@@ -8,6 +8,8 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
+from stac_asset.destinations.location import is_store
+
 _MAX_ERRORS = 10
 """Maximum number of errors in a summary."""
 
@@ -34,13 +36,15 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def link(path: str) -> str:
-    """Return a markdown link to a local file.
+def link(location: str) -> str:
+    """Return a markdown link to a local file. Browsers open no URLs of object stores.
 
     Args:
-        path: The path of the file.
+        location: The path of the file, or the URL of an object.
     """
-    return f"[{plain(path)}](<{Path(path).absolute().as_uri()}>)"
+    if is_store(location):
+        return plain(location)
+    return f"[{plain(location)}](<{Path(location).absolute().as_uri()}>)"
 
 
 def size(count: int) -> str:

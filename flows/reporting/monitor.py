@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 
 import anyio
@@ -24,6 +23,7 @@ from prefect_stac_asset.flows.reporting.events import Events, open_events
 from prefect_stac_asset.flows.reporting.result import DownloadResult
 from prefect_stac_asset.flows.reporting.statistics import Statistics, StatisticsReporter
 from prefect_stac_asset.flows.reporting.warnings import WarningLog
+from stac_asset.destinations.location import Location
 from stac_asset.plan.planner import Owner
 from stac_asset.types import Failed, Outcome, Transfer
 
@@ -83,7 +83,7 @@ class RunMonitor:
     _is_finished: bool = field(init=False, default=False)
 
     async def add(
-        self, owner: Owner, outcomes: Sequence[Outcome], document: Path | None = None
+        self, owner: Owner, outcomes: Sequence[Outcome], document: Location | None = None
     ) -> None:
         """Record a finished item.
 

@@ -3,47 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.parameters.destination import make_directory, persistent_path
+from prefect_stac_asset.flows.reporting.output import Output, open_local_output, open_output
 from prefect_stac_asset.flows.reporting.result import DownloadResult
-from stac_asset.destinations import BusyError
-from stac_asset.destinations.local.documents import new_file
-from stac_asset.destinations.local.part_file import PartFile
-from stac_asset.errors import DestinationError
+from prefect_stac_asset.flows.reporting.stored_files import StoreAccess, store_access
+from stac_asset.destinations.location import Location
 from stac_asset.notices import notice_lines
 from stac_asset.types import Downloaded, Failed, Outcome, Skipped, outcome_row
 
 WriteRow: TypeAlias = Callable[[Mapping[str, Any]], None]
 """Function that writes a row of values that JSON can represent."""
-
-
-@contextmanager
-def open_output(path: Path, directory: Path, parameter: str = "directory") -> Iterator[PartFile]:
-    """Open a file that grows during a run. Without a commit, the previous file is kept.
-
-    Args:
-        path: The absolute path of the file.
-        directory: The directory that contains the file. Symbolic links cannot lead outside.
-        parameter: The parameter that determines the path, for error messages.
-
-    Raises:
-        DestinationError: Another run is writing the file, or the file cannot be created.
-    """
-    with ExitStack() as stack:
-        try:
-            file = stack.enter_context(new_file(path, directory))
-        except BusyError:
-            # Do not wait: the other run may take long, or may be waiting for this run.
-            raise DestinationError(
-                f"Cannot write '{path}': another run is writing it. Wait for that run to end, or "
-                f"set `{parameter}` to another path."
-            ) from None
-        yield file
 
 
 def report_location(path: str | None) -> str | None:
@@ -71,7 +47,7 @@ def open_rows(path: str | None) -> Iterator[WriteRow]:
         yield lambda row: None
         return
     place = persistent_path(path, "report")
-    with open_output(place, place.parent, parameter="report") as file:
+    with open_local_output(place, place.parent, parameter="report") as file:
         yield lambda row: file.append(json.dumps(row).encode() + b"\n")
         file.commit()
 
@@ -80,14 +56,17 @@ def open_rows(path: str | None) -> Iterator[WriteRow]:
 class Report:
     """The report of a run, with counts for the result. Created by `open_report`."""
 
-    path: Path
-    """The absolute path of the report."""
+    path: Location
+    """The absolute location of the report."""
 
-    directory: Path
+    directory: Location
     """The directory of the run."""
 
-    file: PartFile
+    file: Output
     """The open file."""
+
+    store: StoreAccess | None = None
+    """How the result reads the files of an object store."""
 
     errors: list[Exception] = field(default_factory=list)
     """The errors of failed assets."""
@@ -115,14 +94,17 @@ class Report:
                 self._skipped += isinstance(outcome, Skipped)
                 self._bytes += outcome.size
 
-    def finish(self, document: Path, seconds: float) -> DownloadResult:
+    async def finish(self, document: Location, seconds: float) -> DownloadResult:
         """Complete the report and return the result of the run.
 
         Args:
-            document: The path of the rewritten STAC document.
+            document: The location of the rewritten STAC document.
             seconds: The duration of the run.
+
+        Raises:
+            DestinationError: The report cannot be completed.
         """
-        self.file.commit()
+        await self.file.commit()
         return DownloadResult(
             directory=str(self.directory),
             document=str(document),
@@ -133,20 +115,28 @@ class Report:
             bytes=self._bytes,
             seconds=round(seconds, 3),
             notices=notice_lines(),
+            store=self.store,
         )
 
 
-@contextmanager
-def open_report(path: Path, directory: Path) -> Iterator[Report]:
+@asynccontextmanager
+async def open_report(
+    path: Location, directory: Location, session: Session
+) -> AsyncIterator[Report]:
     """Open the report of a run, and create the directory of the run.
 
     Args:
-        path: The absolute path of the report.
+        path: The absolute location of the report.
         directory: The directory of the run.
+        session: The session of the run.
 
     Raises:
         DestinationError: Another run is writing the report, or the report cannot be created.
     """
-    make_directory(directory)
-    with open_output(path, directory) as file:
-        yield Report(path, directory, file)
+    if isinstance(directory, Path):
+        make_directory(directory)
+    async with open_output(path, directory, session.destinations) as file:
+        store = None
+        if not isinstance(directory, Path):
+            store = store_access(session.config, session.destination_credentials)
+        yield Report(path, directory, file, store)

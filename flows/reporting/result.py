@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pystac
 from pydantic import BaseModel, ConfigDict
 
+from prefect_stac_asset.flows.reporting.stored_files import StoreAccess, local_copy
 from stac_asset.errors import HrefError
 from stac_asset.hrefs import absolute_href
 from stac_asset.stac.item_files import read_items
@@ -31,13 +32,13 @@ class DownloadResult(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     directory: str
-    """Path of the directory with the files."""
+    """Path of the directory with the files, or the URL of the prefix."""
 
     document: str
-    """Path of the rewritten STAC document."""
+    """Path or URL of the rewritten STAC document."""
 
     report: str
-    """Path of the full report: newline-delimited JSON with a row per asset."""
+    """Path or URL of the full report: newline-delimited JSON with a row per asset."""
 
     downloaded: int
     """Number of downloaded assets."""
@@ -56,6 +57,9 @@ class DownloadResult(BaseModel):
 
     notices: list[str] = []
     """Conditions of the run that are no failures, such as skipped assets. One line each."""
+
+    store: StoreAccess | None = None
+    """How the methods read the document and the report from an object store. Has no secret."""
 
     def message(self, text: str) -> str:
         """Return a text for the message of a state, followed by the first notices.
@@ -77,7 +81,7 @@ class DownloadResult(BaseModel):
         Raises:
             TypeError: The document is not an item.
         """
-        return _loaded(self.document, pystac.Item)
+        return self._loaded(pystac.Item)
 
     def collection(self) -> pystac.Collection:
         """Read the rewritten collection.
@@ -85,25 +89,37 @@ class DownloadResult(BaseModel):
         Raises:
             TypeError: The document is not a collection.
         """
-        return _loaded(self.document, pystac.Collection)
+        return self._loaded(pystac.Collection)
 
     def items(self) -> Iterator[pystac.Item]:
         """Read the rewritten items of an item collection lazily.
 
-        The hrefs of the assets are absolute: paths of downloaded files, and URLs of other assets.
+        The hrefs of the assets are absolute: paths or URLs of downloaded files, and URLs of other
+        assets.
         """
-        for document in read_items(Path(self.document), self.document):
-            item = item_of(document, self.document)
-            for asset in item.assets.values():
-                with suppress(HrefError):  # An asset without a usable href is unchanged.
-                    asset.href = absolute_href(asset.href, self.document)
-            yield item
+        with local_copy(self.document, self.store) as path:
+            for document in read_items(path, self.document):
+                item = item_of(document, self.document)
+                for asset in item.assets.values():
+                    with suppress(HrefError):  # An asset without a usable href is unchanged.
+                        asset.href = absolute_href(asset.href, self.document)
+                yield item
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Read the rows of the report, such as state, href, path and bytes of each asset."""
-        with Path(self.report).open() as file:
+        with local_copy(self.report, self.store) as path, path.open() as file:
             for line in file:
                 yield json.loads(line)
+
+    def _loaded(self, kind: type[_T]) -> _T:
+        with local_copy(self.document, self.store) as path:
+            stac = load_stac(path, self.document if self.store is not None else None)
+        if not isinstance(stac, kind):
+            raise TypeError(
+                f"'{self.document}' is a STAC {type(stac).__name__}, not a STAC {kind.__name__}. "
+                "Use the method of the result for that type."
+            )
+        return stac
 
 
 def report_path(document: Path) -> Path:
@@ -113,13 +129,3 @@ def report_path(document: Path) -> Path:
         document: The path of the rewritten STAC document.
     """
     return document.with_name(f"{document.stem}.report.ndjson")
-
-
-def _loaded(document: str, kind: type[_T]) -> _T:
-    stac = load_stac(Path(document))
-    if not isinstance(stac, kind):
-        raise TypeError(
-            f"'{document}' is a STAC {type(stac).__name__}, not a STAC {kind.__name__}. Use the "
-            "method of the result for that type."
-        )
-    return stac

@@ -26,7 +26,7 @@ from prefect_stac_asset.flows.execution.run_names import download_name, download
 from prefect_stac_asset.flows.execution.session import Session, in_session
 from prefect_stac_asset.flows.execution.states import asset_state, batch_state
 from prefect_stac_asset.flows.execution.stoppable import stoppable_task
-from prefect_stac_asset.flows.parameters.credentials import TaskCredentials
+from prefect_stac_asset.flows.parameters.credentials import TaskCredentials, TaskDestination
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
 from stac_asset.concurrency import bounded
 from stac_asset.types import Failed, Outcome, Transfer
@@ -45,6 +45,7 @@ async def download_asset(
     transfer: Transfer,
     options: DownloadOptions | None = None,
     credentials: TaskCredentials = None,
+    destination_credentials: TaskDestination = None,
 ) -> State[Outcome]:
     """Download an asset.
 
@@ -55,6 +56,7 @@ async def download_asset(
         transfer: The planned transfer.
         options: The options of the run.
         credentials: Blocks with credentials, or references to blocks.
+        destination_credentials: The block of the destination, or a reference to the block.
 
     Returns:
         The state. Its result is the outcome of the asset. A future of this task, and a call with
@@ -73,7 +75,13 @@ async def download_asset(
         )
         return asset_state(outcome, session.config.warn and not is_retried)
 
-    return await in_session(download, resolved, credentials, stops_others=True)
+    return await in_session(
+        download,
+        resolved,
+        credentials,
+        stops_others=True,
+        destination_credentials=destination_credentials,
+    )
 
 
 @stoppable_task(
@@ -86,6 +94,7 @@ async def download_assets(
     transfers: list[Transfer],
     options: DownloadOptions | None = None,
     credentials: TaskCredentials = None,
+    destination_credentials: TaskDestination = None,
 ) -> State[list[Outcome]]:
     """Download a batch of assets in a single task run.
 
@@ -97,6 +106,7 @@ async def download_assets(
         transfers: The planned transfers.
         options: The options of the run.
         credentials: Blocks with credentials, or references to blocks.
+        destination_credentials: The block of the destination, or a reference to the block.
 
     Returns:
         The state. Its result is a list with the outcome of each asset, in the order of the
@@ -108,7 +118,7 @@ async def download_assets(
     context = TaskRunContext.get()
     run_id = context.task_run.id if context is not None else None
     finished = _finished.pop(run_id, {}) if run_id is not None else {}
-    done = {transfer: outcome for transfer, outcome in finished.items() if has_file(outcome)}
+    done: dict[Transfer, Outcome] = {}
     resolved = options or DownloadOptions()
 
     def keep_for_retry(failed: list[Failed]) -> bool:
@@ -125,6 +135,9 @@ async def download_assets(
         return is_retried
 
     async def download(session: Session) -> State[list[Outcome]]:
+        for transfer, outcome in finished.items():
+            if await has_file(outcome, session.destinations):
+                done[transfer] = outcome
         waiting = [transfer for transfer in transfers if transfer not in done]
         limit = session.max_concurrent_downloads
         async with (
@@ -142,7 +155,13 @@ async def download_assets(
         is_retried = keep_for_retry(failed)
         return batch_state(found, session.config.warn and not is_retried)
 
-    return await in_session(download, resolved, credentials, stops_others=True)
+    return await in_session(
+        download,
+        resolved,
+        credentials,
+        stops_others=True,
+        destination_credentials=destination_credentials,
+    )
 
 
 async def _download(transfer: Transfer, session: Session) -> Outcome:
@@ -150,7 +169,10 @@ async def _download(transfer: Transfer, session: Session) -> Outcome:
     # The source may have changed since the earlier attempt if the plan says to replace the file.
     if transfer.overwrite or not session.config.overwrite:
         return await session.download(transfer)
-    outcome = earlier_outcome(transfer) or await find_replaced(transfer, session.config)
+    destinations = session.destinations
+    outcome = await earlier_outcome(transfer, destinations)
+    if outcome is None:
+        outcome = await find_replaced(transfer, session.config, destinations)
     if outcome is None:
         outcome = await session.download(transfer)
     remember(outcome)

@@ -8,11 +8,14 @@ from typing import Any
 from prefect.cache_policies import NO_CACHE
 
 from prefect_stac_asset.flows.execution.run_names import rewrite_name
-from prefect_stac_asset.flows.execution.session import without_session
+from prefect_stac_asset.flows.execution.session import with_destinations
 from prefect_stac_asset.flows.execution.states import BatchError
 from prefect_stac_asset.flows.execution.stoppable import stoppable_task
+from prefect_stac_asset.flows.parameters.credentials import TaskDestination
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
-from stac_asset.destinations import LocalDestination
+from stac_asset.api.destinations import RunDestinations
+from stac_asset.destinations import Destination, LocalDestination
+from stac_asset.destinations.location import Location, StorePath, location_of
 from stac_asset.errors import StacAssetError
 from stac_asset.plan.planner import Owner
 from stac_asset.rewrite.rewriter import rewrite
@@ -30,10 +33,11 @@ from stac_asset.types import Failed, Outcome
 async def rewrite_item(
     item: Owner,
     outcomes: list[Outcome],
-    document: Path,
+    document: Path | StorePath | str,
     options: DownloadOptions | None = None,
     keep_non_downloaded: bool = False,
-) -> Path:
+    destination_credentials: TaskDestination = None,
+) -> Path | StorePath:
     """Write the document of an item or collection, with hrefs of the downloaded files.
 
     If the flow run is stopped, the task run ends Cancelled. If all assets failed, and no file of an
@@ -44,31 +48,40 @@ async def rewrite_item(
         outcomes: The outcomes of the assets. Errors that Prefect's `allow_failure` passes are also
             accepted: an asset's error in place of an outcome counts as a failed asset, and a
             `BatchError` in place of the list counts as the outcomes of the batch.
-        document: Path of the new document.
+        document: Path of the new document, or the URL of an object.
         options: The options of the download.
         keep_non_downloaded: Whether to keep assets that were not selected for download.
+        destination_credentials: The block of the destination, or a reference to the block.
 
     Returns:
-        The path of the new document.
+        The path of the new document. For a URL, an object whose text is the URL.
+
+    Raises:
+        DestinationError: The document cannot be written.
     """
     config = (options or DownloadOptions()).config()
+    location = document if isinstance(document, Path) else location_of(str(document), "document")
 
-    async def write() -> Path:
-        destination = LocalDestination(document.parent, config.make_directory, config.fsync)
+    async def write(destinations: RunDestinations) -> Location:
+        destination: Destination
+        if isinstance(location, Path):
+            destination = LocalDestination(location.parent, config.make_directory, config.fsync)
+        else:
+            destination = destinations.destination_of(str(location.parent))
 
-        async def build(earlier: EarlierDocument) -> tuple[Path, bytes | None]:
+        async def build(earlier: EarlierDocument) -> tuple[Location, bytes | None]:
             found = _without_errors(outcomes)
             found = await keep_earlier_files(item, found, earlier, config, destination)
             unselected = await unselected_files(item, found, earlier, config, destination)
             new: Owner = rewrite(  # type: ignore[type-var] # an item stays an item
-                item, found, config, document, keep_non_downloaded, unselected
+                item, found, config, location, keep_non_downloaded, unselected
             )
             is_kept = await earlier.is_replaced_by_nothing(found, config)
-            return document, None if is_kept else json_bytes(document_of(new))
+            return location, None if is_kept else json_bytes(document_of(new))
 
-        return await replace_document(document, destination, build)
+        return await replace_document(location, destination, build)
 
-    return await without_session(write, config.fail_fast)  # type: ignore[return-value] # or Cancelled
+    return await with_destinations(write, config, destination_credentials)  # type: ignore[return-value] # or Cancelled
 
 
 def _without_errors(outcomes: Any) -> list[Outcome]:

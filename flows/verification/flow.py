@@ -22,7 +22,7 @@ from prefect_stac_asset.flows.orchestration.units import Unit, download_units
 from prefect_stac_asset.flows.parameters.credentials import Credentials, missing_credential
 from prefect_stac_asset.flows.parameters.destination import persistent_path
 from prefect_stac_asset.flows.parameters.flow import asset_flow
-from prefect_stac_asset.flows.parameters.form import WithoutEffect, titled
+from prefect_stac_asset.flows.parameters.form import DESTINATION_OPTIONS, WithoutEffect, titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.reporting.report_file import open_rows, report_location
 from prefect_stac_asset.flows.verification.result import VerifyResult
@@ -62,6 +62,7 @@ _WITHOUT_EFFECT = WithoutEffect(
             "write_checksums",
         }
     )
+    | DESTINATION_OPTIONS
 )
 """Options of documents, and of downloads that are no repairs."""
 

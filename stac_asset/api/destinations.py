@@ -19,6 +19,7 @@ from stac_asset.destinations.location import StorePath, is_store
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client as BotocoreClient
 
+    from stac_asset.clients.s3.identity import S3Identity
     from stac_asset.destinations.s3 import S3Destination
 
 
@@ -27,11 +28,16 @@ class RunDestinations:
 
     Args:
         config: The validated configuration.
+        identity: The identity that signs requests to S3. By default, that of the options
+            `destination_profile`, `destination_access_key_id` and so on.
         writable: Whether the run writes to the destinations, for messages.
     """
 
-    def __init__(self, config: Config, writable: bool = True) -> None:
+    def __init__(
+        self, config: Config, identity: S3Identity | None = None, writable: bool = True
+    ) -> None:
         self._config = config
+        self._identity = identity
         self._action = "written" if writable else "read"
         self._local = LocalDestinations(config.make_directory, config.fsync)
         self._stores: dict[str, S3Destination] = {}
@@ -114,7 +120,7 @@ class RunDestinations:
         from stac_asset.clients.s3.logs import limit_botocore_logging
 
         config = self._config
-        identity = S3Identity(
+        identity = self._identity or S3Identity(
             access_key_id=config.destination_access_key_id,
             secret_access_key=config.destination_secret_access_key,
             session_token=config.destination_session_token,

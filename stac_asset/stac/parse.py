@@ -39,21 +39,23 @@ _MAX_DEPTH = 200
 _KINDS = frozenset({"Catalog", "Collection", "Feature", "FeatureCollection"})
 
 
-def load_stac(path: Path) -> Stac:
+def load_stac(path: Path, base: str | None = None) -> Stac:
     """Return the STAC object of a local document, such as the output of a download.
 
     Args:
         path: The path of the document.
+        base: The href of the document, if the path is a temporary copy.
 
     Raises:
         OSError: The document cannot be read.
         SourceError: The document is not valid JSON or not valid STAC.
     """
+    name = base or str(path)
     try:
-        document = loads(decompressed(path.read_bytes()), str(path))
+        document = loads(decompressed(path.read_bytes()), name)
     except ValueError as error:
-        raise SourceError(f"'{path}' is not valid JSON: {error}") from None
-    return stac_of(document, str(path.absolute()), str(path))
+        raise SourceError(f"'{name}' is not valid JSON: {error}") from None
+    return stac_of(document, base or str(path.absolute()), name)
 
 
 def stac_of(document: Any, base: str | None, name: str) -> Stac:

@@ -20,9 +20,11 @@ from prefect_stac_asset.blocks.registry import OUR_BLOCKS
 from tests.support.block_parameters import (
     BLOCK_ID,
     BLOCK_TYPES,
+    DESTINATION_TYPES,
     FLOWS,
     SECRET,
     SHAPES,
+    STORE_FLOWS,
     make_user_flow,
     reference_forms,
     user_flow_parameters,
@@ -61,13 +63,13 @@ def assert_rejected(schema: dict[str, Any], values: dict[str, Any]) -> None:
         validate(values, schema, raise_on_error=True, ignore_required=True)
 
 
-def credentials_schema(flow: Flow[..., Any]) -> dict[str, Any]:
-    """Return the schema of the parameter `credentials` only. Validators check all parameters."""
+def credentials_schema(flow: Flow[..., Any], name: str = "credentials") -> dict[str, Any]:
+    """Return the schema of a single parameter. Validators check all parameters."""
     schema = flow.parameters.model_dump()
     definitions = schema["definitions"].items()
     return {
         "type": "object",
-        "properties": {"credentials": schema["properties"]["credentials"]},
+        "properties": {name: schema["properties"][name]},
         "definitions": {
             key: definition for key, definition in definitions if "block_type_slug" in definition
         },
@@ -84,6 +86,21 @@ def test_flows_accept_only_block_references(flow: Flow[..., Any]) -> None:
     for kind in BLOCK_TYPES:
         assert_rejected(schema, {"credentials": invalid_values(kind)[0]})
     assert_rejected(schema, {"credentials": [references[0], {"token": SECRET}]})
+
+
+@pytest.mark.parametrize("flow", STORE_FLOWS, ids=lambda flow: flow.name)
+def test_flows_accept_only_references_to_blocks_of_destinations(flow: Flow[..., Any]) -> None:
+    name = "destination_credentials"
+    schema = credentials_schema(flow, name)
+    for kind in DESTINATION_TYPES:
+        for form in reference_forms(kind):
+            assert_accepted(schema, {name: form})
+        for invalid in invalid_values(kind):
+            assert_rejected(schema, {name: invalid})
+    assert_accepted(schema, {name: None})
+    slugs = {kind.get_block_type_slug() for kind in DESTINATION_TYPES}
+    definitions = schema["definitions"].values()
+    assert slugs <= {definition["block_type_slug"] for definition in definitions}
 
 
 @pytest.mark.parametrize("kind", OUR_BLOCKS, ids=lambda kind: kind.__name__)
@@ -113,7 +130,9 @@ def test_parameter_schema_names_block_types() -> None:
         for definition in definitions.values()
         if "block_type_slug" in definition
     }
-    assert titles == {kind.get_block_type_slug(): kind.__name__ for kind in BLOCK_TYPES}
+    assert titles == {
+        kind.get_block_type_slug(): kind.__name__ for kind in (*BLOCK_TYPES, *DESTINATION_TYPES)
+    }
 
 
 def test_nested_block_keeps_schema_checksum() -> None:

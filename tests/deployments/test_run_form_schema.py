@@ -181,7 +181,8 @@ def test_misspelt_name_matches_one_pattern(model: type[Search]) -> None:
             found = [known for pattern, known in patterns.items() if pattern.search(typo)]
             assert len(found) == 1, (typo, found)
             wrong += found != [name]
-    assert wrong < 10  # As similar as 'include' and 'exclude'.
+    # Pairs such as 'include' and 'exclude', or 'destination_acl' and 'destination_tags'.
+    assert wrong < 20
 
 
 @pytest.mark.parametrize(

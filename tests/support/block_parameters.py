@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 from prefect import Flow, flow
 from prefect.blocks.core import Block
-from prefect_aws.credentials import AwsCredentials, MinIOCredentials
+from prefect_aws import AwsCredentials, MinIOCredentials, S3Bucket
 from pydantic import create_model
 
 from prefect_stac_asset import blocks, flows
@@ -22,7 +22,15 @@ FLOWS: list[Flow[..., Any]] = [
     flows.sync,
     flows.verify,
 ]
+STORE_FLOWS: list[Flow[..., Any]] = [
+    flows.download_collection,
+    flows.download_item,
+    flows.download_item_collection,
+]
+"""The flows that write to object stores."""
+
 BLOCK_TYPES = (*OUR_BLOCKS, AwsCredentials, MinIOCredentials)
+DESTINATION_TYPES = (blocks.S3Credentials, AwsCredentials, MinIOCredentials, S3Bucket)
 BLOCK_ID = "0d6a4f6e-5c3f-4e0e-9d0b-3f6a1c2b7d10"
 SECRET = "pl4nted-t0ken"
 

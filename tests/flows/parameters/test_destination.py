@@ -11,14 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prefect.blocks.core import Block
 from prefect.client.schemas.objects import State
+from prefect_aws import AwsCredentials, S3Bucket
 
 from prefect_stac_asset import flows
+from prefect_stac_asset.blocks import S3Credentials
 from prefect_stac_asset.flows import DownloadOptions
-from prefect_stac_asset.flows.parameters.destination import checked_directory
+from prefect_stac_asset.flows.parameters.destination import (
+    checked_destination,
+    checked_directory,
+)
 from prefect_stac_asset.flows.reporting.report_file import report_location
 from stac_asset import Config
-from stac_asset.errors import DestinationError
+from stac_asset.errors import ConfigError, DestinationError, StacAssetError
 from stac_asset.testing import Origin
 from tests.support.collections import collection_document
 from tests.support.flow_inputs import put_item_collection
@@ -250,3 +258,51 @@ async def test_files_that_do_not_fit_are_refused_before_any_task(
     assert isinstance(error, DestinationError)
     assert "bytes are free in directory" in str(error)
     assert origin.gets("*.tif") == []
+
+
+BUCKET = S3Bucket(bucket_name="tiles", bucket_folder="/a/b/", credentials=AwsCredentials())
+
+
+@pytest.mark.parametrize(
+    ("directory", "block", "location"),
+    [
+        ("s3://tiles/x/", None, "s3://tiles/x"),
+        ("s3://tiles/x", S3Credentials(profile_name="p"), "s3://tiles/x"),
+        ("s3://tiles/x/y", S3Credentials(profile_name="p", buckets=["tiles/x"]), "s3://tiles/x/y"),
+        ("scenes/2026", BUCKET, "s3://tiles/a/b/scenes/2026"),
+        (".", BUCKET, "s3://tiles/a/b"),
+        ("s3://tiles/other", BUCKET, "s3://tiles/other"),
+    ],
+)
+def test_location_of_a_bucket(directory: str, block: Block | None, location: str) -> None:
+    assert str(checked_destination(directory, Config(), block)) == location
+
+
+@pytest.mark.parametrize(
+    ("directory", "block", "reason"),
+    [
+        ("/data", S3Credentials(profile_name="p"), "is not in an object store"),
+        ("data", S3Credentials(profile_name="p"), "is not in an object store"),
+        ("file:///data", BUCKET, "is not in an object store"),
+        ("s3://other/x", BUCKET, "'s3://other/x' is not in the bucket of"),
+        ("s3://tiles/xy", S3Credentials(profile_name="p", buckets=["tiles/x"]), "not in the `buck"),
+        ("../c", BUCKET, "leads outside of 's3://tiles/a/b'"),
+        ("ftp://host/x", None, "cannot be written"),
+    ],
+)
+def test_directory_that_does_not_fit_the_block_is_refused(
+    directory: str, block: Block | None, reason: str
+) -> None:
+    with pytest.raises((ConfigError, DestinationError)) as caught:
+        checked_destination(directory, Config(), block)
+    assert reason in str(caught.value)
+    assert "`directory`" in str(caught.value)
+
+
+@given(st.text())
+def test_relative_directory_stays_in_the_folder_of_the_block(directory: str) -> None:
+    try:
+        location = checked_destination(directory, Config(), BUCKET)
+    except StacAssetError:
+        return
+    assert f"{location}/".startswith("s3://tiles/a/b/")

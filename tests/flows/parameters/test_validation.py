@@ -98,8 +98,8 @@ async def test_largest_source_is_accepted_and_larger_source_is_rejected(
         }
 
     def serialized(given: dict[str, Any]) -> dict[str, Any]:
-        defaults = {"granularity": "auto", "credentials": None}
-        return flows.download_item.serialize_parameters(given | defaults)
+        blocks = {"credentials": None, "destination_credentials": None}
+        return flows.download_item.serialize_parameters(given | {"granularity": "auto"} | blocks)
 
     extra = limit - len(json.dumps(serialized(parameters(0)), separators=(",", ":")))
     largest, too_large = parameters(extra), parameters(extra + 1)
@@ -114,7 +114,7 @@ async def test_largest_source_is_accepted_and_larger_source_is_rejected(
     assert str(caught.value).endswith("to a file or an object store and pass its href.")
     assert len(str(caught.value)) < 300
     include = DownloadOptions(include=["key" * 1000] * 200)
-    with pytest.raises(ConfigError, match=r"^Parameter `options` has 601,"):
+    with pytest.raises(ConfigError, match=r"^Parameter `options` has 602,"):
         await flows.download_item("/nowhere.json", str(tmp_path), include)
 
 

@@ -18,7 +18,7 @@ from prefect.futures import PrefectFuture
 from prefect.utilities.annotations import opaque, quote
 
 from prefect_stac_asset import blocks, flows
-from prefect_stac_asset.blocks import HttpCredentials
+from prefect_stac_asset.blocks import HttpCredentials, S3Credentials
 from prefect_stac_asset.flows.execution.run_names import name_of
 from stac_asset.testing import Origin
 from stac_asset.types import Storage
@@ -79,20 +79,22 @@ def make_parameters(origin: Origin, directory: Path) -> dict[str, dict[str, Any]
     """Return all parameters of all tasks, by the name of the task."""
     both = make_planned_transfers(origin, directory)
     common = {"options": OPTIONS, "credentials": blocks.ref("http-credentials/of-futures")}
+    destination = {"destination_credentials": blocks.ref("s3-credentials/of-futures")}
     storage = Storage()
     item = pystac.Item.from_dict(item_document(origin, "a"))
     return {
         "resolve_client": {"href": both[0].href, "storage": storage, **common},
         "check_asset_exists": {"key": "k0", "href": both[0].href, "storage": storage, **common},
         "check_assets_exist": {"transfers": both, **common},
-        "download_asset": {"transfer": both[0], **common},
-        "download_assets": {"transfers": both, **common},
+        "download_asset": {"transfer": both[0], **common, **destination},
+        "download_assets": {"transfers": both, **common, **destination},
         "rewrite_item": {
             "item": item,
             "outcomes": [],
             "document": directory / "item.json",
             "options": OPTIONS,
             "keep_non_downloaded": True,
+            **destination,
         },
     }
 
@@ -101,6 +103,7 @@ def make_parameters(origin: Origin, directory: Path) -> dict[str, dict[str, Any]
 async def parameters_by_task(origin: Origin, tmp_path: Path) -> dict[str, dict[str, Any]]:
     block = HttpCredentials(hosts=["example.org"], token="secret")
     await block.asave("of-futures", overwrite=True)
+    await S3Credentials(profile_name="unused").asave("of-futures", overwrite=True)
     return make_parameters(origin, tmp_path)
 
 

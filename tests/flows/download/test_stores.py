@@ -1,0 +1,186 @@
+"""Flow runs with an object store as the destination, on a real Prefect server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from prefect_aws import AwsCredentials, S3Bucket
+from pydantic import SecretStr
+
+from prefect_stac_asset import flows
+from prefect_stac_asset.blocks import HttpCredentials, S3Credentials
+from prefect_stac_asset.flows import DownloadOptions
+from prefect_stac_asset.flows.reporting.lineage import MATERIALIZED
+from stac_asset import DownloadError
+from stac_asset.errors import DestinationError
+from stac_asset.testing import Origin, S3Proxy
+from tests.support.flow_inputs import put_item_collection, with_threads
+from tests.support.items import item_document
+from tests.support.prefect_reads import read_artifacts, read_back, read_events
+from tests.support.s3_destinations import Bucket, moto_service
+
+OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2, s3_max_attempts=1)
+KEY, SECRET, TOKEN = "AKIADESTINATION", "destination-secret", "destination-token"
+SOURCE_TOKEN = "pl4nted-source-token"
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[str]:
+    """Serve S3 from memory, and return the endpoint."""
+    with moto_service() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def proxy(service: str) -> Iterator[S3Proxy]:
+    """Record requests in front of the service."""
+    with S3Proxy(service) as proxy:
+        yield proxy
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def bucket(service: str) -> AsyncIterator[Bucket]:
+    """Return a new bucket, which the tests read without the proxy."""
+    async with Bucket.create(service) as bucket:
+        bucket.prefix = "data"
+        yield bucket
+
+
+def sent(proxy: S3Proxy) -> str:
+    """Return the headers of all requests as a text."""
+    assert proxy.received()
+    return "\n".join(f"{one.key}: {one.headers}" for one in proxy.received())
+
+
+async def test_item_is_written_to_the_bucket_and_secrets_stay_with_their_hosts(
+    origin: Origin, bucket: Bucket, proxy: S3Proxy
+) -> None:
+    document = item_document(origin, "a", "b")
+    href = origin.put("/item.json", json.dumps(document).encode())
+    origin.require("Authorization", f"Bearer {SOURCE_TOKEN}")
+    await HttpCredentials(hosts=[origin.url], token=SOURCE_TOKEN).save("source", overwrite=True)
+    await S3Credentials(
+        access_key_id=KEY,
+        secret_access_key=SECRET,
+        session_token=TOKEN,
+        endpoint_url=proxy.url,
+        buckets=[bucket.name],
+    ).save("destination", overwrite=True)
+    url = f"s3://{bucket.name}/data"
+    options = OPTIONS.model_copy(
+        update={"lineage": True, "destination_storage_class": "STANDARD_IA"}
+    )
+    state = await flows.download_item(
+        href,
+        url,
+        options,
+        credentials=await HttpCredentials.load("source"),
+        destination_credentials=await S3Credentials.load("destination"),
+        return_state=True,
+    )
+    run, _ = await read_back(state, 4)
+    assert run.name == f"download item.json to {url}"
+    assert run.parameters["destination_credentials"] == {
+        "$ref": {"block_document_slug": "s3-credentials/destination"}
+    }
+    result = await state.aresult()
+    assert result.directory == url
+    assert result.document == f"{url}/the-item.json"
+    assert result.report == f"{url}/the-item.report.ndjson"
+    for key in "ab":
+        assert await bucket.content(f"{key}.tif") == origin.content(f"/{key}.tif")
+        assert (await bucket.head(f"{key}.tif"))["StorageClass"] == "STANDARD_IA"
+    item = result.item()
+    assert item.get_self_href() == result.document
+    assert item.assets["a"].href == "./a.tif"
+    assert item.assets["a"].get_absolute_href() == f"{url}/a.tif"
+    assert {row["key"]: row["state"] for row in result.rows()} == {
+        "a": "downloaded",
+        "b": "downloaded",
+    }
+    (event,) = await read_events(MATERIALIZED, state, 1)
+    assert event["resource"]["prefect.resource.id"] == result.document
+    artifacts = await read_artifacts(state)
+    assert result.report in artifacts["stac-asset-summary"]["data"].replace("\\", "")
+    assert not await bucket.has_leftovers()
+
+    for secret in (SECRET, TOKEN, SOURCE_TOKEN):
+        assert secret not in f"{run}{result}{artifacts}"
+    assert SOURCE_TOKEN not in sent(proxy)
+    assert TOKEN in sent(proxy)
+    received = "\n".join(str(one.headers) for one in origin.requests)
+    assert SOURCE_TOKEN in received
+    assert "destination" not in received.lower()
+
+    again = await flows.download_item(
+        href,
+        url,
+        options,
+        credentials=await HttpCredentials.load("source"),
+        destination_credentials=await S3Credentials.load("destination"),
+    )
+    assert (again.downloaded, again.skipped) == (0, 2)
+
+
+async def test_submitted_batches_write_to_the_bucket_of_a_block(
+    origin: Origin, service: str, bucket: Bucket, proxy: S3Proxy
+) -> None:
+    href = put_item_collection(origin, 3, "a", "b")
+    await AwsCredentials(
+        aws_access_key_id=KEY,
+        aws_secret_access_key=SecretStr(SECRET),
+        aws_session_token=TOKEN,
+        aws_client_parameters={"endpoint_url": proxy.url},
+    ).save("inner", overwrite=True)
+    await S3Bucket(
+        bucket_name=bucket.name,
+        bucket_folder="data",
+        credentials=await AwsCredentials.load("inner"),
+    ).save("bucket", overwrite=True)
+    block = await S3Bucket.load("bucket")
+    download = with_threads(flows.download_item_collection, 2)
+    result = await download(href, "scenes", OPTIONS, "batch", destination_credentials=block)
+    url = f"s3://{bucket.name}/data/scenes"
+    assert result.document == f"{url}/item-collection.json"
+    assert result.downloaded == 6
+    items = {item.id: item for item in result.items()}
+    assert items["item-2"].assets["b"].href == f"{url}/item-2/b.tif"
+    assert await bucket.content("scenes/item-2/b.tif") == origin.content("/2/b.tif")
+    assert len(list(result.rows())) == 6
+    assert not await bucket.has_leftovers()
+
+    # A failed asset keeps the file of the earlier run.
+    for number in range(3):
+        origin.remove(f"/{number}/a.tif")
+    options = OPTIONS.model_copy(update={"overwrite": True})
+    with pytest.raises(DownloadError, match="3 of 6 assets failed"):
+        await flows.download_item_collection(href, "scenes", options, destination_credentials=block)
+    [kept, *_] = result.items()
+    assert kept.assets["a"].href == f"{url}/{kept.id}/a.tif"
+
+
+async def test_missing_credentials_of_the_bucket_are_reported_before_any_request(
+    origin: Origin, proxy: S3Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN", "PROFILE"):
+        monkeypatch.delenv(f"AWS_{name}", raising=False)
+    href = put_item_collection(origin, 1, "a")
+    options = OPTIONS.model_copy(update={"destination_endpoint_url": proxy.url})
+    state: Any = await flows.download_item_collection(
+        href, "s3://bucket/x", options, return_state=True
+    )
+    error = await state.aresult(raise_on_failure=False)
+    assert isinstance(error, DestinationError)
+    assert "s3://bucket/x" in str(error)
+    assert "no credentials were found" in str(error)
+    assert str(error).endswith("pass the block as `destination_credentials`.")
+    assert origin.requests == []
+    assert proxy.received() == []
