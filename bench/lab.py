@@ -90,6 +90,7 @@ class Lab:
         work: Work | None,
         name: str = OURS,
         turns: int | None = None,
+        to: str | None = None,
         **config: Any,
     ) -> Contestant:
         """Return this library as a contestant.
@@ -99,10 +100,11 @@ class Lab:
             work: The expected files.
             name: Name of the contestant. With `ASYNC`, an event loop of asyncio is used.
             turns: Number of turns. Default: all turns.
+            to: The destination. Default: the output folder of the contestant.
             config: Fields of `Config`.
         """
         loop = ("--asyncio",) if name == ASYNC else ()
-        paths = (str(document), str(self.out(name)))
+        paths = (str(document), to or str(self.out(name)))
         options = ("--config", json.dumps(config), *loop)
         command = (sys.executable, "-m", "bench.contestants.ours", *paths, *options)
         return self._contestant(name, command, work, aws_environment(), turns)

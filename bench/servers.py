@@ -1,4 +1,4 @@
-"""The servers of the measurements as context managers: nginx, rclone (S3), Prefect, and a proxy."""
+"""The servers of the measurements as context managers: nginx, S3, Prefect, and a proxy."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from bench.measure import ROOT, BenchError
+from bench.object_store import CONFIGURATION
 from bench.programs import program_path
 from bench.tls import Certificate
 
@@ -36,7 +37,7 @@ http {{
     types {{ application/json json; }}
     default_type image/tiff;
     index index.json;
-    client_body_temp_path {scratch}/body;
+    client_body_temp_path {folder}/.body;
     proxy_temp_path {scratch}/proxy;
     fastcgi_temp_path {scratch}/fastcgi;
     uwsgi_temp_path {scratch}/uwsgi;
@@ -44,18 +45,20 @@ http {{
     server {{
         listen 127.0.0.1:{port} backlog=4096 {tls};
         root {folder};
+        {directives}
     }}
 }}
 """
 
 
 @contextmanager
-def nginx(folder: Path, tls: Certificate | None = None) -> Iterator[str]:
+def nginx(folder: Path, tls: Certificate | None = None, directives: str = "") -> Iterator[str]:
     """Serve a folder over HTTP or HTTPS, and yield the URL of the root.
 
     Args:
         folder: The folder.
         tls: The certificate, for HTTPS.
+        directives: Further directives of the server.
     """
     program = program_path("nginx")
     port = free_port()
@@ -63,10 +66,31 @@ def nginx(folder: Path, tls: Certificate | None = None) -> Iterator[str]:
         conf = Path(scratch, "nginx.conf")
         user = "user root;" if os.geteuid() == 0 else ""
         secured = f"ssl; ssl_certificate {tls.path}; ssl_certificate_key {tls.key}" if tls else ""
-        text = _NGINX.format(scratch=scratch, folder=folder, port=port, user=user, tls=secured)
+        text = _NGINX.format(
+            scratch=scratch,
+            folder=folder,
+            port=port,
+            user=user,
+            tls=secured,
+            directives=directives,
+        )
         conf.write_text(text)
         with running_server([program, "-c", str(conf), "-p", scratch], port):
             yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+
+
+@contextmanager
+def fast_s3(folder: Path) -> Iterator[str]:
+    """Store objects in subfolders as S3 buckets, and yield the endpoint.
+
+    Args:
+        folder: The folder that contains the buckets, in memory.
+    """
+    control = free_port()
+    command = [sys.executable, "-m", "bench.object_store", str(control), str(folder)]
+    directives = CONFIGURATION.replace("{control}", str(control))
+    with running_server(command, control), nginx(folder, directives=directives) as endpoint:
+        yield endpoint
 
 
 @contextmanager

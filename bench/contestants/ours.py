@@ -18,7 +18,7 @@ def main() -> None:
     """Do the work, and print the seconds."""
     parser = argparse.ArgumentParser()
     parser.add_argument("document", type=Path)
-    parser.add_argument("directory", type=Path)
+    parser.add_argument("directory", help="path or URL of the destination")
     parser.add_argument("--config", type=json.loads, default={}, help="fields of Config, as JSON")
     parser.add_argument("--asyncio", action="store_true", help="use an event loop of asyncio")
     parser.add_argument("--plan", action="store_true", help="plan only, without downloading")
