@@ -31,6 +31,9 @@ _PLAIN_URL = re.compile(
 _SCHEME_AND_AUTHORITY = re.compile(r"[^:/?#]+:(//[^/?#]*)?")
 """The scheme and the authority of a URL."""
 
+_KEYS = re.compile(r"(s3|gs|az|abfss?)://", re.IGNORECASE)
+"""Schemes of object stores, whose URLs contain keys without percent-encoding."""
+
 _OPENABLE = frozenset({"http", "https", "s3", "file", "data"})
 """Schemes of the built-in clients."""
 
@@ -63,8 +66,8 @@ def parse_href(href: object) -> URL:
     """Return the URL of an href. The URL of a local path has no scheme.
 
     Args:
-        href: A URL, a `file:` URL or a local path. In local paths and `s3:` URLs, `#`, `?` and `%`
-            are ordinary characters.
+        href: A URL, a `file:` URL or a local path. In local paths and URLs of object
+            stores, `#`, `?` and `%` are ordinary characters.
 
     Raises:
         HrefError: The href is missing, empty or cannot be parsed.
@@ -77,10 +80,10 @@ def parse_href(href: object) -> URL:
     if is_local(href):
         return URL.build(path=str(local_path(href)))
     try:
-        if href[: len("s3://")].lower() == "s3://":
+        if store := _KEYS.match(href):
             # Keys are not percent-encoded. Encode the key to keep all of it in the URL's path.
-            bucket, slash, key = href[len("s3://") :].partition("/")
-            url = URL(f"s3://{bucket}{slash}{quote(key)}", encoded=True)
+            bucket, slash, key = href[store.end() :].partition("/")
+            url = URL(f"{store[0].lower()}{bucket}{slash}{quote(key)}", encoded=True)
         elif "%" in href or "?" in href:
             # The href may be signed, so encode only characters that a request cannot contain.
             head = _SCHEME_AND_AUTHORITY.match(href)
@@ -89,13 +92,22 @@ def parse_href(href: object) -> URL:
             url = URL(start + _NOT_SENDABLE.sub(_percent_encode, href[end:]), encoded=True)
         else:
             url = URL(href)
-        if url.scheme in ("http", "https", "s3") and not url.host:
+        if (store or url.scheme in ("http", "https")) and not url.host:
             raise ValueError("the host is missing")
     except (ValueError, IndexError) as error:  # yarl raises IndexError for `https://[]@`.
         # A message with `@` may quote a password.
         reason = f": {error}" if "@" not in str(error) else ""
         raise HrefError(f"href '{redact_href(href)}' is not a valid URL{reason}") from None
     return url
+
+
+def has_plain_key(href: str) -> bool:
+    """Return whether an href is the URL of an object store, whose key is not percent-encoded.
+
+    Args:
+        href: An absolute href.
+    """
+    return _KEYS.match(href) is not None
 
 
 def stripped_href(href: str) -> str:
@@ -286,8 +298,8 @@ def absolute_href(href: object, base: str | None) -> str:
         return f"{base.partition(':')[0]}:{href}"
     if href[1:2] == ":":
         href = f"./{href}"  # A single letter before the colon is not a scheme.
-    if "%" in href and base[:5].lower() == "s3://":
-        return _object_href(href, base)
+    if "%" in href and (store := _KEYS.match(base)):
+        return _object_href(href, store[0].lower(), base[store.end() :])
     try:
         if base[:5].lower() in ("http:", "https"):
             return urljoin(base, href)  # Also resolves a query alone, such as `?token=next`.
@@ -296,15 +308,15 @@ def absolute_href(href: object, base: str | None) -> str:
         raise HrefError(f"cannot resolve href '{redact_href(href)}': {error}") from None
 
 
-def _object_href(href: str, base: str) -> str:
-    """Return the URL of an object whose href is relative to an S3 object.
+def _object_href(href: str, scheme: str, base: str) -> str:
+    """Return the URL of an object whose href is relative to an object of the same bucket.
 
-    Relative hrefs are percent-encoded, but the keys in `s3:` URLs are not.
+    Relative hrefs are percent-encoded, but the keys in the URLs of object stores are not.
     """
-    bucket, _, key = base[len("s3://") :].partition("/")
+    bucket, _, key = base.partition("/")
     path = "/".join(map(_decoded, href.split("/")))
     key = posixpath.normpath(posixpath.join("/", posixpath.dirname(key), path))
-    return f"s3://{bucket}{key}"
+    return f"{scheme}{bucket}{key}"
 
 
 def relative_href(path: str | os.PathLike[str], document: str | os.PathLike[str]) -> str:
@@ -318,8 +330,9 @@ def relative_href(path: str | os.PathLike[str], document: str | os.PathLike[str]
     below = file.removeprefix(folder)
     if len(below) < len(file) and not _NOT_NORMAL.search(below):
         return f"./{quoted_path(below)}"
-    if file.startswith("s3://"):
-        file, folder = file[len("s3:/") :], folder[len("s3:/") :]
+    if store := _KEYS.match(file):
+        start = store.end() - 1
+        file, folder = file[start:], folder[start:]
     relative = quoted_path(Path(os.path.relpath(file, folder)).as_posix())
     return relative if relative.startswith("../") else f"./{relative}"
 

@@ -25,6 +25,11 @@ _PUNCTUATION = "'\")]}>,;:.!"
 _USER = re.compile(r"((?:^|:)//|^[a-zA-Z][a-zA-Z0-9+.-]+:/?(?!/))[^/]*@")
 """User and password of a URL, after a group that stays in the redacted href."""
 
+_CONTAINER = re.compile(
+    r"(abfss?://)([a-z0-9$-]{3,63}@)(?=[a-z0-9]{3,24}\.(?:dfs|blob)\.core\.)", re.I
+)
+"""The container in the URL of an Azure container, which has the place of a user."""
+
 _MALFORMED_AUTHORITY = re.compile(r"://(?!(\[[^/\]]*\]|[^/:]*)(:\d*)?(/|$))")
 """A malformed authority, such as that of `https://user:pass/word@host`."""
 
@@ -118,6 +123,8 @@ def _redacted(text: str) -> str:
     """Return an href without user, password, fragment and query, of any length."""
     if text.startswith("/") and not text.startswith("//") and "://" not in text:
         return _LOCAL_QUERY.sub(r"\1…", text)
+    if found := _CONTAINER.match(text):
+        return found[0] + _redacted(found[1] + text[found.end() :]).removeprefix(found[1])
     redacted, query, _ = text.partition("#")[0].partition("?")
     redacted = _USER.sub(r"\1", redacted)
     malformed = _MALFORMED_AUTHORITY.search(redacted) if "@" in text else None
@@ -187,6 +194,8 @@ def unsigned_href(href: str) -> str:
     scheme, separator, rest = href.partition("://")
     if not separator or not ("@" in href or "?" in href or "#" in href):
         return href
+    if found := _CONTAINER.match(href):
+        return found[0] + unsigned_href(found[1] + href[found.end() :]).removeprefix(found[1])
     rest, hash_mark, fragment = rest.partition("#")
     rest, question_mark, query = rest.partition("?")
     authority, slash, path = rest.partition("/")

@@ -1,7 +1,7 @@
-"""Internal: the destinations of a run: local directories, and prefixes of S3 buckets.
+"""Internal: the destinations of a run: local directories, and prefixes of object stores.
 
-The connections to S3 use only the options of `Config` that start with `destination_`. The
-credentials of sources are not used for the destination, and the other way round.
+The connections use only the options of `Config` that start with `destination_`. The credentials of
+sources are not used for the destination, and the other way round.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlencode
 
+from stac_asset.api.object_stores import object_store_destination
 from stac_asset.concurrency import cancel_all
 from stac_asset.config import Config
 from stac_asset.destinations import Destination, LocalDestinations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client as BotocoreClient
 
     from stac_asset.clients.s3.identity import S3Identity
+    from stac_asset.destinations.object_store import ObjectStoreDestination
     from stac_asset.destinations.s3 import S3Destination
 
 
@@ -40,7 +42,7 @@ class RunDestinations:
         self._identity = identity
         self._action = "written" if writable else "read"
         self._local = LocalDestinations(config.make_directory, config.fsync)
-        self._stores: dict[str, S3Destination] = {}
+        self._stores: dict[str, S3Destination | ObjectStoreDestination] = {}
         self._connecting: asyncio.Task[BotocoreClient] | None = None
         self._stack = AsyncExitStack()
         self._entered = 0
@@ -82,30 +84,37 @@ class RunDestinations:
         """
         if not is_store(directory):
             return
-        from stac_asset.destinations.s3.errors import mapped_errors
+        if _is_s3(directory):
+            from stac_asset.destinations.s3.errors import mapped_errors
 
-        with mapped_errors(directory, self._action):
-            await self._client()
+            with mapped_errors(directory, self._action):
+                await self._client()
         await self._store(directory).prepare(writable)
 
-    def _store(self, directory: str) -> S3Destination:
+    def _store(self, directory: str) -> S3Destination | ObjectStoreDestination:
+        found = self._stores.get(directory)
+        if found is None:
+            if _is_s3(directory):
+                found = self._s3(directory)
+            else:
+                found = object_store_destination(directory, self._config, self._action)
+            self._stores[directory] = found
+        return found
+
+    def _s3(self, directory: str) -> S3Destination:
         # Importing takes a tenth of a second.
         from stac_asset.destinations.s3 import ObjectSettings, S3Destination, S3Store
 
-        found = self._stores.get(directory)
-        if found is None:
-            config, place = self._config, StorePath.parse(directory)
-            settings = ObjectSettings(
-                storage_class=config.destination_storage_class,
-                encryption=config.destination_encryption,
-                kms_key_id=config.destination_kms_key_id,
-                acl=config.destination_acl,
-                tags=urlencode(config.destination_tags) or None,
-            )
-            store = S3Store(self._client, place.store.partition("://")[2], settings, self._action)
-            service = config.destination_endpoint_url or ""
-            found = self._stores[directory] = S3Destination(store, place.key, service)
-        return found
+        config, place = self._config, StorePath.parse(directory)
+        settings = ObjectSettings(
+            storage_class=config.destination_storage_class,
+            encryption=config.destination_encryption,
+            kms_key_id=config.destination_kms_key_id,
+            acl=config.destination_acl,
+            tags=urlencode(config.destination_tags) or None,
+        )
+        store = S3Store(self._client, place.store.partition("://")[2], settings, self._action)
+        return S3Destination(store, place.key, config.destination_endpoint_url or "")
 
     async def _client(self) -> BotocoreClient:
         """Return the botocore client of all prefixes, which is opened at the first use."""
@@ -135,3 +144,7 @@ class RunDestinations:
         return await self._stack.enter_async_context(
             connect_for_writing(session, region, endpoint, options)
         )
+
+
+def _is_s3(directory: str) -> bool:
+    return directory.startswith("s3://")

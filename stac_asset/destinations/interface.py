@@ -149,6 +149,10 @@ class Upload(Protocol):
         """Whether the key had a file when the upload was opened."""
 
     @property
+    def accepts_ranges(self) -> bool:
+        """Whether byte ranges may arrive in any order, after `split`."""
+
+    @property
     def offset(self) -> int:
         """Number of received bytes."""
 

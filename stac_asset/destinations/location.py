@@ -1,4 +1,4 @@
-"""The location of a directory or file of a destination: a local path or an S3 URL.
+"""The location of a directory or file of a destination: a local path or the URL of an object.
 
 The public functions and the command line convert the `directory` of a user by `location_of`. Plans,
 messages and documents contain the text of a location.
@@ -15,6 +15,7 @@ from typing import Any, Self, TypeAlias, TypeVar
 
 from stac_asset.destinations.directories import directory_path
 from stac_asset.errors import DestinationError
+from stac_asset.object_store.buckets import SCHEMES, Bucket
 from stac_asset.redact import redact_href
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
@@ -25,13 +26,24 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 """
 
+_EXAMPLES = {
+    "s3": "'s3://bucket/prefix'",
+    "gs": "'gs://bucket/prefix'",
+    "az": "'az://container/prefix'",
+    "abfs": "'abfs://container@account.dfs.core.windows.net/prefix'",
+    "abfss": "'abfss://container@account.dfs.core.windows.net/prefix'",
+}
+"""Schemes of object stores, with an example."""
+
+_STORES = tuple(f"{scheme}://" for scheme in ("s3", *SCHEMES))
+
 
 @dataclass(frozen=True, slots=True)
 class StorePath:
     """A prefix or an object of an object store, with the methods of `Path` that plans use."""
 
     store: str
-    """The scheme and the bucket, such as `s3://bucket`."""
+    """The scheme and the bucket, such as `s3://bucket`, or `az://container`."""
 
     key: str = ""
     """The key, without percent-encoding. Empty for the whole bucket."""
@@ -99,17 +111,19 @@ def location_of(given: os.PathLike[Any] | str, parameter: str = "directory") -> 
     match = _SCHEME.match(text)
     if match is None or match[1].lower() == "file":
         return directory_path(given, parameter)
-    if match[1].lower() != "s3":
+    scheme, (authority, _, key) = match[1].lower(), text[match.end() :].partition("/")
+    if scheme not in _EXAMPLES:
         raise DestinationError(
             f"`{parameter}` '{match[0]}…' is of a kind that cannot be written. Set `{parameter}` "
-            "to a local path, or to a prefix of an S3 bucket such as 's3://bucket/prefix'."
+            "to a local path, or to a prefix such as 's3://bucket/prefix', 'gs://bucket/prefix' or "
+            "'az://container/prefix'."
         )
-    bucket, _, key = text[match.end() :].partition("/")
-    if not _BUCKET.fullmatch(bucket):
+    store = f"{scheme}://{authority}"
+    if not (_BUCKET.fullmatch(authority) if scheme == "s3" else Bucket.parse(store)):
         raise DestinationError(
-            f"`{parameter}` '{redact_href(f's3://{bucket}')}' has no valid bucket name. Write "
-            "'s3://bucket/prefix', and set credentials and endpoint by the options "
-            "`destination_profile` and `destination_endpoint_url`."
+            f"`{parameter}` '{redact_href(store)}' has no valid bucket name. Write "
+            f"{_EXAMPLES[scheme]}, and set credentials and endpoint by the options that start with "
+            "`destination_`."
         )
     key = key.rstrip("/")
     if key and (any(part in ("", ".", "..") for part in key.split("/")) or not is_key(key)):
@@ -117,7 +131,7 @@ def location_of(given: os.PathLike[Any] | str, parameter: str = "directory") -> 
             f"`{parameter}` {text[:200]!r} has a part that is empty, '.', '..' or no valid "
             "Unicode. Remove this part."
         )
-    return StorePath(f"s3://{bucket}", key)
+    return StorePath(store, key)
 
 
 def parsed_location(text: str) -> Location:
@@ -135,7 +149,7 @@ def is_store(text: str) -> bool:
     Args:
         text: An absolute path, or the URL of an object store.
     """
-    return text.startswith("s3://")
+    return text.startswith(_STORES)
 
 
 def absolute(place: Place) -> Place:

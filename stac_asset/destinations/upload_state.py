@@ -145,6 +145,9 @@ class StatefulUpload:
 
     _state: UploadState
 
+    accepts_ranges: bool = True
+    """Whether byte ranges may arrive in any order, after `split`."""
+
     @property
     def offset(self) -> int:
         """Number of received bytes."""

@@ -23,7 +23,7 @@ from pystac.layout import LayoutTemplate
 
 from stac_asset.destinations.part_names import is_part_name
 from stac_asset.errors import ConfigError, UnsafePathError
-from stac_asset.hrefs import local_path
+from stac_asset.hrefs import has_plain_key, local_path
 from stac_asset.strategy import FileNameStrategy
 
 _MAX_NAME = 255
@@ -104,12 +104,12 @@ def _name_of_data(key: str, href: str) -> str:
 
 def _path(href: str) -> str:
     """Return the path of an absolute href, percent-decoded if the href is a URL."""
-    scheme, separator, rest = href.partition("://")
+    _, separator, rest = href.partition("://")
     if href.lower().startswith("file:"):
         return str(local_path(href))
     if not separator:
         return href
-    if scheme.lower() != "s3":  # Keys of S3 objects are not percent-encoded.
+    if not has_plain_key(href):
         rest = unquote(rest.partition("#")[0].partition("?")[0])
     return rest.partition("/")[2]
 

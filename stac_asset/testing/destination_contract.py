@@ -160,7 +160,7 @@ class DestinationContract(UploadContract, ResumeContract, ListingContract, Files
         (first,) = self.parts(1)
         async with self.upload(KEY, 2 * len(first)) as upload:
             await upload.write(first)
-        assert await self.has_leftovers()
+        assert await self.has_leftovers() == self.resumes_uploads
         destination = await self.make_destination()
         await destination.remove_leftovers(KEY)
         assert not await self.has_leftovers()

@@ -65,6 +65,15 @@ class DestinationUnderTest:
     of this size. For an object store, set the minimum part size of a multipart upload.
     """
 
+    resumes_uploads: bool = True
+    """Whether a later run continues an interrupted upload.
+
+    Otherwise, the destination discards the received bytes when an upload is interrupted.
+    """
+
+    accepts_ranges: bool = True
+    """Whether byte ranges of a file may arrive in any order."""
+
     resumes_digest: bool = True
     """Whether an upload with a declared checksum is resumed by a later run.
 

@@ -21,6 +21,8 @@ class ResumeContract(DestinationUnderTest):
 
     async def test_interrupted_upload_is_resumed(self) -> None:
         """A later run continues with the bytes that an earlier run received."""
+        if not self.resumes_uploads:
+            return
         first, second = self.parts(2)
         await self.put(KEY, OLD)
         async with self.upload(KEY, 2 * len(first)) as upload:
@@ -36,11 +38,36 @@ class ResumeContract(DestinationUnderTest):
         assert await self.content(KEY) == first + second
         assert not await self.has_leftovers()
 
+    async def test_interrupted_upload_starts_again(self) -> None:
+        """A destination that resumes no uploads keeps no received bytes."""
+        if self.resumes_uploads:
+            return
+        first, second = self.parts(2)
+        await self.put(KEY, OLD)
+        async with self.upload(KEY, 2 * len(first)) as upload:
+            await upload.write(first)
+            await upload.write(second[:10])
+        assert not await self.has_leftovers()
+        async with self.resumed(KEY, hashed=True) as upload:
+            assert (upload.offset, upload.validator, upload.size) == (0, None, None)
+            await upload.begin(0, VALIDATOR, 2 * len(first))
+            await upload.write(first + second)
+            assert await self.content(KEY) == OLD
+            assert await upload.commit() == str(multihash(first + second))
+        assert await self.content(KEY) == first + second
+
+    async def test_upload_reports_whether_it_accepts_byte_ranges(self) -> None:
+        """The engine opens further connections only for uploads that accept byte ranges."""
+        async with self.upload(KEY, 10) as upload:
+            assert upload.accepts_ranges == self.accepts_ranges
+
     async def test_all_received_bytes_can_be_resumed(self) -> None:
         """A later run requests at least one byte if only the commit is missing.
 
         The response shows whether the source still has the same version.
         """
+        if not self.resumes_uploads:
+            return
         parts = self.parts(3)
         data = b"".join(parts)
         async with self.upload(KEY, len(data)) as upload:
@@ -75,6 +102,8 @@ class ResumeContract(DestinationUnderTest):
 
     async def test_bytes_of_another_version_are_dropped(self) -> None:
         """A response that starts a new version replaces the received bytes."""
+        if not self.resumes_uploads:
+            return
         first, second, third = self.parts(3)
         async with self.upload(KEY, 2 * len(first)) as upload:
             await upload.write(first)
@@ -91,6 +120,8 @@ class ResumeContract(DestinationUnderTest):
 
     async def test_byte_ranges_arrive_in_any_order(self) -> None:
         """After a split, byte ranges are written in any order, each in several pieces."""
+        if not self.accepts_ranges:
+            return
         parts = self.parts(4)
         data, half = b"".join(parts), self.part_size // 2
         await self.put(KEY, OLD)
@@ -117,6 +148,8 @@ class ResumeContract(DestinationUnderTest):
 
     async def test_byte_ranges_are_resumed(self) -> None:
         """A later run requests only the byte ranges that are missing."""
+        if not (self.accepts_ranges and self.resumes_uploads):
+            return
         parts = self.parts(4)
         data, size = b"".join(parts), self.part_size
         async with self.upload(KEY, len(data)) as upload:

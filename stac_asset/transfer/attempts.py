@@ -262,7 +262,7 @@ class CandidateDownload:
             with mapped_errors(self.url), StallTimer(self.candidate.href, *limits) as timer:
                 async with self.client.fetch(self._request()) as response:
                     self._answered_by, self._is_unsized = response.url, False
-                    await self._begin(response)
+                    await self._begin(response, timer)
                     self._is_unsized = response.size is None
                     self._ends_with_connection = response.ends_with_connection
                     self._encoding = (
@@ -285,14 +285,19 @@ class CandidateDownload:
             if parallel is not None:
                 await parallel.close()
 
-    async def _begin(self, response: Response) -> None:
+    async def _begin(self, response: Response, timer: StallTimer) -> None:
         """Accept a response. A web page of another size than declared is reported as a web page.
+
+        An upload without ranges may wait for memory, which is no stall of the source.
 
         Raises:
             RangeError: The response does not continue the received bytes.
             SizeError: The size differs from the declared one.
             ContentError: The size differs, and the content contradicts the asset.
         """
+        may_wait = not self.upload.accepts_ranges
+        if may_wait:
+            timer.suspend()
         try:
             await self.upload.begin(
                 response.offset, response.validator, response.size, response.end
@@ -306,6 +311,9 @@ class CandidateDownload:
                 if error is not None:
                     raise error from None
             raise
+        finally:
+            if may_wait:
+                timer.resume()
 
     async def _receive_missing(self) -> None:
         """Fetch the missing ranges of a file that was split before."""

@@ -49,7 +49,8 @@ def can_split(response: Response, upload: Upload) -> bool:
         upload: The upload, which has accepted the response.
     """
     is_large = upload.size is not None and upload.size - upload.offset >= _MIN_MISSING
-    return is_large and response.ranges and response.validator is not None
+    can_request = response.ranges and response.validator is not None
+    return is_large and can_request and upload.accepts_ranges
 
 
 class Share:

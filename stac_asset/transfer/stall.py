@@ -71,6 +71,16 @@ class StallTimer:
         if is_last and exc_type is asyncio.CancelledError:
             raise StalledError(f"{redact_href(self._href)} {self._reason}") from None
 
+    def suspend(self) -> None:
+        """Stop the limits while no bytes can be received."""
+        self._loop_timer.remove(self)
+
+    def resume(self) -> None:
+        """Start the limits again, after `suspend`."""
+        self.last_received = self._started = self.loop.time()
+        self._loop_timer = _loop_timer(self.loop)
+        self._loop_timer.add(self)
+
     def deadline(self) -> float:
         """Return the time of the loop at which a limit is exceeded if no further bytes arrive."""
         if self._reason:

@@ -88,10 +88,15 @@ class Azurite:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def create(self, container: str) -> None:
+        """Create a container, unless there is one."""
+        path = f"/{ACCOUNT}/{container}?restype=container&{account_sas()}"
+        self._request("PUT", path, b"", {}, (201, 409))
+
     def put(self, container: str, name: str, data: bytes, content_type: str | None = None) -> str:
         """Upload a blob and return the unsigned href."""
         path = f"/{ACCOUNT}/{container}"
-        self._request("PUT", f"{path}?restype=container&{account_sas()}", b"", {}, (201, 409))
+        self.create(container)
         headers = {"x-ms-blob-type": "BlockBlob"}
         headers["x-ms-blob-content-type"] = content_type or "application/octet-stream"
         self._request("PUT", f"{path}/{quote(name)}?{account_sas()}", data, headers, (201,))

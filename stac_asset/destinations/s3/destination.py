@@ -29,6 +29,7 @@ from stac_asset.destinations.s3.files import StoredFiles
 from stac_asset.destinations.s3.keys import Prefix, names_file
 from stac_asset.destinations.s3.lease import leased
 from stac_asset.destinations.s3.leftovers import PROBE, list_leftovers, remove_upload
+from stac_asset.destinations.s3.listing import Folders
 from stac_asset.destinations.s3.objects import MARK, StoredObject
 from stac_asset.destinations.s3.open_keys import OpenKeys
 from stac_asset.destinations.s3.parts import DEFAULT_PART, MAX_HELD, MIB
@@ -57,6 +58,8 @@ class S3Destination(StoredFiles):
         largest_held: Maximum size in bytes of a part that is held in memory until it is sent.
     """
 
+    _store: S3Store
+
     def __init__(
         self,
         store: S3Store,
@@ -66,10 +69,15 @@ class S3Destination(StoredFiles):
         largest_held: int = MAX_HELD,
     ) -> None:
         super().__init__(store, Prefix(store.url_of(""), f"{prefix}/" if prefix else ""))
+        self._folders = Folders(store)
         self._smallest, self._largest_held = smallest_part, largest_held
         self._conditional: asyncio.Task[bool] | None = None
         self._open = OpenKeys(f"{service} {store.bucket}", store.url_of)
         self._budget = BufferBudget(max(_BUDGET, 2 * smallest_part), smallest_part)
+
+    async def _find(self, key: str) -> StoredObject | None:
+        """Return an existing object without the metadata. Listings save requests."""
+        return await self._folders.find(key)
 
     async def prepare(self, writable: bool = True) -> None:
         """Check that the prefix can be written, and which requests the service supports.

@@ -1,22 +1,41 @@
-"""Internal: the complete objects of a prefix. `S3Destination` derives from `StoredFiles`."""
+"""Internal: the complete objects of a prefix. The destinations of object stores use this class."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Literal, Protocol
 
 from stac_asset.concurrency import in_thread
 from stac_asset.destinations.interface import Declared, Existing, FileFacts, OmittedFile
 from stac_asset.destinations.s3.errors import MissingError
 from stac_asset.destinations.s3.keys import Prefix
-from stac_asset.destinations.s3.listing import Folders
-from stac_asset.destinations.s3.objects import CHECKSUM, StoredObject
-from stac_asset.destinations.s3.store import S3Store
+from stac_asset.destinations.s3.objects import CHECKSUM
 from stac_asset.errors import DestinationError
 from stac_asset.integrity import Multihash, new_hash
+
+
+class _Object(Protocol):
+    """A complete object."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def metadata(self) -> Mapping[str, str]: ...
+
+
+class _Store(Protocol):
+    """The requests to a bucket."""
+
+    async def head(self, key: str) -> _Object | None: ...
+
+    def read(self, key: str, end: int | None = None) -> AsyncIterator[bytes]: ...
 
 
 class StoredFiles:
@@ -25,12 +44,17 @@ class StoredFiles:
     Args:
         store: The bucket.
         prefix: The prefix.
+        checksum: Name of the metadata with the multihash of an object.
     """
 
-    def __init__(self, store: S3Store, prefix: Prefix) -> None:
+    def __init__(self, store: _Store, prefix: Prefix, checksum: str = CHECKSUM) -> None:
         self._store = store
         self._prefix = prefix
-        self._folders = Folders(store)
+        self._checksum_name = checksum
+
+    async def _find(self, key: str) -> _Object | None:
+        """Return an existing object, with or without its metadata."""
+        return await self._store.head(key)
 
     def key_of(self, location: str) -> str:
         """Return the key of a file.
@@ -70,7 +94,7 @@ class StoredFiles:
             UnsafePathError: The key leads outside of the prefix.
             DestinationError: The request failed.
         """
-        found = await self._folders.find(self._prefix.full(key))
+        found = await self._find(self._prefix.full(key))
         if found is None or (how != "none" and declared.size not in (None, found.size)):
             return None
         compared = declared.checksum if how == "checksum" else None
@@ -102,11 +126,9 @@ class StoredFiles:
         checksum = await self._checksum(found, declared.checksum, read)
         return FileFacts(found.size, checksum) if checksum is not None else None
 
-    async def _checksum(
-        self, found: StoredObject, expected: Multihash, read: bool
-    ) -> Multihash | None:
+    async def _checksum(self, found: _Object, expected: Multihash, read: bool) -> Multihash | None:
         """Return the checksum of an object, unless the object was removed."""
-        recorded = Multihash.parse(found.metadata.get(CHECKSUM))
+        recorded = Multihash.parse(found.metadata.get(self._checksum_name))
         if recorded is not None and recorded.code == expected.code and not read:
             return recorded
         code, running = new_hash(expected)

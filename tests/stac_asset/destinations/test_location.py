@@ -18,6 +18,7 @@ from stac_asset.destinations.location import (
 )
 from stac_asset.errors import DestinationError
 from stac_asset.hrefs import absolute_href, relative_href
+from stac_asset.redact import redact_href, unsigned_href
 
 names = st.text(
     st.characters(codec="utf-8", exclude_characters="/\\\0", exclude_categories=["Cc", "Zl", "Zp"]),
@@ -25,6 +26,7 @@ names = st.text(
     max_size=8,
 ).filter(lambda name: name not in (".", ".."))
 keys = st.lists(names, min_size=1, max_size=4).map("/".join)
+STORES = ["s3://bucket", "gs://bucket", "az://container", "abfs://c-1@account.dfs.core.windows.net"]
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,13 @@ keys = st.lists(names, min_size=1, max_size=4).map("/".join)
         ("s3://bucket", "s3://bucket"),
         ("s3://bucket/", "s3://bucket"),
         ("S3://bucket/a b%20#?", "s3://bucket/a b%20#?"),
+        ("GS://bucket/a b%20#?/", "gs://bucket/a b%20#?"),
+        ("az://container/a", "az://container/a"),
+        ("abfs://container/a", "abfs://container/a"),
+        (
+            "abfss://c-1@account.dfs.core.windows.net/a",
+            "abfss://c-1@account.dfs.core.windows.net/a",
+        ),
         ("/data/x", "/data/x"),
         ("file:///data/x", "/data/x"),
         (Path("/data/s3:"), "/data/s3:"),
@@ -47,8 +56,17 @@ def test_location_that_a_user_wrote(given: str | Path, shown: str) -> None:
 
 
 def test_error_names_the_parameter() -> None:
-    with pytest.raises(DestinationError, match="`path` 'gs://…'"):
-        location_of("gs://bucket/x", "path")
+    with pytest.raises(DestinationError, match="`path` 'ftp://…'"):
+        location_of("ftp://bucket/x", "path")
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_url_of_an_object_is_shown_and_written_without_changes(store: str) -> None:
+    for href in (f"{store}/a/b.tif", f"{store}/a b.tif"):
+        assert redact_href(href) == href
+        assert unsigned_href(href) == href
+    signed = f"{store}/a.tif?sig=secret"
+    assert "secret" not in redact_href(signed) + unsigned_href(signed)
 
 
 def test_url_as_a_path_is_refused() -> None:
@@ -73,10 +91,12 @@ def test_file_of_a_prefix_is_inside(name: str) -> None:
         found.key.encode()
 
 
-@given(file=keys, document=keys)
-def test_relative_href_between_objects_leads_to_the_file(file: str, document: str) -> None:
+@given(file=keys, document=keys, store=st.sampled_from(STORES))
+def test_relative_href_between_objects_leads_to_the_file(
+    file: str, document: str, store: str
+) -> None:
     assume(not f"{document}/".startswith(f"{file}/"))  # Plans refuse such names.
-    path, base = f"s3://bucket/{file}", f"s3://bucket/{document}"
+    path, base = f"{store}/{file}", f"{store}/{document}"
     href = relative_href(path, base)
     assert absolute_href(href, base) == path
     served = urljoin(f"http://host/{quote(document)}", href)

@@ -48,9 +48,9 @@ def test_command_line_names_its_options_in_errors(
     monkeypatch.setenv("STAC_ASSET_DESTINATION_SECRET_ACCESS_KEY", SECRET)
     item = tmp_path / "item.json"
     item.write_text(json.dumps(item_document(origin, "a")))
-    refused = run_command("download", item, "gs://bucket/x")
+    refused = run_command("download", item, "ftp://bucket/x")
     assert refused.code == 1
-    assert refused.errors.startswith("error: `DIRECTORY` 'gs://…' is of a kind")
+    assert refused.errors.startswith("error: `DIRECTORY` 'ftp://…' is of a kind")
     endpoint = ("--destination-endpoint-url", "http://127.0.0.1:1", "--s3-max-attempts", 1)
     refused = run_command("download", item, "s3://bucket/x", *endpoint)
     assert refused.code == 1

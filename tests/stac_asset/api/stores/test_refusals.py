@@ -103,7 +103,8 @@ async def test_missing_credentials(
 @pytest.mark.parametrize(
     "directory",
     [
-        *("gs://bucket/x", "az://container/x", "abfs://c@a/x", "s3://"),
+        *("ftp://bucket/x", "gs://b/x", "az://c--d/x", "az://c", "abfs://c@a/x", "s3://", "gs://"),
+        "abfs://container@key:secret.example.com/x",
         *("s3://key:secret@bucket/x", "s3://bucket//x", "s3://bucket/../x", "s3://bucket/\ud800"),
     ],
 )

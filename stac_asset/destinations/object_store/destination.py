@@ -1,0 +1,266 @@
+"""A prefix of Google Cloud Storage or Azure. Implements `Destination` of `destinations.interface`.
+
+Within a process, a key has one upload at a time. Between processes, a file of a single part
+replaces only the version that was found. Larger files check the version before the upload is
+completed.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from stac_asset.destinations.interface import (
+    ANY_VERSION,
+    MAX_DOCUMENT,
+    Declared,
+    Leftover,
+    ListedFile,
+    StoredDocument,
+    VersionError,
+)
+from stac_asset.destinations.object_store.errors import bucket_error
+from stac_asset.destinations.object_store.store import CHECKSUM, MARK, ObjectStore
+from stac_asset.destinations.object_store.upload import MIB, PARTS_IN_MEMORY, ObjectStoreUpload
+from stac_asset.destinations.s3.buffers import BufferBudget
+from stac_asset.destinations.s3.errors import ConflictError, MissingError
+from stac_asset.destinations.s3.files import StoredFiles
+from stac_asset.destinations.s3.keys import Prefix, names_file
+from stac_asset.destinations.s3.leftovers import PROBE
+from stac_asset.destinations.s3.open_keys import OpenKeys
+from stac_asset.errors import DestinationError
+
+SMALLEST_PART = 5 * MIB
+"""Minimum size of a part in bytes, as in Google Cloud Storage.
+
+Source: https://cloud.google.com/storage/quotas#requests
+"""
+
+_BUDGET = 96 * MIB
+"""Memory for the parts of all uploads, in bytes."""
+
+
+class ObjectStoreDestination(StoredFiles):
+    """A prefix of a bucket or container.
+
+    Args:
+        store: The bucket.
+        prefix: The prefix, without `/` at the start and the end. Empty for the whole bucket.
+        service: Identifies the service, such as its endpoint URL.
+        smallest_part: Minimum size of a part in bytes, at least 5 MiB.
+    """
+
+    _store: ObjectStore
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        prefix: str = "",
+        service: str = "",
+        smallest_part: int = SMALLEST_PART,
+    ) -> None:
+        super().__init__(store, Prefix(store.url_of(""), f"{prefix}/" if prefix else ""), CHECKSUM)
+        self._smallest = smallest_part
+        self._open = OpenKeys(f"{service} {store.url}", store.url_of)
+        self._budget = BufferBudget(max(_BUDGET, PARTS_IN_MEMORY * smallest_part), 0)
+
+    async def prepare(self, writable: bool = True) -> None:
+        """Check that the prefix can be listed and written.
+
+        Args:
+            writable: Write and delete a probe. Otherwise, only list the prefix.
+
+        Raises:
+            DestinationError: The bucket does not exist, or cannot be written, or not be listed.
+        """
+        try:
+            async for _ in self._store.pages(self._prefix.path, size=1):
+                break
+        except MissingError:
+            raise bucket_error(self._prefix.url, self._store.action) from None
+        if writable:
+            probe = f"{self._prefix.path}{PROBE}{uuid.uuid4().hex}"
+            await self._store.put(probe, b"", None)
+            await self._store.delete(probe)
+
+    async def close(self) -> None:
+        """Return immediately, because no request outlives its caller."""
+
+    async def check(self, key: str) -> None:
+        """Check whether a key can be written, without writing.
+
+        Args:
+            key: The key.
+
+        Raises:
+            UnsafePathError: The key leads outside of the prefix.
+            DestinationError: The key is too long.
+        """
+        self._prefix.full(key)
+
+    def open_upload(
+        self, key: str, source: str, declared: Declared, hashed: bool = False, wait: bool = False
+    ) -> AbstractAsyncContextManager[ObjectStoreUpload]:
+        """Start the upload of a file.
+
+        Args:
+            key: The key.
+            source: Identity of the source.
+            declared: The expected size and checksum.
+            hashed: Compute a checksum even if none is declared.
+            wait: Wait while another upload of the key is open in this process.
+
+        Raises:
+            BusyError: Another upload of the key is open in this process, and `wait` is False.
+            UnsafePathError: The key leads outside of the prefix.
+            DestinationError: A request failed.
+        """
+        return self._uploading(key, declared, hashed, wait)
+
+    @asynccontextmanager
+    async def _uploading(
+        self, key: str, declared: Declared, hashed: bool, wait: bool
+    ) -> AsyncIterator[ObjectStoreUpload]:
+        full = self._prefix.full(key)
+        async with self._open.alone(full, wait):
+            current = await self._store.head(full)
+            upload = ObjectStoreUpload(
+                self._store, full, declared, hashed, current, self._budget, self._smallest
+            )
+            try:
+                yield upload
+            finally:
+                await upload.discard()
+
+    async def read(self, key: str) -> StoredDocument | None:
+        """Return a small file, such as a document.
+
+        Args:
+            key: The key.
+
+        Returns:
+            The content and the ETag. None if there is no such object.
+
+        Raises:
+            UnsafePathError: The key leads outside of the prefix.
+            DestinationError: The request failed.
+        """
+        found = await self._store.document(self._prefix.full(key), MAX_DOCUMENT)
+        return StoredDocument(*found) if found is not None else None
+
+    async def blocks(self, key: str) -> AsyncIterator[bytes]:
+        """Yield the content of a file in blocks.
+
+        Args:
+            key: The key.
+
+        Raises:
+            UnsafePathError: The key leads outside of the prefix.
+            DestinationError: There is no such object, or the request failed.
+        """
+        full = self._prefix.full(key)
+        try:
+            async for block in self._store.read(full):
+                yield block
+        except MissingError:
+            raise DestinationError(f"{self._store.url_of(full)} does not exist") from None
+
+    async def write(self, key: str, data: bytes, replaces: str | None = ANY_VERSION) -> str:
+        """Replace a small file, such as a document, as a whole.
+
+        Args:
+            key: The key.
+            data: The content.
+            replaces: The version that `read` returned, or None if there was no file. By default,
+                any version is replaced.
+
+        Returns:
+            The ETag of the new object.
+
+        Raises:
+            VersionError: The object has another version.
+            UnsafePathError: The key leads outside of the prefix.
+            DestinationError: The file cannot be written.
+        """
+        full, mark = self._prefix.full(key), uuid.uuid4().hex
+        async with self._open.alone(full, wait=True):
+            current = await self._store.head(full)
+            etag = current.etag if current is not None else None
+            if replaces not in (ANY_VERSION, etag):
+                raise VersionError.of(self._store.url_of(full))
+            try:
+                return (await self._store.put(full, data, current, **{MARK: mark})).etag
+            except ConflictError:
+                # The service can repeat a request whose response was lost.
+                found = await self._store.head(full)
+                if found is None or found.metadata.get(MARK) != mark:
+                    raise VersionError.of(self._store.url_of(full)) from None
+                return found.etag
+
+    async def list_files(self, prefix: str = "") -> AsyncIterator[ListedFile]:
+        """Yield the objects of the prefix. Parts of unfinished uploads are not listed.
+
+        Args:
+            prefix: Start of the keys, such as `item-1/`.
+
+        Raises:
+            DestinationError: The prefix cannot be listed.
+        """
+        start = self._prefix.path + prefix
+        folder = start[: start.rfind("/") + 1]
+        try:
+            async for page in self._store.pages(folder):
+                for one in page:
+                    key = one.key[len(self._prefix.path) :]
+                    if one.key.startswith(start) and names_file(key):
+                        yield ListedFile(key, one.size, one.etag, one.changed)
+        except MissingError:
+            raise bucket_error(self._prefix.url, self._store.action) from None
+
+    async def remove(self, key: str) -> None:
+        """Remove an object. A missing object is no error.
+
+        Args:
+            key: The key.
+
+        Raises:
+            UnsafePathError: The key leads outside of the prefix.
+            DestinationError: The request failed.
+        """
+        await self._store.delete(self._prefix.full(key))
+
+    async def leftovers(self) -> AsyncIterator[Leftover]:
+        """Yield the probes of interrupted runs. obstore cannot list unfinished uploads.
+
+        Raises:
+            DestinationError: The prefix cannot be listed.
+        """
+        async for file in self.list_files():
+            if file.key.rpartition("/")[2].startswith(PROBE):
+                age = max(0.0, time.time() - file.changed)
+                yield Leftover(self._prefix.url + file.key, age, file.size, (file.key,))
+
+    async def remove_leftover(self, leftover: Leftover) -> bool:
+        """Remove a probe.
+
+        Args:
+            leftover: The leftover, as `leftovers` returned it.
+
+        Raises:
+            DestinationError: The request failed.
+        """
+        await self.remove(leftover.keys[0])
+        return True
+
+    async def remove_leftovers(self, key: str) -> None:
+        """Return after checking the key. obstore cannot list unfinished uploads.
+
+        Args:
+            key: The key.
+
+        Raises:
+            UnsafePathError: The key leads outside of the prefix.
+        """
+        self._prefix.full(key)

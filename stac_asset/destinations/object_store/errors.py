@@ -1,0 +1,75 @@
+"""Internal: maps errors of obstore to errors that name the object and the cure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from stac_asset.destinations.s3.errors import ConflictError, MissingError
+from stac_asset.errors import DestinationError, StacAssetError
+from stac_asset.object_store.failures import Failure, Reason, failure_of
+
+_ADVICE = {
+    Reason.NO_BUCKET: "the bucket or container does not exist. Create it, or correct the URL",
+    Reason.DENIED: "the service refuses the credentials. Correct `destination_identity`, or allow "
+    "these credentials to read, write, list and delete objects",
+    Reason.NO_CREDENTIALS: "no credentials were found, or no token was issued for them. Set "
+    "`destination_identity`, or the environment variables of the service",
+    Reason.UNREACHABLE: "the service cannot be reached. Check `destination_endpoint_url` and the "
+    "network",
+}
+
+
+class AbortedError(Exception):
+    """Raised to end an upload without an object."""
+
+
+@contextmanager
+def mapped_errors(url: str, action: str = "written") -> Iterator[None]:
+    """Raise the errors of obstore as errors of this package.
+
+    Args:
+        url: The URL of the object or prefix, for messages.
+        action: What the run does with the destination, for messages: `written` or `read`.
+
+    Raises:
+        MissingError: The object does not exist.
+        ConflictError: The object has another version.
+        DestinationError: Any other error.
+    """
+    try:
+        yield
+    except (StacAssetError, MissingError, ConflictError, AbortedError):
+        raise
+    except Exception as error:
+        failure = failure_of(error)
+        if failure.reason is Reason.MISSING:
+            raise MissingError from None
+        if failure.reason is Reason.CONFLICT:
+            raise ConflictError(repeat=False) from None
+        kind = type(error).__name__
+        raise DestinationError(f"{url} cannot be {action}: {reason_of(failure, kind)}") from None
+
+
+def bucket_error(url: str, action: str = "written") -> DestinationError:
+    """Return the error for a bucket that does not exist.
+
+    Args:
+        url: The URL of the object or prefix.
+        action: What the run does with the destination: `written` or `read`.
+    """
+    return DestinationError(f"{url} cannot be {action}: {_ADVICE[Reason.NO_BUCKET]}")
+
+
+def reason_of(failure: Failure, kind: str = "") -> str:
+    """Return the reason of a failed request, and the cure.
+
+    Args:
+        failure: The reason.
+        kind: The class of the error, for reasons that are not known.
+    """
+    if failure.reason in _ADVICE:
+        return _ADVICE[failure.reason]
+    if failure.status is not None:
+        return f"the service responded {failure.status}. Try again later"
+    return f"the request failed ({kind}). Check the key, and `destination_endpoint_url`"
