@@ -30,6 +30,7 @@ from prefect_stac_asset.flows.parameters.source import is_text
 from prefect_stac_asset.flows.reporting.monitor import RunMonitor, open_monitor
 from prefect_stac_asset.flows.reporting.report_file import Report, open_report
 from prefect_stac_asset.flows.reporting.result import DownloadResult
+from stac_asset.api.destinations import RunDestinations
 from stac_asset.errors import ConfigError, SourceError
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.planning import Prepared
@@ -37,7 +38,7 @@ from stac_asset.mirror.run import Mirror
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.sources.open import open_source
 from stac_asset.mirror.state.layout import CATALOG, REPORT
-from stac_asset.mirror.storage.local import LocalStorage
+from stac_asset.mirror.storage.open import open_storage
 from stac_asset.notices import notice_lines
 from stac_asset.types import Failed
 
@@ -121,11 +122,15 @@ async def sync(
         tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch,
         tempfile.TemporaryFile() as documents,
     ):
-        async with open_session(config, options.max_concurrent_downloads, credentials) as session:
+        async with (
+            open_session(config, options.max_concurrent_downloads, credentials) as session,
+            RunDestinations(config) as destinations,
+            open_storage(destination, destinations, writable=not dry_run) as storage,
+        ):
             remote = await open_source(source, session.clients, config, Path(scratch))
             await remote.check(criteria)
             mirror = Mirror(
-                LocalStorage(destination),
+                storage,
                 remote,
                 criteria,
                 config,

@@ -1,4 +1,4 @@
-"""Internal: mirrors, which are directories that follow a STAC source and are static catalogs.
+"""Internal: mirrors, which follow a STAC source and are static catalogs.
 
     search/criteria ─▶ sources ─▶ [SourceDocument, …] ─┐
                                                        ├─▶ changes ─▶ [WantedItem, …] ─▶ planning
@@ -8,7 +8,8 @@
 
 - `search`: criteria and time windows of a search.
 - `sources`: STAC APIs, static catalogs and item files.
-- `state`: items that the mirror directory already has, and their versions.
+- `storage`: the files of a mirror in a directory, or in a prefix of an object store.
+- `state`: items that the mirror already has, and their versions.
 - `changes`: new, changed and failed items, each with the reason for downloading.
 - `planning`, `run_limits`: files to download for each item, within the size limits of a run.
 - `output`: item documents, catalog and index, and the removal of items that left the source.

@@ -191,10 +191,7 @@ def _is_file_of_version(
         return False
     # A file changed after the start has the started version or a later one.
     paths = [storage.path_of(candidate.path) for candidate in transfer.candidates]
-    return all(
-        storage.is_written_since(path, started.since, started.versions.get(os.path.basename(path)))
-        for path in paths
-    )
+    return all(storage.is_written_since(path, started.since, started.versions) for path in paths)
 
 
 def _is_only_declared(

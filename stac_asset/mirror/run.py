@@ -29,7 +29,7 @@ from stac_asset.mirror.changes import ChangeSet, WantedItem
 from stac_asset.mirror.former_sources import former_sources, still_at
 from stac_asset.mirror.metadata_updates import MetadataUpdates
 from stac_asset.mirror.output import removal
-from stac_asset.mirror.output.catalog import check_directory, write_catalog
+from stac_asset.mirror.output.catalog import write_catalog
 from stac_asset.mirror.output.item_documents import should_write, write_item
 from stac_asset.mirror.output.parquet import has_geoparquet, is_current, write_parquet
 from stac_asset.mirror.output.removal import OnRemoved
@@ -102,8 +102,6 @@ class Mirror:
         self._source = source
         self._criteria = criteria
         self._config = config.copy()
-        # The index finds the files of an item by their relative hrefs.
-        self._config.absolute_hrefs = False
         self._clients = clients
         self._now = now
         self._documents = documents
@@ -153,12 +151,10 @@ class Mirror:
         """Read the state of the mirror, search the source, and compare both.
 
         Raises:
-            ConfigError: The directory holds another catalog.
             SourceError: The search did not reach its end.
             NoAssetsError: There are items to download, and no asset of the source or the mirror has
                 a key of `include`.
         """
-        await in_thread(check_directory, self._storage)
         self._state = await in_thread(read_state, self._storage, self._config)
         self._started = StartedItems(self._storage, self._state, self._search, self._source_href)
         self._collections_before = {
@@ -382,13 +378,13 @@ class Mirror:
                 del self._state.rows[row.key]
             self._changed = True
         await self.save()
+        await self._write_parquet()
         if on_removed == "delete" and removed:
             # The catalog was written first, so that no link leads to a missing item.
             for row in removed:
                 await in_thread(removal.delete, row, self._started.files(row.key), self._storage)
                 self._started.complete(row.key)
             await in_thread(self._started.write)
-        await self._write_parquet()
         if self._source.is_complete and not self._limits.left:
             await self._save_searched(self.window.end)
         await self._save_position()

@@ -18,11 +18,13 @@ from stac_asset.destinations.local.documents import new_file
 from stac_asset.destinations.local.os_errors import map_os_errors
 from stac_asset.destinations.part_names import is_part_name, lock_name, part_names
 from stac_asset.errors import DestinationError
-from stac_asset.mirror.output.catalog import is_mirror
+from stac_asset.mirror.output.catalog import is_mirror_catalog
 from stac_asset.mirror.state.index import read_state
 from stac_asset.mirror.state.layout import (
+    CATALOG,
     COLLECTION,
     INDEX,
+    LOCK,
     POSITIONS,
     REPORT,
     RESERVED,
@@ -85,7 +87,7 @@ def _mirrors(top: Path) -> Iterator[Path]:
     for folder, folders, _ in os.walk(top):
         folders.sort()
         path = Path(folder)
-        if is_mirror(LocalStorage(path)) or (path / STARTED).exists():
+        if is_mirror_catalog(LocalStorage(path).read(CATALOG)) or (path / STARTED).exists():
             yield path
 
 
@@ -108,7 +110,7 @@ def _files(root: Path) -> Iterator[str]:
     for folder, folders, names in os.walk(root):
         folders.sort()
         path = Path(folder)
-        if path != root and is_mirror(LocalStorage(path)):
+        if path != root and is_mirror_catalog(LocalStorage(path).read(CATALOG)):
             folders.clear()
             continue
         for name in sorted(names):
@@ -126,7 +128,7 @@ def _known_files(root: Path) -> dict[str, set[str] | None]:
             names.add(name)
 
     state = read_state(LocalStorage(root))
-    for file in (*RESERVED, INDEX, STARTED, SEARCHES, POSITIONS):
+    for file in (*RESERVED, INDEX, STARTED, SEARCHES, POSITIONS, LOCK):
         add(file)
     for key in state.rows.keys() | state.started.keys():
         document, started = document_path(key), state.started.get(key)

@@ -14,7 +14,7 @@ class ListingContract(DestinationUnderTest):
     """Tests of the files of a destination as a whole."""
 
     async def test_list_files_returns_files_and_versions(self) -> None:
-        """`list_files` returns the files whose keys start with a prefix."""
+        """`list_files` returns the files under a prefix, with versions."""
         destination = await self.make_destination()
         assert [file async for file in destination.list_files()] == []
         documents = {"a.json": b"1", "a/größe ✓.json": b"22", "a/b/c.json": b"", "ab/d.json": b"4"}

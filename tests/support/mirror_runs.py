@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,15 +16,16 @@ import pystac
 from pystac.stac_io import DefaultStacIO
 
 from stac_asset import Config
+from stac_asset.api.destinations import RunDestinations
 from stac_asset.clients import Clients
-from stac_asset.destinations import LocalDestinations
+from stac_asset.destinations.location import location_of
 from stac_asset.mirror.changes import Reason
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.run import Mirror
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.sources.open import open_source
-from stac_asset.mirror.storage.local import LocalStorage
+from stac_asset.mirror.storage.open import open_storage
 from stac_asset.testing import Origin, Status
 from stac_asset.transfer.engine import Engine
 from stac_asset.types import Failed, Transfer, outcomes_per_asset
@@ -67,7 +69,7 @@ class MirrorRun:
 
 
 async def run_mirror(
-    directory: Path,
+    directory: Path | str,
     href: str,
     criteria: Criteria | None = None,
     on_removed: OnRemoved = "keep",
@@ -75,11 +77,13 @@ async def run_mirror(
     now: datetime = NOW,
     config: Config = CONFIG,
     stop_after: int | None = None,
+    renewal: float = 0.2,
+    during: Callable[[], Awaitable[object]] | None = None,
 ) -> MirrorRun:
     """Run a mirror once.
 
     Args:
-        directory: Mirror directory.
+        directory: Mirror directory, or prefix of an object store.
         href: Href of the source.
         criteria: Criteria of the search. By default all items match.
         on_removed: Handling of items that are missing from the source.
@@ -88,23 +92,31 @@ async def run_mirror(
         config: Configuration of the downloads.
         stop_after: Number of items after which the run stops, without the final steps, like a
             killed process.
+        renewal: Seconds between two renewals of the lease in an object store.
+        during: Awaited before the downloads.
     """
     limits = limits or RunSizeLimits()
     reasons: dict[str, str] = {}
     failed_ids = []
     with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryFile() as kept:
-        async with Clients(config) as clients:
+        async with (
+            RunDestinations(config) as destinations,
+            Clients(config) as clients,
+            open_storage(location_of(directory), destinations, renewal=renewal) as storage,
+        ):
             source = await open_source(href, clients, config, Path(scratch))
             criteria = criteria or Criteria()
             await source.check(criteria)
-            mirror = Mirror(LocalStorage(directory), source, criteria, config, clients, now, kept)
+            mirror = Mirror(storage, source, criteria, config, clients, now, kept)
             await mirror.find_changes()
             if on_removed != "keep":
                 await mirror.find_removed(marked=on_removed == "delete")
             async for prepared in mirror.choose(limits):
                 reasons[prepared.item.id] = Reason(prepared.wanted.reason).name
             await mirror.begin()
-            engine = Engine(clients, config, LocalDestinations())
+            if during is not None:
+                await during()
+            engine = Engine(clients, config, destinations)
             for number, prepared in enumerate(mirror.prepared()):
                 if number == stop_after:
                     return MirrorRun(mirror, reasons, failed_ids, limits)

@@ -10,7 +10,7 @@ from typing import Any
 import pystac
 
 from stac_asset.config import Config
-from stac_asset.errors import ConfigError, SourceError
+from stac_asset.errors import SourceError
 from stac_asset.hrefs import quoted_path
 from stac_asset.mirror.output.mirrored_items import MirroredItems, by_collection
 from stac_asset.mirror.source_item import SourceDocument
@@ -105,37 +105,17 @@ def write_catalog(
         storage.write(CATALOG, data)
         written += 1
     for name in set(before).difference(names):
-        storage.remove(collection_folder(name), [COLLECTION])
+        storage.remove_document(f"{collection_folder(name)}/{COLLECTION}")
     return CatalogChanges(written, changed)
 
 
-def is_mirror(storage: MirrorStorage) -> bool:
-    """Return whether a directory or prefix has the catalog of a mirror.
+def is_mirror_catalog(data: bytes | None) -> bool:
+    """Return whether a mirror wrote a catalog.
 
     Args:
-        storage: The files of the directory or prefix.
-
-    Raises:
-        DestinationError: The request failed.
+        data: The catalog, or None if there is no catalog that can be read.
     """
-    return SOURCE in (_parsed(storage.read(CATALOG), "Catalog") or {})
-
-
-def check_directory(storage: MirrorStorage) -> None:
-    """Check that a directory or prefix is a mirror or has no catalog.
-
-    Args:
-        storage: The files of the directory or prefix.
-
-    Raises:
-        ConfigError: There is another catalog, which a mirror would overwrite.
-        DestinationError: The request failed.
-    """
-    if storage.exists(CATALOG) and not is_mirror(storage):
-        raise ConfigError(
-            f"`directory` '{storage.directory}' has a {CATALOG} that was not written by a mirror. "
-            "Choose another directory."
-        )
+    return SOURCE in (_parsed(data, "Catalog") or {})
 
 
 def _catalog(previous: bytes | None, source: str) -> dict[str, Any]:

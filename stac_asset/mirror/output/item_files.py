@@ -15,7 +15,7 @@ from stac_asset.mirror.storage.interface import MirrorStorage
 def remove_files(
     storage: MirrorStorage, document: str, names: Iterable[str], only_parts: Iterable[str] = ()
 ) -> None:
-    """Remove files of an item, and their interrupted downloads.
+    """Remove files of an item, and interrupted downloads of these files.
 
     Args:
         storage: The files of the mirror.
@@ -30,21 +30,6 @@ def remove_files(
     folder, _, own = document.rpartition("/")
     removed = [name for name in names if name != own]
     storage.remove(folder, removed, (*removed, *only_parts))
-
-
-def remove_document(storage: MirrorStorage, document: str) -> None:
-    """Remove the document of an item, and the part file of a run that was killed.
-
-    Args:
-        storage: The files of the mirror.
-        document: Path of the document.
-
-    Raises:
-        DestinationError: The document cannot be removed.
-        UnsafePathError: The folder leads outside of the mirror.
-    """
-    folder, _, name = document.rpartition("/")
-    storage.remove(folder, [name], [name])
 
 
 def remove_empty_folders(storage: MirrorStorage, keys: Iterable[Key]) -> None:

@@ -17,7 +17,6 @@ from typing import Literal, TypeAlias
 from stac_asset.mirror.changes import ChangeSet
 from stac_asset.mirror.output.item_documents import mark_removed
 from stac_asset.mirror.output.item_files import (
-    remove_document,
     remove_empty_folders,
     remove_files,
 )
@@ -88,13 +87,14 @@ def mark(rows: Iterable[IndexRow], storage: MirrorStorage, now: datetime) -> dic
 def delete(row: IndexRow, files: Iterable[str], storage: MirrorStorage) -> None:
     """Delete an item and its files. Other files are kept.
 
-    The document is deleted last, so that the next run still finds the item if this run is killed.
+    The document is deleted first, so that no document names a missing file. The list of started
+    items has the names of the files, so that the next run finds them if this run is killed.
 
     Args:
         row: The item, which the catalog no longer links to.
         files: Names of the item's files.
         storage: The files of the mirror.
     """
+    storage.remove_document(row.document)
     remove_files(storage, row.document, files)
-    remove_document(storage, row.document)
     remove_empty_folders(storage, [row.key])

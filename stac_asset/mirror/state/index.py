@@ -18,7 +18,6 @@ from stac_asset.mirror.state.layout import (
     INDEX,
     POSITIONS,
     SEARCHES,
-    STATE,
     document_name,
     is_file_name,
     item_folder,
@@ -129,7 +128,7 @@ def write_positions(storage: MirrorStorage, positions: Mapping[str, str]) -> Non
     if positions:
         storage.write(POSITIONS, json_bytes(dict(positions)))
     else:
-        storage.remove(STATE, [POSITIONS.rpartition("/")[2]])
+        storage.remove_document(POSITIONS)
 
 
 def _read_texts(storage: MirrorStorage, path: str) -> dict[str, str]:

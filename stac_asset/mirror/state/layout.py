@@ -11,13 +11,12 @@ CATALOG = "catalog.json"
 COLLECTION = "collection.json"
 PARQUET = "items.parquet"
 REPORT = "sync.report.ndjson"
-STATE = ".mirror"
-"""The folder of the state, which items do not hold."""
-
 INDEX = ".mirror/index.ndjson"
 STARTED = ".mirror/begun.ndjson"
 SEARCHES = ".mirror/searches.json"
 POSITIONS = ".mirror/positions.json"
+LOCK = ".mirror/lock.json"
+"""The lease of a run in an object store."""
 
 RESERVED = {CATALOG: "the catalog", PARQUET: "the GeoParquet file", REPORT: "the report"}
 """Names that items and collections cannot use, with the owner of each name.

@@ -7,11 +7,11 @@ that a later run can resume or remove the files of a run that failed or was kill
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import STARTED, STATE, is_file_name
+from stac_asset.mirror.state.layout import STARTED, is_file_name
 from stac_asset.mirror.state.lines import blocks_of_lines
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.state.version import Version
@@ -49,8 +49,8 @@ class StartedItem:
     release that did not record the files.
     """
 
-    versions: Mapping[str, str] = field(default_factory=dict)
-    """Versions that existing files had at the start, by name. Empty in a local directory."""
+    versions: Mapping[str, str] | None = None
+    """Versions of the files in the folder at the start, by name. Unset in a local directory."""
 
 
 def recorded_files(row: IndexRow | None, started: StartedItem | None) -> frozenset[str]:
@@ -87,7 +87,7 @@ def read_started(storage: MirrorStorage) -> dict[Key, StartedItem]:
                 str(line["source"]) if "source" in line else None,
                 failed,
                 frozenset(filter(is_file_name, files)) if isinstance(files, list) else None,
-                versions if isinstance(versions, dict) else {},
+                versions if isinstance(versions, dict) else None,
             )
             started[Key(line["collection"], str(line["id"]))] = entry
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -106,7 +106,7 @@ def write_started(storage: MirrorStorage, started: Mapping[Key, StartedItem]) ->
         DestinationError: The list cannot be written.
     """
     if not started:
-        storage.remove(STATE, [STARTED.rpartition("/")[2]])
+        storage.remove_document(STARTED)
         return
     lines = (json_bytes(_line(key, entry), indent=None) for key, entry in started.items())
     storage.write_blocks(STARTED, blocks_of_lines(lines))
@@ -125,6 +125,6 @@ def _line(key: Key, entry: StartedItem) -> dict[str, Any]:
         line["source"] = entry.source
     if entry.files is not None:
         line["files"] = sorted(entry.files)
-    if entry.versions:
+    if entry.versions is not None:
         line["versions"] = dict(entry.versions)
     return line

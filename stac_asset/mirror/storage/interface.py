@@ -1,4 +1,4 @@
-"""The interface between a mirror and the place of its files.
+"""Interface of the files of a mirror: documents, state and assets.
 
 Paths are relative to the mirror, with slashes. Implementations are a local directory (`local`) and
 a prefix of an object store (`store`). The methods block, and `mirror.run` calls them in threads.
@@ -73,7 +73,7 @@ class MirrorStorage(Protocol):
             DestinationError: The request failed.
         """
 
-    def versions(self, folder: str) -> Mapping[str, str]:
+    def versions(self, folder: str) -> Mapping[str, str] | None:
         """Return the versions of the files of a folder, by name. Does not block.
 
         A directory returns none, because the times of its files are by the clock of the run.
@@ -82,13 +82,13 @@ class MirrorStorage(Protocol):
             folder: The path of the folder.
         """
 
-    def is_written_since(self, path: str, since: float, version: str | None) -> bool:
+    def is_written_since(self, path: str, since: float, versions: Mapping[str, str] | None) -> bool:
         """Return whether a file was written after a time, or does not exist. Does not block.
 
         Args:
             path: The path of the file.
             since: The time, in seconds since the epoch, by the clock of the run.
-            version: The version of the file at this time, as `versions` returned it.
+            versions: The versions of the folder at this time, as `versions` returned them.
         """
 
     def is_newer(self, path: str, other: str) -> bool:
@@ -103,7 +103,7 @@ class MirrorStorage(Protocol):
         """
 
     def read(self, path: str) -> bytes | None:
-        """Return the content of a document, or None if there is no document that can be read.
+        """Return the content of a readable document.
 
         Args:
             path: The path of the document.
@@ -167,6 +167,18 @@ class MirrorStorage(Protocol):
 
         Raises:
             DestinationError: A file cannot be removed.
+            UnsafePathError: The folder leads outside of the mirror.
+        """
+
+    def remove_document(self, path: str) -> None:
+        """Remove a document. A missing document is no error.
+
+        Args:
+            path: The path of the document.
+
+        Raises:
+            VersionError: Another run replaced the document.
+            DestinationError: The document cannot be removed.
             UnsafePathError: The folder leads outside of the mirror.
         """
 

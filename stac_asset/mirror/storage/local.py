@@ -81,21 +81,21 @@ class LocalStorage:
         """
         return os.path.lexists(f"{self._root}/{path}")
 
-    def versions(self, folder: str) -> Mapping[str, str]:
-        """Return no versions, because the modification time of a file shows when it was written.
+    def versions(self, folder: str) -> None:
+        """Return no versions. The modification time of a file is sufficient.
 
         Args:
             folder: The path of the folder.
         """
-        return {}
+        return None
 
-    def is_written_since(self, path: str, since: float, version: str | None) -> bool:
+    def is_written_since(self, path: str, since: float, versions: Mapping[str, str] | None) -> bool:
         """Return whether a file was written after a time, or does not exist.
 
         Args:
             path: The path of the file.
             since: The time, in seconds since the epoch.
-            version: Not used.
+            versions: Not used.
         """
         try:
             return os.stat(f"{self._root}/{path}").st_mtime >= since
@@ -116,7 +116,7 @@ class LocalStorage:
         return written >= others
 
     def read(self, path: str) -> bytes | None:
-        """Return the content of a document, or None if there is no document that can be read.
+        """Return the content of a readable document.
 
         Args:
             path: The path of the document.
@@ -175,7 +175,7 @@ class LocalStorage:
             file.commit()
 
     def remove(self, folder: str, names: Iterable[str], interrupted: Iterable[str] = ()) -> None:
-        """Remove files of a folder, and part files with their notes. Missing files are no error.
+        """Remove files of a folder, and part files with notes. Missing files are no error.
 
         Args:
             folder: The path of the folder, or an empty string.
@@ -196,6 +196,19 @@ class LocalStorage:
             for file in files:
                 with suppress(FileNotFoundError, IsADirectoryError):
                     os.unlink(file, dir_fd=opened.fd)
+
+    def remove_document(self, path: str) -> None:
+        """Remove a document, and the part file of a run that was killed.
+
+        Args:
+            path: The path of the document. A missing document is no error.
+
+        Raises:
+            DestinationError: The document cannot be removed.
+            UnsafePathError: The folder leads outside of the mirror.
+        """
+        folder, _, name = path.rpartition("/")
+        self.remove(folder, [name], [name])
 
     def remove_empty_folders(self, folders: Iterable[str]) -> None:
         """Remove folders without files. Folders that do not exist are no error.

@@ -253,14 +253,16 @@ async def test_asset_that_lost_its_href_keeps_its_file(origin: Origin, tmp_path:
     assert "red.tif" not in file_names(tmp_path)
 
 
-async def test_mirror_has_relative_hrefs_and_keeps_its_files(
-    origin: Origin, tmp_path: Path
-) -> None:
+async def test_mirror_with_absolute_hrefs_keeps_its_files(origin: Origin, tmp_path: Path) -> None:
     config = CONFIG.copy()
     config.absolute_hrefs = True
     href = serve_items(origin, [build_item(origin, "x", "red")])
     for _ in range(2):
         await run_mirror(tmp_path, href, config=config)
         assert file_names(tmp_path) == {"x", "x.json", "red.tif"}
+        (tmp_path / ".mirror/index.ndjson").unlink()
     [document] = read_item_documents(tmp_path).values()
-    assert document["assets"]["red"]["href"] == "./red.tif"
+    assert document["assets"]["red"]["href"] == str(tmp_path / "things/x/red.tif")
+    serve_items(origin, [build_item(origin, "y")])
+    await run_mirror(tmp_path, href, config=config, on_removed="delete")
+    assert not (tmp_path / "things/x").exists()

@@ -1,0 +1,155 @@
+"""Internal: the lease of a mirror in an object store. One run has the lease at a time.
+
+A store has no locks that end with a process. So a run writes a lease object, and renews it from
+time to time. Another run starts only if the lease was removed, or was not renewed for half a
+minute, as after a kill. Each write of a lease is conditional on the version that the run knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from stac_asset.destinations import Destination, VersionError
+from stac_asset.errors import DestinationError
+from stac_asset.mirror.state.layout import LOCK
+
+logger = logging.getLogger(__name__)
+
+RENEWAL = 10.0
+"""Seconds between two renewals."""
+
+_POLLS_PER_RENEWAL = 10
+"""Number of reads of the lease by a waiting run in the time of one renewal."""
+
+_RENEWALS_PER_EXPIRY = 3
+"""Number of missed renewals after which a lease counts as abandoned."""
+
+
+@asynccontextmanager
+async def held_lease(
+    destination: Destination, directory: str, renewal: float = RENEWAL
+) -> AsyncIterator[MirrorLease]:
+    """Hold the lease of a mirror. Wait for the end of an abandoned lease.
+
+    Args:
+        destination: The prefix of the mirror.
+        directory: The URL of the prefix, for errors.
+        renewal: Seconds between two renewals.
+
+    Raises:
+        DestinationError: Another run has the lease, or a request failed.
+    """
+    lease = MirrorLease(destination, directory, renewal)
+    await lease.take()
+    renewing = asyncio.create_task(lease.keep())
+    try:
+        yield lease
+    finally:
+        lease.stopping.set()
+        await renewing  # A cancelled request may have been carried out.
+        with suppress(DestinationError):  # The lease ends by itself.
+            await lease.release()
+
+
+class MirrorLease:
+    """The lease of a run.
+
+    The clocks of two machines may differ. So a lease counts as abandoned if its version stays the
+    same by the clock of this machine.
+
+    Args:
+        destination: The prefix of the mirror.
+        directory: The URL of the prefix, for errors.
+        renewal: Seconds between two renewals.
+    """
+
+    def __init__(self, destination: Destination, directory: str, renewal: float) -> None:
+        self._destination = destination
+        self._directory = directory
+        self._renewal = renewal
+        self._expiry = _RENEWALS_PER_EXPIRY * renewal
+        self._owner, self._renewals = uuid.uuid4().hex, 0
+        self._version: str | None = None
+        self._renewed = 0.0
+        self._writing = asyncio.Lock()
+        self.stopping = asyncio.Event()
+        """Ends `keep`."""
+
+    async def take(self) -> None:
+        """Take the lease.
+
+        Raises:
+            DestinationError: Another run has the lease, or a request failed.
+        """
+        first: tuple[str, float] | None = None
+        while (found := await self._destination.read(LOCK)) is not None:
+            if first is None:
+                first = found.version, time.monotonic()
+                logger.info("waiting for the end of the lease of %s", self._directory)
+            if found.version != first[0]:
+                raise self._busy()
+            if time.monotonic() - first[1] >= self._expiry:
+                break
+            await asyncio.sleep(self._renewal / _POLLS_PER_RENEWAL)
+        self._version = found.version if found is not None else None
+        try:
+            await self._write()
+        except VersionError:
+            raise self._busy() from None
+
+    async def keep(self) -> None:
+        """Renew the lease, until `stopping` is set or another run takes the lease."""
+        while not self.stopping.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), self._renewal)
+                return
+            try:
+                await self._write()
+            except VersionError:
+                return
+            except DestinationError as error:  # The next renewal may succeed.
+                logger.warning("cannot renew the lease of %s: %s", self._directory, error)
+
+    async def check(self) -> None:
+        """Check that this run still has the lease. Renew a lease that may have been taken.
+
+        Raises:
+            VersionError: Another run has taken the lease.
+            DestinationError: A request failed.
+        """
+        if time.monotonic() - self._renewed >= self._expiry - self._renewal:
+            await self._write()
+
+    async def release(self) -> None:
+        """Remove the lease. The lease of another run stays.
+
+        Raises:
+            DestinationError: A request failed.
+        """
+        found = await self._destination.read(LOCK)
+        if found is not None and found.version == self._version:
+            await self._destination.remove(LOCK)
+
+    async def _write(self) -> None:
+        async with self._writing:
+            self._renewals += 1
+            data = json.dumps({"owner": self._owner, "renewals": self._renewals}).encode()
+            begun = time.monotonic()
+            try:
+                self._version = await self._destination.write(LOCK, data, self._version)
+            except VersionError:
+                self._renewed = float("-inf")  # `check` fails from now on.
+                raise
+            self._renewed = begun
+
+    def _busy(self) -> DestinationError:
+        return DestinationError(
+            f"`directory` '{self._directory}' is being updated by another run. Wait for that run "
+            "to end, or choose another directory."
+        )

@@ -1,0 +1,69 @@
+"""Opens the files of a mirror in a local directory, or in a prefix of an object store.
+
+The flow `sync` calls `open_storage` before the first request to the source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from stac_asset.concurrency import in_thread
+from stac_asset.destinations import Destinations
+from stac_asset.destinations.location import Location
+from stac_asset.errors import ConfigError
+from stac_asset.mirror.output.catalog import is_mirror_catalog
+from stac_asset.mirror.state.layout import CATALOG
+from stac_asset.mirror.storage.interface import MirrorStorage
+from stac_asset.mirror.storage.lease import RENEWAL, held_lease
+from stac_asset.mirror.storage.listing import Listing
+from stac_asset.mirror.storage.local import LocalStorage
+from stac_asset.mirror.storage.store import StoreStorage
+
+
+@asynccontextmanager
+async def open_storage(
+    directory: Location,
+    destinations: Destinations,
+    writable: bool = True,
+    renewal: float = RENEWAL,
+) -> AsyncIterator[MirrorStorage]:
+    """Open the files of a mirror. In an object store, hold the lease of the mirror.
+
+    Args:
+        directory: The absolute location of the mirror, which need not exist.
+        destinations: The destinations of the run, which stay open meanwhile.
+        writable: Whether the run writes. If False, the mirror gets no lease.
+        renewal: Seconds between two renewals of the lease.
+
+    Raises:
+        ConfigError: There is another catalog, which a mirror would overwrite.
+        DestinationError: Another run updates the mirror, or a request failed.
+    """
+    if isinstance(directory, Path):
+        storage = LocalStorage(directory)
+        if await in_thread(storage.exists, CATALOG):
+            _check_catalog(directory, await in_thread(storage.read, CATALOG))
+        yield storage
+        return
+    destination = destinations.destination_of(str(directory))
+    catalog = await destination.read(CATALOG)
+    if catalog is not None:
+        _check_catalog(directory, catalog.data)
+    async with AsyncExitStack() as stack:
+        lease = None
+        if writable:
+            lease = await stack.enter_async_context(
+                held_lease(destination, str(directory), renewal)
+            )
+        files = await Listing.read(destination.list_files())
+        yield StoreStorage(directory, destination, files, lease)
+
+
+def _check_catalog(directory: Location, data: bytes | None) -> None:
+    if not is_mirror_catalog(data):
+        raise ConfigError(
+            f"`directory` '{directory}' has a {CATALOG} that was not written by a mirror. Choose "
+            "another directory."
+        )

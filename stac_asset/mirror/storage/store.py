@@ -1,0 +1,373 @@
+"""Internal: the files of a mirror in a prefix of an object store. Implements `MirrorStorage`.
+
+The methods that block run in threads, and the requests run in the event loop of the run. Each
+document is replaced only if it still has the version of the listing at the start of the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import uuid
+from collections import deque
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from stac_asset.concurrency import in_thread
+from stac_asset.config import Config
+from stac_asset.destinations import Declared, Destination, ListedFile, VersionError
+from stac_asset.destinations.location import StorePath
+from stac_asset.errors import TransferError
+from stac_asset.integrity import Multihash, new_hash
+from stac_asset.mirror.storage.interface import Stamp
+from stac_asset.mirror.storage.lease import MirrorLease
+from stac_asset.mirror.storage.listing import Listing
+from stac_asset.transfer.stored import found_error
+
+_T = TypeVar("_T")
+
+_READS = 16
+"""Maximum number of documents that are read at the same time."""
+
+
+class StoreStorage:
+    """A mirror in a prefix of an object store. Create this object in the event loop of the run.
+
+    Args:
+        directory: The prefix.
+        destination: The prefix as a destination.
+        files: The files at the start of the run.
+        lease: The lease of the run. None for a run that writes nothing.
+    """
+
+    def __init__(
+        self,
+        directory: StorePath,
+        destination: Destination,
+        files: Listing,
+        lease: MirrorLease | None,
+    ) -> None:
+        self.directory = directory
+        self.destination = destination
+        self._files = files
+        self._lease = lease
+        self._loop = asyncio.get_running_loop()
+        self._loop_thread = threading.get_ident()
+
+    def path_of(self, location: str) -> str:
+        """Return the path of a file.
+
+        Args:
+            location: The URL of the file, as plans name it.
+        """
+        return location.removeprefix(f"{self.directory}/")
+
+    def item_folders(self) -> set[str]:
+        """Return the folders on the first and second level, which can belong to items."""
+        folders = set()
+        for path in self._files.folders():
+            first, *others = path.split("/")
+            if first and not first.startswith("."):
+                folders.add(first)
+                if others and not others[0].startswith("."):
+                    folders.add(f"{first}/{others[0]}")
+        return folders
+
+    def stamp(self, path: str) -> Stamp | None:
+        """Return the ETag and size of a file, as listed or written by this run, if any.
+
+        Args:
+            path: The path of the file.
+        """
+        return self._files.get(path)
+
+    def is_listed(self, path: str) -> bool:
+        """Return whether there was a file at the start of the run.
+
+        Args:
+            path: The path of the file.
+        """
+        return self._files.get(path) is not None
+
+    def exists(self, path: str) -> bool:
+        """Return whether there is an object now, such as a file that this run downloaded.
+
+        Args:
+            path: The path of the file.
+
+        Raises:
+            DestinationError: The request failed.
+        """
+        return self._result(self._changed(path)) is not None
+
+    def versions(self, folder: str) -> Mapping[str, str]:
+        """Return the ETags of the listed files of a folder, by name.
+
+        Args:
+            folder: The path of the folder.
+        """
+        return {name: str(version) for name, (version, _) in self._files.names(folder).items()}
+
+    def is_written_since(self, path: str, since: float, versions: Mapping[str, str] | None) -> bool:
+        """Return whether a file has another version than before, or does not exist.
+
+        Args:
+            path: The path of the file.
+            since: Not used, because the clocks of the run and of the store differ.
+            versions: The earlier versions of the folder by name, if known.
+        """
+        found = self._files.get(path)
+        if found is None or versions is None:
+            return found is None
+        return found[0] != versions.get(path.rpartition("/")[2])
+
+    def is_newer(self, path: str, other: str) -> bool:
+        """Return whether a file was written after another file, and not within the same second.
+
+        Args:
+            path: The path of the file.
+            other: The path of the other file.
+
+        Raises:
+            DestinationError: The request failed.
+        """
+        written, others = self._result(self._changed(path)), self._result(self._changed(other))
+        return written is not None and others is not None and written > others
+
+    async def _changed(self, path: str) -> float | None:
+        """Return the time of the last change of an existing object."""
+        found = await self._listed(path)
+        return found.changed if found is not None else None
+
+    async def _check_version(self, path: str) -> None:
+        """Check that another run has not written or removed a file since the start of this run."""
+        found, known = await self._listed(path), self._files.get(path)
+        if (found.version if found else None) != (known[0] if known else None):
+            raise VersionError.of(str(self.directory / path))
+
+    async def _listed(self, path: str) -> ListedFile | None:
+        """Return the present object of a path, if any."""
+        files = [file async for file in self.destination.list_files(path) if file.key == path]
+        return files[0] if files else None
+
+    def read(self, path: str) -> bytes | None:
+        """Return the content of an existing document.
+
+        Args:
+            path: The path of the document.
+
+        Raises:
+            VersionError: Another run replaced the document since the start of this run.
+            DestinationError: The request failed.
+        """
+        return self._result(self._read(path))
+
+    async def _read(self, path: str) -> bytes | None:
+        found, known = await self.destination.read(path), self._files.get(path)
+        if found is None:
+            return None
+        if known is None or known[0] != found.version:
+            raise VersionError.of(str(self.directory / path))
+        return found.data
+
+    def read_all(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
+        """Yield paths and contents of documents in order. Several are read at the same time.
+
+        Args:
+            paths: The paths of the documents.
+
+        Raises:
+            VersionError: Another run replaced a document since the start of this run.
+            DestinationError: A request failed.
+        """
+        reading: deque[tuple[str, Future[bytes | None]]] = deque()
+        try:
+            for path in paths:
+                reading.append((path, self._start(self._read(path))))
+                if len(reading) == _READS:
+                    first, data = reading.popleft()
+                    yield first, data.result()
+            while reading:
+                first, data = reading.popleft()
+                yield first, data.result()
+        finally:
+            for _, data in reading:
+                data.cancel()
+
+    def lines(self, path: str) -> Iterator[bytes]:
+        """Yield the lines of a file, without line breaks. A missing file has no lines.
+
+        Args:
+            path: The path of the file.
+
+        Raises:
+            DestinationError: The request failed.
+        """
+        if not self.is_listed(path):
+            return
+        blocks, rest = self.destination.blocks(path), b""
+        while (block := self._result(_next(blocks))) is not None:
+            *lines, rest = (rest + block).split(b"\n")
+            for line in lines:
+                yield line.rstrip(b"\r")
+        if rest:
+            yield rest
+
+    def write(self, path: str, data: bytes) -> Stamp:
+        """Replace a document as a whole, and return the stamp of the new document.
+
+        Args:
+            path: The path of the document.
+            data: The content.
+
+        Raises:
+            VersionError: Another run replaced the document, or took the lease.
+            DestinationError: The document cannot be written.
+        """
+        return self._result(self._write(path, data))
+
+    async def _write(self, path: str, data: bytes) -> Stamp:
+        await self._check_lease()
+        known = self._files.get(path)
+        replaces = str(known[0]) if known is not None else None
+        stamp = await self.destination.write(path, data, replaces), len(data)
+        self._files.record(path, stamp)
+        return stamp
+
+    def write_blocks(self, path: str, blocks: Iterable[bytes]) -> None:
+        """Replace a file as a whole, such as the index. The bytes are sent in parts.
+
+        Args:
+            path: The path of the file.
+            blocks: The content.
+
+        Raises:
+            VersionError: Another run took the lease, or wrote the file at the same time.
+            DestinationError: The file cannot be written.
+        """
+        self._result(self._upload(path, iter(blocks)))
+
+    async def _upload(self, path: str, blocks: Iterator[bytes]) -> None:
+        await self._check_lease()
+        await self._check_version(path)
+        source = f"a run of a mirror {uuid.uuid4().hex}"  # No later run continues the upload.
+        async with self.destination.open_upload(path, source, Declared(), wait=True) as upload:
+            await upload.begin(0, None, None)
+            while (block := await in_thread(next, blocks, None)) is not None:
+                await upload.write(block)
+            await upload.commit()
+        found = await self._listed(path)
+        self._files.record(path, (found.version, found.size) if found is not None else None)
+
+    def remove(self, folder: str, names: Iterable[str], interrupted: Iterable[str] = ()) -> None:
+        """Remove files of a folder, and unfinished uploads. Missing files are no error.
+
+        Args:
+            folder: The path of the folder, or an empty string.
+            names: The names of the files.
+            interrupted: Names of files whose unfinished uploads are removed.
+
+        Raises:
+            VersionError: Another run took the lease.
+            DestinationError: A file cannot be removed.
+        """
+        base = f"{folder}/" if folder else ""
+        parts = [base + name for name in interrupted]
+        self._result(self._remove([base + name for name in names], parts))
+
+    async def _remove(self, paths: list[str], interrupted: list[str]) -> None:
+        if paths or interrupted:
+            await self._check_lease()
+        for path in interrupted:
+            await self.destination.remove_leftovers(path)
+        for path in paths:
+            await self.destination.remove(path)
+            self._files.record(path, None)
+
+    def remove_document(self, path: str) -> None:
+        """Remove a document. A missing document is no error.
+
+        Args:
+            path: The path of the document.
+
+        Raises:
+            VersionError: Another run replaced the document, or took the lease.
+            DestinationError: The document cannot be removed.
+        """
+        if self.is_listed(path):
+            self._result(self._remove_document(path))
+
+    async def _remove_document(self, path: str) -> None:
+        await self._check_version(path)
+        await self._remove([path], [])
+
+    def remove_empty_folders(self, folders: Iterable[str]) -> None:
+        """Keep the store unchanged. Folders exist only in keys.
+
+        Args:
+            folders: The paths of the folders.
+        """
+
+    def stored_error(
+        self, path: str, media_type: object, roles: object, config: Config
+    ) -> TransferError | None:
+        """Return the error for a file that is empty, or a web page in place of the asset.
+
+        Args:
+            path: The path of the file.
+            media_type: The `type` of the asset. Any JSON value.
+            roles: The `roles` of the asset. Any JSON value.
+            config: Which content is accepted.
+
+        Raises:
+            DestinationError: The request failed.
+        """
+        found = self._files.get(path)
+        if found is None:
+            return None
+        examined = found_error(
+            self.destination,
+            path,
+            str(self.directory / path),
+            found[1],
+            media_type=media_type,
+            roles=roles,
+            config=config,
+        )
+        return self._result(examined)
+
+    def digest(self, path: str, expected: Multihash) -> bytes:
+        """Return the digest of a file, which is read as a whole.
+
+        Args:
+            path: The path of the file.
+            expected: A multihash whose algorithm is used.
+
+        Raises:
+            DestinationError: The file cannot be read.
+        """
+        return self._result(self._digest(path, expected))
+
+    async def _digest(self, path: str, expected: Multihash) -> bytes:
+        _, running = new_hash(expected)
+        async for block in self.destination.blocks(path):
+            await in_thread(running.update, block)
+        return running.digest()
+
+    async def _check_lease(self) -> None:
+        assert self._lease is not None, "a run without a lease writes nothing"
+        await self._lease.check()
+
+    def _result(self, request: Coroutine[Any, Any, _T]) -> _T:
+        """Return the result of a request, from another thread than that of the event loop."""
+        return self._start(request).result()
+
+    def _start(self, request: Coroutine[Any, Any, _T]) -> Future[_T]:
+        assert threading.get_ident() != self._loop_thread, "the event loop would wait for itself"
+        return asyncio.run_coroutine_threadsafe(request, self._loop)
+
+
+async def _next(blocks: Any) -> bytes | None:
+    block: bytes | None = await anext(blocks, None)
+    return block
