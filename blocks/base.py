@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, ClassVar
 
 from prefect.blocks.abstract import CredentialsBlock
 from prefect.blocks.core import Block, schema_extra
@@ -44,6 +44,9 @@ class ProviderCredentials(CredentialsBlock, ABC):
     Pickles therefore contain no secrets.
     """
 
+    _form_rules: ClassVar[Sequence[dict[str, Any]]] = ()
+    """JSON schemas that the fields must match, for forms."""
+
     model_config = ConfigDict(
         extra="forbid",
         # Validation errors must not contain secrets.
@@ -71,10 +74,11 @@ class ProviderCredentials(CredentialsBlock, ABC):
     ) -> JsonSchemaValue:
         """Return the schema of the block. In the schema of a parameter, allow only a reference."""
         schema = super().__get_pydantic_json_schema__(core_schema, handler)
+        definition = handler.resolve_ref_schema(schema)
         if not _is_block_schema.get():
-            accept_only_references(
-                handler.resolve_ref_schema(schema), cls.__name__, cls.get_block_type_slug()
-            )
+            accept_only_references(definition, cls.__name__, cls.get_block_type_slug())
+        elif cls._form_rules:
+            definition["allOf"] = list(cls._form_rules)
         return schema
 
     async def client(self, config: Config | None = None) -> Client:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import click
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.objects import BlockDocument
+from pydantic import ValidationError
 
-from prefect_stac_asset.blocks.prefect_api import map_prefect_errors
-from prefect_stac_asset.blocks.references import BlockReference, name_of
-from prefect_stac_asset.blocks.registry import CREDENTIAL_SLUGS, client_of
+from prefect_stac_asset.blocks.prefect_api import configured_server, map_prefect_errors
+from prefect_stac_asset.blocks.references import BlockReference, invalid_fields, name_of
+from prefect_stac_asset.blocks.registry import CREDENTIAL_SLUGS, OUR_BLOCKS, client_of
 from stac_asset import Config
 from stac_asset.cli.tables import print_table
 from stac_asset.clients import Request
@@ -28,9 +30,19 @@ _PAGE = 200
 @click.group(invoke_without_command=True)
 @click.pass_context
 def app(context: click.Context) -> None:
-    """List the types of credential blocks and the saved blocks of each type."""
-    if context.invoked_subcommand is None:
-        print_table(("type", "saved"), _run(_rows()))
+    """List the types of credential blocks and the saved blocks of each type.
+
+    PREFECT_API_URL selects the Prefect server.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    saved = _run(_all_saved())
+    names = {slug: [str(block.name) for block in found] for slug, found in saved.items()}
+    print_table(
+        ("type", "saved"), [(slug, ", ".join(found) or None) for slug, found in names.items()]
+    )
+    for problem in _problems(saved):
+        click.echo(problem)
 
 
 @app.command()
@@ -45,28 +57,45 @@ def check(name: str, href: str) -> None:
     click.echo(_run(_check(name, href)))
 
 
-async def _rows() -> list[tuple[str, str | None]]:
+async def _all_saved() -> dict[str, list[BlockDocument]]:
     async with get_client() as client:
-        saved = {slug: await _saved(client, slug) for slug in CREDENTIAL_SLUGS}
-    return [(slug, ", ".join(names) if names else None) for slug, names in saved.items()]
+        return {slug: await _saved(client, slug) for slug in CREDENTIAL_SLUGS}
 
 
-async def _saved(client: PrefectClient, slug: str) -> list[str]:
-    """Return the names of the saved blocks of a type. An unregistered type has no blocks."""
-    names: list[str] = []
+def _problems(saved: Mapping[str, Iterable[BlockDocument]]) -> Iterator[str]:
+    """Yield a sentence for each block with an invalid field that is no secret.
+
+    Prefect's server does not validate the fields of a block that a form saves.
+    """
+    for kind in OUR_BLOCKS:
+        slug = kind.get_block_type_slug()
+        secrets = {name.split(".")[0] for name in kind.model_json_schema()["secret_fields"]}
+        for document in saved.get(slug, ()):
+            try:
+                kind.model_validate(document.data)
+            except ValidationError as error:
+                reasons = "; ".join(invalid_fields(error, secrets))
+                if reasons:
+                    yield f"Block '{slug}/{document.name}' is invalid: {reasons}."
+
+
+async def _saved(client: PrefectClient, slug: str) -> list[BlockDocument]:
+    """Return the saved blocks of a type, without secrets. An unregistered type has no blocks."""
+    documents: list[BlockDocument] = []
     while True:
         try:
             found = await client.read_block_documents_by_type(
-                slug, offset=len(names), limit=_PAGE, include_secrets=False
+                slug, offset=len(documents), limit=_PAGE, include_secrets=False
             )
         except httpx.HTTPStatusError as error:
             # Without Prefect's API at the URL, the list of types is not found either.
             if error.response.status_code != 404 or await _is_registered(client, slug):
                 raise
-            return names
-        names += [document.name for document in found if document.name]
+            return documents
+        documents += found
         if len(found) < _PAGE:
-            return sorted(names)
+            named = [document for document in documents if document.name]
+            return sorted(named, key=lambda document: str(document.name))
 
 
 async def _is_registered(client: PrefectClient, slug: str) -> bool:
@@ -99,7 +128,10 @@ async def _reference(name: str) -> BlockReference:
         return BlockReference(name)
     async with get_client() as client:
         slugs = [
-            f"{slug}/{name}" for slug in CREDENTIAL_SLUGS if name in await _saved(client, slug)
+            f"{slug}/{name}"
+            for slug in CREDENTIAL_SLUGS
+            for document in await _saved(client, slug)
+            if document.name == name
         ]
     if not slugs:
         raise ConfigError(f"Block '{name}' is not saved. Run `stac-asset blocks` to list blocks.")
@@ -109,5 +141,6 @@ async def _reference(name: str) -> BlockReference:
 
 
 def _run(command: Coroutine[Any, Any, _T]) -> _T:
+    click.echo(f"Prefect server: {configured_server()}", err=True)
     with map_prefect_errors(), new_runner() as runner:
         return runner.run(command)

@@ -7,7 +7,8 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 
 from prefect_stac_asset.blocks.base import DOCUMENTATION, ProviderCredentials, logo
-from prefect_stac_asset.blocks.fields import HostList, check_login, revealed
+from prefect_stac_asset.blocks.fields import HostList, HttpUrl, check_login, revealed
+from prefect_stac_asset.blocks.form_rules import LOGIN_RULES
 from stac_asset import Client, Config, EarthdataClient
 from stac_asset.clients.earthdata.hosts import DAAC_HOSTS, HOSTS
 from stac_asset.clients.earthdata.login import LOGIN_URL
@@ -37,6 +38,8 @@ class EarthdataCredentials(ProviderCredentials):
     _logo_url = logo("earthdata")  # type: ignore[assignment]
     _documentation_url = DOCUMENTATION  # type: ignore[assignment]
 
+    _form_rules = LOGIN_RULES
+
     token: SecretStr | None = Field(
         default=None,
         title="Token",
@@ -60,7 +63,7 @@ class EarthdataCredentials(ProviderCredentials):
         ),
         min_length=1,
     )
-    login_url: str = Field(
+    login_url: HttpUrl = Field(
         default=LOGIN_URL,
         title="Login URL",
         description="URL of the login host. Only this host receives the user name and password.",

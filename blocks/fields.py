@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr
 
+from prefect_stac_asset.blocks.form_rules import HOST_RULE, URL_RULE
+from stac_asset.clients.s3.objects import endpoint_of
 from stac_asset.host_patterns import HostPatterns
 
 
@@ -14,8 +16,18 @@ def _valid_hosts(hosts: list[str]) -> list[str]:
     return hosts
 
 
-HostList = Annotated[list[str], AfterValidator(_valid_hosts)]
+HostList = Annotated[list[Annotated[str, HOST_RULE]], AfterValidator(_valid_hosts)]
 """Hosts that may receive a secret: `example.com`, or `*.example.com` for all subdomains."""
+
+
+def _valid_url(url: str) -> str:
+    if url.strip() and endpoint_of(url) is None:
+        raise ValueError("The value must be an http(s) URL without a user name or password.")
+    return url
+
+
+HttpUrl = Annotated[str, AfterValidator(_valid_url), URL_RULE]
+"""An http(s) URL without a user name or password, or an empty string."""
 
 
 def revealed(secret: SecretStr | None) -> str | None:

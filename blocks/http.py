@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from prefect_stac_asset.blocks.base import DOCUMENTATION, ProviderCredentials, logo
 from prefect_stac_asset.blocks.fields import HostList, check_login, revealed
+from prefect_stac_asset.blocks.form_rules import LOGIN_RULES, is_set
 from stac_asset import Client, Config, HttpClient
 from stac_asset.clients.http.credentials import HostHeaders, basic
 from stac_asset.clients.http.session import session_from_config
@@ -36,6 +37,11 @@ class HttpCredentials(ProviderCredentials):
     _block_type_slug = "http-credentials"
     _logo_url = logo("http")  # type: ignore[assignment]
     _documentation_url = DOCUMENTATION  # type: ignore[assignment]
+
+    _form_rules = (
+        *LOGIN_RULES,
+        {"anyOf": [is_set("token"), is_set("username"), is_set("headers")]},
+    )
 
     hosts: HostList = Field(
         title="Hosts",

@@ -9,10 +9,12 @@ from prefect.types import SecretDict
 from pydantic import Field, SecretStr, model_validator
 
 from prefect_stac_asset.blocks.base import DOCUMENTATION, ProviderCredentials, logo
-from prefect_stac_asset.blocks.fields import HostList, revealed
+from prefect_stac_asset.blocks.fields import HostList, HttpUrl, revealed
+from prefect_stac_asset.blocks.form_rules import is_set
 from stac_asset import Client, Config, ConfigError, HttpClient
 from stac_asset.clients.http.oauth2 import OAuth2Bearer
 from stac_asset.clients.http.session import session_from_config
+from stac_asset.config import OAUTH2_GRANTS
 
 Grant = Literal[
     "client_credentials",
@@ -57,8 +59,18 @@ class OAuth2Credentials(ProviderCredentials):
     _logo_url = logo("oauth2")  # type: ignore[assignment]
     _documentation_url = DOCUMENTATION  # type: ignore[assignment]
 
+    _form_rules = tuple(
+        {
+            "anyOf": [
+                {"not": {"properties": {"grant": {"const": grant}}}},
+                is_set(*(field.removeprefix("oauth2_") for field in fields)),
+            ]
+        }
+        for grant, fields in OAUTH2_GRANTS.items()
+    )
+
     grant: Grant = Field(title="Grant", description="OAuth2 grant to obtain a token.")
-    token_url: str = Field(title="Token URL", description="URL of the token endpoint.")
+    token_url: HttpUrl = Field(title="Token URL", description="URL of the token endpoint.")
     hosts: HostList = Field(
         title="Hosts",
         description=(
@@ -78,12 +90,12 @@ class OAuth2Credentials(ProviderCredentials):
         default=None, title="Password", description="Password for the password grant."
     )
     scopes: list[str] = Field(default=[], title="Scopes", description="Scopes to request.")
-    authorization_url: str | None = Field(
+    authorization_url: HttpUrl | None = Field(
         default=None,
         title="Authorization URL",
         description="URL of the authorization endpoint, for the authorization code grant.",
     )
-    device_authorization_url: str | None = Field(
+    device_authorization_url: HttpUrl | None = Field(
         default=None,
         title="Device authorization URL",
         description="URL of the device authorization endpoint, for the device code grant.",

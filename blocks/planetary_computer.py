@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, SecretStr
 
 from prefect_stac_asset.blocks.base import DOCUMENTATION, ProviderCredentials, logo
-from prefect_stac_asset.blocks.fields import HostList, revealed
+from prefect_stac_asset.blocks.fields import HostList, HttpUrl, revealed
 from stac_asset import Client, Config, PlanetaryComputerClient
 from stac_asset.clients.http.session import session_from_config
 
@@ -39,7 +39,7 @@ class PlanetaryComputerCredentials(ProviderCredentials):
         title="Subscription key",
         description="Key for higher rate limits. Only the token endpoint receives the key.",
     )
-    token_endpoint: str = Field(
+    token_endpoint: HttpUrl = Field(
         default=Config.sas_token_endpoint,
         title="Token endpoint",
         description="URL that issues SAS tokens. Account and container are appended to the path.",

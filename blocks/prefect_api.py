@@ -13,6 +13,21 @@ from stac_asset.errors import ConfigError
 from stac_asset.redact import redact_href
 
 
+def configured_server() -> str:
+    """Return the URL of the configured Prefect server, without secrets.
+
+    Raises:
+        ConfigError: PREFECT_API_URL is not set. Prefect's client would start a temporary server.
+    """
+    url = PREFECT_API_URL.value()
+    if not url:
+        raise ConfigError(
+            "No Prefect server is configured. Set `PREFECT_API_URL`, for example to "
+            "http://127.0.0.1:4200/api."
+        )
+    return redact_href(url)
+
+
 @contextmanager
 def map_prefect_errors() -> Iterator[None]:
     """Map errors of Prefect's client to a `ConfigError` with a short message.

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from prefect.blocks.core import Block
+from pydantic import ValidationError
 
 from stac_asset.errors import ConfigError
 
 SLUG = re.compile(r"[a-z0-9-]+/[^/%&><]+")
 """`<type-slug>/<name>` of a saved block."""
+
+_UNLOADABLE = re.compile(r"Unable to load ('.+') of block type")
+"""Start of Prefect's message about a block with invalid fields, with the name of the block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class BlockReference:
         try:
             return await Block.aload(self.slug)
         except (ValueError, RuntimeError) as error:
-            raise _load_error(self.slug, error) from None
+            raise _load_error(f"'{self.slug}'", error) from None
 
 
 def is_reference(value: Any) -> bool:
@@ -88,7 +93,7 @@ def load_reference(value: dict[str, Any]) -> Block:
     try:
         found: Block = Block.load_from_ref(value["$ref"], _sync=True)  # type: ignore[call-arg, assignment]
     except (ValueError, RuntimeError) as error:
-        raise _load_error(_name_in(value) or "", error) from None
+        raise _load_error(f"'{_name_in(value)}'", error) from None
     return found
 
 
@@ -109,8 +114,38 @@ def _name_in(value: Any) -> str | None:
 
 
 def _load_error(name: str, error: Exception) -> ConfigError:
+    """Return an error with the name of the block, and the name and problem of each invalid field.
+
+    The values of fields are not shown, because they may be secrets.
+    """
+    invalid = error.__cause__
+    if isinstance(invalid, ValidationError):
+        # A reference by id does not contain the name and the type of the block.
+        named = _UNLOADABLE.match(str(error))
+        shown = f"{named[1]} of type {invalid.title}" if named else name
+        reasons = "; ".join(invalid_fields(invalid))
+        return ConfigError(
+            f"Block {shown} is invalid: {reasons}. Correct the block and save it again."
+        )
     reason = "is not saved" if isinstance(error, ValueError) else "cannot be loaded"
-    return ConfigError(f"Block '{name}' {reason}. Run `stac-asset blocks` to list blocks.")
+    return ConfigError(f"Block {name} {reason}. Run `stac-asset blocks` to list blocks.")
+
+
+def invalid_fields(error: ValidationError, masked: Container[str] | None = None) -> list[str]:
+    """Return the name and the problem of each invalid field of a block.
+
+    Args:
+        error: The error of the validation.
+        masked: The names of the fields whose values the server masked. Problems of these fields,
+            and of several fields together, are left out.
+    """
+    reasons = []
+    for one in error.errors(include_url=False, include_input=False, include_context=False):
+        loc = one["loc"]
+        if masked is None or (loc and loc[0] not in masked):
+            reason = one["msg"].removeprefix("Value error, ").rstrip(".")
+            reasons.append(f"{'.'.join(map(str, loc))}: {reason}" if loc else reason)
+    return reasons
 
 
 def ref(slug: str) -> dict[str, Any]:

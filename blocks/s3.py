@@ -9,10 +9,10 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from yarl import URL
 
 from prefect_stac_asset.blocks.base import DOCUMENTATION, ProviderCredentials, logo
-from prefect_stac_asset.blocks.fields import revealed
+from prefect_stac_asset.blocks.fields import HttpUrl, revealed
+from prefect_stac_asset.blocks.form_rules import needs
 from stac_asset import Client, Config, S3Client
 from stac_asset.clients.s3.identity import BucketPrefix, S3Identity
-from stac_asset.clients.s3.objects import endpoint_of
 
 
 class S3Credentials(ProviderCredentials):
@@ -35,6 +35,13 @@ class S3Credentials(ProviderCredentials):
     _block_type_slug = "s3-credentials"
     _logo_url = logo("s3")  # type: ignore[assignment]
     _documentation_url = DOCUMENTATION  # type: ignore[assignment]
+
+    _form_rules = (
+        needs("access_key_id", "secret_access_key"),
+        needs("secret_access_key", "access_key_id"),
+        needs("session_token", "access_key_id"),
+        needs("external_id", "role_arn"),
+    )
 
     access_key_id: SecretStr | None = Field(
         default=None, title="Access key id", description="Id of the access key."
@@ -62,7 +69,7 @@ class S3Credentials(ProviderCredentials):
         title="External id",
         description="External ID required by the role's trust policy, if any.",
     )
-    sts_endpoint_url: str | None = Field(
+    sts_endpoint_url: HttpUrl | None = Field(
         default=None,
         title="STS endpoint URL",
         description="URL of the service that assumes the role, if it is not AWS.",
@@ -72,7 +79,7 @@ class S3Credentials(ProviderCredentials):
         title="Region",
         description="Region of buckets whose region is not declared by an item.",
     )
-    endpoint_url: str | None = Field(
+    endpoint_url: HttpUrl | None = Field(
         default=None,
         title="Endpoint URL",
         description="URL of an S3-compatible service, if it is not AWS.",
@@ -100,9 +107,7 @@ class S3Credentials(ProviderCredentials):
 
     @field_validator("endpoint_url", "sts_endpoint_url")
     @classmethod
-    def _is_url(cls, url: str | None) -> str | None:
-        if url and endpoint_of(url) is None:
-            raise ValueError("The value must be an http(s) URL without a user name or password.")
+    def _no_empty_url(cls, url: str | None) -> str | None:
         return url or None
 
     @model_validator(mode="after")

@@ -89,6 +89,7 @@ def up(file: Path | None, folder: Path, port: int, database: str | None) -> None
 
     asyncio.run(run())
     click.echo(
+        f"\nexport PREFECT_API_URL={stack.url}/api"
         f"\nOpen {stack.url} and start runs from the page Deployments. `make down` stops all "
         "processes."
     )

@@ -27,10 +27,9 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.exceptions import ObjectNotFound
-from prefect.settings import PREFECT_API_URL
 
-from stac_asset.errors import ConfigError, StacAssetError
-from stac_asset.redact import redact_href
+from prefect_stac_asset.blocks.prefect_api import configured_server
+from stac_asset.errors import StacAssetError
 
 RUN_TIMEOUT = 90.0
 """Seconds to wait for a scheduled run.
@@ -114,12 +113,7 @@ async def check_schedules() -> AsyncIterator[ScheduleCheck]:
     Raises:
         ConfigError: PREFECT_API_URL is not set.
     """
-    url = PREFECT_API_URL.value()
-    if not url:
-        raise ConfigError(
-            "No Prefect server is configured. Set `PREFECT_API_URL`, for example to "
-            "http://127.0.0.1:4200/api."
-        )
+    server = configured_server()
     async with get_client() as client:
         is_cloud = client.server_type is ServerType.CLOUD
         version = "Cloud" if is_cloud else await client.api_version()
@@ -143,7 +137,7 @@ async def check_schedules() -> AsyncIterator[ScheduleCheck]:
                     )
                 ],
             )
-            yield ScheduleCheck(redact_href(url), version, client, deployment)
+            yield ScheduleCheck(server, version, client, deployment)
         finally:
             # Deletes the deployment and its runs, too.
             await client.delete_flow(flow)

@@ -37,7 +37,7 @@ __all__ = [
 DEFAULT_MAX_CONCURRENT_DOWNLOADS = 500
 """Default for the maximum number of assets downloaded at the same time."""
 
-_GRANTS: dict[str, tuple[str, ...]] = {
+OAUTH2_GRANTS: dict[str, tuple[str, ...]] = {
     "authorization_code": ("oauth2_token_url", "oauth2_authorization_url", "oauth2_client_id"),
     "client_credentials": ("oauth2_token_url", "oauth2_client_id", "oauth2_client_secret"),
     "device_code": ("oauth2_token_url", "oauth2_device_authorization_url", "oauth2_client_id"),
@@ -167,11 +167,12 @@ class Config(ConfigFields):
     def _check_oauth2(self) -> None:
         if self.oauth2_grant is None:
             return
-        if self.oauth2_grant not in _GRANTS:
+        if self.oauth2_grant not in OAUTH2_GRANTS:
             raise ConfigError(
-                f"`oauth2_grant` must be one of {', '.join(_GRANTS)}, not '{self.oauth2_grant}'"
+                f"`oauth2_grant` must be one of {', '.join(OAUTH2_GRANTS)}, not "
+                f"'{self.oauth2_grant}'"
             )
-        needed = (*_GRANTS[self.oauth2_grant], "oauth2_hosts")
+        needed = (*OAUTH2_GRANTS[self.oauth2_grant], "oauth2_hosts")
         missing = [name for name in needed if not getattr(self, name)]
         if missing:
             raise ConfigError(

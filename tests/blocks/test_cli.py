@@ -6,18 +6,24 @@ import asyncio
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from socket import socket
+from typing import Any
+from uuid import UUID
 
 import pytest
 from click.testing import CliRunner
 from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import BlockDocumentCreate
+from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
 from prefect_stac_asset.blocks import HttpCredentials, S3Credentials
+from prefect_stac_asset.blocks.references import load_reference
 from stac_asset.cli.app import app
-from stac_asset.errors import StacAssetError
+from stac_asset.errors import ConfigError, StacAssetError
 from stac_asset.testing import Origin
 from tests.support.paths import ROOT
 from tests.support.server_logs import unexpected_errors
@@ -65,6 +71,45 @@ async def test_prefect_command_registers_block_types() -> None:
             assert kind.code_example
 
 
+async def save_like_the_form(name: str, **data: Any) -> UUID:
+    """Save a block without validation, as Prefect's server does, and return its id."""
+    async with get_client() as client:
+        kind = await client.read_block_type_by_slug("http-credentials")
+        schema = await client.get_most_recent_block_schema_for_block_type(kind.id)
+        assert schema is not None
+        document = BlockDocumentCreate(
+            name=name, data=data, block_type_id=kind.id, block_schema_id=schema.id
+        )
+        with suppress(ObjectAlreadyExists):
+            await client.create_block_document(document)
+        saved = await client.read_block_document_by_name(name, "http-credentials")
+        return saved.id
+
+
+async def test_invalid_saved_block_is_reported_with_type_name_field_and_reason(
+    protected_origin: Origin,
+) -> None:
+    saved = await save_like_the_form("from-the-form", hosts=["127.0.0.1:7811/files"])
+    for reference in (str(saved), {"block_document_slug": "http-credentials/from-the-form"}):
+        with pytest.raises(ConfigError) as caught:
+            await asyncio.to_thread(load_reference, {"$ref": reference})
+        assert str(caught.value) == (
+            "Block 'from-the-form' of type HttpCredentials is invalid: hosts: "
+            "'127.0.0.1:7811/files' is not a host pattern. Use example.com, *.example.com or "
+            "http://example.com:8080. Correct the block and save it again."
+        )
+
+
+@pytest.mark.parametrize("arguments", [[], ["check", "valid", "--href", "s3://a/b"]])
+def test_command_without_server_fails_at_once(arguments: list[str]) -> None:
+    with temporary_settings(restore_defaults=[PREFECT_API_URL]):
+        result = CliRunner().invoke(app, ["blocks", *arguments])
+    assert isinstance(result.exception, ConfigError)
+    assert str(result.exception).startswith(
+        "No Prefect server is configured. Set `PREFECT_API_URL`"
+    )
+
+
 @pytest.fixture
 async def protected_origin(origin: Origin) -> Origin:
     """An origin that requires a token, with saved blocks that have a valid or an invalid token."""
@@ -73,6 +118,7 @@ async def protected_origin(origin: Origin) -> Origin:
     for name, token in (("valid", SECRET), ("invalid", "another")):
         block = HttpCredentials(hosts=[origin.url], token=token)
         await Block.asave(block, name, overwrite=True)
+    await save_like_the_form("from-the-form", hosts=["127.0.0.1:7811/files"])
     for other in (HttpCredentials(hosts=["example.com"], token="x"), S3Credentials()):
         await Block.asave(other, "ambiguous", overwrite=True)
     return origin
@@ -88,6 +134,13 @@ async def test_saved_blocks_are_listed_and_checked(protected_origin: Origin) -> 
     assert {"invalid", "valid", "ambiguous"} <= set(rows["http-credentials"].split(", "))
     assert "ambiguous" in rows["s3-credentials"].split(", ")
     assert "oauth2-credentials" in rows
+    assert listed.errors == f"Prefect server: {PREFECT_API_URL.value()}\n"
+    problem = (
+        "Block 'http-credentials/from-the-form' is invalid: hosts: '127.0.0.1:7811/files' is not a "
+        "host pattern. Use example.com, *.example.com or http://example.com:8080."
+    )
+    assert problem in listed.output.splitlines()
+    assert "Block 'http-credentials/valid'" not in listed.output
     assert (good.code, good.output) == (
         0,
         f"block 'http-credentials/valid' can open {href} (8 bytes)\n",
