@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from stac_asset.clients.s3.identity import S3Identity
     from stac_asset.destinations.object_store import ObjectStoreDestination
-    from stac_asset.destinations.s3 import S3Destination
+    from stac_asset.destinations.s3 import DirectConnection, S3Destination
 
 
 class RunDestinations:
@@ -43,7 +43,7 @@ class RunDestinations:
         self._action = "written" if writable else "read"
         self._local = LocalDestinations(config.make_directory, config.fsync)
         self._stores: dict[str, S3Destination | ObjectStoreDestination] = {}
-        self._connecting: asyncio.Task[BotocoreClient] | None = None
+        self._connecting: asyncio.Task[DirectConnection] | None = None
         self._stack = AsyncExitStack()
         self._entered = 0
 
@@ -113,20 +113,31 @@ class RunDestinations:
             acl=config.destination_acl,
             tags=urlencode(config.destination_tags) or None,
         )
-        store = S3Store(self._client, place.store.partition("://")[2], settings, self._action)
+        bucket = place.store.partition("://")[2]
+        store = S3Store(self._client, bucket, settings, self._action, self._connection)
         return S3Destination(store, place.key, config.destination_endpoint_url or "")
 
     async def _client(self) -> BotocoreClient:
-        """Return the botocore client of all prefixes, which is opened at the first use."""
+        """Return the botocore client of all prefixes."""
+        return (await self._connection()).client
+
+    async def _connection(self) -> DirectConnection:
+        """Return the connection of all prefixes, which is opened at the first use."""
         task = self._connecting
         if task is None or (task.done() and (task.cancelled() or task.exception())):
             task = self._connecting = asyncio.create_task(self._connect())
         return await asyncio.shield(task)
 
-    async def _connect(self) -> BotocoreClient:
-        from stac_asset.clients.s3.botocore_clients import ConnectionOptions, connect_for_writing
+    async def _connect(self) -> DirectConnection:
+        from stac_asset.clients.http.session import session_of_connector
+        from stac_asset.clients.s3.botocore_clients import (
+            ConnectionOptions,
+            connect_for_writing,
+            new_connector,
+        )
         from stac_asset.clients.s3.identity import S3Identity
         from stac_asset.clients.s3.logs import limit_botocore_logging
+        from stac_asset.destinations.s3 import DirectConnection
 
         config = self._config
         identity = self._identity or S3Identity(
@@ -141,9 +152,13 @@ class RunDestinations:
         limit_botocore_logging()
         region, endpoint = config.destination_region, config.destination_endpoint_url
         session = identity.session(region or "")
-        return await self._stack.enter_async_context(
+        client = await self._stack.enter_async_context(
             connect_for_writing(session, region, endpoint, options)
         )
+        connector = await new_connector(session.get_config_variable("ca_bundle"))
+        http = session_of_connector(connector, options.read_timeout)
+        self._stack.push_async_callback(http.close)
+        return DirectConnection(client, session, http)
 
 
 def _is_s3(directory: str) -> bool:

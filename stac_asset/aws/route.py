@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _KEY = "key"
 """Key of the object in the request that botocore builds. The rules do not depend on the key."""
 
+_ROUTE_KEY = "stac-asset-route-3f0c6a51"
+"""The key for which `resolve_for_writing` returns the request. No object has this key."""
+
 _SIGNATURES = frozenset({"v4", "s3v4"})
 """botocore's names of the signature that `Signer` creates."""
 
@@ -59,6 +62,16 @@ class Route:
             key: The key.
         """
         return self.url.with_path(self.url.raw_path + quote(key, safe="/~"), encoded=True)
+
+    def target(self, url: URL, method: str, payload: str) -> Target:
+        """Return the part of a request that is signed in addition to the headers.
+
+        Args:
+            url: The URL, as returned by `url_of`.
+            method: The method.
+            payload: The SHA-256 of the body, or `UNSIGNED-PAYLOAD`.
+        """
+        return Target(self.host, url.raw_path, method, payload=payload)
 
     async def sign(
         self, url: URL, headers: Mapping[str, str], access_key: AccessKey | None, seconds: float
@@ -105,13 +118,33 @@ async def resolve(client: BotocoreClient, bucket: str) -> Route:
         botocore.exceptions.BotoCoreError: The name is not valid, or the rules have no endpoint.
     """
     answer: Any = await client.get_object(Bucket=bucket, Key=_KEY, ChecksumMode="ENABLED")
+    return _route_of(answer, _KEY)
+
+
+async def resolve_for_writing(client: BotocoreClient, bucket: str) -> Route:
+    """Return the route to the objects of a bucket, by a client that also sends requests.
+
+    Args:
+        client: A botocore client.
+        bucket: The name of the bucket.
+
+    Raises:
+        botocore.exceptions.BotoCoreError: The name is not valid, or the rules have no endpoint.
+    """
+    events: Any = client.meta.events
+    events.register_last("before-call.s3.PutObject", _answer_route, unique_id="stac-asset-route")
+    answer: Any = await client.put_object(Bucket=bucket, Key=_ROUTE_KEY)
+    return _route_of(answer, _ROUTE_KEY)
+
+
+def _route_of(answer: Any, key: str) -> Route:
     request, other_signer = answer["request"], answer["signer"]
     context = request["context"]
     signing = context.get("signing", {})
     sent = URL(request["url"], encoded=True)
     # The `Host` header of the request must equal the signed one, which is in lower case.
     origin = URL(f"{sent.scheme}://{sent.raw_authority.lower()}", encoded=True)
-    url = origin.with_path(sent.raw_path.removesuffix(_KEY), encoded=True)
+    url = origin.with_path(sent.raw_path.removesuffix(key), encoded=True)
     signer = None
     if context["auth_type"] in _SIGNATURES:
         signer = Signer(signing["region"], signing["signing_name"])
@@ -137,3 +170,12 @@ def _answer(
 ) -> tuple[_Success, dict[str, Any]]:
     """Handle botocore's `before-call` event."""
     return _Success(), {"request": params, "signer": request_signer}
+
+
+def _answer_route(
+    params: dict[str, Any], request_signer: Any, **_: Any
+) -> tuple[_Success, dict[str, Any]] | None:
+    """Handle botocore's `before-call` event: do not send the request of `resolve_for_writing`."""
+    if not params["url"].endswith(f"/{_ROUTE_KEY}"):
+        return None
+    return _answer(params, request_signer)

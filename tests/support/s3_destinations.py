@@ -11,8 +11,14 @@ from typing import Any, ClassVar
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
+from aiohttp import ClientSession
 
-from stac_asset.destinations.s3 import ObjectSettings, S3Destination, S3Store
+from stac_asset.destinations.s3 import (
+    DirectConnection,
+    ObjectSettings,
+    S3Destination,
+    S3Store,
+)
 from stac_asset.destinations.s3.parts import MAX_HELD
 from tests.support.s3_buckets import KEY, SECRET
 from tests.support.servers import moto_s3
@@ -37,11 +43,13 @@ class Bucket:
         endpoint: The URL of the service.
         name: The name of the bucket.
         client: An open client of aiobotocore.
+        http: A session for requests without botocore, if any.
     """
 
     endpoint: str
     name: str
     client: Any
+    http: ClientSession | None = None
     prefix: str = "mirror/data"
     numbers: ClassVar[Iterator[int]] = itertools.count(1)
 
@@ -54,10 +62,10 @@ class Bucket:
             endpoint: The URL of the service.
             attempts: Maximum number of attempts of a request.
         """
-        async with cls.client_of(endpoint, attempts) as client:
+        async with cls.client_of(endpoint, attempts) as client, ClientSession() as http:
             name = f"bucket-{next(cls.numbers)}"
             await client.create_bucket(Bucket=name)
-            yield cls(endpoint, name, client)
+            yield cls(endpoint, name, client, http)
 
     @staticmethod
     @asynccontextmanager
@@ -87,7 +95,12 @@ class Bucket:
         async def connect() -> Any:
             return self.client
 
-        return S3Store(connect, self.name, settings)
+        async def direct() -> DirectConnection:
+            assert self.http is not None
+            return DirectConnection(self.client, _session(), self.http)
+
+        has_http = self.http is not None
+        return S3Store(connect, self.name, settings, direct=direct if has_http else None)
 
     async def head(self, key: str) -> dict[str, Any]:
         """Return the response to a HEAD request."""

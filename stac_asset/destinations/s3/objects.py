@@ -12,6 +12,35 @@ CHECKSUM = "stac-asset-checksum"
 """Name of the metadata with the multihash of an object."""
 
 
+_HEADERS = {
+    "StorageClass": "x-amz-storage-class",
+    "ServerSideEncryption": "x-amz-server-side-encryption",
+    "SSEKMSKeyId": "x-amz-server-side-encryption-aws-kms-key-id",
+    "ACL": "x-amz-acl",
+    "Tagging": "x-amz-tagging",
+    "IfMatch": "if-match",
+    "IfNoneMatch": "if-none-match",
+}
+"""The headers of parameters of botocore."""
+
+
+def headers_of(
+    parameters: Mapping[str, str], metadata: Mapping[str, str], checksum: str
+) -> dict[str, str]:
+    """Return the headers of a request that writes an object, with lowercase names.
+
+    Args:
+        parameters: The parameters of the request as botocore names them.
+        metadata: The metadata of the object.
+        checksum: The SHA-256 digest of the content in base64.
+    """
+    return {
+        **{_HEADERS[name]: value for name, value in parameters.items()},
+        **{f"x-amz-meta-{name}": value for name, value in metadata.items()},
+        "x-amz-checksum-sha256": checksum,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectSettings:
     """Properties of new objects. Properties that are not set are those of the bucket."""

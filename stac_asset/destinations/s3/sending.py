@@ -26,6 +26,9 @@ from stac_asset.destinations.s3.streaming import StreamedPart
 from stac_asset.destinations.s3.unfinished import abort_upload
 from stac_asset.errors import DestinationError
 
+_SMALL = 128 * 1024
+"""Maximum number of bytes whose hashing takes less time than the start of a thread."""
+
 _SETTLE = 10.0
 """Maximum seconds to wait for parts that are being sent when an upload is left."""
 
@@ -149,7 +152,7 @@ class MultipartUpload:
             self._budget.release(part.reserved)
 
     async def _sent(self, part: Part) -> StoredPart:
-        sha256 = await in_thread(sha256_of, part.data)
+        sha256 = await sha256_of(part.data)
         earlier = self._earlier.get(part.number)
         if earlier is not None and await in_thread(_is_same, earlier, part, sha256):
             return earlier
@@ -275,10 +278,13 @@ def _is_same(earlier: StoredPart, part: Part, sha256: bytes) -> bool:
     return earlier.etag.strip('"') == md5.hexdigest()
 
 
-def sha256_of(data: io.BytesIO) -> bytes:
-    """Return the SHA-256 digest of a part.
+async def sha256_of(data: io.BytesIO) -> bytes:
+    """Return the SHA-256 digest of a part. Large parts are hashed in a thread.
 
     Args:
         data: The bytes of the part.
     """
-    return hashlib.sha256(data.getbuffer()).digest()
+    content = data.getbuffer()
+    if content.nbytes <= _SMALL:
+        return hashlib.sha256(content).digest()
+    return await in_thread(lambda: hashlib.sha256(content).digest())

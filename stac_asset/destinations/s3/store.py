@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from stac_asset.destinations.s3.connection import BucketConnection
+from stac_asset.destinations.s3.direct import MAX_DIRECT, DirectConnection, DirectWriter
 from stac_asset.destinations.s3.errors import (
     NO_SERVICE,
     ConflictError,
@@ -17,7 +18,7 @@ from stac_asset.destinations.s3.errors import (
     UnsupportedError,
 )
 from stac_asset.destinations.s3.multipart import MultipartRequests
-from stac_asset.destinations.s3.objects import ObjectSettings, StoredObject
+from stac_asset.destinations.s3.objects import ObjectSettings, StoredObject, headers_of
 from stac_asset.errors import DestinationError
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class S3Store:
         bucket: The name of the bucket.
         settings: The properties of new objects.
         action: What the run does with the bucket, for messages: `written` or `read`.
+        direct: Returns a connection that writes small objects without botocore, if any. The result
+            is kept.
     """
 
     def __init__(
@@ -46,11 +49,13 @@ class S3Store:
         bucket: str,
         settings: ObjectSettings | None = None,
         action: str = "written",
+        direct: Callable[[], Awaitable[DirectConnection]] | None = None,
     ) -> None:
         self._connection = BucketConnection(connect, bucket, settings, action)
         self.bucket, self.action = bucket, action
         self.multipart = MultipartRequests(self._connection)
         """The requests of multipart uploads."""
+        self._direct = DirectWriter(direct, bucket) if direct is not None else None
 
     def url_of(self, key: str) -> str:
         """Return the URL of a key, for messages.
@@ -190,8 +195,15 @@ class S3Store:
             ConflictError: The condition is not met.
             DestinationError: The request failed.
         """
-        client = await self._connection.client()
         parameters: dict[str, Any] = {**self._connection.settings, **condition}
+        checksum = base64.b64encode(sha256).decode()
+        with self._connection.errors(key), data.getbuffer() as content:
+            if self._direct is not None and content.nbytes <= MAX_DIRECT:
+                headers = headers_of(parameters, metadata, checksum)
+                etag = await self._direct.put(key, content, headers)
+                if etag is not None:
+                    return etag
+        client = await self._connection.client()
         data.seek(0)
         with self._connection.errors(key):
             response = await client.put_object(
@@ -199,7 +211,7 @@ class S3Store:
                 Key=key,
                 Body=data,
                 Metadata=metadata,
-                ChecksumSHA256=base64.b64encode(sha256).decode(),
+                ChecksumSHA256=checksum,
                 **parameters,
             )
         return response["ETag"]

@@ -340,7 +340,7 @@ class S3Upload(StatefulUpload):
         metadata = {MARK: mark}
         if computed is not None:
             metadata[CHECKSUM] = str(computed)
-        sha256 = await in_thread(sha256_of, data)
+        sha256 = await sha256_of(data)
 
         async def send(condition: Mapping[str, str]) -> str:
             return await self._store.put(self._key, data, condition, metadata, sha256)

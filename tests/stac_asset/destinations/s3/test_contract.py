@@ -67,3 +67,10 @@ class TestRcloneDestination(TestS3Destination):
     @pytest.fixture(autouse=True)
     def _set_bucket(self, rclone_bucket: Bucket) -> None:
         self.bucket = rclone_bucket
+
+    async def test_signature_covers_special_characters_of_keys(self) -> None:
+        """Other than moto, rclone checks signatures."""
+        destination = self.bucket.destination()
+        for key in ("item (1)/a b+c&d=e.tif", "ä/%41~*'!.tif", "a;b:c@d,e$f.tif"):
+            await destination.write(key, b"content")
+            assert await self.content(key) == b"content"
