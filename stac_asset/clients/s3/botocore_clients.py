@@ -24,6 +24,7 @@ from stac_asset.clients.s3.objects import RequestTarget
 if TYPE_CHECKING:
     from aiobotocore.httpsession import AIOHTTPSession
     from aiobotocore.session import AioSession
+    from botocore.loaders import Loader
     from types_aiobotocore_s3.client import S3Client as BotocoreClient
 
 _CONNECT_TIMEOUT = 30.0
@@ -168,7 +169,8 @@ def session_without_files() -> AioSession:
 def use_environment(session: AioSession) -> None:
     """Let all clients of a session use the proxies and certificates of the environment.
 
-    This includes the clients that botocore creates to request credentials.
+    This includes the clients that botocore creates to request credentials. All sessions share the
+    descriptions of services that botocore reads from files.
 
     Args:
         session: The botocore session.
@@ -178,6 +180,23 @@ def use_environment(session: AioSession) -> None:
     # Without proxies for botocore, `EnvironmentConnector` selects the proxy of each request.
     config = AioConfig(http_session_cls=_http_session_class(), proxies={})
     session.set_default_client_config(config)
+    session.register_component("data_loader", _loader(os.environ.get("AWS_DATA_PATH")))
+
+
+@cache
+def _loader(data_path: str | None) -> Loader:
+    """Return the loader of botocore's data files, which keeps their content.
+
+    By default, each session has a loader of its own, and its first client reads 2 MB of JSON, which
+    takes 0.05 s of processor time.
+
+    Args:
+        data_path: Further folders of data files, as in the environment variable `AWS_DATA_PATH`.
+    """
+    from botocore.loaders import create_loader
+
+    loader: Loader = create_loader(data_path)
+    return loader
 
 
 def _parse_dates_quickly(session: AioSession) -> None:

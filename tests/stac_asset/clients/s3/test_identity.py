@@ -39,6 +39,17 @@ def client_with_identity(bucket: RequesterPaysBucket, identity: S3Identity) -> S
 
 
 class TestS3Identity:
+    def test_sessions_share_the_data_files_of_botocore(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        identity = S3Identity(access_key_id="key", secret_access_key="secret")
+        shared = identity.session("us-east-1").get_component("data_loader")
+        assert S3Identity().session("eu-west-1").get_component("data_loader") is shared
+        monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+        other = identity.session("us-east-1").get_component("data_loader")
+        assert str(tmp_path) in other.search_paths
+        assert str(tmp_path) not in shared.search_paths
+
     async def test_keys_profiles_and_roles_sign_requests(
         self, requester_pays: RequesterPaysBucket
     ) -> None:
