@@ -47,7 +47,8 @@ def running_worker(
     pool = pool or f"pool-{uuid4().hex[:8]}"
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
     command = [str(python), "-m", "prefect", "worker", "start", "--type", "process"]
-    quick = {"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_WORKER_PREFETCH_SECONDS": "1"}
+    # Each query takes the server 20 ms.
+    quick = {"PREFECT_WORKER_QUERY_SECONDS": "2", "PREFECT_WORKER_PREFETCH_SECONDS": "1"}
     variables = {**settings, **quick, "PYTHONPATH": import_path(folder), **environment}
     with checked_log(log, *provoked) as checked, checked.path.open("wb") as output:
         worker = subprocess.Popen(
