@@ -45,6 +45,9 @@ from .api import (
     read_href as read_href,
 )
 from .clients import (
+    AzureClient as AzureClient,
+)
+from .clients import (
     Client as Client,
 )
 from .clients import (
@@ -52,6 +55,9 @@ from .clients import (
 )
 from .clients import (
     FilesystemClient as FilesystemClient,
+)
+from .clients import (
+    GcsClient as GcsClient,
 )
 from .clients import (
     HttpClient as HttpClient,

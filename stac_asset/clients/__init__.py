@@ -16,6 +16,7 @@ from stac_asset.transfer.interface import Request, Response, Stat
 
 if TYPE_CHECKING:
     from stac_asset.clients.earthdata.client import EarthdataClient
+    from stac_asset.clients.object_store.client import AzureClient, GcsClient
     from stac_asset.clients.planetary_computer.client import PlanetaryComputerClient
     from stac_asset.clients.s3.client import S3Client
 
@@ -23,16 +24,19 @@ __getattr__, _, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "earthdata.client": ["EarthdataClient"],
+        "object_store.client": ["AzureClient", "GcsClient"],
         "planetary_computer.client": ["PlanetaryComputerClient"],
         "s3.client": ["S3Client"],
     },
 )
 
 __all__ = [
+    "AzureClient",
     "Client",
     "Clients",
     "EarthdataClient",
     "FilesystemClient",
+    "GcsClient",
     "HttpClient",
     "PlanetaryComputerClient",
     "RangeClient",

@@ -25,6 +25,7 @@ from stac_asset.config import Config
 from stac_asset.errors import ConfigError, SchemeError
 from stac_asset.host_patterns import HostPatterns
 from stac_asset.hrefs import parse_href
+from stac_asset.object_store.connection import is_installed, missing_extra
 from stac_asset.redact import redact_href
 
 ENTRY_POINTS = "stac_asset.clients"
@@ -40,6 +41,8 @@ _BUILT_IN = {
         "planetary-computer": "planetary_computer.client:PlanetaryComputerClient",
         "earthdata": "earthdata.client:EarthdataClient",
         "http": "http.client:HttpClient",
+        "gcs": "object_store.client:GcsClient",
+        "azure": "object_store.client:AzureClient",
     }.items()
 }
 """The built-in clients by name. The modules are imported on first use."""
@@ -160,6 +163,8 @@ class Clients:
                 f"No client claims '{redact_href(url)}': the scheme '{url.scheme}' is unknown. "
                 "Use http, https, s3 or file, or pass a client that claims the URL."
             )
+        if name in ("gcs", "azure") and not is_installed():
+            raise SchemeError(f"No client claims '{redact_href(url)}': {missing_extra(name)}")
         return await self._named(name)
 
     async def _named(self, name: str) -> Client:

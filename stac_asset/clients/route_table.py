@@ -18,6 +18,8 @@ _ROUTES = [
         (r"|file", None, "filesystem"),
         (r"s3", None, "s3"),
         (r"data", None, "data"),
+        (r"gs", None, "gcs"),
+        (r"az|abfss?", None, "azure"),
         (r"https?", r"[a-z0-9]+\.blob\.core\.windows\.net", "planetary-computer"),
         (r"https", r"([a-z0-9-]+\.)*earthdata(cloud)?\.nasa\.gov", "earthdata"),
         (r"https?", None, "http"),

@@ -20,9 +20,6 @@ from stac_asset.object_store.identity import AzureIdentity, GcsIdentity
 if TYPE_CHECKING:
     from obstore.store import AzureStore, GCSStore
 
-EXTRAS = {"gcs": "gcs", "azure": "azure"}
-"""The extra of this package for each service."""
-
 _REQUEST_TIMEOUT = timedelta(hours=24)
 """Maximum duration of a request. The engine and `read_timeout` end requests that stall."""
 
@@ -61,15 +58,15 @@ def is_installed() -> bool:
     return importlib.util.find_spec("obstore") is not None
 
 
-def missing_extra(service: Literal["gcs", "azure"]) -> str:
+def missing_extra(service: str) -> str:
     """Return the reason and the advice if obstore is not installed.
 
     Args:
-        service: The service of the URL.
+        service: The service of the URL, `gcs` or `azure`, which is also the name of the extra.
     """
     return (
-        f"the package obstore is not installed. Install the extra with "
-        f"`pip install 'prefect-stac-asset[{EXTRAS[service]}]'`"
+        "the package obstore is not installed. Install the extra with "
+        f"`pip install 'prefect-stac-asset[{service}]'`"
     )
 
 
@@ -152,6 +149,9 @@ def _client_options(limits: Limits) -> dict[str, Any]:
     options: dict[str, Any] = {
         "timeout": _REQUEST_TIMEOUT,
         "connect_timeout": timedelta(seconds=30),
+        # Otherwise Google Cloud Storage sends compressed objects decompressed.
+        # Source: https://cloud.google.com/storage/docs/transcoding
+        "default_headers": {"accept-encoding": "gzip"},
     }
     if limits.read_timeout is not None:
         options["read_timeout"] = timedelta(seconds=limits.read_timeout)
@@ -161,7 +161,8 @@ def _client_options(limits: Limits) -> dict[str, Any]:
 def _gcs(bucket: Bucket, identity: GcsIdentity, options: dict[str, Any]) -> GCSStore:
     from obstore.store import GCSStore
 
-    endpoint = identity.endpoint_url or (None if identity.is_default else _GCS_ENDPOINT)
+    default = os.environ.get("GOOGLE_BASE_URL") if identity.is_default else _GCS_ENDPOINT
+    endpoint = identity.endpoint_url or default
     if endpoint is not None:
         options["base_url"] = endpoint.rstrip("/")
         _allow_http(options, endpoint)
@@ -185,6 +186,8 @@ def _azure(bucket: Bucket, identity: AzureIdentity, options: dict[str, Any]) -> 
     endpoint = identity.endpoint_url or bucket.endpoint
     if endpoint is None and not identity.is_default:
         endpoint = f"https://{account}.blob.core.windows.net"
+    elif endpoint is None:
+        endpoint = os.environ.get("AZURE_STORAGE_ENDPOINT") or os.environ.get("AZURE_ENDPOINT")
     if endpoint is not None:
         options["endpoint"], options["use_emulator"] = endpoint.rstrip("/"), False
         _allow_http(options, endpoint)

@@ -12,7 +12,7 @@ from enum import Enum, auto
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,64})</Code>|x-ms-error-code\W+(\w{1,64})")
 _NO_BUCKET = frozenset({"NoSuchBucket", "ContainerNotFound", "ContainerBeingDeleted"})
-_CONNECTION = ("error sending request", "connection", "dns error", "timed out")
+_CONNECTION = ("http error", "error sending request", "connection", "dns error", "timed out")
 
 
 class Reason(Enum):
@@ -77,7 +77,7 @@ def failure_of(error: Exception) -> Failure:
         return Failure(Reason.CONFLICT, status)
     if kind in ("PermissionDeniedError", "UnauthenticatedError") or status in (401, 403):
         return Failure(Reason.DENIED, status or 403)
-    if status == 416:
+    if status == 416 or "Wanted range" in text:
         return Failure(Reason.RANGE, status)
     if status is not None:
         return Failure(Reason.STATUS, status)

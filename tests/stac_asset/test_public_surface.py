@@ -147,6 +147,7 @@ def test_repr_of_config_contains_no_secrets() -> None:
 def test_client_classes_have_unique_names_in_order() -> None:
     names = [client.name for client in get_client_classes()]
     assert names[:6] == ["filesystem", "data", "s3", "planetary-computer", "earthdata", "http"]
+    assert names[6:8] == ["gcs", "azure"]
     assert len(set(names)) == len(names)
 
 

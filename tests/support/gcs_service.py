@@ -70,6 +70,7 @@ class GcsService:
         readers: Tokens that can read, but not write.
         requests: Method and path with query of each request.
         tokens: The `Authorization` header of each request, if any.
+        encodings: The `Accept-Encoding` header of each request, if any.
         before: Called with method and key before a request. A returned response is sent.
         lost: Kinds of requests, such as `PUT object` and `POST parts`, whose next response is
             replaced by an error, after the work was done.
@@ -81,6 +82,7 @@ class GcsService:
     readers: set[str] = field(default_factory=set)
     requests: list[tuple[str, str]] = field(default_factory=list)
     tokens: list[str | None] = field(default_factory=list)
+    encodings: list[str | None] = field(default_factory=list)
     before: Callable[[str, str], web.Response | None] = lambda method, key: None
     lost: set[str] = field(default_factory=set)
     port: int = 0
@@ -112,6 +114,7 @@ class GcsService:
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self.requests.append((request.method, request.path_qs))
         self.tokens.append(request.headers.get("Authorization"))
+        self.encodings.append(request.headers.get("Accept-Encoding"))
         _, name, *rest = request.url.path.split("/", 2)
         key = rest[0] if rest else ""
         fault = self.before(request.method, key)

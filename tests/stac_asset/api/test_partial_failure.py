@@ -42,7 +42,7 @@ INVALID_ASSETS: dict[str, tuple[object, type[StacAssetError]]] = {
     "bad port": ({"href": "https://host:99999/a.tif"}, HrefError),
     "half a surrogate pair": ({"href": "https://host/\ud800.tif"}, HrefError),
     "unknown scheme": ({"href": "gopher://host/a.tif"}, SchemeError),
-    "scheme of another tool": ({"href": "abfs://container/a.zarr"}, SchemeError),
+    "scheme of another tool": ({"href": "oss://bucket/a.zarr"}, SchemeError),
     "data": ({"href": "data:image/png;base64,AAAAA"}, HrefError),
     "missing file": ({"href": "./missing.tif"}, NotFoundError),
 }

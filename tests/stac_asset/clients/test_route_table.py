@@ -20,6 +20,10 @@ BLOBS = "account.blob.core.windows.net"
         ("file:///data/a.tif", "filesystem"),
         ("s3://bucket/a.tif", "s3"),
         ("S3://bucket/a.tif", "s3"),
+        ("gs://bucket/a.tif", "gcs"),
+        ("az://container/a.tif", "azure"),
+        ("abfs://container@account.dfs.core.windows.net/a.tif", "azure"),
+        ("abfss://container/a.tif", "azure"),
         ("http://example.com/a.tif", "http"),
         ("https://example.com/a.tif", "http"),
         ("HTTPS://EXAMPLE.COM/a.tif", "http"),
@@ -71,7 +75,9 @@ def test_earthdata_without_tls_is_plain_http() -> None:
     assert route(URL("http://data.earthdata.nasa.gov/a.tif")) == "http"
 
 
-@pytest.mark.parametrize("scheme", ["ftp", "gs", "az", "s3a", "xs3", "httpsx", "xhttp", "files"])
+@pytest.mark.parametrize(
+    "scheme", ["ftp", "gsx", "xaz", "abfsx", "s3a", "xs3", "httpsx", "xhttp", "files"]
+)
 def test_unknown_scheme_selects_no_client(scheme: str) -> None:
     assert route(URL(f"{scheme}://{BLOBS}/a.tif")) is None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pystac
@@ -25,6 +26,12 @@ UNSUPPORTED = [
     "/vsimem/a.tif",
     "",
 ]
+
+
+@pytest.fixture(autouse=True)
+def no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Environment without the package of the extras `gcs` and `azure`."""
+    monkeypatch.setitem(sys.modules, "obstore", None)
 
 
 def item_with(href: str, alternates: dict[str, str]) -> pystac.Item:
