@@ -11,15 +11,17 @@ from typing import Any
 
 from prefect.client.schemas.objects import State
 
+from prefect_stac_asset.blocks import S3Credentials
 from stac_asset import DownloadError
 from stac_asset.destinations.part_names import part_paths
 from stac_asset.errors import ResponseError
-from stac_asset.testing import Origin, Stall, Status
+from stac_asset.testing import Origin, S3Proxy, Stall, Status
 from tests.support.files import list_files
 from tests.support.flow_inputs import OPTIONS, put_item_collection, with_options
 from tests.support.paths import ROOT
 from tests.support.prefect_reads import message, read_back, states
 from tests.support.processes import wait_until
+from tests.support.s3_destinations import Bucket, moto_service
 from tests.support.server_logs import ServerLog
 
 _RUNNERS = ROOT / "docs" / "runners.md"
@@ -84,6 +86,42 @@ async def assert_batches_run(
         origin, directory, [(number, key) for number in range(50) for key in "abcd"]
     )
     return state
+
+
+async def assert_batches_write_to_bucket(download: Any, origin: Origin) -> None:
+    """Download 60 items to a bucket, which the workers reach with the keys of a saved block."""
+    href = put_item_collection(origin, 60, "a", "b")
+    with moto_service() as service, S3Proxy(service) as proxy:
+        async with Bucket.create(service) as bucket:
+            await S3Credentials(
+                access_key_id="AKIAWORKERS",
+                secret_access_key="destination-secret",
+                endpoint_url=proxy.url,
+                buckets=[bucket.name],
+            ).save("of-workers", overwrite=True)
+            result = await download(
+                href,
+                f"s3://{bucket.name}/{bucket.prefix}",
+                OPTIONS,
+                destination_credentials=await S3Credentials.load("of-workers"),
+                granularity="batch",
+            )
+            assert result.downloaded == 120
+            pages = bucket.client.get_paginator("list_objects_v2").paginate(Bucket=bucket.name)
+            keys = {found["Key"] async for page in pages for found in page.get("Contents", ())}
+            files = {f"item-{number}/{key}.tif" for number in range(60) for key in "ab"}
+            documents = {"item-collection.json", "item-collection.report.ndjson"}
+            assert keys == {f"{bucket.prefix}/{name}" for name in files | documents}
+            for number in (0, 59):
+                content = origin.content(f"/{number}/b.tif")
+                assert await bucket.content(f"item-{number}/b.tif") == content
+            assert not await bucket.uploads()
+        assert len({item.id for item in result.items()}) == 60
+        keys_used = {request.headers.get("authorization", "") for request in proxy.received()}
+        assert all("AKIAWORKERS" in value for value in keys_used)
+        # The flow and each of the two batches opened a session.
+        probes = [one for one in proxy.received("PutObject") if ".stac-asset-probe-" in one.key]
+        assert len({one.key for one in probes}) == 3
 
 
 async def assert_fail_fast_stops_batches(

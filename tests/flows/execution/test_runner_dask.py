@@ -75,6 +75,10 @@ async def test_batches_run_on_cluster_and_log_to_their_run(
     assert log.task_run_id is not None
 
 
+async def test_batches_write_to_bucket(origin: Origin, download: Any) -> None:
+    await contract.assert_batches_write_to_bucket(download, origin)
+
+
 async def test_fail_fast_stops_running_and_waiting_batches(
     origin: Origin, tmp_path: Path, download: Any, cluster_log: ServerLog
 ) -> None:

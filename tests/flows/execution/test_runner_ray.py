@@ -71,6 +71,10 @@ async def test_batches_run_on_cluster(
     await contract.assert_batches_run(download, cluster_log, origin, href, tmp_path)
 
 
+async def test_batches_write_to_bucket(origin: Origin, download: Any) -> None:
+    await contract.assert_batches_write_to_bucket(download, origin)
+
+
 async def test_fail_fast_stops_running_and_waiting_batches(
     origin: Origin, tmp_path: Path, download: Any, cluster_log: ServerLog
 ) -> None:
