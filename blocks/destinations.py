@@ -81,12 +81,13 @@ def destination_root(block: Any) -> StorePath | None:
     return found
 
 
-def check_destination(block: Any, location: StorePath) -> None:
+def check_destination(block: Any, location: StorePath, parameter: str = "directory") -> None:
     """Check that a block is for a prefix.
 
     Args:
         block: The block.
         location: The prefix.
+        parameter: The parameter with the URL of the prefix, for errors.
 
     Raises:
         ConfigError: The block is for other buckets.
@@ -95,8 +96,8 @@ def check_destination(block: Any, location: StorePath) -> None:
         root = destination_root(block)
         if root is not None and root.store != location.store:
             raise ConfigError(
-                f"`directory` '{location}' is not in the bucket of {name_of(block)}. Set "
-                f"`directory` to a prefix in '{root.store}', or to a path relative to '{root}'."
+                f"`{parameter}` '{location}' is not in the bucket of {name_of(block)}. Set "
+                f"`{parameter}` to a prefix in '{root.store}', or to a path relative to '{root}'."
             )
     elif isinstance(block, S3Credentials) and block.buckets:
         bucket = location.store.removeprefix("s3://")
@@ -105,7 +106,7 @@ def check_destination(block: Any, location: StorePath) -> None:
             one.bucket == bucket and f"{location.key}/".startswith(one.prefix) for one in allowed
         ):
             raise ConfigError(
-                f"`directory` '{location}' is not in the `buckets` of {name_of(block)}. Add the "
+                f"`{parameter}` '{location}' is not in the `buckets` of {name_of(block)}. Add the "
                 "bucket to the block, or pass another block as `destination_credentials`."
             )
 

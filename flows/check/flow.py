@@ -99,7 +99,7 @@ async def check_assets(
     started = time.monotonic()
     options = options_for(source, options)
     config = options.config()
-    report_location(report)  # Report an unusable path before any request.
+    location = report_location(report)  # Report an unusable path before any request.
     send_library_logs()
     result, errors, warnings = CheckResult(), list[Exception](), WarningLog(config.warn)
     limit = options.max_concurrent_downloads
@@ -117,15 +117,14 @@ async def check_assets(
             units = _units(owners, planner)
             work = check_units(units, total, granularity, options, session)
             async with artifacts_written(result, planned):
-                with open_rows(report) as write_row:
-                    async with aclosing(work) as done:
-                        async for found in done:
-                            result.add(found)
-                            write_row(found.row())
-                            if found.error is not None:
-                                errors.append(found.error)
-                                warnings.add(found.owner, found.key, found.error)
-                result.report = report_location(report)
+                async with open_rows(location) as write_row, aclosing(work) as done:
+                    async for found in done:
+                        result.add(found)
+                        write_row(found.row())
+                        if found.error is not None:
+                            errors.append(found.error)
+                            warnings.add(found.owner, found.key, found.error)
+                result.report = str(location) if location is not None else None
                 warnings.finish(result.report)
                 result.seconds = round(time.monotonic() - started, 3)
     get_run_logger().info("%s", result.summary())

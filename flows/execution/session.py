@@ -17,12 +17,10 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
-from prefect import State, get_run_logger
+from prefect import State
 
-from prefect_stac_asset.blocks.references import BlockReference, name_of
 from prefect_stac_asset.flows.execution.global_limits import connection_to_host
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.process_limits import ProcessLimits, run_limits
@@ -38,6 +36,7 @@ from prefect_stac_asset.flows.parameters.credentials import (
     blocks_or_references,
     open_clients,
     open_destinations,
+    prepare_destination,
 )
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
 from stac_asset import Config
@@ -46,7 +45,6 @@ from stac_asset.clients import Clients
 from stac_asset.destinations import Destination
 from stac_asset.destinations.location import Location
 from stac_asset.environment import check_environment, field_variables
-from stac_asset.errors import DestinationError
 from stac_asset.notices import collect_notices, notice
 from stac_asset.transfer.engine import Engine
 from stac_asset.transfer.host_limits import OpenConnection
@@ -101,20 +99,7 @@ class Session:
         Raises:
             DestinationError: The prefix cannot be written.
         """
-        if isinstance(directory, Path):
-            return
-        for block in self.destination_credentials:
-            name = block.slug if isinstance(block, BlockReference) else name_of(block)
-            get_run_logger().info("%s uses %s", directory, name)
-        try:
-            await self.destinations.prepare(str(directory))
-        except DestinationError as error:
-            if self.destination_credentials or "credentials" not in error.message:
-                raise
-            raise DestinationError(
-                f"{error.message}. Flows take access keys from a saved block: pass the block as "
-                "`destination_credentials`."
-            ) from None
+        await prepare_destination(self.destinations, directory, self.destination_credentials)
 
     async def download(self, transfer: Transfer) -> Outcome:
         """Download a file, within the limit of simultaneous downloads.

@@ -12,19 +12,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeAlias
 
+from prefect import get_run_logger
 from prefect.blocks.core import Block
 
 from prefect_stac_asset.blocks import EarthdataCredentials, S3Credentials
 from prefect_stac_asset.blocks.destinations import destination_access
-from prefect_stac_asset.blocks.references import BlockReference, parse_reference, reference_to
+from prefect_stac_asset.blocks.references import (
+    BlockReference,
+    name_of,
+    parse_reference,
+    reference_to,
+)
 from prefect_stac_asset.blocks.registry import AnyCredentials, DestinationBlock, client_of
 from stac_asset import Client, Config
 from stac_asset.api.destinations import RunDestinations
-from stac_asset.errors import MissingCredentialError
+from stac_asset.destinations.location import Location
+from stac_asset.errors import DestinationError, MissingCredentialError
 from stac_asset.hrefs import parse_href
 from stac_asset.redact import redact_href
 
@@ -102,7 +110,7 @@ async def open_clients(credentials: TaskCredentials, config: Config) -> AsyncIte
 
 @asynccontextmanager
 async def open_destinations(
-    credentials: TaskDestination, config: Config
+    credentials: TaskDestination, config: Config, writable: bool = True
 ) -> AsyncIterator[RunDestinations]:
     """Create the destinations of a run. Exiting the context closes their connections.
 
@@ -110,6 +118,7 @@ async def open_destinations(
         credentials: The `destination_credentials` of a flow or a task. A referenced block is
             loaded.
         config: The configuration of the run.
+        writable: Whether the run writes to the destinations, for messages.
 
     Raises:
         ConfigError: The block is not saved, or its credentials are incomplete.
@@ -118,8 +127,42 @@ async def open_destinations(
     for found in blocks_or_references(credentials):
         block = await found.load() if isinstance(found, BlockReference) else found
     access = destination_access(block, config)
-    async with RunDestinations(access.config, access.identity) as destinations:
+    async with RunDestinations(access.config, access.identity, writable) as destinations:
         yield destinations
+
+
+async def prepare_destination(
+    destinations: RunDestinations,
+    directory: Location,
+    credentials: TaskDestination | Sequence[BlockOrReference],
+    writable: bool = True,
+) -> None:
+    """Check that a prefix of an object store can be written or read, before the first download.
+
+    Args:
+        destinations: The destinations of the run.
+        directory: The absolute location of the destination. A local directory is not checked.
+        credentials: The block of the destination, or a reference to the block.
+        writable: Whether the run writes to the prefix.
+
+    Raises:
+        DestinationError: The prefix cannot be written or read.
+    """
+    if isinstance(directory, Path):
+        return
+    found = blocks_or_references(credentials)
+    for block in found:
+        name = f"block '{block.slug}'" if isinstance(block, BlockReference) else name_of(block)
+        get_run_logger().info("%s uses %s", directory, name)
+    try:
+        await destinations.prepare(str(directory), writable)
+    except DestinationError as error:
+        if found or "credentials" not in error.message:
+            raise
+        raise DestinationError(
+            f"{error.message}. Flows take access keys from a saved block: pass the block as "
+            "`destination_credentials`."
+        ) from None
 
 
 def missing_credential(href: str, error: MissingCredentialError) -> MissingCredentialError:

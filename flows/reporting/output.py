@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -88,22 +88,32 @@ class _StoreOutput:
 
 @asynccontextmanager
 async def open_output(
-    location: Location, directory: Location, destinations: Destinations
+    location: Location,
+    directory: Location,
+    destinations: Destinations | None,
+    parameter: str = "directory",
 ) -> AsyncIterator[Output]:
     """Open a file of a run that grows. Without a commit, the previous file is kept.
 
     Args:
         location: The absolute location of the file.
         directory: The directory of the run, which contains the file.
-        destinations: The destinations of the run.
+        destinations: The destinations of the run. Required for an object.
+        parameter: The parameter that determines the location, for error messages.
 
     Raises:
         DestinationError: Another run is writing the file, or the file cannot be created.
     """
     if isinstance(location, Path) and isinstance(directory, Path):
-        with open_local_output(location, directory) as file:
+        with ExitStack() as open_file:
+            try:
+                file = open_file.enter_context(new_file(location, directory))
+            except BusyError:
+                # Do not wait: the other run may take long, or may be waiting for this run.
+                raise _busy(location, parameter) from None
             yield _LocalOutput(file)
         return
+    assert destinations is not None, "an object has a destination"
     destination = destinations.destination_of(str(directory))
     with tempfile.SpooledTemporaryFile(_MAX_MEMORY) as collected:
         async with AsyncExitStack() as stack:
@@ -114,31 +124,8 @@ async def open_output(
                 async with asyncio.timeout(_WAIT):
                     upload = await stack.enter_async_context(opened)
             except TimeoutError:
-                raise _busy(location, "directory") from None
+                raise _busy(location, parameter) from None
             yield _StoreOutput(upload, collected)
-
-
-@contextmanager
-def open_local_output(
-    path: Path, directory: Path, parameter: str = "directory"
-) -> Iterator[PartFile]:
-    """Open a file of this machine that grows. Without a commit, the previous file is kept.
-
-    Args:
-        path: The absolute path of the file.
-        directory: The directory that contains the file. Symbolic links cannot lead outside.
-        parameter: The parameter that determines the path, for error messages.
-
-    Raises:
-        DestinationError: Another run is writing the file, or the file cannot be created.
-    """
-    with ExitStack() as stack:
-        try:
-            file = stack.enter_context(new_file(path, directory))
-        except BusyError:
-            # Do not wait: the other run may take long, or may be waiting for this run.
-            raise _busy(path, parameter) from None
-        yield file
 
 
 def _busy(location: Location, parameter: str) -> DestinationError:

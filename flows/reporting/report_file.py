@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from prefect.blocks.core import Block
+
+from prefect_stac_asset.blocks.destinations import check_destination
 from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.parameters.destination import make_directory, persistent_path
-from prefect_stac_asset.flows.reporting.output import Output, open_local_output, open_output
+from prefect_stac_asset.flows.reporting.output import Output, open_output
 from prefect_stac_asset.flows.reporting.result import DownloadResult
 from prefect_stac_asset.flows.reporting.stored_files import StoreAccess, store_access
-from stac_asset.destinations.location import Location
+from stac_asset.destinations import Destinations
+from stac_asset.destinations.location import Location, StorePath, is_store, location_of
 from stac_asset.notices import notice_lines
 from stac_asset.types import Downloaded, Failed, Outcome, Skipped, outcome_row
 
@@ -22,34 +26,49 @@ WriteRow: TypeAlias = Callable[[Mapping[str, Any]], None]
 """Function that writes a row of values that JSON can represent."""
 
 
-def report_location(path: str | None) -> str | None:
-    """Return the absolute path of a report, if a report is written.
+def report_location(path: str | None, block: Block | None = None) -> Location | None:
+    """Return the absolute location of a report, if a report is written.
 
     Args:
-        path: The path of the report, as the caller gave it.
+        path: The path of the report as the caller gave it, or the URL of an object.
+        block: The block of the destination. With a block, the report can be an object.
+
+    Raises:
+        ConfigError: The block is for another bucket.
+        DestinationError: The path is not usable, or is a URL without a block.
     """
-    return str(persistent_path(path, "report")) if path is not None else None
+    if path is None:
+        return None
+    if block is None or not is_store(path):
+        return persistent_path(path, "report")
+    location = location_of(path, "report")
+    assert isinstance(location, StorePath), "the URL of a store is no path"
+    check_destination(block, location, "report")
+    return location
 
 
-@contextmanager
-def open_rows(path: str | None) -> Iterator[WriteRow]:
+@asynccontextmanager
+async def open_rows(
+    location: Location | None, destinations: Destinations | None = None
+) -> AsyncIterator[WriteRow]:
     """Open the report of a flow that has a parameter `report`.
 
     The report is written when the context ends without an error.
 
     Args:
-        path: The path of the report. If None, rows are discarded.
+        location: The location of the report. If None, rows are discarded.
+        destinations: The destinations of the run. Required for the URL of an object.
 
     Raises:
         DestinationError: Another run is writing the report, or the report cannot be created.
     """
-    if path is None:
+    if location is None:
         yield lambda row: None
         return
-    place = persistent_path(path, "report")
-    with open_local_output(place, place.parent, parameter="report") as file:
+    opened = open_output(location, location.parent, destinations, parameter="report")
+    async with opened as file:
         yield lambda row: file.append(json.dumps(row).encode() + b"\n")
-        file.commit()
+        await file.commit()
 
 
 @dataclass(slots=True)

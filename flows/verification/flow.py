@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,16 +19,22 @@ from prefect_stac_asset.flows.execution.session import Session, open_session
 from prefect_stac_asset.flows.execution.states import COMPLETED_WITH_WARNINGS
 from prefect_stac_asset.flows.orchestration.clients import RequiredClients
 from prefect_stac_asset.flows.orchestration.units import Unit, download_units
-from prefect_stac_asset.flows.parameters.credentials import Credentials, missing_credential
-from prefect_stac_asset.flows.parameters.destination import persistent_path
+from prefect_stac_asset.flows.parameters.credentials import (
+    Credentials,
+    DestinationCredentials,
+    missing_credential,
+    open_destinations,
+    prepare_destination,
+)
+from prefect_stac_asset.flows.parameters.destination import destination_location, persistent_path
 from prefect_stac_asset.flows.parameters.flow import asset_flow
-from prefect_stac_asset.flows.parameters.form import DESTINATION_OPTIONS, WithoutEffect, titled
+from prefect_stac_asset.flows.parameters.form import WithoutEffect, titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.reporting.report_file import open_rows, report_location
 from prefect_stac_asset.flows.verification.result import VerifyResult
 from stac_asset.concurrency import in_thread
-from stac_asset.destinations import LocalDestinations
-from stac_asset.errors import MissingCredentialError
+from stac_asset.destinations.location import Location
+from stac_asset.errors import ConfigError, MissingCredentialError
 from stac_asset.mirror.unknown_files import remove_unknown_files, unknown_files
 from stac_asset.notices import collect_notices, notice, notice_lines
 from stac_asset.types import Outcome
@@ -62,7 +68,6 @@ _WITHOUT_EFFECT = WithoutEffect(
             "write_checksums",
         }
     )
-    | DESTINATION_OPTIONS
 )
 """Options of documents, and of downloads that are no repairs."""
 
@@ -80,6 +85,9 @@ async def verify(
     report: Annotated[str | None, titled("Report")] = None,
     credentials: Annotated[Credentials, titled("Credentials")] = None,
     remove_unknown: Annotated[bool, titled("Remove unknown files")] = False,
+    destination_credentials: Annotated[
+        DestinationCredentials, titled("Credentials of the directory")
+    ] = None,
 ) -> VerifyResult:
     """Verify the files of a directory against the sizes and checksums in STAC documents.
 
@@ -88,7 +96,8 @@ async def verify(
     the directory are neither read nor repaired.
 
     Args:
-        directory: Directory that a download flow wrote, or a directory with several of these.
+        directory: Directory that a download flow wrote, or a directory with several of these. The
+            URL of a prefix such as `s3://bucket/prefix` is also accepted.
         repair: Download missing and damaged files again, from the sources that the documents
             declare. The documents do not change, and new files must match them.
         options: Options of the repairs. With `warn`, the flow run completes even if files are bad.
@@ -96,17 +105,22 @@ async def verify(
         granularity: Work of one task run of a repair: an `asset`, a `batch`, or `auto`. With
             `auto`, repairs of up to 200 assets use one task run per asset. Larger repairs, and
             repairs with `concurrency_limits`, use batches.
-        report: Path of a report to write: newline-delimited JSON with one row per asset.
+        report: Path of a report to write: newline-delimited JSON with one row per asset. With
+            `destination_credentials`, the URL of an object is also accepted.
         credentials: Saved credential blocks for repairs, one or several. Each URL uses the first
             block that applies to it.
         remove_unknown: Remove files in mirrors that no record of the mirror names, such as files
             that earlier releases forgot, and files of your own. By default they are listed.
+        destination_credentials: Saved block with the credentials of a `directory` in an object
+            store. With a bucket block, a relative `directory` is relative to the block's folder.
 
     Returns:
         The number of good and bad files, and the paths of files of interrupted downloads.
 
     Raises:
         SourceError: The directory does not exist, or contains no STAC document.
+        DestinationError: The directory cannot be read.
+        ConfigError: The parameters contradict each other.
         MissingCredentialError: A credential that a repair requires is not configured. No file was
             repaired.
         VerifyError: Files are missing or damaged, and `warn` is not set. With `repair`, only
@@ -116,18 +130,31 @@ async def verify(
     options = options or DownloadOptions()
     send_library_logs()
     # Report contradictory options and unusable paths before the directory is read.
-    options.config()
-    report_location(report)
-    with collect_notices():
-        path = persistent_path(directory)
-        unknown = await _find_unknown(path, report, remove_unknown)
-        inventory = await take_inventory(path, LocalDestinations())
-        open_repairs = partial(
-            _open_repairs, options=options, granularity=granularity, credentials=credentials
+    config, block = options.config(), destination_credentials
+    location = destination_location(directory, block) or persistent_path(directory)
+    report_at = report_location(report, block)
+    if remove_unknown and not isinstance(location, Path):
+        raise ConfigError(
+            "`remove_unknown` is not supported in object stores. Set `remove_unknown=False`."
         )
-        with open_rows(report) as write_row:
+    async with AsyncExitStack() as stack:
+        stack.enter_context(collect_notices())
+        destinations = await stack.enter_async_context(open_destinations(block, config, repair))
+        await prepare_destination(destinations, location, block, repair)
+        unknown: list[str] = []
+        if isinstance(location, Path):
+            unknown = await _find_unknown(location, report_at, remove_unknown)
+        inventory = await take_inventory(str(location), destinations)
+        open_repairs = partial(
+            _open_repairs,
+            options=options,
+            granularity=granularity,
+            credentials=credentials,
+            destination_credentials=block,
+        )
+        async with open_rows(report_at, destinations) as write_row:
             repairs = open_repairs if repair else None
-            summary = await verify_files(inventory, repairs, write_row, options.config())
+            summary = await verify_files(inventory, repairs, write_row, config)
         result = VerifyResult(
             directory=str(inventory.directory),
             documents=len(inventory.documents),
@@ -139,7 +166,7 @@ async def verify(
             leftovers=list(inventory.leftovers[:_MAX_LISTED]),
             unknown=unknown[:_MAX_LISTED],
             unknown_removed=len(unknown) if remove_unknown else 0,
-            report=report_location(report),
+            report=str(report_at) if report_at is not None else None,
             seconds=round(time.monotonic() - started, 3),
         )
         if inventory.leftovers:
@@ -153,15 +180,14 @@ async def verify(
         return state
 
 
-async def _find_unknown(directory: Path, report: str | None, remove: bool) -> list[str]:
+async def _find_unknown(directory: Path, report: Location | None, remove: bool) -> list[str]:
     """Return the unknown files of mirrors, and remove them on request.
 
     Raises:
         DestinationError: A run of a mirror is in progress, or a file cannot be removed.
     """
     find = remove_unknown_files if remove else unknown_files
-    location = report_location(report)
-    found = await in_thread(find, directory, () if location is None else (location,))
+    found = await in_thread(find, directory, () if report is None else (str(report),))
     condition = f"Files that no record of a mirror names were {'removed' if remove else 'found'}"
     for path in found:
         notice(condition, path)
@@ -174,6 +200,7 @@ async def _open_repairs(
     options: DownloadOptions,
     granularity: Granularity,
     credentials: Credentials,
+    destination_credentials: DestinationCredentials,
 ) -> AsyncIterator[Repairs]:
     """Open a session in which repairs are task runs.
 
@@ -182,6 +209,7 @@ async def _open_repairs(
         options: The options of the flow.
         granularity: Work of one task run.
         credentials: Blocks that hold credentials.
+        destination_credentials: The block of the directory, if any.
 
     Raises:
         MissingCredentialError: A credential that a repair requires is not configured.
@@ -192,7 +220,7 @@ async def _open_repairs(
         update={"overwrite": config.overwrite, "allow_local_hrefs": config.allow_local_hrefs}
     )
     limit = options.max_concurrent_downloads
-    async with open_session(config, limit, credentials) as session:
+    async with open_session(config, limit, credentials, destination_credentials) as session:
 
         def download(repairs: Sequence[Repair]) -> AsyncGenerator[Outcome, None]:
             return _download(repairs, repair_options, granularity, session)

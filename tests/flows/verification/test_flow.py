@@ -9,13 +9,15 @@ import pytest
 from prefect.client.schemas.objects import State
 
 from prefect_stac_asset import flows
+from prefect_stac_asset.blocks import S3Credentials
 from prefect_stac_asset.flows import DownloadOptions, VerifyResult
-from stac_asset import ConfigError
+from stac_asset import Config, ConfigError, download_item
 from stac_asset.errors import ResponseNotFoundError, SourceError, VerifyError
 from stac_asset.testing import Origin
 from tests.support.items import item_document, make_item
 from tests.support.mirror_runs import build_item, run_mirror, serve_items
 from tests.support.prefect_reads import read_back, states
+from tests.support.s3_destinations import Bucket, moto_service
 
 OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2, write_checksums=True)
 
@@ -182,3 +184,32 @@ async def test_invalid_input_is_rejected(tmp_path: Path) -> None:
     options = DownloadOptions(warn=True, fail_fast=True)
     with pytest.raises(ConfigError, match="mutually exclusive"):
         await flows.verify(str(tmp_path), options=options)
+
+
+async def test_files_of_a_bucket_are_repaired(origin: Origin) -> None:
+    with moto_service() as service:
+        async with Bucket.create(service) as bucket:
+            config = Config(
+                destination_endpoint_url=service,
+                destination_access_key_id="AKIA",
+                destination_secret_access_key="destination-secret",
+                write_checksums=True,
+            )
+            url = f"s3://{bucket.name}/{bucket.prefix}"
+            await download_item(make_item(origin, "a", "b"), url, config=config)
+            block = S3Credentials(
+                access_key_id="AKIA", secret_access_key="destination-secret", endpoint_url=service
+            )
+            await block.save("of-verify", overwrite=True)
+            await bucket.client.delete_object(Bucket=bucket.name, Key=f"{bucket.prefix}/a.tif")
+            result = await flows.verify(
+                url,
+                repair=True,
+                report=f"s3://{bucket.name}/reports/rows.ndjson",
+                destination_credentials=block,
+            )
+            assert (result.directory, result.verified, result.repaired) == (url, 2, 1)
+            assert await bucket.content("a.tif") == origin.content("/a.tif")
+            bucket.prefix = "reports"
+            rows = (await bucket.content("rows.ndjson") or b"").splitlines()
+            assert [json.loads(row)["state"] for row in rows] == ["verified", "verified"]
