@@ -16,8 +16,10 @@ from stac_asset.concurrency import cancel_all
 from stac_asset.config import Config
 from stac_asset.destinations import Destination, LocalDestinations
 from stac_asset.destinations.location import StorePath, is_store
+from stac_asset.destinations.store_copy import StoreAccess
 
 if TYPE_CHECKING:
+    from aiobotocore.session import AioSession
     from types_aiobotocore_s3.client import S3Client as BotocoreClient
 
     from stac_asset.clients.s3.identity import S3Identity
@@ -44,6 +46,8 @@ class RunDestinations:
         self._local = LocalDestinations(config.make_directory, config.fsync)
         self._stores: dict[str, S3Destination | ObjectStoreDestination] = {}
         self._connecting: asyncio.Task[DirectConnection] | None = None
+        self._session: tuple[AioSession, bool] | None = None
+        """The session of the client, and whether botocore searches for the credentials."""
         self._stack = AsyncExitStack()
         self._entered = 0
 
@@ -114,7 +118,9 @@ class RunDestinations:
             tags=urlencode(config.destination_tags) or None,
         )
         bucket = place.store.partition("://")[2]
-        store = S3Store(self._client, bucket, settings, self._action, self._connection)
+        store = S3Store(
+            self._client, bucket, settings, self._action, self._connection, self._access
+        )
         return S3Destination(store, place.key, config.destination_endpoint_url or "")
 
     async def _client(self) -> BotocoreClient:
@@ -152,6 +158,7 @@ class RunDestinations:
         limit_botocore_logging()
         region, endpoint = config.destination_region, config.destination_endpoint_url
         session = identity.session(region or "")
+        self._session = session, identity.is_default
         client = await self._stack.enter_async_context(
             connect_for_writing(session, region, endpoint, options)
         )
@@ -159,6 +166,17 @@ class RunDestinations:
         http = session_of_connector(connector, options.read_timeout)
         self._stack.push_async_callback(http.close)
         return DirectConnection(client, session, http)
+
+    async def _access(self) -> StoreAccess | None:
+        """Return the service and the credentials, for a comparison with those of sources."""
+        from stac_asset.aws.credentials import credential_digests
+        from stac_asset.clients.s3.objects import endpoint_of
+
+        await self._client()
+        assert self._session is not None, "the client is connected"
+        url = self._config.destination_endpoint_url
+        digests = await credential_digests(*self._session)
+        return StoreAccess(endpoint_of(url) if url is not None else None, digests)
 
 
 def _is_s3(directory: str) -> bool:

@@ -29,6 +29,7 @@ from stac_asset.clients.route_table import route
 from stac_asset.config import Config
 from stac_asset.destinations import LocalDestinations
 from stac_asset.destinations.directories import directory_path
+from stac_asset.destinations.store_copy import CopyTarget, StoredSource
 from stac_asset.errors import AccessError, CredentialError, NotFoundError, TokenError
 from stac_asset.hrefs import parse_href
 from stac_asset.redact import redact_href
@@ -177,6 +178,17 @@ class Client(ABC):
             close = getattr(chunks, "aclose", None)
             if close is not None:
                 await close()
+
+    async def stored_source(self, request: Request, target: CopyTarget) -> StoredSource | None:
+        """Return the object of a request, if the store of the destination can copy the object.
+
+        The default implementation returns None, so that the file is downloaded.
+
+        Args:
+            request: The file.
+            target: Returns the store of the destination, if any.
+        """
+        return None
 
     async def check(self, request: Request) -> None:  # noqa: B027 - optional for subclasses
         """Check that this client has the credentials for a file, before the file is requested.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from stac_asset.destinations.missing_ranges import ByteRange, MissingRanges
+from stac_asset.destinations.store_copy import StoreAccess, StoreCopy, StoredSource
 from stac_asset.errors import DestinationError
 from stac_asset.integrity import Multihash
 
@@ -175,6 +176,26 @@ class Upload(Protocol):
     @property
     def stopped_short(self) -> bool:
         """Whether the response ended before the end of the file, and more can be requested."""
+
+    async def copy_target(self) -> StoreAccess | None:
+        """Return the store of the destination, or None if the destination copies no objects."""
+
+    async def copy(self, source: StoredSource) -> StoreCopy | None:
+        """Let the store copy an object of the same store, in place of all other calls.
+
+        The copy is verified before the key gets the new file.
+
+        Args:
+            source: The object.
+
+        Returns:
+            The completed copy, or None if the bytes must be sent instead.
+
+        Raises:
+            SizeError: The size differs from the declared one.
+            ChecksumError: The checksum differs from the declared one.
+            DestinationError: Another run has replaced the file.
+        """
 
     async def begin(
         self, offset: int, validator: str | None, size: int | None, end: int | None = None

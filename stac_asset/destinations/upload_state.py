@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 
 from stac_asset.destinations.missing_ranges import MissingRanges
+from stac_asset.destinations.store_copy import StoreAccess, StoreCopy, StoredSource
 from stac_asset.errors import RangeError, SizeError, TruncatedError
 
 _UNKNOWN_END = sys.maxsize
@@ -147,6 +148,18 @@ class StatefulUpload:
 
     accepts_ranges: bool = True
     """Whether byte ranges may arrive in any order, after `split`."""
+
+    async def copy_target(self) -> StoreAccess | None:
+        """Return None: the destination cannot copy objects of a store."""
+        return None
+
+    async def copy(self, source: StoredSource) -> StoreCopy | None:
+        """Return None: the destination cannot copy objects of a store.
+
+        Args:
+            source: The object.
+        """
+        return None
 
     @property
     def offset(self) -> int:

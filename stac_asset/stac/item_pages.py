@@ -16,6 +16,7 @@ from yarl import URL
 from stac_asset.concurrency import in_thread
 from stac_asset.config import Config
 from stac_asset.destinations import LocalDestinations
+from stac_asset.destinations.store_copy import CopyTarget, StoredSource
 from stac_asset.errors import SourceError, StacAssetError
 from stac_asset.hrefs import is_local, local_path, parse_href
 from stac_asset.redact import redact_href
@@ -242,6 +243,9 @@ class _RecordingSource:
         self, href: str, content_type: str | None = None, storage: Storage | None = None
     ) -> Stat:
         return await self._source.probe(href, content_type, storage)
+
+    async def stored_source(self, request: Request, target: CopyTarget) -> StoredSource | None:
+        return None
 
 
 def _suffix(href: str) -> str:

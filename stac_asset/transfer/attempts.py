@@ -124,6 +124,9 @@ class CandidateDownload:
             StacAssetError: The file could not be downloaded.
         """
         try:
+            copied = await self._copied()
+            if copied is not None:
+                return copied
             checksum = await retry(self._attempt, self.context.config, self._is_retryable)
         except Exception as error:
             if self.context.config.clean and not (self._is_retried or _may_be_resumed(error)):
@@ -137,6 +140,26 @@ class CandidateDownload:
             seconds=self.stats.seconds,
             attempts=self.stats.attempts,
             checksum=checksum,
+        )
+
+    async def _copied(self) -> Downloaded | None:
+        """Let the store of the destination copy the file, if the source is in the same store."""
+        source = await self.client.stored_source(self._request(), self.upload.copy_target)
+        if source is None:
+            return None
+        await self.context.reporter.opened(self.candidate, source.size)
+        copied = await self.upload.copy(source)
+        if copied is None:
+            return None
+        self.stats.attempts += 1
+        return Downloaded(
+            transfer=self.transfer,
+            candidate=self.candidate,
+            size=copied.size,
+            received=0,
+            seconds=self.stats.seconds,
+            attempts=self.stats.attempts,
+            checksum=str(copied.checksum) if copied.checksum is not None else None,
         )
 
     def _is_retryable(self, error: Exception) -> bool:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from yarl import URL
 
+from stac_asset.destinations.store_copy import CopyTarget, StoredSource
 from stac_asset.types import Storage
 
 
@@ -139,6 +140,14 @@ class Source(Protocol):
 
         Raises:
             StacAssetError: The file does not exist, or the source did not answer.
+        """
+
+    async def stored_source(self, request: Request, target: CopyTarget) -> StoredSource | None:
+        """Return the object of a request, if the store of the destination can copy the object.
+
+        Args:
+            request: The file.
+            target: Returns the store of the destination, if any.
         """
 
 

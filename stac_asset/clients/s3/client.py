@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,17 +17,20 @@ from aiohttp import ClientResponse, hdrs
 from yarl import URL
 
 from stac_asset import validate
+from stac_asset.aws.credentials import credential_digests
 from stac_asset.clients.http import headers as headers_of
 from stac_asset.clients.http.opening import opened
 from stac_asset.clients.range_client import RangeClient
 from stac_asset.clients.s3.access import is_unsigned_environment
 from stac_asset.clients.s3.checksums import StoredChecksum, stored_checksum
 from stac_asset.clients.s3.connections import Connection
+from stac_asset.clients.s3.copies import may_be_copied, whole_checksums
 from stac_asset.clients.s3.identity import BucketPrefix, S3Identity
 from stac_asset.clients.s3.logs import limit_botocore_logging
 from stac_asset.clients.s3.objects import (
     endpoint_of,
     object_of,
+    request_target,
     shown_href,
     validator_of,
 )
@@ -38,6 +42,7 @@ from stac_asset.config import (
     DEFAULT_S3_RETRY_MODE,
     Config,
 )
+from stac_asset.destinations.store_copy import CopyTarget, StoreAccess, StoredSource
 from stac_asset.errors import (
     AccessError,
     ConfigError,
@@ -128,7 +133,9 @@ class S3Client(RangeClient):
                 "`endpoint_url` to a URL without user and password."
             )
         self._buckets = tuple(BucketPrefix.parse(bucket) for bucket in buckets)
-        self.session = (identity or S3Identity()).session(region_name)
+        identity_or_default = identity or S3Identity()
+        self.session = identity_or_default.session(region_name)
+        self._default_session = self.session if identity_or_default.is_default else None
         limit_botocore_logging()
         self.region_name = region_name
         self.requester_pays = requester_pays
@@ -228,6 +235,28 @@ class S3Client(RangeClient):
                 yield response
             finally:
                 found.close()
+
+    async def stored_source(self, request: Request, target: CopyTarget) -> StoredSource | None:
+        """Return the object, if the destination is in the same service with the same credentials.
+
+        Objects whose content type promises something else than the asset are downloaded, so that
+        their content is checked.
+
+        Args:
+            request: The object.
+            target: Returns the service and the credentials of the destination, if any.
+        """
+        access = await target()
+        place = request_target(request.storage, self.region_name, self.endpoint_url)
+        if access is None or self.unsigned or not place.signed:
+            return None
+        is_default = self.session is self._default_session
+        with suppress(StacAssetError):  # The download reports the error.
+            digests = await credential_digests(self.session, is_default)
+            endpoint = endpoint_of(place.endpoint) if place.endpoint is not None else None
+            if StoreAccess(endpoint, digests).is_same(access):
+                return await self._sender.send(request, partial(_stored_source, request))
+        return None
 
     async def _get(self, request: Request) -> tuple[ClientResponse, StoredChecksum | None]:
         if not request.validator or not (request.offset or request.end):
@@ -343,6 +372,20 @@ async def _head(to: Connection, bucket: str, key: str, paid: bool) -> Stat:
     parameters: Any = {"RequestPayer": "requester"} if paid else {}
     response = await to.client.head_object(Bucket=bucket, Key=key, **parameters)
     return Stat(response.get("ContentLength"), response.get("ContentType"))
+
+
+async def _stored_source(
+    request: Request, to: Connection, bucket: str, key: str, paid: bool
+) -> StoredSource | None:
+    parameters: Any = {"RequestPayer": "requester"} if paid else {}
+    found: Any = await to.client.head_object(
+        Bucket=bucket, Key=key, ChecksumMode="ENABLED", **parameters
+    )
+    etag = validator_of(found.get("ETag"))
+    if etag is None or not may_be_copied(found.get("ContentType"), request.content_type):
+        return None
+    checksums = whole_checksums(found)
+    return StoredSource(bucket, key, etag, found["ContentLength"], checksums, paid)
 
 
 def _is_part(response: ClientResponse) -> bool:

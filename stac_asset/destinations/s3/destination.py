@@ -24,6 +24,7 @@ from stac_asset.destinations.interface import (
     StoredDocument,
 )
 from stac_asset.destinations.s3.buffers import BufferBudget
+from stac_asset.destinations.s3.copying import MAX_COPY
 from stac_asset.destinations.s3.errors import MissingError
 from stac_asset.destinations.s3.files import StoredFiles
 from stac_asset.destinations.s3.keys import Prefix, names_file
@@ -56,6 +57,7 @@ class S3Destination(StoredFiles):
         service: Identifies the service, such as its endpoint URL.
         smallest_part: Minimum size of a part in bytes, at least 5 MiB.
         largest_held: Maximum size in bytes of a part that is held in memory until it is sent.
+        largest_copy: Maximum size in bytes of an object that one request copies in the store.
     """
 
     _store: S3Store
@@ -67,10 +69,12 @@ class S3Destination(StoredFiles):
         service: str = "",
         smallest_part: int = DEFAULT_PART,
         largest_held: int = MAX_HELD,
+        largest_copy: int = MAX_COPY,
     ) -> None:
         super().__init__(store, Prefix(store.url_of(""), f"{prefix}/" if prefix else ""))
         self._folders = Folders(store)
         self._smallest, self._largest_held = smallest_part, largest_held
+        self._largest_copy = largest_copy
         self._conditional: asyncio.Task[bool] | None = None
         self._open = OpenKeys(f"{service} {store.bucket}", store.url_of)
         self._budget = BufferBudget(max(_BUDGET, 2 * smallest_part), smallest_part)
@@ -179,6 +183,7 @@ class S3Destination(StoredFiles):
                 self._smallest,
                 await self._unfinished(full, digest, declared),
                 self._largest_held,
+                self._largest_copy,
             )
             try:
                 yield upload

@@ -14,6 +14,7 @@ from stac_asset.destinations.s3.connection import BucketConnection
 from stac_asset.destinations.s3.errors import MissingError
 from stac_asset.destinations.s3.objects import StartedUpload, StoredPart
 from stac_asset.destinations.s3.streaming import StreamedPart
+from stac_asset.destinations.store_copy import StoredSource
 
 
 class MultipartRequests:
@@ -107,6 +108,39 @@ class MultipartRequests:
             )
         kept = response.get("ChecksumSHA256")
         return StoredPart(part.number, part.size, response["ETag"], kept)
+
+    async def copy_part(
+        self, key: str, upload: str, number: int, source: StoredSource, start: int, end: int
+    ) -> StoredPart:
+        """Let the service copy bytes of an object as a part of a multipart upload.
+
+        Args:
+            key: The key.
+            upload: The id of the upload.
+            number: The number of the part.
+            source: The object.
+            start: Position of the first byte.
+            end: Position after the last byte.
+
+        Raises:
+            MissingError: The upload or the source does not exist.
+            ConflictError: The source has another version.
+            DestinationError: The request failed.
+        """
+        client = await self._connection.client()
+        parameters = source_parameters(source)
+        if end - start < source.size:
+            parameters["CopySourceRange"] = f"bytes={start}-{end - 1}"
+        with self._connection.errors(key):
+            response = await client.upload_part_copy(
+                Bucket=self._connection.bucket,
+                Key=key,
+                UploadId=upload,
+                PartNumber=number,
+                **parameters,
+            )
+        copied = response["CopyPartResult"]
+        return StoredPart(number, end - start, copied["ETag"], copied.get("ChecksumSHA256"))
 
     async def parts(self, key: str, upload: str) -> list[StoredPart] | None:
         """Return the stored parts of a multipart upload, or None without such an upload.
@@ -246,6 +280,21 @@ class MultipartRequests:
                 "KeyMarker": page["NextKeyMarker"],
                 "UploadIdMarker": page.get("NextUploadIdMarker", ""),
             }
+
+
+def source_parameters(source: StoredSource) -> dict[str, Any]:
+    """Return the parameters of a request that copies an object.
+
+    Args:
+        source: The object. Another version is not copied.
+    """
+    parameters: dict[str, Any] = {
+        "CopySource": {"Bucket": source.bucket, "Key": source.key},
+        "CopySourceIfMatch": source.etag,
+    }
+    if source.requester_pays:
+        parameters["RequestPayer"] = "requester"
+    return parameters
 
 
 def _time_of(response: Any) -> float:

@@ -24,6 +24,7 @@ from stac_asset.destinations.s3.replacing import Replaced, replace_object
 from stac_asset.destinations.s3.store import S3Store
 from stac_asset.destinations.s3.streaming import StreamedPart
 from stac_asset.destinations.s3.unfinished import abort_upload
+from stac_asset.destinations.store_copy import StoredSource
 from stac_asset.errors import DestinationError
 
 _SMALL = 128 * 1024
@@ -163,6 +164,29 @@ class MultipartUpload:
             )
         except MissingError:
             raise self._ended_by_another() from None
+
+    async def copy_part(
+        self, number: int, source: StoredSource, start: int, end: int
+    ) -> str | None:
+        """Let the service copy a part, and return the SHA-256 digest in base64, if reported.
+
+        Args:
+            number: The number of the part.
+            source: The object to copy from.
+            start: Position of the first byte in the file.
+            end: Position after the last byte.
+
+        Raises:
+            MissingError: The upload or the source does not exist.
+            ConflictError: The source has another version.
+            DestinationError: The request failed.
+        """
+        assert self.upload is not None, "the upload has started"
+        part = await self._store.multipart.copy_part(
+            self._key, self.upload, number, source, start, end
+        )
+        self._stored[number] = part
+        return part.sha256
 
     def stream(self, number: int, start: int, end: int) -> StreamedPart:
         """Return a part whose bytes are sent as they arrive.

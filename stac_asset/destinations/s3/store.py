@@ -16,9 +16,11 @@ from stac_asset.destinations.s3.errors import (
     ConflictError,
     MissingError,
     UnsupportedError,
+    mapped_errors,
 )
-from stac_asset.destinations.s3.multipart import MultipartRequests
+from stac_asset.destinations.s3.multipart import MultipartRequests, source_parameters
 from stac_asset.destinations.s3.objects import ObjectSettings, StoredObject, headers_of
+from stac_asset.destinations.store_copy import CopyTarget, StoredSource
 from stac_asset.errors import DestinationError
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class S3Store:
         action: What the run does with the bucket, for messages: `written` or `read`.
         direct: Returns a connection that writes small objects without botocore, if any. The result
             is kept.
+        access: Returns the service and the credentials, if the service can copy objects.
     """
 
     def __init__(
@@ -50,9 +53,11 @@ class S3Store:
         settings: ObjectSettings | None = None,
         action: str = "written",
         direct: Callable[[], Awaitable[DirectConnection]] | None = None,
+        access: CopyTarget | None = None,
     ) -> None:
         self._connection = BucketConnection(connect, bucket, settings, action)
         self.bucket, self.action = bucket, action
+        self.access = access
         self.multipart = MultipartRequests(self._connection)
         """The requests of multipart uploads."""
         self._direct = DirectWriter(direct, bucket) if direct is not None else None
@@ -215,6 +220,59 @@ class S3Store:
                 **parameters,
             )
         return response["ETag"]
+
+    async def copy(
+        self,
+        key: str,
+        source: StoredSource,
+        condition: Mapping[str, str],
+        metadata: Mapping[str, str],
+    ) -> str:
+        """Let the service copy an object of up to 5 GiB, and return the ETag of the copy.
+
+        Args:
+            key: The key of the copy.
+            source: The object.
+            condition: The conditions for the key: `IfMatch` or `IfNoneMatch`, or none.
+            metadata: The metadata of the copy.
+
+        Raises:
+            MissingError: The source does not exist.
+            ConflictError: The condition is not met, or the source has another version.
+            DestinationError: The request failed.
+        """
+        client = await self._connection.client()
+        parameters: dict[str, Any] = {**self._connection.settings, **condition}
+        parameters |= source_parameters(source)
+        with self._connection.errors(key):
+            response = await client.copy_object(
+                Bucket=self.bucket,
+                Key=key,
+                Metadata=metadata,
+                MetadataDirective="REPLACE",
+                TaggingDirective="REPLACE",
+                ChecksumAlgorithm="SHA256",
+                **parameters,
+            )
+        return response["CopyObjectResult"]["ETag"]
+
+    async def has_version(self, source: StoredSource) -> bool:
+        """Return whether an object still has the same version.
+
+        Args:
+            source: The object.
+
+        Raises:
+            DestinationError: The request failed.
+        """
+        client = await self._connection.client()
+        pays: dict[str, Any] = {"RequestPayer": "requester"} if source.requester_pays else {}
+        try:
+            with mapped_errors(f"s3://{source.bucket}/{source.key}", "read"):
+                found = await client.head_object(Bucket=source.bucket, Key=source.key, **pays)
+        except MissingError:
+            return False
+        return found["ETag"] == source.etag
 
     async def supports_conditions(self, key: str) -> bool:
         """Return whether the service checks the conditions of requests. Writes and deletes a key.

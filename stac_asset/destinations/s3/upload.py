@@ -14,6 +14,7 @@ from stac_asset.concurrency import in_thread
 from stac_asset.destinations.interface import Declared
 from stac_asset.destinations.missing_ranges import ByteRange, MissingRanges
 from stac_asset.destinations.s3.buffers import BufferBudget
+from stac_asset.destinations.s3.copying import MAX_COPY, StoreCopying
 from stac_asset.destinations.s3.digest import OrderedDigest
 from stac_asset.destinations.s3.note import HEAD_SIZE, UploadNote
 from stac_asset.destinations.s3.objects import CHECKSUM, MARK
@@ -23,6 +24,7 @@ from stac_asset.destinations.s3.sending import MultipartUpload, Part, sha256_of
 from stac_asset.destinations.s3.store import S3Store
 from stac_asset.destinations.s3.streaming import StreamedPart
 from stac_asset.destinations.s3.unfinished import Unfinished
+from stac_asset.destinations.store_copy import StoreAccess, StoreCopy, StoredSource
 from stac_asset.destinations.upload_state import StatefulUpload, UploadState
 from stac_asset.errors import ChecksumError, DestinationError, RangeError
 from stac_asset.integrity import Multihash, new_hash
@@ -42,6 +44,7 @@ class S3Upload(StatefulUpload):
         smallest: Minimum size of a part in bytes.
         unfinished: The upload of an earlier run from the same source, if any.
         largest_held: Maximum size in bytes of a part that is held in memory until it is sent.
+        largest_copy: Maximum size in bytes of an object that one request copies in the store.
     """
 
     etag: str | None = None
@@ -62,11 +65,13 @@ class S3Upload(StatefulUpload):
         smallest: int,
         unfinished: Unfinished | None = None,
         largest_held: int = MAX_HELD,
+        largest_copy: int = MAX_COPY,
     ) -> None:
         self._store, self._key, self._source = store, key, source
         self._declared, self._replaced = declared, replaced
         self._hashed = hashed or declared.checksum is not None
         self._budget, self._smallest, self._largest_held = budget, smallest, largest_held
+        self._largest_copy = largest_copy
         self._ended = False
         self._reset()
         if unfinished is not None:
@@ -115,6 +120,44 @@ class S3Upload(StatefulUpload):
     def replaces(self) -> bool:
         """Whether the key had an object when the upload was opened."""
         return self._replaced.etag is not None
+
+    async def copy_target(self) -> StoreAccess | None:
+        """Return the service and the credentials of requests, if objects can be copied."""
+        return await self._store.access() if self._store.access is not None else None
+
+    async def copy(self, source: StoredSource) -> StoreCopy | None:
+        """Let the service copy an object to the key. Verify the copy before it gets the key.
+
+        Args:
+            source: The object.
+
+        Returns:
+            The copy, or None if the service does not copy the object.
+
+        Raises:
+            SizeError: The size differs from the declared one.
+            ChecksumError: The checksum differs from the declared one.
+            DestinationError: Another run has replaced the object of the key.
+        """
+        if self._multipart.has_parts:
+            await self.restart()
+        copying = StoreCopying(
+            self._store,
+            self._key,
+            source,
+            self._declared,
+            self._hashed,
+            self._replaced,
+            lambda metadata: MultipartUpload(self._store, self._key, metadata, self._budget),
+            self._source,
+            self._largest_copy,
+        )
+        done = await copying.run()
+        if done is None:
+            return None
+        copied, self.etag = done
+        self._state.offset, self._ended = copied.size, True
+        return copied
 
     async def begin(
         self, offset: int, validator: str | None, size: int | None, end: int | None = None
