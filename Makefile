@@ -6,6 +6,7 @@ MAKEFLAGS += --no-print-directory
 SHELL := /bin/sh
 
 ITEM ?=
+FILE ?=
 KILLS ?= 100
 DESTINATION ?= local
 ASSETS ?= 100000
@@ -42,8 +43,20 @@ ui: $(VENV)/run  ## Show the flow runs of the demo in Prefect's UI; stop with Ct
 	 $(BIN)/prefect server start --host 127.0.0.1 --port 4200
 
 .PHONY: up
-up: $(VENV)/run  ## Start a Prefect server, a worker and all deployments; PORT=4200, DATABASE=postgresql+asyncpg://…
-	@$(BIN)/python -m prefect_stac_asset.deployments up
+up: $(VENV)/run  ## Start a Prefect server, a worker and all deployments; PORT=4200, FILE=mine.yaml, DATABASE=postgresql+asyncpg://…
+	@$(BIN)/python -m prefect_stac_asset.deployments up $(if $(FILE),--file '$(FILE)')
+
+.PHONY: init
+init: $(VENV)/run  ## Write a prefect.yaml of your own; FILE=mine.yaml
+	@$(BIN)/python -m prefect_stac_asset.deployments init $(if $(FILE),'$(FILE)')
+
+.PHONY: status
+status: $(VENV)/run  ## Show processes, next runs and last results of `make up`
+	@$(BIN)/python -m prefect_stac_asset.deployments status
+
+.PHONY: service
+service: $(VENV)/run  ## Start the server and the worker after each restart of the machine, with systemd
+	@$(BIN)/python -m prefect_stac_asset.deployments service $(if $(FILE),--file '$(FILE)')
 
 .PHONY: down
 down: $(VENV)/run  ## Stop the server and the worker that `make up` started

@@ -3,6 +3,9 @@
 | command | action |
 |---|---|
 | `up`, `down` | start and stop a local Prefect server with worker and deployments |
+| `status` | show the processes, the next runs and the last results of that server |
+| `service` | start that server after a restart of the machine |
+| `init` | copy the `prefect.yaml` of this package to a file of one's own |
 | `deploy` | register the deployments with a Prefect server |
 | `serve` | run the deployments in this process |
 | `check` | validate `prefect.yaml`, or check that a server creates scheduled runs |
@@ -29,7 +32,8 @@ _FOLDER = Path(".up")
 _file = click.option(
     "--file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Path of a prefect.yaml. By default the file of this package.",
+    help="Path of a prefect.yaml. By default prefect.yaml in the working directory, or else the "
+    "file of this package.",
 )
 _folder = click.option(
     "--folder",
@@ -59,10 +63,7 @@ def app() -> None:
     """Run the deployments of prefect.yaml."""
 
 
-@app.command()
-@_file
-@_folder
-@click.option(
+_port = click.option(
     "--port",
     type=int,
     default=4200,
@@ -70,6 +71,12 @@ def app() -> None:
     show_default=True,
     help="Port of the server on the loopback interface.",
 )
+
+
+@app.command()
+@_file
+@_folder
+@_port
 @click.option(
     "--database",
     envvar="DATABASE",
@@ -77,14 +84,18 @@ def app() -> None:
     "Set the environment variable DATABASE instead, as command lines are visible to all users.",
 )
 def up(file: Path | None, folder: Path, port: int, database: str | None) -> None:
-    """Start a server, workers and all deployments in the background."""
+    """Start a server, workers and all deployments in the background.
+
+    Later commands use the same --file by default.
+    """
+    from prefect_stac_asset.deployments.deployment_file import chosen_file
     from prefect_stac_asset.deployments.local_stack import Stack
-    from prefect_stac_asset.deployments.prefect_yaml import FILE
 
     stack = Stack(directory_path(str(folder), "--folder"), port, database or None)
 
     async def run() -> None:
-        async for line in stack.up(file or FILE):
+        chosen = chosen_file(file, stack.file)
+        async for line in stack.up(chosen, remember=file is not None):
             click.echo(line)
 
     asyncio.run(run())
@@ -102,10 +113,65 @@ def down(folder: Path) -> None:
     from prefect_stac_asset.deployments.local_stack import Stack
 
     async def run() -> None:
-        lines = [line async for line in Stack.of(directory_path(str(folder), "--folder")).down()]
-        click.echo("\n".join(lines) if lines else "Nothing is running.")
+        is_running = False
+        async for line in Stack.of(directory_path(str(folder), "--folder")).down():
+            click.echo(line)
+            is_running = True
+        if not is_running:
+            click.echo("Nothing is running.")
 
     asyncio.run(run())
+
+
+@app.command()
+@_folder
+def status(folder: Path) -> None:
+    """Show processes, active runs, next runs and the last result of each deployment.
+
+    The exit status is 1 if a process is not running.
+    """
+    from prefect_stac_asset.deployments.local_stack import Stack
+    from prefect_stac_asset.deployments.status import status_lines
+
+    processes, runs = asyncio.run(Stack.of(directory_path(str(folder), "--folder")).status())
+    for line in status_lines(processes, runs):
+        click.echo(line)
+    if not processes:
+        click.echo("Nothing is running.")
+    if not processes or any(process.since is None for process in processes):
+        sys.exit(1)
+
+
+@app.command()
+@_file
+@_folder
+@_port
+@click.option("--print", "is_printed", is_flag=True, help="Print the unit, and write no file.")
+def service(file: Path | None, folder: Path, port: int, is_printed: bool) -> None:
+    """Start the server and the workers after each restart of the machine, with systemd.
+
+    The command writes a user unit, enables the unit, and starts the unit.
+    """
+    from prefect_stac_asset.deployments.service import Service
+
+    path = directory_path(str(folder), "--folder")
+    unit = Service(path, port, Path.cwd(), file.absolute() if file is not None else None)
+    if os.environ.get("DATABASE"):
+        click.echo(f"Write DATABASE=… to {unit.environment}, which the unit reads.", err=True)
+    click.echo(unit.unit() if is_printed else "\n".join(unit.install()))
+
+
+@app.command()
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False), default="mine.yaml")
+def init(path: Path) -> None:
+    """Copy the prefect.yaml of this package to PATH, by default mine.yaml.
+
+    Change the copy, and pass it to the other commands with --file.
+    """
+    from prefect_stac_asset.deployments.deployment_file import copy_file
+
+    copy_file(path)
+    click.echo(f"{path} was written. Edit the file, then run: make up FILE={path}")
 
 
 @app.command()
@@ -116,12 +182,15 @@ def deploy(file: Path | None) -> None:
     PREFECT_API_URL selects the server. Workers of the work pools run the deployments.
     """
     from prefect_stac_asset.blocks.prefect_api import map_prefect_errors
-    from prefect_stac_asset.deployments.prefect_yaml import FILE
+    from prefect_stac_asset.deployments.deployment_file import chosen_file
     from prefect_stac_asset.deployments.registration import register_blocks, register_deployments
+
+    chosen = chosen_file(file)
 
     async def run() -> None:
         click.echo("\n".join(await register_blocks()))
-        async for name in register_deployments(file or FILE):
+        click.echo(f"Deployments of {chosen}:")
+        async for name in register_deployments(chosen):
             click.echo(name)
 
     with map_prefect_errors():
@@ -140,13 +209,15 @@ def serve(file: Path | None) -> None:
     import prefect
 
     from prefect_stac_asset.blocks.prefect_api import map_prefect_errors
-    from prefect_stac_asset.deployments.prefect_yaml import FILE
+    from prefect_stac_asset.deployments.deployment_file import chosen_file
     from prefect_stac_asset.deployments.registration import register_served
     from prefect_stac_asset.deployments.runner_deployments import deployments
 
-    serving = deployments(file or FILE)
+    chosen = chosen_file(file)
+    serving = deployments(chosen)
     with map_prefect_errors():
         asyncio.run(register_served(serving))
+        click.echo(f"Serving the deployments of {chosen}.")
         prefect.serve(*serving)
 
 
@@ -170,9 +241,12 @@ def check(file: Path | None, server: bool, wait: float | None) -> None:
     if server:
         _check_server(wait)
         return
-    from prefect_stac_asset.deployments.prefect_yaml import FILE, read_deployments
+    from prefect_stac_asset.deployments.deployment_file import chosen_file
+    from prefect_stac_asset.deployments.prefect_yaml import read_deployments
 
-    for deployment in read_deployments(file or FILE):
+    chosen = chosen_file(file)
+    click.echo(f"Checking {chosen}", err=True)
+    for deployment in read_deployments(chosen):
         click.echo(f"{deployment.name}: {deployment.description}")
 
 

@@ -95,6 +95,12 @@ class Background:
         finally:
             os.close(file)
 
+    def since(self) -> datetime | None:
+        """Return the time at which the process was started, if the process is running."""
+        if self.pid() is None:
+            return None
+        return datetime.fromtimestamp(self._lock.stat().st_mtime).astimezone()
+
     def stop(self, timeout: float) -> bool:
         """Stop the process, and return whether the process was running.
 

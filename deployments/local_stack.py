@@ -14,29 +14,28 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 from prefect.settings import PREFECT_API_KEY, PREFECT_API_URL, temporary_settings
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from prefect_stac_asset.deployments.background import Background, StackError
+from prefect_stac_asset.deployments.cancelled_runs import cancel_runs
+from prefect_stac_asset.deployments.database_url import without_password
 from prefect_stac_asset.deployments.orphaned_runs import end_orphaned_processes, end_orphaned_runs
 from prefect_stac_asset.deployments.prefect_yaml import read_deployments
 from prefect_stac_asset.deployments.registration import (
-    cancel_runs,
     has_worker,
     make_process_pool,
     register_blocks,
     register_deployments,
 )
 from prefect_stac_asset.deployments.schedules import RUN_TIMEOUT, check_schedules
+from prefect_stac_asset.deployments.status import Process, Runs, read_runs
 from stac_asset.errors import ConfigError
 
-_DATABASES = {"postgresql+asyncpg", "sqlite+aiosqlite"}
-
 _STATE_FILE = "stack.json"
-"""Name of the file with the port and the database of the running server."""
+"""Name of the file with the port and the database of the server, and the path of `prefect.yaml`."""
 
 _SERVER_MODULE = "prefect_stac_asset.deployments.server_process"
 """Module that runs Prefect's command line for the server."""
@@ -77,12 +76,11 @@ class Stack:
         Args:
             folder: The folder of a stack.
         """
-        state = folder / _STATE_FILE
-        return cls(folder, json.loads(state.read_text())["port"] if state.exists() else 0)
+        return cls(folder, _read_state(folder).get("port", 0))
 
     def __post_init__(self) -> None:
         if self.database is not None:
-            _without_password(self.database)
+            without_password(self.database)
 
     @property
     def url(self) -> str:
@@ -93,6 +91,12 @@ class Stack:
     def data(self) -> Path:
         """The working directory of flow runs."""
         return self.folder / "data"
+
+    @property
+    def file(self) -> Path | None:
+        """The `prefect.yaml` that was passed to an earlier `up` in the folder, if any."""
+        file = _read_state(self.folder).get("file")
+        return None if file is None else Path(file)
 
     @property
     def _home(self) -> Path:
@@ -129,11 +133,12 @@ class Stack:
             variables["PREFECT_API_DATABASE_CONNECTION_URL"] = self.database
         return variables
 
-    async def up(self, file: Path) -> AsyncIterator[str]:
+    async def up(self, file: Path, remember: bool = False) -> AsyncIterator[str]:
         """Start processes that are not running, and register blocks, work pools and deployments.
 
         Args:
             file: The `prefect.yaml` with the deployments.
+            remember: Whether later commands in the folder use this file by default.
 
         Yields:
             A line to print for each completed step.
@@ -156,6 +161,8 @@ class Stack:
         self.data.mkdir(exist_ok=True)
         is_new = self._server.pid() is None
         self._start_server()
+        if remember:
+            self._write_state(file=str(file))
         if is_new:
             yield "starting     a server, which may take a minute"
         await self._wait_until(self._is_healthy, self._server)
@@ -166,6 +173,7 @@ class Stack:
             for pool in pools:
                 await make_process_pool(pool, self.data)
                 yield f"work pool    {pool}, working directory {self.data}"
+            yield f"deployments  of {file}"
             refused: ConfigError | None = None
             async with check_schedules() as schedule_check:
                 try:
@@ -211,11 +219,7 @@ class Stack:
         Yields:
             A line to print for each cancelled run and each stopped process.
         """
-        locks = sorted(self.folder.glob(f"{_WORKER_PREFIX}*.pid"))
-        workers = {
-            lock.stem.removeprefix(_WORKER_PREFIX): Background(lock.stem, self.folder)
-            for lock in locks
-        }
+        workers = self._workers()
         # Runs that are not cancelled would stay Running on the server after their worker stopped.
         try:
             with self._settings():
@@ -225,8 +229,8 @@ class Stack:
                             yield line
                 has_workers = any(worker.pid() is not None for worker in workers.values())
                 if has_workers and self._server.pid() is not None:
-                    for name in await cancel_runs(_STOP_TIMEOUT):
-                        yield f"run '{name}' was cancelled; the next run resumes"
+                    async for line in cancel_runs(workers, _STOP_TIMEOUT):
+                        yield line
         except StackError as error:
             yield f"no run was cancelled: {error}"
         for process in (*workers.values(), self._server):
@@ -235,12 +239,36 @@ class Stack:
         for pool in workers:
             end_orphaned_processes(self._home, pool)
 
+    async def status(self) -> tuple[list[Process], Runs | None]:
+        """Return the processes of the stack, and the runs of a running server.
+
+        Raises:
+            StackError: The server does not respond.
+        """
+        server = self._server
+        if not self.folder.exists():
+            return [], None
+        processes = [Process(f"server       {self.url}", server.since(), server.log)]
+        for pool, worker in self._workers().items():
+            processes.append(Process(f"worker       of pool {pool}", worker.since(), worker.log))
+        if server.pid() is None:
+            return processes, None
+        with self._settings():
+            return processes, await read_runs()
+
+    def _workers(self) -> dict[str, Background]:
+        """Return the workers that were started in the folder, by work pool."""
+        locks = sorted(self.folder.glob(f"{_WORKER_PREFIX}*.pid"))
+        return {
+            lock.stem.removeprefix(_WORKER_PREFIX): Background(lock.stem, self.folder)
+            for lock in locks
+        }
+
     def _start_server(self) -> None:
-        state_file = self.folder / _STATE_FILE
-        state = {"port": self.port, "database": _without_password(self.database)}
+        state = {"port": self.port, "database": without_password(self.database)}
         if self._server.pid() is not None:
-            running = json.loads(state_file.read_text())
-            if running != state:
+            running = _read_state(self.folder)
+            if running | state != running:
                 raise StackError(
                     f"A server is already running on port {running['port']} with "
                     f"{running['database']}. Stop it with `make down` first."
@@ -255,9 +283,15 @@ class Stack:
                     f"Cannot listen on port {self.port} ({error.strerror}). Choose another port "
                     "with PORT=4300."
                 ) from None
-        state_file.write_text(json.dumps(state))
+        self._write_state(**state)
         start = ("server", "start", "--host", "127.0.0.1", "--port", str(self.port))
         self._server.start([sys.executable, "-m", _SERVER_MODULE, *start], self.environment())
+
+    def _write_state(self, **values: object) -> None:
+        state = _read_state(self.folder) | values
+        new = self.folder / f"{_STATE_FILE}.new"
+        new.write_text(json.dumps(state))
+        new.replace(self.folder / _STATE_FILE)
 
     async def _is_healthy(self) -> bool:
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
@@ -272,7 +306,7 @@ class Stack:
             if process.pid() is None:
                 database = ""
                 if process.name == self._server.name and self.database is not None:
-                    database = f" with DATABASE '{_without_password(self.database)}'"
+                    database = f" with DATABASE '{without_password(self.database)}'"
                 raise StackError(
                     f"{process.name} stopped unexpectedly{database}: {process.failure_reason()}. "
                     f"See {process.log}."
@@ -297,23 +331,8 @@ class Stack:
                 ) from None
 
 
-def _without_password(database: str | None) -> str:
-    """Return the URL of a database without the password.
-
-    Raises:
-        ConfigError: Prefect does not support the database.
-    """
-    if database is None:
-        return "SQLite"
-    try:
-        url = make_url(database)
-    except (ArgumentError, ValueError):
-        raise ConfigError(
-            "DATABASE is not a database URL. Use postgresql+asyncpg://user:password@host:port/name."
-        ) from None
-    if url.drivername not in _DATABASES:
-        raise ConfigError(
-            f"DATABASE starts with '{url.drivername}', which Prefect does not support. Use "
-            "postgresql+asyncpg://user:password@host:port/name."
-        )
-    return url.render_as_string(hide_password=True)
+def _read_state(folder: Path) -> dict[str, Any]:
+    """Return the stored port, database and file of a stack. The dictionary may be empty."""
+    state = folder / _STATE_FILE
+    found: dict[str, Any] = json.loads(state.read_text()) if state.exists() else {}
+    return found

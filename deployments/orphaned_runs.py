@@ -24,6 +24,9 @@ from prefect.states import Cancelled, Crashed
 from prefect_stac_asset.deployments.crashed_runs import read_active_runs
 from prefect_stac_asset.deployments.registration import online_workers
 
+_RUN_ID = "PREFECT__FLOW_RUN_ID="
+"""Start of the environment variable with the id of the flow run."""
+
 
 def end_orphaned_processes(home: Path, worker: str) -> None:
     """Kill the flow run processes of a worker that is not running.
@@ -60,10 +63,20 @@ async def end_orphaned_runs(pool: str) -> list[str]:
     return [run.name for run in runs]
 
 
+def flow_run_ids() -> set[str]:
+    """Return the ids of the flow runs that have a process on this machine."""
+    return {
+        variable.removeprefix(_RUN_ID)
+        for _, variables in _flow_run_processes()
+        for variable in variables
+        if variable.startswith(_RUN_ID)
+    }
+
+
 def _flow_run_processes() -> Iterator[tuple[int, set[str]]]:
     """Yield the process id and the environment variables of each flow run on this machine."""
     for pid, variables in _from_proc() if Path("/proc/self/environ").exists() else _from_ps():
-        if any(variable.startswith("PREFECT__FLOW_RUN_ID=") for variable in variables):
+        if any(variable.startswith(_RUN_ID) for variable in variables):
             yield pid, variables
 
 

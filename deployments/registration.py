@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from http import HTTPStatus
@@ -19,12 +17,11 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import Worker
 from prefect.deployments.runner import DeploymentApplyError, RunnerDeployment
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
-from prefect.states import Cancelling
 from prefect.workers.process import ProcessWorker
 
 from prefect_stac_asset.blocks.registry import OUR_BLOCKS
 from prefect_stac_asset.deployments.automations import watch_heartbeats
-from prefect_stac_asset.deployments.crashed_runs import ENTRYPOINT, read_active_runs
+from prefect_stac_asset.deployments.crashed_runs import ENTRYPOINT
 from prefect_stac_asset.deployments.runner_deployments import deployments
 from stac_asset.errors import ConfigError
 
@@ -166,27 +163,3 @@ async def has_worker(pool: str, since: datetime) -> bool:
     return any(
         worker.last_heartbeat_time and worker.last_heartbeat_time >= since for worker in workers
     )
-
-
-async def cancel_runs(timeout: float) -> list[str]:
-    """Cancel active flow runs, and return the names of the runs that ended in time.
-
-    Args:
-        timeout: Maximum number of seconds to wait for all runs.
-    """
-    ended = []
-    async with get_client() as client:
-        runs = await read_active_runs(client)
-        for run in runs:
-            await client.set_flow_run_state(
-                run.id, Cancelling(message="The worker is being stopped.")
-            )
-        deadline = time.monotonic() + timeout
-        for run in runs:
-            while time.monotonic() < deadline:
-                state = (await client.read_flow_run(run.id)).state
-                if state is not None and state.is_final():
-                    ended.append(run.name)
-                    break
-                await asyncio.sleep(0.2)
-    return ended

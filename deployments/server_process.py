@@ -1,4 +1,6 @@
-"""Internal: run `prefect server start`, with SQLite transactions that wait for each other.
+"""Internal: run `prefect server start`, and rotate the logs of the local stack.
+
+SQLite transactions of this server wait for each other.
 
 Prefect's server begins most transactions with `BEGIN DEFERRED`. Such a transaction reads first, and
 requests the write lock of the database with its first change. If another connection commits in
@@ -14,12 +16,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from prefect.cli import app
 from prefect.server.database.configurations import AioSqliteConfiguration
 from prefect.server.database.dependencies import set_database_config
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
+
+from prefect_stac_asset.deployments.log_rotation import rotate_logs_in_thread
 
 
 class WaitingSqlite(AioSqliteConfiguration):
@@ -40,7 +45,11 @@ class WaitingSqlite(AioSqliteConfiguration):
 
 
 def main() -> None:
-    """Run Prefect's command line with the arguments of this process."""
+    """Run Prefect's command line with the arguments of this process.
+
+    The working directory is the folder of the local stack, whose logs are rotated.
+    """
+    rotate_logs_in_thread(Path.cwd())
     url = PREFECT_API_DATABASE_CONNECTION_URL.value()
     if url is not None and url.startswith("sqlite"):
         set_database_config(WaitingSqlite(url))

@@ -82,10 +82,9 @@ def scheduled(stack: RunningStack, mirror: ScheduledMirror) -> Iterator[None]:
     mirror.set_paused(stack.url, True)
 
 
-def run_up(stack: RunningStack) -> str:
+def run_up(stack: RunningStack, *options: str) -> str:
     """Run `up` again with the same `prefect.yaml`, and return the output."""
-    file = stack.folder.parent / "prefect.yaml"
-    arguments = ("up", "--folder", str(stack.folder), "--file", str(file))
+    arguments = ("up", "--folder", str(stack.folder), *options)
     done = run_deployments_cli(*arguments, PORT=str(stack.port), **stack.environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -163,7 +162,9 @@ def test_up_resumes_scheduled_runs_after_killed_worker(
     orphans = [pid for pid in stack.processes() if pid not in (worker, server)]
     assert orphans
     kill(worker)
+    # Without an option, `up` uses the file of the first `up`.
     printed = run_up(stack)
+    assert f"deployments  of {stack.folder.parent / 'prefect.yaml'}\n" in printed
     assert f"run '{running['name']}' was set to Crashed: its worker was killed" in printed
     assert not set(orphans) & set(stack.processes())
     assert pid_of(stack, "server") == server
@@ -219,7 +220,7 @@ def test_up_resumes_scheduled_runs_after_killed_server(
     worker = pid_of(stack, "worker-stac-asset")
     count = len(mirror.wait_for_completed_runs(stack.url))
     kill(pid_of(stack, "server"))
-    printed = run_up(stack)
+    printed = run_up(stack, "--file", str(stack.folder.parent / "prefect.yaml"))
     assert printed.startswith("starting     a server")
     assert pid_of(stack, "worker-stac-asset") == worker
     mirror.publish("server-killed")

@@ -15,7 +15,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from stac_asset.testing import Origin, Stall
@@ -25,9 +24,19 @@ from tests.support.items import item_document, make_item
 from tests.support.paths import ROOT
 from tests.support.postgres import PASSWORD, find_postgres_programs, running_postgres
 from tests.support.prefect_environment import import_path
+from tests.support.processes import block_until
 from tests.support.scheduled_mirror import EVERY_TEN_SECONDS, ScheduledMirror
 from tests.support.server_logs import cancelled_run_errors, checked_log, unexpected_errors
-from tests.support.stacks import SHORT_POLLING, RunningStack, running_stack
+from tests.support.stacks import (
+    SHORT_POLLING,
+    RunningStack,
+    create_run,
+    delete_deployment,
+    post,
+    read_deployment,
+    running_stack,
+    wait_for_end,
+)
 
 DOWNLOAD_ITEM = "download-item/download-item"
 COLLECTION = "download-item-collection"
@@ -47,41 +56,6 @@ def stack(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
         yield running
 
 
-def post(stack: RunningStack, path: str, **body: Any) -> Any:
-    """Send a POST request to the API, and return the JSON of the response."""
-    response = CLIENT.post(f"{stack.url}/api{path}", json=body)
-    assert response.is_success, response.text
-    return response.json()
-
-
-def read_deployment(stack: RunningStack, name: str) -> dict[str, Any]:
-    response = CLIENT.get(f"{stack.url}/api/deployments/name/{name}")
-    assert response.is_success, response.text
-    found: dict[str, Any] = response.json()
-    return found
-
-
-def delete_deployment(stack: RunningStack, deployment_id: str) -> None:
-    response = CLIENT.delete(f"{stack.url}/api/deployments/{deployment_id}")
-    assert response.is_success, response.text
-
-
-def create_run(stack: RunningStack, name: str, **parameters: Any) -> httpx.Response:
-    """Create a flow run of a deployment, and return the response."""
-    path = f"/api/deployments/{read_deployment(stack, name)['id']}/create_flow_run"
-    return CLIENT.post(f"{stack.url}{path}", json={"parameters": parameters})
-
-
-def wait_for_end(stack: RunningStack, run_id: str) -> dict[str, Any]:
-    """Wait until a flow run has ended, and return the flow run."""
-    for _ in range(600):
-        run: dict[str, Any] = CLIENT.get(f"{stack.url}/api/flow_runs/{run_id}").json()
-        if run["state"]["type"] in ("COMPLETED", "FAILED", "CANCELLED", "CRASHED"):
-            return run
-        time.sleep(0.5)
-    raise AssertionError(run["state"])
-
-
 def test_up_prints_each_step(stack: RunningStack) -> None:
     assert stack.printed.startswith("starting     a server, which may take a minute\n")
     assert f"server       {stack.url}, log in {stack.folder}/server.log" in stack.printed
@@ -92,15 +66,14 @@ def test_up_prints_each_step(stack: RunningStack) -> None:
     assert f"Open {stack.url}" in stack.printed
 
 
-def test_make_targets_run_up_and_down() -> None:
-    for target in ("up", "down"):
-        done = subprocess.run(
-            ["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True
-        )
-        assert (
-            done.stdout.splitlines()[-1]
-            == f".venv/bin/python -m prefect_stac_asset.deployments {target}"
-        )
+def test_make_targets_run_commands() -> None:
+    file = " --file 'mine.yaml'"
+    options = {"up": file, "service": file, "init": " 'mine.yaml'", "down": "", "status": ""}
+    for target, option in options.items():
+        make = ["make", "-n", target, "FILE=mine.yaml"]
+        done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True)
+        command = f".venv/bin/python -m prefect_stac_asset.deployments {target}{option}"
+        assert done.stdout.splitlines()[-1].rstrip() == command
 
 
 def test_database_is_postgresql_and_password_is_not_written(stack: RunningStack) -> None:
@@ -134,6 +107,19 @@ def test_deployment_run_completes(stack: RunningStack, origin: Origin) -> None:
     # A relative directory is in the working directory of the work pool.
     assert (stack.folder / "data" / "mine" / "the-item.json").is_file()
     assert (stack.folder / "data" / "mine" / "a.tif").read_bytes() == origin.content("/a.tif")
+
+
+def test_status_shows_processes_next_runs_and_last_results(stack: RunningStack) -> None:
+    done = run_deployments_cli("status", "--folder", str(stack.folder))
+    assert done.returncode == 0, done.stderr
+    server, worker, *_ = lines = done.stdout.splitlines()
+    assert server.startswith(f"server       {stack.url}, running since 20")
+    assert worker.startswith("worker       of pool stac-asset, running since 20")
+    assert worker.endswith(f", log in {stack.folder}/worker-stac-asset.log")
+    assert "next run     none: no schedule is active" in lines
+    assert "last result  sync/sync: no run has ended" in lines
+    (last,) = [line for line in lines if line.startswith(f"last result  {DOWNLOAD_ITEM}: ")]
+    assert re.search(r": Completed at 20[-0-9: ]+: 2 of 2 assets downloaded$", last), last
 
 
 def test_second_up_starts_no_processes(stack: RunningStack, database: str | None) -> None:
@@ -210,9 +196,15 @@ def test_scheduled_deployment_uses_saved_credentials(
     mirror = {"source": source, "search": {}, "directory": str(tmp_path / "mirror")}
     stack.logs["worker-stac-asset.log"].expect_errors(
         "prefect.engine - .*Validation of flow parameters failed with error: "
-        "(ConfigError: )?Block 'http-credentials/mine' is not saved"
+        "(ConfigError: )?Block 'http-credentials/mine' is not saved",
+        "Flow run 'sync' - Block 'http-credentials/mine' is not saved",
     )
     failed = wait_for_end(stack, create_run(stack, "sync/new-sync", **mirror).json()["id"])
+    of_run = {"logs": {"flow_run_id": {"any_": [failed["id"]]}, "level": {"ge_": 40}}}
+    block_until(lambda: post(stack, "/logs/filter", **of_run), interval=0.5)
+    assert "Block 'http-credentials/mine' is not saved" in str(
+        post(stack, "/logs/filter", **of_run)
+    )
     assert failed["state"]["type"] == "FAILED"
     assert "Block 'http-credentials/mine' is not saved" in failed["state"]["message"]
     stack.save_http_credentials("mine", origin.url, "s3same")
@@ -384,8 +376,12 @@ def test_down_cancels_runs_and_stops_all_processes(stack: RunningStack, origin: 
     stack.logs["worker-stac-asset.log"].expect_errors(
         *cancelled_run_errors("download item.json to stalled", "the-item/a")
     )
+    flow = post(stack, "/flows/", name="sync")
+    running = {"type": "RUNNING", "name": "Running"}
+    post(stack, "/flow_runs/", flow_id=flow["id"], name="of a dead process", state=running)
     done = run_deployments_cli("down", "--folder", str(stack.folder))
     assert done.returncode == 0, done.stderr
+    assert "run 'of a dead process' was set to Cancelled: its process had stopped" in done.stdout
     assert re.search(r"run '.* to stalled' was cancelled", done.stdout), done.stdout
     assert "worker-stac-asset was stopped" in done.stdout
     assert "server was stopped" in done.stdout
@@ -394,3 +390,6 @@ def test_down_cancels_runs_and_stops_all_processes(stack: RunningStack, origin: 
         assert probe.connect_ex(("127.0.0.1", stack.port)) != 0
     second = run_deployments_cli("down", "--folder", str(stack.folder))
     assert second.stdout == "Nothing is running.\n"
+    status = run_deployments_cli("status", "--folder", str(stack.folder))
+    assert status.returncode == 1
+    assert status.stdout.startswith(f"server       {stack.url}, stopped, log in ")

@@ -12,7 +12,8 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from prefect_stac_asset.deployments.__main__ import main
 from prefect_stac_asset.deployments.background import Background
 from prefect_stac_asset.deployments.local_stack import Stack
-from stac_asset.testing import Origin
+from stac_asset.testing import Origin, Status
+from tests.support.deployments_cli import run_deployments_cli
 from tests.support.servers import free_port
 
 
@@ -42,6 +43,16 @@ def test_command_reports_unreachable_server(
     assert error.startswith(f"error: Prefect's API {url} ")
     assert error.endswith(". Check `PREFECT_API_URL`.")
     assert ("is unreachable (" in error) is not is_other_server
+
+
+def test_command_repeats_requests_after_503(origin: Origin) -> None:
+    """A server on SQLite responds with 503 if another transaction was faster."""
+    path = "/deployments/name/flow/busy"
+    origin.remove(path)
+    origin.fault(path, Status(503, retry_after=0), times=3)
+    done = run_deployments_cli("automate", "flow/busy", PREFECT_API_URL=origin.url)
+    assert done.stderr.startswith("error: Deployment 'flow/busy' does not exist.")
+    assert len(origin.gets(path)) == 4
 
 
 # `Stack` does not wait for the background processes that it starts.

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import httpx
 
 from tests.support.deployments_cli import run_deployments_cli
+from tests.support.http_client import CLIENT
 from tests.support.paths import ROOT
 from tests.support.prefect_databases import QUICK_SERVER, make_prefect_home
 from tests.support.prefect_environment import certificates, import_path
@@ -122,3 +127,38 @@ def running_stack(
             run_deployments_cli("down", "--folder", str(folder))
         for path in later:
             checks.enter_context(checked_log(path, *provoked))
+
+
+def post(stack: RunningStack, path: str, **body: Any) -> Any:
+    """Send a POST request to the API, and return the JSON of the response."""
+    response = CLIENT.post(f"{stack.url}/api{path}", json=body)
+    assert response.is_success, response.text
+    return response.json()
+
+
+def read_deployment(stack: RunningStack, name: str) -> dict[str, Any]:
+    response = CLIENT.get(f"{stack.url}/api/deployments/name/{name}")
+    assert response.is_success, response.text
+    found: dict[str, Any] = response.json()
+    return found
+
+
+def delete_deployment(stack: RunningStack, deployment_id: str) -> None:
+    response = CLIENT.delete(f"{stack.url}/api/deployments/{deployment_id}")
+    assert response.is_success, response.text
+
+
+def create_run(stack: RunningStack, name: str, **parameters: Any) -> httpx.Response:
+    """Create a flow run of a deployment, and return the response."""
+    path = f"/api/deployments/{read_deployment(stack, name)['id']}/create_flow_run"
+    return CLIENT.post(f"{stack.url}{path}", json={"parameters": parameters})
+
+
+def wait_for_end(stack: RunningStack, run_id: str) -> dict[str, Any]:
+    """Wait until a flow run has ended, and return the flow run."""
+    for _ in range(600):
+        run: dict[str, Any] = CLIENT.get(f"{stack.url}/api/flow_runs/{run_id}").json()
+        if run["state"]["type"] in ("COMPLETED", "FAILED", "CANCELLED", "CRASHED"):
+            return run
+        time.sleep(0.5)
+    raise AssertionError(run["state"])

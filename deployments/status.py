@@ -1,0 +1,161 @@
+"""Internal: state of the processes, flow runs and deployments of a local server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun, StateType
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.sorting import FlowRunSort
+
+from prefect_stac_asset.deployments.crashed_runs import read_active_runs
+
+_MESSAGE_LENGTH = 200
+"""Maximum number of characters of a state message."""
+
+_NEXT_RUNS = 5
+"""Maximum number of scheduled runs."""
+
+_SCHEDULED = FlowRunFilter(
+    state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
+)
+_ENDED = FlowRunFilter(
+    state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(TERMINAL_STATES)))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A background process."""
+
+    description: str
+    """Name and place of the process, such as the URL of the server."""
+
+    since: datetime | None
+    """Start of the process. None if the process is not running."""
+
+    log: Path
+    """The log file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A flow run of a deployment."""
+
+    deployment: str
+    """The deployment, as 'flow name/deployment name'."""
+
+    name: str
+    state: str
+    time: datetime | None
+    """Time of the state, or the expected start of a scheduled run."""
+
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The runs of a server that `status` shows."""
+
+    active: list[Run]
+    scheduled: list[Run]
+    """The next scheduled runs, at most five."""
+
+    last: dict[str, Run | None]
+    """The last ended run of each deployment, by deployment."""
+
+
+def status_lines(processes: Iterable[Process], runs: Runs | None) -> Iterator[str]:
+    """Yield the lines that `status` prints.
+
+    Args:
+        processes: The server and the workers.
+        runs: The runs of the server. None if the server is not running.
+    """
+    for process in processes:
+        state = "stopped" if process.since is None else f"running since {_shown(process.since)}"
+        yield f"{process.description}, {state}, log in {process.log}"
+    if runs is None:
+        return
+    for run in runs.active:
+        yield f"active run   {run.deployment}: '{run.name}' {run.state} since {_shown(run.time)}"
+    for run in runs.scheduled:
+        yield f"next run     {run.deployment}: {_shown(run.time)}"
+    if not runs.scheduled:
+        yield "next run     none: no schedule is active"
+    for deployment, last in runs.last.items():
+        if last is None:
+            yield f"last result  {deployment}: no run has ended"
+        else:
+            message = f": {last.message}" if last.message else ""
+            yield f"last result  {deployment}: {last.state} at {_shown(last.time)}{message}"
+
+
+async def read_runs() -> Runs:
+    """Return the runs of all deployments of the server in Prefect's settings."""
+    async with get_client() as client:
+        flows = {flow.id: flow.name for flow in await client.read_flows()}
+        listed = await client.read_deployments(limit=200)
+        deployments = sorted(
+            ((f"{flows.get(one.flow_id)}/{one.name}", one) for one in listed),
+            key=lambda named: named[0],
+        )
+        names: dict[UUID | None, str] = {one.id: name for name, one in deployments}
+        active = await read_active_runs(client)
+        scheduled = await client.read_flow_runs(
+            flow_run_filter=_SCHEDULED,
+            sort=FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC,
+            limit=_NEXT_RUNS,
+        )
+        ended = await asyncio.gather(*(_last(client, one) for _, one in deployments))
+        return Runs(
+            [_run(run, names.get(run.deployment_id)) for run in active],
+            [_run(run, names.get(run.deployment_id)) for run in scheduled],
+            {
+                name: _run(run, name) if run else None
+                for (name, _), run in zip(deployments, ended, strict=True)
+            },
+        )
+
+
+async def _last(client: PrefectClient, deployment: DeploymentResponse) -> FlowRun | None:
+    found = await client.read_flow_runs(
+        flow_run_filter=_ENDED,
+        deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
+        sort=FlowRunSort.END_TIME_DESC,
+        limit=1,
+    )
+    return found[0] if found else None
+
+
+def _run(run: FlowRun, deployment: str | None) -> Run:
+    state = run.state
+    is_scheduled = run.state_type is StateType.SCHEDULED
+    lines = (state.message or "").splitlines() if state is not None else []
+    return Run(
+        deployment or "no deployment",
+        run.name,
+        run.state_name or "Unknown",
+        run.next_scheduled_start_time or run.expected_start_time
+        if is_scheduled or state is None
+        else state.timestamp,
+        lines[0][:_MESSAGE_LENGTH] if lines else "",
+    )
+
+
+def _shown(time: datetime | None) -> str:
+    """Return a time in the time zone of this machine."""
+    return "an unknown time" if time is None else f"{time.astimezone():%Y-%m-%d %H:%M:%S}"
