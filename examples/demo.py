@@ -58,11 +58,8 @@ def _run(hrefs: list[str], origin: Origin) -> int:
     environment = own | {
         "PREFECT_HOME": str(HOME / "prefect"),
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-        "DO_NOT_TRACK": "1",
     }
-    # Write Prefect's log to a file, including the messages of its server at the end.
+    # Write Prefect's log to a file.
     with log.open("w") as errors:
         flow = subprocess.Popen(
             [sys.executable, "examples/run_flow.py", _short(HOME / "data"), *hrefs],

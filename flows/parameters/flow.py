@@ -19,6 +19,7 @@ from prefect.types.entrypoint import EntrypointType
 
 from prefect_stac_asset.blocks.references import is_reference, load_reference, name_of, reference_to
 from prefect_stac_asset.blocks.registry import check_supported, check_supported_destination
+from prefect_stac_asset.flows.execution.embedded_server import start_embedded_server
 from prefect_stac_asset.flows.execution.error_logs import log_refused_parameters
 from prefect_stac_asset.flows.execution.pickling import PickledByName, is_in_package
 from prefect_stac_asset.flows.parameters.source import source_parameter
@@ -95,7 +96,7 @@ class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
             kwargs = {name: source_parameter(value) for name, value in kwargs.items()}
             check_size(self.serialize_parameters(bound_parameters(self.fn, args, kwargs)))
             run = super().__call__(*args, return_state=True, wait_for=wait_for, **kwargs)
-            return run if return_state else _result(run)
+            return _run(run) if return_state else _result(_run(run))
 
     def validate_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Return the parameters with blocks in place of references.
@@ -158,6 +159,12 @@ def asset_flow(**options: Any) -> Callable[[Callable[_P, _R]], AssetFlow[_P, _R]
         return AssetFlow(function, **_PERSISTED, **options)
 
     return decorate
+
+
+async def _run(run: Awaitable[_R]) -> _R:
+    """Start Prefect's embedded server if necessary, and return the result of a call of the flow."""
+    start_embedded_server()
+    return await run
 
 
 async def _result(run: Awaitable[Any]) -> Any:

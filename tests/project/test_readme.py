@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+import stac_asset
 from tests.support.paths import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -21,6 +25,17 @@ def test_python_example_runs(tmp_path: Path) -> None:
     assert str(tmp_path / "downloads" / "example-1.json") in done.stdout
     assert "./example-1_ndvi.tif" in done.stdout
     assert (tmp_path / "downloads" / "example-1_ndvi.tif").stat().st_size > 4096
+
+
+async def test_notebook_example_runs_in_a_running_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    (line,) = re.findall(r"`(await stac_asset\..*)`", README)
+    code = compile(line, "cell", "eval", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    await eval(code, {"stac_asset": stac_asset})
+    assert (tmp_path / "downloads" / "example-1.json").is_file()
 
 
 def test_named_targets_and_files_exist() -> None:
