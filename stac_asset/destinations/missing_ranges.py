@@ -43,9 +43,6 @@ class MissingRanges:
     A taken range ends at the end of a part, if set. Without a step, ranges end anywhere.
     """
 
-    ordered: bool = False
-    """Whether the bytes must arrive in order, so that one connection fetches them."""
-
     @classmethod
     def parse(cls, size: int, spans: Iterable[object]) -> MissingRanges:
         """Return the ranges that `spans` returned earlier.
@@ -89,9 +86,7 @@ class MissingRanges:
 
     @property
     def untaken_bytes(self) -> int:
-        """Number of missing bytes that no connection fetches, but a further connection may."""
-        if self.ordered:
-            return 0
+        """Number of missing bytes that no connection fetches."""
         return sum(missing.size for missing in self.ranges if not missing.taken)
 
     def take(self, size: int, at: int | None = None) -> ByteRange | None:
@@ -104,8 +99,6 @@ class MissingRanges:
         Returns:
             The range, marked as taken, or None if no such range is left.
         """
-        if self.ordered and self.taken:
-            return None
         for index, missing in enumerate(self.ranges):
             if not missing.taken and at in (None, missing.position):
                 self._join(index)

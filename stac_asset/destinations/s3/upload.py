@@ -187,6 +187,9 @@ class S3Upload(StatefulUpload):
         self._state.accept(offset, validator, size, end)
         if self._layout is None:
             self._layout = PartLayout.of(known, self._smallest)
+        # The digest of parts that are not held in memory needs their bytes in order.
+        is_streamed = self._is_streamed(self._layout)
+        self.accepts_ranges = self._digest is None or not is_streamed
 
     async def write(self, data: bytes | memoryview) -> None:
         """Append bytes.
@@ -216,9 +219,7 @@ class S3Upload(StatefulUpload):
         assert size is not None, "a file of unknown size cannot be split"
         assert layout is not None, "a response has begun"
         rest = [ByteRange(self._state.offset, size)]
-        # Without the bytes in memory, the digest needs them in order.
-        ordered = self._digest is not None and self._is_streamed(layout)
-        self._state.missing = MissingRanges(size, rest, step=layout.unit, ordered=ordered)
+        self._state.missing = MissingRanges(size, rest, step=layout.unit)
 
     async def put(self, target: ByteRange, data: bytes | memoryview) -> None:
         """Write bytes at the start of a missing range, and shorten the range.
