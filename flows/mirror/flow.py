@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,16 +21,17 @@ from prefect_stac_asset.flows.mirror.result import Counts, SyncPlan, SyncResult
 from prefect_stac_asset.flows.mirror.search import Search
 from prefect_stac_asset.flows.orchestration.preparation import RunPreparation
 from prefect_stac_asset.flows.orchestration.units import Unit
-from prefect_stac_asset.flows.parameters.credentials import Credentials
-from prefect_stac_asset.flows.parameters.destination import checked_directory
+from prefect_stac_asset.flows.parameters.credentials import Credentials, DestinationCredentials
+from prefect_stac_asset.flows.parameters.destination import checked_destination
 from prefect_stac_asset.flows.parameters.flow import asset_flow
-from prefect_stac_asset.flows.parameters.form import DESTINATION_OPTIONS, WithoutEffect, titled
+from prefect_stac_asset.flows.parameters.form import WithoutEffect, titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.parameters.source import is_text
 from prefect_stac_asset.flows.reporting.monitor import RunMonitor, open_monitor
 from prefect_stac_asset.flows.reporting.report_file import Report, open_report
 from prefect_stac_asset.flows.reporting.result import DownloadResult
-from stac_asset.api.destinations import RunDestinations
+from stac_asset.concurrency import in_thread
+from stac_asset.destinations.location import Location
 from stac_asset.errors import ConfigError, SourceError
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.planning import Prepared
@@ -38,6 +39,7 @@ from stac_asset.mirror.run import Mirror
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.sources.open import open_source
 from stac_asset.mirror.state.layout import CATALOG, REPORT
+from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.mirror.storage.open import open_storage
 from stac_asset.notices import notice_lines
 from stac_asset.types import Failed
@@ -48,10 +50,7 @@ NOTHING_NEW = "NothingNew"
 DRY_RUN = "DryRun"
 """Name of the final state of a dry run."""
 
-_WITHOUT_EFFECT = WithoutEffect(
-    frozenset({"absolute_hrefs", "write_checksums"}) | DESTINATION_OPTIONS,
-    refused=frozenset({"check_first"}),
-)
+_WITHOUT_EFFECT = WithoutEffect(frozenset({"write_checksums"}), refused=frozenset({"check_first"}))
 
 
 @asset_flow(name="sync", flow_run_name=run_name("sync"))
@@ -66,6 +65,9 @@ async def sync(
     dry_run: Annotated[bool, titled("Dry run")] = False,
     granularity: Annotated[Granularity, titled("Task runs")] = "auto",
     credentials: Annotated[Credentials, titled("Credentials")] = None,
+    destination_credentials: Annotated[
+        DestinationCredentials, titled("Credentials of the directory")
+    ] = None,
 ) -> SyncResult:
     """Mirror a STAC source into a directory. Each run downloads items that are new or changed.
 
@@ -74,8 +76,9 @@ async def sync(
     Args:
         source: URL of a STAC API, or URL or local path of a static catalog or of a file with items
             (JSON item collection, newline-delimited JSON or stac-geoparquet).
-        directory: Directory of the mirror, on the machine that runs the flow. A relative path is
-            relative to the working directory of the run.
+        directory: Directory of the mirror, on the machine that runs the flow, or the URL of a
+            prefix such as `s3://bucket/prefix`. A relative path is relative to the working
+            directory of the run.
         search: Criteria that select the items to mirror.
         options: Options that select assets and configure the download. Checksums are always
             written.
@@ -90,9 +93,11 @@ async def sync(
             `concurrency_limits`, use batches.
         credentials: Saved credential blocks, one or several. Each URL, including that of a STAC
             API, uses the first block that applies to it.
+        destination_credentials: Saved block with the credentials of a `directory` in an object
+            store. With a bucket block, a relative `directory` is relative to the block's folder.
 
     Returns:
-        The path of the catalog, and the number of items, assets and bytes.
+        The location of the catalog, and the number of items, assets and bytes.
 
     Raises:
         SourceError: The source cannot be read, or is not a STAC source.
@@ -105,7 +110,7 @@ async def sync(
     started = time.monotonic()
     options = (options or DownloadOptions()).model_copy(update={"write_checksums": True})
     config = options.config()
-    destination = checked_directory(directory, config)
+    destination = checked_destination(directory, config, destination_credentials)
     criteria, limits = search.criteria(), RunSizeLimits(max_items, max_bytes)
     if is_text(source):
         raise SourceError(
@@ -118,14 +123,14 @@ async def sync(
             "Set `check_first=False`."
         )
     send_library_logs()
+    limit = options.max_concurrent_downloads
     with (
         tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch,
         tempfile.TemporaryFile() as documents,
     ):
         async with (
-            open_session(config, options.max_concurrent_downloads, credentials) as session,
-            RunDestinations(config) as destinations,
-            open_storage(destination, destinations, writable=not dry_run) as storage,
+            open_session(config, limit, credentials, destination_credentials) as session,
+            _opened_storage(destination, session, writable=not dry_run) as storage,
         ):
             remote = await open_source(source, session.clients, config, Path(scratch))
             await remote.check(criteria)
@@ -138,14 +143,27 @@ async def sync(
                 datetime.now(UTC),
                 documents,
             )
-            run = _Run(mirror, session, options, granularity, limits, on_removed, started)
+            run = _Run(mirror, storage, session, options, granularity, limits, on_removed, started)
             if dry_run:
                 state: SyncResult = await run.dry_run()
                 return state
-            # The lock of the report prevents concurrent runs on the same mirror.
+            # In a directory, the lock of the report prevents concurrent runs on the same mirror.
             async with open_report(destination / REPORT, destination, session) as report:
                 state = await run.execute(report)
                 return state
+
+
+@asynccontextmanager
+async def _opened_storage(
+    directory: Location, session: Session, writable: bool
+) -> AsyncIterator[MirrorStorage]:
+    """Open the files of the mirror, before the first request to the source."""
+    if writable:
+        await session.prepare(directory)
+    else:
+        await session.destinations.prepare(str(directory), writable=False)
+    async with open_storage(directory, session.destinations, writable) as storage:
+        yield storage
 
 
 class _Run:
@@ -154,6 +172,7 @@ class _Run:
     def __init__(
         self,
         mirror: Mirror,
+        storage: MirrorStorage,
         session: Session,
         options: DownloadOptions,
         granularity: Granularity,
@@ -162,6 +181,7 @@ class _Run:
         started: float,
     ) -> None:
         self._mirror = mirror
+        self._storage = storage
         self._session = session
         self._options = options
         self._granularity = granularity
@@ -221,7 +241,8 @@ class _Run:
             result = self._result(await report.finish(report.directory / CATALOG, seconds))
             await monitor.finish(result)
         # A mirror without items has no catalog.
-        where = result.document if Path(result.document).exists() else self._mirror.searched
+        has_catalog = await in_thread(self._storage.exists, CATALOG)
+        where = result.document if has_catalog else self._mirror.searched
         get_run_logger().info("%s: %s", result.summary(), where)
         if report.errors:
             return flow_state(report.errors, report.total, self._session.config.warn, result)
@@ -250,8 +271,7 @@ class _Run:
                 is_complete = await self._mirror.add(prepared, outcomes)
                 self._counts.failed += any(isinstance(outcome, Failed) for outcome in outcomes)
                 report.add(outcomes)
-                document = prepared.document if is_complete else None
-                await monitor.add(unit.owner, outcomes, Path(str(document)) if document else None)
+                await monitor.add(unit.owner, outcomes, prepared.document if is_complete else None)
 
     def _units(self) -> Iterator[Unit]:
         return (_unit(0, prepared) for prepared in self._mirror.prepared())

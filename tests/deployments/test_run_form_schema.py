@@ -80,7 +80,7 @@ def test_form_has_one_field_for_each_option_with_an_effect(flow: AnyFlow) -> Non
     if flow.name.startswith("download-"):
         assert hidden == NEVER_EFFECTIVE
     without_effect = {
-        "sync": {"write_checksums", "check_first", "absolute_hrefs"},
+        "sync": {"write_checksums", "check_first"},
         "verify": {"include", "overwrite", "check_first", "lineage"},
         "check-assets": {"overwrite", "fsync", "write_checksums", "check_first"},
     }
