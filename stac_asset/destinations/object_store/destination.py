@@ -22,7 +22,12 @@ from stac_asset.destinations.interface import (
     VersionError,
 )
 from stac_asset.destinations.object_store.errors import bucket_error
-from stac_asset.destinations.object_store.store import CHECKSUM, MARK, ObjectStore
+from stac_asset.destinations.object_store.store import (
+    CHECKSUM,
+    MARK,
+    ObjectStore,
+    StoredObject,
+)
 from stac_asset.destinations.object_store.upload import MIB, PARTS_IN_MEMORY, ObjectStoreUpload
 from stac_asset.destinations.s3.buffers import BufferBudget
 from stac_asset.destinations.s3.errors import ConflictError, MissingError
@@ -209,15 +214,30 @@ class ObjectStoreDestination(StoredFiles):
             DestinationError: The prefix cannot be listed.
         """
         start = self._prefix.path + prefix
-        folder = start[: start.rfind("/") + 1]
         try:
-            async for page in self._store.pages(folder):
+            async for page in self._pages(start):
                 for one in page:
                     key = one.key[len(self._prefix.path) :]
                     if one.key.startswith(start) and names_file(key):
                         yield ListedFile(key, one.size, one.etag, one.changed)
         except MissingError:
             raise bucket_error(self._prefix.url, self._store.action) from None
+
+    async def _pages(self, start: str) -> AsyncIterator[list[StoredObject]]:
+        """Yield the objects whose keys start with a text, and other objects of the same folder.
+
+        obstore lists whole folders only. So a text within a name lists the folder without the
+        objects below other subfolders.
+        """
+        folder = start[: start.rfind("/") + 1]
+        folders = [folder]
+        if folder != start:
+            objects, subfolders = await self._store.folder(folder)
+            yield objects
+            folders = [one for one in subfolders if one.startswith(start)]
+        for one in folders:
+            async for page in self._store.pages(one):
+                yield page
 
     async def remove(self, key: str) -> None:
         """Remove an object. A missing object is no error.

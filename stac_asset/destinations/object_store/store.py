@@ -246,6 +246,24 @@ class ObjectStore:
             async for page in stream:
                 yield [_stored(one) for one in page]
 
+    async def folder(self, folder: str) -> tuple[list[StoredObject], list[str]]:
+        """Return the objects of a folder and the subfolders, without the objects below them.
+
+        Args:
+            folder: The start of the keys, with a slash at the end. Empty for the whole bucket.
+
+        Raises:
+            MissingError: The bucket does not exist.
+            DestinationError: The request failed.
+        """
+        import obstore
+
+        with mapped_errors(self.url_of(folder), self.action):
+            listed = await obstore.list_with_delimiter_async(self._store, folder or None)
+        return [_stored(one) for one in listed["objects"]], [
+            f"{one}/" for one in listed["common_prefixes"]
+        ]
+
 
 @contextmanager
 def _writing(url: str) -> Iterator[None]:

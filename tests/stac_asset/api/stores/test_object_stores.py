@@ -20,7 +20,11 @@ from stac_asset import (
     download_item,
     plan_item,
 )
+from stac_asset.api.destinations import RunDestinations
 from stac_asset.testing import Origin, Truncate
+from stac_asset.verify.check import check_all
+from stac_asset.verify.inventory import take_inventory
+from stac_asset.verify.results import Verified
 from tests.support.gcs_service import TOKEN
 from tests.support.object_stores import PART, PREFIX, AzureContainer, GcsBucket
 from tests.support.remote_items import asset_hrefs, remote_item
@@ -96,6 +100,20 @@ async def test_credentials_of_sources_and_destination_do_not_mix(
     await download_item(item, f"{gcs_bucket.url}/{PREFIX}", config=config)
     assert set(gcs_bucket.service.tokens) == {f"Bearer {TOKEN}"}
     assert {one.headers.get("authorization") for one in origin.requests} == {"Bearer of-the-source"}
+
+
+async def test_written_files_are_verified(
+    origin: Origin, bucket: GcsBucket | AzureContainer
+) -> None:
+    config, url = config_of(bucket), f"{bucket.url}/{PREFIX}"
+    config.write_checksums = True
+    await download_item(remote_item(origin, "a", "b"), url, config=config)
+    for read in (False, True):
+        async with RunDestinations(config, writable=False) as destinations:
+            inventory = await take_inventory(url, destinations)
+            verdicts = [one async for one in check_all(inventory, read=read)]
+        assert {type(one) for one in verdicts} == {Verified}
+        assert len(verdicts) == 2
 
 
 async def refusal(origin: Origin, directory: str, config: Config) -> str:

@@ -187,6 +187,20 @@ async def test_probe_of_a_killed_run_is_a_leftover(gcs_bucket: GcsBucket) -> Non
     assert list(gcs_bucket.service.objects) == [FULL]
 
 
+async def test_file_is_listed_without_the_rest_of_the_prefix(gcs_bucket: GcsBucket) -> None:
+    service = gcs_bucket.service
+    for number in range(20):
+        service.put(f"{PREFIX}/items/{number}.json", b"x")
+    service.put(f"{PREFIX}/it.json", b"x")
+    service.put(f"{PREFIX}/other/it.json", b"x")
+    service.requests.clear()
+    listed = [file.key async for file in gcs_bucket.destination().list_files("it.j")]
+    assert listed == ["it.json"]
+    assert len(service.requests) == 1
+    listed = [file.key async for file in gcs_bucket.destination().list_files("it")]
+    assert len(listed) == 21
+
+
 async def test_engine_opens_no_further_connections(gcs_bucket: GcsBucket) -> None:
     size = 200 * 1024 * 1024
     response = Response(chunks=aiter_of(), size=size, validator='"1"', ranges=True)
