@@ -59,6 +59,7 @@ async def download_item(
     with collect_notices():
         run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
         async with run.open():
+            await run.prepare()
             found, _ = await read_given(
                 item, pystac.Item, "item", "download", run.clients, run.config
             )
@@ -108,6 +109,7 @@ async def download_collection(
     with collect_notices():
         run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
         async with run.open():
+            await run.prepare()
             found, _ = await read_given(
                 collection, pystac.Collection, "collection", "download", run.clients, run.config
             )
@@ -159,6 +161,7 @@ async def download_item_collection(
     with collect_notices():
         run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
         async with run.open():
+            await run.prepare()
             found, href = await read_given(
                 item_collection,
                 pystac.ItemCollection,

@@ -48,6 +48,8 @@ class RunDestinations:
         self._connecting: asyncio.Task[DirectConnection] | None = None
         self._session: tuple[AioSession, bool] | None = None
         """The session of the client, and whether botocore searches for the credentials."""
+        self._prepared: set[tuple[str, bool]] = set()
+        """The prefixes that were checked, and whether for writing."""
         self._stack = AsyncExitStack()
         self._entered = 0
 
@@ -61,6 +63,7 @@ class RunDestinations:
             for store in self._stores.values():
                 await store.close()
             self._stores.clear()
+            self._prepared.clear()
             if self._connecting is not None:
                 await cancel_all([self._connecting])
                 self._connecting = None
@@ -79,6 +82,8 @@ class RunDestinations:
     async def prepare(self, directory: str, writable: bool = True) -> None:
         """Check that a prefix can be written. Local directories are checked when files are opened.
 
+        Repeated calls check a prefix once.
+
         Args:
             directory: The absolute path of the directory, or the URL of a prefix.
             writable: Write and delete a probe. Otherwise, only check that the prefix can be listed.
@@ -86,7 +91,7 @@ class RunDestinations:
         Raises:
             DestinationError: The prefix cannot be written, or not be listed.
         """
-        if not is_store(directory):
+        if not is_store(directory) or (directory, writable) in self._prepared:
             return
         if _is_s3(directory):
             from stac_asset.destinations.s3.errors import mapped_errors
@@ -94,6 +99,7 @@ class RunDestinations:
             with mapped_errors(directory, self._action):
                 await self._client()
         await self._store(directory).prepare(writable)
+        self._prepared.add((directory, writable))
 
     def _store(self, directory: str) -> S3Destination | ObjectStoreDestination:
         found = self._stores.get(directory)

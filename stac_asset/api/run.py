@@ -115,6 +115,16 @@ class Run:
             stream,
         )
 
+    async def prepare(self) -> None:
+        """Check that an object store can be written, before the first request to a source.
+
+        Call this method in the context of `open` or of `destinations`.
+
+        Raises:
+            DestinationError: The destination cannot be written.
+        """
+        await self.destinations.prepare(str(self.directory))
+
     def plan_item(
         self, item: pystac.Item, file_name: str | None = None, infer_file_name: bool = True
     ) -> PlannedRun:
@@ -343,7 +353,7 @@ class Run:
             declared = sum(transfer.size or 0 for transfer in transfers)
             check_space(declared, lambda: transfers, self.directory)
         if transfers or work.document is not None:
-            await self.destinations.prepare(str(self.directory))
+            await self.prepare()
         async with self.open(), aclosing(self._engine.run(transfers)) as arriving:
             with frozen_heap(len(transfers)):
                 async for outcome in arriving:

@@ -93,22 +93,11 @@ async def download(
     messages = new_queue() if _has_bar(options) else None
     async with Clients(config) as clients:
         run = Run(directory, config, messages, clients, options.limit, options.stream)
-        stac = await _read(source, clients, config)
-        work = _plan(run, stac, source, options)
-        failed = False
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DownloadWarning)  # Errors are printed below.
-            try:
-                async with _bar(messages, sum(isinstance(entry, Transfer) for entry in work)):
-                    match stac:
-                        case pystac.ItemCollection():
-                            await run.download_item_collection(stac, work, options.keep)
-                        case pystac.Collection():
-                            await run.download(stac, work, options.keep)
-                        case _:
-                            await run.download(stac, work, options.keep)
-            except DownloadError:
-                failed = True
+        async with run.destinations:
+            await run.prepare()
+            stac = await _read(source, clients, config)
+            work = _plan(run, stac, source, options)
+            failed = not await _downloaded(run, stac, work, options, messages)
     if not options.quiet:
         click.echo(work.document)
         click.echo(_counts(run.outcomes, time.monotonic() - started))
@@ -119,6 +108,26 @@ async def download(
         for error in errors:
             click.echo(f"- {printable(as_typed(str(error)))}", err=True)
     return 1 if failed else 0
+
+
+async def _downloaded(
+    run: Run, stac: Stac, work: PlannedRun, options: CommandOptions, messages: MessageQueue | None
+) -> bool:
+    """Download the planned assets, and return whether all succeeded or `Config.warn` is set."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DownloadWarning)  # The caller prints the errors.
+        try:
+            async with _bar(messages, sum(isinstance(entry, Transfer) for entry in work)):
+                match stac:
+                    case pystac.ItemCollection():
+                        await run.download_item_collection(stac, work, options.keep)
+                    case pystac.Collection():
+                        await run.download(stac, work, options.keep)
+                    case _:
+                        await run.download(stac, work, options.keep)
+        except DownloadError:
+            return False
+    return True
 
 
 async def info(source: str | bytes, config: Config, limit: int) -> int:

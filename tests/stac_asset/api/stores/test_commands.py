@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from stac_asset import Config, blocking
-from stac_asset.testing import Origin
+from stac_asset.testing import Origin, S3Proxy, Status
+from stac_asset.testing.s3_proxy import error_body
 from tests.support.cli import run_command
-from tests.support.items import item_document
+from tests.support.items import item_document, make_item
 from tests.support.s3_buckets import KEY, SECRET
 from tests.support.s3_destinations import Bucket
 
@@ -55,4 +56,35 @@ def test_command_line_names_its_options_in_errors(
     refused = run_command("download", item, "s3://bucket/x", *endpoint)
     assert refused.code == 1
     assert "Check `--destination-endpoint-url`" in refused.errors
+    assert origin.requests == []
+
+
+def test_command_refuses_destinations_before_the_document_is_read(
+    origin: Origin,
+    store: Config,
+    bucket: Bucket,
+    proxy: S3Proxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STAC_ASSET_DESTINATION_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("STAC_ASSET_DESTINATION_SECRET_ACCESS_KEY", SECRET)
+    source = make_item(origin, "a")
+    with Origin() as other:
+        cases = {
+            ("s3://missing-bucket/x", proxy.url): "the bucket does not exist. Create the bucket",
+            (f"s3://{bucket.name}/denied", proxy.url): "Allow s3:PutObject",
+            (
+                f"s3://{bucket.name}/x",
+                other.url,
+            ): "or check `--destination-endpoint-url`",
+            (f"s3://{bucket.name}/x", proxy.url.replace("http:", "https:")): "cannot be reached",
+        }
+        proxy.fault("PutObject", Status(403, body=error_body("AccessDenied")), "denied/*", 0)
+        for (url, endpoint), cure in cases.items():
+            options = ("--destination-endpoint-url", endpoint, "--s3-max-attempts", 1)
+            refused = run_command("download", source, url, *options)
+            [line] = refused.errors.splitlines()
+            assert (refused.code, refused.output) == (1, "")
+            assert line.startswith(f"error: {url}/"), line
+            assert cure in line, line
     assert origin.requests == []

@@ -75,6 +75,25 @@ async def test_second_run_skips_all_files(origin: Origin, store: Config, bucket:
     }
 
 
+async def test_existing_files_are_found_by_listings(
+    origin: Origin, store: Config, bucket: Bucket, proxy: S3Proxy
+) -> None:
+    """A rerun lists each folder once, and sends no request for a single asset."""
+    keys = [f"a{number}" for number in range(30)]
+    items = [remote_item(origin, *keys, name=name) for name in ("one", "two")]
+    collection = pystac.ItemCollection(items)
+    await download_item_collection(collection, url_of(bucket), config=store)
+    proxy.clear()
+    origin.forget()
+    messages: Queue[Any] = Queue()
+    await download_item_collection(collection, url_of(bucket), config=store, messages=messages)
+    assert messages.qsize() == 60
+    assert origin.requests == []
+    assert len(proxy.received("ListObjectsV2")) == 3  # Two folders, and the check at the start.
+    assert not proxy.received("HeadObject", "*.tif")
+    assert not proxy.received("GetObject", "*.tif")
+
+
 async def test_collection_is_written(origin: Origin, store: Config, bucket: Bucket) -> None:
     collection = pystac.Collection.from_dict(collection_document(origin, "a"))
     new = await download_collection(collection, url_of(bucket), config=store)

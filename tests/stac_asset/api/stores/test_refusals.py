@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import ssl
 from pathlib import Path
 
 import pytest
+import trustme
 
 from stac_asset import Config, StacAssetError, download_asset, download_item, plan_item
 from stac_asset.errors import ConfigError, DestinationError
 from stac_asset.testing import Origin, S3Proxy, Status
 from stac_asset.testing.s3_proxy import error_body
+from tests.support.items import make_item
 from tests.support.remote_items import remote_item
 from tests.support.s3_destinations import Bucket
 
@@ -21,6 +24,9 @@ async def refusal(origin: Origin, directory: str, config: Config) -> str:
     item = remote_item(origin, "a", "b")
     with pytest.raises(StacAssetError) as caught:
         await download_item(item, directory, config=config)
+    assert origin.requests == []
+    with pytest.raises(DestinationError):
+        await download_item(make_item(origin, "a"), directory, config=config)
     assert origin.requests == []
     with pytest.raises(DestinationError):
         await download_asset("a", item.assets["a"], f"{directory}/a.tif", config)
@@ -76,6 +82,42 @@ async def test_endpoint_that_answers_every_request_with_a_page(
     text = await refusal(origin, f"s3://{bucket.name}/x", store)
     assert f"s3://{bucket.name}/x/ cannot be written" in text
     assert "`destination_endpoint_url`" in text
+
+
+async def test_tls_on_a_port_without_tls(
+    origin: Origin, store: Config, bucket: Bucket, proxy: S3Proxy
+) -> None:
+    store.destination_endpoint_url = proxy.url.replace("http://", "https://")
+    text = await refusal(origin, f"s3://{bucket.name}/x", store)
+    assert "the service cannot be reached" in text
+    assert "`destination_endpoint_url`" in text
+
+
+async def test_plain_http_on_a_port_with_tls(origin: Origin, store: Config) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with Origin(ssl_context=context) as other:
+        store.destination_endpoint_url = other.url.replace("https://", "http://")
+        text = await refusal(origin, "s3://bucket/x", store)
+    assert text.startswith("s3://bucket/x/ cannot be written")
+    assert "`destination_endpoint_url`" in text
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (301, "PermanentRedirect"),
+        (400, "IllegalLocationConstraintException"),
+        (400, "AuthorizationHeaderMalformed"),
+    ],
+)
+async def test_write_to_a_bucket_in_another_region(
+    origin: Origin, store: Config, bucket: Bucket, proxy: S3Proxy, status: int, code: str
+) -> None:
+    """Listing is allowed, and only writing is refused."""
+    proxy.fault("PutObject", Status(status, body=error_body(code)), times=100)
+    text = await refusal(origin, f"s3://{bucket.name}/x", store)
+    assert text.endswith("the bucket is in another region. Set `destination_region`")
 
 
 async def test_unreachable_endpoint(origin: Origin, store: Config) -> None:
