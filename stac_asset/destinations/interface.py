@@ -273,6 +273,13 @@ class Upload(Protocol):
 class Destination(Protocol):
     """A place that holds files under keys. No file is written outside."""
 
+    @property
+    def may_hold_pages(self) -> bool:
+        """Whether the content of existing files is checked before they are skipped.
+
+        Otherwise, a listing alone decides, without a request for each file.
+        """
+
     def key_of(self, location: str) -> str:
         """Return the key of a file.
 

@@ -74,7 +74,7 @@ async def _can_be_asset(
     """
     if not size:
         return empty_error(transfer, candidate, config) is None
-    if not needs_content(transfer, size, config):
+    if not destination.may_hold_pages or not needs_content(transfer, size, config):
         return True
     key = destination.key_of(candidate.path)
     if not may_be_text(await destination.head(key, START_SIZE)):

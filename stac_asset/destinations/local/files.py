@@ -26,6 +26,9 @@ class LocalFiles:
         directory: The directory.
     """
 
+    may_hold_pages = True
+    """Earlier versions of this library stored web pages in place of assets."""
+
     def __init__(self, directory: ContainedDirectory) -> None:
         self.directory = directory
         self._real_root = ""

@@ -47,6 +47,9 @@ class StoredFiles:
         checksum: Name of the metadata with the multihash of an object.
     """
 
+    may_hold_pages = False
+    """No version of this library stored web pages in place of assets in an object store."""
+
     def __init__(self, store: _Store, prefix: Prefix, checksum: str = CHECKSUM) -> None:
         self._store = store
         self._prefix = prefix
