@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import click
 
@@ -13,8 +12,12 @@ from stac_asset.cli.names import as_typed
 from stac_asset.cli.tables import printable
 from stac_asset.clients import Clients
 from stac_asset.config import Config
-from stac_asset.destinations.location import location_of
-from stac_asset.mirror.unknown_files import remove_unknown_files, unknown_files
+from stac_asset.destinations.location import StorePath, location_of
+from stac_asset.mirror.unknown_files import (
+    remove_unknown_files,
+    unknown_files,
+    unknown_objects,
+)
 from stac_asset.transfer.engine import Engine
 from stac_asset.types import Outcome
 from stac_asset.verify.inventory import take_inventory
@@ -59,13 +62,14 @@ async def verify(
 
             yield Repairs(clients, changed, download)
 
-    location = location_of(directory)
-    unknown: list[str] = []
-    if isinstance(location, Path):
-        unknown = remove_unknown_files(location) if remove_unknown else unknown_files(location)
-    destinations = RunDestinations(config, writable=repair)
+    location, writable = location_of(directory), repair or remove_unknown
+    destinations = RunDestinations(config, writable=writable)
     async with destinations:
-        await destinations.prepare(str(location), repair)
+        await destinations.prepare(str(location), writable)
+        if isinstance(location, StorePath):
+            unknown = await unknown_objects(location, destinations, remove_unknown)
+        else:
+            unknown = remove_unknown_files(location) if remove_unknown else unknown_files(location)
         inventory = await take_inventory(directory, destinations)
         summary = await verify_files(
             inventory, open_repairs if repair else None, config=config, read=read

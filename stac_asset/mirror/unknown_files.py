@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from stac_asset.destinations import BusyError
+from stac_asset.concurrency import in_thread
+from stac_asset.destinations import BusyError, Destination, Destinations
 from stac_asset.destinations.local.containment import ContainedDirectory
 from stac_asset.destinations.local.documents import new_file
 from stac_asset.destinations.local.os_errors import map_os_errors
+from stac_asset.destinations.location import StorePath
 from stac_asset.destinations.part_names import is_part_name, lock_name, part_names
 from stac_asset.errors import DestinationError
 from stac_asset.mirror.output.catalog import is_mirror_catalog
@@ -34,7 +36,9 @@ from stac_asset.mirror.state.layout import (
     document_path,
 )
 from stac_asset.mirror.state.started import recorded_files
+from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.mirror.storage.local import LocalStorage
+from stac_asset.mirror.storage.open import open_storage
 
 
 def unknown_files(directory: str | os.PathLike[str], keep: Collection[str] = ()) -> list[str]:
@@ -82,6 +86,60 @@ def remove_unknown_files(
     return removed
 
 
+async def unknown_objects(
+    prefix: StorePath,
+    destinations: Destinations,
+    remove: bool = False,
+    keep: Collection[str] = (),
+) -> list[str]:
+    """Return the objects of the mirrors in a prefix that no record names, and remove them.
+
+    Args:
+        prefix: A mirror, or a prefix with mirrors.
+        destinations: The destinations of the run.
+        remove: Remove the objects.
+        keep: URLs of further objects that are known, such as a report.
+
+    Raises:
+        DestinationError: A run of a mirror is in progress, or a request failed.
+    """
+    destination = destinations.destination_of(str(prefix))
+    # A file is on record before it exists. So files are listed before the records are read.
+    keys = [file.key async for file in destination.list_files()]
+    roots = await _stored_mirrors(keys, destination)
+    unknown: list[str] = []
+    for root in roots:
+        inner = [other for other in roots if other != root and other.startswith(root)]
+        files = [
+            key.removeprefix(root)
+            for key in sorted(keys)
+            if key.startswith(root) and not key.startswith(tuple(inner))
+        ]
+        place = prefix / root.rstrip("/") if root else prefix
+        async with open_storage(place, destinations, writable=remove) as storage:
+            known = await in_thread(_known_files, storage)
+        found = [file for file in files if not _is_known(file, known)]
+        for file in found:
+            url = str(place / file)
+            if url in keep:
+                continue
+            if remove:
+                await destination.remove(root + file)
+            unknown.append(url)
+    return unknown
+
+
+async def _stored_mirrors(keys: Sequence[str], destination: Destination) -> list[str]:
+    """Return the prefixes of mirrors, each with a slash at the end unless empty."""
+    roots = {key.removesuffix(STARTED) for key in keys if f"/{key}".endswith(f"/{STARTED}")}
+    for key in keys:
+        if f"/{key}".endswith(f"/{CATALOG}"):
+            found = await destination.read(key)
+            if found is not None and is_mirror_catalog(found.data):
+                roots.add(key.removesuffix(CATALOG))
+    return sorted(roots)
+
+
 def _mirrors(top: Path) -> Iterator[Path]:
     """Yield the mirrors in a directory. Symlinks to folders are not followed."""
     for folder, folders, _ in os.walk(top):
@@ -95,7 +153,7 @@ def _unknown(root: Path, keep: Collection[str]) -> list[str]:
     """Return the paths of unknown files, relative to the mirror, with slashes."""
     # A file is on record before it exists. So files are listed before the records are read.
     files = list(_files(root))
-    known = _known_files(root)
+    known = _known_files(LocalStorage(root))
     return [
         file
         for file in files
@@ -117,7 +175,7 @@ def _files(root: Path) -> Iterator[str]:
             yield (path / name).relative_to(root).as_posix()
 
 
-def _known_files(root: Path) -> dict[str, set[str] | None]:
+def _known_files(storage: MirrorStorage) -> dict[str, set[str] | None]:
     """Return the names of known files by folder. None stands for all files of a folder."""
     known: defaultdict[str, set[str] | None] = defaultdict(set)
 
@@ -127,7 +185,7 @@ def _known_files(root: Path) -> dict[str, set[str] | None]:
         if names is not None:
             names.add(name)
 
-    state = read_state(LocalStorage(root))
+    state = read_state(storage)
     for file in (*RESERVED, INDEX, STARTED, SEARCHES, POSITIONS, LOCK):
         add(file)
     for key in state.rows.keys() | state.started.keys():
