@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 from prefect import get_run_logger
@@ -33,9 +32,14 @@ from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granula
 from prefect_stac_asset.flows.reporting.report_file import open_rows, report_location
 from prefect_stac_asset.flows.verification.result import VerifyResult
 from stac_asset.concurrency import in_thread
-from stac_asset.destinations.location import Location
-from stac_asset.errors import ConfigError, MissingCredentialError
-from stac_asset.mirror.unknown_files import remove_unknown_files, unknown_files
+from stac_asset.destinations import Destinations
+from stac_asset.destinations.location import Location, StorePath
+from stac_asset.errors import MissingCredentialError
+from stac_asset.mirror.unknown_files import (
+    remove_unknown_files,
+    unknown_files,
+    unknown_objects,
+)
 from stac_asset.notices import collect_notices, notice, notice_lines
 from stac_asset.types import Outcome
 from stac_asset.verify.inventory import take_inventory
@@ -133,17 +137,12 @@ async def verify(
     config, block = options.config(), destination_credentials
     location = destination_location(directory, block) or persistent_path(directory)
     report_at = report_location(report, block)
-    if remove_unknown and not isinstance(location, Path):
-        raise ConfigError(
-            "`remove_unknown` is not supported in object stores. Set `remove_unknown=False`."
-        )
     async with AsyncExitStack() as stack:
         stack.enter_context(collect_notices())
-        destinations = await stack.enter_async_context(open_destinations(block, config, repair))
-        await prepare_destination(destinations, location, block, repair)
-        unknown: list[str] = []
-        if isinstance(location, Path):
-            unknown = await _find_unknown(location, report_at, remove_unknown)
+        writes = repair or remove_unknown
+        destinations = await stack.enter_async_context(open_destinations(block, config, writes))
+        await prepare_destination(destinations, location, block, writes)
+        unknown = await _find_unknown(location, destinations, report_at, remove_unknown)
         inventory = await take_inventory(str(location), destinations)
         open_repairs = partial(
             _open_repairs,
@@ -180,14 +179,20 @@ async def verify(
         return state
 
 
-async def _find_unknown(directory: Path, report: Location | None, remove: bool) -> list[str]:
+async def _find_unknown(
+    directory: Location, destinations: Destinations, report: Location | None, remove: bool
+) -> list[str]:
     """Return the unknown files of mirrors, and remove them on request.
 
     Raises:
         DestinationError: A run of a mirror is in progress, or a file cannot be removed.
     """
-    find = remove_unknown_files if remove else unknown_files
-    found = await in_thread(find, directory, () if report is None else (str(report),))
+    keep = () if report is None else (str(report),)
+    if isinstance(directory, StorePath):
+        found = await unknown_objects(directory, destinations, remove, keep)
+    else:
+        find = remove_unknown_files if remove else unknown_files
+        found = await in_thread(find, directory, keep)
     condition = f"Files that no record of a mirror names were {'removed' if remove else 'found'}"
     for path in found:
         notice(condition, path)
