@@ -22,6 +22,7 @@ from stac_asset.destinations.interface import (
     VersionError,
 )
 from stac_asset.destinations.object_store.errors import bucket_error
+from stac_asset.destinations.object_store.keys import ObjectStorePrefix
 from stac_asset.destinations.object_store.store import (
     CHECKSUM,
     MARK,
@@ -32,7 +33,7 @@ from stac_asset.destinations.object_store.upload import MIB, PARTS_IN_MEMORY, Ob
 from stac_asset.destinations.s3.buffers import BufferBudget
 from stac_asset.destinations.s3.errors import ConflictError, MissingError
 from stac_asset.destinations.s3.files import StoredFiles
-from stac_asset.destinations.s3.keys import Prefix, names_file
+from stac_asset.destinations.s3.keys import names_file
 from stac_asset.destinations.s3.leftovers import PROBE
 from stac_asset.destinations.s3.open_keys import OpenKeys
 from stac_asset.errors import DestinationError
@@ -43,7 +44,7 @@ SMALLEST_PART = 5 * MIB
 Source: https://cloud.google.com/storage/quotas#requests
 """
 
-_BUDGET = 96 * MIB
+_BUDGET = 80 * MIB
 """Memory for the parts of all uploads, in bytes."""
 
 
@@ -66,7 +67,8 @@ class ObjectStoreDestination(StoredFiles):
         service: str = "",
         smallest_part: int = SMALLEST_PART,
     ) -> None:
-        super().__init__(store, Prefix(store.url_of(""), f"{prefix}/" if prefix else ""), CHECKSUM)
+        folder = f"{prefix}/" if prefix else ""
+        super().__init__(store, ObjectStorePrefix(store.url_of(""), folder), CHECKSUM)
         self._smallest = smallest_part
         self._open = OpenKeys(f"{service} {store.url}", store.url_of)
         self._budget = BufferBudget(max(_BUDGET, PARTS_IN_MEMORY * smallest_part), 0)

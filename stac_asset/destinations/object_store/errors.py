@@ -70,6 +70,11 @@ def reason_of(failure: Failure, kind: str = "") -> str:
     """
     if failure.reason in _ADVICE:
         return _ADVICE[failure.reason]
+    if kind == "InvalidPathError":
+        return (
+            "the prefix contains an object with a name that obstore cannot read. Remove objects "
+            "whose names have parts that are empty, '.' or '..', or use another prefix"
+        )
     if failure.status is not None:
         return f"the service responded {failure.status}. Try again later"
     return f"the request failed ({kind}). Check the key, and `destination_endpoint_url`"

@@ -23,14 +23,11 @@ from stac_asset.integrity import Multihash, new_hash
 
 MIB = 1024 * 1024
 
-PARTS_IN_MEMORY = 3
-"""Number of parts of a file in memory: received, handed over and sent."""
+PARTS_IN_MEMORY = 5
+"""Number of parts of a file in memory: received, handed over, copied by obstore, and sent."""
 
 _MAX_PARTS = 10_000
 """Maximum number of parts of Google Cloud Storage. Azure allows more."""
-
-_UNKNOWN_SIZE_FACTOR = 2
-"""Size of the parts of a file of unknown size, in smallest parts."""
 
 _HEAD_SIZE = 4096
 """Number of bytes that `head` can return."""
@@ -44,7 +41,7 @@ def part_size(size: int | None, smallest: int) -> int:
         smallest: Minimum size of a part in bytes.
     """
     if size is None:
-        return smallest * _UNKNOWN_SIZE_FACTOR
+        return smallest
     needed = -(-size // _MAX_PARTS)
     return max(smallest, -(-needed // MIB) * MIB)
 

@@ -35,3 +35,11 @@ def azurite() -> Iterator[Azurite]:
 def container(azurite: Azurite) -> AzureContainer:
     """Return an empty container."""
     return AzureContainer.create(azurite)
+
+
+@pytest.fixture(params=["gcs", "azure"])
+def bucket(request: pytest.FixtureRequest) -> GcsBucket | AzureContainer:
+    """Return an empty bucket of each service."""
+    name = "gcs_bucket" if request.param == "gcs" else "container"
+    found: GcsBucket | AzureContainer = request.getfixturevalue(name)
+    return found
