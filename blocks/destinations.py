@@ -92,6 +92,13 @@ def check_destination(block: Any, location: StorePath, parameter: str = "directo
     Raises:
         ConfigError: The block is for other buckets.
     """
+    if not location.store.startswith("s3://"):
+        # The endpoint of the block must not receive the credentials of another service.
+        raise ConfigError(
+            f"`{parameter}` '{location}' is not in S3, but {name_of(block)} is given as "
+            f"`destination_credentials`. Remove the block, or set `{parameter}` to a URL such as "
+            "'s3://bucket/prefix'."
+        )
     if _is_bucket(block):
         root = destination_root(block)
         if root is not None and root.store != location.store:

@@ -90,16 +90,18 @@ class Session:
         """
         return self.destinations.destination_of(str(directory))
 
-    async def prepare(self, directory: Location) -> None:
+    async def prepare(self, directory: Location, writable: bool = True) -> None:
         """Check that a prefix of an object store can be written, before the first download.
 
         Args:
             directory: The absolute location of the destination.
+            writable: Whether the run writes to the prefix.
 
         Raises:
             DestinationError: The prefix cannot be written.
         """
-        await prepare_destination(self.destinations, directory, self.destination_credentials)
+        credentials = self.destination_credentials
+        await prepare_destination(self.destinations, directory, credentials, writable)
 
     async def download(self, transfer: Transfer) -> Outcome:
         """Download a file, within the limit of simultaneous downloads.

@@ -158,10 +158,7 @@ async def _opened_storage(
     directory: Location, session: Session, writable: bool
 ) -> AsyncIterator[MirrorStorage]:
     """Open the files of the mirror, before the first request to the source."""
-    if writable:
-        await session.prepare(directory)
-    else:
-        await session.destinations.prepare(str(directory), writable=False)
+    await session.prepare(directory, writable)
     async with open_storage(directory, session.destinations, writable) as storage:
         yield storage
 

@@ -157,7 +157,8 @@ async def prepare_destination(
     try:
         await destinations.prepare(str(directory), writable)
     except DestinationError as error:
-        if found or "credentials" not in error.message:
+        is_s3 = directory.store.startswith("s3://")
+        if found or not is_s3 or "credentials" not in error.message:
             raise
         raise DestinationError(
             f"{error.message}. Flows take access keys from a saved block: pass the block as "

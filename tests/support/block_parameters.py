@@ -26,6 +26,7 @@ STORE_FLOWS: list[Flow[..., Any]] = [
     flows.download_collection,
     flows.download_item,
     flows.download_item_collection,
+    flows.sync,
     flows.verify,
 ]
 """The flows that write to object stores."""

@@ -287,6 +287,8 @@ def test_location_of_a_bucket(directory: str, block: Block | None, location: str
         ("s3://other/x", BUCKET, "'s3://other/x' is not in the bucket of"),
         ("s3://tiles/xy", S3Credentials(profile_name="p", buckets=["tiles/x"]), "not in the `buck"),
         ("../c", BUCKET, "leads outside of 's3://tiles/a/b'"),
+        ("gs://tiles/x", S3Credentials(profile_name="p"), "is not in S3"),
+        ("az://tiles/x", BUCKET, "is not in S3"),
         ("ftp://host/x", None, "cannot be written"),
     ],
 )
