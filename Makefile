@@ -43,8 +43,8 @@ ui: $(VENV)/run  ## Show the flow runs of the demo in Prefect's UI; stop with Ct
 	 $(BIN)/prefect server start --host 127.0.0.1 --port 4200
 
 .PHONY: up
-up: $(VENV)/run  ## Start a Prefect server, a worker and all deployments; PORT=4200, FILE=mine.yaml, DATABASE=postgresql+asyncpg://…
-	@$(BIN)/python -m prefect_stac_asset.deployments up $(if $(FILE),--file '$(FILE)')
+up: $(VENV)/run  ## Start a Prefect server, a worker and all deployments; PORT=4200, FILE=mine.yaml, RESET=1, DATABASE=postgresql+asyncpg://…
+	@$(BIN)/python -m prefect_stac_asset.deployments up $(if $(FILE),--file '$(FILE)')$(if $(RESET), --reset)
 
 .PHONY: init
 init: $(VENV)/run  ## Write a prefect.yaml of your own; FILE=mine.yaml

@@ -44,6 +44,14 @@ _folder = click.option(
 )
 
 
+_reset = click.option(
+    "--reset",
+    is_flag=True,
+    help="Replace parameters and schedules that were changed on the server, such as in the UI. "
+    "By default these changes are kept.",
+)
+
+
 def main() -> None:
     """Run the command line. Exit with status 1 after an error, and with 130 after Ctrl-C."""
     try:
@@ -83,7 +91,8 @@ _port = click.option(
     help="URL of Prefect's database, such as postgresql+asyncpg://…. By default SQLite. "
     "Set the environment variable DATABASE instead, as command lines are visible to all users.",
 )
-def up(file: Path | None, folder: Path, port: int, database: str | None) -> None:
+@_reset
+def up(file: Path | None, folder: Path, port: int, database: str | None, reset: bool) -> None:
     """Start a server, workers and all deployments in the background.
 
     Later commands use the same --file by default.
@@ -95,7 +104,7 @@ def up(file: Path | None, folder: Path, port: int, database: str | None) -> None
 
     async def run() -> None:
         chosen = chosen_file(file, stack.file)
-        async for line in stack.up(chosen, remember=file is not None):
+        async for line in stack.up(chosen, remember=file is not None, reset=reset):
             click.echo(line)
 
     asyncio.run(run())
@@ -176,7 +185,8 @@ def init(path: Path) -> None:
 
 @app.command()
 @_file
-def deploy(file: Path | None) -> None:
+@_reset
+def deploy(file: Path | None, reset: bool) -> None:
     """Register block types and deployments with a Prefect server.
 
     PREFECT_API_URL selects the server. Workers of the work pools run the deployments.
@@ -190,7 +200,7 @@ def deploy(file: Path | None) -> None:
     async def run() -> None:
         click.echo("\n".join(await register_blocks()))
         click.echo(f"Deployments of {chosen}:")
-        async for name in register_deployments(chosen):
+        async for name in register_deployments(chosen, reset):
             click.echo(name)
 
     with map_prefect_errors():

@@ -133,12 +133,15 @@ class Stack:
             variables["PREFECT_API_DATABASE_CONNECTION_URL"] = self.database
         return variables
 
-    async def up(self, file: Path, remember: bool = False) -> AsyncIterator[str]:
+    async def up(
+        self, file: Path, remember: bool = False, reset: bool = False
+    ) -> AsyncIterator[str]:
         """Start processes that are not running, and register blocks, work pools and deployments.
 
         Args:
             file: The `prefect.yaml` with the deployments.
             remember: Whether later commands in the folder use this file by default.
+            reset: Whether the file replaces changes that people made on the server.
 
         Yields:
             A line to print for each completed step.
@@ -177,7 +180,7 @@ class Stack:
             refused: ConfigError | None = None
             async with check_schedules() as schedule_check:
                 try:
-                    async for name in register_deployments(file):
+                    async for name in register_deployments(file, reset):
                         yield f"deployment   {name}"
                 except ConfigError as error:
                     refused = error

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from uuid import UUID
 
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import (
     WorkerFilter,
     WorkerFilterStatus,
 )
 from prefect.client.schemas.objects import Worker
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments.runner import DeploymentApplyError, RunnerDeployment
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.utilities.importtools import import_object
 from prefect.workers.process import ProcessWorker
 
 from prefect_stac_asset.blocks.registry import OUR_BLOCKS
 from prefect_stac_asset.deployments.automations import watch_heartbeats
 from prefect_stac_asset.deployments.crashed_runs import ENTRYPOINT
+from prefect_stac_asset.deployments.parameters import without_groups
 from prefect_stac_asset.deployments.runner_deployments import deployments
+from prefect_stac_asset.deployments.ui_changes import (
+    Merged,
+    digests,
+    merge,
+    read_digests,
+    write_digests,
+)
 from stac_asset.errors import ConfigError
 
 _REFUSED = {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}
@@ -36,14 +47,18 @@ async def register_blocks() -> list[str]:
     return sorted(kind.get_block_type_slug() for kind in OUR_BLOCKS)
 
 
-async def register_deployments(file: Path) -> AsyncIterator[str]:
+async def register_deployments(file: Path, reset: bool = False) -> AsyncIterator[str]:
     """Register the deployments of a `prefect.yaml` for workers.
+
+    Parameters and schedules that people changed on the server are kept.
 
     Args:
         file: The path of the file.
+        reset: Whether the file replaces changes of people.
 
     Yields:
-        'flow name/deployment name' of each registered deployment.
+        'flow name/deployment name' of each registered deployment, and a sentence for each
+        difference between the file and the server.
 
     Raises:
         ConfigError: The file is invalid, a work pool in it does not exist, or Prefect refuses some
@@ -64,14 +79,54 @@ async def register_deployments(file: Path) -> AsyncIterator[str]:
     ids: list[tuple[str, UUID]] = []
     for deployment in made:
         try:
-            ids.append((str(deployment.entrypoint), await deployment.aapply()))
+            registered, differences = await _register(deployment, reset)
+            ids.append((str(deployment.entrypoint), registered))
         except (DeploymentApplyError, PrefectHTTPStatusError) as error:
             refused.append(f"Prefect refused deployment '{deployment.name}': {_reason(error)}")
         else:
             yield f"{deployment.flow_name}/{deployment.name}"
+            for difference in differences:
+                yield difference
     await _watch(ids)
     if refused:
         raise ConfigError("\n".join(refused))
+
+
+async def _register(deployment: RunnerDeployment, reset: bool) -> tuple[UUID, list[str]]:
+    """Register a deployment, and return its id and the differences between file and server."""
+    async with get_client() as client:
+        current, last = digests(deployment), await read_digests(client, deployment)
+        try:
+            server = await client.read_deployment_by_name(
+                f"{deployment.flow_name}/{deployment.name}"
+            )
+        except ObjectNotFound:
+            registered, differences = await deployment.aapply(), list[str]()
+        else:
+            flow = import_object(str(deployment.entrypoint))
+            server.parameters = without_groups(flow, server.parameters)
+            for schedule in server.schedules:
+                schedule.parameters = without_groups(flow, schedule.parameters)
+            merged = merge(deployment, server, last, reset)
+            differences = merged.differences
+            deployment.parameters = merged.parameters
+            deployment.schedules = list(merged.schedules)
+            if reset:
+                deployment.paused = False
+            registered = await deployment.aapply()
+            await _remove_schedules(client, server, merged)
+        await write_digests(client, deployment, last, current)
+    return registered, differences
+
+
+async def _remove_schedules(
+    client: PrefectClient, server: DeploymentResponse, merged: Merged
+) -> None:
+    for schedule in server.schedules:
+        # The server has deleted schedules without a slug, and recreated all others.
+        if schedule.id in merged.removed or not merged.schedules:
+            with suppress(ObjectNotFound):
+                await client.delete_deployment_schedule(server.id, schedule.id)
 
 
 async def register_served(serving: Sequence[RunnerDeployment]) -> None:
@@ -79,7 +134,22 @@ async def register_served(serving: Sequence[RunnerDeployment]) -> None:
 
     Args:
         serving: The deployments.
+
+    Raises:
+        ConfigError: Workers run a deployment of the same name. This process would take its runs,
+            and Prefect would pause the deployment when the process ends.
     """
+    async with get_client() as client:
+        for deployment in serving:
+            name = f"{deployment.flow_name}/{deployment.name}"
+            with suppress(ObjectNotFound):
+                pool = (await client.read_deployment_by_name(name)).work_pool_name
+                if pool is not None:
+                    raise ConfigError(
+                        f"Deployment '{name}' is registered for work pool '{pool}', and this "
+                        "process would take the runs of its workers. Use another name in the file, "
+                        f"or delete the deployment: `prefect deployment delete '{name}'`."
+                    )
     await register_blocks()
     await _watch([(str(one.entrypoint), await one.aapply()) for one in serving])
 
