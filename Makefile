@@ -38,9 +38,10 @@ demo: $(VENV)/run  ## Download example STAC items with a Prefect flow; ITEM=<hre
 	@$(BIN)/python examples/demo.py $(if $(ITEM),'$(ITEM)')
 
 .PHONY: ui
-ui: $(VENV)/run  ## Show the flow runs of the demo in Prefect's UI; stop with Ctrl-C
+ui: $(VENV)/run  ## Show the flow runs of the demo in Prefect's UI; PORT=4200; stop with Ctrl-C
 	@PREFECT_HOME=.demo/prefect PREFECT_SERVER_ANALYTICS_ENABLED=false \
-	 $(BIN)/prefect server start --host 127.0.0.1 --port 4200
+	 PREFECT_UI_API_URL=http://127.0.0.1:$(or $(PORT),4200)/api \
+	 $(BIN)/prefect server start --host 127.0.0.1 --port $(or $(PORT),4200)
 
 .PHONY: up
 up: $(VENV)/run  ## Start a Prefect server, a worker and all deployments; PORT=4200, FILE=mine.yaml, RESET=1, DATABASE=postgresql+asyncpg://…

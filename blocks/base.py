@@ -17,24 +17,8 @@ from prefect_stac_asset.blocks.parameter_schema import accept_only_references
 from prefect_stac_asset.blocks.references import load_now, name_of, reference_to
 from stac_asset import Client, Config
 
-REPOSITORY = "https://github.com/prefect-stac-asset/prefect-stac-asset"
-"""URL of the repository. Prefect accepts only http(s) URLs for logos and documentation."""
-
-DOCUMENTATION = f"{REPOSITORY}/blob/main/docs/credentials.md"
-
 _is_block_schema: ContextVar[bool] = ContextVar("_is_block_schema", default=False)
 """Whether the generated JSON schema is that of a block type. Otherwise, of a flow parameter."""
-
-_LOGOS = f"{REPOSITORY}/raw/main/blocks/logos"
-
-
-def logo(name: str) -> str:
-    """Return the URL of a logo.
-
-    Args:
-        name: The name of a file in `blocks/logos`, without the suffix.
-    """
-    return f"{_LOGOS}/{name}.png"
 
 
 class ProviderCredentials(CredentialsBlock, ABC):

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from prefect_stac_asset.blocks.base import DOCUMENTATION, ProviderCredentials, logo
+from prefect_stac_asset.blocks.base import ProviderCredentials
 from prefect_stac_asset.blocks.fields import HostList, HttpUrl, check_login, revealed
 from prefect_stac_asset.blocks.form_rules import LOGIN_RULES
 from stac_asset import Client, Config, EarthdataClient
@@ -35,8 +35,7 @@ class EarthdataCredentials(ProviderCredentials):
 
     _block_type_name = "Earthdata Credentials"
     _block_type_slug = "earthdata-credentials"
-    _logo_url = logo("earthdata")  # type: ignore[assignment]
-    _documentation_url = DOCUMENTATION  # type: ignore[assignment]
+    _documentation_url = "https://urs.earthdata.nasa.gov/documentation"  # type: ignore[assignment]
 
     _form_rules = LOGIN_RULES
 

@@ -8,7 +8,7 @@ from aiohttp import hdrs
 from prefect.types import SecretDict
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from prefect_stac_asset.blocks.base import DOCUMENTATION, ProviderCredentials, logo
+from prefect_stac_asset.blocks.base import ProviderCredentials
 from prefect_stac_asset.blocks.fields import HostList, check_login, revealed
 from prefect_stac_asset.blocks.form_rules import LOGIN_RULES, is_set
 from stac_asset import Client, Config, HttpClient
@@ -35,8 +35,7 @@ class HttpCredentials(ProviderCredentials):
 
     _block_type_name = "HTTP Credentials"
     _block_type_slug = "http-credentials"
-    _logo_url = logo("http")  # type: ignore[assignment]
-    _documentation_url = DOCUMENTATION  # type: ignore[assignment]
+    _documentation_url = "https://developer.mozilla.org/docs/Web/HTTP/Guides/Authentication"  # type: ignore[assignment]
 
     _form_rules = (
         *LOGIN_RULES,

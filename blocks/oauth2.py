@@ -8,7 +8,7 @@ from typing import Literal, Self
 from prefect.types import SecretDict
 from pydantic import Field, SecretStr, model_validator
 
-from prefect_stac_asset.blocks.base import DOCUMENTATION, ProviderCredentials, logo
+from prefect_stac_asset.blocks.base import ProviderCredentials
 from prefect_stac_asset.blocks.fields import HostList, HttpUrl, revealed
 from prefect_stac_asset.blocks.form_rules import is_set
 from stac_asset import Client, Config, ConfigError, HttpClient
@@ -56,8 +56,7 @@ class OAuth2Credentials(ProviderCredentials):
 
     _block_type_name = "OAuth2 Credentials"
     _block_type_slug = "oauth2-credentials"
-    _logo_url = logo("oauth2")  # type: ignore[assignment]
-    _documentation_url = DOCUMENTATION  # type: ignore[assignment]
+    _documentation_url = "https://datatracker.ietf.org/doc/html/rfc6749"  # type: ignore[assignment]
 
     _form_rules = tuple(
         {

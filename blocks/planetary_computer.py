@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr
 
-from prefect_stac_asset.blocks.base import DOCUMENTATION, ProviderCredentials, logo
+from prefect_stac_asset.blocks.base import ProviderCredentials
 from prefect_stac_asset.blocks.fields import HostList, HttpUrl, revealed
 from stac_asset import Client, Config, PlanetaryComputerClient
 from stac_asset.clients.http.session import session_from_config
@@ -31,8 +31,7 @@ class PlanetaryComputerCredentials(ProviderCredentials):
 
     _block_type_name = "Planetary Computer Credentials"
     _block_type_slug = "planetary-computer-credentials"
-    _logo_url = logo("planetary-computer")  # type: ignore[assignment]
-    _documentation_url = DOCUMENTATION  # type: ignore[assignment]
+    _documentation_url = "https://planetarycomputer.microsoft.com/docs/concepts/sas/"  # type: ignore[assignment]
 
     subscription_key: SecretStr | None = Field(
         default=None,

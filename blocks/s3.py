@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from yarl import URL
 
-from prefect_stac_asset.blocks.base import DOCUMENTATION, ProviderCredentials, logo
+from prefect_stac_asset.blocks.base import ProviderCredentials
 from prefect_stac_asset.blocks.fields import HttpUrl, revealed
 from prefect_stac_asset.blocks.form_rules import needs
 from stac_asset import Client, Config, S3Client
@@ -33,8 +33,7 @@ class S3Credentials(ProviderCredentials):
 
     _block_type_name = "S3 Credentials"
     _block_type_slug = "s3-credentials"
-    _logo_url = logo("s3")  # type: ignore[assignment]
-    _documentation_url = DOCUMENTATION  # type: ignore[assignment]
+    _documentation_url = "https://docs.aws.amazon.com/IAM/latest/UserGuide/security-creds.html"  # type: ignore[assignment]
 
     _form_rules = (
         needs("access_key_id", "secret_access_key"),

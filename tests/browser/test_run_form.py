@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,7 +37,6 @@ from tests.support.scheduled_mirror import call_api, wait_for
 from tests.support.stacks import SHORT_POLLING, RunningStack, running_stack
 
 CHROMIUM = shutil.which("chromium")
-LOGOS = "https://github.com/prefect-stac-asset/prefect-stac-asset/raw/main/blocks/logos/"
 TIMEOUT_MS = 120_000
 """Timeout of browser actions, in milliseconds, for busy machines."""
 
@@ -82,8 +81,6 @@ def page(stack: RunningStack, browser: BrowserContext, blocked_hosts: set[str]) 
         host = url.hostname or ""
         if host == "127.0.0.1" or url.scheme in ("data", "blob"):
             route.continue_()
-        elif route.request.url.startswith(LOGOS):
-            route.fulfill(path=ROOT / "blocks" / "logos" / PurePosixPath(url.path).name)
         else:
             blocked_hosts.add(host)
             route.abort()
