@@ -65,6 +65,11 @@ class ProviderCredentials(CredentialsBlock, ABC):
             definition["allOf"] = list(cls._form_rules)
         return schema
 
+    @classmethod
+    def names_of_secrets(cls) -> frozenset[str]:
+        """Return the names of the fields that the server masks."""
+        return frozenset(name.split(".")[0] for name in cls.model_json_schema()["secret_fields"])
+
     async def client(self, config: Config | None = None) -> Client:
         """Return a client that uses these credentials.
 

@@ -69,12 +69,11 @@ def _problems(saved: Mapping[str, Iterable[BlockDocument]]) -> Iterator[str]:
     """
     for kind in OUR_BLOCKS:
         slug = kind.get_block_type_slug()
-        secrets = {name.split(".")[0] for name in kind.model_json_schema()["secret_fields"]}
         for document in saved.get(slug, ()):
             try:
                 kind.model_validate(document.data)
             except ValidationError as error:
-                reasons = "; ".join(invalid_fields(error, secrets))
+                reasons = "; ".join(invalid_fields(error, kind.names_of_secrets()))
                 if reasons:
                     yield f"Block '{slug}/{document.name}' is invalid: {reasons}."
 

@@ -1,4 +1,4 @@
-"""Internal: run `prefect server start`, and rotate the logs of the local stack.
+"""Internal: run `prefect server start`, check saved blocks, and rotate the logs of the local stack.
 
 SQLite transactions of this server wait for each other.
 
@@ -24,6 +24,7 @@ from prefect.server.database.dependencies import set_database_config
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 
+from prefect_stac_asset.deployments.block_checks import install_block_checks
 from prefect_stac_asset.deployments.log_rotation import rotate_logs_in_thread
 
 
@@ -53,6 +54,7 @@ def main() -> None:
     url = PREFECT_API_DATABASE_CONNECTION_URL.value()
     if url is not None and url.startswith("sqlite"):
         set_database_config(WaitingSqlite(url))
+    install_block_checks()
     app()
 
 

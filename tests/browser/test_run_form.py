@@ -244,6 +244,22 @@ def test_stored_options_are_visible_changeable_and_removable(
     assert [path.name for path in folder.rglob("*.tif")] == ["visual.tif"]
 
 
+def test_block_form_refuses_invalid_block(stack: RunningStack, page: Page) -> None:
+    page.goto(f"{stack.url}/v2/blocks/catalog/http-credentials/create")
+    page.locator("input[name=blockName]").fill("invalid")
+    hosts = field(page, "Hosts")
+    hosts.get_by_role("button", name="Add item").click()
+    hosts.locator("textarea").fill("127.0.0.1:7811/files")
+    with page.expect_response(lambda answer: answer.url.endswith("/block_documents/")) as saved:
+        page.locator("button[type=submit]").click()
+    assert saved.value.status == 400
+    assert saved.value.json()["detail"] == (
+        "The block is invalid: hosts: '127.0.0.1:7811/files' is not a host pattern. Use "
+        "example.com, *.example.com or http://example.com:8080."
+    )
+    expect(page.get_by_text("created successfully")).to_have_count(0)
+
+
 @pytest.mark.parametrize("kind", OUR_BLOCKS, ids=lambda kind: kind.__name__)
 def test_block_form_has_all_fields(stack: RunningStack, page: Page, kind: type[Block]) -> None:
     page.goto(f"{stack.url}/blocks/catalog/{kind.get_block_type_slug()}/create")

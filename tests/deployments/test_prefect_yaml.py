@@ -289,6 +289,12 @@ def test_options_in_earlier_groups_are_registered_without_groups(tmp_path: Path)
     assert deployment.parameters["search"].keys() == {"ids", "datetime"}
 
 
+def test_shipped_deployments_write_to_a_directory_that_every_user_can_create() -> None:
+    """A relative directory is in the working directory of the work pool."""
+    found = {one.name: one.parameters.get("directory") for one in read_deployments()}
+    assert found["sync"] == found["verify"] == "mirror"
+
+
 def test_duplicate_deployment_name_is_refused(tmp_path: Path) -> None:
     text = VALID_FILE + VALID_FILE.partition("deployments:\n")[2]
     with pytest.raises(ConfigError, match="several deployments have the name 'nightly'"):

@@ -63,7 +63,7 @@ def test_up_prints_each_step(stack: RunningStack) -> None:
     assert f"work pool    stac-asset, working directory {stack.folder}/data" in (stack.printed)
     for name in (DOWNLOAD_ITEM, "download-item-collection/download-item-collection", "sync/sync"):
         assert f"deployment   {name}\n" in stack.printed
-    assert f"Open {stack.url}" in stack.printed
+    assert f"export PREFECT_API_URL={stack.url}/api\nOpen {stack.url}" in stack.printed
 
 
 def test_make_targets_run_commands() -> None:

@@ -103,3 +103,12 @@ def test_example_data_equals_generated_data(tmp_path: Path) -> None:
     assert [digest(file) for file in generated] == [digest(file) for file in committed]
     for document in tmp_path.glob("*.json"):
         assert len(pystac.Item.from_file(str(document)).assets) == 3
+
+
+def test_ui_uses_port() -> None:
+    done = subprocess.run(
+        ["make", "-n", "ui", "PORT=4300"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "--port 4300" in done.stdout
+    assert "PREFECT_UI_API_URL=http://127.0.0.1:4300/api" in done.stdout
+    assert "4200" not in done.stdout
