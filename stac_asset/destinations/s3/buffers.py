@@ -1,8 +1,9 @@
-"""Internal: limits the memory for parts that are being received or sent."""
+"""Internal: the memory for parts that are being received or sent, which is limited and reused."""
 
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +17,63 @@ class _Waiting:
     granted: asyncio.Future[None]
 
 
+class PartData(io.BytesIO):
+    """The bytes of a part of known size, as the file that botocore and aiohttp read.
+
+    `io.BytesIO` reserves more memory than needed, and copies the bytes as it grows.
+
+    Args:
+        memory: The memory, of the size of the part or larger.
+    """
+
+    def __init__(self, memory: bytearray) -> None:
+        super().__init__()
+        self.memory = memory
+        self._view = memoryview(memory)
+        self._end = self._position = 0
+
+    def write(self, data: bytes | memoryview, /) -> int:  # type: ignore[override]
+        """Append bytes.
+
+        Args:
+            data: The bytes. They are copied.
+        """
+        end = self._end + len(data)
+        self._view[self._end : end] = data
+        self._end = end
+        return len(data)
+
+    def getbuffer(self) -> memoryview:
+        """Return the appended bytes."""
+        return self._view[: self._end]
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return a copy of the next bytes: a connection may keep them after the part has ended.
+
+        Args:
+            size: Maximum number of bytes. By default, all.
+        """
+        end = self._end if size is None or size < 0 else min(self._end, self._position + size)
+        found = bytes(self._view[self._position : end])
+        self._position = end
+        return found
+
+    def seek(self, position: int, whence: int = io.SEEK_SET, /) -> int:
+        """Set the position of the next `read`.
+
+        Args:
+            position: The position.
+            whence: What the position is relative to.
+        """
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._end}[whence]
+        self._position = base + position
+        return self._position
+
+    def tell(self) -> int:
+        """Return the position of the next `read`."""
+        return self._position
+
+
 class BufferBudget:
     """Memory for the parts of all uploads of a destination, in one event loop.
 
@@ -25,12 +83,13 @@ class BufferBudget:
 
     Args:
         limit: The budget in bytes.
-        reserve: The bytes for urgent parts.
+        reserve: The bytes for urgent parts: the usual size of a part.
     """
 
     def __init__(self, limit: int, reserve: int) -> None:
         self._limit, self._reserve = limit, reserve
         self._waiting: list[_Waiting] = []
+        self._free: list[bytearray] = []
         self.used = 0
 
     async def acquire(self, size: int, is_urgent: Callable[[], bool]) -> None:
@@ -50,13 +109,26 @@ class BufferBudget:
                 self.release(size)
             raise
 
-    def release(self, size: int) -> None:
+    def data(self, size: int) -> PartData:
+        """Return empty data for a part, after `acquire`. Memory of the usual size is reused.
+
+        Args:
+            size: Size of the part in bytes.
+        """
+        if size == self._reserve and self._free:
+            return PartData(self._free.pop())
+        return PartData(bytearray(size))
+
+    def release(self, size: int, data: io.BytesIO | None = None) -> None:
         """Return memory.
 
         Args:
             size: Number of bytes.
+            data: The data of the part, if any. No other code uses the data any more.
         """
         self.used -= size
+        if isinstance(data, PartData) and len(data.memory) == self._reserve:
+            self._free.append(data.memory)
         self._grant()
 
     def _grant(self) -> None:

@@ -150,7 +150,7 @@ class MultipartUpload:
                     hashed.cancel()
                     await asyncio.wait([hashed])
         finally:
-            self._budget.release(part.reserved)
+            self._budget.release(part.reserved, part.data)
 
     async def _sent(self, part: Part) -> StoredPart:
         sha256 = await sha256_of(part.data)

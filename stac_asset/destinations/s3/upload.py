@@ -302,6 +302,8 @@ class S3Upload(StatefulUpload):
         digest = self._digest
         await self._budget.acquire(reserved, lambda: digest is None or digest.next == number)
         part = self._parts[number] = Part(number, start, end, reserved)
+        if reserved == end - start:
+            part.data = self._budget.data(reserved)
         return part
 
     def _is_single(self, part: Part) -> bool:
@@ -345,7 +347,7 @@ class S3Upload(StatefulUpload):
 
     def _release(self) -> None:
         for part in self._parts.values():
-            self._budget.release(part.reserved)
+            self._budget.release(part.reserved, part.data)
         self._parts.clear()
 
     async def commit(self) -> str | None:
