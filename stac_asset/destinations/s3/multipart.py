@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from stac_asset.destinations.s3.connection import BucketConnection
-from stac_asset.destinations.s3.errors import MissingError
+from stac_asset.destinations.s3.errors import MissingError, UnsupportedError
 from stac_asset.destinations.s3.objects import StartedUpload, StoredPart
 from stac_asset.destinations.s3.streaming import StreamedPart
 from stac_asset.destinations.store_copy import StoredSource
@@ -125,6 +125,7 @@ class MultipartRequests:
         Raises:
             MissingError: The upload or the source does not exist.
             ConflictError: The source has another version.
+            UnsupportedError: The service did not copy.
             DestinationError: The request failed.
         """
         client = await self._connection.client()
@@ -139,7 +140,9 @@ class MultipartRequests:
                 PartNumber=number,
                 **parameters,
             )
-        copied = response["CopyPartResult"]
+        copied = response.get("CopyPartResult") or {}
+        if not copied.get("ETag"):  # rclone takes the request for an empty part.
+            raise UnsupportedError
         return StoredPart(number, end - start, copied["ETag"], copied.get("ChecksumSHA256"))
 
     async def parts(self, key: str, upload: str) -> list[StoredPart] | None:

@@ -19,7 +19,7 @@ from stac_asset.destinations.s3.errors import (
     mapped_errors,
 )
 from stac_asset.destinations.s3.multipart import MultipartRequests, source_parameters
-from stac_asset.destinations.s3.objects import ObjectSettings, StoredObject, headers_of
+from stac_asset.destinations.s3.objects import MARK, ObjectSettings, StoredObject, headers_of
 from stac_asset.destinations.store_copy import CopyTarget, StoredSource
 from stac_asset.errors import DestinationError
 
@@ -239,6 +239,7 @@ class S3Store:
         Raises:
             MissingError: The source does not exist.
             ConflictError: The condition is not met, or the source has another version.
+            UnsupportedError: The service did not copy.
             DestinationError: The request failed.
         """
         client = await self._connection.client()
@@ -254,7 +255,25 @@ class S3Store:
                 ChecksumAlgorithm="SHA256",
                 **parameters,
             )
-        return response["CopyObjectResult"]["ETag"]
+        etag = (response.get("CopyObjectResult") or {}).get("ETag")
+        return etag or await self._etag_of_copy(key, source, metadata)
+
+    async def _etag_of_copy(
+        self, key: str, source: StoredSource, metadata: Mapping[str, str]
+    ) -> str:
+        """Return the ETag of a copy that the response does not name.
+
+        A service that does not know copies has written an empty object, which is removed.
+
+        Raises:
+            UnsupportedError: The service did not copy.
+        """
+        found = await self.head(key)
+        if found is not None and found.size == source.size:
+            return found.etag
+        if found is not None and found.metadata.get(MARK) == metadata[MARK]:
+            await self.delete(key)
+        raise UnsupportedError
 
     async def has_version(self, source: StoredSource) -> bool:
         """Return whether an object still has the same version.

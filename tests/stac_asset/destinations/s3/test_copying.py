@@ -172,6 +172,19 @@ async def test_failed_part_aborts_the_copy(proxied: Bucket, proxy: S3Proxy) -> N
     assert not await proxied.has_leftovers()
 
 
+@pytest.mark.parametrize("limit", [PART, 50 * MIB])
+async def test_service_that_does_not_know_copies_stores_nothing(
+    proxied: Bucket, proxy: S3Proxy, limit: int
+) -> None:
+    """rclone takes UploadPartCopy for an empty part, and answers without an ETag."""
+    source = await source_of(proxied)
+    proxy.fault("UploadPartCopy", Status(200, body=b"<CopyPartResult/>"), times=0)
+    proxy.fault("CopyObject", Status(200, body=b"<CopyObjectResult/>"), times=0)
+    assert await copy(proxied, source, limit=limit) is None
+    assert await proxied.content(KEY) is None
+    assert not await proxied.has_leftovers()
+
+
 async def test_unfinished_upload_is_replaced_by_a_copy(bucket: Bucket) -> None:
     source = await source_of(bucket)
     await send(bucket.destination(), DATA, stop_after=PART)
