@@ -18,7 +18,7 @@ from prefect_stac_asset.blocks.registry import CREDENTIAL_SLUGS, DESTINATION_SLU
 from prefect_stac_asset.flows.mirror.search import SEARCH_GROUPS, Search
 from prefect_stac_asset.flows.parameters.flow import AssetFlow
 from prefect_stac_asset.flows.parameters.form import OPTION_GROUPS, ungrouped
-from prefect_stac_asset.flows.parameters.options import FlowOptions
+from prefect_stac_asset.flows.parameters.options import DownloadOptions, FlowOptions
 from prefect_stac_asset.flows.parameters.validation import (
     CREDENTIALS,
     DESTINATION_CREDENTIALS,
@@ -81,6 +81,8 @@ def check_parameters(flow: Flow[..., Any], given: Mapping[str, Any], where: str)
             _slug(reference, at)
         if not references:  # The server validates parameters with references.
             _check(value, hints.get(name, Any), path)
+    if is_asset_flow and isinstance(sent.get("options"), dict):
+        _check_effects(flow, sent["options"], f"{where}.options")
     if is_asset_flow:
         try:
             if sent.get("directory") is not None:
@@ -170,6 +172,20 @@ def _check(value: Any, kind: Any, path: str) -> None:
             validated.config()
     except ConfigError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _check_effects(flow: Flow[..., Any], options: dict[str, Any], path: str) -> None:
+    """Check that the run form shows all options that a deployment stores.
+
+    Raises:
+        ValueError: An option has no effect in the flow, so that the form does not show the option.
+    """
+    shown = flow.parameters.definitions[DownloadOptions.__name__]["properties"]
+    for name in ungrouped(options, OPTION_GROUPS):
+        if name not in shown:
+            raise ValueError(
+                f"{path}.{name}: the option has no effect in flow '{flow.name}'. Remove the option."
+            )
 
 
 def _within(value: Any, loc: tuple[int | str, ...], path: str) -> str:

@@ -200,6 +200,11 @@ INVALID_PARAMETERS = {
         "includes",
         "options.includes: unknown key. The nearest name is `include`.",
     ),
+    "option without effect": (
+        "{include: [visual]}",
+        "{write_checksums: true}",
+        "parameters.options.write_checksums: the option has no effect in flow 'sync'. Remove the ",
+    ),
     "conflicting options": (
         "{include: [visual]}",
         "{include: [visual], exclude: [visual]}",
