@@ -7,18 +7,20 @@ document is replaced only if it still has the version of the listing at the star
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import threading
 import uuid
 from collections import deque
-from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from functools import partial
+from typing import IO, Any, TypeVar
 
 from stac_asset.concurrency import in_thread
 from stac_asset.config import Config
 from stac_asset.destinations import Declared, Destination, ListedFile, VersionError
 from stac_asset.destinations.location import StorePath
-from stac_asset.errors import TransferError
+from stac_asset.errors import DestinationError, TransferError
 from stac_asset.integrity import Multihash, new_hash
 from stac_asset.mirror.storage.interface import Stamp
 from stac_asset.mirror.storage.lease import MirrorLease
@@ -26,6 +28,15 @@ from stac_asset.mirror.storage.listing import Listing
 from stac_asset.transfer.stored import found_error
 
 _T = TypeVar("_T")
+
+_WAITS = (0.5, 2.0)
+"""Seconds before the second and the third attempt of a read request.
+
+The store client repeats requests, but no response whose body is interrupted.
+"""
+
+_MAX_MEMORY = 8 * 1024 * 1024
+"""Maximum size, in bytes, of a file of lines that is kept in memory."""
 
 _READS = 16
 """Maximum number of documents that are read at the same time."""
@@ -161,7 +172,7 @@ class StoreStorage:
             VersionError: Another run replaced the document since the start of this run.
             DestinationError: The request failed.
         """
-        return self._result(self._read(path))
+        return self._result(_repeated(partial(self._read, path)))
 
     async def _read(self, path: str) -> bytes | None:
         found, known = await self.destination.read(path), self._files.get(path)
@@ -184,7 +195,7 @@ class StoreStorage:
         reading: deque[tuple[str, Future[bytes | None]]] = deque()
         try:
             for path in paths:
-                reading.append((path, self._start(self._read(path))))
+                reading.append((path, self._start(_repeated(partial(self._read, path)))))
                 if len(reading) == _READS:
                     first, data = reading.popleft()
                     yield first, data.result()
@@ -206,13 +217,21 @@ class StoreStorage:
         """
         if not self.is_listed(path):
             return
-        blocks, rest = self.destination.blocks(path), b""
-        while (block := self._result(_next(blocks))) is not None:
-            *lines, rest = (rest + block).split(b"\n")
-            for line in lines:
-                yield line.rstrip(b"\r")
-        if rest:
-            yield rest
+        with self._result(_repeated(partial(self._copied, path))) as file:
+            for line in file:
+                yield line.rstrip(b"\r\n")
+
+    async def _copied(self, path: str) -> IO[bytes]:
+        """Return a temporary file with the content of an object."""
+        file: IO[bytes] = tempfile.SpooledTemporaryFile(_MAX_MEMORY)  # noqa: SIM115 # returned
+        try:
+            async for block in self.destination.blocks(path):
+                await in_thread(file.write, block)
+        except BaseException:
+            file.close()
+            raise
+        file.seek(0)
+        return file
 
     def write(self, path: str, data: bytes) -> Stamp:
         """Replace a document as a whole, and return the stamp of the new document.
@@ -368,6 +387,13 @@ class StoreStorage:
         return asyncio.run_coroutine_threadsafe(request, self._loop)
 
 
-async def _next(blocks: Any) -> bytes | None:
-    block: bytes | None = await anext(blocks, None)
-    return block
+async def _repeated(read: Callable[[], Awaitable[_T]]) -> _T:
+    """Return the result of a read request. A response that is interrupted is requested again."""
+    for wait in _WAITS:
+        try:
+            return await read()
+        except VersionError:
+            raise
+        except DestinationError:
+            await asyncio.sleep(wait)
+    return await read()

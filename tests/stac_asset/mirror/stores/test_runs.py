@@ -195,3 +195,30 @@ async def test_mirror_opens_with_pystac(origin: Origin, bucket: Bucket, store: C
         asset = items["one"].assets["data"]
         assert asset.get_absolute_href() == f"{root}/things/one/data.tif"
         assert items["one"].get_collection() is not None
+
+
+async def test_mirror_on_a_service_without_conditional_requests(
+    origin: Origin, bucket: Bucket, service: str, store: Config
+) -> None:
+    with S3Proxy(service, conditional=False) as proxy:
+        config = store_config(store, destination_endpoint_url=proxy.url)
+        href = serve_items(origin, items_of(origin, "one", "two"))
+        await run_in_bucket(bucket, href, config, renewal=10)
+        serve_items(origin, items_of(origin, "one", "three"))
+        second = await run_in_bucket(bucket, href, config, on_removed="delete", renewal=10)
+        assert (second.reasons, second.removed_ids) == ({"three": "NEW"}, {"two"})
+        assert HttpReader(bucket).check() == {"one", "three"}
+        assert not any(".part" in key or "lock" in key for key in await bucket.keys())
+
+
+async def test_failed_reads_of_the_state_are_repeated(
+    origin: Origin, bucket: Bucket, store: Config, proxy: S3Proxy
+) -> None:
+    config = store_config(store, s3_max_attempts=1)
+    href = serve_items(origin, items_of(origin, "one", "two"))
+    await run_in_bucket(bucket, href, config)
+    serve_items(origin, items_of(origin, "one", "three"))
+    for key in ("*/index.ndjson", "*/collection.json", "*/one.json"):
+        proxy.fault("GetObject", Status(500), key=key)
+    assert (await run_in_bucket(bucket, href, config)).reasons == {"three": "NEW"}
+    assert HttpReader(bucket).check() == {"one", "two", "three"}
