@@ -51,10 +51,11 @@ def object_store_destination(
     from stac_asset.destinations.object_store import ObjectStore, ObjectStoreDestination
 
     identity = _identity(bucket, config)
+    limits = Limits(config.http_read_timeout, retries=config.s3_max_attempts - 1)
 
     def connect() -> object:
         try:
-            return open_store(bucket, identity, Limits(retries=config.s3_max_attempts - 1))
+            return open_store(bucket, identity, limits)
         except ConfigError as error:
             raise DestinationError(f"{directory} cannot be {action}: {error}") from None
 

@@ -94,11 +94,11 @@ def account_of(bucket: Bucket, identity: AzureIdentity) -> str:
         ConfigError: No account is known, or the URL names another account than the credentials.
     """
     environment = os.environ.get("AZURE_STORAGE_ACCOUNT_NAME") if identity.is_default else None
-    own = identity.account or environment
-    if own is not None and bucket.account not in (None, own):
+    own = environment or identity.account
+    if own is not None and {bucket.account, identity.account} - {None, own}:
         raise ConfigError(
-            f"the URL names the storage account '{bucket.account}', but the credentials belong to "
-            f"'{own}'. Correct the URL or the credentials"
+            f"the storage account is '{bucket.account or identity.account}', but the credentials "
+            f"belong to '{own}'. Correct the URL or the credentials"
         )
     account = bucket.account or own
     if account is None:

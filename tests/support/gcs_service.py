@@ -8,6 +8,7 @@ https://cloud.google.com/storage/docs/xml-api/reference-methods
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import itertools
 import re
@@ -72,6 +73,7 @@ class GcsService:
         tokens: The `Authorization` header of each request, if any.
         encodings: The `Accept-Encoding` header of each request, if any.
         before: Called with method and key before a request. A returned response is sent.
+        held: Requests of these methods get no response.
         lost: Kinds of requests, such as `PUT object` and `POST parts`, whose next response is
             replaced by an error, after the work was done.
     """
@@ -84,6 +86,7 @@ class GcsService:
     tokens: list[str | None] = field(default_factory=list)
     encodings: list[str | None] = field(default_factory=list)
     before: Callable[[str, str], web.Response | None] = lambda method, key: None
+    held: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
     port: int = 0
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1700000000000001))
@@ -117,6 +120,8 @@ class GcsService:
         self.encodings.append(request.headers.get("Accept-Encoding"))
         _, name, *rest = request.url.path.split("/", 2)
         key = rest[0] if rest else ""
+        if request.method in self.held:
+            await asyncio.Event().wait()
         fault = self.before(request.method, key)
         if fault is not None:
             await request.content.read()

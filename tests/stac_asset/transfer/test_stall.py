@@ -53,6 +53,29 @@ async def test_total_timeout_expires_although_bytes_are_received() -> None:
     )
 
 
+async def test_suspended_timer_starts_again() -> None:
+    suspended = False
+
+    async def attempt() -> None:
+        nonlocal suspended
+        with StallTimer(HREF, SHORT, SHORT) as timer:
+            timer.suspend()
+            await asyncio.sleep(3 * SHORT)
+            suspended = True
+            timer.resume()
+            await asyncio.sleep(60)
+
+    with pytest.raises(StalledError):
+        await attempt()
+    assert suspended
+
+
+async def test_suspended_timer_ends_with_context() -> None:
+    with StallTimer(HREF, SHORT, SHORT) as timer:
+        timer.suspend()
+        await asyncio.sleep(3 * SHORT)
+
+
 async def test_timer_ends_with_context() -> None:
     with StallTimer(HREF, SHORT, SHORT):
         pass

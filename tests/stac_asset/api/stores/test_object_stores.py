@@ -163,6 +163,14 @@ async def test_service_that_fails(origin: Origin, gcs_bucket: GcsBucket) -> None
     assert "hidden" not in text
 
 
+async def test_service_that_does_not_respond(origin: Origin, gcs_bucket: GcsBucket) -> None:
+    gcs_bucket.service.held = {"PUT"}
+    config = config_of(gcs_bucket)
+    config.http_read_timeout = 0.2
+    text = await refusal(origin, "gs://bucket/x", config)
+    assert "the service cannot be reached" in text
+
+
 @pytest.mark.parametrize("kind", ["gcs", "azure"])
 async def test_unreachable_service(origin: Origin, kind: str) -> None:
     config = Config(destination_endpoint_url="http://127.0.0.1:1", s3_max_attempts=1)
@@ -183,6 +191,7 @@ async def test_unreachable_service(origin: Origin, kind: str) -> None:
         ("gs://bucket/x", {"destination_identity": AzureIdentity("abc")}, "Use `GcsIdentity`"),
         ("az://container/x", {"destination_identity": GcsIdentity()}, "Use `AzureIdentity`"),
         ("az://container/x", {}, "set the variable AZURE_STORAGE_ACCOUNT_NAME"),
+        ("az://container/x", {"destination_identity": AzureIdentity("abc")}, "belong to 'xyz'"),
         (
             "abfs://container@other.dfs.core.windows.net/x",
             {"destination_identity": AzureIdentity("account", sas_token="sig=hidden")},
@@ -207,6 +216,8 @@ async def test_options_that_do_not_fit(
     cure: str,
 ) -> None:
     monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
+    if "'xyz'" in cure:
+        monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "xyz")
     text = await refusal(origin, directory, Config(**options))
     assert cure in text
     assert "hidden" not in text
