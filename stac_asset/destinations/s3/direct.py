@@ -26,6 +26,9 @@ MAX_DIRECT = 1024 * 1024
 _PAYLOAD = "UNSIGNED-PAYLOAD"
 """The signature does not cover the body, as in the requests of botocore. The checksum does."""
 
+_REFUSALS = frozenset({301, 307, 308, 400, 401, 403, 501})
+"""Statuses after which botocore sends all further requests, such as for another region."""
+
 _SKIPPED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 """Headers of aiohttp that botocore does not send."""
 
@@ -56,6 +59,7 @@ class DirectWriter:
         self._connect = connect
         self._bucket = bucket
         self._route: Route | None = None
+        self._is_refused = False
 
     async def put(self, key: str, data: memoryview, headers: Mapping[str, str]) -> str | None:
         """Write an object, and return the ETag, or None if botocore shall send the request.
@@ -68,6 +72,8 @@ class DirectWriter:
         Raises:
             botocore.exceptions.BotoCoreError: The bucket has no endpoint, or no credentials.
         """
+        if self._is_refused:
+            return None
         connection, route = await self._connect(), self._route
         if route is None:
             route = self._route = await resolve_for_writing(connection.client, self._bucket)
@@ -89,6 +95,7 @@ class DirectWriter:
                 skip_auto_headers=_SKIPPED,
             ) as response:
                 is_stored = 200 <= response.status < 300
+                self._is_refused = response.status in _REFUSALS
                 return response.headers.get("ETag") if is_stored else None
         except (ClientError, OSError, TimeoutError):
             return None

@@ -66,6 +66,18 @@ async def test_botocore_repeats_a_request_that_fails(
     assert len(proxy.received("PutObject", f"*{KEY}")) == 2
 
 
+async def test_botocore_writes_all_objects_after_a_redirect(
+    proxied: Bucket, proxy: S3Proxy, sent: list[str]
+) -> None:
+    proxy.fault("PutObject", Status(301), key="*.bin")
+    destination = proxied.destination()
+    await destination.write("1.bin", b"content")
+    await destination.write("2.bin", b"content")
+    assert await proxied.content("2.bin") == b"content"
+    assert len(proxy.received("PutObject", "*.bin")) == 3
+    assert sent.count("PutObject") == 3  # The probe, and both objects.
+
+
 async def test_error_of_a_request_without_botocore_is_that_of_botocore(
     proxied: Bucket, proxy: S3Proxy
 ) -> None:
