@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 import sys
 import time
@@ -31,6 +30,7 @@ from prefect_stac_asset.deployments.registration import (
     register_deployments,
 )
 from prefect_stac_asset.deployments.schedules import RUN_TIMEOUT, check_schedules
+from prefect_stac_asset.deployments.stack_environment import stack_environment
 from prefect_stac_asset.deployments.status import Process, Runs, read_runs
 from stac_asset.errors import ConfigError
 
@@ -47,9 +47,6 @@ _START_TIMEOUT = 300.0
 
 _STOP_TIMEOUT = 60.0
 """Maximum number of seconds for runs and processes to end. Remaining processes are killed."""
-
-_EXCLUDED_VARIABLES = {"PREFECT_API_KEY", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH"}
-"""Environment variables that would connect the processes to another server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,27 +108,7 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables of the processes."""
-        variables = {
-            name: value for name, value in os.environ.items() if name not in _EXCLUDED_VARIABLES
-        }
-        variables |= {
-            "PREFECT_HOME": str(self._home),
-            "PREFECT_API_URL": f"{self.url}/api",
-            # By default, the UI expects the server on port 4200.
-            "PREFECT_UI_API_URL": f"{self.url}/api",
-            # No telemetry of the server and the UI.
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-            "DO_NOT_TRACK": "1",
-            # By default, leases are in memory. They are lost if the server is killed, and the
-            # concurrency slots of running flow runs are then never released.
-            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
-                "prefect.server.concurrency.lease_storage.filesystem"
-            ),
-        }
-        if self.database is not None:
-            variables["PREFECT_API_DATABASE_CONNECTION_URL"] = self.database
-        return variables
+        return stack_environment(self._home, self.url, self.database)
 
     async def up(
         self, file: Path, remember: bool = False, reset: bool = False

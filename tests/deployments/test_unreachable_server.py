@@ -10,8 +10,9 @@ import pytest
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from prefect_stac_asset.deployments.__main__ import main
-from prefect_stac_asset.deployments.background import Background
+from prefect_stac_asset.deployments.background import Background, StackError
 from prefect_stac_asset.deployments.local_stack import Stack
+from prefect_stac_asset.deployments.prefect_yaml import FILE
 from stac_asset.testing import Origin, Status
 from tests.support.deployments_cli import run_deployments_cli
 from tests.support.servers import free_port
@@ -86,3 +87,24 @@ def test_folder_of_up_and_down_can_be_in_the_home_directory(
     main()
     assert capsys.readouterr().out == "Nothing is running.\n"
     assert [path.name for path in tmp_path.iterdir()] == ["up"]
+
+
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_up_names_an_unreachable_database_and_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A script takes the place of Prefect's server, which needs seconds for its start."""
+    server = tmp_path / "python"
+    log = "Traceback (most recent call last):\n  File\nOSError: no connection\nServer stopped!"
+    server.write_text(f"#!/bin/sh\ncat <<END\n{log}\nEND\nexit 3\n")
+    server.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(server))
+    database = "postgresql+asyncpg://user:s3cret@127.0.0.1:1/name"
+    stack = Stack(tmp_path / "up", free_port(), database)
+    with pytest.raises(StackError) as raised:
+        [line async for line in stack.up(FILE)]
+    assert str(raised.value) == (
+        f"server stopped unexpectedly with DATABASE '{database.replace('s3cret', '***')}': "
+        f"OSError: no connection. See {tmp_path}/up/server.log."
+    )
