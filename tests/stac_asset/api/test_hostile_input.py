@@ -85,7 +85,7 @@ def check_rewritten(
 PLAN_ERRORS = (UnsafePathError, AssetOverwriteError, NoAssetsError, ConfigError)
 
 
-@fuzz(600)
+@fuzz(300)
 @given(
     document=documents(),
     base=bases,
