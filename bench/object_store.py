@@ -34,6 +34,7 @@ CONFIGURATION = r"""
         location ~ ^/[^/]+/?$ { proxy_pass http://127.0.0.1:{control}; }
         location / {
             if ($request_method = POST) { proxy_pass http://127.0.0.1:{control}; }
+            if ($http_x_amz_copy_source) { proxy_pass http://127.0.0.1:{control}; }
             set $condition $http_if_none_match;
             if (-f $request_filename) { set $condition "${condition}exists"; }
             if ($condition = "*exists") { return 412; }
@@ -97,8 +98,21 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def do_PUT(self) -> None:
-        """Accept the creation of a bucket."""
+        """Copy an object, or accept the creation of a bucket."""
         self._read()
+        copied = self.headers.get("x-amz-copy-source")
+        if copied is not None:
+            source = self.folder / unquote(copied).partition("?")[0].lstrip("/")
+            target = self.folder / self._target()[0]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            os.link(source, target)
+            now = "2026-06-01T00:00:00.000Z"
+            self._send(
+                f'<CopyObjectResult><ETag>"copy"</ETag><LastModified>{now}</LastModified>'
+                "</CopyObjectResult>"
+            )
+            return
         self._send("")
 
     def do_HEAD(self) -> None:

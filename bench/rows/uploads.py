@@ -34,16 +34,45 @@ def _uploads(count: int, size: int) -> Iterator[list[Contestant]]:
             ]
 
 
+@contextmanager
+def _copies(count: int, size: int) -> Iterator[list[Contestant]]:
+    with lab() as here:
+        # The objects are a bucket of the service that stores the copies.
+        work = here.made(count, size)
+        (here.served / _BUCKET).mkdir()
+        with fast_s3(here.served) as endpoint:
+            document = work.document("s3://bucket", here.folder / "items.json")
+            yield [
+                _ours(here, work, document, here.served, endpoint, OURS, s3_endpoint_url=endpoint),
+                _rclone(here, work, "", here.served, endpoint, origin="store:bucket"),
+            ]
+
+
 def _ours(
-    here: Lab, work: Work, document: Path, store: Path, endpoint: str, name: str
+    here: Lab,
+    work: Work,
+    document: Path,
+    store: Path,
+    endpoint: str,
+    name: str,
+    s3_endpoint_url: str | None = None,
 ) -> Contestant:
     prefix = "ours" if name == OURS else "asyncio"
     to = f"s3://{_BUCKET}/{prefix}"
-    contestant = here.ours(document, None, name, to=to, destination_endpoint_url=endpoint)
+    contestant = here.ours(
+        document,
+        None,
+        name,
+        to=to,
+        destination_endpoint_url=endpoint,
+        s3_endpoint_url=s3_endpoint_url,
+    )
     return _stored(contestant, work, store / _BUCKET / prefix)
 
 
-def _rclone(here: Lab, work: Work, base: str, store: Path, endpoint: str) -> Contestant:
+def _rclone(
+    here: Lab, work: Work, base: str, store: Path, endpoint: str, origin: str = "origin:"
+) -> Contestant:
     listed = here.folder / "names.txt"
     listed.write_text("".join(f"{name}\n" for name in work.names))
     keys = aws_environment()
@@ -60,7 +89,7 @@ def _rclone(here: Lab, work: Work, base: str, store: Path, endpoint: str) -> Con
     options = ("--transfers", str(CONCURRENCY), "--checkers", str(CONCURRENCY), "--no-traverse")
     contestant = here.program(
         "rclone", "rclone", "copy", *options, "--files-from-raw", str(listed),
-        "origin:", f"store:{_BUCKET}/rclone", work=work, environment=environment,
+        origin, f"store:{_BUCKET}/rclone", work=work, environment=environment,
     )  # fmt: skip
     return _stored(contestant, work, store / _BUCKET / "rclone")
 
@@ -82,5 +111,11 @@ ROWS = (
         "HTTP to S3, 5,000 files of 64 KiB",
         lambda: _uploads(5_000, 64 * KIB),
         (ratio("rclone", 1 / 0.8), cpu_ratio("rclone", None), memory(150)),
+    ),
+    Row(
+        "copy-s3",
+        "copy in an S3 service, 2,000 objects of 64 KiB",
+        lambda: _copies(2_000, 64 * KIB),
+        (ratio("rclone", None), cpu_ratio("rclone", None), memory(150)),
     ),
 )

@@ -183,4 +183,4 @@ def test_synthetic_mirror_has_no_changes(tmp_path: Path) -> None:
 
 def test_row_names_are_unique() -> None:
     names = [row.name for row in ROWS]
-    assert len(set(names)) == len(names) == 23
+    assert len(set(names)) == len(names) == 24
