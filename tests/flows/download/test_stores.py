@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from prefect import flow
+from prefect.exceptions import ParameterTypeError
 from prefect_aws import AwsCredentials, S3Bucket
 from pydantic import SecretStr
 
-from prefect_stac_asset import flows
+from prefect_stac_asset import blocks, flows
 from prefect_stac_asset.blocks import HttpCredentials, S3Credentials
 from prefect_stac_asset.flows import DownloadOptions
+from prefect_stac_asset.flows.execution.finished import has_file
+from prefect_stac_asset.flows.parameters.credentials import open_destinations
 from prefect_stac_asset.flows.reporting.lineage import MATERIALIZED
 from stac_asset import DownloadError
 from stac_asset.errors import DestinationError
+from stac_asset.plan.planner import owner_name
 from stac_asset.testing import Origin, S3Proxy
+from stac_asset.types import Candidate, Outcome, Transfer
 from tests.support.flow_inputs import put_item_collection, with_threads
-from tests.support.items import item_document
+from tests.support.items import item_document, item_from_origin
 from tests.support.prefect_reads import read_artifacts, read_back, read_events
 from tests.support.s3_destinations import Bucket, moto_service
 
@@ -184,3 +191,56 @@ async def test_missing_credentials_of_the_bucket_are_reported_before_any_request
     assert str(error).endswith("pass the block as `destination_credentials`.")
     assert origin.requests == []
     assert proxy.received() == []
+
+
+async def test_tasks_of_other_flows_write_to_the_bucket(
+    origin: Origin, bucket: Bucket, proxy: S3Proxy
+) -> None:
+    block = S3Credentials(access_key_id=KEY, secret_access_key=SECRET, endpoint_url=proxy.url)
+    await block.save("of-tasks", overwrite=True)
+    reference = blocks.ref("s3-credentials/of-tasks")
+    url = f"s3://{bucket.name}/data"
+    item = item_from_origin(origin, "a")
+    candidate = Candidate(origin.href("/a.tif"), f"{url}/a.tif")
+    transfer = Transfer(owner_name(item), "a", (candidate,), url)
+
+    @flow
+    async def own_flow() -> tuple[list[Outcome], object]:
+        state = await flows.download_assets([transfer], OPTIONS, destination_credentials=reference)
+        outcomes = await state.aresult()
+        document = f"{url}/documents/item.json"
+        return outcomes, await flows.rewrite_item(
+            item, outcomes, document, OPTIONS, destination_credentials=reference
+        )
+
+    [outcome], document = await own_flow()
+    assert str(document) == f"{url}/documents/item.json"
+    written = json.loads(await bucket.content("documents/item.json") or b"")
+    assert written["assets"]["a"]["href"] == "../a.tif"
+    assert KEY in sent(proxy)
+
+    # A retry with `overwrite` keeps the object as long as it exists.
+    async with open_destinations(block, OPTIONS.config()) as destinations:
+        assert await has_file(outcome, destinations)
+        assert not await has_file(replace(outcome, size=1), destinations)
+    await bucket.client.delete_object(Bucket=bucket.name, Key="data/a.tif")
+    async with open_destinations(block, OPTIONS.config()) as destinations:
+        assert not await has_file(outcome, destinations)
+
+
+@pytest.mark.parametrize("value", [{"access_key_id": SECRET}, [SECRET], SECRET, {"$ref": SECRET}])
+def test_fields_of_a_block_are_refused_and_not_stored(value: object) -> None:
+    parameters = {"source": "a.json", "directory": "s3://b/x", "destination_credentials": value}
+    with pytest.raises(ParameterTypeError, match=r"^`destination_credentials` must be") as caught:
+        flows.download_item.validate_parameters(parameters)
+    assert SECRET not in str(caught.value)
+    assert SECRET not in str(flows.download_item.serialize_parameters(parameters))
+
+
+def test_access_key_as_an_option_is_refused() -> None:
+    options = {"destination_secret_access_key": SECRET}
+    with pytest.raises(ParameterTypeError, match="pass the block as `destination_cred") as caught:
+        flows.download_item.validate_parameters(
+            {"source": "a.json", "directory": "s3://b/x", "options": options}
+        )
+    assert SECRET not in str(caught.value)
