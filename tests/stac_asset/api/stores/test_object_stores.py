@@ -8,10 +8,12 @@ import re
 import sys
 from typing import Any
 
+import pystac
 import pytest
 from aiohttp import web
 
 from stac_asset import (
+    AzureClient,
     AzureIdentity,
     Config,
     GcsIdentity,
@@ -21,7 +23,9 @@ from stac_asset import (
     plan_item,
 )
 from stac_asset.api.destinations import RunDestinations
+from stac_asset.clients import Clients
 from stac_asset.testing import Origin, Truncate
+from stac_asset.testing.client_under_test import data_of
 from stac_asset.verify.check import check_all
 from stac_asset.verify.inventory import take_inventory
 from stac_asset.verify.results import Verified
@@ -100,6 +104,21 @@ async def test_credentials_of_sources_and_destination_do_not_mix(
     await download_item(item, f"{gcs_bucket.url}/{PREFIX}", config=config)
     assert set(gcs_bucket.service.tokens) == {f"Bearer {TOKEN}"}
     assert {one.headers.get("authorization") for one in origin.requests} == {"Bearer of-the-source"}
+
+
+async def test_object_of_one_service_is_written_to_another(
+    gcs_bucket: GcsBucket, container: AzureContainer
+) -> None:
+    data = data_of(2 * PART + 17)
+    await asyncio.to_thread(container.azurite.put, container.name, "a b.tif", data)
+    asset = pystac.Asset(f"{container.url}/a b.tif")
+    config, url = config_of(gcs_bucket), f"{gcs_bucket.url}/{PREFIX}/b.tif"
+    config.write_checksums = True
+    async with Clients(config, [AzureClient(container.identity)]) as clients:
+        new = await download_asset("a", asset, url, config, clients=clients)
+    assert gcs_bucket.content("b.tif") == data
+    assert new.extra_fields["file:size"] == len(data)
+    assert set(gcs_bucket.service.tokens) == {f"Bearer {TOKEN}"}
 
 
 async def test_written_files_are_verified(
