@@ -118,7 +118,10 @@ class S3Store:
                 )
             yield [
                 StoredObject(
-                    found["Key"], found["Size"], found["ETag"], found["LastModified"].timestamp()
+                    found["Key"],
+                    found["Size"],
+                    _quoted(found["ETag"]),
+                    found["LastModified"].timestamp(),
                 )
                 for found in page.get("Contents", ())
             ]
@@ -328,3 +331,8 @@ class S3Store:
         client = await self._connection.client()
         with suppress(MissingError), self._connection.errors(key):
             await client.delete_object(Bucket=self.bucket, Key=key)
+
+
+def _quoted(etag: str) -> str:
+    """Return an ETag of a listing in quotation marks, which rclone leaves out."""
+    return etag if etag.endswith('"') else f'"{etag}"'
