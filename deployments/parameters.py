@@ -69,7 +69,10 @@ def check_parameters(flow: Flow[..., Any], given: Mapping[str, Any], where: str)
         (DESTINATION_CREDENTIALS, DESTINATION_SLUGS),
     ):
         if is_asset_flow and parameter in sent:
-            _check_blocks(sent.pop(parameter), f"{where}.{parameter}", slugs)
+            given_blocks = sent.pop(parameter)
+            if parameter != CREDENTIALS or not isinstance(given_blocks, list):
+                given_blocks = [given_blocks]
+            _check_blocks(given_blocks, f"{where}.{parameter}", slugs)
     try:
         hints = get_type_hints(flow.fn, include_extras=True)
     except NameError:
@@ -121,8 +124,8 @@ def _templates(value: Any, path: str) -> Iterator[str]:
             yield from _templates(inner, f"{path}[{number}]")
 
 
-def _check_blocks(value: Any, path: str, slugs: Sequence[str]) -> None:
-    for block in value if isinstance(value, list) else [value]:
+def _check_blocks(blocks: Sequence[Any], path: str, slugs: Sequence[str]) -> None:
+    for block in blocks:
         if block is None:
             continue
         slug = _slug(block, path)

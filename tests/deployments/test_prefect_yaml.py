@@ -245,6 +245,21 @@ INVALID_PARAMETERS = {
         "http/mine",
         "parameters.credentials: block 'http/mine' is not a credential block. Use one of ",
     ),
+    "block of another type for the destination": (
+        "max_items: 5",
+        "destination_credentials: {$ref: {block_document_slug: http-credentials/mine}}",
+        "parameters.destination_credentials: block 'http-credentials/mine' is not a credential ",
+    ),
+    "several blocks for the destination": (
+        "max_items: 5",
+        "destination_credentials: [{$ref: {block_document_slug: s3-credentials/mine}}]",
+        "parameters.destination_credentials: the value is not a reference to a saved block by name",
+    ),
+    "URL of no object store": (
+        "directory: /data",
+        "directory: 'ftp://host/data'",
+        "parameters: `directory` 'ftp://…' is of a kind that cannot be written",
+    ),
     "credential values": (
         "$ref: {block_document_slug: http-credentials/mine}",
         "token: s3same",
