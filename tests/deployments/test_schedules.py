@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -102,9 +103,10 @@ def kill(*pids: int) -> None:
 
 
 def test_up_confirms_scheduled_runs(stack: RunningStack) -> None:
-    *_, schedules, _, _ = stack.printed.splitlines()
-    assert schedules.startswith(f"schedules    the server at {stack.url}/api (Prefect ")
-    assert schedules.endswith(") creates scheduled runs")
+    confirmation = (
+        rf"^schedules    the server at {stack.url}/api \(Prefect .*\) creates scheduled runs$"
+    )
+    assert re.search(confirmation, stack.printed, re.M)
 
 
 @pytest.mark.usefixtures("scheduled")
