@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from stac_asset import Config, PlanetaryComputerClient
-from tests.support.azurite import Azurite, TokenEndpoint, azurite_running, token_endpoint
+from tests.support.azurite import Azurite, TokenEndpoint, token_endpoint
 from tests.support.loopback import loopback_session
 
 SUBSCRIPTION_KEY = "subscr1ption-key"
@@ -16,13 +16,6 @@ BLOB_HOST = "blob.core.windows.net"
 
 
 MakeClient = Callable[..., PlanetaryComputerClient]
-
-
-@pytest.fixture(scope="session")
-def azurite() -> Iterator[Azurite]:
-    """Run Azurite for all tests. Each test uses its own container."""
-    with azurite_running() as running:
-        yield running
 
 
 @pytest.fixture

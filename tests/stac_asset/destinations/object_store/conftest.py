@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.support.azurite import Azurite, azurite_running
 from tests.support.gcs_service import GcsService, gcs_service
 from tests.support.object_stores import AzureContainer, GcsBucket
 
@@ -22,19 +21,6 @@ async def gcs() -> AsyncIterator[GcsService]:
 def gcs_bucket(gcs: GcsService) -> GcsBucket:
     """Return an empty bucket."""
     return GcsBucket(gcs)
-
-
-@pytest.fixture(scope="session")
-def azurite() -> Iterator[Azurite]:
-    """Return a running Azurite."""
-    with azurite_running() as azurite:
-        yield azurite
-
-
-@pytest.fixture
-def container(azurite: Azurite) -> AzureContainer:
-    """Return an empty container."""
-    return AzureContainer.create(azurite)
 
 
 @pytest.fixture(params=["gcs", "azure"])
