@@ -44,7 +44,7 @@ from stac_asset.destinations.s3.unfinished import (
 from stac_asset.destinations.s3.upload import S3Upload
 from stac_asset.errors import DestinationError
 
-_BUDGET = 40 * MIB
+_BUDGET = 36 * MIB
 """Memory for parts that are received or sent, in bytes."""
 
 
