@@ -28,7 +28,7 @@ from prefect_stac_asset.flows.execution.process_limits import ProcessLimits
 from prefect_stac_asset.flows.parameters.options import LIMIT_PREFIX, DownloadOptions
 from stac_asset.errors import ConfigError, HrefError
 from stac_asset.hrefs import parse_href
-from stac_asset.transfer.host_limits import HostConnection
+from stac_asset.transfer.host_connection import HostConnection
 from stac_asset.types import Transfer
 
 _LEASE_SECONDS = 60.0

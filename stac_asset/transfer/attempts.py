@@ -26,7 +26,8 @@ from stac_asset.notices import notice
 from stac_asset.redact import redact_href
 from stac_asset.transfer.content import HEAD_SIZE, START_SIZE, may_be_text, without_encoding
 from stac_asset.transfer.content_check import content_error, empty_error, note_compression
-from stac_asset.transfer.host_limits import HostConnection, OpenConnection, connection_to
+from stac_asset.transfer.host_connection import HostConnection
+from stac_asset.transfer.host_limits import OpenConnection, connection_to
 from stac_asset.transfer.interface import Request, Response, Source
 from stac_asset.transfer.known_hosts import endpoint_of
 from stac_asset.transfer.parallel import ParallelFetch, connections_per_file

@@ -18,12 +18,8 @@ from stac_asset.errors import ConfigError, SchemeError, StacAssetError
 from stac_asset.hrefs import parse_href, source_identity
 from stac_asset.transfer.attempts import CandidateDownload, TransferContext, TransferStats
 from stac_asset.transfer.existing import declared_by, find_existing, remove_other_leftovers
-from stac_asset.transfer.host_limits import (
-    HostConnection,
-    HostLimits,
-    OpenConnection,
-    connection_to,
-)
+from stac_asset.transfer.host_connection import HostConnection
+from stac_asset.transfer.host_limits import HostLimits, OpenConnection, connection_to
 from stac_asset.transfer.interface import Sources
 from stac_asset.transfer.reporter import Messenger, Reporter
 from stac_asset.types import (

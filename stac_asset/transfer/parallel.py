@@ -30,7 +30,7 @@ from stac_asset.errors import (
     TruncatedError,
 )
 from stac_asset.redact import redact_href
-from stac_asset.transfer.host_limits import HostConnection
+from stac_asset.transfer.host_connection import HostConnection
 from stac_asset.transfer.interface import Request, Response, Source
 from stac_asset.transfer.known_hosts import known_service, max_connections
 from stac_asset.transfer.retry import is_transient

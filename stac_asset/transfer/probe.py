@@ -16,12 +16,8 @@ from stac_asset.error_mapping import mapped, mapped_errors
 from stac_asset.errors import SchemeError, StacAssetError
 from stac_asset.hrefs import parse_href
 from stac_asset.transfer.content_check import empty_error
-from stac_asset.transfer.host_limits import (
-    HostConnection,
-    HostLimits,
-    OpenConnection,
-    connection_to,
-)
+from stac_asset.transfer.host_connection import HostConnection
+from stac_asset.transfer.host_limits import HostLimits, OpenConnection, connection_to
 from stac_asset.transfer.interface import Source, Sources, Stat
 from stac_asset.transfer.retry import retry
 from stac_asset.types import Candidate, Transfer

@@ -1,6 +1,6 @@
 """Internal: refusals, which are answers of a host that allows fewer connections or requests.
 
-The functions are pure. `host_limits` applies the results.
+The functions are pure. `HostState` and `HostConnection` apply the results.
 """
 
 from __future__ import annotations

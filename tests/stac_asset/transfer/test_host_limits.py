@@ -15,7 +15,7 @@ from stac_asset.clients import Clients
 from stac_asset.errors import ConnectionFailedError, RateLimitError, ResponseForbiddenError
 from stac_asset.notices import collect_notices
 from stac_asset.testing import Origin, Stall, Status
-from stac_asset.transfer import host_limits
+from stac_asset.transfer import host_connection, host_state
 from stac_asset.transfer.host_limits import HostLimits
 from stac_asset.transfer.probe import probe_all
 from stac_asset.types import Candidate, Transfer
@@ -29,7 +29,7 @@ REFUSALS = [429, 403, 503, None]
 @pytest.fixture
 def _successes_stay_recent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each success count as recent during a test, also on a busy machine."""
-    monkeypatch.setattr(host_limits, "_RECENT", 3600)
+    monkeypatch.setattr(host_state, "_RECENT", 3600)
 
 
 def item_on(host: LimitedHost, count: int) -> pystac.Item:
@@ -75,7 +75,7 @@ async def test_credentials_are_not_blamed_while_slow_host_answers_other_requests
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A host may take longer to answer than a success counts as recent.
-    monkeypatch.setattr(host_limits, "_RECENT", 0.2)
+    monkeypatch.setattr(host_state, "_RECENT", 0.2)
     async with limited_host(LimitedHost(403, delay=0.8)) as host:
         await download_item(item_on(host, 12), tmp_path, config=Config(retry_wait=0.02))
     assert files_in(tmp_path) == [DATA] * 12
@@ -281,7 +281,7 @@ async def test_retries_of_unknown_host_are_logged(
 async def test_denied_asset_ends_fail_fast_run_while_another_download_stalls(
     tmp_path: Path, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host_limits, "_FAIL_FAST_WAIT", 0.05)
+    monkeypatch.setattr(host_connection, "_FAIL_FAST_WAIT", 0.05)
     origin.fault("/slow.tif", Stall(after=10), times=0)
     origin.fault("/denied.tif", Status(403), times=0)
     item = item_from_origin(origin, "slow", "denied")
