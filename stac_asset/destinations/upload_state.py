@@ -6,11 +6,13 @@ Implementations of `Upload` use this class. It performs no I/O.
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from stac_asset.destinations.missing_ranges import MissingRanges
 from stac_asset.destinations.store_copy import StoreAccess, StoreCopy, StoredSource
-from stac_asset.errors import RangeError, SizeError, TruncatedError
+from stac_asset.errors import ChecksumError, RangeError, SizeError, TruncatedError
+from stac_asset.integrity import Multihash
 
 _UNKNOWN_END = sys.maxsize
 """End of a response of unknown size."""
@@ -141,7 +143,23 @@ class UploadState:
             )
 
 
-class StatefulUpload:
+def check_checksum(declared: Multihash | None, found: Multihash | None) -> None:
+    """Compare the checksum of a file with the declared one, if both are known.
+
+    Args:
+        declared: The checksum that the item declares.
+        found: A checksum of the file, with the same algorithm.
+
+    Raises:
+        ChecksumError: The checksums differ.
+    """
+    if declared is not None and found is not None and not declared.agrees(found):
+        raise ChecksumError(
+            f"the source has the checksum {found}, but file:checksum declares {declared}"
+        )
+
+
+class StatefulUpload(ABC):
     """Base class of uploads that keep an `UploadState`. Implements the properties of `Upload`."""
 
     _state: UploadState
@@ -160,6 +178,34 @@ class StatefulUpload:
             source: The object.
         """
         return None
+
+    async def begin(
+        self, offset: int, validator: str | None, size: int | None, end: int | None = None
+    ) -> None:
+        """Accept a response, or reject a response that does not continue the received bytes.
+
+        Args:
+            offset: Position of the first byte of the response. 0 discards the received bytes.
+            validator: The identifier of this version at the source, if reported.
+            size: Size of the complete file in bytes, if reported.
+            end: Position after the last byte of the response, if it is only a part of the file.
+
+        Raises:
+            RangeError: The response does not continue the received bytes.
+            SizeError: The size differs from the declared one.
+        """
+        try:
+            self._state.check_continues(offset, validator, size)
+        except RangeError:
+            await self.restart()
+            raise
+        if not offset and self._state.offset:
+            await self.restart()
+        self._state.accept(offset, validator, size, end)
+
+    @abstractmethod
+    async def restart(self) -> None:
+        """Discard the received bytes."""
 
     @property
     def offset(self) -> int:

@@ -13,8 +13,8 @@ from stac_asset.destinations.local.part_file import PartFile
 from stac_asset.destinations.local.resume import resume
 from stac_asset.destinations.local.resume_note import ResumeNote
 from stac_asset.destinations.missing_ranges import ByteRange, MissingRanges
-from stac_asset.destinations.upload_state import StatefulUpload, UploadState
-from stac_asset.errors import ChecksumError, DestinationError, RangeError
+from stac_asset.destinations.upload_state import StatefulUpload, UploadState, check_checksum
+from stac_asset.errors import DestinationError
 
 _MIN_NOTED = 64 * 1024
 """Minimum number of received bytes for a resume note. With fewer bytes, a later run starts over."""
@@ -91,30 +91,6 @@ class LocalUpload(StatefulUpload):
     def replaces(self) -> bool:
         """Whether the key had a file when the upload was opened."""
         return self._part.replaces
-
-    async def begin(
-        self, offset: int, validator: str | None, size: int | None, end: int | None = None
-    ) -> None:
-        """Accept a response, or reject a response that does not continue the received bytes.
-
-        Args:
-            offset: Position of the first byte of the response. 0 discards the received bytes.
-            validator: The identifier of this version at the source, if reported.
-            size: Size of the complete file in bytes, if reported.
-            end: Position after the last byte of the response, if it is only a part of the file.
-
-        Raises:
-            RangeError: The response does not continue the received bytes.
-            SizeError: The size differs from the declared one.
-        """
-        try:
-            self._state.check_continues(offset, validator, size)
-        except RangeError:
-            await self.restart()
-            raise
-        if not offset and self._state.offset:
-            await self.restart()
-        self._state.accept(offset, validator, size, end)
 
     async def write(self, data: bytes | memoryview) -> None:
         """Append bytes.
@@ -231,11 +207,7 @@ class LocalUpload(StatefulUpload):
             while self._hashing.unhashed:
                 self._hashing.follow()
             computed = self._hashing.digest.multihash()
-        expected = self._declared.checksum
-        if computed is not None and expected and not expected.matches(computed.digest):
-            raise ChecksumError(
-                f"the source has the checksum {computed}, but file:checksum declares {expected}"
-            )
+        check_checksum(self._declared.checksum, computed)
         self._part.commit()
         return str(computed) if computed is not None else None
 

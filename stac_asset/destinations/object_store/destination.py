@@ -12,13 +12,16 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+from stac_asset.destinations.buckets.buffers import MIB, BufferBudget
+from stac_asset.destinations.buckets.errors import ConflictError, MissingError
+from stac_asset.destinations.buckets.files import StoredFiles
+from stac_asset.destinations.buckets.keys import PROBE, names_file
+from stac_asset.destinations.buckets.open_keys import OpenKeys
 from stac_asset.destinations.interface import (
     ANY_VERSION,
-    MAX_DOCUMENT,
     Declared,
     Leftover,
     ListedFile,
-    StoredDocument,
     VersionError,
 )
 from stac_asset.destinations.object_store.errors import bucket_error
@@ -29,14 +32,7 @@ from stac_asset.destinations.object_store.store import (
     ObjectStore,
     StoredObject,
 )
-from stac_asset.destinations.object_store.upload import MIB, PARTS_IN_MEMORY, ObjectStoreUpload
-from stac_asset.destinations.s3.buffers import BufferBudget
-from stac_asset.destinations.s3.errors import ConflictError, MissingError
-from stac_asset.destinations.s3.files import StoredFiles
-from stac_asset.destinations.s3.keys import names_file
-from stac_asset.destinations.s3.leftovers import PROBE
-from stac_asset.destinations.s3.open_keys import OpenKeys
-from stac_asset.errors import DestinationError
+from stac_asset.destinations.object_store.upload import PARTS_IN_MEMORY, ObjectStoreUpload
 
 SMALLEST_PART = 5 * MIB
 """Minimum size of a part in bytes, as in Google Cloud Storage.
@@ -95,18 +91,6 @@ class ObjectStoreDestination(StoredFiles):
     async def close(self) -> None:
         """Return immediately, because no request outlives its caller."""
 
-    async def check(self, key: str) -> None:
-        """Check whether a key can be written, without writing.
-
-        Args:
-            key: The key.
-
-        Raises:
-            UnsafePathError: The key leads outside of the prefix.
-            DestinationError: The key is too long.
-        """
-        self._prefix.full(key)
-
     def open_upload(
         self, key: str, source: str, declared: Declared, hashed: bool = False, wait: bool = False
     ) -> AbstractAsyncContextManager[ObjectStoreUpload]:
@@ -140,39 +124,6 @@ class ObjectStoreDestination(StoredFiles):
                 yield upload
             finally:
                 await upload.discard()
-
-    async def read(self, key: str) -> StoredDocument | None:
-        """Return a small file, such as a document.
-
-        Args:
-            key: The key.
-
-        Returns:
-            The content and the ETag. None if there is no such object.
-
-        Raises:
-            UnsafePathError: The key leads outside of the prefix.
-            DestinationError: The request failed.
-        """
-        found = await self._store.document(self._prefix.full(key), MAX_DOCUMENT)
-        return StoredDocument(*found) if found is not None else None
-
-    async def blocks(self, key: str) -> AsyncIterator[bytes]:
-        """Yield the content of a file in blocks.
-
-        Args:
-            key: The key.
-
-        Raises:
-            UnsafePathError: The key leads outside of the prefix.
-            DestinationError: There is no such object, or the request failed.
-        """
-        full = self._prefix.full(key)
-        try:
-            async for block in self._store.read(full):
-                yield block
-        except MissingError:
-            raise DestinationError(f"{self._store.url_of(full)} does not exist") from None
 
     async def write(self, key: str, data: bytes, replaces: str | None = ANY_VERSION) -> str:
         """Replace a small file, such as a document, as a whole.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from stac_asset.destinations.s3.errors import ConflictError, MissingError
+from stac_asset.destinations.buckets.errors import ConflictError, MissingError
 from stac_asset.errors import DestinationError, StacAssetError
 from stac_asset.object_store.failures import Failure, Reason, failure_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from stac_asset.destinations.s3.keys import Prefix
+from stac_asset.destinations.buckets.keys import Prefix
 from stac_asset.errors import DestinationError, UnsafePathError
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

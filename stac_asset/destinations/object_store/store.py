@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from stac_asset.destinations.buckets.errors import MissingError
 from stac_asset.destinations.object_store.errors import bucket_error, mapped_errors
-from stac_asset.destinations.s3.errors import MissingError
 
 MARK = "stac_asset_upload"
 """Name of the metadata that identifies the upload that made an object."""

@@ -11,17 +11,15 @@ import uuid
 from collections import deque
 
 from stac_asset.concurrency import in_thread
+from stac_asset.destinations.buckets.buffers import MIB, BufferBudget
+from stac_asset.destinations.buckets.errors import ConflictError
 from stac_asset.destinations.interface import Declared, VersionError
 from stac_asset.destinations.missing_ranges import ByteRange
 from stac_asset.destinations.object_store.sending import PartsSender
 from stac_asset.destinations.object_store.store import CHECKSUM, MARK, ObjectStore, StoredObject
-from stac_asset.destinations.s3.buffers import BufferBudget
-from stac_asset.destinations.s3.errors import ConflictError
-from stac_asset.destinations.upload_state import StatefulUpload, UploadState
-from stac_asset.errors import ChecksumError, DestinationError, RangeError
+from stac_asset.destinations.upload_state import StatefulUpload, UploadState, check_checksum
+from stac_asset.errors import ChecksumError, DestinationError
 from stac_asset.integrity import Multihash, new_hash
-
-MIB = 1024 * 1024
 
 PARTS_IN_MEMORY = 5
 """Number of parts of a file in memory: received, handed over, copied by obstore, and sent."""
@@ -109,14 +107,7 @@ class ObjectStoreUpload(StatefulUpload):
             RangeError: The response does not continue the received bytes.
             SizeError: The size differs from the declared one.
         """
-        try:
-            self._state.check_continues(offset, validator, size)
-        except RangeError:
-            await self.restart()
-            raise
-        if not offset and self._state.offset:
-            await self.restart()
-        self._state.accept(offset, validator, size, end)
+        await super().begin(offset, validator, size, end)
         if not offset:
             known = size if size is not None else self._declared.size
             self._part = part_size(known, self._smallest)
@@ -232,7 +223,7 @@ class ObjectStoreUpload(StatefulUpload):
         if self._hashed:
             self._code, self._hash = new_hash(self._declared.checksum)
             await in_thread(self._hash.update, self._buffer)
-            self._check()
+            check_checksum(self._declared.checksum, self._multihash())
             metadata[CHECKSUM] = str(self._multihash())
         try:
             await self._store.put(self._key, self._buffer, self._current, **metadata)
@@ -262,7 +253,7 @@ class ObjectStoreUpload(StatefulUpload):
         and the completion.
         """
         if self._hashed:
-            self._check()
+            check_checksum(self._declared.checksum, self._multihash())
         found = await self._store.head(self._key)
         before = self._current.version if self._current is not None else None
         if (found.version if found is not None else None) != before:
@@ -275,13 +266,6 @@ class ObjectStoreUpload(StatefulUpload):
 
     def _multihash(self) -> Multihash:
         return Multihash(self._code, self._hash.digest())
-
-    def _check(self) -> None:
-        expected, computed = self._declared.checksum, self._multihash()
-        if expected is not None and not expected.matches(computed.digest):
-            raise ChecksumError(
-                f"the source has the checksum {computed}, but file:checksum declares {expected}"
-            )
 
     async def discard(self) -> None:
         """Discard the received bytes and end the upload. The previous file stays."""

@@ -16,16 +16,19 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from stac_asset.concurrency import bounded
+from stac_asset.destinations.buckets.buffers import MIB
+from stac_asset.destinations.buckets.errors import ConflictError, MissingError
 from stac_asset.destinations.interface import Declared, VersionError
-from stac_asset.destinations.s3.errors import ConflictError, MissingError, UnsupportedError
+from stac_asset.destinations.s3.errors import UnsupportedError
 from stac_asset.destinations.s3.note import UploadNote
 from stac_asset.destinations.s3.objects import CHECKSUM, MARK
-from stac_asset.destinations.s3.parts import MIB, PartLayout
+from stac_asset.destinations.s3.parts import PartLayout
 from stac_asset.destinations.s3.replacing import Replaced, replace_object
 from stac_asset.destinations.s3.sending import MultipartUpload
 from stac_asset.destinations.s3.store import S3Store
 from stac_asset.destinations.store_copy import StoreCopy, StoredSource
-from stac_asset.errors import ChecksumError, DestinationError, SizeError
+from stac_asset.destinations.upload_state import check_checksum
+from stac_asset.errors import DestinationError, SizeError
 from stac_asset.integrity import Multihash
 
 MAX_COPY = 5 * 1024 * MIB
@@ -83,7 +86,7 @@ class StoreCopying:
         is_large = source.size > self.limit
         if not source.size or (needs_checksum and (is_large or code != _SHA2_256)):
             return None
-        self._check(known)
+        check_checksum(self.declared.checksum, known)
         try:
             if needs_checksum:
                 return await self._copy_parts(PartLayout(source.size, source.size), True, None)
@@ -95,13 +98,6 @@ class StoreCopying:
             raise
         except (_RefusedError, MissingError, ConflictError, UnsupportedError, DestinationError):
             return None
-
-    def _check(self, found: Multihash | None) -> None:
-        expected = self.declared.checksum
-        if found is not None and expected is not None and not expected.agrees(found):
-            raise ChecksumError(
-                f"the source has the checksum {found}, but file:checksum declares {expected}"
-            )
 
     async def _copy_whole(self, known: Multihash | None) -> tuple[StoreCopy, str]:
         mark = uuid.uuid4().hex
@@ -138,7 +134,7 @@ class StoreCopying:
                 known = _multihash(digests[0])
                 if known is None:
                     raise _RefusedError
-                self._check(known)
+                check_checksum(self.declared.checksum, known)
             etag = await upload.complete(self.replaced)
             is_complete = True
         finally:

@@ -14,26 +14,25 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 
 from stac_asset.concurrency import cancel_all
+from stac_asset.destinations.buckets.buffers import MIB, BufferBudget
+from stac_asset.destinations.buckets.errors import MissingError
+from stac_asset.destinations.buckets.files import StoredFiles
+from stac_asset.destinations.buckets.keys import PROBE, Prefix, names_file
+from stac_asset.destinations.buckets.open_keys import OpenKeys
 from stac_asset.destinations.interface import (
     ANY_VERSION,
-    MAX_DOCUMENT,
     BusyError,
     Declared,
     Leftover,
     ListedFile,
     StoredDocument,
 )
-from stac_asset.destinations.s3.buffers import BufferBudget
 from stac_asset.destinations.s3.copying import MAX_COPY
-from stac_asset.destinations.s3.errors import MissingError
-from stac_asset.destinations.s3.files import StoredFiles
-from stac_asset.destinations.s3.keys import Prefix, names_file
 from stac_asset.destinations.s3.lease import leased
-from stac_asset.destinations.s3.leftovers import PROBE, list_leftovers, remove_upload
+from stac_asset.destinations.s3.leftovers import list_leftovers, remove_upload
 from stac_asset.destinations.s3.listing import Folders
-from stac_asset.destinations.s3.objects import MARK, StoredObject
-from stac_asset.destinations.s3.open_keys import OpenKeys
-from stac_asset.destinations.s3.parts import DEFAULT_PART, MAX_HELD, MIB
+from stac_asset.destinations.s3.objects import CHECKSUM, MARK, StoredObject
+from stac_asset.destinations.s3.parts import DEFAULT_PART, MAX_HELD
 from stac_asset.destinations.s3.replacing import Replaced, replace_object
 from stac_asset.destinations.s3.store import S3Store
 from stac_asset.destinations.s3.unfinished import (
@@ -71,7 +70,7 @@ class S3Destination(StoredFiles):
         largest_held: int = MAX_HELD,
         largest_copy: int = MAX_COPY,
     ) -> None:
-        super().__init__(store, Prefix(store.url_of(""), f"{prefix}/" if prefix else ""))
+        super().__init__(store, Prefix(store.url_of(""), f"{prefix}/" if prefix else ""), CHECKSUM)
         self._folders = Folders(store)
         self._smallest, self._largest_held = smallest_part, largest_held
         self._largest_copy = largest_copy
@@ -127,18 +126,6 @@ class S3Destination(StoredFiles):
             f"{self._prefix.url} cannot be {self._store.action}: the service does not know the "
             "bucket. Create the bucket, correct the URL, or check `destination_endpoint_url`"
         )
-
-    async def check(self, key: str) -> None:
-        """Check whether a key can be written, without writing.
-
-        Args:
-            key: The key.
-
-        Raises:
-            UnsafePathError: The key leads outside of the prefix.
-            DestinationError: The key is too long.
-        """
-        self._prefix.full(key)
 
     def open_upload(
         self, key: str, source: str, declared: Declared, hashed: bool = False, wait: bool = False
@@ -221,27 +208,10 @@ class S3Destination(StoredFiles):
             UnsafePathError: The key leads outside of the prefix.
             DestinationError: The request failed.
         """
-        found = await self._store.document(self._prefix.full(key), MAX_DOCUMENT)
+        found = await super().read(key)
         # The document can name objects that another run wrote after the folders were listed.
         self._folders.clear()
-        return StoredDocument(*found) if found is not None else None
-
-    async def blocks(self, key: str) -> AsyncIterator[bytes]:
-        """Yield the content of a file in blocks.
-
-        Args:
-            key: The key.
-
-        Raises:
-            UnsafePathError: The key leads outside of the prefix.
-            DestinationError: There is no such object, or the request failed.
-        """
-        full = self._prefix.full(key)
-        try:
-            async for block in self._store.read(full):
-                yield block
-        except MissingError:
-            raise DestinationError(f"{self._store.url_of(full)} does not exist") from None
+        return found
 
     async def write(self, key: str, data: bytes, replaces: str | None = ANY_VERSION) -> str:
         """Replace a small file, such as a document, as a whole.

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from stac_asset.destinations.buckets.errors import ConflictError, MissingError
 from stac_asset.errors import DestinationError
 
 _CODE = re.compile(r"(?=.*[a-z])[A-Z][A-Za-z.]{1,63}|\d{3}")
@@ -63,24 +64,8 @@ MISSING = frozenset({"NoSuchKey", "NotFound", "404"})
 """Codes for an object that does not exist."""
 
 
-class ConflictError(Exception):
-    """Raised when the condition of a request is not met: the object has another version.
-
-    Args:
-        repeat: Whether the service asks to send the request again.
-    """
-
-    def __init__(self, repeat: bool) -> None:
-        super().__init__("the object has another version")
-        self.repeat = repeat
-
-
 class UnsupportedError(Exception):
     """Raised when the service does not know a condition or parameter of a request."""
-
-
-class MissingError(Exception):
-    """Raised when the requested object or multipart upload does not exist."""
 
 
 def code_of(error: Exception) -> str:

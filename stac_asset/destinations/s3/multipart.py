@@ -10,8 +10,9 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from stac_asset.destinations.buckets.errors import MissingError
 from stac_asset.destinations.s3.connection import BucketConnection
-from stac_asset.destinations.s3.errors import MissingError, UnsupportedError
+from stac_asset.destinations.s3.errors import UnsupportedError
 from stac_asset.destinations.s3.objects import StartedUpload, StoredPart
 from stac_asset.destinations.s3.streaming import StreamedPart
 from stac_asset.destinations.store_copy import StoredSource

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from stac_asset.destinations.buckets.buffers import MIB
 from stac_asset.destinations.missing_ranges import ByteRange, MissingRanges
 from stac_asset.errors import DestinationError
 
-MIB = 1024 * 1024
 MIN_PART = 5 * MIB
 """Minimum size of a part in bytes. Only the last part may be smaller."""
 

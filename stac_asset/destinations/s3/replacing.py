@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
+from stac_asset.destinations.buckets.errors import ConflictError, MissingError
 from stac_asset.destinations.interface import VersionError
-from stac_asset.destinations.s3.errors import ConflictError, MissingError, UnsupportedError
+from stac_asset.destinations.s3.errors import UnsupportedError
 from stac_asset.destinations.s3.objects import MARK
 from stac_asset.destinations.s3.store import S3Store
 

@@ -15,9 +15,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from stac_asset.concurrency import cancel_all, in_thread
-from stac_asset.destinations.s3.buffers import BufferBudget
+from stac_asset.destinations.buckets.buffers import BufferBudget
+from stac_asset.destinations.buckets.errors import MissingError
 from stac_asset.destinations.s3.digest import OrderedDigest
-from stac_asset.destinations.s3.errors import MissingError
 from stac_asset.destinations.s3.note import STARTING, UploadNote, note_key
 from stac_asset.destinations.s3.objects import MARK, StoredPart
 from stac_asset.destinations.s3.replacing import Replaced, replace_object

@@ -9,15 +9,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from stac_asset.destinations.buckets.errors import ConflictError, MissingError
 from stac_asset.destinations.s3.connection import BucketConnection
 from stac_asset.destinations.s3.direct import MAX_DIRECT, DirectConnection, DirectWriter
-from stac_asset.destinations.s3.errors import (
-    NO_SERVICE,
-    ConflictError,
-    MissingError,
-    UnsupportedError,
-    mapped_errors,
-)
+from stac_asset.destinations.s3.errors import NO_SERVICE, UnsupportedError, mapped_errors
 from stac_asset.destinations.s3.multipart import MultipartRequests, source_parameters
 from stac_asset.destinations.s3.objects import MARK, ObjectSettings, StoredObject, headers_of
 from stac_asset.destinations.store_copy import CopyTarget, StoredSource

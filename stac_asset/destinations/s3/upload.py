@@ -11,22 +11,22 @@ import uuid
 from collections.abc import Mapping
 
 from stac_asset.concurrency import in_thread
+from stac_asset.destinations.buckets.buffers import MIB, BufferBudget
 from stac_asset.destinations.interface import Declared
 from stac_asset.destinations.missing_ranges import ByteRange, MissingRanges
-from stac_asset.destinations.s3.buffers import BufferBudget
 from stac_asset.destinations.s3.copying import MAX_COPY, StoreCopying
 from stac_asset.destinations.s3.digest import OrderedDigest
 from stac_asset.destinations.s3.note import HEAD_SIZE, UploadNote
 from stac_asset.destinations.s3.objects import CHECKSUM, MARK
-from stac_asset.destinations.s3.parts import MAX_HELD, MIB, PartLayout
+from stac_asset.destinations.s3.parts import MAX_HELD, PartLayout
 from stac_asset.destinations.s3.replacing import Replaced, replace_object
 from stac_asset.destinations.s3.sending import MultipartUpload, Part, sha256_of
 from stac_asset.destinations.s3.store import S3Store
 from stac_asset.destinations.s3.streaming import StreamedPart
 from stac_asset.destinations.s3.unfinished import Unfinished
 from stac_asset.destinations.store_copy import StoreAccess, StoreCopy, StoredSource
-from stac_asset.destinations.upload_state import StatefulUpload, UploadState
-from stac_asset.errors import ChecksumError, DestinationError, RangeError
+from stac_asset.destinations.upload_state import StatefulUpload, UploadState, check_checksum
+from stac_asset.errors import DestinationError
 from stac_asset.integrity import Multihash, new_hash
 
 
@@ -175,16 +175,10 @@ class S3Upload(StatefulUpload):
             SizeError: The size differs from the declared one.
             DestinationError: S3 does not store files of this size.
         """
-        try:
-            self._state.check_continues(offset, validator, size)
-        except RangeError:
-            await self.restart()
-            raise
         known = size if size is not None else self._declared.size
-        is_other = self._layout is not None and self._layout.size not in (None, known)
-        if not offset and (self._state.offset or is_other):
-            await self.restart()
-        self._state.accept(offset, validator, size, end)
+        if not offset and self._layout is not None and self._layout.size not in (None, known):
+            await self.restart()  # The stored parts are those of a file of another size.
+        await super().begin(offset, validator, size, end)
         if self._layout is None:
             self._layout = PartLayout.of(known, self._smallest)
         # The digest of parts that are not held in memory needs their bytes in order.
@@ -369,7 +363,7 @@ class S3Upload(StatefulUpload):
             await self._send(part)
         await self._multipart.wait()
         computed = self._digest.multihash() if self._digest is not None else None
-        self._check(computed)
+        check_checksum(self._declared.checksum, computed)
         self.etag = await self._multipart.complete(self._replaced)
         self._ended = True
         if computed is None and self._hashed:
@@ -381,7 +375,7 @@ class S3Upload(StatefulUpload):
         if self._digest is not None:
             await self._digest.add(1, data.getbuffer())
         computed = self._digest.multihash() if self._digest is not None else None
-        self._check(computed)
+        check_checksum(self._declared.checksum, computed)
         mark = uuid.uuid4().hex
         metadata = {MARK: mark}
         if computed is not None:
@@ -395,13 +389,6 @@ class S3Upload(StatefulUpload):
         self._ended = True
         self._release()
         return str(computed) if computed is not None else None
-
-    def _check(self, computed: Multihash | None) -> None:
-        expected = self._declared.checksum
-        if computed is not None and expected and not expected.matches(computed.digest):
-            raise ChecksumError(
-                f"the source has the checksum {computed}, but file:checksum declares {expected}"
-            )
 
     async def _read_back(self) -> Multihash:
         """Return the multihash of the stored object, after an upload that was resumed."""

@@ -7,6 +7,9 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
+MIB = 1024 * 1024
+"""Number of bytes of a mebibyte."""
+
 
 @dataclass(slots=True, eq=False)
 class _Waiting:

@@ -1,10 +1,13 @@
-"""Internal: the keys of a prefix, without I/O."""
+"""Internal: the keys of a prefix, without I/O. Destinations and listings use this module."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from stac_asset.errors import DestinationError, UnsafePathError
+
+PROBE = ".stac-asset-probe-"
+"""Start of the name of an object that shows whether the prefix can be written."""
 
 _MAX_KEY = 1024
 """Maximum length of a key in bytes."""

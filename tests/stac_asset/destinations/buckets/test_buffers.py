@@ -7,7 +7,7 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stac_asset.destinations.s3.buffers import BufferBudget, PartData
+from stac_asset.destinations.buckets.buffers import BufferBudget, PartData
 
 
 @given(st.lists(st.binary(max_size=50)), st.integers(1, 60))

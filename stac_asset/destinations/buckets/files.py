@@ -9,10 +9,16 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol
 
 from stac_asset.concurrency import in_thread
-from stac_asset.destinations.interface import Declared, Existing, FileFacts, OmittedFile
-from stac_asset.destinations.s3.errors import MissingError
-from stac_asset.destinations.s3.keys import Prefix
-from stac_asset.destinations.s3.objects import CHECKSUM
+from stac_asset.destinations.buckets.errors import MissingError
+from stac_asset.destinations.buckets.keys import Prefix
+from stac_asset.destinations.interface import (
+    MAX_DOCUMENT,
+    Declared,
+    Existing,
+    FileFacts,
+    OmittedFile,
+    StoredDocument,
+)
 from stac_asset.errors import DestinationError
 from stac_asset.integrity import Multihash, new_hash
 
@@ -33,7 +39,11 @@ class _Object(Protocol):
 class _Store(Protocol):
     """The requests to a bucket."""
 
+    def url_of(self, key: str) -> str: ...
+
     async def head(self, key: str) -> _Object | None: ...
+
+    async def document(self, key: str, limit: int) -> tuple[bytes, str] | None: ...
 
     def read(self, key: str, end: int | None = None) -> AsyncIterator[bytes]: ...
 
@@ -50,7 +60,7 @@ class StoredFiles:
     may_hold_pages = False
     """No version of this library stored web pages in place of assets in an object store."""
 
-    def __init__(self, store: _Store, prefix: Prefix, checksum: str = CHECKSUM) -> None:
+    def __init__(self, store: _Store, prefix: Prefix, checksum: str) -> None:
         self._store = store
         self._prefix = prefix
         self._checksum_name = checksum
@@ -80,6 +90,18 @@ class StoredFiles:
             UnsafePathError: The URL is outside of the prefix, or names no file.
         """
         return self._prefix.key_of(location)
+
+    async def check(self, key: str) -> None:
+        """Check whether a key can be written, without writing.
+
+        Args:
+            key: The key.
+
+        Raises:
+            UnsafePathError: The key leads outside of the prefix.
+            DestinationError: The key is too long.
+        """
+        self._prefix.full(key)
 
     async def existing(
         self, key: str, declared: Declared, how: Literal["size", "checksum", "none"]
@@ -141,6 +163,39 @@ class StoredFiles:
         except MissingError:
             return None
         return Multihash(code, running.digest())
+
+    async def read(self, key: str) -> StoredDocument | None:
+        """Return a small file, such as a document.
+
+        Args:
+            key: The key.
+
+        Returns:
+            The content and the ETag. None if there is no such object.
+
+        Raises:
+            UnsafePathError: The key leads outside of the prefix.
+            DestinationError: The request failed.
+        """
+        found = await self._store.document(self._prefix.full(key), MAX_DOCUMENT)
+        return StoredDocument(*found) if found is not None else None
+
+    async def blocks(self, key: str) -> AsyncIterator[bytes]:
+        """Yield the content of a file in blocks.
+
+        Args:
+            key: The key.
+
+        Raises:
+            UnsafePathError: The key leads outside of the prefix.
+            DestinationError: There is no such object, or the request failed.
+        """
+        full = self._prefix.full(key)
+        try:
+            async for block in self._store.read(full):
+                yield block
+        except MissingError:
+            raise DestinationError(f"{self._store.url_of(full)} does not exist") from None
 
     async def omitted_files(self) -> list[OmittedFile]:
         """Return an empty list. Buckets have regular files only."""
