@@ -47,8 +47,8 @@ _folder = click.option(
 _reset = click.option(
     "--reset",
     is_flag=True,
-    help="Replace parameters and schedules that were changed on the server, such as in the UI. "
-    "By default these changes are kept.",
+    help="Replace parameters, schedules and settings that were changed on the server, such as in "
+    "the UI. By default these changes are kept.",
 )
 
 
@@ -209,7 +209,8 @@ def deploy(file: Path | None, reset: bool) -> None:
 
 @app.command()
 @_file
-def serve(file: Path | None) -> None:
+@_reset
+def serve(file: Path | None, reset: bool) -> None:
     """Run the deployments in this process until Ctrl-C.
 
     No work pool and no worker is required.
@@ -226,7 +227,8 @@ def serve(file: Path | None) -> None:
     chosen = chosen_file(file)
     serving = deployments(chosen)
     with map_prefect_errors():
-        asyncio.run(register_served(serving))
+        for difference in asyncio.run(register_served(serving, reset)):
+            click.echo(difference)
         click.echo(f"Serving the deployments of {chosen}.")
         prefect.serve(*serving)
 

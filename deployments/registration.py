@@ -50,7 +50,7 @@ async def register_blocks() -> list[str]:
 async def register_deployments(file: Path, reset: bool = False) -> AsyncIterator[str]:
     """Register the deployments of a `prefect.yaml` for workers.
 
-    Parameters and schedules that people changed on the server are kept.
+    Parameters, schedules and settings that people changed on the server are kept.
 
     Args:
         file: The path of the file.
@@ -92,17 +92,25 @@ async def register_deployments(file: Path, reset: bool = False) -> AsyncIterator
         raise ConfigError("\n".join(refused))
 
 
-async def _register(deployment: RunnerDeployment, reset: bool) -> tuple[UUID, list[str]]:
+async def _register(
+    deployment: RunnerDeployment, reset: bool, is_served: bool = False
+) -> tuple[UUID, list[str]]:
     """Register a deployment, and return its id and the differences between file and server."""
+    name = f"{deployment.flow_name}/{deployment.name}"
     async with get_client() as client:
         current, last = digests(deployment), await read_digests(client, deployment)
         try:
-            server = await client.read_deployment_by_name(
-                f"{deployment.flow_name}/{deployment.name}"
-            )
+            server = await client.read_deployment_by_name(name)
         except ObjectNotFound:
             registered, differences = await deployment.aapply(), list[str]()
+            if last is not None:
+                differences.append(
+                    f"{name}: the deployment was deleted on the server: created again"
+                )
         else:
+            if is_served:
+                # Prefect pauses the deployments of a process that ends.
+                server.paused = False
             flow = import_object(str(deployment.entrypoint))
             server.parameters = without_groups(flow, server.parameters)
             for schedule in server.schedules:
@@ -111,8 +119,8 @@ async def _register(deployment: RunnerDeployment, reset: bool) -> tuple[UUID, li
             differences = merged.differences
             deployment.parameters = merged.parameters
             deployment.schedules = list(merged.schedules)
-            if reset:
-                deployment.paused = False
+            for setting, value in merged.settings.items():
+                setattr(deployment, setting, value)
             registered = await deployment.aapply()
             await _remove_schedules(client, server, merged)
         await write_digests(client, deployment, last, current)
@@ -129,11 +137,18 @@ async def _remove_schedules(
                 await client.delete_deployment_schedule(server.id, schedule.id)
 
 
-async def register_served(serving: Sequence[RunnerDeployment]) -> None:
+async def register_served(serving: Sequence[RunnerDeployment], reset: bool = False) -> list[str]:
     """Register block types, and deployments that this process is about to serve.
+
+    Parameters, schedules and settings that people changed on the server are kept, and set in the
+    deployments.
 
     Args:
         serving: The deployments.
+        reset: Whether the file replaces changes of people.
+
+    Returns:
+        A sentence for each difference between the file and the server.
 
     Raises:
         ConfigError: Workers run a deployment of the same name. This process would take its runs,
@@ -151,7 +166,14 @@ async def register_served(serving: Sequence[RunnerDeployment]) -> None:
                         f"or delete the deployment: `prefect deployment delete '{name}'`."
                     )
     await register_blocks()
-    await _watch([(str(one.entrypoint), await one.aapply()) for one in serving])
+    ids: list[tuple[str, UUID]] = []
+    differences = []
+    for deployment in serving:
+        registered, of_deployment = await _register(deployment, reset, is_served=True)
+        ids.append((str(deployment.entrypoint), registered))
+        differences += of_deployment
+    await _watch(ids)
+    return differences
 
 
 async def _watch(registered: Sequence[tuple[str, UUID]]) -> None:

@@ -26,13 +26,24 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments.runner import RunnerDeployment
 from pydantic_core import to_jsonable_python
 
+from prefect_stac_asset.deployments.deployment_settings import settings_in_file, settings_on_server
+
 _VARIABLE = "stac-asset-deployment-"
 """Start of the names of the variables. A digest of the name of the deployment follows."""
+
+_END = {
+    False: "kept; use --reset to replace the value",
+    True: "replaced by the value of the file",
+}
+"""End of a sentence about a changed value, by whether the file replaces the value."""
+
+_PAUSED = {False: "kept; use --reset to resume the deployment", True: "the deployment was resumed"}
+"""End of the sentence about a paused deployment, by whether the deployment is resumed."""
 
 AnySchedule: TypeAlias = DeploymentScheduleCreate | DeploymentScheduleUpdate
 
 Values: TypeAlias = dict[str, dict[str, str]]
-"""Digests of values, by kind (`parameters`, `schedules`) and name."""
+"""Digests of values, by kind (`parameters`, `schedules`, `settings`) and name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,9 @@ class Merged:
 
     schedules: list[AnySchedule]
     """The schedules to register."""
+
+    settings: dict[str, Any]
+    """The settings of the server to register in place of those of the file."""
 
     removed: list[UUID]
     """The schedules to delete, because `prefect.yaml` no longer lists them."""
@@ -61,46 +75,93 @@ def merge(
         listed: The deployment of the file.
         server: The deployment on the server.
         last: The digests of the last registration, if known. Otherwise each difference counts as a
-            change of a person.
+            change of a person, except those of settings.
         reset: Whether the file replaces changes of people.
     """
+    known = last or {}
+    parameters, of_parameters = _merge_parameters(listed, server, known.get("parameters"), reset)
+    schedules, removed, of_schedules = _merge_schedules(
+        listed, server, known.get("schedules"), reset
+    )
+    settings, of_settings = _merge_settings(listed, server, known.get("settings"), reset)
     name = f"{listed.flow_name}/{listed.name}"
-    end = "replaced by the value of the file" if reset else "kept; use --reset to replace the value"
+    differences = [f"{name}: {one}" for one in of_parameters + of_schedules + of_settings]
+    return Merged(parameters, schedules, settings, removed, differences)
+
+
+def _merge_parameters(
+    listed: RunnerDeployment,
+    server: DeploymentResponse,
+    known: Mapping[str, str] | None,
+    reset: bool,
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the parameters to register, and the differences."""
     differences = []
-    known = None if last is None else last["parameters"]
     parameters = to_jsonable_python(listed.parameters)
     for key in sorted(parameters.keys() | server.parameters.keys()):
-        on_server = _parameter(server.parameters, key)
-        if not _is_changed(on_server, _parameter(parameters, key), known, key):
+        on_server = _value(server.parameters, key)
+        if not _is_changed(on_server, _value(parameters, key), known, key):
             continue
-        differences.append(f"{name}: parameter `{key}` was changed on the server: {end}")
+        differences.append(f"parameter `{key}` was changed on the server: {_END[reset]}")
         if not reset:
             parameters |= {key: server.parameters.get(key)}
             if key not in server.parameters:
                 del parameters[key]
-    known = None if last is None else last["schedules"]
+    return parameters, differences
+
+
+def _merge_schedules(
+    listed: RunnerDeployment,
+    server: DeploymentResponse,
+    known: Mapping[str, str] | None,
+    reset: bool,
+) -> tuple[list[AnySchedule], list[UUID], list[str]]:
+    """Return the schedules to register, those to delete, and the differences."""
+    differences = []
     schedules: dict[str, AnySchedule] = {str(one.slug): one for one in listed.schedules or []}
     in_file = {slug: _schedule(one) for slug, one in schedules.items()}
     removed = []
     for number, one in enumerate(server.schedules):
         slug = str(one.slug)
         if _is_changed(_schedule(one), in_file.get(slug, _ABSENT), known, slug):
-            differences.append(f"{name}: {_described(one)} was changed on the server: {end}")
+            differences.append(f"{_described(one)} was changed on the server: {_END[reset]}")
             if not reset:
                 # Schedules from the UI have no slug.
                 schedules[slug if one.slug else f"{slug} {number}"] = _copy(one)
                 continue
         if slug not in in_file:
             removed.append(one.id)
-            differences.append(f"{name}: {_described(one)} was removed")
+            differences.append(f"{_described(one)} was removed")
     remaining = {str(one.slug) for one in server.schedules}
     for slug in (known or {}).keys() & in_file.keys() - remaining:
-        differences.append(f"{name}: schedule '{slug}' was deleted on the server: {end}")
+        differences.append(f"schedule '{slug}' was deleted on the server: {_END[reset]}")
         if not reset:
             del schedules[slug]
+    return list(schedules.values()), removed, differences
+
+
+def _merge_settings(
+    listed: RunnerDeployment,
+    server: DeploymentResponse,
+    known: Mapping[str, str] | None,
+    reset: bool,
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the settings of the server to keep, and the differences."""
+    differences = []
+    kept: dict[str, Any] = {}
+    in_file, on_server = settings_in_file(listed), settings_on_server(server)
+    # Without digests, an earlier version of the file wrote the settings.
+    is_replaced = reset or known is None
+    for name, value in on_server.items():
+        if _is_changed(_value(on_server, name), _value(in_file, name), known, name):
+            differences.append(f"`{name}` was changed on the server: {_END[is_replaced]}")
+            if not is_replaced:
+                kept[name] = value
+    # The file has no key for this setting.
     if server.paused:
-        differences.append(f"{name}: the deployment was paused on the server: {end}")
-    return Merged(parameters, list(schedules.values()), removed, differences)
+        differences.append(f"the deployment was paused on the server: {_PAUSED[reset]}")
+        kept["paused"] = not reset
+    return kept, differences
 
 
 def _is_changed(on_server: str, in_file: str, known: Mapping[str, str] | None, name: str) -> bool:
@@ -122,9 +183,11 @@ def digests(listed: RunnerDeployment) -> Values:
         listed: The deployment of the file.
     """
     parameters = to_jsonable_python(listed.parameters)
+    settings = settings_in_file(listed)
     return {
-        "parameters": {key: _parameter(parameters, key) for key in parameters},
+        "parameters": {key: _value(parameters, key) for key in parameters},
         "schedules": {str(one.slug): _schedule(one) for one in listed.schedules or []},
+        "settings": {key: _value(settings, key) for key in settings},
     }
 
 
@@ -175,7 +238,7 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _parameter(values: Mapping[str, Any], name: str) -> str:
+def _value(values: Mapping[str, Any], name: str) -> str:
     return _digest(values[name]) if name in values else _ABSENT
 
 

@@ -9,10 +9,15 @@ from typing import Any
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentUpdate
+from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 
 from prefect_stac_asset.deployments import deployments
+from prefect_stac_asset.deployments.deployment_settings import (
+    settings_in_file,
+    settings_on_server,
+)
 from prefect_stac_asset.deployments.registration import register_deployments, register_served
 from stac_asset.errors import ConfigError
 from tests.support.workers import wait_for_pool
@@ -21,6 +26,7 @@ pytestmark = pytest.mark.usefixtures("prefect_test")
 
 NAME = "verify/changed-by-people"
 NIGHTLY: dict[str, Any] = {"slug": "nightly", "cron": "0 2 * * *", "active": False}
+SETTINGS = ("concurrency_limit", "concurrency_options", "description", "job_variables", "tags")
 WEEKLY: dict[str, Any] = {"slug": "weekly", "cron": "0 4 * * 0", "active": False}
 
 
@@ -70,7 +76,18 @@ async def test_changes_of_people_are_kept_and_printed_until_reset(
         await client.update_deployment_schedule(deployment.id, weekly.id, active=True)
         await client.create_deployment_schedules(deployment.id, [(hourly.schedule, True)])
         await client.update_deployment(
-            deployment.id, DeploymentUpdate(parameters={"directory": "/data", "repair": True})
+            deployment.id,
+            DeploymentUpdate(
+                parameters={"directory": "/data", "repair": True},
+                paused=True,
+                description="Described by a person.",
+                tags=["mine"],
+                concurrency_limit=3,
+                concurrency_options=ConcurrencyOptions(
+                    collision_strategy=ConcurrencyLimitStrategy.ENQUEUE
+                ),
+                job_variables={"env": {"A": "1"}},
+            ),
         )
 
     # Changes of the file are applied, besides the changes on the server.
@@ -78,9 +95,12 @@ async def test_changes_of_people_are_kept_and_printed_until_reset(
     for _ in range(2):
         kept = "was changed on the server: kept; use --reset to replace the value"
         assert sorted(await register(file)) == [
+            *(f"{NAME}: `{setting}` {kept}" for setting in SETTINGS),
             f"{NAME}: parameter `repair` {kept}",
             f"{NAME}: schedule '0 * * * *' (active) {kept}",
             f"{NAME}: schedule 'weekly' (active) {kept}",
+            f"{NAME}: the deployment was paused on the server: "
+            "kept; use --reset to resume the deployment",
         ]
         deployment = await read()
         assert state_of(deployment) == {"nightly": True, "weekly": True, None: True}
@@ -89,10 +109,22 @@ async def test_changes_of_people_are_kept_and_printed_until_reset(
             "granularity": "batch",
             "repair": True,
         }
+        assert deployment.paused
+        assert settings_on_server(deployment) == {
+            "description": "Described by a person.",
+            "tags": ["mine"],
+            "concurrency_limit": 3,
+            "concurrency_options": {"collision_strategy": "ENQUEUE"},
+            "job_variables": {"env": {"A": "1"}},
+            "work_pool_name": pool,
+        }
 
     differences = await register(file, reset=True)
-    assert len([line for line in differences if "replaced by the value of the file" in line]) == 3
+    replaced = [line for line in differences if "replaced by the value of the file" in line]
+    assert len(replaced) == 3 + len(SETTINGS)
     deployment = await read()
+    assert not deployment.paused
+    assert settings_on_server(deployment) == settings_in_file(deployments(file, pool=True)[0])
     assert state_of(deployment) == {"nightly": True, "weekly": False}
     assert deployment.parameters == {"directory": "/data", "granularity": "batch"}
 
@@ -106,7 +138,33 @@ async def test_changes_of_people_are_kept_and_printed_until_reset(
     (deleted,) = await register(file)
     assert deleted.startswith(f"{NAME}: schedule 'weekly' was deleted on the server: kept")
     assert state_of(await read()) == {}
+    async with get_client() as client:
+        await client.delete_deployment((await read()).id)
+    assert await register(file) == [
+        f"{NAME}: the deployment was deleted on the server: created again"
+    ]
 
     with pytest.raises(ConfigError, match=f"'{NAME}' is registered for work pool '{pool}'"):
         await register_served(deployments(file))
     assert (await read()).work_pool_name == pool
+
+    async with get_client() as client:
+        await client.delete_deployment((await read()).id)
+        await register_served(deployments(file))
+        deployment = await read()
+        assert deployment.work_pool_name is None
+        # Prefect pauses served deployments when the process ends.
+        changed = DeploymentUpdate(paused=True, tags=["mine"])
+        await client.update_deployment(deployment.id, changed)
+        weekly = deployment.schedules[0].id
+        await client.update_deployment_schedule(deployment.id, weekly, active=True)
+    serving = deployments(file)
+    kept = "was changed on the server: kept; use --reset to replace the value"
+    assert await register_served(serving) == [
+        f"{NAME}: schedule 'weekly' (active) {kept}",
+        f"{NAME}: `tags` {kept}",
+    ]
+    await serving[0].aapply()  # As `prefect.serve` does.
+    deployment = await read()
+    assert (deployment.paused, deployment.tags) == (False, ["mine"])
+    assert state_of(deployment) == {"weekly": True}
