@@ -20,6 +20,10 @@ from stac_asset.redact import redact_href
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _URL_AS_PATH = re.compile(r"(s3|gs|az|abfss?):/[^/]")
+_MISSPELLED = re.compile(
+    r"\s+[a-z][a-z0-9+.-]+://|(s3|gs|az|abfss?)(:/?[^/]|//)|arn:aws[a-z-]*:s3:", re.IGNORECASE
+)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 """Bucket names, including those of S3-compatible services and of the early years of S3.
 
@@ -109,6 +113,11 @@ def location_of(given: os.PathLike[Any] | str, parameter: str = "directory") -> 
             "slash. Pass the URL as a string."
         )
     match = _SCHEME.match(text)
+    if match is None and _MISSPELLED.match(text):
+        raise DestinationError(
+            f"`{parameter}` {text[:200]!r} is no URL of an object store. Write for example "
+            f"{_EXAMPLES['s3']}, or start the name of a local directory with './'."
+        )
     if match is None or match[1].lower() == "file":
         return directory_path(given, parameter)
     scheme, (authority, _, key) = match[1].lower(), text[match.end() :].partition("/")
@@ -126,10 +135,11 @@ def location_of(given: os.PathLike[Any] | str, parameter: str = "directory") -> 
             "`destination_`."
         )
     key = key.rstrip("/")
-    if key and (any(part in ("", ".", "..") for part in key.split("/")) or not is_key(key)):
+    is_clean = is_key(key) and not _CONTROL.search(key)
+    if key and (any(part in ("", ".", "..") for part in key.split("/")) or not is_clean):
         raise DestinationError(
             f"`{parameter}` {text[:200]!r} has a part that is empty, '.', '..' or no valid "
-            "Unicode. Remove this part."
+            "Unicode, or has a control character. Remove this part."
         )
     return StorePath(store, key)
 

@@ -59,12 +59,29 @@ class Prefix:
                 f"the key '{key}' leads outside of the destination '{self.url}', or names no file"
             )
         full = self.path + key
-        if len(full.encode(errors="surrogatepass")) > _MAX_KEY:
-            raise DestinationError(
-                f"the key of '{(self.bucket + full)[:200]}' is longer than {_MAX_KEY} bytes. "
-                "Use a shorter `path_template`."
-            )
+        if not fits(full):
+            raise self.too_long(full)
         return full
+
+    def too_long(self, full: str) -> DestinationError:
+        """Return the error for a key that is too long.
+
+        Args:
+            full: The key in the bucket.
+        """
+        return DestinationError(
+            f"the key of '{(self.bucket + full)[:200]}' is longer than {_MAX_KEY} bytes. "
+            "Use a shorter prefix or `path_template`."
+        )
+
+
+def fits(full: str) -> bool:
+    """Return whether a key is short enough for object stores.
+
+    Args:
+        full: The key in the bucket.
+    """
+    return len(full.encode(errors="surrogatepass")) <= _MAX_KEY
 
 
 def names_file(key: str) -> bool:

@@ -28,6 +28,7 @@ from stac_asset.destinations.interface import (
     StoredDocument,
 )
 from stac_asset.destinations.s3.copying import MAX_COPY
+from stac_asset.destinations.s3.keys import writable
 from stac_asset.destinations.s3.lease import leased
 from stac_asset.destinations.s3.leftovers import list_leftovers, remove_upload
 from stac_asset.destinations.s3.listing import Folders
@@ -127,6 +128,18 @@ class S3Destination(StoredFiles):
             "bucket. Create the bucket, correct the URL, or check `destination_endpoint_url`"
         )
 
+    async def check(self, key: str) -> None:
+        """Check whether a key can be written, without writing.
+
+        Args:
+            key: The key.
+
+        Raises:
+            UnsafePathError: The key leads outside of the prefix.
+            DestinationError: The key is too long.
+        """
+        writable(self._prefix, key)
+
     def open_upload(
         self, key: str, source: str, declared: Declared, hashed: bool = False, wait: bool = False
     ) -> AbstractAsyncContextManager[S3Upload]:
@@ -150,7 +163,7 @@ class S3Destination(StoredFiles):
     async def _uploading(
         self, key: str, source: str, declared: Declared, hashed: bool, wait: bool
     ) -> AsyncIterator[S3Upload]:
-        full = self._prefix.full(key)
+        full = writable(self._prefix, key)
         conditional = await self._is_conditional()
         lease = nullcontext() if conditional else leased(self._store, full, wait)
         async with self._alone(full, wait), lease:

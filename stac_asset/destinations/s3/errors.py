@@ -6,7 +6,7 @@ The messages of S3 are not repeated, because they may contain the signed text of
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -68,6 +68,23 @@ class UnsupportedError(Exception):
     """Raised when the service does not know a condition or parameter of a request."""
 
 
+class _FieldError(Exception):
+    """Raised when a response of status 200 is not a response of S3."""
+
+
+def field_of(response: Mapping[str, Any], name: str) -> str:
+    """Return a field that each response to a request has. Call inside of `mapped_errors`.
+
+    Args:
+        response: The response as botocore parsed it.
+        name: The name of the field, such as `ETag`.
+    """
+    value = response.get(name)
+    if not isinstance(value, str) or not value:
+        raise _FieldError
+    return value
+
+
 def code_of(error: Exception) -> str:
     """Return the code of an S3 error, or the status without a code; empty for other errors.
 
@@ -114,6 +131,8 @@ def mapped_errors(url: str, action: str = "written") -> Iterator[None]:
         advice = ", or check `destination_endpoint_url`" if code.isdecimal() else ""
         reason = _ADVICE.get(code, f"the service responded {code!r}. Try again later{advice}")
         raise _failure(f"{url} cannot be {action}: {reason}") from None
+    except _FieldError:
+        raise _failure(f"{url} cannot be {action}: {NO_SERVICE}") from None
     except (HTTPClientError, ConnectionFailed, HttpError, OSError) as error:
         raise _failure(
             f"{url} cannot be {action}: the service cannot be reached ({type(error).__name__}). "

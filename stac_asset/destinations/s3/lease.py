@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from stac_asset.destinations.interface import BusyError
-from stac_asset.destinations.part_names import lock_name, part_names
+from stac_asset.destinations.s3.keys import lease_key
 from stac_asset.destinations.s3.store import S3Store
 from stac_asset.errors import DestinationError
 
@@ -29,16 +29,6 @@ _EXPIRY = 30.0
 
 _POLL = 1.0
 """Seconds between two attempts to get a lease."""
-
-
-def lease_key(key: str) -> str:
-    """Return the key of the lease of a key.
-
-    Args:
-        key: The key of the file in the bucket.
-    """
-    folder, slash, name = key.rpartition("/")
-    return f"{folder}{slash}{lock_name(part_names(name)[0])}"
 
 
 @asynccontextmanager

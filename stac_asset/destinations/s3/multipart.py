@@ -12,10 +12,11 @@ from typing import Any
 
 from stac_asset.destinations.buckets.errors import MissingError
 from stac_asset.destinations.s3.connection import BucketConnection
-from stac_asset.destinations.s3.errors import UnsupportedError
+from stac_asset.destinations.s3.errors import UnsupportedError, field_of
 from stac_asset.destinations.s3.objects import StartedUpload, StoredPart
 from stac_asset.destinations.s3.streaming import StreamedPart
 from stac_asset.destinations.store_copy import StoredSource
+from stac_asset.errors import DestinationError
 
 
 class MultipartRequests:
@@ -31,6 +32,8 @@ class MultipartRequests:
     async def create(self, key: str, metadata: Mapping[str, str]) -> str:
         """Start a multipart upload, and return the id.
 
+        A request whose response was lost may have started another upload, which is aborted.
+
         Args:
             key: The key.
             metadata: The metadata of the object.
@@ -40,6 +43,7 @@ class MultipartRequests:
         """
         client = await self._connection.client()
         parameters: dict[str, Any] = self._connection.settings
+        began = time.monotonic()
         with self._connection.errors(key):
             response = await client.create_multipart_upload(
                 Bucket=self._connection.bucket,
@@ -48,7 +52,23 @@ class MultipartRequests:
                 ChecksumAlgorithm="SHA256",
                 **parameters,
             )
-        return response["UploadId"]
+            upload = field_of(response, "UploadId")
+        if response["ResponseMetadata"].get("RetryAttempts"):
+            with suppress(DestinationError):  # Listing uploads needs a permission of its own.
+                await self._abort_duplicates(key, upload, time.monotonic() - began)
+        return upload
+
+    async def _abort_duplicates(self, key: str, upload: str, seconds: float) -> None:
+        """Abort the uploads to a key that started within the given time before an upload.
+
+        Times have a resolution of one second.
+        """
+        found, _ = await self.started(key)
+        uploads = {one.upload: one.started for one in found if one.key == key}
+        end = uploads.pop(upload, 0.0)
+        for other, started in uploads.items():
+            if end - seconds - 1 <= started <= end:
+                await self.abort(key, other)
 
     async def put_part(
         self, key: str, upload: str, number: int, data: io.BytesIO, sha256: bytes
@@ -78,8 +98,9 @@ class MultipartRequests:
                 Body=data,
                 ChecksumSHA256=checksum,
             )
+            etag = field_of(response, "ETag")
         kept = checksum if response.get("ChecksumSHA256") else None
-        return StoredPart(number, data.getbuffer().nbytes, response["ETag"], kept)
+        return StoredPart(number, data.getbuffer().nbytes, etag, kept)
 
     async def put_stream(self, key: str, upload: str, part: StreamedPart) -> StoredPart:
         """Write a part of a multipart upload while its bytes arrive.
@@ -107,8 +128,8 @@ class MultipartRequests:
                 ContentLength=part.size,
                 ChecksumAlgorithm="SHA256",
             )
-        kept = response.get("ChecksumSHA256")
-        return StoredPart(part.number, part.size, response["ETag"], kept)
+            etag = field_of(response, "ETag")
+        return StoredPart(part.number, part.size, etag, response.get("ChecksumSHA256"))
 
     async def copy_part(
         self, key: str, upload: str, number: int, source: StoredSource, start: int, end: int
@@ -235,7 +256,7 @@ class MultipartRequests:
                 MultipartUpload={"Parts": listed},
                 **conditions,
             )
-        return response["ETag"]
+            return field_of(response, "ETag")
 
     async def abort(self, key: str, upload: str) -> None:
         """Abort a multipart upload. An upload that does not exist any more is no error.

@@ -10,7 +10,6 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 
-from stac_asset.destinations.part_names import part_names
 from stac_asset.destinations.s3.parts import MIN_PART, PartLayout
 
 HEAD_SIZE = 16 * 1024
@@ -19,16 +18,6 @@ HEAD_SIZE = 16 * 1024
 
 STARTING = b'{"upload":""}'
 """The note before the id of the upload is known, and of an upload that cannot be resumed."""
-
-
-def note_key(key: str) -> str:
-    """Return the key of the note of a key.
-
-    Args:
-        key: The key of the file in the bucket.
-    """
-    folder, slash, name = key.rpartition("/")
-    return f"{folder}{slash}{part_names(name)[1]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ def headers_of(
         **{_HEADERS[name]: value for name, value in parameters.items()},
         **{f"x-amz-meta-{name}": value for name, value in metadata.items()},
         "x-amz-checksum-sha256": checksum,
+        "x-amz-sdk-checksum-algorithm": "SHA256",  # Buckets with Object Lock require this header.
     }
 
 

@@ -18,7 +18,8 @@ from stac_asset.concurrency import cancel_all, in_thread
 from stac_asset.destinations.buckets.buffers import BufferBudget
 from stac_asset.destinations.buckets.errors import MissingError
 from stac_asset.destinations.s3.digest import OrderedDigest
-from stac_asset.destinations.s3.note import STARTING, UploadNote, note_key
+from stac_asset.destinations.s3.keys import note_key
+from stac_asset.destinations.s3.note import STARTING, UploadNote
 from stac_asset.destinations.s3.objects import MARK, StoredPart
 from stac_asset.destinations.s3.replacing import Replaced, replace_object
 from stac_asset.destinations.s3.store import S3Store
@@ -267,7 +268,8 @@ class MultipartUpload:
             return await self._store.multipart.complete(self._key, upload, parts, condition)
 
         etag = await replace_object(self._store, self._key, self.mark, replaced, send)
-        await self._store.delete(note_key(self._key))
+        with suppress(DestinationError):  # The next run removes a note without an upload.
+            await self._store.delete(note_key(self._key))
         return etag
 
     async def stop(self) -> None:

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 from stac_asset.destinations.buckets.errors import ConflictError, MissingError
 from stac_asset.destinations.s3.connection import BucketConnection
 from stac_asset.destinations.s3.direct import MAX_DIRECT, DirectConnection, DirectWriter
-from stac_asset.destinations.s3.errors import NO_SERVICE, UnsupportedError, mapped_errors
+from stac_asset.destinations.s3.errors import (
+    NO_SERVICE,
+    UnsupportedError,
+    field_of,
+    mapped_errors,
+)
 from stac_asset.destinations.s3.multipart import MultipartRequests, source_parameters
 from stac_asset.destinations.s3.objects import MARK, ObjectSettings, StoredObject, headers_of
 from stac_asset.destinations.store_copy import CopyTarget, StoredSource
@@ -214,10 +219,11 @@ class S3Store:
                 Key=key,
                 Body=data,
                 Metadata=metadata,
+                ChecksumAlgorithm="SHA256",  # Buckets with Object Lock require this field.
                 ChecksumSHA256=checksum,
                 **parameters,
             )
-        return response["ETag"]
+            return field_of(response, "ETag")
 
     async def copy(
         self,
@@ -298,8 +304,18 @@ class S3Store:
             key: A key without an object.
 
         Raises:
-            DestinationError: The bucket cannot be written.
+            DestinationError: An object cannot be written or deleted.
         """
+        try:
+            is_conditional = await self._checks_conditions(key)
+        except DestinationError:
+            with suppress(DestinationError):
+                await self.delete(key)
+            raise
+        await self.delete(key)
+        return is_conditional
+
+    async def _checks_conditions(self, key: str) -> bool:
         condition = {"IfNoneMatch": "*"}
         digest = hashlib.sha256(b"").digest()
         try:
@@ -309,9 +325,6 @@ class S3Store:
             return True
         except UnsupportedError:
             await self.put(key, io.BytesIO(), {}, {}, digest)
-        finally:
-            with suppress(DestinationError):
-                await self.delete(key)
         return False
 
     async def delete(self, key: str) -> None:

@@ -148,6 +148,8 @@ async def test_missing_credentials(
         *("ftp://bucket/x", "gs://b/x", "az://c--d/x", "az://c", "abfs://c@a/x", "s3://", "gs://"),
         "abfs://container@key:secret.example.com/x",
         *("s3://key:secret@bucket/x", "s3://bucket//x", "s3://bucket/../x", "s3://bucket/\ud800"),
+        *("s3://bucket/x\n", "s3:/bucket/x", "s3:bucket/x", "S3//bucket/x", " s3://bucket/x"),
+        "arn:aws:s3:::bucket/x",
     ],
 )
 async def test_urls_that_are_no_prefix(origin: Origin, store: Config, directory: str) -> None:

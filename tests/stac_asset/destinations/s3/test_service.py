@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from stac_asset.destinations.interface import BusyError
 from stac_asset.destinations.s3 import S3Destination, S3Store
-from stac_asset.destinations.s3.lease import lease_key, leased
+from stac_asset.destinations.s3.keys import lease_key
+from stac_asset.destinations.s3.lease import leased
 from stac_asset.errors import DestinationError
 from stac_asset.testing import Origin, S3Proxy, Status
 from stac_asset.testing.client_under_test import data_of
@@ -58,6 +60,42 @@ async def test_refusal_names_prefix_and_cure(
     proxy.fault("PutObject", Status(status, body=error_body(code)), times=0)
     with pytest.raises(DestinationError, match=f"s3://{proxied.name}/mirror/data/.*{cure}"):
         await proxied.destination().prepare()
+
+
+async def test_missing_permission_to_delete_is_found_by_the_probe(
+    proxied: Bucket, proxy: S3Proxy
+) -> None:
+    proxy.fault("DeleteObject", Status(403, body=error_body("AccessDenied")), times=0)
+    with pytest.raises(DestinationError, match=r"Allow s3:PutObject.*s3:DeleteObject"):
+        await proxied.destination().prepare()
+
+
+@pytest.mark.parametrize(
+    "operation", ["PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"]
+)
+async def test_response_that_is_not_of_s3_is_an_error(
+    proxied: Bucket, proxy: S3Proxy, operation: str
+) -> None:
+    proxy.fault(operation, Status(200, body=b"<html><body>Welcome</body></html>"), times=0)
+    with pytest.raises(DestinationError, match=r"written: the response is not one of S3\. Check"):
+        await send(proxied.destination(), data_of(2 * PART))
+    proxy.clear()
+    await send(proxied.destination(), data_of(2 * PART))
+    assert not await proxied.has_leftovers()
+
+
+async def test_bucket_with_object_lock_is_written(bucket: Bucket) -> None:
+    name = f"{bucket.name}-locked"
+    await bucket.client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    retention = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}}
+    await bucket.client.put_object_lock_configuration(
+        Bucket=name,
+        ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": retention},
+    )
+    locked = replace(bucket, name=name)
+    for data in (data_of(100), data_of(2 * PART), data_of(200)):
+        await send(locked.destination(), data)
+        assert await locked.content(KEY) == data
 
 
 async def test_server_that_is_no_object_store_is_refused() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from stac_asset.destinations.interface import Declared
 from stac_asset.destinations.s3 import ObjectSettings, S3Destination
-from stac_asset.destinations.s3.note import note_key
+from stac_asset.destinations.s3.keys import note_key
 from stac_asset.errors import DestinationError
 from stac_asset.integrity import Multihash
 from stac_asset.testing import SLOW_DOWN, Lost, Reset, S3Proxy, Status
@@ -214,6 +214,29 @@ async def test_upload_whose_id_is_lost_is_aborted_by_the_next_run(
     await send(bucket.destination(), data_of(2 * PART))
     assert await bucket.content(KEY) == data_of(2 * PART)
     assert [one["UploadId"] for one in await bucket.uploads()] == [foreign["UploadId"]]
+
+
+async def test_upload_of_a_lost_response_is_aborted(proxied: Bucket, proxy: S3Proxy) -> None:
+    full = f"{proxied.prefix}/{KEY}"
+    client = proxied.client
+    await client.create_multipart_upload(Bucket=proxied.name, Key=f"{full}-2")
+    proxy.fault("CreateMultipartUpload", Lost())
+    proxy.fault("CreateMultipartUpload", Lost(status=None))
+    await send(proxied.destination(), data_of(2 * PART))
+    assert await proxied.content(KEY) == data_of(2 * PART)
+    assert [one["Key"] for one in await proxied.uploads()] == [f"{full}-2"]
+
+
+async def test_complete_object_is_no_failure_if_the_note_stays(
+    proxied: Bucket, proxy: S3Proxy
+) -> None:
+    denied = Status(403, body=error_body("AccessDenied"))
+    proxy.fault("DeleteObject", denied, key="*.part.json")
+    await send(proxied.destination(), data_of(2 * PART))
+    assert await proxied.content(KEY) == data_of(2 * PART)
+    await send(proxied.destination(), data_of(3 * PART))
+    assert await proxied.content(KEY) == data_of(3 * PART)
+    assert not await proxied.has_leftovers()
 
 
 async def test_error_names_the_url_and_keeps_the_previous_file(

@@ -1,0 +1,54 @@
+"""Internal: the keys of the objects that are written beside a file, without I/O."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from stac_asset.destinations.buckets.keys import Prefix, fits
+from stac_asset.destinations.part_names import lock_name, part_names
+
+
+def note_key(key: str) -> str:
+    """Return the key of the note about the unfinished upload of a file.
+
+    Args:
+        key: The key of the file in the bucket.
+    """
+    return _beside(key, lambda name: part_names(name)[1])
+
+
+def lease_key(key: str) -> str:
+    """Return the key of the lease of a file.
+
+    Args:
+        key: The key of the file in the bucket.
+    """
+    return _beside(key, lambda name: lock_name(part_names(name)[0]))
+
+
+def _beside(key: str, named: Callable[[str], str]) -> str:
+    """Return the key of an object in the folder of a file. A digest replaces a long name."""
+    folder, slash, name = key.rpartition("/")
+    found = f"{folder}{slash}{named(name)}"
+    if fits(found):
+        return found
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:16]
+    return f"{folder}{slash}{named(digest)}"
+
+
+def writable(prefix: Prefix, key: str) -> str:
+    """Return the key in the bucket of a file to write, which can have a note beside the file.
+
+    Args:
+        prefix: The prefix.
+        key: The key in the prefix.
+
+    Raises:
+        UnsafePathError: The key leads outside of the prefix, or names no file.
+        DestinationError: The key of the file or of the note is too long.
+    """
+    full = prefix.full(key)
+    if not fits(note_key(full)):
+        raise prefix.too_long(note_key(full))
+    return full
