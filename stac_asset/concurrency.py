@@ -8,7 +8,18 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+)
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from contextvars import copy_context
+from functools import partial
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
@@ -77,6 +88,47 @@ async def bounded(
     finally:
         stopped = True
         await cancel_all(workers)
+
+
+@asynccontextmanager
+async def concurrent_calls(
+    limit: int,
+) -> AsyncIterator[Callable[[Coroutine[Any, Any, None]], Awaitable[None]]]:
+    """Yield a function that starts a call, and waits while the number of calls is at the limit.
+
+    The exit waits for all calls. The error of a call is raised by the next start or by the exit.
+    After an error, the other calls are completed. After a cancellation, they are cancelled.
+
+    Args:
+        limit: Maximum number of concurrent calls. With 1, the function awaits each call.
+
+    Yields:
+        The function that starts a call.
+    """
+    running: set[asyncio.Task[None]] = set()
+
+    async def start(call: Coroutine[Any, Any, None]) -> None:
+        if limit == 1:
+            await call
+            return
+        running.add(asyncio.create_task(call))
+        await wait_for_calls(limit - 1)
+
+    async def wait_for_calls(most: int) -> None:
+        while len(running) > most:
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            running.difference_update(done)
+            for task in done:
+                task.result()
+
+    try:
+        yield start
+        await wait_for_calls(0)
+    except Exception:
+        await asyncio.gather(*running, return_exceptions=True)
+        raise
+    finally:
+        await cancel_all(running)
 
 
 class CrossLoopSemaphore:
@@ -206,6 +258,23 @@ async def in_thread(call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs)
         kwargs: Keyword arguments.
     """
     return await ended(asyncio.ensure_future(asyncio.to_thread(call, *args, **kwargs)))
+
+
+async def in_executor(
+    executor: Executor | None, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+) -> _T:
+    """Run a blocking call in a thread of an executor, as `in_thread` does.
+
+    Args:
+        executor: The executor. With None, the thread is one of the event loop.
+        call: The function to call.
+        args: Positional arguments.
+        kwargs: Keyword arguments.
+    """
+    if executor is None:
+        return await in_thread(call, *args, **kwargs)
+    run = partial(copy_context().run, call, *args, **kwargs)
+    return await ended(asyncio.get_running_loop().run_in_executor(executor, run))
 
 
 async def ended(task: asyncio.Future[_T]) -> _T:

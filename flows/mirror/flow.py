@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +30,7 @@ from prefect_stac_asset.flows.parameters.source import is_text
 from prefect_stac_asset.flows.reporting.monitor import RunMonitor, open_monitor
 from prefect_stac_asset.flows.reporting.report_file import Report, open_report
 from prefect_stac_asset.flows.reporting.result import DownloadResult
-from stac_asset.concurrency import in_thread
+from stac_asset.concurrency import concurrent_calls, in_executor
 from stac_asset.destinations.location import Location
 from stac_asset.errors import ConfigError, SourceError
 from stac_asset.mirror.output.removal import OnRemoved
@@ -42,7 +42,7 @@ from stac_asset.mirror.state.layout import CATALOG, REPORT
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.mirror.storage.open import open_storage
 from stac_asset.notices import notice_lines
-from stac_asset.types import Failed
+from stac_asset.types import Failed, Outcome
 
 NOTHING_NEW = "NothingNew"
 """Name of the final state of a run without new, changed or removed items."""
@@ -130,7 +130,7 @@ async def sync(
     ):
         async with (
             open_session(config, limit, credentials, destination_credentials) as session,
-            _opened_storage(destination, session, writable=not dry_run) as storage,
+            _opened_storage(destination, session, not dry_run, limit) as storage,
         ):
             remote = await open_source(source, session.clients, config, Path(scratch))
             await remote.check(criteria)
@@ -155,11 +155,13 @@ async def sync(
 
 @asynccontextmanager
 async def _opened_storage(
-    directory: Location, session: Session, writable: bool
+    directory: Location, session: Session, writable: bool, limit: int
 ) -> AsyncIterator[MirrorStorage]:
     """Open the files of the mirror, before the first request to the source."""
     await session.prepare(directory, writable)
-    async with open_storage(directory, session.destinations, writable) as storage:
+    async with open_storage(
+        directory, session.destinations, writable, concurrency=limit
+    ) as storage:
         yield storage
 
 
@@ -238,7 +240,8 @@ class _Run:
             result = self._result(await report.finish(report.directory / CATALOG, seconds))
             await monitor.finish(result)
         # A mirror without items has no catalog.
-        has_catalog = await in_thread(self._storage.exists, CATALOG)
+        exists = self._storage.exists
+        has_catalog = await in_executor(self._storage.executor, exists, CATALOG)
         where = result.document if has_catalog else self._mirror.searched
         get_run_logger().info("%s: %s", result.summary(), where)
         if report.errors:
@@ -261,14 +264,20 @@ class _Run:
                 in_progress[number] = prepared
                 yield _unit(number, prepared)
 
-        async with aclosing(preparation.download(units())) as done:
+        async def add(unit: Unit, ended: Sequence[Outcome]) -> None:
+            prepared = in_progress.pop(unit.number)
+            outcomes = await self._mirror.keep_earlier_files(prepared, ended)
+            is_complete = await self._mirror.add(prepared, outcomes)
+            self._counts.failed += any(isinstance(outcome, Failed) for outcome in outcomes)
+            report.add(outcomes)
+            await monitor.add(unit.owner, outcomes, prepared.document if is_complete else None)
+
+        async with (
+            concurrent_calls(self._storage.concurrency) as start,
+            aclosing(preparation.download(units())) as done,
+        ):
             async for unit, ended in done:
-                prepared = in_progress.pop(unit.number)
-                outcomes = await self._mirror.keep_earlier_files(prepared, ended)
-                is_complete = await self._mirror.add(prepared, outcomes)
-                self._counts.failed += any(isinstance(outcome, Failed) for outcome in outcomes)
-                report.add(outcomes)
-                await monitor.add(unit.owner, outcomes, prepared.document if is_complete else None)
+                await start(add(unit, ended))
 
     def _units(self) -> Iterator[Unit]:
         return (_unit(0, prepared) for prepared in self._mirror.prepared())

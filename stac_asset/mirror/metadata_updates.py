@@ -14,6 +14,8 @@ from stac_asset.errors import SourceError
 from stac_asset.mirror.changes import ChangeSet, WantedItem
 from stac_asset.mirror.output.metadata import updated_document, write_metadata
 from stac_asset.mirror.planning import Prepared, prepare
+from stac_asset.mirror.source_item import Key
+from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.notices import notice
 
@@ -47,7 +49,11 @@ class MetadataUpdates:
         only the version in the item's row changes.
         """
         rows = self._changes.state.rows
-        for prepared, document in self._documents(self._changes.other_metadata):
+        prepared_items = self._prepared(self._changes.other_metadata)
+        for found in self._storage.map(self._document, prepared_items):
+            if found is None:
+                continue
+            prepared, document = found
             wanted = prepared.wanted
             if document is not None:
                 self.items.append(wanted)
@@ -64,31 +70,37 @@ class MetadataUpdates:
         Raises:
             DestinationError: A document cannot be written.
         """
-        for prepared, document in self._documents(self.items):
-            if document is not None:
-                rows, key = self._changes.state.rows, prepared.wanted.key
-                row = write_metadata(document, prepared, self._storage)
+        rows = self._changes.state.rows
+        for key, row in self._storage.map(self._written, self._prepared(self.items)):
+            if row is not None:
                 rows[key] = dataclasses.replace(row, checked=rows[key].checked)
                 self.rows_changed = True
 
-    def _documents(
-        self, items: list[WantedItem]
-    ) -> Iterator[tuple[Prepared, dict[str, Any] | None]]:
-        """Yield items, and the new document of each, or None if the content does not change.
-
-        Items with an invalid new document are not yielded.
-        """
+    def _prepared(self, items: list[WantedItem]) -> Iterator[Prepared]:
         rows = self._changes.state.rows
-        for prepared in prepare(self._changes, items, self._storage, self._config, rows):
-            key = prepared.wanted.key
-            try:
-                if prepared.document is None:
-                    raise SourceError(str(next(iter(prepared.errors))))
-                row = rows[key]
-                document = updated_document(
-                    prepared, row, self._config, self._storage, self._source
-                )
-            except SourceError as error:
-                notice("Items keep their earlier metadata", f"item '{key.id}': {error}")
-                continue
-            yield prepared, document
+        return prepare(self._changes, items, self._storage, self._config, rows)
+
+    def _document(self, prepared: Prepared) -> tuple[Prepared, dict[str, Any] | None] | None:
+        """Return an item and the new document, or None if the new document is not valid.
+
+        The document is None if the content does not change.
+        """
+        key = prepared.wanted.key
+        try:
+            if prepared.document is None:
+                raise SourceError(str(next(iter(prepared.errors))))
+            row = self._changes.state.rows[key]
+            document = updated_document(prepared, row, self._config, self._storage, self._source)
+        except SourceError as error:
+            notice("Items keep their earlier metadata", f"item '{key.id}': {error}")
+            return None
+        return prepared, document
+
+    def _written(self, prepared: Prepared) -> tuple[Key, IndexRow | None]:
+        """Write the new document of an item, and return the new row, if any."""
+        found = self._document(prepared)
+        document = found[1] if found is not None else None
+        row = None
+        if document is not None:
+            row = write_metadata(document, prepared, self._storage)
+        return prepared.wanted.key, row

@@ -17,12 +17,12 @@ The caller downloads the assets, for example as Prefect tasks:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import datetime
-from typing import IO
+from typing import IO, ParamSpec, TypeVar
 
 from stac_asset.clients.registry import Clients
-from stac_asset.concurrency import in_thread
+from stac_asset.concurrency import concurrent_calls, in_executor
 from stac_asset.config import Config
 from stac_asset.errors import SourceError, StacAssetError
 from stac_asset.mirror.changes import ChangeSet, WantedItem
@@ -48,12 +48,16 @@ from stac_asset.mirror.state.index import (
     write_searched,
 )
 from stac_asset.mirror.state.layout import PARQUET
+from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.notices import notice
 from stac_asset.plan.selection import Selection
 from stac_asset.redact import unsigned_href
 from stac_asset.stac.earlier_files import EarlierDocument, keep_earlier_files, may_keep_files
 from stac_asset.types import Failed, Outcome
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _INCOMPLETE = (
     "The source did not return all matching items, so this run does not detect removed items, and "
@@ -155,7 +159,7 @@ class Mirror:
             NoAssetsError: There are items to download, and no asset of the source or the mirror has
                 a key of `include`.
         """
-        self._state = await in_thread(read_state, self._storage, self._config)
+        self._state = await self._in_thread(read_state, self._storage, self._config)
         self._started = StartedItems(self._storage, self._state, self._search, self._source_href)
         self._collections_before = {
             key.collection for key in self._state.rows if key.collection is not None
@@ -188,7 +192,7 @@ class Mirror:
         self._metadata = MetadataUpdates(
             self._storage, self.changes, self._config, self._source_href
         )
-        await in_thread(self._metadata.find)
+        await self._in_thread(self._metadata.find)
 
     async def find_removed(self, marked: bool) -> None:
         """Determine which items have left the source.
@@ -262,14 +266,14 @@ class Mirror:
         # An item that was found and needs no download was completed by an earlier run.
         wanted_keys = {wanted.key for wanted in self.changes.wanted}
         completed = self._state.started.keys() & self.changes.seen - wanted_keys
-        await in_thread(self._started.end, completed, self._abandoned)
+        await self._in_thread(self._started.end, completed, self._abandoned)
         self._started.start((wanted, self._planned_files[wanted.key]) for wanted in self._chosen)
-        await in_thread(self._started.write)
+        await self._in_thread(self._started.write)
         if self._search not in self._state.searched:
             # Until a run has mirrored all found items, later windows start here or earlier.
             first = dataclasses.replace(self._criteria, overlap="0 days").window(self._now)
             await self._save_searched(first.start)
-        await in_thread(self._metadata.write)
+        await self._in_thread(self._metadata.write)
 
     def prepared(self) -> Iterator[Prepared]:
         """Yield the chosen items with the planned transfers of assets."""
@@ -294,6 +298,8 @@ class Mirror:
     async def add(self, prepared: Prepared, outcomes: Sequence[Outcome]) -> bool:
         """Write an item's document, and return whether a document was written.
 
+        Up to `MirrorStorage.concurrency` items can be added at the same time.
+
         Args:
             prepared: The item.
             outcomes: Outcomes of the item's assets, with the files of an earlier run.
@@ -304,11 +310,11 @@ class Mirror:
         key = prepared.wanted.key
         planned = frozenset(prepared.files) if prepared.document is not None else None
         if planned is None or not should_write(outcomes):
-            await in_thread(self._started.fail, key, planned)
+            await self._in_thread(self._started.fail, key, planned)
             return False
         before = self._state.rows.get(key)
         try:
-            self._state.rows[key] = await in_thread(
+            self._state.rows[key] = await self._in_thread(
                 write_item,
                 prepared,
                 outcomes,
@@ -321,11 +327,11 @@ class Mirror:
         except SourceError as error:
             # Some documents can be read but not copied. They must not fail the other items.
             notice("Items cannot be mirrored", f"item '{key.id}': {error}")
-            await in_thread(self._started.fail, key, planned)
+            await self._in_thread(self._started.fail, key, planned)
             return False
         self._changed = True
         if any(isinstance(outcome, Failed) for outcome in outcomes):
-            await in_thread(self._started.fail, key, planned)
+            await self._in_thread(self._started.fail, key, planned)
         else:
             self._started.complete(key)
         return True
@@ -336,11 +342,11 @@ class Mirror:
         Raises:
             DestinationError: A document cannot be written.
         """
-        await in_thread(self._started.write)
+        await self._in_thread(self._started.write)
         rows = self._state.rows
         if not rows and not self._changed:
             return
-        catalog = await in_thread(
+        catalog = await self._in_thread(
             write_catalog,
             self._storage,
             rows.values(),
@@ -356,7 +362,7 @@ class Mirror:
                     self._changed = True
         changed = self._changed or self._metadata.rows_changed
         if changed or catalog.written or self._state.documents_read:
-            await in_thread(write_index, self._storage, rows)
+            await self._in_thread(write_index, self._storage, rows)
 
     async def finish(self, on_removed: OnRemoved) -> None:
         """End the run: handle removed items, and write the catalog, index and GeoParquet file.
@@ -369,7 +375,7 @@ class Mirror:
         """
         removed = [self._state.rows[key] for key in self._removed]
         if on_removed == "mark" and removed:
-            marked = await in_thread(removal.mark, removed, self._storage, self._now)
+            marked = await self._in_thread(removal.mark, removed, self._storage, self._now)
             self._state.rows.update(marked)
             self._changed = True
         elif on_removed == "delete" and removed:
@@ -381,13 +387,18 @@ class Mirror:
         await self._write_parquet()
         if on_removed == "delete" and removed:
             # The catalog was written first, so that no link leads to a missing item.
-            for row in removed:
-                await in_thread(removal.delete, row, self._started.files(row.key), self._storage)
-                self._started.complete(row.key)
-            await in_thread(self._started.write)
+            async with concurrent_calls(self._storage.concurrency) as start:
+                for row in removed:
+                    await start(self._delete(row))
+            await self._in_thread(self._started.write)
         if self._source.is_complete and not self._limits.left:
             await self._save_searched(self.window.end)
         await self._save_position()
+
+    async def _delete(self, row: IndexRow) -> None:
+        files = self._started.files(row.key)
+        await self._in_thread(removal.delete, row, files, self._storage)
+        self._started.complete(row.key)
 
     def _nothing_found(self) -> str:
         """Return the notice for the first search of a mirror, if the search found no items."""
@@ -398,6 +409,10 @@ class Mirror:
                 "and longitude before latitude"
             )
         return f"The first search of this mirror found no items ({self.searched}). {hint}"
+
+    async def _in_thread(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Run a call that uses the files of the mirror in a thread."""
+        return await in_executor(self._storage.executor, call, *args, **kwargs)
 
     def _prepare(self, wanted: Sequence[WantedItem]) -> Iterator[Prepared]:
         return prepare(self.changes, wanted, self._storage, self._config, self._state.rows)
@@ -421,9 +436,9 @@ class Mirror:
         """Write the GeoParquet file, if outdated and if the extra is installed."""
         if not has_geoparquet() or not (self._state.rows or self._changed):
             return
-        if not await in_thread(is_current, self._storage):
+        if not await self._in_thread(is_current, self._storage):
             try:
-                await in_thread(write_parquet, self._storage, self._state.rows.values())
+                await self._in_thread(write_parquet, self._storage, self._state.rows.values())
             except ValueError as error:
                 notice(f"{PARQUET} is not up to date", str(error))
 
@@ -437,10 +452,10 @@ class Mirror:
             positions.pop(self._search, None)
             if position is not None:
                 positions[self._search] = position
-            await in_thread(write_positions, self._storage, positions)
+            await self._in_thread(write_positions, self._storage, positions)
 
     async def _save_searched(self, until: datetime | None) -> None:
         """Write the time up to which all items are mirrored, if the time window is relative."""
         if until is not None and self._criteria.is_relative:
             self._state.searched[self._search] = rfc3339(until)
-            await in_thread(write_searched, self._storage, self._state.searched)
+            await self._in_thread(write_searched, self._storage, self._state.searched)

@@ -51,11 +51,9 @@ class StartedItems:
         Raises:
             DestinationError: A file cannot be removed.
         """
-        for key in completed:
-            self._remove_unreferenced(key, keep_parts=True)
+        for key in self._storage.map(self._remove_replaced, completed):
             del self._state.started[key]
-        for key in gone:
-            self._remove_unreferenced(key, keep_parts=False)
+        for key in self._storage.map(self._remove_abandoned, gone):
             remove_empty_folders(self._storage, [key])
             del self._state.started[key]
 
@@ -150,6 +148,16 @@ class StartedItems:
         """
         remove_empty_folders(self._storage, self._new - self._state.rows.keys())
         write_started(self._storage, self._state.started)
+
+    def _remove_replaced(self, key: Key) -> Key:
+        """Remove the files of earlier versions of an item, and return the key."""
+        self._remove_unreferenced(key, keep_parts=True)
+        return key
+
+    def _remove_abandoned(self, key: Key) -> Key:
+        """Remove the files of an item that left the source, and return the key."""
+        self._remove_unreferenced(key, keep_parts=False)
+        return key
 
     def _remove_unreferenced(self, key: Key, keep_parts: bool) -> None:
         """Remove the recorded files of an item that the row of the item does not name.

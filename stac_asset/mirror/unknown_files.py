@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from stac_asset.concurrency import in_thread
+from stac_asset.concurrency import in_executor
 from stac_asset.destinations import BusyError, Destination, Destinations
 from stac_asset.destinations.local.containment import ContainedDirectory
 from stac_asset.destinations.local.documents import new_file
@@ -117,7 +117,7 @@ async def unknown_objects(
         ]
         place = prefix / root.rstrip("/") if root else prefix
         async with open_storage(place, destinations, writable=remove) as storage:
-            known = await in_thread(_known_files, storage)
+            known = await in_executor(storage.executor, _known_files, storage)
         found = [file for file in files if not _is_known(file, known)]
         for file in found:
             url = str(place / file)

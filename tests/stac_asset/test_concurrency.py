@@ -6,11 +6,20 @@ import asyncio
 import importlib.util
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from contextvars import ContextVar
 
 import pytest
 
-from stac_asset.concurrency import CrossLoopSemaphore, bounded, in_thread, new_runner
+from stac_asset.concurrency import (
+    CrossLoopSemaphore,
+    bounded,
+    concurrent_calls,
+    in_executor,
+    in_thread,
+    new_runner,
+)
 
 
 async def double(number: int) -> int:
@@ -205,6 +214,76 @@ async def test_call_that_ignores_cancellation_is_not_followed_by_another() -> No
         while len(started) < 3:
             await asyncio.sleep(0)
     assert started == [0, 1, 2]
+
+
+async def test_started_calls_are_limited_and_awaited_at_exit() -> None:
+    calls, done = BlockedCalls(), list[int]()
+
+    async def call(number: int) -> None:
+        done.append(await calls(number))
+
+    async def start_all() -> None:
+        async with concurrent_calls(3) as start:
+            for number in range(10):
+                await start(call(number))
+
+    starting = asyncio.create_task(start_all())
+    await calls.until_started(3)
+    calls.release.set()
+    await starting
+    assert sorted(done) == list(range(10))
+    assert calls.max_running == 3
+
+
+@pytest.mark.parametrize("limit", [1, 2, 8])
+async def test_exception_of_started_call_is_raised_after_other_calls(limit: int) -> None:
+    started, done = list[int](), list[int]()
+
+    async def call(number: int) -> None:
+        started.append(number)
+        await asyncio.sleep(0)
+        if number == 1:
+            raise ValueError(number)
+        await asyncio.sleep(0.01)
+        done.append(number)
+
+    async def start_all() -> None:
+        async with concurrent_calls(limit) as start:
+            for number in range(6):
+                await start(call(number))
+
+    with pytest.raises(ValueError, match="1"):
+        await start_all()
+    assert sorted(done) == sorted(set(started) - {1})
+    assert len(started) <= limit + 1
+
+
+async def test_cancellation_cancels_started_calls() -> None:
+    calls = BlockedCalls()
+
+    async def call(number: int) -> None:
+        await calls(number)
+
+    async def start_all() -> None:
+        async with concurrent_calls(3) as start:
+            for number in range(10):
+                await start(call(number))
+
+    starting = asyncio.create_task(start_all())
+    await calls.until_started(3)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert sorted(calls.cancelled) == [0, 1, 2]
+
+
+async def test_call_in_executor_has_the_context_of_the_caller() -> None:
+    number = ContextVar("number", default=0)
+    number.set(7)
+    with ThreadPoolExecutor(1, "own") as executor:
+        assert await in_executor(executor, number.get) == 7
+        name = await in_executor(executor, lambda: threading.current_thread().name)
+    assert name.startswith("own")
 
 
 def test_runner_uses_uvloop_if_installed() -> None:

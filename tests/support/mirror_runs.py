@@ -18,9 +18,11 @@ from pystac.stac_io import DefaultStacIO
 from stac_asset import Config
 from stac_asset.api.destinations import RunDestinations
 from stac_asset.clients import Clients
+from stac_asset.concurrency import concurrent_calls
 from stac_asset.destinations.location import location_of
 from stac_asset.mirror.changes import Reason
 from stac_asset.mirror.output.removal import OnRemoved
+from stac_asset.mirror.planning import Prepared
 from stac_asset.mirror.run import Mirror
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.search.criteria import Criteria
@@ -79,6 +81,7 @@ async def run_mirror(
     stop_after: int | None = None,
     renewal: float = 0.2,
     during: Callable[[], Awaitable[object]] | None = None,
+    concurrency: int = 8,
 ) -> MirrorRun:
     """Run a mirror once.
 
@@ -94,6 +97,7 @@ async def run_mirror(
             killed process.
         renewal: Seconds between two renewals of the lease in an object store.
         during: Awaited before the downloads.
+        concurrency: Maximum number of concurrent reads or writes in an object store.
     """
     limits = limits or RunSizeLimits()
     reasons: dict[str, str] = {}
@@ -102,7 +106,9 @@ async def run_mirror(
         async with (
             RunDestinations(config) as destinations,
             Clients(config) as clients,
-            open_storage(location_of(directory), destinations, renewal=renewal) as storage,
+            open_storage(
+                location_of(directory), destinations, renewal=renewal, concurrency=concurrency
+            ) as storage,
         ):
             source = await open_source(href, clients, config, Path(scratch))
             criteria = criteria or Criteria()
@@ -117,9 +123,8 @@ async def run_mirror(
             if during is not None:
                 await during()
             engine = Engine(clients, config, destinations)
-            for number, prepared in enumerate(mirror.prepared()):
-                if number == stop_after:
-                    return MirrorRun(mirror, reasons, failed_ids, limits)
+
+            async def add(prepared: Prepared) -> None:
                 outcomes = [
                     outcome
                     for entry in prepared.planned
@@ -133,6 +138,12 @@ async def run_mirror(
                 await mirror.add(prepared, kept)
                 if any(isinstance(outcome, Failed) for outcome in outcomes):
                     failed_ids.append(prepared.item.id)
+
+            async with concurrent_calls(storage.concurrency) as start:
+                for number, prepared in enumerate(mirror.prepared()):
+                    if number == stop_after:
+                        return MirrorRun(mirror, reasons, failed_ids, limits)
+                    await start(add(prepared))
             await mirror.finish(on_removed)
     return MirrorRun(mirror, reasons, failed_ids, limits)
 

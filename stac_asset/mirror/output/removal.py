@@ -81,7 +81,8 @@ def mark(rows: Iterable[IndexRow], storage: MirrorStorage, now: datetime) -> dic
         storage: The files of the mirror.
         now: Time of the run.
     """
-    return {row.key: mark_removed(row, storage, now) for row in rows}
+    marked = storage.map(lambda row: mark_removed(row, storage, now), rows)
+    return {row.key: row for row in marked}
 
 
 def delete(row: IndexRow, files: Iterable[str], storage: MirrorStorage) -> None:

@@ -1,20 +1,24 @@
 """Interface of the files of a mirror: documents, state and assets.
 
 Paths are relative to the mirror, with slashes. Implementations are a local directory (`local`) and
-a prefix of an object store (`store`). The methods block, and `mirror.run` calls them in threads.
-Methods that do not block say so.
+a prefix of an object store (`store`). The methods block, and `mirror.run` calls them in threads of
+`executor`. Methods that do not block say so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor
+from typing import Protocol, TypeAlias, TypeVar
 
 from stac_asset.config import Config
 from stac_asset.destinations import Destination
 from stac_asset.destinations.location import Location
 from stac_asset.errors import TransferError
 from stac_asset.integrity import Multihash
+
+_A = TypeVar("_A")
+_T = TypeVar("_T")
 
 Stamp: TypeAlias = tuple[int | str, int]
 """Version and size in bytes of a file.
@@ -33,6 +37,24 @@ class MirrorStorage(Protocol):
     @property
     def destination(self) -> Destination:
         """The destination of the downloads."""
+
+    @property
+    def executor(self) -> Executor | None:
+        """The threads for calls of the methods, or None for the threads of the event loop."""
+
+    @property
+    def concurrency(self) -> int:
+        """Maximum number of items that are written at the same time."""
+
+    def map(self, call: Callable[[_A], _T], inputs: Iterable[_A]) -> Iterator[_T]:
+        """Yield the results of a blocking call for each input, in order.
+
+        Stores run up to `concurrency` calls at a time. Inputs are consumed on demand.
+
+        Args:
+            call: The function to call.
+            inputs: The inputs.
+        """
 
     def path_of(self, location: str) -> str:
         """Return the path of a file. Does not block.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
+from typing import TypeVar
 
 from stac_asset.config import Config
 from stac_asset.destinations.local import LocalDestination
@@ -20,6 +21,9 @@ from stac_asset.integrity import Multihash
 from stac_asset.mirror.storage.interface import Stamp
 from stac_asset.transfer.stored import stored_error
 
+_A = TypeVar("_A")
+_T = TypeVar("_T")
+
 
 class LocalStorage:
     """A mirror in a local directory. Folders are opened without following symlinks outside.
@@ -27,6 +31,12 @@ class LocalStorage:
     Args:
         directory: The directory, which need not exist.
     """
+
+    executor = None
+    """The methods block in the threads of the event loop."""
+
+    concurrency = 1
+    """Number of items in progress. A directory has no latency."""
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         self.directory = Path(os.path.abspath(directory))
@@ -36,6 +46,15 @@ class LocalStorage:
     def destination(self) -> LocalDestination:
         """The destination of the downloads."""
         return LocalDestination(self.directory)
+
+    def map(self, call: Callable[[_A], _T], inputs: Iterable[_A]) -> Iterator[_T]:
+        """Yield the results of a blocking call for each input, in order.
+
+        Args:
+            call: The function to call.
+            inputs: The inputs.
+        """
+        return map(call, inputs)
 
     def path_of(self, location: str) -> str:
         """Return the path of a file.

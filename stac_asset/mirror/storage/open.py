@@ -21,6 +21,9 @@ from stac_asset.mirror.storage.listing import Listing
 from stac_asset.mirror.storage.local import LocalStorage
 from stac_asset.mirror.storage.store import StoreStorage
 
+MAX_CONCURRENCY = 32
+"""Maximum number of documents that are read or written at the same time. Each needs a thread."""
+
 
 @asynccontextmanager
 async def open_storage(
@@ -28,6 +31,7 @@ async def open_storage(
     destinations: Destinations,
     writable: bool = True,
     renewal: float = RENEWAL,
+    concurrency: int = MAX_CONCURRENCY,
 ) -> AsyncIterator[MirrorStorage]:
     """Open the files of a mirror. In an object store, hold the lease of the mirror.
 
@@ -36,16 +40,18 @@ async def open_storage(
         destinations: The destinations of the run, which stay open meanwhile.
         writable: Whether the run writes. If False, the mirror gets no lease.
         renewal: Seconds between two renewals of the lease.
+        concurrency: Maximum number of documents that are read or written at the same time in an
+            object store. At most `MAX_CONCURRENCY` are.
 
     Raises:
         ConfigError: There is another catalog, which a mirror would overwrite.
         DestinationError: Another run updates the mirror, or a request failed.
     """
     if isinstance(directory, Path):
-        storage = LocalStorage(directory)
-        if await in_thread(storage.exists, CATALOG):
-            _check_catalog(directory, await in_thread(storage.read, CATALOG))
-        yield storage
+        local = LocalStorage(directory)
+        if await in_thread(local.exists, CATALOG):
+            _check_catalog(directory, await in_thread(local.read, CATALOG))
+        yield local
         return
     destination = destinations.destination_of(str(directory))
     catalog = await destination.read(CATALOG)
@@ -58,7 +64,10 @@ async def open_storage(
                 held_lease(destination, str(directory), renewal)
             )
         files = await Listing.read(destination.list_files())
-        yield StoreStorage(directory, destination, files, lease)
+        limit = min(concurrency, MAX_CONCURRENCY)
+        storage = StoreStorage(directory, destination, files, lease, limit)
+        stack.callback(storage.close)
+        yield storage
 
 
 def _check_catalog(directory: Location, data: bytes | None) -> None:

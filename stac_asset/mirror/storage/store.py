@@ -12,7 +12,8 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from functools import partial
 from typing import IO, Any, TypeVar
 
@@ -27,6 +28,7 @@ from stac_asset.mirror.storage.lease import MirrorLease
 from stac_asset.mirror.storage.listing import Listing
 from stac_asset.transfer.stored import found_error
 
+_A = TypeVar("_A")
 _T = TypeVar("_T")
 
 _WAITS = (0.5, 2.0)
@@ -38,9 +40,6 @@ The store client repeats requests, but no response whose body is interrupted.
 _MAX_MEMORY = 8 * 1024 * 1024
 """Maximum size, in bytes, of a file of lines that is kept in memory."""
 
-_READS = 16
-"""Maximum number of documents that are read at the same time."""
-
 
 class StoreStorage:
     """A mirror in a prefix of an object store. Create this object in the event loop of the run.
@@ -50,6 +49,7 @@ class StoreStorage:
         destination: The prefix as a destination.
         files: The files at the start of the run.
         lease: The lease of the run. None for a run that writes nothing.
+        concurrency: Maximum number of documents that are read or written at the same time.
     """
 
     def __init__(
@@ -58,13 +58,43 @@ class StoreStorage:
         destination: Destination,
         files: Listing,
         lease: MirrorLease | None,
+        concurrency: int,
     ) -> None:
         self.directory = directory
         self.destination = destination
+        self.concurrency = concurrency
+        # A thread of this storage waits for a request in the event loop. Some requests need a
+        # thread of the event loop themselves, so the storage must not occupy those threads. One
+        # more thread consumes the results of `map`.
+        self.executor = ThreadPoolExecutor(concurrency + 1, "stac-asset-mirror")
         self._files = files
         self._lease = lease
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
+
+    def close(self) -> None:
+        """End the threads. No method may be running."""
+        self.executor.shutdown(wait=False)
+
+    def map(self, call: Callable[[_A], _T], inputs: Iterable[_A]) -> Iterator[_T]:
+        """Yield the results of a blocking call for each input, in order.
+
+        After an error, the running calls are completed, and no further call is started.
+
+        Args:
+            call: The function to call.
+            inputs: The inputs.
+        """
+        running: deque[Future[_T]] = deque()
+        try:
+            for value in inputs:
+                running.append(self.executor.submit(copy_context().run, call, value))
+                if len(running) == self.concurrency:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            wait([future for future in running if not future.cancel()])
 
     def path_of(self, location: str) -> str:
         """Return the path of a file.
@@ -196,7 +226,7 @@ class StoreStorage:
         try:
             for path in paths:
                 reading.append((path, self._start(_repeated(partial(self._read, path)))))
-                if len(reading) == _READS:
+                if len(reading) == self.concurrency:
                     first, data = reading.popleft()
                     yield first, data.result()
             while reading:
@@ -389,11 +419,11 @@ class StoreStorage:
 
 async def _repeated(read: Callable[[], Awaitable[_T]]) -> _T:
     """Return the result of a read request. A response that is interrupted is requested again."""
-    for wait in _WAITS:
+    for seconds in _WAITS:
         try:
             return await read()
         except VersionError:
             raise
         except DestinationError:
-            await asyncio.sleep(wait)
+            await asyncio.sleep(seconds)
     return await read()
