@@ -30,7 +30,8 @@ from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granula
 from prefect_stac_asset.flows.reporting.report_file import open_rows, report_location
 from prefect_stac_asset.flows.reporting.warnings import WarningLog
 from stac_asset.errors import DownloadError, SourceError
-from stac_asset.plan.planner import Owner, Planner
+from stac_asset.plan.owners import Owner
+from stac_asset.plan.planner import Planner
 from stac_asset.stac.compression import decompressed
 from stac_asset.stac.item_collections import InvalidItem, ReadItems
 from stac_asset.stac.item_files import is_item_collection, is_item_stream

@@ -28,7 +28,8 @@ from prefect_stac_asset.flows.reporting.result import DownloadResult, report_pat
 from prefect_stac_asset.flows.tasks.rewrite import rewrite_item
 from stac_asset.destinations.location import Location
 from stac_asset.errors import NoAssetsError
-from stac_asset.plan.planner import Owner, Planner, document_name, owner_name
+from stac_asset.plan.owners import Owner, document_name, owner_name
+from stac_asset.plan.planner import Planner
 from stac_asset.redact import redact_href
 from stac_asset.stac.earlier_files import EarlierDocument, keep_earlier_files
 from stac_asset.stac.given import wrong_type

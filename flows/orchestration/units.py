@@ -24,7 +24,7 @@ from prefect_stac_asset.flows.execution.states import BatchError
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.tasks.download import download_asset, download_assets
 from stac_asset.concurrency import bounded
-from stac_asset.plan.planner import Owner
+from stac_asset.plan.owners import Owner
 from stac_asset.stac.item_collections import InvalidItem
 from stac_asset.types import Failed, Outcome, Transfer, outcomes_per_asset
 

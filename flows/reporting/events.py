@@ -21,7 +21,7 @@ from prefect_stac_asset.flows.parameters.options import DownloadOptions
 from prefect_stac_asset.flows.reporting.lineage import lineage
 from prefect_stac_asset.flows.reporting.result import DownloadResult
 from stac_asset.destinations.location import Location
-from stac_asset.plan.planner import Owner
+from stac_asset.plan.owners import Owner
 from stac_asset.redact import redact_href, redact_text
 from stac_asset.types import Downloaded, Failed, Outcome
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import pystac
 
-from stac_asset.plan.planner import Owner
+from stac_asset.plan.owners import Owner
 from stac_asset.stac.geometry import ring_of_box, rings_of
 
 Outline: TypeAlias = list[tuple[float, float]]

@@ -24,7 +24,7 @@ from prefect_stac_asset.flows.reporting.result import DownloadResult
 from prefect_stac_asset.flows.reporting.statistics import Statistics, StatisticsReporter
 from prefect_stac_asset.flows.reporting.warnings import WarningLog
 from stac_asset.destinations.location import Location
-from stac_asset.plan.planner import Owner
+from stac_asset.plan.owners import Owner
 from stac_asset.types import Failed, Outcome, Transfer
 
 _CLOSE_TIMEOUT = 15.0

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from prefect_stac_asset.flows.reporting.footprints import Outline, outlines
 from stac_asset.errors import DownloadError, StacAssetError
-from stac_asset.plan.planner import Owner
+from stac_asset.plan.owners import Owner
 from stac_asset.redact import redact_href, redact_text
 from stac_asset.transfer.reporter import Reporter
 from stac_asset.types import Candidate, Downloaded, Failed, Outcome, Skipped, Transfer

@@ -17,7 +17,7 @@ from stac_asset.api.destinations import RunDestinations
 from stac_asset.destinations import Destination, LocalDestination
 from stac_asset.destinations.location import Location, StorePath, location_of
 from stac_asset.errors import StacAssetError
-from stac_asset.plan.planner import Owner
+from stac_asset.plan.owners import Owner
 from stac_asset.rewrite.rewriter import rewrite
 from stac_asset.rewrite.serialize import document_of, json_bytes
 from stac_asset.stac.earlier_files import (

@@ -32,7 +32,8 @@ from stac_asset.errors import (
     NoAssetsError,
 )
 from stac_asset.plan.file_names import FolderTemplate
-from stac_asset.plan.planner import Planner, document_name, owner_name
+from stac_asset.plan.owners import document_name, owner_name
+from stac_asset.plan.planner import Planner
 from stac_asset.plan.work import PlannedRun, config_error
 from stac_asset.rewrite.rewriter import make_files_relative, rewrite, rewrite_collection
 from stac_asset.rewrite.serialize import document_of, json_bytes

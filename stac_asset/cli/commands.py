@@ -33,7 +33,8 @@ from stac_asset.errors import (
     NotFoundError,
     SourceError,
 )
-from stac_asset.plan.planner import Planner, owner_name
+from stac_asset.plan.owners import owner_name
+from stac_asset.plan.planner import Planner
 from stac_asset.plan.work import PlannedRun
 from stac_asset.redact import redact_href
 from stac_asset.stac.compression import decompressed

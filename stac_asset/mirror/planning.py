@@ -32,7 +32,8 @@ from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.state.started import StartedItem
 from stac_asset.mirror.state.version import digests_of_undeclared
 from stac_asset.mirror.storage.interface import MirrorStorage
-from stac_asset.plan.planner import Planner, owner_name
+from stac_asset.plan.owners import owner_name
+from stac_asset.plan.planner import Planner
 from stac_asset.stac.local_facts import facts_of
 from stac_asset.stac.parse import item_of
 from stac_asset.transfer.probe import probe_all

@@ -10,9 +10,8 @@ import copy
 import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Generic, TypeAlias
+from typing import Generic
 
 import pystac
 
@@ -22,24 +21,21 @@ from stac_asset.errors import (
     AssetOverwriteError,
     ConfigError,
     DestinationError,
-    LocalHrefError,
     StacAssetError,
     UnsafePathError,
 )
-from stac_asset.hrefs import absolute_href, is_local, is_missing
+from stac_asset.hrefs import is_missing
 from stac_asset.notices import notice
-from stac_asset.plan.asset_fields import checksum_of, common_fields, hrefs_of, roles_of, size_of
+from stac_asset.plan.asset_fields import checksum_of, roles_of, size_of
+from stac_asset.plan.asset_hrefs import AssetHrefs
 from stac_asset.plan.facts import FileSystemFacts
-from stac_asset.plan.file_names import FolderTemplate, asset_file_name, plain_name, safe_name
+from stac_asset.plan.file_names import FolderTemplate, plain_name
+from stac_asset.plan.owners import Owner, owner_name
 from stac_asset.plan.reservations import Conflict, Reservations, Use, folded
 from stac_asset.plan.selection import Selection
 from stac_asset.plan.shared_files import assign_files, source_digest
-from stac_asset.redact import redact_href
 from stac_asset.strategy import FileNameStrategy
-from stac_asset.types import Candidate, Failed, Storage, Transfer
-
-Owner: TypeAlias = pystac.Item | pystac.Collection
-"""An object that has assets."""
+from stac_asset.types import Failed, Transfer
 
 
 @dataclass(slots=True)
@@ -64,17 +60,13 @@ class Planner(Generic[Place]):
     _contested: set[str] = field(default_factory=set)
     """The paths of assets that failed because another asset has the path."""
     _root: str = ""
-    _owner: Owner | None = None
-    """The owner that `_base` and `_is_local` belong to."""
-    _base: str | None = None
-    """The self href of `_owner`."""
-    _is_local: bool | None = None
-    """Whether `_owner` is a document on this machine. None if not determined yet."""
+    _hrefs: AssetHrefs = field(init=False)
 
     def __post_init__(self) -> None:
         self.directory = absolute(self.directory)
         self._root = str(self.directory)
         self.selection = Selection(self.config)
+        self._hrefs = AssetHrefs(self._root, self.config, self.facts)
         self._reservations = Reservations(self._root, self.facts)
 
     def document(self, owner: str, file_name: str, source: str | None = None) -> Place:
@@ -175,7 +167,7 @@ class Planner(Generic[Place]):
             if not wants(key):
                 continue
             if is_missing(asset.href) and all(
-                is_missing(href) for href, _ in self._hrefs(asset, owner)
+                is_missing(href) for href in self._hrefs.given(asset, owner)
             ):
                 example = f"asset '{key}' of {owner_name(owner)}"
                 notice("Assets without an href are not downloaded", example)
@@ -234,7 +226,7 @@ class Planner(Generic[Place]):
         """
         name = owner_name(owner) if owner is not None else ""
         try:
-            candidates = tuple(self._candidates(key, asset, owner, folder))
+            candidates = self._hrefs.candidates(key, asset, owner, folder)
         except StacAssetError as error:
             return _failed(name, key, error)
         return Transfer(
@@ -273,7 +265,7 @@ class Planner(Generic[Place]):
             if key in planned:
                 yield key, planned[key]
             elif not self.selection.wants(key):
-                candidates = self._unselected(key, asset, owner, folder)
+                candidates = self._hrefs.unselected(key, asset, owner, folder)
                 if candidates:
                     yield key, Transfer("", key, candidates, self._root)
 
@@ -297,22 +289,6 @@ class Planner(Generic[Place]):
                 return False
         return True
 
-    def _unselected(
-        self, key: str, asset: pystac.Asset, owner: Owner, folder: str
-    ) -> tuple[Candidate, ...]:
-        """Return the hrefs and files of an asset that is not selected, without further facts."""
-        base = self._base_of(owner)
-        hrefs: list[object] = [asset.href]
-        if self.config.alternate_assets:
-            hrefs = [href for href, _ in self._hrefs(asset, owner)]
-        found = []
-        for given in hrefs:
-            with suppress(StacAssetError):
-                href = absolute_href(given, base)
-                name = asset_file_name(key, href, self.config.file_name_strategy)
-                found.append(Candidate(href, os.path.join(self._root, folder, name)))
-        return tuple(found)
-
     def _reserved(self, transfer: Transfer) -> Iterator[Transfer | Failed]:
         """Reserve the files of a transfer, and yield the transfer, or a failure for each asset."""
         source = source_digest(transfer)
@@ -327,80 +303,6 @@ class Planner(Generic[Place]):
         for path in paths:
             self._reservations.reserve(path, Use(transfer.owner, transfer.key, source))
         yield transfer
-
-    def _hrefs(
-        self, asset: pystac.Asset, owner: Owner | None
-    ) -> Iterator[tuple[object, Storage | None]]:
-        return hrefs_of(asset, common_fields(owner), self.config.alternate_assets)
-
-    def _candidates(
-        self, key: str, asset: pystac.Asset, owner: Owner | None, folder: str
-    ) -> list[Candidate]:
-        """Return the hrefs and files of an asset, in order of preference. The list is not empty.
-
-        Raises:
-            StacAssetError: No href of the asset is usable. The error is that of the first href.
-        """
-        base = self._base_of(owner)
-        found: list[Candidate] = []
-        first: StacAssetError | None = None
-        for given, storage in self._hrefs(asset, owner):
-            try:
-                href = absolute_href(given, base)
-                self._check_local(href, owner)
-                file_name = asset_file_name(key, href, self.config.file_name_strategy)
-            except StacAssetError as error:
-                first = first or error
-            else:
-                found.append(Candidate(href, os.path.join(self._root, folder, file_name), storage))
-        if not found and first is not None:
-            raise first
-        return found
-
-    def _base_of(self, owner: Owner | None) -> str | None:
-        """Return the self href of an owner. Cached, because `get_self_href` searches all links."""
-        if owner is None or owner is not self._owner:
-            self._owner, self._is_local = owner, None
-            self._base = owner.get_self_href() if owner is not None else None
-        return self._base
-
-    def _check_local(self, href: str, owner: Owner | None) -> None:
-        """Check that an owner may reference an href, if the href is local.
-
-        Raises:
-            LocalHrefError: The href is local, and the owner is remote or not trusted.
-        """
-        if not is_local(href):
-            return
-        allowed = self.config.allow_local_hrefs
-        if allowed is None:
-            if self._is_local is None:
-                # An asset without an owner was created by the caller, who is trusted.
-                self._is_local = owner is None or self.facts.is_local_document(owner)
-            allowed = self._is_local
-        if not allowed:
-            raise LocalHrefError(
-                f"remote item references local file '{redact_href(href)}'. Set "
-                "`allow_local_hrefs=True` if you trust the item."
-            )
-
-
-def owner_name(owner: Owner) -> str:
-    """Return the name of an item or collection for errors, such as `item 'S2B_31UFU'`.
-
-    Args:
-        owner: The item or collection.
-    """
-    return f"{'item' if isinstance(owner, pystac.Item) else 'collection'} '{owner.id}'"
-
-
-def document_name(owner: Owner) -> str:
-    """Return the file name of an item's document, made from the item's id.
-
-    Args:
-        owner: The item.
-    """
-    return safe_name(f"{owner.id}.json")
 
 
 def _failed(owner: str, key: str, error: StacAssetError) -> Failed:

@@ -26,7 +26,7 @@ from stac_asset.destinations.location import Location, is_store
 from stac_asset.errors import StacAssetError
 from stac_asset.hrefs import absolute_href, is_local, is_missing, local_path
 from stac_asset.notices import notice
-from stac_asset.plan.planner import owner_name
+from stac_asset.plan.owners import owner_name
 from stac_asset.stac.item_collections import InvalidItem
 from stac_asset.strategy import ErrorStrategy
 from stac_asset.transfer.existing import declared_by, find_existing

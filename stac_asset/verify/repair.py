@@ -22,7 +22,8 @@ from stac_asset.error_mapping import mapped
 from stac_asset.errors import SourceError, StacAssetError
 from stac_asset.hrefs import is_local, local_path
 from stac_asset.integrity import Multihash
-from stac_asset.plan.planner import Owner, Planner
+from stac_asset.plan.owners import Owner
+from stac_asset.plan.planner import Planner
 from stac_asset.redact import redact_href
 from stac_asset.stac.local_facts import facts_of
 from stac_asset.stac.parse import Stac

@@ -17,7 +17,8 @@ from stac_asset.api.run import Run
 from stac_asset.clients.route_table import route
 from stac_asset.errors import HrefError, NotFoundError, StacAssetError
 from stac_asset.hrefs import is_local, parse_href
-from stac_asset.plan.planner import Owner, Planner
+from stac_asset.plan.owners import Owner
+from stac_asset.plan.planner import Planner
 from stac_asset.plan.shared_files import source_digest
 from stac_asset.plan.work import PlannedRun
 from stac_asset.stac.parse import Stac

@@ -23,7 +23,7 @@ from prefect_stac_asset.flows.parameters.credentials import open_destinations
 from prefect_stac_asset.flows.reporting.lineage import MATERIALIZED
 from stac_asset import DownloadError
 from stac_asset.errors import DestinationError
-from stac_asset.plan.planner import owner_name
+from stac_asset.plan.owners import owner_name
 from stac_asset.testing import Origin, S3Proxy
 from stac_asset.types import Candidate, Outcome, Transfer
 from tests.support.flow_inputs import put_item_collection, with_threads

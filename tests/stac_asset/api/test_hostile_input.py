@@ -24,7 +24,8 @@ from stac_asset.errors import (
     UnsafePathError,
 )
 from stac_asset.hrefs import absolute_href, is_missing, local_path
-from stac_asset.plan.planner import Owner, Planner
+from stac_asset.plan.owners import Owner
+from stac_asset.plan.planner import Planner
 from stac_asset.rewrite.rewriter import rewrite, rewrite_collection
 from stac_asset.rewrite.serialize import document_of, json_bytes
 from stac_asset.stac.local_facts import LOCAL_FACTS
