@@ -41,7 +41,7 @@ class Place(Protocol):
 
     @property
     def parts_twice(self) -> int | None:
-        """Number of parts that were sent again, or None for files without parts."""
+        """Number of parts that were sent again. None without parts."""
 
     @property
     def requests(self) -> Mapping[str, int]:

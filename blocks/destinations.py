@@ -24,7 +24,7 @@ class DestinationAccess:
     """The configuration, with the endpoint and the region of the destination."""
 
     identity: S3Identity | None = field(default=None, repr=False)
-    """The identity that signs requests. None for the credentials of `config`."""
+    """The identity that signs requests. By default, the credentials of `config`."""
 
 
 def destination_access(block: Any, config: Config) -> DestinationAccess:
@@ -65,7 +65,7 @@ def destination_access(block: Any, config: Config) -> DestinationAccess:
 
 
 def destination_root(block: Any) -> StorePath | None:
-    """Return the prefix that a block names, or None for a block that has credentials only.
+    """Return the prefix that a block names. A block of credentials names no prefix.
 
     Args:
         block: The block.

@@ -1,4 +1,4 @@
-"""Rules in the JSON schema of a block, so that forms refuse invalid values before they are saved.
+"""Rules in the JSON schema of a block, so that forms refuse invalid values before a save.
 
 The validators of the blocks enforce the same rules, with messages for each case.
 """

@@ -1,4 +1,4 @@
-"""Internal: a Prefect server that refuses invalid credential blocks when they are saved.
+"""Internal: a Prefect server that refuses to save invalid credential blocks.
 
 Prefect's server stores the fields of a block without a check, and the block form of Prefect 3.9.1
 sends the fields in place of the schema to the server's validation. So the form accepts any values,

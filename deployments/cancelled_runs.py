@@ -20,13 +20,13 @@ from prefect_stac_asset.deployments.orphaned_runs import flow_run_ids
 from prefect_stac_asset.deployments.registration import online_workers
 
 _GRACE = 5.0
-"""Seconds in which a worker may start the process of a run that it has just received."""
+"""Seconds in which a worker may start the process of a run after receiving the run."""
 
 _RESUMES = "the next run resumes"
 
 
 async def cancel_runs(pools: Collection[str], timeout: float) -> AsyncIterator[str]:
-    """Cancel all active flow runs at once, and wait until all of them have ended.
+    """Cancel all active flow runs at once, and wait until all have ended.
 
     Runs without a process are set to Cancelled after five seconds, and all remaining runs after the
     timeout.

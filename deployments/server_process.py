@@ -29,7 +29,7 @@ from prefect_stac_asset.deployments.log_rotation import rotate_logs_in_thread
 
 
 class WaitingSqlite(AioSqliteConfiguration):
-    """A SQLite database whose transactions wait for the write lock when they begin."""
+    """A SQLite database with transactions that wait for the write lock at the start."""
 
     @asynccontextmanager
     async def begin_transaction(

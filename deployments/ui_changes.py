@@ -60,7 +60,7 @@ class Merged:
     """The settings of the server to register in place of those of the file."""
 
     removed: list[UUID]
-    """The schedules to delete, because `prefect.yaml` no longer lists them."""
+    """The schedules to delete, because these are no longer in `prefect.yaml`."""
 
     differences: list[str]
     """A sentence for each difference between the file and the server."""
@@ -69,7 +69,7 @@ class Merged:
 def merge(
     listed: RunnerDeployment, server: DeploymentResponse, last: Values | None, reset: bool
 ) -> Merged:
-    """Compare a deployment of `prefect.yaml` with the server, and decide what to register.
+    """Compare a deployment of `prefect.yaml` with the server, and return the changes to register.
 
     Args:
         listed: The deployment of the file.
@@ -206,7 +206,7 @@ async def read_digests(client: PrefectClient, listed: RunnerDeployment) -> Value
 async def write_digests(
     client: PrefectClient, listed: RunnerDeployment, last: Values | None, current: Values
 ) -> None:
-    """Store the digests of a deployment, unless they are stored already.
+    """Store the digests of a deployment, unless the server has the same digests.
 
     Args:
         client: A client of the server.

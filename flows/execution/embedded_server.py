@@ -1,4 +1,4 @@
-"""Prefect's embedded server, without usage statistics and without its log.
+"""Prefect's embedded server, without usage statistics and without a log.
 
 If no Prefect server is configured, Prefect starts one for the first flow run of a process. With
 Prefect's defaults, that server sends usage statistics, prints tracebacks of requests that its

@@ -21,7 +21,7 @@ from stac_asset.destinations.location import Location
 from stac_asset.errors import DestinationError
 
 _SOURCE = "stac-asset:output"
-"""Identity of the source of an upload. No other upload continues it."""
+"""Identity of the source of an upload. No other upload continues the upload."""
 
 _MAX_MEMORY = 8 * 1024 * 1024
 """Maximum size, in bytes, of a file that is collected in memory."""

@@ -29,7 +29,7 @@ class StoreAccess(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     credentials: str | None = None
-    """`<type-slug>/<name>` of the block `destination_credentials`, if it is saved."""
+    """`<type-slug>/<name>` of the block `destination_credentials`, for a saved block."""
 
     endpoint_url: str | None = None
     """URL of the service, if the options named a service other than AWS."""
@@ -108,7 +108,7 @@ async def _download(url: str, path: Path, access: DestinationAccess) -> None:
 
 
 def _in_new_loop(call: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a coroutine to its end. The caller may be in a running event loop, which is blocked."""
+    """Run a coroutine to the end. The caller may be in a running event loop, which is blocked."""
     errors: list[BaseException] = []
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""Internal: compare the credentials of two botocore sessions without revealing them."""
+"""Internal: compare the credentials of two botocore sessions without revealing the credentials."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Temporary credentials of the same role differ between two sessions.
 
 
 async def credential_digests(session: AioSession, is_default: bool) -> frozenset[str]:
-    """Return texts that identify the credentials of a session. Without credentials, there are none.
+    """Return texts that identify the credentials of a session, if the session has credentials.
 
     Args:
         session: The session.

@@ -36,7 +36,7 @@ def parse_age(text: str) -> float:
 
 
 async def clean(directory: str, config: Config, older_than: float, dry_run: bool) -> int:
-    """Remove what interrupted runs left in a directory or prefix, and print each removal.
+    """Remove the leftovers of interrupted runs from a directory or prefix, and print each removal.
 
     Args:
         directory: A directory, or the URL of a prefix.

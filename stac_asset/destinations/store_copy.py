@@ -21,7 +21,7 @@ class StoreAccess:
     """Origin and path of the endpoint URL. None for AWS."""
 
     credentials: frozenset[str] = field(repr=False)
-    """Digests that identify the credentials. Equal credentials have at least one in common."""
+    """Digests that identify the credentials. Equal credentials share at least a single digest."""
 
     def is_same(self, other: StoreAccess) -> bool:
         """Return whether both use the same service with the same credentials.
@@ -33,7 +33,7 @@ class StoreAccess:
 
 
 CopyTarget: TypeAlias = Callable[[], Awaitable[StoreAccess | None]]
-"""Returns the access of a destination that can copy objects, or None for other destinations."""
+"""Returns the access of a destination that can copy objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +67,4 @@ class StoreCopy:
     """Size in bytes."""
 
     checksum: Multihash | None = None
-    """The checksum of the object, if it was verified or computed by the store."""
+    """The checksum of the object, if verified or computed by the store."""

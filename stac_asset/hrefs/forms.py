@@ -14,20 +14,20 @@ PLAIN_URL = re.compile(
     r"https?://(?:(?!xn--)[a-z0-9-]+\.)*(?!xn--)[a-z0-9-]+(?::(?:[1-9][0-9]{3}|[1-5][0-9]{4}))?"
     r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+"
 )
-"""A usual URL, which is valid and in its normal form."""
+"""A usual URL, valid and in normal form."""
 
 SCHEME_AND_AUTHORITY = re.compile(r"[^:/?#]+:(//[^/?#]*)?")
 """The scheme and the authority of a URL."""
 
 KEYS = re.compile(r"(s3|gs|az|abfss?)://", re.IGNORECASE)
-"""Schemes of object stores, whose URLs contain keys without percent-encoding."""
+"""Schemes of object stores. Keys in such URLs are not percent-encoded."""
 
 _PGSTAC_MARKER = "\U0001235f\u203b"
 """Value of a field that pgstac must not fill in from the collection."""
 
 
 def has_plain_key(href: str) -> bool:
-    """Return whether an href is the URL of an object store, whose key is not percent-encoded.
+    """Return whether an href is the URL of an object store, with a key that is not encoded.
 
     Args:
         href: An absolute href.

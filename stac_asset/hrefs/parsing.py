@@ -71,7 +71,7 @@ def parse_href(href: object) -> URL:
 
 
 def is_openable(href: object) -> bool:
-    """Return whether a built-in client can open an href, as far as its form shows.
+    """Return whether a built-in client can open an href, as far as the form of the href shows.
 
     Args:
         href: The value in the document.

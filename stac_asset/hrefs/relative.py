@@ -54,7 +54,7 @@ def quoted_path(path: str) -> str:
 
 
 def unquoted_name(name: str) -> str:
-    """Return the name of a file for its href in a document.
+    """Return the name of a file for an href in a document.
 
     Earlier versions wrote names without percent-encoding. A name that `quoted_path` does not return
     is therefore unchanged.

@@ -67,7 +67,7 @@ def absolute_href(href: object, base: str | None) -> str:
 
 
 def _object_href(href: str, scheme: str, base: str) -> str:
-    """Return the URL of an object whose href is relative to an object of the same bucket.
+    """Return the URL of an object from an href relative to an object of the same bucket.
 
     Relative hrefs are percent-encoded, but the keys in the URLs of object stores are not.
     """

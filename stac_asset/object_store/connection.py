@@ -47,7 +47,7 @@ class Limits:
     """The limits of requests."""
 
     read_timeout: float | None = None
-    """Maximum time, in seconds, without received bytes. None means no limit."""
+    """Maximum time, in seconds, without received bytes. By default, there is no limit."""
 
     retries: int = 0
     """Maximum number of further attempts of a request after transient errors."""

@@ -1,4 +1,4 @@
-"""Internal: the items and collections that have assets, and their names."""
+"""Internal: the items and collections that have assets, and names for messages and documents."""
 
 from __future__ import annotations
 

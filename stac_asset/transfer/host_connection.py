@@ -133,7 +133,7 @@ class HostConnection:
                 self._host.rest(wait, "no request is left in the limit that the host reports")
 
     def end_request(self) -> None:
-        """Note that the last request and its response have ended."""
+        """Note that the last request and the response have ended."""
         if self._pending or self._answering:
             self._host.count(-int(self._pending), -int(self._answering))
             self._pending = self._answering = False

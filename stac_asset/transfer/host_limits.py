@@ -71,7 +71,7 @@ class OpenConnection(Protocol):
 def connection_to(
     url: URL, storage: Storage | None, client: object, connect: OpenConnection
 ) -> HostConnection | None:
-    """Return the connection for a URL, or None for a URL without a host.
+    """Return the connection for a URL. A URL without a host has no connection.
 
     Args:
         url: The URL.

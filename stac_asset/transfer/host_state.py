@@ -47,7 +47,7 @@ class HostState:
         self.pending = 0
         """Number of requests without a response."""
         self.answering = 0
-        """Number of connections whose response is being received."""
+        """Number of connections with a response that is being received."""
         self.most_answering = 0
         """Maximum of `answering` so far."""
         self.successes = 0
@@ -135,7 +135,7 @@ class HostState:
             await asyncio.sleep(_POLL)
 
     async def until_fewer_answering(self, seconds: float) -> None:
-        """Wait until one of the responses that are being received has ended.
+        """Wait until a response that is being received has ended.
 
         Args:
             seconds: Maximum wait.

@@ -101,7 +101,7 @@ class ConnectionLimit:
 
         Args:
             open_connections: Number of connections at the time of the refusal.
-            answering: Number of connections whose response is being received.
+            answering: Number of connections with a response that is being received.
         """
         opened = max(self.opened, open_connections)
         counted = replace(self, refusals=self.refusals + 1, opened=opened)

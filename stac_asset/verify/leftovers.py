@@ -1,4 +1,4 @@
-"""Removes what interrupted runs left in a destination. The command `clean` calls `clean`."""
+"""Removes leftovers of interrupted runs from a destination. The command `clean` calls `clean`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MAX_REMOVALS = 8
 
 @dataclass(frozen=True, slots=True)
 class Cleaning:
-    """The leftovers of a destination, by the reason why they are removed or kept."""
+    """The leftovers of a destination, by the reason to remove or keep a leftover."""
 
     removed: tuple[Leftover, ...] = ()
     """Removed leftovers. In a dry run, those that would be removed."""

@@ -1,4 +1,4 @@
-"""JSON schemas of block types, which forms use, refuse what the validators refuse."""
+"""JSON schemas of block types, which forms use, refuse the values that the validators refuse."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from tests.support.object_stores import AzureContainer
 
 @pytest.fixture(scope="session")
 def azurite() -> Iterator[Azurite]:
-    """Run Azurite for all tests. Each test uses its own container."""
+    """Run Azurite for all tests. Each test uses a new container."""
     with azurite_running() as running:
         yield running
 

@@ -27,7 +27,7 @@ PREFIX = "mirror/data"
 def destination_of(
     url: str, identity: GcsIdentity | AzureIdentity, retries: int = 1
 ) -> ObjectStoreDestination:
-    """Return a new destination, as a later run would make it."""
+    """Return a new destination, as a later run would."""
     bucket = Bucket.parse(url)
     assert bucket is not None
     store = ObjectStore(lambda: open_store(bucket, identity, Limits(retries=retries)), url)

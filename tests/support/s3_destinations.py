@@ -86,7 +86,7 @@ class Bucket:
         settings: ObjectSettings | None = None,
         largest_held: int = MAX_HELD,
     ) -> S3Destination:
-        """Return a new destination, as a later run would make it."""
+        """Return a new destination, as a later run would."""
         return S3Destination(self.store(settings), self.prefix, self.endpoint, part, largest_held)
 
     def store(self, settings: ObjectSettings | None = None) -> S3Store:

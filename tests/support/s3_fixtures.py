@@ -1,4 +1,4 @@
-"""Fixtures of S3 destinations: a service in memory, a bucket of its own for each test, a proxy."""
+"""Fixtures of S3 destinations: a service in memory, a new bucket for each test, a proxy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Internal: which S3 objects may be copied within the store, by their properties."""
+"""Internal: which S3 objects may be copied within the store, by the properties of an object."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TEXT = re.compile(r"text/|.*[/+](xml|json|html|xhtml)", re.IGNORECASE)
 
 
 def may_be_copied(actual: str | None, expected: str | None) -> bool:
-    """Return whether an object can be the asset, as far as its content type tells.
+    """Return whether an object can be the asset, as far as the content type tells.
 
     A copy does not read the content. So texts are copied only if the asset has the same type.
 

@@ -1,4 +1,4 @@
-"""Internal: what the destinations in buckets share: keys, complete objects, memory of uploads."""
+"""Internal: shared parts of the destinations in buckets: keys, objects, memory of uploads."""
 
 from stac_asset.destinations.buckets.buffers import BufferBudget
 from stac_asset.destinations.buckets.errors import ConflictError, MissingError

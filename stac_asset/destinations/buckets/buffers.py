@@ -51,7 +51,7 @@ class PartData(io.BytesIO):
         return self._view[: self._end]
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Return a copy of the next bytes: a connection may keep them after the part has ended.
+        """Return a copy of the next bytes: a connection may keep bytes after the part has ended.
 
         Args:
             size: Maximum number of bytes. By default, all.
@@ -61,14 +61,14 @@ class PartData(io.BytesIO):
         self._position = end
         return found
 
-    def seek(self, position: int, whence: int = io.SEEK_SET, /) -> int:
+    def seek(self, position: int, origin: int = io.SEEK_SET, /) -> int:
         """Set the position of the next `read`.
 
         Args:
             position: The position.
-            whence: What the position is relative to.
+            origin: The start of the position, as for `io.IOBase.seek`.
         """
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._end}[whence]
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._end}[origin]
         self._position = base + position
         return self._position
 

@@ -66,7 +66,7 @@ class StoredFiles:
         self._checksum_name = checksum
 
     async def _find(self, key: str) -> _Object | None:
-        """Return an existing object, with or without its metadata."""
+        """Return an existing object, with or without the metadata."""
         return await self._store.head(key)
 
     def key_of(self, location: str) -> str:

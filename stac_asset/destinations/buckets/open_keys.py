@@ -1,4 +1,4 @@
-"""Internal: the keys with an open upload in this process, one upload per key."""
+"""Internal: the keys with an open upload in this process. A key has a single open upload."""
 
 from __future__ import annotations
 

@@ -15,11 +15,11 @@ from stac_asset.destinations.local.os_errors import map_os_errors
 from stac_asset.destinations.part_names import is_part_name, lock_name, part_of
 
 _STALE_LOCK = 120.0
-"""Age in seconds from which a lock file counts as left behind. Holders renew their lock files."""
+"""Age in seconds from which a lock file counts as left behind. Holders renew lock files."""
 
 
 def list_leftovers(directory: ContainedDirectory) -> list[Leftover]:
-    """Return the leftovers of a directory. Part file, note and lock file are one leftover.
+    """Return the leftovers of a directory. A part file, note and lock file count once.
 
     Args:
         directory: The directory.
@@ -42,7 +42,7 @@ def list_leftovers(directory: ContainedDirectory) -> list[Leftover]:
 
 
 def remove_leftover(leftover: Leftover, directory: ContainedDirectory) -> bool:
-    """Remove a leftover of a directory, unless a run has it open.
+    """Remove a leftover of a directory, unless a run has the part file open.
 
     Args:
         leftover: The leftover.

@@ -89,7 +89,7 @@ class ObjectStoreDestination(StoredFiles):
             await self._store.delete(probe)
 
     async def close(self) -> None:
-        """Return immediately, because no request outlives its caller."""
+        """Return immediately, because no request outlives the caller."""
 
     def open_upload(
         self, key: str, source: str, declared: Declared, hashed: bool = False, wait: bool = False
@@ -177,7 +177,7 @@ class ObjectStoreDestination(StoredFiles):
             raise bucket_error(self._prefix.url, self._store.action) from None
 
     async def _pages(self, start: str) -> AsyncIterator[list[StoredObject]]:
-        """Yield the objects whose keys start with a text, and other objects of the same folder.
+        """Yield the objects with keys that start with a text, and other objects of the same folder.
 
         obstore lists whole folders only. So a text within a name lists the folder without the
         objects below other subfolders.

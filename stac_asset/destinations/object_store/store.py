@@ -84,7 +84,7 @@ class ObjectStore:
         return self._opened
 
     async def head(self, key: str) -> StoredObject | None:
-        """Return an object with its metadata. None if the key has no object.
+        """Return an object with the metadata, if the key has an object.
 
         Args:
             key: The key in the bucket.
@@ -130,7 +130,7 @@ class ObjectStore:
                 yield bytes(block)
 
     async def document(self, key: str, limit: int) -> tuple[bytes, str] | None:
-        """Return the content and the ETag of a small object. None if the key has no object.
+        """Return the content and the ETag of a small object, if the key has an object.
 
         Args:
             key: The key in the bucket.
@@ -247,7 +247,7 @@ class ObjectStore:
                 yield [_stored(one) for one in page]
 
     async def folder(self, folder: str) -> tuple[list[StoredObject], list[str]]:
-        """Return the objects of a folder and the subfolders, without the objects below them.
+        """Return the objects of a folder and the subfolders, without the objects of the subfolders.
 
         Args:
             folder: The start of the keys, with a slash at the end. Empty for the whole bucket.

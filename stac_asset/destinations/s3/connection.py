@@ -1,4 +1,4 @@
-"""Internal: the connection to a bucket, and the URLs of its keys."""
+"""Internal: the connection to a bucket, and the URLs of keys."""
 
 from __future__ import annotations
 

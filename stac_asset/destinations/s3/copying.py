@@ -68,7 +68,7 @@ class StoreCopying:
     """Maximum size in bytes of an object that one request copies."""
 
     async def run(self) -> tuple[StoreCopy, str] | None:
-        """Copy the object, and return the copy and the ETag, or None if it is to be streamed.
+        """Copy the object, and return the copy and the ETag. None leaves the object to a download.
 
         Raises:
             SizeError: The size differs from the declared one.

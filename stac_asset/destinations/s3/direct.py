@@ -35,10 +35,10 @@ _SKIPPED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 @dataclass(frozen=True, slots=True)
 class DirectConnection:
-    """The connections to a service: one of botocore, and one without botocore."""
+    """The connections to a service: with botocore, and without botocore."""
 
     client: BotocoreClient
-    """The botocore client, whose endpoint rules apply to all requests."""
+    """The botocore client. All requests follow the endpoint rules of this client."""
 
     session: AioSession = field(repr=False)
     """The botocore session with the credentials."""
@@ -62,7 +62,7 @@ class DirectWriter:
         self._is_refused = False
 
     async def put(self, key: str, data: memoryview, headers: Mapping[str, str]) -> str | None:
-        """Write an object, and return the ETag, or None if botocore shall send the request.
+        """Write an object, and return the ETag. None leaves the request to botocore.
 
         Args:
             key: The key.

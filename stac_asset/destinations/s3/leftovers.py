@@ -1,4 +1,4 @@
-"""Internal: finds what interrupted runs left in a prefix: unfinished uploads, notes and leases.
+"""Internal: finds leftovers of interrupted runs in a prefix: unfinished uploads, notes and leases.
 
 An unfinished multipart upload shows neither metadata nor tags. So an upload counts as one of this
 library only if the note object beside its key names its id, or was written before the upload.
@@ -18,7 +18,7 @@ _LEASE = ".part.lock"
 """End of the name of a lease."""
 
 _MIN_LEASE_AGE = 60.0
-"""Age in seconds from which a lease counts as abandoned. Runs renew their leases."""
+"""Age in seconds from which a lease counts as abandoned. Running uploads renew leases."""
 
 
 async def list_leftovers(store: S3Store, prefix: Prefix) -> list[Leftover]:
@@ -69,7 +69,7 @@ async def _names(store: S3Store, note: str, upload: str) -> bool:
 async def _of_upload(
     store: S3Store, prefix: Prefix, upload: StartedUpload, note: StoredObject | None, now: float
 ) -> Leftover:
-    """Return the leftover of an upload. Its age is the time since the last part arrived."""
+    """Return the leftover of an upload. The age is the time since the last part arrived."""
     parts = await store.multipart.parts(upload.key, upload.upload) or []
     times = [upload.started, *(part.changed for part in parts)]
     if note is not None:
@@ -85,7 +85,7 @@ async def _of_upload(
 
 
 async def remove_upload(store: S3Store, key: str, upload: str) -> None:
-    """Abort an unfinished upload, and remove its note. The note of a later upload stays.
+    """Abort an unfinished upload, and remove the note. The note of a later upload stays.
 
     Args:
         store: The bucket.

@@ -103,7 +103,7 @@ class MultipartRequests:
         return StoredPart(number, data.getbuffer().nbytes, etag, kept)
 
     async def put_stream(self, key: str, upload: str, part: StreamedPart) -> StoredPart:
-        """Write a part of a multipart upload while its bytes arrive.
+        """Write a part of a multipart upload while the bytes arrive.
 
         The SHA-256 digest, which the service checks, follows the bytes.
 
@@ -168,7 +168,7 @@ class MultipartRequests:
         return StoredPart(number, end - start, copied["ETag"], copied.get("ChecksumSHA256"))
 
     async def parts(self, key: str, upload: str) -> list[StoredPart] | None:
-        """Return the stored parts of a multipart upload, or None without such an upload.
+        """Return the stored parts of a multipart upload, if the upload exists.
 
         Args:
             key: The key.

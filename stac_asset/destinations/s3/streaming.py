@@ -1,4 +1,4 @@
-"""Internal: parts whose bytes are sent as they arrive, because they exceed the memory limit.
+"""Internal: parts above the memory limit, with bytes that are sent on arrival.
 
 A request cannot be repeated after some bytes were sent. The upload then requests the bytes of the
 part from the source again.

@@ -1,4 +1,4 @@
-"""Internal: the lease of a mirror in an object store. One run has the lease at a time.
+"""Internal: the lease of a mirror in an object store. A single run has the lease at a time.
 
 A store has no locks that end with a process. So a run writes a lease object, and renews it from
 time to time. Another run starts only if the lease was removed, or was not renewed for half a
@@ -25,7 +25,7 @@ RENEWAL = 10.0
 """Seconds between two renewals."""
 
 _POLLS_PER_RENEWAL = 10
-"""Number of reads of the lease by a waiting run in the time of one renewal."""
+"""Number of reads of the lease by a waiting run in the time of a renewal."""
 
 _RENEWALS_PER_EXPIRY = 3
 """Number of missed renewals after which a lease counts as abandoned."""

@@ -14,7 +14,7 @@ from tests.support.cli import run_command
 
 
 def part_file(folder: Path, name: str, hours: float) -> list[Path]:
-    """Write a part file with a note, whose last write is some hours ago."""
+    """Write a part file with a note, last written some hours ago."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f".{name}.part", folder / f".{name}.part.json"]
     for path in paths:

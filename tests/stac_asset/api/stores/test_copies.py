@@ -22,7 +22,7 @@ CHECKSUM = "1220" + hashlib.sha256(DATA).hexdigest()
 
 @pytest.fixture
 def store(store: Config, proxy: S3Proxy, monkeypatch: pytest.MonkeyPatch) -> Config:
-    """Return a configuration whose sources use the service and the key of the destination."""
+    """Return a configuration with sources of the service and the key of the destination."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     store.s3_endpoint_url = proxy.url

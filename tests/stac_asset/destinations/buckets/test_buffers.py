@@ -1,4 +1,4 @@
-"""The memory of parts: what is appended is read, and memory is reused."""
+"""The memory of parts: appended bytes are read, and memory is reused."""
 
 from __future__ import annotations
 

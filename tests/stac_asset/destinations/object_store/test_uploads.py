@@ -26,7 +26,7 @@ FULL = f"{PREFIX}/{KEY}"
 SOURCE = "https://example.com/B04.tif"
 NOTHING = Declared()
 SIZES = [17, 2 * PART + 17]
-"""Sizes of a file of one request, and of a file in parts."""
+"""Sizes of a file of a single request, and of a file in parts."""
 
 
 def multihash(data: bytes) -> Multihash:

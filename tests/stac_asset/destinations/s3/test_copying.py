@@ -36,7 +36,7 @@ async def copy(
     hashed: bool = False,
     limit: int = PART,
 ) -> StoreCopy | None:
-    """Copy an object to the key, with at most `limit` bytes by one request."""
+    """Copy an object to the key, with at most `limit` bytes by request."""
     destination = S3Destination(
         bucket.store(), bucket.prefix, bucket.endpoint, PART, largest_copy=limit
     )

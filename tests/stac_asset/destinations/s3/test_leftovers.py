@@ -94,7 +94,7 @@ async def test_open_upload_of_this_process_is_kept(bucket: Bucket) -> None:
 async def test_upload_from_a_source_without_versions_has_a_note(
     proxied: Bucket, proxy: S3Proxy
 ) -> None:
-    """With a checksum, a later run continues the upload. Otherwise, it aborts the upload."""
+    """A later run continues an upload with a checksum, and aborts an upload without a checksum."""
     data = data_of(3 * PART)
     for declared in (Declared(len(data), multihash(data)), Declared(len(data))):
         async with proxied.destination().open_upload(KEY, SOURCE, declared) as upload:
