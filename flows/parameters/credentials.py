@@ -54,6 +54,15 @@ TaskCredentials: TypeAlias = _Given | Iterable[_Given] | None
 TaskDestination: TypeAlias = _Given | None
 """Type of a task's `destination_credentials`."""
 
+_OPTIONS_OF_BLOCKS = (
+    "`destination_access_key_id`",
+    "`destination_endpoint_url`",
+    "`destination_identity`",
+    "`destination_profile`",
+    "`destination_region`",
+)
+"""Options of destinations that a block replaces."""
+
 
 def blocks_or_references(credentials: TaskCredentials) -> tuple[BlockOrReference, ...]:
     """Return the blocks and references of a parameter `credentials` as a tuple.
@@ -157,6 +166,12 @@ async def prepare_destination(
     try:
         await destinations.prepare(str(directory), writable)
     except DestinationError as error:
+        reason, _, advice = error.message.rpartition(". ")
+        if found and any(option in advice for option in _OPTIONS_OF_BLOCKS):
+            raise DestinationError(
+                f"{reason}. Check the credentials, the endpoint and the region of {name}, which is "
+                "given as `destination_credentials`."
+            ) from None
         is_s3 = directory.store.startswith("s3://")
         if found or not is_s3 or "credentials" not in error.message:
             raise

@@ -81,10 +81,12 @@ def destination_location(directory: str, block: Block | None) -> StorePath | Non
             check_destination(block, location)
         return location
     if block is not None:
+        valid = "a URL such as 's3://bucket/prefix'"
+        if root is not None:
+            valid = f"a path relative to '{root}', such as 'scenes' or '.'"
         raise ConfigError(
             f"`directory` '{directory[:200]}' is not in an object store, but {name_of(block)} is "
-            "given as `destination_credentials`. Set `directory` to a URL such as "
-            "'s3://bucket/prefix', or remove the block."
+            f"given as `destination_credentials`. Set `directory` to {valid}, or remove the block."
         )
     return None
 

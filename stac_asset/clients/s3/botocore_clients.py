@@ -131,6 +131,8 @@ async def connect_for_writing(
         endpoint_url=endpoint,
         config=AioConfig(**settings),
     ) as client:
+        events: Any = client.meta.events
+        events.register("before-call.s3.HeadBucket", _refuse_redirect)
         yield client
 
 

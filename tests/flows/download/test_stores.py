@@ -189,6 +189,16 @@ async def test_missing_credentials_of_the_bucket_are_reported_before_any_request
     assert "s3://bucket/x" in str(error)
     assert "no credentials were found" in str(error)
     assert str(error).endswith("pass the block as `destination_credentials`.")
+    block = S3Credentials(endpoint_url=proxy.url)
+    state = await flows.download_item_collection(
+        href, "s3://bucket/x", OPTIONS, destination_credentials=block, return_state=True
+    )
+    error = await state.aresult(raise_on_failure=False)
+    assert str(error) == (
+        "s3://bucket/x/ cannot be written: no credentials were found. Check the credentials, the "
+        "endpoint and the region of a block of type 's3-credentials' without a name, which is "
+        "given as `destination_credentials`."
+    )
     assert origin.requests == []
     assert proxy.received() == []
 

@@ -284,6 +284,7 @@ def test_location_of_a_bucket(directory: str, block: Block | None, location: str
         ("/data", S3Credentials(profile_name="p"), "is not in an object store"),
         ("data", S3Credentials(profile_name="p"), "is not in an object store"),
         ("file:///data", BUCKET, "is not in an object store"),
+        ("", BUCKET, "to a path relative to 's3://tiles/a/b', such as 'scenes' or '.'"),
         ("s3://other/x", BUCKET, "'s3://other/x' is not in the bucket of"),
         ("s3://tiles/xy", S3Credentials(profile_name="p", buckets=["tiles/x"]), "not in the `buck"),
         ("../c", BUCKET, "leads outside of 's3://tiles/a/b'"),

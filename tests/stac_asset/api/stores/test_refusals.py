@@ -46,7 +46,7 @@ async def test_missing_bucket(origin: Origin, store: Config, bucket: Bucket) -> 
     assert plan.directory_problem == text
 
 
-@pytest.mark.parametrize("operation", ["PutObject", "ListObjectsV2"])
+@pytest.mark.parametrize("operation", ["PutObject", "ListObjectsV2", "DeleteObject"])
 async def test_no_permission(
     origin: Origin, store: Config, bucket: Bucket, proxy: S3Proxy, operation: str
 ) -> None:
@@ -56,11 +56,13 @@ async def test_no_permission(
     assert "Allow s3:PutObject" in text
 
 
+@pytest.mark.parametrize(
+    ("status", "code"), [(400, "AuthorizationHeaderMalformed"), (301, "PermanentRedirect")]
+)
 async def test_bucket_in_another_region(
-    origin: Origin, store: Config, bucket: Bucket, proxy: S3Proxy
+    origin: Origin, store: Config, bucket: Bucket, proxy: S3Proxy, status: int, code: str
 ) -> None:
-    body = error_body("AuthorizationHeaderMalformed")
-    proxy.fault("*", Status(400, body=body), times=100)
+    proxy.fault("*", Status(status, body=error_body(code)), times=100)
     text = await refusal(origin, f"s3://{bucket.name}/x", store)
     assert text.endswith("the bucket is in another region. Set `destination_region`")
 
