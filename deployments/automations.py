@@ -1,7 +1,7 @@
 """Create Prefect automations.
 
-- `run_for_each_item` runs a deployment for each downloaded item. The deployment receives the
-  parameters `item_id` and `path`, the path of the item's first asset.
+- `run_for_each_item` runs a deployment for each downloaded item, with the parameters of
+  `prefect_stac_asset.deployments.item_parameters`.
 - `watch_heartbeats` runs the deployment `end-crashed-runs` when the heartbeats of a run stop.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
@@ -20,15 +21,9 @@ from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
 
 from prefect_stac_asset.deployments.crashed_runs import ACTIVE_RUNS, HEARTBEAT
+from prefect_stac_asset.deployments.item_parameters import item_parameters
 from prefect_stac_asset.flows.reporting.events import ITEM_DOWNLOADED
 from stac_asset.errors import ConfigError
-
-_PARAMETERS = {
-    "item_id": "{{ event.payload.id }}",
-    "path": "{{ event.payload.assets[0].path }}",
-}
-"""Parameters of the deployment, as Jinja templates. `docs/events.md` documents the events."""
-
 
 _HEARTBEAT_TIMEOUT = timedelta(seconds=90)
 """Time without a heartbeat after which `end-crashed-runs` examines the runs.
@@ -45,7 +40,7 @@ async def run_for_each_item(deployment: str, collection: str | None = None) -> U
         collection: The id of a collection. Items of other collections are then ignored.
 
     Raises:
-        ConfigError: The deployment does not exist.
+        ConfigError: The deployment does not exist, or does not accept the parameters of an item.
     """
     async with get_client() as client:
         try:
@@ -58,7 +53,10 @@ async def run_for_each_item(deployment: str, collection: str | None = None) -> U
                 f"Deployment '{deployment}' does not exist. Set DEPLOYMENT to "
                 "'flow name/deployment name'."
             ) from None
-        automation = _automation(deployment, found.id, collection)
+        parameters = item_parameters(
+            deployment, found.parameter_openapi_schema, found.parameters or {}
+        )
+        automation = _automation(deployment, found.id, collection, parameters)
         for old in await client.read_automations_by_name(automation.name):
             await client.update_automation(old.id, automation)
             return old.id
@@ -113,7 +111,9 @@ def _heartbeat_automation(deployment: UUID, watched: Sequence[str]) -> Automatio
     )
 
 
-def _automation(deployment: str, deployment_id: UUID, collection: str | None) -> AutomationCore:
+def _automation(
+    deployment: str, deployment_id: UUID, collection: str | None, parameters: dict[str, Any]
+) -> AutomationCore:
     match = {"prefect.resource.id": "stac-asset.item.*"}
     name = f"{deployment} for each downloaded item"
     if collection is not None:
@@ -129,13 +129,6 @@ def _automation(deployment: str, deployment_id: UUID, collection: str | None) ->
             within=timedelta(0),
         ),
         actions=[
-            RunDeployment(
-                source="selected",
-                deployment_id=deployment_id,
-                parameters={
-                    name: {"__prefect_kind": "jinja", "template": template}
-                    for name, template in _PARAMETERS.items()
-                },
-            )
+            RunDeployment(source="selected", deployment_id=deployment_id, parameters=parameters)
         ],
     )

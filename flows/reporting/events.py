@@ -32,6 +32,9 @@ RUN_COMPLETED = "stac_asset.run.completed"
 _MAX_ASSETS = 3
 """Maximum number of assets in an event. Events can fill most of the server's database."""
 
+_MAX_PATHS = 1000
+"""Maximum number of paths in an event. The server refuses events of more than 1.5 MB."""
+
 _MAX_QUEUED = 1000
 """Maximum number of queued events. When the queue is full, the run waits for the server."""
 
@@ -195,6 +198,9 @@ def item_event(
             }
             for outcome in present[:_MAX_ASSETS]
         ],
+        "paths": {outcome.transfer.key: outcome.candidate.path for outcome in present}
+        if len(present) <= _MAX_PATHS
+        else None,
     }
     if failed:
         payload["errors"] = [redact_text(str(one.error))[:500] for one in failed[:_MAX_ASSETS]]

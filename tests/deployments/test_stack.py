@@ -18,9 +18,13 @@ from typing import Any
 import pytest
 
 from stac_asset.testing import Origin, Stall
+from tests.support.automation_runs import (
+    assert_flow_runs_for_each_item,
+    assert_person_is_notified_of_failure,
+)
 from tests.support.deployments_cli import run_deployments_cli
 from tests.support.http_client import CLIENT
-from tests.support.items import item_document, make_item
+from tests.support.items import make_item
 from tests.support.paths import ROOT
 from tests.support.postgres import PASSWORD, find_postgres_programs, running_postgres
 from tests.support.prefect_environment import import_path
@@ -315,52 +319,14 @@ def test_served_deployments_run_without_worker(
             assert run_deployments_cli("deploy", **server).returncode == 0
 
 
-def test_automation_runs_deployment_for_each_item_of_collection(
+def test_automation_runs_flow_for_each_item_of_collection(
     stack: RunningStack, origin: Origin, tmp_path: Path
 ) -> None:
-    flow = post(stack, "/flows/", name="process")
-    target = post(stack, "/deployments/", name="on-item", flow_id=flow["id"])
-    server = {"PREFECT_API_URL": f"{stack.url}/api", "PREFECT_HOME": str(tmp_path)}
-    automate = ("automate", "process/on-item", "--collection", "mine")
-    first = run_deployments_cli(*automate, **server)
-    second = run_deployments_cli(*automate, **server)
-    assert first.returncode == 0, first.stderr
-    assert second.stdout == first.stdout  # The id of the same automation.
-    missing = run_deployments_cli("automate", "process/missing", **server)
-    assert missing.stderr == (
-        "error: Deployment 'process/missing' does not exist. Set DEPLOYMENT to "
-        "'flow name/deployment name'.\n"
-    )
-    names = ("first", "second", "other")
-    documents = [item_document(origin, name, name=name) for name in names]
-    for document, collection in zip(documents, ("mine", "mine", "not-mine"), strict=True):
-        document["collection"] = collection
-    items = {"type": "FeatureCollection", "features": documents}
-    source = origin.put("/items.json", json.dumps(items).encode())
-    # The server loads new triggers with a delay. Repeat with new folders until all runs exist.
-    for attempt in range(20):
-        folder = tmp_path / str(attempt)
-        started = create_run(
-            stack, f"{COLLECTION}/{COLLECTION}", source=source, directory=str(folder)
-        ).json()
-        assert wait_for_end(stack, started["id"])["state"]["type"] == "COMPLETED"
-        wanted = {(name, str(folder / name / f"{name}.tif")) for name in names[:2]}
-        if wanted <= parameters_of_runs(stack, target["id"], 2 * (attempt + 1)):
-            break
-    found = parameters_of_runs(stack, target["id"], 0)
-    assert wanted <= found
-    assert "other" not in {name for name, _ in found}
+    assert_flow_runs_for_each_item(stack, origin, tmp_path)
 
 
-def parameters_of_runs(stack: RunningStack, deployment_id: str, count: int) -> set[tuple[str, str]]:
-    """Wait up to 10 s for a number of runs, and return the item ids and paths."""
-    of_deployment = {"deployments": {"id": {"any_": [deployment_id]}}}
-    for _ in range(20):
-        runs = post(stack, "/flow_runs/filter", **of_deployment)
-        if len(runs) >= count:
-            break
-        time.sleep(0.5)
-    return {(run["parameters"]["item_id"], run["parameters"]["path"]) for run in runs}
+def test_automation_notifies_person_of_failed_run(stack: RunningStack, origin: Origin) -> None:
+    assert_person_is_notified_of_failure(stack, origin)
 
 
 def test_down_cancels_runs_and_stops_all_processes(stack: RunningStack, origin: Origin) -> None:

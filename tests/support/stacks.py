@@ -129,7 +129,7 @@ def running_stack(
             checks.enter_context(checked_log(path, *provoked))
 
 
-def post(stack: RunningStack, path: str, **body: Any) -> Any:
+def post(stack: RunningStack, path: str, /, **body: Any) -> Any:
     """Send a POST request to the API, and return the JSON of the response."""
     response = CLIENT.post(f"{stack.url}/api{path}", json=body)
     assert response.is_success, response.text

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pystac
 import pytest
 
 from prefect_stac_asset import flows
 from prefect_stac_asset.flows import DownloadOptions
-from prefect_stac_asset.flows.reporting.events import ITEM_DOWNLOADED, ITEM_FAILED, RUN_COMPLETED
+from prefect_stac_asset.flows.reporting.events import (
+    ITEM_DOWNLOADED,
+    ITEM_FAILED,
+    RUN_COMPLETED,
+    item_event,
+)
 from prefect_stac_asset.flows.reporting.lineage import MATERIALIZED
 from stac_asset.testing import Origin, Truncate
+from stac_asset.types import Candidate, Downloaded, Transfer
 from tests.support.items import item_document, make_item
 from tests.support.prefect_reads import read_artifacts, read_events
 
@@ -60,6 +68,7 @@ async def test_each_item_and_each_run_sends_event(origin: Origin, tmp_path: Path
                 "bytes": 100,
             }
         ],
+        "paths": {"data": str(tmp_path / "i1" / "i1.tif")},
     }
     assert third["payload"]["id"] == "i3"
     assert second["payload"]["failed"] == 1
@@ -69,6 +78,20 @@ async def test_each_item_and_each_run_sends_event(origin: Origin, tmp_path: Path
     assert completed["payload"]["failed"] == 1
     assert Path(completed["payload"]["document"]).exists()
     assert "SECRET" not in json.dumps([first, second, third, completed])
+
+
+def test_event_with_too_many_paths_has_none() -> None:
+    candidate = Candidate("https://example.com/a.tif", "/a.tif")
+    outcomes = [
+        Downloaded(Transfer("item 'i'", str(number), (candidate,), "/"), candidate, 1, 1, 0.1)
+        for number in range(1001)
+    ]
+    item = pystac.Item("i", None, None, datetime(2026, 6, 1, tzinfo=UTC), {})
+    for count, expected in ((1000, 1000), (1001, None)):
+        event = item_event(item, outcomes[:count], None)
+        assert event is not None
+        paths = event[2]["paths"]
+        assert (paths and len(paths)) == expected
 
 
 async def test_skipped_item_sends_no_event(origin: Origin, tmp_path: Path) -> None:
