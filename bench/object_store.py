@@ -178,10 +178,19 @@ class _Handler(BaseHTTPRequestHandler):
         """Do not log requests."""
 
 
+class _Server(ThreadingHTTPServer):
+    """A server that accepts the connections of many requests at once.
+
+    With the default of five, the kernel drops connections, and repeats them after a second.
+    """
+
+    request_queue_size = 128
+
+
 def main() -> None:
     """Serve requests until the process ends."""
     _Handler.folder = Path(sys.argv[2])
-    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), _Handler).serve_forever()
+    _Server(("127.0.0.1", int(sys.argv[1])), _Handler).serve_forever()
 
 
 if __name__ == "__main__":

@@ -63,6 +63,12 @@ class Route:
         """
         return self.url.with_path(self.url.raw_path + quote(key, safe="/~"), encoded=True)
 
+    @property
+    def bucket_url(self) -> URL:
+        """The URL of requests to the bucket, without the trailing slash of `url`."""
+        path = self.url.raw_path
+        return self.url.with_path(path.removesuffix("/") or path, encoded=True)
+
     def target(self, url: URL, method: str, payload: str) -> Target:
         """Return the part of a request that is signed in addition to the headers.
 
@@ -74,23 +80,30 @@ class Route:
         return Target(self.host, url.raw_path, method, payload=payload)
 
     async def sign(
-        self, url: URL, headers: Mapping[str, str], access_key: AccessKey | None, seconds: float
+        self,
+        url: URL,
+        headers: Mapping[str, str],
+        access_key: AccessKey | None,
+        seconds: float,
+        method: str = "GET",
     ) -> dict[str, str]:
-        """Return the headers of a GET request, signed if the route has a signer.
+        """Return the headers of a GET or HEAD request, signed if the route has a signer.
 
         Args:
             url: The URL, as returned by `url_of`.
             headers: The headers to sign, with lowercase names.
             access_key: The access key. Requests without an access key are not signed.
             seconds: The time of the signature, in seconds since the epoch.
+            method: The method of the request.
         """
         if access_key is None:
             return dict(headers)
         if self.signer is not None:
-            return self.signer.sign(Target(self.host, url.raw_path), headers, access_key, seconds)
+            target = Target(self.host, url.raw_path, method)
+            return self.signer.sign(target, headers, access_key, seconds)
         from botocore.awsrequest import AWSRequest
 
-        request = AWSRequest("GET", str(url), headers=dict(headers))
+        request = AWSRequest(method, str(url), headers=dict(headers))
         request.context = {**self.request["context"]}
         await self.other_signer.sign("GetObject", request)
         return {name.lower(): value for name, value in request.headers.items()}

@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import ClientResponse, hdrs
+from multidict import CIMultiDict
 from yarl import URL
 
 from stac_asset import validate
@@ -377,15 +378,23 @@ async def _head(to: Connection, bucket: str, key: str, paid: bool) -> Stat:
 async def _stored_source(
     request: Request, to: Connection, bucket: str, key: str, paid: bool
 ) -> StoredSource | None:
-    parameters: Any = {"RequestPayer": "requester"} if paid else {}
-    found: Any = await to.client.head_object(
-        Bucket=bucket, Key=key, ChecksumMode="ENABLED", **parameters
-    )
-    etag = validator_of(found.get("ETag"))
-    if etag is None or not may_be_copied(found.get("ContentType"), request.content_type):
+    sent = {"x-amz-checksum-mode": "ENABLED"}
+    if paid:
+        sent["x-amz-request-payer"] = "requester"
+    found = await to.reader.head(bucket, key, sent)
+    if found is None:
+        parameters: Any = {"RequestPayer": "requester"} if paid else {}
+        response: Any = await to.client.head_object(
+            Bucket=bucket, Key=key, ChecksumMode="ENABLED", **parameters
+        )
+        headers: dict[str, str] = response["ResponseMetadata"]["HTTPHeaders"]
+        found = CIMultiDict(headers)
+    etag, size = validator_of(found.get(hdrs.ETAG)), found.get(hdrs.CONTENT_LENGTH, "")
+    if etag is None or not (size.isascii() and size.isdigit()):
         return None
-    checksums = whole_checksums(found)
-    return StoredSource(bucket, key, etag, found["ContentLength"], checksums, paid)
+    if not may_be_copied(found.get(hdrs.CONTENT_TYPE), request.content_type):
+        return None
+    return StoredSource(bucket, key, etag, int(size), whole_checksums(found), paid)
 
 
 def _is_part(response: ClientResponse) -> bool:

@@ -32,10 +32,10 @@ class Connection:
     """A connection to a region and endpoint, with or without signatures."""
 
     client: BotocoreClient
-    """Sends all requests but GET requests for objects."""
+    """Sends all other requests."""
 
     reader: ObjectReader
-    """Sends GET requests for objects."""
+    """Sends GET requests for objects, and HEAD requests for objects that may be copied."""
 
 
 class Connections:

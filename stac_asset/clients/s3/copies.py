@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from stac_asset.errors import ContentTypeError
 from stac_asset.integrity import Multihash
 from stac_asset.validate import check_content_type
 
-_CHECKSUMS = {"ChecksumSHA256": 0x12, "ChecksumSHA1": 0x11, "ChecksumSHA512": 0x13}
-"""Fields of a response, and the codes of the multihashes."""
+_CHECKSUMS = {
+    "x-amz-checksum-sha256": 0x12,
+    "x-amz-checksum-sha1": 0x11,
+    "x-amz-checksum-sha512": 0x13,
+}
+"""Headers of a response, and the codes of the multihashes."""
 
 _TEXT = re.compile(r"text/|.*[/+](xml|json|html|xhtml)", re.IGNORECASE)
 """Content types of web pages, error messages and listings of directories."""
@@ -39,16 +42,17 @@ def may_be_copied(actual: str | None, expected: str | None) -> bool:
     return True
 
 
-def whole_checksums(found: Mapping[str, Any]) -> tuple[Multihash, ...]:
+def whole_checksums(headers: Mapping[str, str]) -> tuple[Multihash, ...]:
     """Return the checksums of a whole object that S3 stores. Checksums of parts are left out.
 
     Args:
-        found: The response to a HEAD request with `ChecksumMode`.
+        headers: The headers of the response to a HEAD request that asks for the checksums. Their
+            names are not case-sensitive.
     """
-    if found.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
+    if headers.get("x-amz-checksum-type", "FULL_OBJECT") != "FULL_OBJECT":
         return ()
     return tuple(
-        Multihash(code, base64.b64decode(found[field]))
-        for field, code in _CHECKSUMS.items()
-        if found.get(field) and "-" not in found[field]
+        Multihash(code, base64.b64decode(headers[name]))
+        for name, code in _CHECKSUMS.items()
+        if headers.get(name) and "-" not in headers[name]
     )

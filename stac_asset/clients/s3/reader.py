@@ -1,4 +1,4 @@
-"""Internal: GET requests for objects, signed and sent without botocore's request pipeline.
+"""Internal: GET and HEAD requests for objects, sent without botocore's request pipeline.
 
 botocore resolves the endpoint of a bucket once, finds the credentials, and decides about retries
 and redirects to another region. The requests are sent by the same HTTP sessions as those of the
@@ -43,7 +43,7 @@ class ObjectResponse:
 
 
 class ObjectReader:
-    """Sends GET requests for objects of an endpoint.
+    """Sends GET and HEAD requests for objects of an endpoint.
 
     Args:
         client: A botocore client of the endpoint, prepared by `resolve_without_sending`.
@@ -86,14 +86,12 @@ class ObjectReader:
         """
         retries = _Retries()
         while True:
-            route = self._routes.get(bucket)
-            if route is None:
-                route = self._routes[bucket] = await resolve(self._client, bucket)
+            route = await self._route(bucket)
             url = route.url_of(key)
             signed_at = self._clock.now()
             signed = await route.sign(url, headers, await self._access_key(), signed_at)
             signed["user-agent"] = route.user_agent
-            failure = await self._send(url, signed, watched)
+            failure = await self._send("GET", url, signed, watched)
             if isinstance(failure, ClientResponse):
                 try:
                     await self._note_success(failure, retries)
@@ -112,6 +110,41 @@ class ObjectReader:
             self._routes.pop(bucket, None)
             await asyncio.sleep(wait)
 
+    async def head(
+        self, bucket: str, key: str, headers: Mapping[str, str]
+    ) -> Mapping[str, str] | None:
+        """Return the headers of an object.
+
+        Args:
+            bucket: The bucket.
+            key: The key of the object.
+            headers: Headers to sign, with lowercase names.
+
+        Returns:
+            The headers, with case-insensitive names. None after an error: botocore must send the
+            request, because the response to a HEAD request does not describe the error.
+
+        Raises:
+            botocore.exceptions.BotoCoreError: The bucket is invalid, or no credentials were issued.
+        """
+        route = await self._route(bucket)
+        url = route.url_of(key)
+        access_key = await self._access_key()
+        signed = await route.sign(url, headers, access_key, self._clock.now(), "HEAD")
+        signed["user-agent"] = route.user_agent
+        found = await self._send("HEAD", url, signed, watched=False)
+        if not isinstance(found, ClientResponse):
+            return None
+        found.release()
+        await self._note_success(found, _Retries())
+        return found.headers
+
+    async def _route(self, bucket: str) -> Route:
+        route = self._routes.get(bucket)
+        if route is None:
+            route = self._routes[bucket] = await resolve(self._client, bucket)
+        return route
+
     async def _access_key(self) -> AccessKey | None:
         if self._session is None:
             return None
@@ -120,13 +153,14 @@ class ObjectReader:
         return found
 
     async def _send(
-        self, url: URL, headers: dict[str, str], watched: bool
+        self, method: str, url: URL, headers: dict[str, str], watched: bool
     ) -> ClientResponse | Failure:
         headers["accept-encoding"] = "identity"
         if self._limiter is not None:
             await self._limiter.on_sending_request(request=None)
         try:
-            response = await self._http.get(
+            response = await self._http.request(
+                method,
                 url,
                 headers=headers,
                 # The session token must not be sent to another host.

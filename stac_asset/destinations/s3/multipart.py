@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import quote
 
 from stac_asset.destinations.buckets.errors import MissingError
 from stac_asset.destinations.s3.connection import BucketConnection
@@ -320,6 +321,23 @@ def source_parameters(source: StoredSource) -> dict[str, Any]:
     if source.requester_pays:
         parameters["RequestPayer"] = "requester"
     return parameters
+
+
+def copy_headers(source: StoredSource) -> dict[str, str] | None:
+    """Return the headers of a request that copies an object, or None if botocore names the source.
+
+    Args:
+        source: The object. Another version is not copied.
+    """
+    if ":" in source.bucket:  # The ARN of an access point.
+        return None
+    headers = {
+        "x-amz-copy-source": quote(f"{source.bucket}/{source.key}", safe="/-._~"),
+        "x-amz-copy-source-if-match": source.etag,
+    }
+    if source.requester_pays:
+        headers["x-amz-request-payer"] = "requester"
+    return headers
 
 
 def _time_of(response: Any) -> float:

@@ -20,26 +20,31 @@ _HEADERS = {
     "Tagging": "x-amz-tagging",
     "IfMatch": "if-match",
     "IfNoneMatch": "if-none-match",
+    "MetadataDirective": "x-amz-metadata-directive",
+    "TaggingDirective": "x-amz-tagging-directive",
+    "ChecksumAlgorithm": "x-amz-checksum-algorithm",
+    "ChecksumSHA256": "x-amz-checksum-sha256",
 }
 """The headers of parameters of botocore."""
 
 
 def headers_of(
-    parameters: Mapping[str, str], metadata: Mapping[str, str], checksum: str
+    parameters: Mapping[str, str], metadata: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Return the headers of a request that writes an object, with lowercase names.
+    """Return the headers of a request that writes an object or a part, with lowercase names.
 
     Args:
         parameters: The parameters of the request as botocore names them.
         metadata: The metadata of the object.
-        checksum: The SHA-256 digest of the content in base64.
     """
-    return {
+    headers = {
         **{_HEADERS[name]: value for name, value in parameters.items()},
-        **{f"x-amz-meta-{name}": value for name, value in metadata.items()},
-        "x-amz-checksum-sha256": checksum,
-        "x-amz-sdk-checksum-algorithm": "SHA256",  # Buckets with Object Lock require this header.
+        **{f"x-amz-meta-{name}": value for name, value in (metadata or {}).items()},
     }
+    if "ChecksumSHA256" in parameters:
+        # Buckets with Object Lock require this header.
+        headers["x-amz-sdk-checksum-algorithm"] = "SHA256"
+    return headers
 
 
 @dataclass(frozen=True, slots=True)

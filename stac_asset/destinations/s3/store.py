@@ -11,23 +11,36 @@ from typing import TYPE_CHECKING, Any
 
 from stac_asset.destinations.buckets.errors import ConflictError, MissingError
 from stac_asset.destinations.s3.connection import BucketConnection
-from stac_asset.destinations.s3.direct import MAX_DIRECT, DirectConnection, DirectWriter
+from stac_asset.destinations.s3.direct import (
+    MAX_DIRECT,
+    DirectConnection,
+    DirectRequest,
+    DirectRequests,
+)
 from stac_asset.destinations.s3.errors import (
     NO_SERVICE,
     UnsupportedError,
     field_of,
     mapped_errors,
 )
-from stac_asset.destinations.s3.multipart import MultipartRequests, source_parameters
+from stac_asset.destinations.s3.multipart import (
+    MultipartRequests,
+    copy_headers,
+    source_parameters,
+)
 from stac_asset.destinations.s3.objects import MARK, ObjectSettings, StoredObject, headers_of
+from stac_asset.destinations.s3.responses import (
+    LISTING_FIELDS,
+    ListedPage,
+    copied_etag,
+    listed_page,
+    quoted,
+)
 from stac_asset.destinations.store_copy import CopyTarget, StoredSource
 from stac_asset.errors import DestinationError
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client as BotocoreClient
-
-_LISTING = frozenset({"Name", "KeyCount", "IsTruncated"})
-"""Fields of a listing. A listing without any of them is another document."""
 
 _BLOCK = 1024 * 1024
 """Number of bytes of an object that are read at a time."""
@@ -41,8 +54,8 @@ class S3Store:
         bucket: The name of the bucket.
         settings: The properties of new objects.
         action: What the run does with the bucket, for messages: `written` or `read`.
-        direct: Returns a connection that writes small objects without botocore, if any. The result
-            is kept.
+        direct: Returns a connection that sends frequent requests without botocore, if any. The
+            result is kept.
         access: Returns the service and the credentials, if the service can copy objects.
     """
 
@@ -60,7 +73,7 @@ class S3Store:
         self.access = access
         self.multipart = MultipartRequests(self._connection)
         """The requests of multipart uploads."""
-        self._direct = DirectWriter(direct, bucket) if direct is not None else None
+        self._direct = DirectRequests(direct, bucket) if direct is not None else None
 
     def url_of(self, key: str) -> str:
         """Return the URL of a key, for messages.
@@ -101,33 +114,57 @@ class S3Store:
         Raises:
             DestinationError: The request failed.
         """
-        client = await self._connection.client()
-        token: dict[str, Any] = {}
+        token = None
         while True:
-            with self._connection.errors(prefix):
-                page = await client.list_objects_v2(
-                    Bucket=self.bucket,
-                    Prefix=prefix,
-                    Delimiter=delimiter,
-                    MaxKeys=limit,
-                    **token,
-                )
-            if not page.keys() & _LISTING:
-                raise DestinationError(
-                    f"{self.url_of(prefix)} cannot be {self.action}: {NO_SERVICE}"
-                )
-            yield [
-                StoredObject(
-                    found["Key"],
-                    found["Size"],
-                    _quoted(found["ETag"]),
-                    found["LastModified"].timestamp(),
-                )
-                for found in page.get("Contents", ())
-            ]
-            if not page.get("IsTruncated") or not page.get("NextContinuationToken"):
+            page = await self._page_without_botocore(prefix, delimiter, limit, token)
+            if page is None:
+                page = await self._page(prefix, delimiter, limit, token)
+            yield page.objects
+            token = page.next_token
+            if token is None:
                 return
-            token = {"ContinuationToken": page["NextContinuationToken"]}
+
+    async def _page_without_botocore(
+        self, prefix: str, delimiter: str, limit: int, token: str | None
+    ) -> ListedPage | None:
+        """Return a page of a listing. Return None if botocore must send the request."""
+        if self._direct is None:
+            return None
+        parameters = {
+            "list-type": "2",
+            "encoding-type": "url",
+            "prefix": prefix,
+            "delimiter": delimiter,
+            "max-keys": str(limit),
+        }
+        if token is not None:
+            parameters["continuation-token"] = token
+        with self._connection.errors(prefix):
+            response = await self._direct.send(
+                DirectRequest("ListObjectsV2", "GET", parameters=parameters)
+            )
+        return listed_page(response.body) if response is not None else None
+
+    async def _page(self, prefix: str, delimiter: str, limit: int, token: str | None) -> ListedPage:
+        client = await self._connection.client()
+        further: dict[str, Any] = {} if token is None else {"ContinuationToken": token}
+        with self._connection.errors(prefix):
+            page = await client.list_objects_v2(
+                Bucket=self.bucket, Prefix=prefix, Delimiter=delimiter, MaxKeys=limit, **further
+            )
+        if not page.keys() & LISTING_FIELDS:
+            raise DestinationError(f"{self.url_of(prefix)} cannot be {self.action}: {NO_SERVICE}")
+        objects = [
+            StoredObject(
+                found["Key"],
+                found["Size"],
+                quoted(found["ETag"]),
+                found["LastModified"].timestamp(),
+            )
+            for found in page.get("Contents", ())
+        ]
+        is_last = not page.get("IsTruncated")
+        return ListedPage(objects, None if is_last else page.get("NextContinuationToken") or None)
 
     async def read(self, key: str, end: int | None = None) -> AsyncIterator[bytes]:
         """Yield the content of an object in blocks.
@@ -207,10 +244,12 @@ class S3Store:
         checksum = base64.b64encode(sha256).decode()
         with self._connection.errors(key), data.getbuffer() as content:
             if self._direct is not None and content.nbytes <= MAX_DIRECT:
-                headers = headers_of(parameters, metadata, checksum)
-                etag = await self._direct.put(key, content, headers)
-                if etag is not None:
-                    return etag
+                headers = headers_of({**parameters, "ChecksumSHA256": checksum}, metadata)
+                stored = await self._direct.send(
+                    DirectRequest("PutObject", "PUT", key, headers, data=content)
+                )
+                if stored is not None and "ETag" in stored.headers:
+                    return stored.headers["ETag"]
         client = await self._connection.client()
         data.seek(0)
         with self._connection.errors(key):
@@ -246,21 +285,39 @@ class S3Store:
             UnsupportedError: The service did not copy.
             DestinationError: The request failed.
         """
-        client = await self._connection.client()
-        parameters: dict[str, Any] = {**self._connection.settings, **condition}
-        parameters |= source_parameters(source)
-        with self._connection.errors(key):
-            response = await client.copy_object(
-                Bucket=self.bucket,
-                Key=key,
-                Metadata=metadata,
-                MetadataDirective="REPLACE",
-                TaggingDirective="REPLACE",
-                ChecksumAlgorithm="SHA256",
-                **parameters,
-            )
-        etag = (response.get("CopyObjectResult") or {}).get("ETag")
+        properties: dict[str, Any] = {
+            **self._connection.settings,
+            **condition,
+            "MetadataDirective": "REPLACE",
+            "TaggingDirective": "REPLACE",
+            "ChecksumAlgorithm": "SHA256",
+        }
+        etag = await self._copy_without_botocore(key, source, properties, metadata)
+        if etag is None:
+            client = await self._connection.client()
+            parameters = {**properties, **source_parameters(source)}
+            with self._connection.errors(key):
+                response = await client.copy_object(
+                    Bucket=self.bucket, Key=key, Metadata=metadata, **parameters
+                )
+            etag = (response.get("CopyObjectResult") or {}).get("ETag")
         return etag or await self._etag_of_copy(key, source, metadata)
+
+    async def _copy_without_botocore(
+        self,
+        key: str,
+        source: StoredSource,
+        properties: Mapping[str, str],
+        metadata: Mapping[str, str],
+    ) -> str | None:
+        """Return the ETag of a new copy. Return None if botocore must send the request."""
+        copied = copy_headers(source)
+        if self._direct is None or copied is None:
+            return None
+        headers = {**headers_of(properties, metadata), **copied}
+        with self._connection.errors(key):
+            response = await self._direct.send(DirectRequest("CopyObject", "PUT", key, headers))
+        return copied_etag(response.body) if response is not None else None
 
     async def _etag_of_copy(
         self, key: str, source: StoredSource, metadata: Mapping[str, str]
@@ -339,8 +396,3 @@ class S3Store:
         client = await self._connection.client()
         with suppress(MissingError), self._connection.errors(key):
             await client.delete_object(Bucket=self.bucket, Key=key)
-
-
-def _quoted(etag: str) -> str:
-    """Return an ETag of a listing in quotation marks, which rclone leaves out."""
-    return etag if etag.endswith('"') else f'"{etag}"'

@@ -72,6 +72,10 @@ async def test_no_byte_passes_through_the_process(
     assert request.headers["if-none-match"] == "*"
     assert request.headers["x-amz-copy-source-if-match"]
     assert request.headers["x-amz-storage-class"] == "STANDARD_IA"
+    [described] = proxy.received("HeadObject", "*source/a b.tif")
+    assert described.headers["x-amz-checksum-mode"] == "ENABLED"
+    # botocore numbers its requests.
+    assert "amz-sdk-request" not in described.headers.keys() | request.headers.keys()
     metadata = (await bucket.head("a b.tif"))["Metadata"]
     assert metadata.get("stac-asset-checksum") == CHECKSUM
     assert not await bucket.has_leftovers()
@@ -131,6 +135,17 @@ async def test_lost_response_of_a_copy_is_no_error(
     proxy.fault("CopyObject", Lost())
     assert await copied(origin, bucket, store) == DATA
     assert body_bytes(proxy) == (0, 0)
+
+
+async def test_botocore_repeats_a_failed_request_for_the_properties_of_the_object(
+    origin: Origin, store: Config, bucket: Bucket, proxy: S3Proxy
+) -> None:
+    proxy.fault("HeadObject", Status(503), key="*source/a b.tif")
+    assert await copied(origin, bucket, store, **{"file:checksum": CHECKSUM}) == DATA
+    assert body_bytes(proxy) == (0, 0)
+    first, second = proxy.received("HeadObject", "*source/a b.tif")
+    assert "amz-sdk-request" not in first.headers
+    assert "amz-sdk-request" in second.headers
 
 
 @pytest.mark.parametrize("difference", ["key", "endpoint", "unsigned", "type"])
