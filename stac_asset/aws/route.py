@@ -69,16 +69,6 @@ class Route:
         path = self.url.raw_path
         return self.url.with_path(path.removesuffix("/") or path, encoded=True)
 
-    def target(self, url: URL, method: str, payload: str) -> Target:
-        """Return the part of a request that is signed in addition to the headers.
-
-        Args:
-            url: The URL, as returned by `url_of`.
-            method: The method.
-            payload: The SHA-256 of the body, or `UNSIGNED-PAYLOAD`.
-        """
-        return Target(self.host, url.raw_path, method, payload=payload)
-
     async def sign(
         self,
         url: URL,
