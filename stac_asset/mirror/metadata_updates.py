@@ -83,7 +83,7 @@ class MetadataUpdates:
     def _document(self, prepared: Prepared) -> tuple[Prepared, dict[str, Any] | None] | None:
         """Return an item and the new document, or None if the new document is not valid.
 
-        The document is None if the content does not change.
+        Without a document, the content does not change.
         """
         key = prepared.wanted.key
         try:

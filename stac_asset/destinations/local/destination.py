@@ -17,7 +17,6 @@ from typing import Literal
 from stac_asset.concurrency import in_thread
 from stac_asset.destinations.interface import (
     ANY_VERSION,
-    MAX_DOCUMENT,
     BusyError,
     Declared,
     Existing,
@@ -27,6 +26,13 @@ from stac_asset.destinations.interface import (
     VersionError,
 )
 from stac_asset.destinations.local.containment import ContainedDirectory, Folder
+from stac_asset.destinations.local.content import (
+    current_version,
+    first_bytes,
+    read_blocks,
+    read_document,
+    version_of,
+)
 from stac_asset.destinations.local.digest import file_digest
 from stac_asset.destinations.local.files import LocalFiles
 from stac_asset.destinations.local.leftovers import list_leftovers, remove_leftover
@@ -43,9 +49,6 @@ logger = logging.getLogger(__name__)
 
 _POLL = 0.2
 """Seconds between two attempts to lock a part file."""
-
-_BLOCK = 1024 * 1024
-"""Number of bytes of a file that are read at a time."""
 
 _BATCH = 1000
 """Number of files that are listed at a time."""
@@ -157,18 +160,8 @@ class LocalDestination(LocalFiles):
             UnsafePathError: The key leads outside of the directory.
         """
         known, self._found = self._found, None
-        try:
-            fd = self._open_file(key, known[1] if known and known[0] == key else None)
-        except UnsafePathError:
-            raise
-        except (OSError, ValueError, DestinationError):
-            return b""
-        try:
-            return os.pread(fd, size, 0)
-        except OSError:
-            return b""
-        finally:
-            os.close(fd)
+        folder = known[1] if known and known[0] == key else None
+        return first_bytes(self.directory, key, size, folder)
 
     def open_upload(
         self, key: str, source: str, declared: Declared, hashed: bool = False, wait: bool = False
@@ -232,37 +225,9 @@ class LocalDestination(LocalFiles):
         Raises:
             UnsafePathError: The key leads outside of the directory.
         """
-        return await in_thread(self._read, key)
+        return await in_thread(read_document, self.directory, key)
 
-    def _read(self, key: str) -> StoredDocument | None:
-        try:
-            fd = self._open_file(key)
-        except UnsafePathError:
-            raise
-        except (OSError, ValueError):
-            return None
-        with open(fd, "rb") as file:
-            found = os.fstat(fd)
-            if not stat.S_ISREG(found.st_mode):
-                return None
-            try:
-                data = file.read() if found.st_size <= MAX_DOCUMENT else b""
-            except OSError:
-                return None
-            return StoredDocument(data, _version(found))
-
-    def _open_file(self, key: str, folder: Folder | None = None) -> int:
-        """Open an existing file, and return its descriptor.
-
-        Raises:
-            UnsafePathError: The key leads outside of the directory.
-            OSError: The file cannot be opened.
-        """
-        folder = folder if folder is not None else self.directory.open_folder(key)
-        name = key.rpartition(os.sep)[2]
-        return os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder.fd)
-
-    async def blocks(self, key: str) -> AsyncIterator[bytes]:
+    def blocks(self, key: str) -> AsyncIterator[bytes]:
         """Yield the content of a file in blocks.
 
         Args:
@@ -272,16 +237,7 @@ class LocalDestination(LocalFiles):
             UnsafePathError: The key leads outside of the directory.
             DestinationError: There is no such file, or the file cannot be read.
         """
-        try:
-            with open(self._open_file(key), "rb") as file:
-                while block := await in_thread(file.read, _BLOCK):
-                    yield block
-        except UnsafePathError:
-            raise
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            path = self.directory.path_of(key)
-            raise DestinationError(f"{path} cannot be read: {reason}") from error
+        return read_blocks(self.directory, key)
 
     async def write(self, key: str, data: bytes, replaces: str | None = ANY_VERSION) -> str:
         """Replace a small file, such as a document, as a whole.
@@ -304,20 +260,11 @@ class LocalDestination(LocalFiles):
         """
         with await self._open_part_file(key) as part:
             # The lock of the part file excludes other runs between the check and the commit.
-            if replaces != ANY_VERSION and replaces != await in_thread(self._current, key):
+            if replaces != ANY_VERSION and replaces != await in_thread(
+                current_version, self.directory, key
+            ):
                 raise VersionError.of(self.directory.path_of(key))
             return await in_thread(_replace, part, data)
-
-    def _current(self, key: str) -> str | None:
-        """Return the version of a file, as `read` would."""
-        try:
-            fd = self._open_file(key)
-        except (OSError, ValueError):
-            return None
-        try:
-            return _version(os.fstat(fd))
-        finally:
-            os.close(fd)
 
     async def list_files(self, prefix: str = "") -> AsyncIterator[ListedFile]:
         """Yield the files of the directory, with part files. Symlinks are not followed.
@@ -329,7 +276,7 @@ class LocalDestination(LocalFiles):
         files = listed_files(self.directory.path, prefix)
         while batch := await in_thread(lambda: list(islice(files, _BATCH))):
             for key, found in batch:
-                yield ListedFile(key, found.st_size, _version(found), found.st_mtime)
+                yield ListedFile(key, found.st_size, version_of(found), found.st_mtime)
 
     async def remove(self, key: str) -> None:
         """Remove a file. A missing file is no error.
@@ -434,14 +381,9 @@ class LocalDestinations:
         return found
 
 
-def _version(found: os.stat_result) -> str:
-    """Return the version of a file. A commit gives the file another inode and another time."""
-    return f"{found.st_dev}-{found.st_ino}-{found.st_size}-{found.st_ctime_ns}"
-
-
 def _replace(part: PartFile, data: bytes) -> str:
     """Write a document, and return its version."""
     part.truncate()
     part.append(data)
     part.commit()
-    return _version(os.fstat(part.fd))
+    return version_of(os.fstat(part.fd))
