@@ -24,6 +24,26 @@ PREFIX = "mirror/data"
 """The prefix of the destinations in tests."""
 
 
+def locations_outside(root: str) -> list[str]:
+    """Return locations that are outside of a prefix or name no file.
+
+    Args:
+        root: The URL of the prefix.
+    """
+    return [
+        root,
+        f"{root}/",
+        f"{root}/folder/",
+        f"{root}-2/file.bin",
+        f"{root}/../file.bin",
+        f"{root}/item/../../file.bin",
+        f"{root}//file.bin",
+        f"{root.replace('://', '://x')}/file.bin",
+        "/file.bin",
+        "file.bin",
+    ]
+
+
 def destination_of(
     url: str, identity: GcsIdentity | AzureIdentity, retries: int = 1
 ) -> ObjectStoreDestination:

@@ -16,15 +16,19 @@ from tests.support.s3_buckets import KEY, SECRET
 from tests.support.s3_destinations import Bucket
 
 
+@pytest.fixture(autouse=True)
+def _destination_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the keys of the destination, which the command line reads from the environment."""
+    monkeypatch.setenv("STAC_ASSET_DESTINATION_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("STAC_ASSET_DESTINATION_SECRET_ACCESS_KEY", SECRET)
+
+
 def test_command_and_blocking_function_write_to_a_bucket(
     origin: Origin,
     store: Config,
     bucket: Bucket,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("STAC_ASSET_DESTINATION_ACCESS_KEY_ID", KEY)
-    monkeypatch.setenv("STAC_ASSET_DESTINATION_SECRET_ACCESS_KEY", SECRET)
     item, url = tmp_path / "item.json", f"s3://{bucket.name}/new"
     item.write_text(json.dumps(item_document(origin, "a", "b")))
     endpoint = ("--destination-endpoint-url", store.destination_endpoint_url)
@@ -42,11 +46,7 @@ def test_command_and_blocking_function_write_to_a_bucket(
     assert blocking.download_item(item, url, config=store).get_self_href() == f"{url}/the-item.json"
 
 
-def test_command_line_names_its_options_in_errors(
-    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("STAC_ASSET_DESTINATION_ACCESS_KEY_ID", KEY)
-    monkeypatch.setenv("STAC_ASSET_DESTINATION_SECRET_ACCESS_KEY", SECRET)
+def test_command_line_names_its_options_in_errors(origin: Origin, tmp_path: Path) -> None:
     item = tmp_path / "item.json"
     item.write_text(json.dumps(item_document(origin, "a")))
     refused = run_command("download", item, "ftp://bucket/x")
@@ -64,10 +64,7 @@ def test_command_refuses_destinations_before_the_document_is_read(
     store: Config,
     bucket: Bucket,
     proxy: S3Proxy,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("STAC_ASSET_DESTINATION_ACCESS_KEY_ID", KEY)
-    monkeypatch.setenv("STAC_ASSET_DESTINATION_SECRET_ACCESS_KEY", SECRET)
     source = make_item(origin, "a")
     with Origin() as other:
         cases = {

@@ -8,6 +8,7 @@ import pytest
 
 from stac_asset.destinations import Destination
 from stac_asset.testing import DestinationContract
+from tests.support.object_stores import locations_outside
 from tests.support.s3_buckets import KEY, SECRET
 from tests.support.s3_destinations import PART, Bucket
 from tests.support.servers import rclone_s3
@@ -48,19 +49,7 @@ class TestS3Destination(DestinationContract):
         return f"s3://{self.bucket.name}/{self.bucket.prefix}/{key}"
 
     def invalid_locations(self) -> list[str]:
-        root = f"s3://{self.bucket.name}/{self.bucket.prefix}"
-        return [
-            root,
-            f"{root}/",
-            f"{root}/folder/",
-            f"{root}-2/file.bin",
-            f"{root}/../file.bin",
-            f"{root}/item/../../file.bin",
-            f"{root}//file.bin",
-            "s3://other/mirror/data/file.bin",
-            "/file.bin",
-            "file.bin",
-        ]
+        return locations_outside(f"s3://{self.bucket.name}/{self.bucket.prefix}")
 
 
 class TestRcloneDestination(TestS3Destination):
