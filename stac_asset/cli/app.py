@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from stac_asset.cli.options import config_options, read_config
+from stac_asset.cli.options import config_options, destination_options, read_config
 from stac_asset.cli.plugins import PluginGroup
 from stac_asset.errors import StacAssetError
 
@@ -216,12 +216,11 @@ def verify(
     help="Minimum age since the last write, such as 30m, 12h or 7d.",
 )
 @click.option("--dry-run", is_flag=True, help="List the leftovers, and remove nothing.")
-@config_options
+@destination_options
 def clean(
     directory: str,
     older_than: str,
     dry_run: bool,
-    max_concurrent_downloads: int,
     **options: Any,
 ) -> int:
     """Remove what interrupted downloads left in DIRECTORY.

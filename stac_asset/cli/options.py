@@ -61,6 +61,13 @@ def _switch(field: str, *flags: str) -> _Decorator[_F]:
     return _option(field, *flags, f"--{name}/--no-{name}", default=None)
 
 
+_DESTINATION_OPTIONS: list[_Decorator[Any]] = [
+    _option("destination_endpoint_url", "--destination-endpoint-url", metavar="URL"),
+    _option("destination_region", "--destination-region", metavar="REGION"),
+    _option("destination_profile", "--destination-profile", metavar="NAME"),
+]
+"""Options of all commands that send requests to a destination."""
+
 _OPTIONS: list[_Decorator[Any]] = [
     _option("include", "-i", "--include", multiple=True, metavar="KEY"),
     _option("exclude", "-x", "--exclude", multiple=True, metavar="KEY"),
@@ -141,9 +148,7 @@ _OPTIONS: list[_Decorator[Any]] = [
         type=click.Choice(["adaptive", "standard", "legacy"]),
     ),
     _option("s3_max_attempts", "--s3-max-attempts", type=click.IntRange(min=1), metavar="N"),
-    _option("destination_endpoint_url", "--destination-endpoint-url", metavar="URL"),
-    _option("destination_region", "--destination-region", metavar="REGION"),
-    _option("destination_profile", "--destination-profile", metavar="NAME"),
+    *_DESTINATION_OPTIONS,
     _option("destination_storage_class", "--destination-storage-class", metavar="CLASS"),
     _switch("absolute_hrefs"),
     _option("client_override", "--client", metavar="NAME"),
@@ -160,6 +165,17 @@ def config_options(command: _F) -> _F:
         command: The function of the command. Its parameters have the names of `Config`'s fields.
     """
     for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def destination_options(command: _F) -> _F:
+    """Add the options of the connection to a destination to a command that downloads nothing.
+
+    Args:
+        command: The function of the command. Its parameters have the names of `Config`'s fields.
+    """
+    for option in reversed(_DESTINATION_OPTIONS):
         command = option(command)
     return command
 
