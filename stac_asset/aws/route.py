@@ -32,7 +32,7 @@ _SIGNATURES = frozenset({"v4", "s3v4"})
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The URL of a bucket, and the signature of its requests."""
+    """The URL and the signer of a bucket."""
 
     url: URL
     """The URL of the bucket with a trailing slash. The encoded key follows."""
@@ -47,10 +47,10 @@ class Route:
     """Checksums that botocore can compute, such as `crc32`, in the order of preference."""
 
     request: Mapping[str, Any] = field(repr=False)
-    """The request as botocore built it, for botocore's retry and redirect handlers."""
+    """The request of botocore, for the retry and redirect handlers."""
 
     signer: Signer | None = field(repr=False, default=None)
-    """Signer of the requests, if they have a usual signature."""
+    """Signer of requests with a usual signature."""
 
     other_signer: Any = field(repr=False, default=None)
     """botocore's signer, for other signatures, such as those of directory buckets."""

@@ -223,7 +223,7 @@ def clean(
     dry_run: bool,
     **options: Any,
 ) -> int:
-    """Remove what interrupted downloads left in DIRECTORY.
+    """Remove the leftovers of interrupted downloads from DIRECTORY.
 
     DIRECTORY can be a prefix such as s3://bucket/prefix. In a directory, part files and their notes
     are removed. In a bucket, unfinished uploads of this program are aborted. Downloads that are

@@ -170,7 +170,7 @@ def config_options(command: _F) -> _F:
 
 
 def destination_options(command: _F) -> _F:
-    """Add the options of the connection to a destination to a command that downloads nothing.
+    """Add the options of the connection to a destination.
 
     Args:
         command: The function of the command. Its parameters have the names of `Config`'s fields.

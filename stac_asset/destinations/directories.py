@@ -110,7 +110,7 @@ def directory_error(
 
 
 def existing_parent(path: Path) -> Path:
-    """Return the path if it exists, or the nearest parent directory that exists.
+    """Return the nearest existing path: the path, or one of its parent directories.
 
     Args:
         path: An absolute path.

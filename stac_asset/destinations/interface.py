@@ -18,10 +18,10 @@ from stac_asset.errors import DestinationError
 from stac_asset.integrity import Multihash
 
 ANY_VERSION: Final = "*"
-"""The version of `Destination.write` that stands for any document, or none."""
+"""The version of `Destination.write` for an unconditional write."""
 
 MAX_DOCUMENT: Final = 128 * 1024 * 1024
-"""Maximum size, in bytes, of a document whose content `Destination.read` returns."""
+"""Maximum size, in bytes, of the documents that `Destination.read` returns."""
 
 
 class BusyError(Exception):
@@ -29,7 +29,7 @@ class BusyError(Exception):
 
 
 class VersionError(DestinationError):
-    """Raised when another run replaced a document after it was read."""
+    """Raised when another run replaced a document between the read and the write."""
 
     @staticmethod
     def of(location: str) -> VersionError:
@@ -122,7 +122,7 @@ class Leftover:
     """The keys of the files to remove."""
 
     upload: str | None = None
-    """The id of the unfinished upload, if any. The first of `keys` is the key of its object."""
+    """The id of the unfinished upload, if any, for the object of the first key."""
 
     is_foreign: bool = False
     """Whether another program may have started the upload. Such an upload is not removed."""
@@ -178,7 +178,7 @@ class Upload(Protocol):
         """Whether the response ended before the end of the file, and more can be requested."""
 
     async def copy_target(self) -> StoreAccess | None:
-        """Return the store of the destination, or None if the destination copies no objects."""
+        """Return the store of the destination. None means that copies are not supported."""
 
     async def copy(self, source: StoredSource) -> StoreCopy | None:
         """Let the store copy an object of the same store, in place of all other calls.
@@ -275,7 +275,7 @@ class Destination(Protocol):
 
     @property
     def may_hold_pages(self) -> bool:
-        """Whether the content of existing files is checked before they are skipped.
+        """Whether a run checks the content of existing files.
 
         Otherwise, a listing alone decides, without a request for each file.
         """
@@ -413,14 +413,14 @@ class Destination(Protocol):
         """
 
     def leftovers(self) -> AsyncIterator[Leftover]:
-        """Yield what interrupted runs left: part files, notes, locks and unfinished uploads.
+        """Yield the part files, notes, locks and unfinished uploads of interrupted runs.
 
         Raises:
             DestinationError: The destination cannot be listed.
         """
 
     async def remove_leftover(self, leftover: Leftover) -> bool:
-        """Remove a leftover, unless a run uses it.
+        """Remove a leftover that is not in use.
 
         Args:
             leftover: The leftover, as `leftovers` returned it.

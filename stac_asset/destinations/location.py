@@ -174,7 +174,7 @@ def absolute(place: Place) -> Place:
 
 
 def inside(directory: Place, name: str) -> Place | None:
-    """Return the location of a file of a directory, or None if the file would be outside.
+    """Return the location of a file of a directory. Files outside have no location.
 
     Args:
         directory: An absolute location.

@@ -29,7 +29,7 @@ def free_bytes(directory: Path) -> int:
 
 
 def bytes_on_disk(path: str) -> int:
-    """Return the bytes that a file and its part file occupy.
+    """Return the size in bytes of a file and its part file.
 
     Args:
         path: The absolute path of the file.

@@ -18,7 +18,7 @@ class StoreAccess:
     """An object store with the credentials of requests, for comparison only."""
 
     endpoint: tuple[str, str] | None
-    """Origin and path of the endpoint URL. None for AWS."""
+    """Origin and path of the endpoint URL, unless the service is AWS."""
 
     credentials: frozenset[str] = field(repr=False)
     """Digests that identify the credentials. Equal credentials share at least a single digest."""

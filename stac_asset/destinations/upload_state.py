@@ -168,11 +168,11 @@ class StatefulUpload(ABC):
     """Whether byte ranges may arrive in any order, after `split`."""
 
     async def copy_target(self) -> StoreAccess | None:
-        """Return None: the destination cannot copy objects of a store."""
+        """Return None, because the destination does not copy objects."""
         return None
 
     async def copy(self, source: StoredSource) -> StoreCopy | None:
-        """Return None: the destination cannot copy objects of a store.
+        """Return None, because the destination does not copy objects.
 
         Args:
             source: The object.

@@ -78,7 +78,7 @@ class PartData(io.BytesIO):
 
 
 class BufferBudget:
-    """Memory for the parts of all uploads of a destination, in one event loop.
+    """Memory of the parts of a destination, for one event loop.
 
     Parts get memory in order. The last `reserve` bytes are for urgent parts: those whose hashing
     other parts of the file wait for. Without a reserve, parts that wait for such a part could use

@@ -153,7 +153,7 @@ class ObjectStore:
     async def put(
         self, key: str, data: bytes | bytearray, current: StoredObject | None, **metadata: str
     ) -> StoredObject:
-        """Write an object with one request. The object must have the expected version.
+        """Replace the expected version of an object with a single request.
 
         Args:
             key: The key in the bucket.

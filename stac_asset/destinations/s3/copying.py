@@ -32,7 +32,7 @@ from stac_asset.errors import DestinationError, SizeError
 from stac_asset.integrity import Multihash
 
 MAX_COPY = 5 * 1024 * MIB
-"""Maximum size in bytes of an object that one request copies (5 GiB)."""
+"""Maximum size in bytes of a copy by a single request (5 GiB)."""
 
 _PART = 512 * MIB
 """Size in bytes of a copied part of a larger object."""
@@ -57,7 +57,7 @@ class StoreCopying:
     source: StoredSource
     declared: Declared
     hashed: bool
-    """Whether the checksum is needed although none is declared."""
+    """Whether to compute an undeclared checksum."""
     replaced: Replaced
     """The object that is there."""
     new_upload: Callable[[Mapping[str, str]], MultipartUpload]
@@ -65,10 +65,10 @@ class StoreCopying:
     source_digest: str
     """Digest of the identity of the source, for the note."""
     limit: int = MAX_COPY
-    """Maximum size in bytes of an object that one request copies."""
+    """Maximum size in bytes of a copy by a single request."""
 
     async def run(self) -> tuple[StoreCopy, str] | None:
-        """Copy the object, and return the copy and the ETag. None leaves the object to a download.
+        """Copy the object. Return the copy and the ETag, or None to download the object.
 
         Raises:
             SizeError: The size differs from the declared one.

@@ -31,7 +31,7 @@ class Folders:
         self._listed: OrderedDict[str, asyncio.Task[dict[str, StoredObject] | None]] = OrderedDict()
 
     async def find(self, key: str) -> StoredObject | None:
-        """Return an existing object without the metadata, or None.
+        """Return an existing object without its metadata, if any.
 
         Args:
             key: The key in the bucket.
@@ -96,7 +96,7 @@ class Folders:
         return await asyncio.shield(task)
 
     async def _list(self, folder: str) -> dict[str, StoredObject] | None:
-        """Return the objects of a folder by key, or None if they are too many."""
+        """Return the objects of a folder by key. Large folders have no listing."""
         found: dict[str, StoredObject] = {}
         pages = 0
         async for page in self._store.pages(folder, delimiter="/"):

@@ -44,7 +44,7 @@ class UploadNote:
 
     @classmethod
     def parse(cls, data: bytes) -> UploadNote | None:
-        """Return the note that a text contains, or None for an invalid text.
+        """Return the note in a text. An invalid text has no note.
 
         Args:
             data: The content of the object, from any writer.

@@ -19,7 +19,7 @@ DEFAULT_PART = 8 * MIB
 """Size of the parts of most files, in bytes."""
 
 MAX_HELD = 32 * MIB
-"""Maximum size of a part that is held in memory until it is sent, in bytes.
+"""Maximum size in bytes of a part in memory. Larger parts are streamed.
 
 Files of more than 312 GiB have larger parts, whose bytes are sent as they arrive.
 """

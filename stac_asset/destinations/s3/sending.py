@@ -29,7 +29,7 @@ from stac_asset.destinations.store_copy import StoredSource
 from stac_asset.errors import DestinationError
 
 _SMALL = 128 * 1024
-"""Maximum number of bytes whose hashing takes less time than the start of a thread."""
+"""Maximum number of bytes to hash without a thread."""
 
 _SETTLE = 10.0
 """Maximum seconds to wait for parts that are being sent when an upload is left."""
@@ -190,7 +190,7 @@ class MultipartUpload:
         return part.sha256
 
     def stream(self, number: int, start: int, end: int) -> StreamedPart:
-        """Return a part whose bytes are sent as they arrive.
+        """Return a part for streaming.
 
         Args:
             number: The number of the part.

@@ -84,7 +84,7 @@ class S3Store:
         return self._connection.url_of(key)
 
     async def head(self, key: str) -> StoredObject | None:
-        """Return an existing object with the metadata, or None.
+        """Return an existing object with its metadata, if any.
 
         Args:
             key: The key.

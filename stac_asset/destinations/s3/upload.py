@@ -126,7 +126,7 @@ class S3Upload(StatefulUpload):
         return await self._store.access() if self._store.access is not None else None
 
     async def copy(self, source: StoredSource) -> StoreCopy | None:
-        """Let the service copy an object to the key. Verify the copy before it gets the key.
+        """Let the service copy an object, and verify the copy before the key changes.
 
         Args:
             source: The object.
@@ -267,7 +267,7 @@ class S3Upload(StatefulUpload):
         return layout.unit > self._largest_held and size is not None and size > layout.unit
 
     async def _stream(self, number: int, layout: PartLayout, data: memoryview) -> None:
-        """Send bytes of a part as they arrive. After the last byte, wait for the response."""
+        """Send bytes of a streamed part. After the last byte, wait for the response."""
         part = self._streamed.get(number)
         if part is None:
             await self._multipart.start(self._note)
@@ -301,7 +301,7 @@ class S3Upload(StatefulUpload):
         return part
 
     def _is_single(self, part: Part) -> bool:
-        """Return whether a part is the whole file. One request writes such a file."""
+        """Return whether a part is the whole file, for a single request."""
         return part.number == 1 and part.end == (self._state.size or self._declared.size)
 
     async def _send(self, part: Part) -> None:

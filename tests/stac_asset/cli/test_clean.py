@@ -85,3 +85,10 @@ def test_missing_directory_is_an_error(tmp_path: Path) -> None:
     result = run_command("clean", tmp_path / "missing")
     assert (result.code, "does not exist" in result.errors) == (1, True)
     assert not (tmp_path / "missing").exists()
+
+
+def test_help_lists_the_options_of_the_destination_only() -> None:
+    shown = run_command("clean", "--help").output
+    assert "--destination-endpoint-url" in shown
+    assert "--overwrite" not in shown
+    assert run_command("clean", "x", "--overwrite").code == 2

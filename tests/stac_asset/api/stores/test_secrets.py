@@ -1,4 +1,4 @@
-"""Credentials of the source and of the destination are sent to their own hosts only."""
+"""Separation of the credentials of sources and destinations."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from stac_asset.errors import DestinationError
 
 PREFIX = Prefix("s3://bucket/", "p/")
 LONGEST = "d" * 994 + "/"
-"""The longest folder whose notes have valid keys."""
+"""The longest folder with valid keys of notes."""
 
 
 @pytest.mark.parametrize("folder", ["", "d" * 900 + "/", LONGEST])

@@ -1,4 +1,4 @@
-"""What a service supports, and buckets that cannot be written."""
+"""Capabilities of services, and buckets that cannot be written."""
 
 from __future__ import annotations
 

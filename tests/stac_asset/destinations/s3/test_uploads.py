@@ -1,4 +1,4 @@
-"""Uploads to S3: faults of the service, other runs, and what a later run sends again."""
+"""Uploads to S3: faults of the service, concurrent runs, and resumed uploads."""
 
 from __future__ import annotations
 
