@@ -41,7 +41,7 @@ demo: $(VENV)/run  ## Download example STAC items with a Prefect flow; ITEM=<hre
 ui: $(VENV)/run  ## Show the flow runs of the demo in Prefect's UI; PORT=4200; stop with Ctrl-C
 	@PREFECT_HOME=.demo/prefect PREFECT_SERVER_ANALYTICS_ENABLED=false \
 	 PREFECT_UI_API_URL=http://127.0.0.1:$(or $(PORT),4200)/api \
-	 $(BIN)/prefect server start --host 127.0.0.1 --port $(or $(PORT),4200)
+	 $(BIN)/python -m prefect_stac_asset.deployments server --host 127.0.0.1 --port $(or $(PORT),4200)
 
 .PHONY: up
 up: $(VENV)/run  ## Start a Prefect server, a worker and all deployments; PORT=4200, FILE=mine.yaml, RESET=1, DATABASE=postgresql+asyncpg://…

@@ -4,6 +4,7 @@
 |---|---|
 | `up`, `down` | start and stop a local Prefect server with worker and deployments |
 | `status` | show the processes, the next runs and the last results of that server |
+| `server` | run a Prefect server in the foreground |
 | `service` | start that server after a restart of the machine |
 | `init` | copy the `prefect.yaml` of this package to a file of one's own |
 | `deploy` | register the deployments with a Prefect server |
@@ -149,6 +150,19 @@ def status(folder: Path) -> None:
         click.echo("Nothing is running.")
     if not processes or any(process.since is None for process in processes):
         sys.exit(1)
+
+
+@app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def server(arguments: tuple[str, ...]) -> None:
+    """Run `prefect server start` with ARGUMENTS.
+
+    As with `up`, invalid credential blocks are refused when they are saved, and SQLite
+    transactions wait for each other.
+    """
+    from prefect_stac_asset.deployments.server_process import start_server
+
+    start_server(arguments)
 
 
 @app.command()

@@ -38,7 +38,7 @@ _STATE_FILE = "stack.json"
 """Name of the file with the port and the database of the server, and the path of `prefect.yaml`."""
 
 _SERVER_MODULE = "prefect_stac_asset.deployments.server_process"
-"""Module that runs Prefect's command line for the server."""
+"""Module that runs `prefect server start`."""
 
 _WORKER_PREFIX = "worker-"
 
@@ -264,7 +264,7 @@ class Stack:
                     "with PORT=4300."
                 ) from None
         self._write_state(**state)
-        start = ("server", "start", "--host", "127.0.0.1", "--port", str(self.port))
+        start = ("--host", "127.0.0.1", "--port", str(self.port))
         self._server.start([sys.executable, "-m", _SERVER_MODULE, *start], self.environment())
 
     def _write_state(self, **values: object) -> None:

@@ -1,4 +1,4 @@
-"""Internal: run `prefect server start`, check saved blocks, and rotate the logs of the local stack.
+"""Internal: run `prefect server start` with checks of saved blocks, and rotate logs.
 
 SQLite transactions of this server wait for each other.
 
@@ -14,7 +14,8 @@ until other transactions have ended. Source: https://www.sqlite.org/lang_transac
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import sys
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -26,6 +27,10 @@ from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 
 from prefect_stac_asset.deployments.block_checks import install_block_checks
 from prefect_stac_asset.deployments.log_rotation import rotate_logs_in_thread
+from stac_asset.errors import ConfigError
+
+_OTHER_PROCESSES = {"--background", "-b", "--workers"}
+"""Options of `prefect server start` that start further processes."""
 
 
 class WaitingSqlite(AioSqliteConfiguration):
@@ -45,18 +50,33 @@ class WaitingSqlite(AioSqliteConfiguration):
             yield transaction
 
 
-def main() -> None:
-    """Run Prefect's command line with the arguments of this process.
+def start_server(arguments: Sequence[str], logs: Path | None = None) -> None:
+    """Run `prefect server start` in this process, and exit with the status of the command.
 
-    The working directory is the folder of the local stack, whose logs are rotated.
+    Args:
+        arguments: The arguments of `prefect server start`.
+        logs: The folder of log files to rotate.
+
+    Raises:
+        ConfigError: An argument starts other processes, to which the checks do not apply.
     """
-    rotate_logs_in_thread(Path.cwd())
+    for argument in arguments:
+        if argument.partition("=")[0] in _OTHER_PROCESSES:
+            raise ConfigError(
+                f"Option '{argument}' starts a server without the checks of this command. Leave "
+                "out the option."
+            )
+    if logs is not None:
+        rotate_logs_in_thread(logs)
     url = PREFECT_API_DATABASE_CONNECTION_URL.value()
     if url is not None and url.startswith("sqlite"):
         set_database_config(WaitingSqlite(url))
     install_block_checks()
+    # Prefect's command line reads the arguments of the process.
+    sys.argv[1:] = ["server", "start", *arguments]
     app()
 
 
 if __name__ == "__main__":
-    main()
+    # The working directory is the folder of the local stack.
+    start_server(sys.argv[1:], logs=Path.cwd())

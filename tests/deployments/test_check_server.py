@@ -1,4 +1,4 @@
-"""`check --server` and `up` with servers that create no scheduled runs or refuse requests."""
+"""The commands `check --server`, `server` and `up` with servers that create no scheduled runs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_URL,
+    PREFECT_HOME,
+    temporary_settings,
+)
+from pydantic import SecretStr
 
 import prefect_stac_asset.deployments.local_stack as local_stack
+from prefect_stac_asset.blocks import HttpCredentials
 from prefect_stac_asset.deployments.local_stack import Stack
 from prefect_stac_asset.deployments.schedules import ScheduleError
 from tests.support.deployments_cli import run_deployments_cli
@@ -28,6 +36,8 @@ from tests.support.server_logs import checked_log
 from tests.support.servers import free_port
 
 LOGIN = "admin:s3cret"
+AUTH = ("admin", "s3cret")
+SERVER_COMMAND = ("prefect_stac_asset.deployments", "server")
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +66,13 @@ def server(home: Path) -> Iterator[str]:
     environment, log = inherited | configured, home / "log"
     with (
         checked_log(log),
-        server_process(port, log, "--no-services", environment=environment),
+        server_process(port, log, "--no-services", environment=environment, command=SERVER_COMMAND),
     ):
         yield url
 
 
 def post(url: str, path: str, **body: Any) -> Any:
-    response = CLIENT.post(f"{url}{path}", json=body, auth=("admin", "s3cret"))
+    response = CLIENT.post(f"{url}{path}", json=body, auth=AUTH)
     assert response.is_success, response.text
     return response.json()
 
@@ -78,7 +88,7 @@ def is_empty(url: str) -> bool:
 def test_check_fails_for_server_without_scheduler(server: str, tmp_path: Path) -> None:
     environment = prefect_settings(server, tmp_path)
     done = run_deployments_cli("check", "--server", "--wait", "8", **environment)
-    version = CLIENT.get(f"{server}/admin/version", auth=("admin", "s3cret")).json()
+    version = CLIENT.get(f"{server}/admin/version", auth=AUTH).json()
     assert (done.returncode, done.stdout) == (1, "")
     waiting, error = done.stderr.splitlines()
     assert waiting == f"waiting for a scheduled run of {server}, at most 8 s"
@@ -86,6 +96,48 @@ def test_check_fails_for_server_without_scheduler(server: str, tmp_path: Path) -
         f"error: The server at {server} (Prefect {version}) created no scheduled run within 8 s. "
     )
     assert is_empty(server)
+
+
+def test_server_refuses_invalid_blocks_that_are_created_or_changed(server: str, home: Path) -> None:
+    settings = {
+        PREFECT_API_URL: server,
+        PREFECT_API_AUTH_STRING: LOGIN,
+        PREFECT_HOME: home,
+    }
+    with temporary_settings(settings):
+        HttpCredentials.register_type_and_schema()
+        block = HttpCredentials(hosts=["a.example"], token=SecretStr("t"))
+        saved = block.save("mine")
+    path = f"{server}/block_documents/{saved}"
+    document = CLIENT.get(path, auth=AUTH).json()
+    wrong = {"hosts": ["a/b"], "token": "s3same"}
+    new = {name: document[name] for name in ("block_type_id", "block_schema_id")}
+    created = CLIENT.post(
+        f"{server}/block_documents/", json={**new, "name": "wrong", "data": wrong}, auth=AUTH
+    )
+    for refused in (
+        created,
+        CLIENT.patch(path, json={"data": {"hosts": ["a/b"]}}, auth=AUTH),
+        CLIENT.patch(path, json={"data": {"token": None}}, auth=AUTH),
+        CLIENT.patch(
+            path, json={"data": {"hosts": ["a"]}, "merge_existing_data": False}, auth=AUTH
+        ),
+    ):
+        assert refused.status_code == 400, refused.text
+        assert refused.json()["detail"].startswith("The block is invalid: ")
+        assert "s3same" not in refused.text
+    # The form sends masked secrets back, which the server does not change.
+    masked = {"hosts": ["b.example"], "token": document["data"]["token"]}
+    unmasked = {"include_secrets": True}
+    assert CLIENT.patch(path, json={"data": masked}, auth=AUTH).is_success
+    data = CLIENT.get(path, params=unmasked, auth=AUTH).json()["data"]
+    assert (data["hosts"], data["token"]) == (["b.example"], "t")
+
+
+def test_options_that_start_other_servers_are_refused() -> None:
+    done = run_deployments_cli("server", "--workers=2")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: Option '--workers=2' starts a server without the checks")
 
 
 def test_interrupted_check_deletes_its_flow(server: str, tmp_path: Path) -> None:

@@ -109,6 +109,6 @@ def test_ui_uses_port() -> None:
     done = subprocess.run(
         ["make", "-n", "ui", "PORT=4300"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert "--port 4300" in done.stdout
+    assert "prefect_stac_asset.deployments server --host 127.0.0.1 --port 4300" in done.stdout
     assert "PREFECT_UI_API_URL=http://127.0.0.1:4300/api" in done.stdout
     assert "4200" not in done.stdout

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -94,7 +94,11 @@ def _environment(database: str) -> dict[str, str]:
 
 @contextmanager
 def server_process(
-    port: int, log: Path, *options: str, environment: Mapping[str, str]
+    port: int,
+    log: Path,
+    *options: str,
+    environment: Mapping[str, str],
+    command: Sequence[str] = ("prefect", "server", "start"),
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a Prefect server on the loopback interface, and yield the healthy process.
 
@@ -103,11 +107,11 @@ def server_process(
         log: File for the output of the server.
         options: Options of `prefect server start`.
         environment: All environment variables of the process.
+        command: The module that starts the server, and its arguments.
     """
-    command = [sys.executable, "-m", "prefect", "server", "start", *options]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            [sys.executable, "-m", *command, *options, "--host", "127.0.0.1", "--port", str(port)],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
