@@ -1,4 +1,4 @@
-"""Internal: destinations of downloads: the interface, and the local file system."""
+"""Internal: destinations of downloads: the interface, directories, and prefixes of buckets."""
 
 from stac_asset.destinations.interface import (
     ANY_VERSION,

@@ -23,6 +23,17 @@ def test_named_files_exist(document: Path) -> None:
     assert missing == []
 
 
+def test_architecture_names_every_folder_and_module() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    folders = {path.parent for path in (ROOT / "stac_asset").glob("*/__init__.py")}
+    folders |= {path.parent for path in (ROOT / "flows").glob("*/__init__.py")}
+    names = {str(path.relative_to(ROOT)) for path in folders}
+    modules = [*(ROOT / "blocks").glob("*.py"), *(ROOT / "deployments").glob("*.py")]
+    names |= {path.name for path in modules}
+    unnamed = {name for name in names if f"`{name}`" not in text}
+    assert unnamed == {"__init__.py"}
+
+
 def test_every_guarantee_names_a_test() -> None:
     text = (ROOT / "docs" / "guarantees.md").read_text()
     rows = [line for line in text.partition("## ")[0].splitlines() if line.startswith("| **")]

@@ -1,4 +1,4 @@
-"""The local file system as a destination."""
+"""Internal: a directory of the local file system as a destination."""
 
 from stac_asset.destinations.local.destination import LocalDestination, LocalDestinations
 
