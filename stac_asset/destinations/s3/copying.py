@@ -90,7 +90,9 @@ class StoreCopying:
         try:
             if needs_checksum:
                 return await self._copy_parts(PartLayout(source.size, source.size), True, None)
-            if is_large:
+            if is_large or self.replaced.etag is not None:
+                # A service that does not know copies takes CopyObject for an empty object. The
+                # previous object, which can be the source, must not be lost then.
                 unit = PartLayout.of(source.size, min(_PART, self.limit)).unit
                 return await self._copy_parts(PartLayout(unit, source.size), False, known)
             return await self._copy_whole(known)

@@ -84,8 +84,11 @@ async def test_no_byte_passes_through_the_process(
     etag = (await bucket.head("a b.tif"))["ETag"]
     store.overwrite = True
     assert await copied(origin, bucket, store, DATA[:-1] + b"!") == DATA[:-1] + b"!"
-    [request] = proxy.received("CopyObject")
+    assert body_bytes(proxy)[0] == 0
+    [part], [request] = proxy.received("UploadPartCopy"), proxy.received("CompleteMultipartUpload")
+    assert part.headers["x-amz-copy-source-if-match"]
     assert request.headers["if-match"] == etag
+    assert not await bucket.has_leftovers()
 
 
 async def test_wrong_size_or_checksum_is_not_copied(

@@ -185,6 +185,29 @@ async def test_service_that_does_not_know_copies_stores_nothing(
     assert not await proxied.has_leftovers()
 
 
+async def test_service_that_does_not_know_copies_keeps_the_previous_object(
+    proxied: Bucket, proxy: S3Proxy
+) -> None:
+    """Such a service takes CopyObject for an empty object, so the request must not be sent."""
+    source = await source_of(proxied)
+    await proxied.put(KEY, b"old")
+    proxy.fault("UploadPartCopy", Status(200, body=b"<CopyPartResult/>"), times=0)
+    assert await copy(proxied, source, limit=50 * MIB) is None
+    assert "CopyObject" not in sent(proxy)
+    assert await proxied.content(KEY) == b"old"
+    assert not await proxied.has_leftovers()
+
+
+@pytest.mark.parametrize("size", [100, 2 * PART])
+async def test_object_is_copied_onto_itself(bucket: Bucket, size: int) -> None:
+    await bucket.put(KEY, data_of(size))
+    etag = (await bucket.head(KEY))["ETag"]
+    source = StoredSource(bucket.name, f"{bucket.prefix}/{KEY}", etag, size)
+    assert await copy(bucket, source, limit=50 * MIB) is not None
+    assert await bucket.content(KEY) == data_of(size)
+    assert not await bucket.has_leftovers()
+
+
 async def test_unfinished_upload_is_replaced_by_a_copy(bucket: Bucket) -> None:
     source = await source_of(bucket)
     await send(bucket.destination(), DATA, stop_after=PART)
