@@ -11,8 +11,8 @@ from rich.filesize import decimal
 from stac_asset.api.destinations import RunDestinations
 from stac_asset.cli.tables import printable
 from stac_asset.config import Config
-from stac_asset.destinations.interface import Leftover
 from stac_asset.destinations.location import location_of
+from stac_asset.destinations.values import Leftover
 from stac_asset.errors import SourceError
 from stac_asset.verify import leftovers
 

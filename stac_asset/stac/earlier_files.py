@@ -21,8 +21,9 @@ import pystac
 
 from stac_asset.concurrency import in_thread
 from stac_asset.config import Config, selects
-from stac_asset.destinations.interface import ANY_VERSION, Destination, VersionError
+from stac_asset.destinations.interface import Destination
 from stac_asset.destinations.location import Location, is_store
+from stac_asset.destinations.values import ANY_VERSION, VersionError
 from stac_asset.errors import StacAssetError
 from stac_asset.hrefs import absolute_href, is_local, is_missing, local_path
 from stac_asset.notices import notice

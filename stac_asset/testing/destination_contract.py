@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
-from stac_asset.destinations.interface import BusyError, Declared, VersionError
+from stac_asset.destinations.values import BusyError, Declared, VersionError
 from stac_asset.errors import UnsafePathError
 from stac_asset.testing.client_under_test import data_of, error_of
 from stac_asset.testing.destination_under_test import (

@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from stac_asset.destinations.interface import Declared, Destination, Upload
+from stac_asset.destinations.interface import Destination, Upload
+from stac_asset.destinations.values import Declared
 from stac_asset.integrity import Multihash
 from stac_asset.testing.client_under_test import data_of
 

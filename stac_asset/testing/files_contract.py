@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stac_asset.destinations.interface import Declared
+from stac_asset.destinations.values import Declared
 from stac_asset.integrity import Multihash
 from stac_asset.testing.destination_under_test import (
     KEY,

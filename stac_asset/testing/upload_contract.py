@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from stac_asset.destinations.interface import Declared
+from stac_asset.destinations.values import Declared
 from stac_asset.errors import ChecksumError, RangeError, SizeError, TruncatedError
 from stac_asset.testing.client_under_test import data_of, error_of
 from stac_asset.testing.destination_under_test import (

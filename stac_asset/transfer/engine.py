@@ -12,7 +12,8 @@ from functools import partial
 
 from stac_asset.concurrency import bounded
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
-from stac_asset.destinations.interface import BusyError, Declared, Destination, Destinations, Upload
+from stac_asset.destinations.interface import Destination, Destinations, Upload
+from stac_asset.destinations.values import BusyError, Declared
 from stac_asset.error_mapping import mapped
 from stac_asset.errors import ConfigError, SchemeError, StacAssetError
 from stac_asset.hrefs import parse_href, source_identity

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from stac_asset.config import Config
-from stac_asset.destinations.interface import Declared, Destination
+from stac_asset.destinations.interface import Destination
+from stac_asset.destinations.values import Declared
 from stac_asset.integrity import Multihash
 from stac_asset.transfer.content import HEAD_SIZE, START_SIZE, may_be_text
 from stac_asset.transfer.content_check import content_error, empty_error, needs_content

@@ -12,7 +12,7 @@ from contextlib import aclosing
 
 from stac_asset.concurrency import bounded
 from stac_asset.config import Config
-from stac_asset.destinations.interface import Declared
+from stac_asset.destinations.values import Declared
 from stac_asset.errors import StacAssetError
 from stac_asset.integrity import Multihash
 from stac_asset.transfer.stored import found_error

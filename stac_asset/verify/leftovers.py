@@ -6,7 +6,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from stac_asset.concurrency import bounded
-from stac_asset.destinations.interface import Destination, Leftover
+from stac_asset.destinations.interface import Destination
+from stac_asset.destinations.values import Leftover
 
 _MAX_REMOVALS = 8
 """Maximum number of leftovers that are removed at the same time."""

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from stac_asset.concurrency import in_thread
 from stac_asset.destinations.buckets.errors import MissingError
 from stac_asset.destinations.buckets.keys import Prefix
-from stac_asset.destinations.interface import (
+from stac_asset.destinations.values import (
     MAX_DOCUMENT,
     Declared,
     Existing,

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from stac_asset.destinations.interface import BusyError
+from stac_asset.destinations.values import BusyError
 
 logger = logging.getLogger(__name__)
 

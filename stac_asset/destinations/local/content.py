@@ -11,8 +11,8 @@ import stat
 from collections.abc import AsyncIterator
 
 from stac_asset.concurrency import in_thread
-from stac_asset.destinations.interface import MAX_DOCUMENT, StoredDocument
 from stac_asset.destinations.local.containment import ContainedDirectory, Folder
+from stac_asset.destinations.values import MAX_DOCUMENT, StoredDocument
 from stac_asset.errors import DestinationError, UnsafePathError
 
 _BLOCK = 1024 * 1024

@@ -15,16 +15,6 @@ from itertools import islice
 from typing import Literal
 
 from stac_asset.concurrency import in_thread
-from stac_asset.destinations.interface import (
-    ANY_VERSION,
-    BusyError,
-    Declared,
-    Existing,
-    Leftover,
-    ListedFile,
-    StoredDocument,
-    VersionError,
-)
 from stac_asset.destinations.local.containment import ContainedDirectory, Folder
 from stac_asset.destinations.local.content import (
     current_version,
@@ -43,6 +33,16 @@ from stac_asset.destinations.local.os_errors import map_os_errors
 from stac_asset.destinations.local.part_file import PartFile, check_not_folder
 from stac_asset.destinations.local.upload import LocalUpload
 from stac_asset.destinations.part_names import part_names
+from stac_asset.destinations.values import (
+    ANY_VERSION,
+    BusyError,
+    Declared,
+    Existing,
+    Leftover,
+    ListedFile,
+    StoredDocument,
+    VersionError,
+)
 from stac_asset.errors import DestinationError, StacAssetError, UnsafePathError
 
 logger = logging.getLogger(__name__)

@@ -12,9 +12,9 @@ from operator import attrgetter
 from pathlib import Path
 
 from stac_asset.concurrency import in_thread
-from stac_asset.destinations.interface import Declared, FileFacts, OmittedFile
 from stac_asset.destinations.local.containment import ContainedDirectory
 from stac_asset.destinations.local.digest import file_digest
+from stac_asset.destinations.values import Declared, FileFacts, OmittedFile
 from stac_asset.errors import UnsafePathError
 from stac_asset.integrity import Multihash
 

@@ -7,12 +7,12 @@ import time
 from collections import defaultdict
 from contextlib import suppress
 
-from stac_asset.destinations.interface import BusyError, Leftover
 from stac_asset.destinations.local.containment import ContainedDirectory
 from stac_asset.destinations.local.listing import listed_files
 from stac_asset.destinations.local.lock import remove_unlocked
 from stac_asset.destinations.local.os_errors import map_os_errors
 from stac_asset.destinations.part_names import is_part_name, lock_name, part_of
+from stac_asset.destinations.values import BusyError, Leftover
 
 _STALE_LOCK = 120.0
 """Age in seconds from which a lock file counts as left behind. Holders renew lock files."""

@@ -7,9 +7,9 @@ import fcntl
 import os
 from contextlib import suppress
 
-from stac_asset.destinations.interface import BusyError
 from stac_asset.destinations.local.lock_file import LockFile
 from stac_asset.destinations.part_names import lock_name
+from stac_asset.destinations.values import BusyError
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 

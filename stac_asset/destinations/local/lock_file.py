@@ -26,7 +26,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
-from stac_asset.destinations.interface import BusyError
+from stac_asset.destinations.values import BusyError
 
 _HEARTBEAT = 15.0
 """Seconds between two updates of the modification time of a held lock file."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from contextlib import suppress
 
-from stac_asset.destinations.interface import Declared
 from stac_asset.destinations.local.digest import FollowingDigest
 from stac_asset.destinations.local.hashing import BackgroundHashing
 from stac_asset.destinations.local.offload import AdaptiveOffload, WriteScheduler
@@ -14,6 +13,7 @@ from stac_asset.destinations.local.resume import resume
 from stac_asset.destinations.local.resume_note import ResumeNote
 from stac_asset.destinations.missing_ranges import ByteRange, MissingRanges
 from stac_asset.destinations.upload_state import StatefulUpload, UploadState, check_checksum
+from stac_asset.destinations.values import Declared
 from stac_asset.errors import DestinationError
 
 _MIN_NOTED = 64 * 1024

@@ -17,13 +17,6 @@ from stac_asset.destinations.buckets.errors import ConflictError, MissingError
 from stac_asset.destinations.buckets.files import StoredFiles
 from stac_asset.destinations.buckets.keys import PROBE, names_file
 from stac_asset.destinations.buckets.open_keys import OpenKeys
-from stac_asset.destinations.interface import (
-    ANY_VERSION,
-    Declared,
-    Leftover,
-    ListedFile,
-    VersionError,
-)
 from stac_asset.destinations.object_store.errors import bucket_error
 from stac_asset.destinations.object_store.keys import ObjectStorePrefix
 from stac_asset.destinations.object_store.store import (
@@ -33,6 +26,7 @@ from stac_asset.destinations.object_store.store import (
     StoredObject,
 )
 from stac_asset.destinations.object_store.upload import PARTS_IN_MEMORY, ObjectStoreUpload
+from stac_asset.destinations.values import ANY_VERSION, Declared, Leftover, ListedFile, VersionError
 
 SMALLEST_PART = 5 * MIB
 """Minimum size of a part in bytes, as in Google Cloud Storage.

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from stac_asset.concurrency import bounded
 from stac_asset.destinations.buckets.buffers import MIB
 from stac_asset.destinations.buckets.errors import ConflictError, MissingError
-from stac_asset.destinations.interface import Declared, VersionError
 from stac_asset.destinations.s3.errors import UnsupportedError
 from stac_asset.destinations.s3.note import UploadNote
 from stac_asset.destinations.s3.objects import CHECKSUM, MARK
@@ -28,6 +27,7 @@ from stac_asset.destinations.s3.sending import MultipartUpload
 from stac_asset.destinations.s3.store import S3Store
 from stac_asset.destinations.store_copy import StoreCopy, StoredSource
 from stac_asset.destinations.upload_state import check_checksum
+from stac_asset.destinations.values import Declared, VersionError
 from stac_asset.errors import DestinationError, SizeError
 from stac_asset.integrity import Multihash
 

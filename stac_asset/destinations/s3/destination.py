@@ -19,14 +19,6 @@ from stac_asset.destinations.buckets.errors import MissingError
 from stac_asset.destinations.buckets.files import StoredFiles
 from stac_asset.destinations.buckets.keys import PROBE, Prefix, names_file
 from stac_asset.destinations.buckets.open_keys import OpenKeys
-from stac_asset.destinations.interface import (
-    ANY_VERSION,
-    BusyError,
-    Declared,
-    Leftover,
-    ListedFile,
-    StoredDocument,
-)
 from stac_asset.destinations.s3.copying import MAX_COPY
 from stac_asset.destinations.s3.keys import writable
 from stac_asset.destinations.s3.lease import leased
@@ -42,6 +34,14 @@ from stac_asset.destinations.s3.unfinished import (
     remove_unfinished,
 )
 from stac_asset.destinations.s3.upload import S3Upload
+from stac_asset.destinations.values import (
+    ANY_VERSION,
+    BusyError,
+    Declared,
+    Leftover,
+    ListedFile,
+    StoredDocument,
+)
 from stac_asset.errors import DestinationError
 
 _BUDGET = 36 * MIB

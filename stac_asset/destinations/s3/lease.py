@@ -16,9 +16,9 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from stac_asset.destinations.interface import BusyError
 from stac_asset.destinations.s3.keys import lease_key
 from stac_asset.destinations.s3.store import S3Store
+from stac_asset.destinations.values import BusyError
 from stac_asset.errors import DestinationError
 
 _RENEWAL = 10.0

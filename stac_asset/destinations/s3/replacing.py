@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
 from stac_asset.destinations.buckets.errors import ConflictError, MissingError
-from stac_asset.destinations.interface import VersionError
 from stac_asset.destinations.s3.errors import UnsupportedError
 from stac_asset.destinations.s3.objects import MARK
 from stac_asset.destinations.s3.store import S3Store
+from stac_asset.destinations.values import VersionError
 
 _ATTEMPTS = 5
 """Number of attempts to replace an object while the service asks to repeat the request."""

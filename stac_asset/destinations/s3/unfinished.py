@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from stac_asset.destinations.interface import Declared
 from stac_asset.destinations.missing_ranges import MissingRanges
 from stac_asset.destinations.s3.keys import note_key
 from stac_asset.destinations.s3.note import UploadNote
 from stac_asset.destinations.s3.objects import StoredPart
 from stac_asset.destinations.s3.store import S3Store
+from stac_asset.destinations.values import Declared
 from stac_asset.errors import DestinationError
 
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 
 from stac_asset.concurrency import in_thread
 from stac_asset.destinations.buckets.buffers import MIB, BufferBudget
-from stac_asset.destinations.interface import Declared
 from stac_asset.destinations.missing_ranges import ByteRange, MissingRanges
 from stac_asset.destinations.s3.copying import MAX_COPY, StoreCopying
 from stac_asset.destinations.s3.digest import OrderedDigest
@@ -26,6 +25,7 @@ from stac_asset.destinations.s3.streaming import StreamedPart
 from stac_asset.destinations.s3.unfinished import Unfinished
 from stac_asset.destinations.store_copy import StoreAccess, StoreCopy, StoredSource
 from stac_asset.destinations.upload_state import StatefulUpload, UploadState, check_checksum
+from stac_asset.destinations.values import Declared
 from stac_asset.errors import DestinationError
 from stac_asset.integrity import Multihash, new_hash
 

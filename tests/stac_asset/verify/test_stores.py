@@ -12,8 +12,8 @@ import pytest
 
 from stac_asset import Config, download_item
 from stac_asset.api.destinations import RunDestinations
-from stac_asset.destinations.interface import Declared
 from stac_asset.destinations.part_names import part_names
+from stac_asset.destinations.values import Declared
 from stac_asset.errors import DestinationError, SourceError
 from stac_asset.testing import SLOW_DOWN, Origin, S3Proxy, Status
 from stac_asset.testing.client_under_test import data_of

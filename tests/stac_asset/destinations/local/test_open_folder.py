@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from stac_asset.destinations.interface import Declared
 from stac_asset.destinations.local.containment import ContainedDirectory
 from stac_asset.destinations.local.destination import LocalDestination
 from stac_asset.destinations.local.part_file import PartFile
+from stac_asset.destinations.values import Declared
 from stac_asset.errors import DestinationError, UnsafePathError
 
 KEY = "folder/file"

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stac_asset.destinations import VersionError
-from stac_asset.destinations.interface import Declared
 from stac_asset.destinations.object_store import ObjectStoreDestination
 from stac_asset.destinations.object_store.upload import part_size
+from stac_asset.destinations.values import Declared
 from stac_asset.errors import ChecksumError, DestinationError
 from stac_asset.integrity import Multihash
 from stac_asset.testing.client_under_test import data_of

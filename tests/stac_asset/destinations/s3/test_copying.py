@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from stac_asset.destinations.interface import Declared
 from stac_asset.destinations.s3 import S3Destination
 from stac_asset.destinations.store_copy import StoreAccess, StoreCopy, StoredSource
+from stac_asset.destinations.values import Declared
 from stac_asset.errors import ChecksumError, DestinationError
 from stac_asset.integrity import Multihash
 from stac_asset.testing import SLOW_DOWN, S3Proxy, Status

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from stac_asset.destinations.interface import Declared
 from stac_asset.destinations.s3 import ObjectSettings, S3Store
 from stac_asset.destinations.s3.direct import MAX_DIRECT
 from stac_asset.destinations.s3.objects import StoredObject
 from stac_asset.destinations.store_copy import StoredSource
+from stac_asset.destinations.values import Declared
 from stac_asset.errors import DestinationError
 from stac_asset.testing import SLOW_DOWN, S3Proxy, Status
 from stac_asset.testing.client_under_test import data_of

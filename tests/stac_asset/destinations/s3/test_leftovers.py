@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from stac_asset.destinations.buckets.keys import PROBE
-from stac_asset.destinations.interface import Declared, Leftover
 from stac_asset.destinations.s3 import S3Destination
 from stac_asset.destinations.s3.keys import lease_key, note_key
 from stac_asset.destinations.s3.note import STARTING
+from stac_asset.destinations.values import Declared, Leftover
 from stac_asset.testing import S3Proxy
 from stac_asset.testing.client_under_test import data_of
 from stac_asset.verify.leftovers import clean

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from stac_asset.destinations.interface import BusyError
 from stac_asset.destinations.s3 import S3Destination, S3Store
 from stac_asset.destinations.s3.keys import lease_key
 from stac_asset.destinations.s3.lease import leased
+from stac_asset.destinations.values import BusyError
 from stac_asset.errors import DestinationError
 from stac_asset.testing import Origin, S3Proxy, Status
 from stac_asset.testing.client_under_test import data_of

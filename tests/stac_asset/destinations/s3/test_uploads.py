@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from stac_asset.destinations.interface import Declared
 from stac_asset.destinations.s3 import ObjectSettings, S3Destination
 from stac_asset.destinations.s3.keys import note_key
+from stac_asset.destinations.values import Declared
 from stac_asset.errors import DestinationError
 from stac_asset.integrity import Multihash
 from stac_asset.testing import SLOW_DOWN, Lost, Reset, S3Proxy, Status
