@@ -93,13 +93,27 @@ _port = click.option(
     "Set the environment variable DATABASE instead, as command lines are visible to all users.",
 )
 @_reset
-def up(file: Path | None, folder: Path, port: int, database: str | None, reset: bool) -> None:
+@click.option(
+    "--watch",
+    "is_watching",
+    is_flag=True,
+    help="Do not return. Start stopped processes again, until `down` stops all processes.",
+)
+def up(
+    file: Path | None,
+    folder: Path,
+    port: int,
+    database: str | None,
+    reset: bool,
+    is_watching: bool,
+) -> None:
     """Start a server, workers and all deployments in the background.
 
     Later commands use the same --file by default.
     """
     from prefect_stac_asset.deployments.deployment_file import chosen_file
     from prefect_stac_asset.deployments.local_stack import Stack
+    from prefect_stac_asset.deployments.watching import watch
 
     stack = Stack(directory_path(str(folder), "--folder"), port, database or None)
 
@@ -107,13 +121,16 @@ def up(file: Path | None, folder: Path, port: int, database: str | None, reset: 
         chosen = chosen_file(file, stack.file)
         async for line in stack.up(chosen, remember=file is not None, reset=reset):
             click.echo(line)
+        click.echo(
+            f"\nexport PREFECT_API_URL={stack.url}/api"
+            f"\nOpen {stack.url} and start runs from the page Deployments. `make down` stops all "
+            "processes."
+        )
+        if is_watching:
+            async for line in watch(stack, chosen):
+                click.echo(line)
 
     asyncio.run(run())
-    click.echo(
-        f"\nexport PREFECT_API_URL={stack.url}/api"
-        f"\nOpen {stack.url} and start runs from the page Deployments. `make down` stops all "
-        "processes."
-    )
 
 
 @app.command()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import sys
 import time
@@ -13,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import httpx
 from prefect.settings import PREFECT_API_KEY, PREFECT_API_URL, temporary_settings
@@ -31,11 +29,9 @@ from prefect_stac_asset.deployments.registration import (
 )
 from prefect_stac_asset.deployments.schedules import RUN_TIMEOUT, check_schedules
 from prefect_stac_asset.deployments.stack_environment import stack_environment
+from prefect_stac_asset.deployments.stack_state import read_state, write_state
 from prefect_stac_asset.deployments.status import Process, Runs, read_runs
 from stac_asset.errors import ConfigError
-
-_STATE_FILE = "stack.json"
-"""Name of the file with the port and the database of the server, and the path of `prefect.yaml`."""
 
 _SERVER_MODULE = "prefect_stac_asset.deployments.server_process"
 """Module that runs `prefect server start`."""
@@ -73,7 +69,7 @@ class Stack:
         Args:
             folder: The folder of a stack.
         """
-        return cls(folder, _read_state(folder).get("port", 0))
+        return cls(folder, read_state(folder).get("port", 0))
 
     def __post_init__(self) -> None:
         if self.database is not None:
@@ -92,8 +88,13 @@ class Stack:
     @property
     def file(self) -> Path | None:
         """The `prefect.yaml` that was passed to an earlier `up` in the folder, if any."""
-        file = _read_state(self.folder).get("file")
+        file = read_state(self.folder).get("file")
         return None if file is None else Path(file)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether `down` has stopped the stack since the last `up`."""
+        return bool(read_state(self.folder).get("is_stopped"))
 
     @property
     def _home(self) -> Path:
@@ -139,10 +140,11 @@ class Stack:
                 )
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.data.mkdir(exist_ok=True)
+        write_state(self.folder, is_stopped=False)
         is_new = self._server.pid() is None
         self._start_server()
         if remember:
-            self._write_state(file=str(file))
+            write_state(self.folder, file=str(file))
         if is_new:
             yield "starting     a server, which may take a minute"
         await self._wait_until(self._is_healthy, self._server)
@@ -200,6 +202,8 @@ class Stack:
             A line to print for each cancelled run and each stopped process.
         """
         workers = self._workers()
+        if self.folder.exists():
+            write_state(self.folder, is_stopped=True)
         # Runs that are not cancelled would stay Running on the server after their worker stopped.
         try:
             with self._settings():
@@ -236,6 +240,11 @@ class Stack:
         with self._settings():
             return processes, await read_runs()
 
+    def dead_processes(self) -> list[str]:
+        """Return the names of the server and the workers that were started and are not running."""
+        processes = (self._server, *self._workers().values())
+        return [process.name for process in processes if process.pid() is None]
+
     def _workers(self) -> dict[str, Background]:
         """Return the workers that were started in the folder, by work pool."""
         locks = sorted(self.folder.glob(f"{_WORKER_PREFIX}*.pid"))
@@ -247,7 +256,7 @@ class Stack:
     def _start_server(self) -> None:
         state = {"port": self.port, "database": without_password(self.database)}
         if self._server.pid() is not None:
-            running = _read_state(self.folder)
+            running = read_state(self.folder)
             if running | state != running:
                 raise StackError(
                     f"A server is already running on port {running['port']} with "
@@ -263,15 +272,9 @@ class Stack:
                     f"Cannot listen on port {self.port} ({error.strerror}). Choose another port "
                     "with PORT=4300."
                 ) from None
-        self._write_state(**state)
+        write_state(self.folder, **state)
         start = ("--host", "127.0.0.1", "--port", str(self.port))
         self._server.start([sys.executable, "-m", _SERVER_MODULE, *start], self.environment())
-
-    def _write_state(self, **values: object) -> None:
-        state = _read_state(self.folder) | values
-        new = self.folder / f"{_STATE_FILE}.new"
-        new.write_text(json.dumps(state))
-        new.replace(self.folder / _STATE_FILE)
 
     async def _is_healthy(self) -> bool:
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
@@ -309,10 +312,3 @@ class Stack:
                 raise StackError(
                     f"Prefect server returned an error ({reason}). See {self._server.log}."
                 ) from None
-
-
-def _read_state(folder: Path) -> dict[str, Any]:
-    """Return the stored port, database and file of a stack. The dictionary may be empty."""
-    state = folder / _STATE_FILE
-    found: dict[str, Any] = json.loads(state.read_text()) if state.exists() else {}
-    return found

@@ -1,7 +1,8 @@
 """Internal: the systemd user unit that starts `make up` after a restart of the machine.
 
-The command `up` starts the server and the workers in the background, and ends. systemd follows the
-process of the server (`Type=forking`): https://www.freedesktop.org/software/systemd/man/systemd.service.html
+The command `up --watch` starts the server and the workers, and starts stopped processes again. It
+ends as soon as `down` has stopped the processes.
+Source: https://www.freedesktop.org/software/systemd/man/systemd.service.html
 """
 
 from __future__ import annotations
@@ -28,15 +29,13 @@ Description=Prefect server and workers of prefect-stac-asset
 After=network-online.target
 
 [Service]
-Type=forking
-PIDFile={folder}/server.pid
+Type=exec
 WorkingDirectory={working_directory}
 EnvironmentFile=-{environment}
 ExecStart={up}
 ExecStop={down}
 Restart=on-failure
 RestartSec=30
-TimeoutStartSec=900
 TimeoutStopSec=300
 
 [Install]
@@ -70,10 +69,9 @@ class Service:
         folder = ("--folder", str(self.folder))
         file = () if self.file is None else ("--file", str(self.file))
         return _UNIT.format(
-            folder=_escaped(str(self.folder)),
             working_directory=_escaped(str(self.working_directory)),
             environment=_escaped(str(self.environment)),
-            up=_command("up", *folder, "--port", str(self.port), *file),
+            up=_command("up", "--watch", *folder, "--port", str(self.port), *file),
             down=_command("down", *folder),
         )
 
@@ -110,6 +108,8 @@ class Service:
         return [
             f"unit         {path}",
             f"variables    {self.environment}, if the file exists",
+            f"output       journalctl --user --unit {NAME}",
+            "The unit is starting, which may take a minute. `make status` shows the processes.",
             "To start the unit without a login, run: loginctl enable-linger",
         ]
 

@@ -20,11 +20,11 @@ def test_unit_starts_and_stops_the_stack(tmp_path: Path) -> None:
     command = f"{sys.executable} -m prefect_stac_asset.deployments"
     folder = f"--folder {tmp_path}/.up"
     assert lines["ExecStart"] == (
-        f"{command} up {folder} --port 4300 --file "
+        f"{command} up --watch {folder} --port 4300 --file "
         r'"/srv/my 100%% \"$$file\".yaml"'
     )
     assert lines["ExecStop"] == f"{command} down {folder}"
-    assert lines["PIDFile"] == f"{tmp_path}/.up/server.pid"
+    assert lines["Type"] == "exec"
     assert lines["EnvironmentFile"] == f"-{tmp_path}/.up/environment"
     assert lines["WorkingDirectory"] == str(tmp_path)
     assert lines["WantedBy"] == "default.target"
@@ -37,7 +37,7 @@ def test_print_writes_no_file_and_no_password(tmp_path: Path) -> None:
         HOME=str(tmp_path), DATABASE="postgresql+asyncpg://u:password1@h/db",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert f"up --folder {folder} --port 4300\n" in done.stdout
+    assert f"up --watch --folder {folder} --port 4300\n" in done.stdout
     assert "password1" not in done.stdout + done.stderr
     assert done.stderr == f"Write DATABASE=… to {folder}/environment, which the unit reads.\n"
     assert not list(tmp_path.iterdir())
