@@ -26,7 +26,8 @@ async def test_unfinished_upload_is_aborted_with_its_note(bucket: Bucket) -> Non
     assert (leftover.size, leftover.is_foreign) == (PART, False)
     assert 0 <= leftover.age < 3600
     young = await clean(bucket.destination(), older_than=3600)
-    assert (young.removed, young.young) == ((), (leftover,))
+    assert (young.removed, [one.upload for one in young.young]) == ((), [leftover.upload])
+    assert leftover.upload is not None
     planned = await clean(bucket.destination(), older_than=0, dry_run=True)
     assert [one.location for one in planned.removed] == [leftover.location]
     assert len(await bucket.uploads()) == 1
