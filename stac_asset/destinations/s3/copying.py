@@ -106,7 +106,7 @@ class StoreCopying:
         metadata = {MARK: mark, **_checksum_metadata(known)}
 
         async def send(condition: Mapping[str, str]) -> str:
-            return await self.store.copy(self.key, self.source, condition, metadata)
+            return await self.store.copies.copy(self.key, self.source, condition, metadata)
 
         etag = await self._replace(mark, send)
         return StoreCopy(self.source.size, known), etag
@@ -162,7 +162,7 @@ class StoreCopying:
                 raise
             except ConflictError:
                 # The condition of the source and that of the key have the same status.
-                if not await self.store.has_version(self.source):
+                if not await self.store.copies.has_version(self.source):
                     raise _RefusedError from None
                 raise
 

@@ -9,14 +9,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote
 
 from stac_asset.destinations.buckets.errors import MissingError
 from stac_asset.destinations.s3.connection import BucketConnection
-from stac_asset.destinations.s3.errors import UnsupportedError, field_of
+from stac_asset.destinations.s3.errors import field_of
 from stac_asset.destinations.s3.objects import StartedUpload, StoredPart
 from stac_asset.destinations.s3.streaming import StreamedPart
-from stac_asset.destinations.store_copy import StoredSource
 from stac_asset.errors import DestinationError
 
 
@@ -131,42 +129,6 @@ class MultipartRequests:
             )
             etag = field_of(response, "ETag")
         return StoredPart(part.number, part.size, etag, response.get("ChecksumSHA256"))
-
-    async def copy_part(
-        self, key: str, upload: str, number: int, source: StoredSource, start: int, end: int
-    ) -> StoredPart:
-        """Let the service copy bytes of an object as a part of a multipart upload.
-
-        Args:
-            key: The key.
-            upload: The id of the upload.
-            number: The number of the part.
-            source: The object.
-            start: Position of the first byte.
-            end: Position after the last byte.
-
-        Raises:
-            MissingError: The upload or the source does not exist.
-            ConflictError: The source has another version.
-            UnsupportedError: The service did not copy.
-            DestinationError: The request failed.
-        """
-        client = await self._connection.client()
-        parameters = source_parameters(source)
-        if end - start < source.size:
-            parameters["CopySourceRange"] = f"bytes={start}-{end - 1}"
-        with self._connection.errors(key):
-            response = await client.upload_part_copy(
-                Bucket=self._connection.bucket,
-                Key=key,
-                UploadId=upload,
-                PartNumber=number,
-                **parameters,
-            )
-        copied = response.get("CopyPartResult") or {}
-        if not copied.get("ETag"):  # rclone takes the request for an empty part.
-            raise UnsupportedError
-        return StoredPart(number, end - start, copied["ETag"], copied.get("ChecksumSHA256"))
 
     async def parts(self, key: str, upload: str) -> list[StoredPart] | None:
         """Return the stored parts of a multipart upload, if the upload exists.
@@ -306,38 +268,6 @@ class MultipartRequests:
                 "KeyMarker": page["NextKeyMarker"],
                 "UploadIdMarker": page.get("NextUploadIdMarker", ""),
             }
-
-
-def source_parameters(source: StoredSource) -> dict[str, Any]:
-    """Return the parameters of a request that copies an object.
-
-    Args:
-        source: The object. Another version is not copied.
-    """
-    parameters: dict[str, Any] = {
-        "CopySource": {"Bucket": source.bucket, "Key": source.key},
-        "CopySourceIfMatch": source.etag,
-    }
-    if source.requester_pays:
-        parameters["RequestPayer"] = "requester"
-    return parameters
-
-
-def copy_headers(source: StoredSource) -> dict[str, str] | None:
-    """Return the headers of a request that copies an object, or None if botocore names the source.
-
-    Args:
-        source: The object. Another version is not copied.
-    """
-    if ":" in source.bucket:  # The ARN of an access point.
-        return None
-    headers = {
-        "x-amz-copy-source": quote(f"{source.bucket}/{source.key}", safe="/-._~"),
-        "x-amz-copy-source-if-match": source.etag,
-    }
-    if source.requester_pays:
-        headers["x-amz-request-payer"] = "requester"
-    return headers
 
 
 def _time_of(response: Any) -> float:

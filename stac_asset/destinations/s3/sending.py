@@ -183,7 +183,7 @@ class MultipartUpload:
             DestinationError: The request failed.
         """
         assert self.upload is not None, "the upload has started"
-        part = await self._store.multipart.copy_part(
+        part = await self._store.copies.copy_part(
             self._key, self.upload, number, source, start, end
         )
         self._stored[number] = part

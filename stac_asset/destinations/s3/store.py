@@ -1,4 +1,7 @@
-"""Internal: the requests of an S3 destination to the bucket. `multipart` has those of uploads."""
+"""Internal: the requests of an S3 destination to the bucket.
+
+`multipart` has the requests of multipart uploads, and `copy_requests` those of copies.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from stac_asset.destinations.buckets.errors import ConflictError, MissingError
 from stac_asset.destinations.s3.connection import BucketConnection
+from stac_asset.destinations.s3.copy_requests import CopyRequests
 from stac_asset.destinations.s3.direct import (
     MAX_DIRECT,
     DirectConnection,
@@ -21,22 +25,16 @@ from stac_asset.destinations.s3.errors import (
     NO_SERVICE,
     UnsupportedError,
     field_of,
-    mapped_errors,
 )
-from stac_asset.destinations.s3.multipart import (
-    MultipartRequests,
-    copy_headers,
-    source_parameters,
-)
-from stac_asset.destinations.s3.objects import MARK, ObjectSettings, StoredObject, headers_of
+from stac_asset.destinations.s3.multipart import MultipartRequests
+from stac_asset.destinations.s3.objects import ObjectSettings, StoredObject, headers_of
 from stac_asset.destinations.s3.responses import (
     LISTING_FIELDS,
     ListedPage,
-    copied_etag,
     listed_page,
     quoted,
 )
-from stac_asset.destinations.store_copy import CopyTarget, StoredSource
+from stac_asset.destinations.store_copy import CopyTarget
 from stac_asset.errors import DestinationError
 
 if TYPE_CHECKING:
@@ -74,6 +72,8 @@ class S3Store:
         self.multipart = MultipartRequests(self._connection)
         """The requests of multipart uploads."""
         self._direct = DirectRequests(direct, bucket) if direct is not None else None
+        self.copies = CopyRequests(self._connection, self._direct, self.head, self.delete)
+        """The requests that copy objects."""
 
     def url_of(self, key: str) -> str:
         """Return the URL of a key, for messages.
@@ -263,96 +263,6 @@ class S3Store:
                 **parameters,
             )
             return field_of(response, "ETag")
-
-    async def copy(
-        self,
-        key: str,
-        source: StoredSource,
-        condition: Mapping[str, str],
-        metadata: Mapping[str, str],
-    ) -> str:
-        """Let the service copy an object of up to 5 GiB, and return the ETag of the copy.
-
-        Args:
-            key: The key of the copy.
-            source: The object.
-            condition: The conditions for the key: `IfMatch` or `IfNoneMatch`, or none.
-            metadata: The metadata of the copy.
-
-        Raises:
-            MissingError: The source does not exist.
-            ConflictError: The condition is not met, or the source has another version.
-            UnsupportedError: The service did not copy.
-            DestinationError: The request failed.
-        """
-        properties: dict[str, Any] = {
-            **self._connection.settings,
-            **condition,
-            "MetadataDirective": "REPLACE",
-            "TaggingDirective": "REPLACE",
-            "ChecksumAlgorithm": "SHA256",
-        }
-        etag = await self._copy_without_botocore(key, source, properties, metadata)
-        if etag is None:
-            client = await self._connection.client()
-            parameters = {**properties, **source_parameters(source)}
-            with self._connection.errors(key):
-                response = await client.copy_object(
-                    Bucket=self.bucket, Key=key, Metadata=metadata, **parameters
-                )
-            etag = (response.get("CopyObjectResult") or {}).get("ETag")
-        return etag or await self._etag_of_copy(key, source, metadata)
-
-    async def _copy_without_botocore(
-        self,
-        key: str,
-        source: StoredSource,
-        properties: Mapping[str, str],
-        metadata: Mapping[str, str],
-    ) -> str | None:
-        """Return the ETag of a new copy. Return None if botocore must send the request."""
-        copied = copy_headers(source)
-        if self._direct is None or copied is None:
-            return None
-        headers = {**headers_of(properties, metadata), **copied}
-        with self._connection.errors(key):
-            response = await self._direct.send(DirectRequest("CopyObject", "PUT", key, headers))
-        return copied_etag(response.body) if response is not None else None
-
-    async def _etag_of_copy(
-        self, key: str, source: StoredSource, metadata: Mapping[str, str]
-    ) -> str:
-        """Return the ETag of a copy that the response does not name.
-
-        A service that does not know copies has written an empty object, which is removed.
-
-        Raises:
-            UnsupportedError: The service did not copy.
-        """
-        found = await self.head(key)
-        if found is not None and found.size == source.size:
-            return found.etag
-        if found is not None and found.metadata.get(MARK) == metadata[MARK]:
-            await self.delete(key)
-        raise UnsupportedError
-
-    async def has_version(self, source: StoredSource) -> bool:
-        """Return whether an object still has the same version.
-
-        Args:
-            source: The object.
-
-        Raises:
-            DestinationError: The request failed.
-        """
-        client = await self._connection.client()
-        pays: dict[str, Any] = {"RequestPayer": "requester"} if source.requester_pays else {}
-        try:
-            with mapped_errors(f"s3://{source.bucket}/{source.key}", "read"):
-                found = await client.head_object(Bucket=source.bucket, Key=source.key, **pays)
-        except MissingError:
-            return False
-        return found["ETag"] == source.etag
 
     async def supports_conditions(self, key: str) -> bool:
         """Return whether the service checks the conditions of requests. Writes and deletes a key.

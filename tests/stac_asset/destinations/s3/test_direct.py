@@ -128,7 +128,7 @@ async def test_object_is_copied_without_botocore(
     )
     store = proxied.store(ObjectSettings(tags="a=b"))
     key = f"{proxied.prefix}/{KEY}"
-    copied = await store.copy(key, source, {"IfNoneMatch": "*"}, {"mark": "1"})
+    copied = await store.copies.copy(key, source, {"IfNoneMatch": "*"}, {"mark": "1"})
     found = await proxied.head(KEY)
     assert (found["ETag"], found["Metadata"]) == (copied, {"mark": "1"})
     assert await proxied.content(KEY) == b"abc"
@@ -147,7 +147,7 @@ async def test_botocore_repeats_a_copy_that_fails_after_its_status(
     etag = (await proxied.head("a.bin"))["ETag"]
     source = StoredSource(proxied.name, f"{proxied.prefix}/a.bin", etag, 3)
     proxy.fault("CopyObject", Status(200, body=error_body("InternalError")))
-    assert await proxied.store().copy(f"{proxied.prefix}/{KEY}", source, {}, {}) == etag
+    assert await proxied.store().copies.copy(f"{proxied.prefix}/{KEY}", source, {}, {}) == etag
     assert sent.count("CopyObject") == 1
 
 
@@ -159,7 +159,7 @@ async def test_refused_copy_does_not_affect_other_requests(
     proxy.fault("CopyObject", Status(403, body=error_body("AccessDenied")), times=0)
     for _ in range(2):
         with pytest.raises(DestinationError, match="no permission"):
-            await store.copy(KEY, source, {}, {})
+            await store.copies.copy(KEY, source, {}, {})
     assert len(proxy.received("CopyObject")) == 3  # botocore sends the last two.
     await listed(store, "")
     assert sent == ["CopyObject", "CopyObject"]
