@@ -54,6 +54,13 @@ class Upload(Protocol):
         """Size of the complete file in bytes, if reported by the source."""
 
     @property
+    def version(self) -> str | None:
+        """The version of the complete file after `commit`, as `Destination.read` returns it.
+
+        None if the destination does not know the version without another request.
+        """
+
+    @property
     def room(self) -> int:
         """Number of bytes that the current response may still send."""
 
@@ -285,13 +292,15 @@ class Destination(Protocol):
             DestinationError: The destination cannot be listed.
         """
 
-    async def remove(self, key: str) -> None:
+    async def remove(self, key: str, version: str = ANY_VERSION) -> None:
         """Remove a file. A missing file is no error.
 
         Args:
             key: The key.
+            version: The version that `read` returned. By default, any version is removed.
 
         Raises:
+            VersionError: The file has another version.
             UnsafePathError: The key leads outside of the destination.
             DestinationError: The file cannot be removed.
         """

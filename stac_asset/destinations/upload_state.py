@@ -167,6 +167,9 @@ class StatefulUpload(ABC):
     accepts_ranges: bool = True
     """Whether byte ranges may arrive in any order, after `split`."""
 
+    version: str | None = None
+    """The version of the complete file after `commit`, if known."""
+
     async def copy_target(self) -> StoreAccess | None:
         """Return None, because the destination does not copy objects."""
         return None

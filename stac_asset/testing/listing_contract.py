@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from stac_asset.destinations import VersionError
 from stac_asset.errors import DestinationError, UnsafePathError
 from stac_asset.testing.client_under_test import data_of, error_of
 from stac_asset.testing.destination_under_test import KEY, OLD, DestinationUnderTest
@@ -66,3 +67,15 @@ class ListingContract(DestinationUnderTest):
         assert [file async for file in destination.list_files()] == []
         error = await error_of(destination.remove("../outside.bin"))
         assert isinstance(error, UnsafePathError), repr(error)
+
+    async def test_only_the_expected_version_is_removed(self) -> None:
+        """`remove` with a version keeps a file of another version."""
+        destination = await self.make_destination()
+        earlier = await destination.write(KEY, OLD)
+        latest = await destination.write(KEY, OLD + b"new")
+        error = await error_of(destination.remove(KEY, earlier))
+        assert isinstance(error, VersionError), repr(error)
+        assert await self.content(KEY) == OLD + b"new"
+        await destination.remove(KEY, latest)
+        assert await self.content(KEY) is None
+        await destination.remove(KEY, latest)

@@ -278,19 +278,25 @@ class LocalDestination(LocalFiles):
             for key, found in batch:
                 yield ListedFile(key, found.st_size, version_of(found), found.st_mtime)
 
-    async def remove(self, key: str) -> None:
+    async def remove(self, key: str, version: str = ANY_VERSION) -> None:
         """Remove a file. A missing file is no error.
 
         Args:
             key: The key.
+            version: The version that `read` returned. By default, any version is removed.
 
         Raises:
+            VersionError: The file has another version.
             UnsafePathError: The key leads outside of the directory.
             DestinationError: The file cannot be removed.
         """
-        await in_thread(self._remove, key)
+        await in_thread(self._remove, key, version)
 
-    def _remove(self, key: str) -> None:
+    def _remove(self, key: str, version: str) -> None:
+        if version != ANY_VERSION:
+            found = current_version(self.directory, key)
+            if found not in (None, version):
+                raise VersionError.of(self.directory.path_of(key))
         with map_os_errors(self.directory.path_of(key)), suppress(FileNotFoundError):
             os.unlink(os.path.basename(key), dir_fd=self.directory.open_folder(key).fd)
 

@@ -186,17 +186,27 @@ class ObjectStoreDestination(StoredFiles):
             async for page in self._store.pages(one):
                 yield page
 
-    async def remove(self, key: str) -> None:
+    async def remove(self, key: str, version: str = ANY_VERSION) -> None:
         """Remove an object. A missing object is no error.
+
+        obstore has no conditional removal, so another run can still write between the check of the
+        version and the removal.
 
         Args:
             key: The key.
+            version: The version that `read` returned. By default, any version is removed.
 
         Raises:
+            VersionError: The object has another version.
             UnsafePathError: The key leads outside of the prefix.
             DestinationError: The request failed.
         """
-        await self._store.delete(self._prefix.full(key))
+        full = self._prefix.full(key)
+        if version != ANY_VERSION:
+            found = await self._store.head(full)
+            if found is not None and found.etag != version:
+                raise VersionError.of(self._store.url_of(full))
+        await self._store.delete(full)
 
     async def leftovers(self) -> AsyncIterator[Leftover]:
         """Yield the probes of interrupted runs. obstore cannot list unfinished uploads.

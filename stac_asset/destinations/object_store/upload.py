@@ -226,7 +226,8 @@ class ObjectStoreUpload(StatefulUpload):
             check_checksum(self._declared.checksum, self._multihash())
             metadata[CHECKSUM] = str(self._multihash())
         try:
-            await self._store.put(self._key, self._buffer, self._current, **metadata)
+            written = await self._store.put(self._key, self._buffer, self._current, **metadata)
+            self.version = written.etag
         except ConflictError:
             # The service can repeat a request whose response was lost.
             if not await self._is_complete():

@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 
 from stac_asset.concurrency import cancel_all
 from stac_asset.destinations.buckets.buffers import MIB, BufferBudget
-from stac_asset.destinations.buckets.errors import MissingError
+from stac_asset.destinations.buckets.errors import ConflictError, MissingError
 from stac_asset.destinations.buckets.files import StoredFiles
 from stac_asset.destinations.buckets.keys import PROBE, Prefix, names_file
 from stac_asset.destinations.buckets.open_keys import OpenKeys
@@ -41,6 +41,7 @@ from stac_asset.destinations.values import (
     Leftover,
     ListedFile,
     StoredDocument,
+    VersionError,
 )
 from stac_asset.errors import DestinationError
 
@@ -189,10 +190,11 @@ class S3Destination(StoredFiles):
                 yield upload
             finally:
                 await upload.close()
-                if upload.etag is None:
+                if upload.version is None:
                     self._folders.forget(full)
                 else:
-                    await self._folders.record(full, StoredObject(full, upload.offset, upload.etag))
+                    written = StoredObject(full, upload.offset, upload.version)
+                    await self._folders.record(full, written)
 
     async def _unfinished(self, full: str, source: str, declared: Declared) -> Unfinished | None:
         """Return the unfinished upload of an earlier run."""
@@ -284,18 +286,30 @@ class S3Destination(StoredFiles):
         except MissingError:
             raise self._unknown_bucket() from None
 
-    async def remove(self, key: str) -> None:
+    async def remove(self, key: str, version: str = ANY_VERSION) -> None:
         """Remove an object. A missing object is no error.
 
         Args:
             key: The key.
+            version: The version that `read` returned. By default, any version is removed. Some
+                services do not check the version.
 
         Raises:
+            VersionError: The object has another version.
             UnsafePathError: The key leads outside of the prefix.
             DestinationError: The request failed.
         """
         full = self._prefix.full(key)
-        await self._store.delete(full)
+        etag = version if version != ANY_VERSION else None
+        if etag is not None and not await self._is_conditional():
+            found = await self._store.head(full)
+            if found is not None and found.etag != etag:
+                raise VersionError.of(self._store.url_of(full))
+            etag = None
+        try:
+            await self._store.delete(full, etag)
+        except ConflictError:
+            raise VersionError.of(self._store.url_of(full)) from None
         await self._folders.record(full, None)
 
     async def leftovers(self) -> AsyncIterator[Leftover]:

@@ -294,15 +294,24 @@ class S3Store:
             await self.put(key, io.BytesIO(), {}, {}, digest)
         return False
 
-    async def delete(self, key: str) -> None:
+    async def delete(self, key: str, etag: str | None = None) -> None:
         """Delete an object. A missing object is no error.
 
         Args:
             key: The key.
+            etag: The ETag of the object to delete. By default, any object is deleted. Services
+                that do not support the condition delete the object in any case.
 
         Raises:
+            ConflictError: The object has another ETag.
             DestinationError: The request failed.
         """
         client = await self._connection.client()
-        with suppress(MissingError), self._connection.errors(key):
-            await client.delete_object(Bucket=self.bucket, Key=key)
+        condition: dict[str, Any] = {"IfMatch": etag} if etag is not None else {}
+        try:
+            with suppress(MissingError), self._connection.errors(key):
+                await client.delete_object(Bucket=self.bucket, Key=key, **condition)
+        except UnsupportedError:
+            if etag is None:
+                raise
+            await self.delete(key)

@@ -47,9 +47,6 @@ class S3Upload(StatefulUpload):
         largest_copy: Maximum size in bytes of an object that one request copies in the store.
     """
 
-    etag: str | None = None
-    """The ETag of the object, after `commit`."""
-
     _lost_at: int | None = None
     """Position of the first byte of a streamed part that could not be stored, after an error."""
 
@@ -155,7 +152,7 @@ class S3Upload(StatefulUpload):
         done = await copying.run()
         if done is None:
             return None
-        copied, self.etag = done
+        copied, self.version = done
         self._state.offset, self._ended = copied.size, True
         return copied
 
@@ -364,7 +361,7 @@ class S3Upload(StatefulUpload):
         await self._multipart.wait()
         computed = self._digest.multihash() if self._digest is not None else None
         check_checksum(self._declared.checksum, computed)
-        self.etag = await self._multipart.complete(self._replaced)
+        self.version = await self._multipart.complete(self._replaced)
         self._ended = True
         if computed is None and self._hashed:
             computed = await self._read_back()
@@ -385,7 +382,7 @@ class S3Upload(StatefulUpload):
         async def send(condition: Mapping[str, str]) -> str:
             return await self._store.put(self._key, data, condition, metadata, sha256)
 
-        self.etag = await replace_object(self._store, self._key, mark, self._replaced, send)
+        self.version = await replace_object(self._store, self._key, mark, self._replaced, send)
         self._ended = True
         self._release()
         return str(computed) if computed is not None else None

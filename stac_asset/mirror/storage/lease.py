@@ -134,7 +134,8 @@ class MirrorLease:
         """
         found = await self._destination.read(LOCK)
         if found is not None and found.version == self._version:
-            await self._destination.remove(LOCK)
+            with suppress(VersionError):
+                await self._destination.remove(LOCK, found.version)
 
     async def _write(self) -> None:
         async with self._writing:

@@ -299,15 +299,22 @@ class StoreStorage:
 
     async def _upload(self, path: str, blocks: Iterator[bytes]) -> None:
         await self._check_lease()
-        await self._check_version(path)
         source = f"a run of a mirror {uuid.uuid4().hex}"  # No later run continues the upload.
         async with self.destination.open_upload(path, source, Declared(), wait=True) as upload:
             await upload.begin(0, None, None)
             while (block := await in_thread(next, blocks, None)) is not None:
                 await upload.write(block)
+            # The commit replaces only the object that the open upload found. Another run can have
+            # written that object, so the version is checked after the upload was opened.
+            await self._check_version(path)
             await upload.commit()
-        found = await self._listed(path)
-        self._files.record(path, (found.version, found.size) if found is not None else None)
+            stamp: Stamp | None = None
+            if upload.version is not None:
+                stamp = upload.version, upload.offset
+        if stamp is None:
+            found = await self._listed(path)
+            stamp = (found.version, found.size) if found is not None else None
+        self._files.record(path, stamp)
 
     def remove(self, folder: str, names: Iterable[str], interrupted: Iterable[str] = ()) -> None:
         """Remove files of a folder, and unfinished uploads. Missing files are no error.
@@ -349,7 +356,10 @@ class StoreStorage:
 
     async def _remove_document(self, path: str) -> None:
         await self._check_version(path)
-        await self._remove([path], [])
+        await self._check_lease()
+        known = self._files.get(path)
+        await self.destination.remove(path, *([str(known[0])] if known is not None else []))
+        self._files.record(path, None)
 
     def remove_empty_folders(self, folders: Iterable[str]) -> None:
         """Keep the store unchanged. Folders exist only in keys.
