@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -68,7 +69,7 @@ class DirectRequest:
     parameters: Mapping[str, str] = field(default_factory=dict)
     """The parameters of the query."""
 
-    data: memoryview | None = None
+    data: memoryview | BytesIO | None = None
     """The body."""
 
 
