@@ -2,17 +2,21 @@
 
 Prefect's engines log each error with a traceback. The text of a `StacAssetError` names the asset,
 the reason and what to do, so the traceback is left out. Other errors, and `UnexpectedError`, keep
-their traceback.
+their traceback. An unknown parameter of a run is answered with the nearest name.
 """
 
 from __future__ import annotations
 
+import ast
 import logging
+import re
 from uuid import UUID
 
+from prefect.exceptions import SignatureMismatchError
 from prefect.logging.loggers import PrefectLogAdapter, get_logger
 from prefect.runtime import flow_run
 
+from stac_asset.config_fields import nearest_name
 from stac_asset.errors import StacAssetError, UnexpectedError
 
 _FLOW_RUNS = "prefect.flow_runs"
@@ -44,6 +48,11 @@ def log_refused_parameters(flow_name: str, error: Exception) -> None:
 
 def _shorten(record: logging.LogRecord) -> bool:
     """Remove the traceback of a known error, and show the text of the error."""
+    unknown = _unknown_parameters(record)
+    if unknown:
+        record.exc_info = None
+        record.msg, record.args = "Invalid parameters: %s", ("; ".join(unknown),)
+        return True
     error = _known_error(record)
     if error is not None:
         record.exc_info = None
@@ -51,6 +60,23 @@ def _shorten(record: logging.LogRecord) -> bool:
         text = f"{type(error).__name__}: {error}"
         record.msg, record.args = record.getMessage().replace(repr(error), text), ()
     return True
+
+
+def _unknown_parameters(record: logging.LogRecord) -> list[str]:
+    """Return a text for each unknown parameter of a run, if a record reports such parameters.
+
+    Prefect compares the names with the signature of the flow before the validation, and its error
+    contains both lists of names only as text.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if not isinstance(error, SignatureMismatchError):
+        return []
+    try:
+        known, given = map(ast.literal_eval, re.findall(r"\[[^]]*]", str(error)))
+    except (ValueError, SyntaxError):  # A name contains a bracket, or Prefect changed the text.
+        return []
+    unknown = {name: nearest_name(name, known) for name in given if name not in known}
+    return [f"{name}: unknown parameter.{near}".rstrip(".") for name, near in unknown.items()]
 
 
 def _is_needed(record: logging.LogRecord) -> bool:

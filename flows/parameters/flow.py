@@ -20,7 +20,10 @@ from prefect.types.entrypoint import EntrypointType
 from prefect_stac_asset.blocks.references import is_reference, load_reference, name_of, reference_to
 from prefect_stac_asset.blocks.registry import check_supported, check_supported_destination
 from prefect_stac_asset.flows.execution.embedded_server import start_embedded_server
-from prefect_stac_asset.flows.execution.error_logs import log_refused_parameters
+from prefect_stac_asset.flows.execution.error_logs import (
+    log_refused_parameters,
+    shorten_error_logs,
+)
 from prefect_stac_asset.flows.execution.pickling import PickledByName, is_in_package
 from prefect_stac_asset.flows.parameters.source import source_parameter
 from prefect_stac_asset.flows.parameters.validation import (
@@ -77,6 +80,8 @@ class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
             # A function that is pickled by value cannot resolve its annotations.
             fn.__annotations__ = get_type_hints(fn, include_extras=True)
             super().__init__(fn, *args, **kwargs)
+            # Prefect reports unknown parameters of a run before the run starts.
+            shorten_error_logs()
 
         def __call__(
             self,

@@ -7,11 +7,14 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from prefect.client.schemas.objects import State
-from prefect.exceptions import ParameterTypeError
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.exceptions import ParameterTypeError, SignatureMismatchError
+from prefect.flow_engine import run_flow
 from prefect.logging.handlers import APILogHandler
+from prefect.logging.loggers import flow_run_logger
 
 from prefect_stac_asset import flows
 from prefect_stac_asset.flows import DownloadOptions
@@ -187,3 +190,23 @@ def test_refused_parameters_are_logged_to_the_run(
     (record,) = caplog.records
     assert record.getMessage() == str(info.value)
     assert (record.name, vars(record)["flow_run_id"]) == ("prefect.flow_runs", run_id)
+
+
+def test_unknown_parameter_of_a_run_is_logged_with_the_nearest_name(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Prefect's engine refuses the names before the validation of the flow."""
+    given = {"source": "item.json", "directory": "d", "option": {"token": "s3same"}, "other": 1}
+    for parameters in (given, {"x]": None}):
+        run = FlowRun(flow_id=uuid4(), parameters=parameters)
+        logger = flow_run_logger(run)
+        with pytest.raises(SignatureMismatchError):
+            run_flow(flows.download_item, flow_run=run, error_logger=logger)
+    record, with_bracket = caplog.records
+    assert record.exc_info is None
+    assert record.getMessage() == (
+        "Invalid parameters: option: unknown parameter. The nearest name is `options`; "
+        "other: unknown parameter"
+    )
+    assert with_bracket.exc_info is not None
+    assert "s3same" not in caplog.text
