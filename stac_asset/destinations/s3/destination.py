@@ -224,8 +224,10 @@ class S3Destination(StoredFiles):
             DestinationError: The request failed.
         """
         found = await super().read(key)
-        # The document can name objects that another run wrote after the folders were listed.
-        self._folders.clear()
+        if found is not None:
+            # The document can name objects that another run wrote after the folders were listed.
+            # Documents are in the folder of their objects, or in a folder above.
+            self._folders.forget_below(self._prefix.full(key))
         return found
 
     async def write(self, key: str, data: bytes, replaces: str | None = ANY_VERSION) -> str:

@@ -77,9 +77,15 @@ class Folders:
         """
         self._listed.pop(_folder(key), None)
 
-    def clear(self) -> None:
-        """Ask the service again for all folders."""
-        self._listed.clear()
+    def forget_below(self, key: str) -> None:
+        """Ask the service again for the folder of a key, and for the folders in this folder.
+
+        Args:
+            key: The key in the bucket.
+        """
+        folder = _folder(key)
+        for listed in [one for one in self._listed if one.startswith(folder)]:
+            del self._listed[listed]
 
     def pending(self) -> list[asyncio.Task[dict[str, StoredObject] | None]]:
         """Return the listings that have not ended."""
