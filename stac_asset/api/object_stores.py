@@ -16,12 +16,16 @@ if TYPE_CHECKING:
     from stac_asset.destinations.object_store import ObjectStoreDestination
 
 _S3_ONLY = (
+    "destination_profile",
+    "destination_access_key_id",
+    "destination_secret_access_key",
+    "destination_session_token",
     "destination_encryption",
     "destination_kms_key_id",
     "destination_acl",
     "destination_tags",
 )
-"""Properties of new objects that only S3 destinations have."""
+"""Credentials, and properties of new objects, that only S3 destinations have."""
 
 
 def object_store_destination(

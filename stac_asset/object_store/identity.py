@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from dataclasses import dataclass, field
@@ -122,6 +123,11 @@ class AzureIdentity:
             )
         if (self.account_key or self.sas_token) and not self.account:
             raise ConfigError("The Azure credentials have no account. Set `account` too.")
+        if self.account_key is not None and not _is_base64(self.account_key):
+            raise ConfigError(
+                "`account_key` is not valid base64. Copy the key from the access keys of the "
+                "storage account."
+            )
         if self.account is not None and not _ACCOUNT.fullmatch(self.account):
             raise ConfigError(
                 "`account` is not the name of an Azure storage account. Write 3 to 24 lowercase "
@@ -172,6 +178,13 @@ def _is_key(text: str) -> bool:
     except ValueError:
         return False
     return isinstance(parsed, dict) and {"client_email", "private_key"} <= parsed.keys()
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(base64.b64decode(text, validate=True))
+    except ValueError:
+        return False
 
 
 def _account_of(endpoint: str | None) -> str | None:

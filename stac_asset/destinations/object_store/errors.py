@@ -20,6 +20,10 @@ _ADVICE = {
 }
 
 
+_TRANSIENT = frozenset({408, 425, 429})
+"""Statuses of refused requests that can succeed later."""
+
+
 class AbortedError(Exception):
     """Raised to end an upload without an object."""
 
@@ -75,6 +79,15 @@ def reason_of(failure: Failure, kind: str = "") -> str:
             "the prefix contains an object with a name that obstore cannot read. Remove objects "
             "whose names have parts that are empty, '.' or '..', or use another prefix"
         )
-    if failure.status is not None:
-        return f"the service responded {failure.status}. Try again later"
-    return f"the request failed ({kind}). Check the key, and `destination_endpoint_url`"
+    status = failure.status
+    if status is not None and status in range(400, 500) and status not in _TRANSIENT:
+        return (
+            f"the service refuses the request (status {status}). Check "
+            "`destination_storage_class` and `destination_endpoint_url`"
+        )
+    if status is not None:
+        return f"the service responded {status}. Try again later"
+    return (
+        f"the request failed ({kind}). Check that `destination_endpoint_url`, or the endpoint of "
+        "`destination_identity`, is such a service"
+    )

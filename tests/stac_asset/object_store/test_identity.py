@@ -15,7 +15,7 @@ SERVICE_ACCOUNT = json.dumps({"client_email": "a@example.com", "private_key": "h
 SECRETS = [
     GcsIdentity(service_account_key=SERVICE_ACCOUNT),
     GcsIdentity(token="hidden-token"),
-    AzureIdentity("account", account_key="hidden-key"),
+    AzureIdentity("account", account_key="aGlkZGVu"),
     AzureIdentity("account", sas_token="sig=hidden"),
     AzureIdentity(token="hidden-token"),
     AzureIdentity(tenant_id="tenant", client_id="client", client_secret="hidden-secret"),
@@ -38,11 +38,12 @@ def test_identity_has_no_secret_in_its_repr(identity: GcsIdentity | AzureIdentit
         (GcsIdentity, {"service_account_key": "hidden"}, "Set the JSON text"),
         (GcsIdentity, {"service_account_key": '{"type": "hidden"}'}, "Set the JSON text"),
         (AzureIdentity, {"account_key": "hidden"}, "Set `account` too"),
+        (AzureIdentity, {"account": "account", "account_key": "hidden"}, "Copy the key"),
         (AzureIdentity, {"account": "a/../b"}, "3 to 24 lowercase letters and digits"),
         (AzureIdentity, {"client_secret": "hidden"}, "Set `tenant_id`"),
         (
             AzureIdentity,
-            {"account": "account", "account_key": "hidden", "sas_token": "hidden"},
+            {"account": "account", "token": "hidden", "sas_token": "hidden"},
             "Set only one of them",
         ),
     ],
@@ -59,11 +60,11 @@ def test_contradictory_identity_is_refused(
     ("text", "identity"),
     [
         (
-            "DefaultEndpointsProtocol=https;AccountName=account;AccountKey=a2V5==;"
+            "DefaultEndpointsProtocol=https;AccountName=account;AccountKey=a2V5LQ==;"
             "EndpointSuffix=core.windows.net",
             AzureIdentity(
                 "account",
-                account_key="a2V5==",
+                account_key="a2V5LQ==",
                 endpoint_url="https://account.blob.core.windows.net",
             ),
         ),

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pystac
@@ -29,6 +30,7 @@ from stac_asset.testing.client_under_test import data_of
 from stac_asset.verify.check import check_all
 from stac_asset.verify.inventory import take_inventory
 from stac_asset.verify.results import Verified
+from tests.support.azurite import ACCOUNT, container_sas
 from tests.support.gcs_service import TOKEN
 from tests.support.object_stores import PART, PREFIX, AzureContainer, GcsBucket
 from tests.support.remote_items import asset_hrefs, remote_item
@@ -175,6 +177,39 @@ async def test_no_permission_to_write(origin: Origin, gcs_bucket: GcsBucket) -> 
     assert "cannot be written" in text
 
 
+@pytest.mark.parametrize("permissions", ["racwdl", "rl"])
+async def test_sas_token_of_a_container(
+    origin: Origin, container: AzureContainer, permissions: str
+) -> None:
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    token = container_sas(container.name, now - hour, now + hour, permissions)
+    endpoint = container.identity.endpoint_url
+    config = config_of(container)
+    config.destination_identity = AzureIdentity(ACCOUNT, sas_token=token, endpoint_url=endpoint)
+    url = f"{container.url}/{PREFIX}"
+    if permissions == "rl":
+        text = await refusal(origin, url, config)
+        assert "allow these credentials to read, write, list and delete objects" in text
+    else:
+        await download_item(remote_item(origin, "a"), url, config=config)
+        assert await content_of(container, "a.tif") == origin.content("/a.tif")
+
+
+async def test_refused_storage_class(origin: Origin, container: AzureContainer) -> None:
+    config = config_of(container)
+    config.destination_storage_class = "Nonsense"
+    text = await refusal(origin, f"{container.url}/x", config)
+    assert "the service refuses the request (status 400). Check `destination_storage_class`" in text
+
+
+async def test_endpoint_that_is_no_object_store(origin: Origin, container: AzureContainer) -> None:
+    config = config_of(container)
+    with Origin() as other:
+        config.destination_endpoint_url = other.url
+        text = await refusal(origin, f"{container.url}/x", config)
+    assert "`destination_endpoint_url`" in text
+
+
 async def test_service_that_fails(origin: Origin, gcs_bucket: GcsBucket) -> None:
     gcs_bucket.service.before = lambda method, key: web.Response(status=500, text="hidden")
     text = await refusal(origin, "gs://bucket/x", config_of(gcs_bucket))
@@ -207,6 +242,7 @@ async def test_unreachable_service(origin: Origin, kind: str) -> None:
     ("directory", "options", "cure"),
     [
         ("gs://bucket/x", {"destination_acl": "public-read"}, "Remove the option"),
+        ("az://container/x", {"destination_profile": "p"}, "`destination_profile` is for S3 only"),
         ("gs://bucket/x", {"destination_identity": AzureIdentity("abc")}, "Use `GcsIdentity`"),
         ("az://container/x", {"destination_identity": GcsIdentity()}, "Use `AzureIdentity`"),
         ("az://container/x", {}, "set the variable AZURE_STORAGE_ACCOUNT_NAME"),
