@@ -15,6 +15,7 @@ from .tasks.check import check_assets_exist as check_assets_exist
 from .tasks.clients import resolve_client as resolve_client
 from .tasks.download import download_asset as download_asset
 from .tasks.download import download_assets as download_assets
+from .tasks.plan import plan_item as plan_item
 from .tasks.rewrite import rewrite_item as rewrite_item
 from .verification.flow import verify as verify
 from .verification.result import VerifyResult as VerifyResult

@@ -74,6 +74,9 @@ from .tasks import (
     download_assets as download_assets,
 )
 from .tasks import (
+    plan_item as plan_item,
+)
+from .tasks import (
     resolve_client as resolve_client,
 )
 from .tasks import (

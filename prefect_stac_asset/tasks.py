@@ -5,6 +5,7 @@ from prefect_stac_asset.flows.tasks import (
     check_assets_exist,
     download_asset,
     download_assets,
+    plan_item,
     resolve_client,
     rewrite_item,
 )
@@ -14,6 +15,7 @@ __all__ = [
     "check_assets_exist",
     "download_asset",
     "download_assets",
+    "plan_item",
     "resolve_client",
     "rewrite_item",
 ]

@@ -68,7 +68,9 @@ _WITHOUT_EFFECT = WithoutEffect(
 """Options of downloads and of documents."""
 
 
-@asset_flow(name="check-assets", flow_run_name=run_name("check"))
+@asset_flow(
+    ("resolve_client", "check_asset_exists"), name="check-assets", flow_run_name=run_name("check")
+)
 async def check_assets(
     source: Annotated[str, titled("Source")],
     options: Annotated[DownloadOptions | None, titled("Options"), _WITHOUT_EFFECT] = None,

@@ -38,7 +38,11 @@ from stac_asset.stac.local_facts import facts_of
 _Owner = TypeVar("_Owner", bound=Owner)
 
 
-@asset_flow(name="download-item", flow_run_name=run_name("download"))
+@asset_flow(
+    ("resolve_client", "download_asset", "rewrite_item"),
+    name="download-item",
+    flow_run_name=run_name("download"),
+)
 async def download_item(
     source: Annotated[str, titled("Item")],
     directory: Annotated[str, titled("Directory")],
@@ -93,7 +97,11 @@ async def download_item(
         )
 
 
-@asset_flow(name="download-collection", flow_run_name=run_name("download"))
+@asset_flow(
+    ("resolve_client", "download_asset", "rewrite_item"),
+    name="download-collection",
+    flow_run_name=run_name("download"),
+)
 async def download_collection(
     source: Annotated[str, titled("Collection")],
     directory: Annotated[str, titled("Directory")],

@@ -42,7 +42,11 @@ _MAX_KEPT = 10_000
 """Maximum number of items plus assets to keep in memory. Larger collections are read twice."""
 
 
-@asset_flow(name="download-item-collection", flow_run_name=run_name("download"))
+@asset_flow(
+    ("resolve_client", "download_asset"),
+    name="download-item-collection",
+    flow_run_name=run_name("download"),
+)
 async def download_item_collection(
     source: Annotated[str, titled("Items")],
     directory: Annotated[str, titled("Directory")],

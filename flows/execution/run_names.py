@@ -51,8 +51,8 @@ def check_name(parameters: dict[str, Any]) -> str:
     Args:
         parameters: The parameters of the task run.
     """
-    key = parameters["key"]
-    return name_of(f"check {key if isinstance(key, str) else 'an asset'}")
+    asset = parameters["asset"]
+    return name_of(f"check {_asset_of(asset, 'an asset', with_owner=False)}")
 
 
 def checks_name(parameters: dict[str, Any]) -> str:
@@ -71,8 +71,7 @@ def download_name(parameters: dict[str, Any]) -> str:
     Args:
         parameters: The parameters of the task run.
     """
-    transfer = parameters["transfer"]
-    return _asset(transfer) if isinstance(transfer, Transfer) else "download an asset"
+    return name_of(_asset_of(parameters["asset"], "download an asset"))
 
 
 def downloads_name(parameters: dict[str, Any]) -> str:
@@ -90,15 +89,37 @@ def downloads_name(parameters: dict[str, Any]) -> str:
     return _asset(transfers[0], _MAX_LENGTH - len(more)) + more
 
 
+def plan_name(parameters: dict[str, Any]) -> str:
+    """Return the name of a run of `plan_item`.
+
+    Args:
+        parameters: The parameters of the task run.
+    """
+    item = parameters["item"]
+    if isinstance(item, str) and not is_text(item):
+        return name_of(f"plan {redact_href(item)}")
+    return name_of(f"plan {_owner(item)}")
+
+
 def rewrite_name(parameters: dict[str, Any]) -> str:
     """Return the name of a run of `rewrite_item`.
 
     Args:
         parameters: The parameters of the task run.
     """
-    item = parameters["item"]
-    is_known = isinstance(item, pystac.Item | pystac.Collection)
-    return name_of(f"rewrite {item.id if is_known else 'an item'}")
+    return name_of(f"rewrite {_owner(parameters['item'])}")
+
+
+def _owner(item: Any) -> str:
+    return str(item.id) if isinstance(item, pystac.Item | pystac.Collection) else "an item"
+
+
+def _asset_of(asset: Any, unknown: str, with_owner: bool = True) -> str:
+    """Return the name of a transfer, an asset or an href."""
+    if isinstance(asset, Transfer):
+        return f"{asset.owner_id}/{asset.key}" if with_owner else asset.key
+    href = asset.href if isinstance(asset, pystac.Asset) else asset
+    return redact_href(href) if isinstance(href, str) else unknown
 
 
 def _transfers(parameters: dict[str, Any]) -> Sequence[Transfer] | None:

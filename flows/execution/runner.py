@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 from prefect import Task
 from prefect.client.orchestration import get_client
@@ -82,19 +82,9 @@ class Runner:
 
         self._first_error: Exception | None = None
 
-    @overload
     async def run(
-        self, task: Task[..., Coroutine[Any, Any, State[_R]]], *args: Any, writes: bool = ...
-    ) -> _R: ...
-
-    @overload
-    async def run(
-        self, task: Task[..., Coroutine[Any, Any, _R]], *args: Any, writes: bool = ...
-    ) -> _R: ...
-
-    async def run(
-        self, task: Task[..., Coroutine[Any, Any, Any]], *args: Any, writes: bool = False
-    ) -> Any:
+        self, task: Task[..., Coroutine[Any, Any, _R]], *args: Any, writes: bool = False
+    ) -> _R:
         """Return the result of a task run.
 
         Args:
@@ -108,11 +98,12 @@ class Runner:
             WorkerError: The task runner lost the task run, or the task run crashed.
         """
         if not self.submits:
-            found = await task(*args)
-            return await found.aresult() if isinstance(found, State) else found
+            awaited: _R = await task(*args)
+            return awaited
         try:
             with self._pending_task():
-                return await self._submitted(task, args, self._destination if writes else {})
+                result: _R = await self._submitted(task, args, self._destination if writes else {})
+                return result
         except CancelledRun as stopped:
             # Either another task failed, perhaps one that has not returned here yet, or the flow
             # run was cancelled. Prefer the error of the other task.

@@ -17,9 +17,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
-
-from prefect import State
+from typing import Any
 
 from prefect_stac_asset.flows.execution.global_limits import connection_to_host
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
@@ -49,8 +47,6 @@ from stac_asset.notices import collect_notices, notice
 from stac_asset.transfer.engine import Engine
 from stac_asset.transfer.host_limits import OpenConnection
 from stac_asset.types import Outcome, Transfer
-
-_R = TypeVar("_R")
 
 
 @dataclass(slots=True)
@@ -167,13 +163,16 @@ async def open_session(
 
 
 async def in_session(
-    work: Callable[[Session], Coroutine[Any, Any, _R]],
+    work: Callable[[Session], Coroutine[Any, Any, Any]],
     options: DownloadOptions,
     credentials: TaskCredentials = None,
     stops_others: bool = False,
     destination_credentials: TaskDestination = None,
-) -> _R | State[Any]:
+) -> Any:
     """Return the result of a task's work, or the state Cancelled if the flow run stops the task.
+
+    The result can be a state too. The type is not declared, because a call of the task returns the
+    result of the state.
 
     The work gets the session of the current flow if the flow awaits the task in its own loop, with
     the same options and credentials. Otherwise, a new session is opened for the work.
@@ -216,11 +215,13 @@ async def in_session(
 
 
 async def with_destinations(
-    work: Callable[[RunDestinations], Coroutine[Any, Any, _R]],
+    work: Callable[[RunDestinations], Coroutine[Any, Any, Any]],
     config: Config,
     destination_credentials: TaskDestination = None,
-) -> _R | State[Any]:
+) -> Any:
     """Return the result of work that writes documents, or the state Cancelled if the run stops.
+
+    The type is not declared, because a call of the task raises an error for the state.
 
     Args:
         work: The work of the task. It is called with the destinations.

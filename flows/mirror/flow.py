@@ -53,7 +53,7 @@ DRY_RUN = "DryRun"
 _WITHOUT_EFFECT = WithoutEffect(frozenset({"write_checksums"}), refused=frozenset({"check_first"}))
 
 
-@asset_flow(name="sync", flow_run_name=run_name("sync"))
+@asset_flow(("resolve_client", "download_asset"), name="sync", flow_run_name=run_name("sync"))
 async def sync(
     source: Annotated[str, titled("Source")],
     directory: Annotated[str, titled("Directory")],

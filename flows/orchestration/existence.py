@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 
@@ -81,8 +82,8 @@ async def check_units(
         if isinstance(asset, Transfer):
             for candidate in asset.candidates:
                 try:
-                    args = (asset.key, candidate.href, as_opaque(options), candidate.storage)
-                    stat = await runner.run(asset_task, *args)
+                    one = dataclasses.replace(asset, candidates=(candidate,))
+                    stat = await runner.run(asset_task, as_opaque(one), as_opaque(options))
                     if isinstance(stat, StacAssetError):
                         raise stat
                     return [existing_asset(asset, candidate, stat)]

@@ -6,12 +6,13 @@ blocks as references, so no secret is stored.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from functools import wraps
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, get_type_hints
 
-from prefect import Flow, State
+from prefect import Flow
 from prefect.blocks.core import Block
 from prefect.client.schemas.objects import StateType
 from prefect.exceptions import CancelledRun, ParameterTypeError
@@ -25,6 +26,7 @@ from prefect_stac_asset.flows.execution.error_logs import (
     shorten_error_logs,
 )
 from prefect_stac_asset.flows.execution.pickling import PickledByName, is_in_package
+from prefect_stac_asset.flows.execution.visualization import is_drawn, mermaid_steps, show_steps
 from prefect_stac_asset.flows.parameters.source import source_parameter
 from prefect_stac_asset.flows.parameters.validation import (
     BLOCKS,
@@ -68,6 +70,9 @@ def _by_module_path(method: Callable[_P, _R]) -> Callable[_P, _R]:
 class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
     """A flow that validates parameters, and stores blocks as references."""
 
+    steps: tuple[str, ...] = ()
+    """The names of the tasks, in order, for pictures."""
+
     to_deployment = _by_module_path(Flow.to_deployment)
     ato_deployment = _by_module_path(Flow.ato_deployment)
     serve = _by_module_path(Flow.serve)
@@ -97,11 +102,51 @@ class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
                 SourceError: `source` is too large for a parameter.
                 ConfigError: Another parameter is too large.
             """
+            if is_drawn():
+                return super().__call__(*args, **kwargs)
             args = tuple(source_parameter(value) for value in args)
             kwargs = {name: source_parameter(value) for name, value in kwargs.items()}
             check_size(self.serialize_parameters(bound_parameters(self.fn, args, kwargs)))
             run = super().__call__(*args, return_state=True, wait_for=wait_for, **kwargs)
             return _run(run) if return_state else _result(_run(run))
+
+    async def avisualize(self, *args: Any, **kwargs: Any) -> None:
+        """Show the tasks of the flow as a picture, without running the flow.
+
+        Requires the program `dot` of Graphviz. The arguments have no effect.
+        """
+        await asyncio.to_thread(show_steps, self.name, self.steps)
+
+    def visualize(self, *args: Any, **kwargs: Any) -> Any:
+        """Show the tasks of the flow as a picture, without running the flow.
+
+        Requires the program `dot` of Graphviz. The arguments have no effect. In a running event
+        loop, the result is a coroutine.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return show_steps(self.name, self.steps)
+        return self.avisualize()
+
+    def _like(self, other: object) -> Self:
+        new = super()._like(other)
+        new.steps = self.steps  # A flow of Prefect has no steps.
+        return new
+
+    async def agenerate_mermaid_graph(self, *args: Any, **kwargs: Any) -> str:
+        """Return the tasks of the flow as a Mermaid flowchart, without running the flow.
+
+        The arguments have no effect.
+        """
+        return mermaid_steps(self.steps)
+
+    def generate_mermaid_graph(self, *args: Any, **kwargs: Any) -> str:
+        """Return the tasks of the flow as a Mermaid flowchart, without running the flow.
+
+        The arguments have no effect.
+        """
+        return mermaid_steps(self.steps)
 
     def validate_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Return the parameters with blocks in place of references.
@@ -151,17 +196,22 @@ class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
         return super().serialize_parameters(values)
 
 
-def asset_flow(**options: Any) -> Callable[[Callable[_P, _R]], AssetFlow[_P, _R]]:
+def asset_flow(
+    steps: tuple[str, ...] = (), **options: Any
+) -> Callable[[Callable[_P, _R]], AssetFlow[_P, _R]]:
     """Return a decorator that turns a function with a parameter `credentials` into a flow.
 
     The results of the flow are persisted.
 
     Args:
+        steps: The names of the tasks of the flow, in order, for pictures.
         options: The arguments of `prefect.flow`.
     """
 
     def decorate(function: Callable[_P, _R]) -> AssetFlow[_P, _R]:
-        return AssetFlow(function, **_PERSISTED, **options)
+        flow = AssetFlow(function, **_PERSISTED, **options)
+        flow.steps = steps
+        return flow
 
     return decorate
 
@@ -182,8 +232,6 @@ async def _result(run: Awaitable[Any]) -> Any:
         CancelledRun: The run was cancelled.
     """
     state = await run
-    if not isinstance(state, State):
-        return state  # The result of `Flow.visualize`.
     if state.type is StateType.CANCELLING:
         raise CancelledRun("The flow run was cancelled")
     return await state.aresult()

@@ -8,6 +8,7 @@ skipped.
 from prefect_stac_asset.flows.tasks.check import check_asset_exists, check_assets_exist
 from prefect_stac_asset.flows.tasks.clients import resolve_client
 from prefect_stac_asset.flows.tasks.download import download_asset, download_assets
+from prefect_stac_asset.flows.tasks.plan import plan_item
 from prefect_stac_asset.flows.tasks.rewrite import rewrite_item
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "check_assets_exist",
     "download_asset",
     "download_assets",
+    "plan_item",
     "resolve_client",
     "rewrite_item",
 ]

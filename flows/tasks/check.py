@@ -29,11 +29,12 @@ from prefect_stac_asset.flows.tasks.check_outcomes import (
     existing_asset,
     failed_check,
 )
+from prefect_stac_asset.flows.tasks.given import AssetLike, checked_options, transfer_of
 from stac_asset.concurrency import bounded
 from stac_asset.errors import StacAssetError
 from stac_asset.transfer.interface import Stat
 from stac_asset.transfer.probe import probe
-from stac_asset.types import Candidate, Storage, Transfer
+from stac_asset.types import Storage, Transfer
 
 
 @stoppable_task(
@@ -46,7 +47,7 @@ async def check_assets_exist(
     transfers: list[Transfer],
     options: DownloadOptions | None = None,
     credentials: TaskCredentials = None,
-) -> State[list[Checked]]:
+) -> list[Checked]:
     """Check whether the assets of a batch exist, without downloading.
 
     The message of the state contains the counts. With `fail_fast`, the first missing asset ends the
@@ -58,12 +59,12 @@ async def check_assets_exist(
         credentials: Blocks with credentials, or references to blocks.
 
     Returns:
-        The state. Its result is a list with the check of each asset, in the order of the transfers.
+        The check of each asset, in the order of the transfers.
 
     Raises:
         CheckError: Assets do not exist, or their check failed.
     """
-    resolved = options or DownloadOptions()
+    resolved = checked_options(options)
 
     async def check(session: Session) -> State[list[Checked]]:
         config = session.config
@@ -81,7 +82,8 @@ async def check_assets_exist(
                 pass
         return _state([found[number] for number in range(len(transfers))], config.warn)
 
-    return await in_session(check, resolved, credentials)
+    checked: list[Checked] = await in_session(check, resolved, credentials)
+    return checked
 
 
 def _state(results: list[Checked], warn: bool) -> State[list[Checked]]:
@@ -110,31 +112,32 @@ async def _check(transfer: Transfer, session: Session) -> Checked:
     retry_condition_fn=retry_condition,
 )
 async def check_asset_exists(
-    key: str,
-    href: str,
+    asset: AssetLike,
     options: DownloadOptions | None = None,
-    storage: Storage | None = None,
     credentials: TaskCredentials = None,
-) -> State[Stat | StacAssetError]:
+    storage: Storage | None = None,
+) -> Stat | StacAssetError:
     """Check whether an asset exists, without a download.
 
     The task run ends Completed, `Warned`, Cancelled or Failed.
 
     Args:
-        key: The asset's key. It is part of the name of the task run.
-        href: The asset's absolute href.
+        asset: A planned transfer, an asset, or an href.
         options: The options of the run.
-        storage: The object store that the item declares, if any.
         credentials: Blocks with credentials, or references to blocks.
+        storage: The object store of an href. An asset and a transfer have their own.
 
     Returns:
-        The state. Its result is the size and content type that the source reports. With `warn`, the
-        result can also be the error of the check.
+        The size and content type that the source reports. With `warn`, the result can also be the
+        error of the check.
 
     Raises:
         StacAssetError: The asset does not exist, or its check failed.
     """
-    transfer = Transfer("", key, (Candidate(href, "", storage),), "")
+    resolved = checked_options(options)
+    planned = transfer_of(asset, resolved.config(), storage=storage)
+    # The content type does not matter for existence. Only downloads check it.
+    transfer = dataclasses.replace(planned, content_type=None)
 
     async def check(session: Session) -> State[Stat | StacAssetError]:
         result = await probe(transfer, session.clients, session.config, connect=session.connect)
@@ -143,4 +146,5 @@ async def check_asset_exists(
         is_retried = is_retryable(result.error) and not is_last_attempt()
         return check_state(result.error, session.config.warn and not is_retried)
 
-    return await in_session(check, options or DownloadOptions(), credentials)
+    found: Stat | StacAssetError = await in_session(check, resolved, credentials)
+    return found

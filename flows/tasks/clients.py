@@ -10,6 +10,7 @@ from prefect_stac_asset.flows.execution.session import Session, in_session
 from prefect_stac_asset.flows.execution.stoppable import stoppable_task
 from prefect_stac_asset.flows.parameters.credentials import TaskCredentials, missing_credential
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
+from prefect_stac_asset.flows.tasks.given import checked_options
 from stac_asset.clients import Request
 from stac_asset.errors import MissingCredentialError
 from stac_asset.hrefs import parse_href
@@ -51,4 +52,5 @@ async def resolve_client(
             get_run_logger().info("%s uses %s", redact_href(href), client.credentials)
         return client.name
 
-    return await in_session(resolve, options or DownloadOptions(), credentials)  # type: ignore[return-value] # or Cancelled
+    name: str = await in_session(resolve, checked_options(options), credentials)
+    return name

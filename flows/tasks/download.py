@@ -28,7 +28,14 @@ from prefect_stac_asset.flows.execution.states import asset_state, batch_state
 from prefect_stac_asset.flows.execution.stoppable import stoppable_task
 from prefect_stac_asset.flows.parameters.credentials import TaskCredentials, TaskDestination
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
+from prefect_stac_asset.flows.tasks.given import (
+    AssetLike,
+    Directory,
+    checked_options,
+    transfer_of,
+)
 from stac_asset.concurrency import bounded
+from stac_asset.errors import ConfigError
 from stac_asset.types import Failed, Outcome, Transfer
 
 _finished: dict[UUID, dict[Transfer, Outcome]] = {}
@@ -42,30 +49,39 @@ _finished: dict[UUID, dict[Transfer, Outcome]] = {}
     retry_condition_fn=retry_condition,
 )
 async def download_asset(
-    transfer: Transfer,
+    asset: AssetLike,
     options: DownloadOptions | None = None,
     credentials: TaskCredentials = None,
     destination_credentials: TaskDestination = None,
-) -> State[Outcome]:
+    directory: Directory | None = None,
+) -> Outcome:
     """Download an asset.
 
     The task run ends Completed, `Skipped`, `Warned`, Cancelled, or Failed with the error of the
     asset.
 
     Args:
-        transfer: The planned transfer.
+        asset: A planned transfer, such as those of `plan_item`. Or an asset or an href, with the
+            file name that a flow would use. Two of these with the same file name are one file, so
+            plan the assets of an item with `plan_item`.
         options: The options of the run.
         credentials: Blocks with credentials, or references to blocks.
         destination_credentials: The block of the destination, or a reference to the block.
+        directory: The destination of an asset or href. A transfer has its own.
 
     Returns:
-        The state. Its result is the outcome of the asset. A future of this task, and a call with
-        `return_state=True`, have the same result.
+        The outcome of the asset.
 
     Raises:
         StacAssetError: The asset could not be downloaded.
+        ConfigError: `directory` is missing for an asset or href, or is given for a transfer.
     """
-    resolved = options or DownloadOptions()
+    resolved = checked_options(options)
+    if directory is None and not isinstance(asset, Transfer):
+        raise ConfigError(
+            "`directory` is missing. Set `directory`, or pass a transfer of the task `plan_item`."
+        )
+    transfer = transfer_of(asset, resolved.config(), directory)
 
     async def download(session: Session) -> State[Outcome]:
         async with hold_slots([transfer], resolved):
@@ -75,13 +91,14 @@ async def download_asset(
         )
         return asset_state(outcome, session.config.warn and not is_retried)
 
-    return await in_session(
+    outcome: Outcome = await in_session(
         download,
         resolved,
         credentials,
         stops_others=True,
         destination_credentials=destination_credentials,
     )
+    return outcome
 
 
 @stoppable_task(
@@ -95,7 +112,7 @@ async def download_assets(
     options: DownloadOptions | None = None,
     credentials: TaskCredentials = None,
     destination_credentials: TaskDestination = None,
-) -> State[list[Outcome]]:
+) -> list[Outcome]:
     """Download a batch of assets in a single task run.
 
     The message of the state contains the counts. With `fail_fast`, the first error ends the batch.
@@ -109,8 +126,7 @@ async def download_assets(
         destination_credentials: The block of the destination, or a reference to the block.
 
     Returns:
-        The state. Its result is a list with the outcome of each asset, in the order of the
-        transfers.
+        The outcome of each asset, in the order of the transfers.
 
     Raises:
         BatchError: At least one asset failed.
@@ -119,7 +135,7 @@ async def download_assets(
     run_id = context.task_run.id if context is not None else None
     finished = _finished.pop(run_id, {}) if run_id is not None else {}
     done: dict[Transfer, Outcome] = {}
-    resolved = options or DownloadOptions()
+    resolved = checked_options(options)
 
     def keep_for_retry(failed: list[Failed]) -> bool:
         """Keep the outcomes for a retry of the task run. Return whether Prefect retries it."""
@@ -155,13 +171,14 @@ async def download_assets(
         is_retried = keep_for_retry(failed)
         return batch_state(found, session.config.warn and not is_retried)
 
-    return await in_session(
+    outcomes: list[Outcome] = await in_session(
         download,
         resolved,
         credentials,
         stops_others=True,
         destination_credentials=destination_credentials,
     )
+    return outcomes
 
 
 async def _download(transfer: Transfer, session: Session) -> Outcome:

@@ -13,6 +13,7 @@ from prefect_stac_asset.flows.execution.states import BatchError
 from prefect_stac_asset.flows.execution.stoppable import stoppable_task
 from prefect_stac_asset.flows.parameters.credentials import TaskDestination
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
+from prefect_stac_asset.flows.tasks.given import checked_options
 from stac_asset.api.destinations import RunDestinations
 from stac_asset.destinations import Destination, LocalDestination
 from stac_asset.destinations.location import Location, StorePath, location_of
@@ -26,7 +27,7 @@ from stac_asset.stac.earlier_files import (
     replace_document,
     unselected_files,
 )
-from stac_asset.types import Failed, Outcome
+from stac_asset.types import Failed, Outcome, outcomes_per_asset
 
 
 @stoppable_task(task_run_name=rewrite_name, cache_policy=NO_CACHE, persist_result=False)
@@ -59,7 +60,7 @@ async def rewrite_item(
     Raises:
         DestinationError: The document cannot be written.
     """
-    config = (options or DownloadOptions()).config()
+    config = checked_options(options).config()
     location = document if isinstance(document, Path) else location_of(str(document), "document")
 
     async def write(destinations: RunDestinations) -> Location:
@@ -81,15 +82,19 @@ async def rewrite_item(
 
         return await replace_document(location, destination, build)
 
-    return await with_destinations(write, config, destination_credentials)  # type: ignore[return-value] # or Cancelled
+    written: Location = await with_destinations(write, config, destination_credentials)
+    return written
 
 
 def _without_errors(outcomes: Any) -> list[Outcome]:
-    """Return outcomes with `Failed` in place of errors."""
+    """Return the outcome of each asset, with `Failed` in place of errors."""
     found = outcomes.outcomes if isinstance(outcomes, BatchError) else outcomes
     return [
-        Failed(one.owner or "", one.key, one)
-        if isinstance(one, StacAssetError) and one.key is not None
-        else one
+        outcome
         for one in found
+        for outcome in (
+            [Failed(one.owner or "", one.key, one)]
+            if isinstance(one, StacAssetError) and one.key is not None
+            else outcomes_per_asset(one)
+        )
     ]

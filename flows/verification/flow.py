@@ -80,7 +80,7 @@ def _run_name() -> str:
     return name_of(f"verify {flow_run.parameters['directory']}")
 
 
-@asset_flow(name="verify", flow_run_name=_run_name)
+@asset_flow(("resolve_client", "download_asset"), name="verify", flow_run_name=_run_name)
 async def verify(
     directory: Annotated[str, titled("Directory")],
     repair: Annotated[bool, titled("Repair")] = False,

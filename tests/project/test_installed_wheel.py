@@ -46,8 +46,7 @@ USER_FILES = {
             result = await download_item(
                 source, directory, options=options, credentials=login
             )
-            state = await tasks.check_asset_exists("item", source)
-            stat = await state.aresult()
+            stat = await tasks.check_asset_exists(source)
             files = [prefect_stac_asset.__file__, prefect_stac_asset.flows.__file__,
                      prefect_stac_asset.blocks.__file__, stac_asset.__file__]
             names = [*NAMES, *blocks.NAMES, *deployments.NAMES]

@@ -28,6 +28,7 @@ FLOWS = (
     "verify",
 )
 TASKS = (
+    "plan_item",
     "resolve_client",
     "check_asset_exists",
     "check_assets_exist",
@@ -112,9 +113,11 @@ def task_parameters(name: str, sources: Path, out: Path) -> dict[str, Any]:
     if name == "resolve_client":
         return {"href": href}
     if name == "check_asset_exists":
-        return {"key": "a", "href": href}
+        return {"asset": href}
     if name == "download_asset":
-        return {"transfer": transfer}
+        return {"asset": pystac.Asset(href), "directory": str(out)}
+    if name == "plan_item":
+        return {"item": str(sources / "item.json"), "directory": str(out)}
     if name == "rewrite_item":
         item = pystac.Item.from_file(str(sources / "item.json"))
         done = Downloaded(transfer, transfer.candidates[0], 7, 7, 0.1)

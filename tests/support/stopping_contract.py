@@ -36,9 +36,9 @@ def task_arguments(origin: Origin, directory: Path) -> dict[str, dict[str, Any]]
     planned = make_transfers(origin, directory, 2)
     item = pystac.Item.from_dict(item_document(origin, "k0"))
     return {
-        "download_asset": {"transfer": planned[0], "options": OPTIONS},
+        "download_asset": {"asset": planned[0], "options": OPTIONS},
         "download_assets": {"transfers": planned, "options": OPTIONS},
-        "check_asset_exists": {"key": "k0", "href": planned[0].href, "options": OPTIONS},
+        "check_asset_exists": {"asset": planned[0], "options": OPTIONS},
         "check_assets_exist": {"transfers": planned, "options": OPTIONS},
         "resolve_client": {"href": planned[0].href, "options": OPTIONS},
         "rewrite_item": {"item": item, "outcomes": [], "document": directory / "item.json"},

@@ -192,8 +192,8 @@ async def test_invalid_source_fails_before_any_task(
 
 @flow
 async def user_flow(transfers: list[Transfer]) -> list[bool | None]:
-    state = await flows.check_assets_exist(transfers, OPTIONS)
-    return [found.exists for found in await state.aresult()]
+    results = await flows.check_assets_exist(transfers, OPTIONS)
+    return [found.exists for found in results]
 
 
 async def test_batch_task_runs_in_user_defined_flow(origin: Origin, tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ async def test_invalid_source_fails_before_any_task_and_error_names_href(
 def user_flow(transfers: list[Transfer], href: str) -> list[object]:
     client = flows.resolve_client.submit(href)
     futures = [flows.download_asset.submit(transfer, OPTIONS) for transfer in transfers]
-    exists = flows.check_asset_exists.with_options(name="asset exists").submit("a", href)
+    exists = flows.check_asset_exists.with_options(name="asset exists").submit(href)
     return [client.result(), *(future.result() for future in futures), exists.result()]
 
 

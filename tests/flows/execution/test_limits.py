@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect import flow, unmapped
+from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.client.schemas.responses import GlobalConcurrencyLimitResponse
@@ -131,12 +131,10 @@ async def test_tasks_of_user_flow_share_limits(tmp_path: Path) -> None:
 
         @flow(task_runner=ThreadPoolTaskRunner(max_workers=6))
         def user_flow() -> list[Any]:
-            hrefs = [transfer.candidates[0].href for transfer in planned]
-            keys = [transfer.key for transfer in planned]
-            states = check_asset_exists.map(keys, hrefs).result()
+            states = check_asset_exists.map(planned).result()
             block_until(lambda: not origin.in_flight)
             origin.forget()
-            done = download_asset.with_options(name="mine").map(planned, unmapped(options)).result()
+            done = download_asset.with_options(name="mine").map(planned, options).result()
             return [states, done, download_asset.submit(planned[0], options).result()]
 
         found, done, last = await asyncio.to_thread(user_flow)

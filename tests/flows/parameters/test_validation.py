@@ -245,11 +245,11 @@ async def test_task_accepts_block_references_as_credentials(origin: Origin) -> N
 
     @flow
     async def own_flow() -> Any:
-        return await flows.check_asset_exists("a", href, credentials=given[0])
+        return await flows.check_asset_exists(href, credentials=given[0])
 
     reference = blocks.ref("http-credentials/for-a-task")
     for given[:] in ([reference], [[reference]]):
-        assert (await (await own_flow()).aresult()).size == 8
+        assert (await own_flow()).size == 8
     for given[:] in (["http-credentials/for-a-task"], [{"token": SECRET}]):
         with pytest.raises(
             ConfigError, match=r"A (str|dict) is not a block reference. Use `BlockRef"
