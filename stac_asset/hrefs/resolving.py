@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from urllib.parse import urljoin
 
 from pystac.utils import make_absolute_href
@@ -19,6 +20,9 @@ from stac_asset.hrefs.local import local_path
 from stac_asset.hrefs.parsing import checked, parse_href
 from stac_asset.hrefs.relative import decoded_segment
 from stac_asset.redact import redact_href
+
+_SPECIAL_FOLDER = re.compile(r"[?#].*/")
+"""A folder of an object whose name contains a character that starts a query or a fragment."""
 
 
 def absolute_href(href: object, base: str | None) -> str:
@@ -56,7 +60,7 @@ def absolute_href(href: object, base: str | None) -> str:
         return f"{base.partition(':')[0]}:{href}"
     if href[1:2] == ":":
         href = f"./{href}"  # A single letter before the colon is not a scheme.
-    if "%" in href and (store := KEYS.match(base)):
+    if ("%" in href or _SPECIAL_FOLDER.search(base)) and (store := KEYS.match(base)):
         return _object_href(href, store[0].lower(), base[store.end() :])
     try:
         if base[:5].lower() in ("http:", "https"):

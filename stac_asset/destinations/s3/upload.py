@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from stac_asset.concurrency import in_thread
 from stac_asset.destinations.buckets.buffers import MIB, BufferBudget
+from stac_asset.destinations.buckets.errors import MissingError
 from stac_asset.destinations.missing_ranges import ByteRange, MissingRanges
 from stac_asset.destinations.s3.copying import MAX_COPY, StoreCopying
 from stac_asset.destinations.s3.digest import OrderedDigest
@@ -390,8 +391,14 @@ class S3Upload(StatefulUpload):
     async def _read_back(self) -> Multihash:
         """Return the multihash of the stored object, after an upload that was resumed."""
         code, running = new_hash()
-        async for block in self._store.read(self._key):
-            await in_thread(running.update, block)
+        try:
+            async for block in self._store.read(self._key):
+                await in_thread(running.update, block)
+        except MissingError:
+            raise DestinationError(
+                f"{self._store.url_of(self._key)} was removed by another program. Start one run "
+                "at a time for a destination."
+            ) from None
         return Multihash(code, running.digest())
 
     async def discard(self) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from stac_asset.destinations.location import (
@@ -89,6 +89,16 @@ def test_file_of_a_prefix_is_inside(name: str) -> None:
         assert str(found).startswith("s3://bucket/prefix/")
         assert not {"", ".", ".."} & set(found.key.split("/"))
         found.key.encode()
+
+
+@given(folder=keys, file=keys, document=names, store=st.sampled_from(STORES))
+@example(folder="a?b=1/c", file="d.tif", document="e.json", store=STORES[0])
+@example(folder="a#b", file="c/d.tif", document="e.json", store=STORES[1])
+def test_relative_href_within_a_folder_leads_to_the_file(
+    folder: str, file: str, document: str, store: str
+) -> None:
+    path, base = f"{store}/{folder}/{file}", f"{store}/{folder}/{document}"
+    assert absolute_href(relative_href(path, base), base) == path
 
 
 @given(file=keys, document=keys, store=st.sampled_from(STORES))

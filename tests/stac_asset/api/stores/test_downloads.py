@@ -230,15 +230,17 @@ async def test_written_item_is_downloaded_from_the_bucket(
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    url = f"s3://{bucket.name}/folder?with=1/special#characters"
     key = "100 % #1?"
-    item = remote_item(origin, key)
+    plain = origin.content("/plain.tif")
+    item = remote_item(origin, key, "plain")
     item.assets[key].href = origin.put("/data", b"content")
     store.file_name_strategy = FileNameStrategy.KEY
-    await download_item(item, url_of(bucket), config=store)
+    await download_item(item, url, config=store)
     store.s3_endpoint_url = bucket.endpoint
     store.destination_endpoint_url = None
-    await download_item(f"{url_of(bucket)}/the-item.json", tmp_path, config=store)
-    assert b"content" in [path.read_bytes() for path in tmp_path.iterdir()]
+    await download_item(f"{url}/the-item.json", tmp_path, config=store)
+    assert {b"content", plain} <= {path.read_bytes() for path in tmp_path.iterdir()}
 
 
 async def test_cancelled_run_leaves_no_request_and_no_object(

@@ -239,6 +239,16 @@ async def test_complete_object_is_no_failure_if_the_note_stays(
     assert not await proxied.has_leftovers()
 
 
+async def test_object_that_is_removed_before_its_checksum_is_read_is_an_error(
+    proxied: Bucket, proxy: S3Proxy
+) -> None:
+    data = data_of(2 * PART)
+    await send(proxied.destination(), data, stop_after=PART)
+    proxy.fault("GetObject", Status(404, body=error_body("NoSuchKey")), key=f"*{KEY}")
+    with pytest.raises(DestinationError, match=f"{KEY} was removed by another program"):
+        await send(proxied.destination(), data, hashed=True)
+
+
 async def test_error_names_the_url_and_keeps_the_previous_file(
     proxied: Bucket, proxy: S3Proxy
 ) -> None:
