@@ -16,7 +16,7 @@ from typing import Any, Self, TypeAlias, TypeVar
 from stac_asset.destinations.directories import directory_path
 from stac_asset.errors import DestinationError
 from stac_asset.object_store.buckets import SCHEMES, Bucket
-from stac_asset.redact import redact_href
+from stac_asset.redact import redact_href, unsigned_href
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _URL_AS_PATH = re.compile(r"(s3|gs|az|abfss?):/[^/]")
@@ -133,6 +133,12 @@ def location_of(given: os.PathLike[Any] | str, parameter: str = "directory") -> 
             f"`{parameter}` '{redact_href(store)}' has no valid bucket name. Write "
             f"{_EXAMPLES[scheme]}, and set credentials and endpoint by the options that start with "
             "`destination_`."
+        )
+    if "=" in key and unsigned_href(f"{scheme}://{key}") != f"{scheme}://{key}":
+        # The signature would be a part of the names of all objects.
+        raise DestinationError(
+            f"`{parameter}` '{redact_href(text)}' contains a signature. Remove the query from the "
+            "URL, and set the credentials by the options that start with `destination_`."
         )
     key = key.rstrip("/")
     is_clean = is_key(key) and not _CONTROL.search(key)

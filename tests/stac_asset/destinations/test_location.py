@@ -69,6 +69,17 @@ def test_url_of_an_object_is_shown_and_written_without_changes(store: str) -> No
     assert "secret" not in redact_href(signed) + unsigned_href(signed)
 
 
+@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("query", ["sv=1&sig=secret", "X-Goog-Signature=secret"])
+def test_signed_url_is_refused(store: str, query: str) -> None:
+    with pytest.raises(
+        DestinationError, match=r"contains a signature\. Remove the query"
+    ) as caught:
+        location_of(f"{store}/x?{query}")
+    assert "secret" not in str(caught.value)
+    assert str(location_of(f"{store}/year=2026/a?b=c")) == f"{store}/year=2026/a?b=c"
+
+
 def test_url_as_a_path_is_refused() -> None:
     with pytest.raises(DestinationError, match="Pass the URL as a string"):
         location_of(Path("s3://bucket/prefix"))
