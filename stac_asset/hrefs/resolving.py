@@ -22,7 +22,7 @@ from stac_asset.hrefs.relative import decoded_segment
 from stac_asset.redact import redact_href
 
 _SPECIAL_FOLDER = re.compile(r"[?#].*/")
-"""A folder of an object whose name contains a character that starts a query or a fragment."""
+"""A folder of an object, with the start of a query or fragment in the name."""
 
 
 def absolute_href(href: object, base: str | None) -> str:

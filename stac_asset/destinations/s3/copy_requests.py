@@ -81,7 +81,7 @@ class CopyRequests:
         properties: Mapping[str, str],
         metadata: Mapping[str, str],
     ) -> str | None:
-        """Return the ETag of a new copy. Return None if botocore must send the request."""
+        """Return the ETag of a new copy, unless botocore must send the request."""
         copied = _copy_headers(source)
         if self._direct is None or copied is None:
             return None
@@ -178,7 +178,7 @@ def _source_parameters(source: StoredSource) -> dict[str, Any]:
 
 
 def _copy_headers(source: StoredSource) -> dict[str, str] | None:
-    """Return the headers of a request that copies an object, or None if botocore names the source.
+    """Return the headers of a copy. Only botocore names the access points of sources.
 
     Args:
         source: The object. Another version is not copied.

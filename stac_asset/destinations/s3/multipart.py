@@ -13,7 +13,7 @@ from typing import Any
 from stac_asset.destinations.buckets.errors import MissingError
 from stac_asset.destinations.s3.connection import BucketConnection
 from stac_asset.destinations.s3.direct import DirectRequest, DirectRequests
-from stac_asset.destinations.s3.errors import field_of
+from stac_asset.destinations.s3.errors import UnsupportedError, field_of
 from stac_asset.destinations.s3.objects import StartedUpload, StoredPart, headers_of
 from stac_asset.destinations.s3.streaming import StreamedPart
 from stac_asset.errors import DestinationError
@@ -56,7 +56,8 @@ class MultipartRequests:
             )
             upload = field_of(response, "UploadId")
         if response["ResponseMetadata"].get("RetryAttempts"):
-            with suppress(DestinationError):  # Listing uploads needs a permission of its own.
+            # Listing uploads needs a permission of its own, and not all services list them.
+            with suppress(DestinationError, UnsupportedError):
                 await self._abort_duplicates(key, upload, time.monotonic() - began)
         return upload
 

@@ -275,7 +275,7 @@ class S3Store:
         """
         try:
             is_conditional = await self._checks_conditions(key)
-        except DestinationError:
+        except BaseException:  # Also if the run is cancelled.
             with suppress(DestinationError):
                 await self.delete(key)
             raise

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from stac_asset.destinations.missing_ranges import MissingRanges
+from stac_asset.destinations.s3.errors import UnsupportedError
 from stac_asset.destinations.s3.keys import note_key
 from stac_asset.destinations.s3.note import UploadNote
 from stac_asset.destinations.s3.objects import StoredPart
@@ -97,7 +98,8 @@ async def _read_note(store: S3Store, key: str) -> UploadNote | None:
         return None
     note = UploadNote.parse(data)
     if note is None:
-        with suppress(DestinationError):  # Listing uploads needs a permission of its own.
+        # Listing uploads needs a permission of its own, and not all services list them.
+        with suppress(DestinationError, UnsupportedError):
             for upload in await store.multipart.unfinished(key):
                 await store.multipart.abort(key, upload)
         await store.delete(note_key(key))

@@ -10,6 +10,7 @@ import pytest
 
 from stac_asset.destinations.s3 import ObjectSettings, S3Destination
 from stac_asset.destinations.s3.keys import note_key
+from stac_asset.destinations.s3.note import STARTING
 from stac_asset.destinations.values import Declared
 from stac_asset.errors import DestinationError
 from stac_asset.integrity import Multihash
@@ -225,6 +226,18 @@ async def test_upload_of_a_lost_response_is_aborted(proxied: Bucket, proxy: S3Pr
     await send(proxied.destination(), data_of(2 * PART))
     assert await proxied.content(KEY) == data_of(2 * PART)
     assert [one["Key"] for one in await proxied.uploads()] == [f"{full}-2"]
+
+
+async def test_service_that_does_not_list_uploads_stores_files(
+    proxied: Bucket, proxy: S3Proxy
+) -> None:
+    proxy.fault("CreateMultipartUpload", SLOW_DOWN)
+    unknown = Status(501, body=error_body("NotImplemented"))
+    proxy.fault("ListMultipartUploads", unknown, times=0)
+    await proxied.put(note_key(KEY), STARTING)
+    await send(proxied.destination(), data_of(2 * PART))
+    assert await proxied.content(KEY) == data_of(2 * PART)
+    assert len(proxy.received("ListMultipartUploads")) >= 2
 
 
 async def test_complete_object_is_no_failure_if_the_note_stays(
