@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import click
@@ -36,7 +37,7 @@ def app(context: click.Context) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    saved = _run(_all_saved())
+    saved = _run(_all_saved)
     names = {slug: [str(block.name) for block in found] for slug, found in saved.items()}
     print_table(
         ("type", "saved"), [(slug, ", ".join(found) or None) for slug, found in names.items()]
@@ -54,7 +55,7 @@ def check(name: str, href: str) -> None:
     NAME is <type-slug>/<name>. The name alone is enough if only one block type has a block of that
     name.
     """
-    click.echo(_run(_check(name, href)))
+    click.echo(_run(partial(_check, name, href)))
 
 
 async def _all_saved() -> dict[str, list[BlockDocument]]:
@@ -139,7 +140,7 @@ async def _reference(name: str) -> BlockReference:
     return BlockReference(slugs[0])
 
 
-def _run(command: Coroutine[Any, Any, _T]) -> _T:
+def _run(command: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
     click.echo(f"Prefect server: {configured_server()}", err=True)
     with map_prefect_errors(), new_runner() as runner:
-        return runner.run(command)
+        return runner.run(command())

@@ -33,8 +33,9 @@ def map_prefect_errors() -> Iterator[None]:
     """Map errors of Prefect's client to a `ConfigError` with a short message.
 
     Raises:
-        ConfigError: Prefect's API is unreachable or returned an error.
+        ConfigError: No server is configured, or Prefect's API is unreachable or returned an error.
     """
+    configured_server()
     try:
         yield
         return

@@ -46,6 +46,15 @@ def test_command_reports_unreachable_server(
     assert ("is unreachable (" in error) is not is_other_server
 
 
+@pytest.mark.parametrize("command", ["deploy", "serve", "automate flow/name"])
+def test_command_without_configured_server_starts_no_server(command: str, tmp_path: Path) -> None:
+    """Prefect's client would start a temporary server, which sends usage statistics."""
+    done = run_deployments_cli(*command.split(), PREFECT_HOME=str(tmp_path / "home"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: No Prefect server is configured. Set `PREFECT_API_URL`")
+    assert not (tmp_path / "home" / "prefect.db").exists()
+
+
 def test_command_repeats_requests_after_503(origin: Origin) -> None:
     """A server on SQLite responds with 503 if another transaction was faster."""
     path = "/deployments/name/flow/busy"
