@@ -32,10 +32,10 @@ class StoreAccess(BaseModel):
     """`<type-slug>/<name>` of the block `destination_credentials`, for a saved block."""
 
     endpoint_url: str | None = None
-    """URL of the service, if the options named a service other than AWS."""
+    """URL of the service, if the options or a block that is not saved named one."""
 
     region: str | None = None
-    """Region of the bucket, if the options named a region."""
+    """Region of the bucket, if the options or a block that is not saved named one."""
 
     profile: str | None = None
     """Profile of the AWS configuration files, if the options named a profile."""
@@ -54,6 +54,9 @@ def store_access(
     slug = None
     for found in destination_credentials:
         slug = _slug(found)
+        if slug is None and not isinstance(found, BlockReference):
+            # The credentials of the machine must not be sent to AWS in place of this service.
+            config = destination_access(found, config).config
     return StoreAccess(
         credentials=slug,
         endpoint_url=config.destination_endpoint_url,
