@@ -216,8 +216,9 @@ async def test_tasks_of_other_flows_write_to_the_bucket(
 
     @flow
     async def own_flow() -> tuple[list[Outcome], object]:
-        state = await flows.download_assets([transfer], OPTIONS, destination_credentials=reference)
-        outcomes = await state.aresult()
+        outcomes = await flows.download_assets(
+            [transfer], OPTIONS, destination_credentials=reference
+        )
         document = f"{url}/documents/item.json"
         return outcomes, await flows.rewrite_item(
             item, outcomes, document, OPTIONS, destination_credentials=reference
