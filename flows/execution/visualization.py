@@ -43,7 +43,7 @@ def mermaid_steps(steps: Sequence[str]) -> str:
 
 
 def is_drawn() -> bool:
-    """Return whether Prefect draws the current flow, instead of running it."""
+    """Return whether Prefect draws the current flow without a run."""
     from prefect.utilities.visualization import get_task_viz_tracker
 
     return get_task_viz_tracker() is not None

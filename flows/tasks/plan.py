@@ -41,7 +41,7 @@ async def plan_item(
     options: DownloadOptions | None = None,
     credentials: TaskCredentials = None,
 ) -> list[Transfer]:
-    """Plan the downloads of an item or collection: one transfer for each file.
+    """Plan the downloads of the files of an item or collection.
 
     Nothing is downloaded, except the document if `item` is an href. The file names are those of the
     flow `download_item`. Use a directory for each item, because items can have files of the same
@@ -55,7 +55,7 @@ async def plan_item(
 
     Returns:
         A transfer for each selected asset, in the order of the item. Assets with the same source
-        have one transfer.
+        share a transfer.
 
     Raises:
         SourceError: The item cannot be read, or is of another type.

@@ -154,7 +154,12 @@ class SearchApi:
 
     def _landing(self) -> dict[str, Any]:
         links = [
-            {"rel": "search", "href": f"{self.url}/search", "method": method}
+            {
+                "rel": "search",
+                "type": "application/geo+json",
+                "href": f"{self.url}/search",
+                "method": method,
+            }
             for method in self.methods
         ]
         return {

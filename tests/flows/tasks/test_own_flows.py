@@ -41,7 +41,7 @@ pytestmark = pytest.mark.usefixtures("prefect_test")
 
 
 def put_shared_item(origin: Origin) -> pystac.Item:
-    """Return an item with two assets of one file, and a third asset."""
+    """Return an item with three assets, two of which share a file."""
     item = item_from_origin(origin, "a", "b")
     item.add_asset("same", item.assets["a"].clone())
     return item
