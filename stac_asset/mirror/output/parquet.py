@@ -6,6 +6,7 @@ import importlib.util
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +73,15 @@ def write_parquet(storage: MirrorStorage, rows: Iterable[IndexRow]) -> None:
     """
     # stac-geoparquet requires a bounding box and a geometry for each item.
     ordered = sorted((row for row in rows if row.bbox), key=lambda row: row.document)
-    if next(_items(storage, ordered), None) is None:
+    items = _items(storage, ordered)
+    first = next(items, None)
+    if first is None:
         storage.remove("", [PARQUET])
         return
     with tempfile.TemporaryDirectory(prefix="stac-asset-") as folder:
         whole = Path(folder, "whole")
         try:
-            _write_table(_items(storage, ordered), whole)
+            _write_table(chain([first], items), whole)
         except Exception:  # The exceptions of stac-geoparquet are not documented.
             try:
                 _write_table(_unified_items(storage, ordered), whole)

@@ -24,6 +24,7 @@ from stac_asset.destinations.location import StorePath
 from stac_asset.errors import DestinationError, TransferError
 from stac_asset.integrity import Multihash, new_hash
 from stac_asset.mirror.storage.interface import Stamp
+from stac_asset.mirror.storage.kept_documents import KeptDocuments
 from stac_asset.mirror.storage.lease import MirrorLease
 from stac_asset.mirror.storage.listing import Listing
 from stac_asset.transfer.stored import found_error
@@ -68,13 +69,15 @@ class StoreStorage:
         # more thread consumes the results of `map`.
         self.executor = ThreadPoolExecutor(concurrency + 1, "stac-asset-mirror")
         self._files = files
+        self._kept = KeptDocuments()
         self._lease = lease
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
 
     def close(self) -> None:
-        """End the threads. No method may be running."""
+        """End the threads, and remove the temporary file. No method may be running."""
         self.executor.shutdown(wait=False)
+        self._kept.close()
 
     def map(self, call: Callable[[_A], _T], inputs: Iterable[_A]) -> Iterator[_T]:
         """Yield the results of a blocking call for each input, in order.
@@ -210,10 +213,13 @@ class StoreStorage:
             return None
         if known is None or known[0] != found.version:
             raise VersionError.of(str(self.directory / path))
+        self._kept.keep(path, found.version, found.data)
         return found.data
 
     def read_all(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
         """Yield paths and contents of documents in order. Several are read at the same time.
+
+        Documents that this run has read or written are not requested again.
 
         Args:
             paths: The paths of the documents.
@@ -225,7 +231,7 @@ class StoreStorage:
         reading: deque[tuple[str, Future[bytes | None]]] = deque()
         try:
             for path in paths:
-                reading.append((path, self._start(_repeated(partial(self._read, path)))))
+                reading.append((path, self._start_reading(path)))
                 if len(reading) == self.concurrency:
                     first, data = reading.popleft()
                     yield first, data.result()
@@ -235,6 +241,15 @@ class StoreStorage:
         finally:
             for _, data in reading:
                 data.cancel()
+
+    def _start_reading(self, path: str) -> Future[bytes | None]:
+        known = self._files.get(path)
+        kept = self._kept.get(path, known[0]) if known is not None else None
+        if kept is None:
+            return self._start(_repeated(partial(self._read, path)))
+        done = Future[bytes | None]()
+        done.set_result(kept)
+        return done
 
     def lines(self, path: str) -> Iterator[bytes]:
         """Yield the lines of a file, without line breaks. A missing file has no lines.
@@ -282,6 +297,7 @@ class StoreStorage:
         replaces = str(known[0]) if known is not None else None
         stamp = await self.destination.write(path, data, replaces), len(data)
         self._files.record(path, stamp)
+        self._kept.keep(path, stamp[0], data)
         return stamp
 
     def write_blocks(self, path: str, blocks: Iterable[bytes]) -> None:

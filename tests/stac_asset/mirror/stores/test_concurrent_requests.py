@@ -124,6 +124,24 @@ async def test_removed_items_are_deleted_after_links_and_before_files(
         assert positions == sorted(positions)
 
 
+async def test_geoparquet_file_requests_only_unchanged_documents_and_each_once(
+    origin: Origin, bucket: Bucket, store: Config, proxy: S3Proxy
+) -> None:
+    config = store_config(store)
+    items = items_of(origin, *NAMES)
+    for number, item in enumerate(items):  # Several types take several passes.
+        item["properties"]["odd"] = number if number % 2 else "text"
+    href = serve_items(origin, items)
+    await run_in_bucket(bucket, href, config)
+    assert proxy.received("GetObject", DOCUMENT) == []
+    assert await bucket.content("items.parquet") is not None
+    proxy.clear()
+    serve_items(origin, [*items, *items_of(origin, "item-8")])
+    await run_in_bucket(bucket, href, config)
+    requested = [one.key.rpartition("/")[2] for one in proxy.received("GetObject", DOCUMENT)]
+    assert sorted(requested) == [f"{name}.json" for name in NAMES]
+
+
 async def test_error_of_a_write_fails_the_run_after_the_other_writes(
     origin: Origin, bucket: Bucket, store: Config, proxy: S3Proxy
 ) -> None:
