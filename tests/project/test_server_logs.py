@@ -141,6 +141,17 @@ def test_websocket_ping_timeout_is_harmless_if_prefect_reconnects(
     assert unexpected_errors(INFO + record + INFO) == ([] if is_harmless else [record.rstrip()])
 
 
+@pytest.mark.parametrize(("file", "expected"), [("workspace.json", 0), ("state.json", 1)])
+def test_early_cancellation_without_a_folder_is_harmless(file: str, expected: int) -> None:
+    log = (
+        "20:58:11.686 | WARNING | Flow run 'gray-fox' - Runner failed to retrieve flow to execute "
+        "on_cancellation hooks for flow run UUID('a740b0ed').\n"
+        'Traceback (most recent call last):\n  File "a.py", line 1, in <module>\n'
+        f"FileNotFoundError: [Errno 2] No such file or directory: '/tmp/attempt/{file}'\n"
+    )
+    assert len(unexpected_errors(log)) == expected
+
+
 def test_scheduler_error_is_never_harmless() -> None:
     for harmless in HARMLESS:
         assert unexpected_errors(NO_SCHEDULED_RUNS, [harmless])

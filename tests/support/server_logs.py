@@ -28,6 +28,12 @@ HARMLESS = {
         "A schedule was paused. The server then removes its runs, also a run that a worker or a "
         "runner is about to start."
     ),
+    r"- Runner failed to retrieve flow to execute on_cancellation hooks for flow run "
+    r".*FileNotFoundError: [^\n]*/workspace\.json'\Z": (
+        "A run was cancelled before the worker had prepared its folder, so that Prefect cannot look "
+        "for hooks. The flows of this package have no cancellation hooks, and the run ends as "
+        "Cancelled."
+    ),
 }
 """Regular expressions for Prefect errors without consequences, each with the reason."""
 
