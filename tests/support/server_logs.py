@@ -30,9 +30,9 @@ HARMLESS = {
     ),
     r"- Runner failed to retrieve flow to execute on_cancellation hooks for flow run "
     r".*FileNotFoundError: [^\n]*/workspace\.json'\Z": (
-        "A run was cancelled before the worker had prepared its folder, so that Prefect cannot look "
-        "for hooks. The flows of this package have no cancellation hooks, and the run ends as "
-        "Cancelled."
+        "A run was cancelled before the worker had prepared its folder, so that Prefect cannot "
+        "look for hooks. The flows of this package have no cancellation hooks, and the run ends "
+        "as Cancelled."
     ),
 }
 """Regular expressions for Prefect errors without consequences, each with the reason."""
