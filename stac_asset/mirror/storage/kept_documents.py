@@ -33,7 +33,7 @@ class KeptDocuments:
         before = self._places.get(path)
         if before is not None and before[0] == version:
             return
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # A cancelled read can end after `close`.
             if os.pwrite(self._file.fileno(), data, self._end) == len(data):
                 self._places[path] = version, self._end, len(data)
                 self._end += len(data)
