@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from prefect import flow
 from prefect.client.schemas.objects import State
 
+from prefect_stac_asset import flows
 from prefect_stac_asset.blocks import S3Credentials
 from stac_asset import DownloadError
 from stac_asset.destinations.part_names import part_paths
@@ -18,6 +20,7 @@ from stac_asset.errors import ResponseError
 from stac_asset.testing import Origin, S3Proxy, Stall, Status
 from tests.support.files import list_files
 from tests.support.flow_inputs import OPTIONS, put_item_collection, with_options
+from tests.support.items import item_from_origin
 from tests.support.paths import ROOT
 from tests.support.prefect_reads import message, read_back, states
 from tests.support.processes import wait_until
@@ -47,6 +50,28 @@ def documented_flow(runner: str, placeholder: str, replacement: str) -> Any:
     names: dict[str, Any] = {}
     exec(code.replace(placeholder, replacement), names)
     return names["download"]
+
+
+async def assert_own_flow_runs(runner: Any, origin: Origin, directory: Path) -> None:
+    """Plan, check, download and rewrite an item in a flow with a task runner.
+
+    Args:
+        runner: The task runner.
+        origin: The origin of the item.
+        directory: The directory of the download.
+    """
+    item = item_from_origin(origin, "a", "b")
+
+    @flow(task_runner=runner)
+    def own_flow() -> Any:
+        planned = flows.plan_item.submit(item, directory, OPTIONS)
+        flows.check_asset_exists.map(planned, OPTIONS).result()  # type: ignore[call-overload]
+        outcomes = flows.download_asset.map(planned, OPTIONS)  # type: ignore[call-overload]
+        return flows.rewrite_item.submit(item, outcomes, directory / "item.json").result()  # type: ignore[call-overload]
+
+    assert await asyncio.to_thread(own_flow) == directory / "item.json"
+    for key in ("a", "b"):
+        assert (directory / f"{key}.tif").read_bytes() == origin.content(f"/{key}.tif")
 
 
 async def assert_batches_run(

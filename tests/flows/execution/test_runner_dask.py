@@ -75,6 +75,13 @@ async def test_batches_run_on_cluster_and_log_to_their_run(
     assert log.task_run_id is not None
 
 
+async def test_tasks_of_other_flow_run_on_cluster(
+    origin: Origin, tmp_path: Path, cluster: LocalCluster
+) -> None:
+    runner = DaskTaskRunner(address=cluster.scheduler_address)
+    await contract.assert_own_flow_runs(runner, origin, tmp_path)
+
+
 async def test_batches_write_to_bucket(origin: Origin, download: Any) -> None:
     await contract.assert_batches_write_to_bucket(download, origin)
 

@@ -71,6 +71,14 @@ async def test_batches_run_on_cluster(
     await contract.assert_batches_run(download, cluster_log, origin, href, tmp_path)
 
 
+async def test_tasks_of_other_flow_run_on_cluster(
+    origin: Origin, tmp_path: Path, cluster: None
+) -> None:
+    from prefect_ray import RayTaskRunner
+
+    await contract.assert_own_flow_runs(RayTaskRunner(), origin, tmp_path)
+
+
 async def test_batches_write_to_bucket(origin: Origin, download: Any) -> None:
     await contract.assert_batches_write_to_bucket(download, origin)
 
