@@ -6,7 +6,10 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-from prefect_stac_asset.blocks.prefect_aws import BUCKET_BLOCKS, endpoint_of, identity_of
+from prefect_stac_asset.blocks import prefect_aws, prefect_azure, prefect_gcp
+from prefect_stac_asset.blocks.integrations import is_one_of
+from prefect_stac_asset.blocks.prefect_azure import AZURE_BLOCKS, azure_identity
+from prefect_stac_asset.blocks.prefect_gcp import GCP_BLOCKS, gcs_identity
 from prefect_stac_asset.blocks.references import name_of
 from prefect_stac_asset.blocks.registry import check_supported_destination
 from prefect_stac_asset.blocks.s3 import S3Credentials
@@ -14,6 +17,26 @@ from stac_asset import Config
 from stac_asset.clients.s3.identity import BucketPrefix, S3Identity
 from stac_asset.destinations.location import StorePath, location_of
 from stac_asset.errors import ConfigError
+from stac_asset.object_store.buckets import Bucket
+
+
+@dataclass(frozen=True, slots=True)
+class _Service:
+    """The service of a block."""
+
+    name: str
+    """The name, for errors."""
+
+    scheme: str
+    """The scheme of the URLs of buckets."""
+
+    example: str
+    """A URL of a prefix."""
+
+
+_S3 = _Service("S3", "s3", "s3://bucket/prefix")
+_GCS = _Service("Google Cloud Storage", "gs", "gs://bucket/prefix")
+_AZURE = _Service("Azure Blob Storage", "az", "az://container/prefix")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +44,10 @@ class DestinationAccess:
     """How the library connects to a destination."""
 
     config: Config
-    """The configuration, with the endpoint and the region of the destination."""
+    """The configuration, with the endpoint, the region or the identity of the destination."""
 
     identity: S3Identity | None = field(default=None, repr=False)
-    """The identity that signs requests. By default, the credentials of `config`."""
+    """The identity that signs requests to S3. By default, the credentials of `config`."""
 
 
 def destination_access(block: Any, config: Config) -> DestinationAccess:
@@ -44,24 +67,31 @@ def destination_access(block: Any, config: Config) -> DestinationAccess:
     if block is None:
         return DestinationAccess(config)
     check_supported_destination(block)
+    service = _service_of(block)
+    advice = (
+        "Set the endpoint and the profile in the block" if service is _S3 else "Remove the option"
+    )
     for name in ("destination_endpoint_url", "destination_profile"):
         if getattr(config, name) is not None:
             raise ConfigError(
-                f"`{name}` is set, and {name_of(block)} is given as `destination_credentials`. Set "
-                "the endpoint and the profile in the block, or remove the block."
+                f"`{name}` is set, and {name_of(block)} is given as `destination_credentials`. "
+                f"{advice}, or remove the block."
             )
-    found = _credentials_of(block)
-    if isinstance(found, S3Credentials):
-        identity, endpoint = found.identity(), found.endpoint_url
+    if service is not _S3:
+        identity = gcs_identity(block) if service is _GCS else azure_identity(block)
+        return DestinationAccess(dataclasses.replace(config, destination_identity=identity))
+    if isinstance(block, S3Credentials):
+        s3_identity, endpoint = block.identity(), block.endpoint_url
+        region = block.region_name
     else:
-        endpoint = endpoint_of(found)
-        identity = identity_of(found, endpoint)
+        endpoint, region = prefect_aws.endpoint_of(block), prefect_aws.region_of(block)
+        s3_identity = prefect_aws.identity_of(block, endpoint)
     config = dataclasses.replace(
         config,
         destination_endpoint_url=endpoint,
-        destination_region=found.region_name or config.destination_region,
+        destination_region=region or config.destination_region,
     )
-    return DestinationAccess(config, identity)
+    return DestinationAccess(config, s3_identity)
 
 
 def destination_root(block: Any) -> StorePath | None:
@@ -73,12 +103,22 @@ def destination_root(block: Any) -> StorePath | None:
     Raises:
         ConfigError: The name of the bucket or the folder is not valid.
     """
-    if not _is_bucket(block):
+    named = _bucket_of(block)
+    if named is None:
         return None
-    folder = str(block.bucket_folder or "").strip("/")
-    found = location_of(f"s3://{block.bucket_name}/{folder}", name_of(block))
-    assert isinstance(found, StorePath), "an S3 URL is the location of a store"
+    bucket, folder = named[0], (named[1] or "").strip("/")
+    found = location_of(f"{_service_of(block).scheme}://{bucket}/{folder}", name_of(block))
+    assert isinstance(found, StorePath), "the URL of a bucket is the location of a store"
     return found
+
+
+def example_url(block: Any) -> str:
+    """Return an example of the URLs that a block is for.
+
+    Args:
+        block: The block.
+    """
+    return _service_of(block).example
 
 
 def check_destination(block: Any, location: StorePath, parameter: str = "directory") -> None:
@@ -90,18 +130,27 @@ def check_destination(block: Any, location: StorePath, parameter: str = "directo
         parameter: The parameter with the URL of the prefix, for errors.
 
     Raises:
-        ConfigError: The block is for other buckets.
+        ConfigError: The block is for another service, account or bucket, or is not valid.
     """
-    if not location.store.startswith("s3://"):
+    service = _service_of(block)
+    if _service_at(location) is not service:
         # The endpoint of the block must not receive the credentials of another service.
         raise ConfigError(
-            f"`{parameter}` '{location}' is not in S3, but {name_of(block)} is given as "
-            f"`destination_credentials`. Remove the block, or set `{parameter}` to a URL such as "
-            "'s3://bucket/prefix'."
+            f"`{parameter}` '{location}' is not in {service.name}, but {name_of(block)} is given "
+            f"as `destination_credentials`. Remove the block, or set `{parameter}` to a URL such "
+            f"as '{service.example}'."
         )
-    if _is_bucket(block):
-        root = destination_root(block)
-        if root is not None and root.store != location.store:
+    account = azure_identity(block).account if service is _AZURE else None
+    other = _container_account(location)
+    if account is not None and other not in (None, account):
+        raise ConfigError(
+            f"`{parameter}` '{location}' is in the storage account '{other}', but {name_of(block)} "
+            f"is for the account '{account}'. Correct `{parameter}`, or pass another block as "
+            "`destination_credentials`."
+        )
+    root = destination_root(block)
+    if root is not None:
+        if _bucket_at(root) != _bucket_at(location):
             raise ConfigError(
                 f"`{parameter}` '{location}' is not in the bucket of {name_of(block)}. Set "
                 f"`{parameter}` to a prefix in '{root.store}', or to a path relative to '{root}'."
@@ -118,10 +167,36 @@ def check_destination(block: Any, location: StorePath, parameter: str = "directo
             )
 
 
-def _is_bucket(block: Any) -> bool:
-    return any(kind.is_instance(block) for kind in BUCKET_BLOCKS)
+def _service_of(block: Any) -> _Service:
+    if is_one_of(block, GCP_BLOCKS):
+        return _GCS
+    return _AZURE if is_one_of(block, AZURE_BLOCKS) else _S3
 
 
-def _credentials_of(block: Any) -> Any:
-    """Return the block that has the credentials."""
-    return block.credentials if _is_bucket(block) else block
+def _service_at(location: StorePath) -> _Service:
+    found = Bucket.parse(location.store)
+    if found is None:
+        return _S3
+    return _GCS if found.service == "gcs" else _AZURE
+
+
+def _bucket_of(block: Any) -> tuple[str, str | None] | None:
+    """Return the bucket and the folder of a block, if the block is a bucket."""
+    if prefect_aws.BUCKET.is_instance(block):
+        return block.bucket_name, block.bucket_folder
+    if prefect_gcp.BUCKET.is_instance(block):
+        return block.bucket, block.bucket_folder
+    if prefect_azure.CONTAINER.is_instance(block):
+        return block.container_name, block.base_folder
+    return None
+
+
+def _bucket_at(location: StorePath) -> str:
+    """Return the name of the bucket or container. URLs of Azure can also contain the account."""
+    found = Bucket.parse(location.store)
+    return found.name if found is not None else location.store
+
+
+def _container_account(location: StorePath) -> str | None:
+    found = Bucket.parse(location.store)
+    return found.account if found is not None else None

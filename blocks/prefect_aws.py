@@ -1,74 +1,41 @@
 """Blocks of prefect-aws, which are accepted in place of `S3Credentials`.
 
-`S3Bucket` is accepted as the destination of a flow. The blocks require the extra `aws`. Only the
-endpoint URL of their client parameters is used.
+The blocks require the extra `aws`. Only the endpoint URL of their client parameters is used.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import sys
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 from yarl import URL
 
+from prefect_stac_asset.blocks.integrations import IntegrationBlock
 from prefect_stac_asset.blocks.references import name_of
 from stac_asset import Client, Config, ConfigError, S3Client
 from stac_asset.clients.s3.identity import S3Identity
 
-
-@dataclass(frozen=True, slots=True)
-class AwsBlockType:
-    """A block type of prefect-aws.
-
-    The class of the type is not imported: importing prefect-aws takes half a second.
-    """
-
-    name: str
-    """Name of the class."""
-
-    slug: str
-    """Slug of the block type."""
-
-    description: str
-    """One sentence for run forms."""
-
-    module: str = "prefect_aws.credentials"
-    """Name of the module of the class."""
-
-    def is_instance(self, value: Any) -> bool:
-        """Return whether a value is a block of this type.
-
-        Args:
-            value: Any value. The module of the class is imported if a block of the class exists.
-        """
-        module = sys.modules.get(self.module)
-        return module is not None and isinstance(value, getattr(module, self.name))
-
-
-AWS = AwsBlockType("AwsCredentials", "aws-credentials", "Saved AWS credentials of prefect-aws.")
-MINIO = AwsBlockType(
-    "MinIOCredentials", "minio-credentials", "Saved MinIO credentials of prefect-aws."
+_CREDENTIALS = "prefect_aws.credentials"
+AWS = IntegrationBlock(
+    "AwsCredentials", "aws-credentials", "Saved AWS credentials of prefect-aws.", _CREDENTIALS
 )
-
-BUCKET = AwsBlockType(
+MINIO = IntegrationBlock(
+    "MinIOCredentials", "minio-credentials", "Saved MinIO credentials of prefect-aws.", _CREDENTIALS
+)
+BUCKET = IntegrationBlock(
     "S3Bucket", "s3-bucket", "Saved bucket of prefect-aws, with credentials.", "prefect_aws.s3"
 )
 
-AWS_BLOCKS: tuple[AwsBlockType, ...] = (AWS, MINIO) if find_spec("prefect_aws") else ()
-"""The supported types of credentials, or empty if prefect-aws is not installed."""
-
-BUCKET_BLOCKS: tuple[AwsBlockType, ...] = (BUCKET,) if find_spec("prefect_aws") else ()
-"""The supported types of destinations, or empty if prefect-aws is not installed."""
+AWS_BLOCKS: tuple[IntegrationBlock, ...] = (AWS, MINIO, BUCKET) if find_spec("prefect_aws") else ()
+"""The supported types, or empty if prefect-aws is not installed."""
 
 
 async def aws_client(block: Any, config: Config) -> Client:
     """Return a client that uses the credentials of a block of prefect-aws.
 
     Args:
-        block: A block of one of the types in `AWS_BLOCKS`.
+        block: A block of one of the types in `AWS_BLOCKS`. A bucket is for its own objects only.
         config: Options for requests. `s3_endpoint_url` is used if the block has no endpoint.
 
     Raises:
@@ -78,11 +45,12 @@ async def aws_client(block: Any, config: Config) -> Client:
     identity = identity_of(block, endpoint)
     config = dataclasses.replace(
         config,
-        s3_region_name=block.region_name or config.s3_region_name,
+        s3_region_name=region_of(block) or config.s3_region_name,
         s3_endpoint_url=endpoint,
     )
     host = URL(endpoint).host_port_subcomponent if endpoint else None
-    client = await S3Client.from_config(config, identity)
+    buckets = [block.bucket_name] if BUCKET.is_instance(block) else []
+    client = await S3Client.from_config(config, identity, buckets)
     client.credentials, client.credentials_host = name_of(block), host
     return client
 
@@ -93,8 +61,18 @@ def endpoint_of(block: Any) -> str | None:
     Args:
         block: A block of one of the types in `AWS_BLOCKS`.
     """
-    endpoint: str | None = block.aws_client_parameters.endpoint_url
+    endpoint: str | None = _credentials_of(block).aws_client_parameters.endpoint_url
     return endpoint or None
+
+
+def region_of(block: Any) -> str | None:
+    """Return the region of a block, if the block has one.
+
+    Args:
+        block: A block of one of the types in `AWS_BLOCKS`.
+    """
+    region: str | None = _credentials_of(block).region_name
+    return region or None
 
 
 def identity_of(block: Any, endpoint: str | None) -> S3Identity:
@@ -107,10 +85,11 @@ def identity_of(block: Any, endpoint: str | None) -> S3Identity:
     Raises:
         ConfigError: The credentials are incomplete, or a MinIO block has no endpoint.
     """
-    if block.get_block_type_slug() == MINIO.slug:
+    named, block = block, _credentials_of(block)
+    if MINIO.is_instance(block):
         if endpoint is None:
             raise ConfigError(
-                f"{name_of(block)} has no MinIO endpoint. Set `endpoint_url` in its "
+                f"{name_of(named)} has no MinIO endpoint. Set `endpoint_url` in its "
                 "`aws_client_parameters`."
             )
         return S3Identity(
@@ -126,3 +105,8 @@ def identity_of(block: Any, endpoint: str | None) -> S3Identity:
         role_arn=block.assume_role_arn,
         role_options=block.assume_role_kwargs.get_params_override(),
     )
+
+
+def _credentials_of(block: Any) -> Any:
+    """Return the block that has the credentials."""
+    return block.credentials if BUCKET.is_instance(block) else block

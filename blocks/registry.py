@@ -15,15 +15,13 @@ from pydantic_core import CoreSchema, core_schema
 from prefect_stac_asset.blocks.base import ProviderCredentials
 from prefect_stac_asset.blocks.earthdata import EarthdataCredentials
 from prefect_stac_asset.blocks.http import HttpCredentials
+from prefect_stac_asset.blocks.integrations import IntegrationBlock, is_one_of
 from prefect_stac_asset.blocks.oauth2 import OAuth2Credentials
 from prefect_stac_asset.blocks.parameter_schema import accept_only_references
 from prefect_stac_asset.blocks.planetary_computer import PlanetaryComputerCredentials
-from prefect_stac_asset.blocks.prefect_aws import (
-    AWS_BLOCKS,
-    BUCKET_BLOCKS,
-    AwsBlockType,
-    aws_client,
-)
+from prefect_stac_asset.blocks.prefect_aws import AWS_BLOCKS, aws_client
+from prefect_stac_asset.blocks.prefect_azure import AZURE_BLOCKS, azure_client
+from prefect_stac_asset.blocks.prefect_gcp import GCP_BLOCKS, gcs_client
 from prefect_stac_asset.blocks.s3 import S3Credentials
 from stac_asset import Client, Config, ConfigError
 
@@ -34,27 +32,31 @@ OUR_BLOCKS: tuple[type[ProviderCredentials], ...] = (
     HttpCredentials,
     OAuth2Credentials,
 )
-"""The block types of this package. `AWS_BLOCKS` has those of prefect-aws."""
+"""The block types of this package."""
 
+INTEGRATION_BLOCKS = (*AWS_BLOCKS, *GCP_BLOCKS, *AZURE_BLOCKS)
+"""The supported block types of the installed Prefect integrations."""
+
+_CLIENTS = ((AWS_BLOCKS, aws_client), (GCP_BLOCKS, gcs_client), (AZURE_BLOCKS, azure_client))
 
 CREDENTIAL_SLUGS = (
     *(kind.get_block_type_slug() for kind in OUR_BLOCKS),
-    *(kind.slug for kind in AWS_BLOCKS),
+    *(kind.slug for kind in INTEGRATION_BLOCKS),
 )
 """The slugs of all supported types of credentials for sources."""
 
 DESTINATION_SLUGS = (
     S3Credentials.get_block_type_slug(),
-    *(kind.slug for kind in (*AWS_BLOCKS, *BUCKET_BLOCKS)),
+    *(kind.slug for kind in INTEGRATION_BLOCKS),
 )
 """The slugs of all supported types of credentials for destinations."""
 
 
 @dataclass(frozen=True, slots=True)
-class _SavedAwsBlock:
-    """Annotation for a block of prefect-aws as a parameter that only accepts references."""
+class _SavedBlock:
+    """Annotation for a block of an integration as a parameter that only accepts references."""
 
-    kind: AwsBlockType
+    kind: IntegrationBlock
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -84,16 +86,9 @@ if TYPE_CHECKING:
     DestinationBlock: TypeAlias = Block
 else:
     # A union of the types, so that Prefect's forms list the saved blocks of each type.
-    AnyCredentials = reduce(
-        or_, (*OUR_BLOCKS, *(Annotated[Block, _SavedAwsBlock(kind)] for kind in AWS_BLOCKS))
-    )
-    DestinationBlock = reduce(
-        or_,
-        (
-            S3Credentials,
-            *(Annotated[Block, _SavedAwsBlock(kind)] for kind in (*AWS_BLOCKS, *BUCKET_BLOCKS)),
-        ),
-    )
+    _SAVED = tuple(Annotated[Block, _SavedBlock(kind)] for kind in INTEGRATION_BLOCKS)
+    AnyCredentials = reduce(or_, (*OUR_BLOCKS, *_SAVED))
+    DestinationBlock = reduce(or_, (S3Credentials, *_SAVED))
 
 
 def check_supported(block: Any) -> None:
@@ -105,11 +100,11 @@ def check_supported(block: Any) -> None:
     Raises:
         ConfigError: The type of the block is not supported.
     """
-    if isinstance(block, OUR_BLOCKS) or any(kind.is_instance(block) for kind in AWS_BLOCKS):
+    if isinstance(block, OUR_BLOCKS) or is_one_of(block, INTEGRATION_BLOCKS):
         return
     names = (
         *(kind.__name__ for kind in OUR_BLOCKS),
-        *(kind.name for kind in AWS_BLOCKS),
+        *(kind.name for kind in INTEGRATION_BLOCKS),
     )
     raise ConfigError(
         f"{type(block).__name__} is not a supported credential block. Use one of "
@@ -126,10 +121,9 @@ def check_supported_destination(block: Any) -> None:
     Raises:
         ConfigError: The type of the block is not supported.
     """
-    kinds = (*AWS_BLOCKS, *BUCKET_BLOCKS)
-    if isinstance(block, S3Credentials) or any(kind.is_instance(block) for kind in kinds):
+    if isinstance(block, S3Credentials) or is_one_of(block, INTEGRATION_BLOCKS):
         return
-    names = (S3Credentials.__name__, *(kind.name for kind in kinds))
+    names = (S3Credentials.__name__, *(kind.name for kind in INTEGRATION_BLOCKS))
     raise ConfigError(
         f"{type(block).__name__} is not a supported block for a destination. Use one of "
         f"{', '.join(names)}."
@@ -149,4 +143,5 @@ async def client_of(block: Any, config: Config) -> Client:
     check_supported(block)
     if isinstance(block, ProviderCredentials):
         return await block.client(config)
-    return await aws_client(block, config)
+    make = next(make for kinds, make in _CLIENTS if is_one_of(block, kinds))
+    return await make(block, config)

@@ -17,6 +17,8 @@ import pytest
 import stac_asset
 from stac_asset import Config
 from stac_asset.testing import Origin
+from tests.support.azurite import Azurite, azurite_running
+from tests.support.object_stores import AzureContainer
 from tests.support.paths import ROOT, SHARED_DATA
 from tests.support.prefect_fixtures import (
     collected_sockets,
@@ -108,6 +110,19 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("../shared/data does not exist")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Azurite]:
+    """Run Azurite for all tests. Each test uses its own container."""
+    with azurite_running() as running:
+        yield running
+
+
+@pytest.fixture
+def container(azurite: Azurite) -> AzureContainer:
+    """Return an empty container."""
+    return AzureContainer.create(azurite)
 
 
 @pytest.fixture(scope="session")

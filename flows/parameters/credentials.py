@@ -159,7 +159,7 @@ async def prepare_destination(
     """
     if isinstance(directory, Path):
         return
-    found = blocks_or_references(credentials)
+    found, name = blocks_or_references(credentials), ""
     for block in found:
         name = f"block '{block.slug}'" if isinstance(block, BlockReference) else name_of(block)
         get_run_logger().info("%s uses %s", directory, name)
@@ -172,11 +172,10 @@ async def prepare_destination(
                 f"{reason}. Check the credentials, the endpoint and the region of {name}, which is "
                 "given as `destination_credentials`."
             ) from None
-        is_s3 = directory.store.startswith("s3://")
-        if found or not is_s3 or "credentials" not in error.message:
+        if found or "credentials" not in error.message:
             raise
         raise DestinationError(
-            f"{error.message}. Flows take access keys from a saved block: pass the block as "
+            f"{error.message}. Flows take credentials from a saved block: pass the block as "
             "`destination_credentials`."
         ) from None
 

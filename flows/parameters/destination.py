@@ -13,7 +13,11 @@ from pathlib import Path
 
 from prefect.blocks.core import Block
 
-from prefect_stac_asset.blocks.destinations import check_destination, destination_root
+from prefect_stac_asset.blocks.destinations import (
+    check_destination,
+    destination_root,
+    example_url,
+)
 from prefect_stac_asset.blocks.references import name_of
 from stac_asset import Config
 from stac_asset.destinations.directories import check_directory, directory_error, directory_path
@@ -81,7 +85,7 @@ def destination_location(directory: str, block: Block | None) -> StorePath | Non
             check_destination(block, location)
         return location
     if block is not None:
-        valid = "a URL such as 's3://bucket/prefix'"
+        valid = f"a URL such as '{example_url(block)}'"
         if root is not None:
             valid = f"a path relative to '{root}', such as 'scenes' or '.'"
         raise ConfigError(

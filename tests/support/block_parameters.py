@@ -9,6 +9,9 @@ from typing import Any, Optional
 from prefect import Flow, flow
 from prefect.blocks.core import Block
 from prefect_aws import AwsCredentials, MinIOCredentials, S3Bucket
+from prefect_azure import AzureBlobStorageContainer, AzureBlobStorageCredentials
+from prefect_gcp import GcpCredentials
+from prefect_gcp.cloud_storage import GcsBucket
 from pydantic import create_model
 
 from prefect_stac_asset import blocks, flows
@@ -31,8 +34,17 @@ STORE_FLOWS: list[Flow[..., Any]] = [
 ]
 """The flows that write to object stores."""
 
-BLOCK_TYPES = (*OUR_BLOCKS, AwsCredentials, MinIOCredentials)
-DESTINATION_TYPES = (blocks.S3Credentials, AwsCredentials, MinIOCredentials, S3Bucket)
+INTEGRATION_TYPES: tuple[type[Block], ...] = (
+    AwsCredentials,
+    MinIOCredentials,
+    S3Bucket,
+    GcpCredentials,
+    GcsBucket,
+    AzureBlobStorageCredentials,
+    AzureBlobStorageContainer,
+)
+BLOCK_TYPES: tuple[type[Block], ...] = (*OUR_BLOCKS, *INTEGRATION_TYPES)
+DESTINATION_TYPES: tuple[type[Block], ...] = (blocks.S3Credentials, *INTEGRATION_TYPES)
 BLOCK_ID = "0d6a4f6e-5c3f-4e0e-9d0b-3f6a1c2b7d10"
 SECRET = "pl4nted-t0ken"
 

@@ -9,8 +9,10 @@ https://cloud.google.com/storage/docs/xml-api/reference-methods
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import itertools
+import json
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -69,6 +71,7 @@ class GcsService:
         buckets: The objects of each bucket by key.
         uploads: The unfinished multipart uploads by id.
         readers: Tokens that can read, but not write.
+        accounts: Email addresses of service accounts that can read and write.
         requests: Method and path with query of each request.
         tokens: The `Authorization` header of each request, if any.
         encodings: The `Accept-Encoding` header of each request, if any.
@@ -82,6 +85,7 @@ class GcsService:
     public: set[str] = field(default_factory=set)
     uploads: dict[str, GcsUpload] = field(default_factory=dict)
     readers: set[str] = field(default_factory=set)
+    accounts: set[str] = field(default_factory=set)
     requests: list[tuple[str, str]] = field(default_factory=list)
     tokens: list[str | None] = field(default_factory=list)
     encodings: list[str | None] = field(default_factory=list)
@@ -128,7 +132,8 @@ class GcsService:
             return fault
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         is_read = request.method in ("GET", "HEAD")
-        if token != TOKEN and not (is_read and (name in self.public or token in self.readers)):
+        is_writer = token == TOKEN or _issuer_of(token) in self.accounts
+        if not is_writer and not (is_read and (name in self.public or token in self.readers)):
             return _error(403, "AccessDenied") if token else _error(401, "AuthenticationRequired")
         if name not in self.buckets:
             return _error(404, "NoSuchBucket")
@@ -254,6 +259,19 @@ class GcsService:
         elif objects.pop(key, None) is None:
             return _error(404, "NoSuchKey")
         return web.Response(status=204)
+
+
+def _issuer_of(token: str) -> str | None:
+    """Return the service account that signed a token. The signature is not checked.
+
+    Source: https://developers.google.com/identity/protocols/oauth2/service-account
+    """
+    if token.count(".") != 2:
+        return None
+    payload = token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    issuer: str = claims["iss"]
+    return issuer
 
 
 def _metadata(request: web.BaseRequest) -> dict[str, str]:

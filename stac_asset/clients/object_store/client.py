@@ -85,15 +85,18 @@ class _ObjectStoreClient(RangeClient):
         self._stores: dict[Bucket, tuple[Any, bool]] = {}
 
     def claims(self, url: URL) -> bool:
-        """Return whether a URL is in this client's buckets.
+        """Return whether a URL is in this client's buckets, and in the account of the identity.
 
         Args:
             url: An absolute URL, or a URL without a scheme for a local path.
         """
-        if not super().claims(url) or not self._buckets:
+        own = getattr(self._identity, "account", None)
+        if not super().claims(url) or not (self._buckets or own):
             return super().claims(url)
         bucket = Bucket.parse(_store_of(url))
-        return bucket is not None and bucket.name in self._buckets
+        if bucket is None or (own and bucket.account not in (None, own)):
+            return False
+        return not self._buckets or bucket.name in self._buckets
 
     def _target(self, url: URL) -> _Target:
         """Return the object of a URL.

@@ -16,6 +16,9 @@ from hypothesis import strategies as st
 from prefect.blocks.core import Block
 from prefect.client.schemas.objects import State
 from prefect_aws import AwsCredentials, S3Bucket
+from prefect_azure import AzureBlobStorageContainer, AzureBlobStorageCredentials
+from prefect_gcp import GcpCredentials
+from prefect_gcp.cloud_storage import GcsBucket
 
 from prefect_stac_asset import flows
 from prefect_stac_asset.blocks import S3Credentials
@@ -28,6 +31,7 @@ from prefect_stac_asset.flows.reporting.report_file import report_location
 from stac_asset import Config
 from stac_asset.errors import ConfigError, DestinationError, StacAssetError
 from stac_asset.testing import Origin
+from tests.support.cloud_blocks import service_account
 from tests.support.collections import collection_document
 from tests.support.flow_inputs import put_item_collection
 from tests.support.items import item_document, make_item
@@ -261,6 +265,13 @@ async def test_files_that_do_not_fit_are_refused_before_any_task(
 
 
 BUCKET = S3Bucket(bucket_name="tiles", bucket_folder="/a/b/", credentials=AwsCredentials())
+GCP = GcpCredentials(service_account_info=service_account())
+GCS_BUCKET = GcsBucket(bucket="tiles", bucket_folder="a/b", gcp_credentials=GCP)
+AZURE = AzureBlobStorageCredentials(account_url="https://mine.blob.core.windows.net")
+CONTAINER = AzureBlobStorageContainer(
+    container_name="tiles", base_folder="/a/b/", credentials=AZURE
+)
+MINE, OTHER = "abfs://tiles@mine.dfs.core.windows.net", "abfs://tiles@other.dfs.core.windows.net"
 
 
 @pytest.mark.parametrize(
@@ -272,6 +283,15 @@ BUCKET = S3Bucket(bucket_name="tiles", bucket_folder="/a/b/", credentials=AwsCre
         ("scenes/2026", BUCKET, "s3://tiles/a/b/scenes/2026"),
         (".", BUCKET, "s3://tiles/a/b"),
         ("s3://tiles/other", BUCKET, "s3://tiles/other"),
+        ("gs://any/x", GCP, "gs://any/x"),
+        ("scenes", GCS_BUCKET, "gs://tiles/a/b/scenes"),
+        (".", GCS_BUCKET, "gs://tiles/a/b"),
+        ("gs://tiles/other", GCS_BUCKET, "gs://tiles/other"),
+        (".", GcsBucket(bucket="tiles", gcp_credentials=GCP), "gs://tiles"),
+        ("az://any/x", AZURE, "az://any/x"),
+        (f"{MINE}/x", AZURE, f"{MINE}/x"),
+        ("scenes", CONTAINER, "az://tiles/a/b/scenes"),
+        (f"{MINE}/x", CONTAINER, f"{MINE}/x"),
     ],
 )
 def test_location_of_a_bucket(directory: str, block: Block | None, location: str) -> None:
@@ -289,6 +309,17 @@ def test_location_of_a_bucket(directory: str, block: Block | None, location: str
         ("s3://tiles/xy", S3Credentials(profile_name="p", buckets=["tiles/x"]), "not in the `buck"),
         ("../c", BUCKET, "leads outside of 's3://tiles/a/b'"),
         ("gs://tiles/x", S3Credentials(profile_name="p"), "is not in S3"),
+        ("s3://tiles/x", GCP, "is not in Google Cloud Storage"),
+        ("az://tiles/x", GCS_BUCKET, "such as 'gs://bucket/prefix'"),
+        ("gs://tiles/x", CONTAINER, "such as 'az://container/prefix'"),
+        ("s3://tiles/x", AZURE, "is not in Azure Blob Storage"),
+        ("gs://other/x", GCS_BUCKET, "'gs://other/x' is not in the bucket of"),
+        ("az://other/x", CONTAINER, "'az://other/x' is not in the bucket of"),
+        (f"{OTHER}/x", CONTAINER, "is for the account 'mine'"),
+        (f"{OTHER}/x", AZURE, "is for the account 'mine'"),
+        ("data", AZURE, "such as 'az://container/prefix'"),
+        ("../c", GCS_BUCKET, "leads outside of 'gs://tiles/a/b'"),
+        ("../c", CONTAINER, "leads outside of 'az://tiles/a/b'"),
         ("az://tiles/x", BUCKET, "is not in S3"),
         ("ftp://host/x", None, "cannot be written"),
     ],
