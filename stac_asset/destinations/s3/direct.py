@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -69,7 +68,7 @@ class DirectRequest:
     parameters: Mapping[str, str] = field(default_factory=dict)
     """The parameters of the query."""
 
-    data: memoryview | BytesIO | None = None
+    data: memoryview | None = None
     """The body."""
 
 

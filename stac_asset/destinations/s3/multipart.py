@@ -12,9 +12,8 @@ from typing import Any
 
 from stac_asset.destinations.buckets.errors import MissingError
 from stac_asset.destinations.s3.connection import BucketConnection
-from stac_asset.destinations.s3.direct import DirectRequest, DirectRequests
 from stac_asset.destinations.s3.errors import UnsupportedError, field_of
-from stac_asset.destinations.s3.objects import StartedUpload, StoredPart, headers_of
+from stac_asset.destinations.s3.objects import StartedUpload, StoredPart
 from stac_asset.destinations.s3.streaming import StreamedPart
 from stac_asset.errors import DestinationError
 
@@ -24,12 +23,10 @@ class MultipartRequests:
 
     Args:
         connection: The connection to the bucket.
-        direct: Sends parts without botocore, if set.
     """
 
-    def __init__(self, connection: BucketConnection, direct: DirectRequests | None = None) -> None:
+    def __init__(self, connection: BucketConnection) -> None:
         self._connection = connection
-        self._direct = direct
 
     async def create(self, key: str, metadata: Mapping[str, str]) -> str:
         """Start a multipart upload, and return the id.
@@ -89,20 +86,9 @@ class MultipartRequests:
             MissingError: The upload does not exist any more.
             DestinationError: The request failed.
         """
-        checksum, size = base64.b64encode(sha256).decode(), data.getbuffer().nbytes
-        data.seek(0)
-        if self._direct is not None:
-            headers = headers_of({"ChecksumSHA256": checksum})
-            parameters = {"partNumber": str(number), "uploadId": upload}
-            with self._connection.errors(key):
-                stored = await self._direct.send(
-                    DirectRequest("UploadPart", "PUT", key, headers, parameters, data)
-                )
-            if stored is not None and "ETag" in stored.headers:
-                kept = checksum if "x-amz-checksum-sha256" in stored.headers else None
-                return StoredPart(number, size, stored.headers["ETag"], kept)
-            data.seek(0)
         client = await self._connection.client()
+        checksum = base64.b64encode(sha256).decode()
+        data.seek(0)
         with self._connection.errors(key):
             response = await client.upload_part(
                 Bucket=self._connection.bucket,

@@ -69,9 +69,9 @@ class S3Store:
         self._connection = BucketConnection(connect, bucket, settings, action)
         self.bucket, self.action = bucket, action
         self.access = access
-        self._direct = DirectRequests(direct, bucket) if direct is not None else None
-        self.multipart = MultipartRequests(self._connection, self._direct)
+        self.multipart = MultipartRequests(self._connection)
         """The requests of multipart uploads."""
+        self._direct = DirectRequests(direct, bucket) if direct is not None else None
         self.copies = CopyRequests(self._connection, self._direct, self.head, self.delete)
         """The requests that copy objects."""
 

@@ -1,4 +1,4 @@
-"""Requests that are sent without botocore: small objects, parts, listings and copies."""
+"""Requests that are sent without botocore: small objects, listings and copies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stac_asset.destinations.s3.objects import StoredObject
 from stac_asset.destinations.store_copy import StoredSource
 from stac_asset.destinations.values import Declared
 from stac_asset.errors import DestinationError
-from stac_asset.testing import SLOW_DOWN, Lost, Reset, S3Proxy, Status
+from stac_asset.testing import SLOW_DOWN, S3Proxy, Status
 from stac_asset.testing.client_under_test import data_of
 from stac_asset.testing.s3_proxy import error_body
 from tests.stac_asset.destinations.s3.test_uploads import KEY, SOURCE, multihash, send
@@ -163,30 +163,3 @@ async def test_refused_copy_does_not_affect_other_requests(
     assert len(proxy.received("CopyObject")) == 3  # botocore sends the last two.
     await listed(store, "")
     assert sent == ["CopyObject", "CopyObject"]
-
-
-async def test_parts_are_sent_without_botocore(
-    proxied: Bucket, proxy: S3Proxy, sent: list[str]
-) -> None:
-    data = data_of(2 * PART + 17)
-    await send(proxied.destination(), data)
-    assert await proxied.content(KEY) == data
-    requests = proxy.received("UploadPart")
-    assert sorted((one.part, one.size) for one in requests) == [(1, PART), (2, PART), (3, 17)]
-    digest = base64.b64encode(hashlib.sha256(data[:PART]).digest()).decode()
-    [first] = [one for one in requests if one.part == 1]
-    assert first.headers["x-amz-checksum-sha256"] == digest
-    assert "content-type" not in first.headers
-    assert "UploadPart" not in sent
-
-
-@pytest.mark.parametrize("fault", [SLOW_DOWN, Status(307), Reset(), Lost()])
-async def test_botocore_repeats_a_part_that_fails(
-    proxied: Bucket, proxy: S3Proxy, sent: list[str], fault: Any
-) -> None:
-    data = data_of(PART + 17)
-    proxy.fault("UploadPart", fault, times=1)
-    await send(proxied.destination(), data)
-    assert await proxied.content(KEY) == data
-    assert len(proxy.received("UploadPart")) == 3
-    assert not await proxied.has_leftovers()
