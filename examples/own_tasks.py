@@ -2,8 +2,9 @@
 
     python examples/own_tasks.py HREF DIRECTORY
 
-The library plans the transfers: which asset is written to which file. Each transfer is a parameter
-of a task, which any task runner can run. A pipeline can add its own steps between the tasks.
+The task `plan_item` plans the transfers: which asset is written to which file. Each transfer is a
+parameter of a task, which any task runner can run. A pipeline can add its own steps between the
+tasks.
 """
 
 from __future__ import annotations
@@ -18,10 +19,7 @@ import pystac
 from prefect import flow
 
 import stac_asset
-from prefect_stac_asset import DownloadOptions, download_asset, rewrite_item
-from stac_asset.plan.planner import Planner
-from stac_asset.stac.local_facts import LOCAL_FACTS
-from stac_asset.types import Transfer
+from prefect_stac_asset import DownloadOptions, download_asset, plan_item, rewrite_item
 
 
 @flow
@@ -35,12 +33,8 @@ async def download_thumbnails(href: str, directory: str) -> str:
     item = pystac.Item.from_dict(json.loads(await stac_asset.read_href(href)))
     item.set_self_href(href)
     options = DownloadOptions(include=["thumbnail"], max_concurrent_downloads=4)
-    planned = Planner(Path(directory), options.config(), LOCAL_FACTS).assets(item)
-    small = [
-        transfer
-        for transfer in planned
-        if isinstance(transfer, Transfer) and (transfer.size or 0) < 1_000_000
-    ]
+    planned = await plan_item(item, directory, options)
+    small = [transfer for transfer in planned if (transfer.size or 0) < 1_000_000]
     retried = download_asset.with_options(retries=2, retry_delay_seconds=10)
     downloads = [retried.submit(transfer, options) for transfer in small]
     outcomes: list[Any] = [download.result() for download in downloads]

@@ -61,8 +61,9 @@ async def test_tasks_download_and_rewrite_one_item(origin: Origin, tmp_path: Pat
     path = Path(await state.aresult())
     assert set(json.loads(path.read_bytes())["assets"]) == {"thumbnail"}
     assert (tmp_path / "thumbnail.tif").read_bytes() == origin.content("/thumbnail.tif")
-    _, found = await read_back(state, 2)
+    _, found = await read_back(state, 3)
     assert states(found) == {
+        "plan the-item": ("Completed", "COMPLETED"),
         "the-item/thumbnail": ("Completed", "COMPLETED"),
         "rewrite the-item": ("Completed", "COMPLETED"),
     }
