@@ -3,8 +3,7 @@
 Without `overwrite`, a retry finds the existing files. With `overwrite`, the process knows the files
 that the flow run has already replaced: the outcomes are kept in memory while the flow has retries
 left. A retry in another process, such as one that a user starts in Prefect's UI, compares the times
-of the files with the start of the flow run. In an object store, such a retry downloads all files
-again.
+of the files with the start of the flow run.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from uuid import UUID
 from prefect.context import FlowRunContext
 
 from stac_asset import Config
-from stac_asset.destinations import Declared, Destinations
+from stac_asset.destinations import Declared, Destination, Destinations
 from stac_asset.destinations.location import is_store
 from stac_asset.errors import StacAssetError
 from stac_asset.transfer.existing import declared_by, find_existing
@@ -76,14 +75,16 @@ async def find_replaced(
     if run is None or run.run_count < 2 or run.start_time is None:
         return None
     since = run.start_time.timestamp() + _CLOCK_DIFFERENCE
-    written = tuple(one for one in transfer.candidates if _is_written_since(one, since))
-    if not written:
-        return None
+    destination = destinations.destination_of(transfer.directory)
     checked = config.copy()
     checked.overwrite = False
-    known = dataclasses.replace(transfer, candidates=written)
-    destination = destinations.destination_of(transfer.directory)
     try:
+        written = tuple(
+            [one for one in transfer.candidates if await _is_written_since(one, since, destination)]
+        )
+        if not written:
+            return None
+        known = dataclasses.replace(transfer, candidates=written)
         found = await find_existing(known, declared_by(transfer), checked, destination)
     except StacAssetError:
         return None  # The download raises the error.
@@ -127,7 +128,11 @@ async def has_file(outcome: Outcome, destinations: Destinations) -> bool:
         return False
 
 
-def _is_written_since(candidate: Candidate, since: float) -> bool:
+async def _is_written_since(candidate: Candidate, since: float, destination: Destination) -> bool:
+    if is_store(candidate.path):
+        key = destination.key_of(candidate.path)
+        listed = [one async for one in destination.list_files(key) if one.key == key]
+        return any(one.changed >= since for one in listed)
     try:
         return os.stat(candidate.path).st_mtime >= since
     except (OSError, ValueError):

@@ -18,15 +18,16 @@ from pydantic import SecretStr
 from prefect_stac_asset import blocks, flows
 from prefect_stac_asset.blocks import HttpCredentials, S3Credentials
 from prefect_stac_asset.flows import DownloadOptions
+from prefect_stac_asset.flows.execution import finished
 from prefect_stac_asset.flows.execution.finished import has_file
 from prefect_stac_asset.flows.parameters.credentials import open_destinations
 from prefect_stac_asset.flows.reporting.lineage import MATERIALIZED
 from stac_asset import DownloadError
 from stac_asset.errors import DestinationError
 from stac_asset.plan.owners import owner_name
-from stac_asset.testing import Origin, S3Proxy
+from stac_asset.testing import Origin, S3Proxy, Status
 from stac_asset.types import Candidate, Outcome, Transfer
-from tests.support.flow_inputs import put_item_collection, with_threads
+from tests.support.flow_inputs import put_item_collection, with_options, with_threads
 from tests.support.items import item_document, item_from_origin
 from tests.support.prefect_reads import read_artifacts, read_back, read_events
 from tests.support.s3_destinations import Bucket, moto_service
@@ -169,6 +170,25 @@ async def test_submitted_batches_write_to_the_bucket_of_a_block(
         await flows.download_item_collection(href, "scenes", options, destination_credentials=block)
     [kept, *_] = result.items()
     assert kept.assets["a"].href == f"{url}/{kept.id}/a.tif"
+
+
+async def test_retry_with_overwrite_in_another_process_downloads_only_missing_objects(
+    origin: Origin, service: str, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No outcomes are kept in memory. The times of S3 objects are in whole seconds.
+    monkeypatch.setattr(finished, "_MAX_RUNS", 0)
+    monkeypatch.setattr(finished, "_CLOCK_DIFFERENCE", -2)
+    block = S3Credentials(access_key_id=KEY, secret_access_key=SECRET, endpoint_url=service)
+    await block.save("retried", overwrite=True)
+    href = put_item_collection(origin, 1, "a", "b")
+    origin.fault("/0/b.tif", Status(503), times=1)
+    options = with_options(overwrite=True, http_max_attempts=1, max_concurrent_downloads=1)
+    download = flows.download_item_collection.with_options(retries=1)
+    result = await download(
+        href, f"s3://{bucket.name}/data", options, destination_credentials=block
+    )
+    assert [len(origin.gets(f"/0/{key}.tif")) for key in "ab"] == [1, 2]
+    assert (result.downloaded, result.skipped) == (1, 1)
 
 
 async def test_missing_credentials_of_the_bucket_are_reported_before_any_request(

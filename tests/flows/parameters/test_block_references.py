@@ -306,7 +306,8 @@ async def test_deploy_registers_valid_deployments_and_reports_rejected_ones(
     created, updated, with_fields = done.stderr.splitlines()
     printed = done.stdout.splitlines()
     assert "http-credentials" in printed
-    assert [line for line in printed if "/" in line] == [
+    assert printed[0] == f"Deployments of {file}:"
+    assert [line for line in printed if prefix in line] == [
         *(f"{of.name}/{prefix}-{number}" for number, of in enumerate(FLOWS)),
         f"list-hosts/{prefix}-own",
     ]
