@@ -40,7 +40,7 @@ from tests.support.items import make_item
 from tests.support.prefect_environment import prefect_environment
 from tests.support.server_logs import checked_log
 from tests.support.user_flow import list_hosts
-from tests.support.workers import deploy
+from tests.support.workers import deploy, wait_for_pool
 
 REQUIRED = {"source": "https://example.com/item.json", "directory": "data"}
 
@@ -267,6 +267,7 @@ async def test_prefect_deploy_registers_all_deployments_with_credentials(
 ) -> None:
     document = prefect_yaml(pool, prefix := uuid4().hex[:8])
     (tmp_path / "prefect.yaml").write_text(yaml.safe_dump(document))
+    await wait_for_pool(pool)
     done = run_python("-m", "prefect", "--no-prompt", "deploy", "--all", folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     expected = [entry["parameters"] for entry in document["deployments"]]
@@ -298,6 +299,7 @@ async def test_deploy_registers_valid_deployments_and_reports_rejected_ones(
         f"{prefix}-old", entrypoint_type=EntrypointType.MODULE_PATH
     )
     await old.aapply()  # `deploy` must update this deployment.
+    await wait_for_pool(pool)
     (file := tmp_path / "prefect.yaml").write_text(yaml.safe_dump(document))
     done = run_python(
         "-m", "prefect_stac_asset.deployments", "deploy", "--file", str(file), folder=tmp_path
@@ -306,7 +308,7 @@ async def test_deploy_registers_valid_deployments_and_reports_rejected_ones(
     created, updated, with_fields = done.stderr.splitlines()
     printed = done.stdout.splitlines()
     assert "http-credentials" in printed
-    assert printed[0] == f"Deployments of {file}:"
+    assert f"Deployments of {file}:" in printed
     assert [line for line in printed if prefix in line] == [
         *(f"{of.name}/{prefix}-{number}" for number, of in enumerate(FLOWS)),
         f"list-hosts/{prefix}-own",
