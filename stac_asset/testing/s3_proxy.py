@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import io
 import threading
-from collections import Counter
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -84,8 +84,11 @@ class S3Request:
     headers: dict[str, str] = field(repr=False)
     """The headers, with lower-case names."""
 
-    concurrent: int = 1
-    """Number of requests of this operation in progress at the arrival, with this request."""
+    began: float = 0.0
+    """Time of the arrival in seconds, by a clock that starts at any time."""
+
+    ended: float = 0.0
+    """Time just before the response, by the same clock."""
 
 
 @dataclass(slots=True)
@@ -134,7 +137,6 @@ class S3Proxy:
         self._on_request = on_request
         self._rules: list[_Rule] = []
         self._requests: list[S3Request] = []
-        self._in_progress: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._session: aiohttp.ClientSession | None = None
         self._thread = ServerThread(lambda: _ProxyServer(self._handle, self._disconnect), None)
@@ -210,11 +212,7 @@ class S3Proxy:
         fields = parse_qs(query, keep_blank_values=True)
         headers = {name.lower(): value for name, value in request.headers.items()}
         operation = operation_of(request.method, key, fields, headers)
-        self._in_progress[operation] += 1
-        try:
-            return await self._answer(request, operation, key, fields, headers)
-        finally:
-            self._in_progress[operation] -= 1
+        return await self._answer(request, operation, key, fields, headers)
 
     async def _answer(
         self,
@@ -224,7 +222,7 @@ class S3Proxy:
         fields: dict[str, list[str]],
         headers: dict[str, str],
     ) -> web.StreamResponse:
-        concurrent = self._in_progress[operation]
+        began = time.monotonic()
         if "expect" in headers and request.transport is not None:
             # aiohttp answers this header in applications only. botocore waits for the answer.
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -252,7 +250,9 @@ class S3Proxy:
             response = await self._forward(request, body)
         part = int(fields["partNumber"][0]) if "partNumber" in fields else None
         status = response.status if response is not None else None
-        received = S3Request(operation, key, part, len(body), status, headers, concurrent)
+        received = S3Request(
+            operation, key, part, len(body), status, headers, began, time.monotonic()
+        )
         with self._lock:
             self._requests.append(received)
         if self._on_request is not None:

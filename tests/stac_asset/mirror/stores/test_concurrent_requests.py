@@ -22,8 +22,11 @@ DOCUMENT = "*/things/item-*/item-?.json"
 
 
 def concurrent(requests: list[S3Request]) -> int:
-    """Return the largest number of requests in progress."""
-    return max(request.concurrent for request in requests)
+    """Return the largest number of these requests that were in progress at the same time."""
+    return max(
+        sum(other.began <= request.began < other.ended for other in requests)
+        for request in requests
+    )
 
 
 def titled(items: list[dict[str, Any]], title: str) -> list[dict[str, Any]]:
@@ -36,7 +39,7 @@ def titled(items: list[dict[str, Any]], title: str) -> list[dict[str, Any]]:
 async def test_item_documents_are_written_at_the_same_time_and_before_the_catalog(
     origin: Origin, bucket: Bucket, store: Config, proxy: S3Proxy
 ) -> None:
-    proxy.fault("PutObject", Delay(0.1), key=DOCUMENT, times=0)
+    proxy.fault("PutObject", Delay(0.5), key=DOCUMENT, times=2)
     href = serve_items(origin, items_of(origin, *NAMES))
     await run_in_bucket(bucket, href, store_config(store))
     documents = proxy.received("PutObject", DOCUMENT)
@@ -52,7 +55,7 @@ async def test_item_documents_are_written_at_the_same_time_and_before_the_catalo
 async def test_number_of_concurrent_writes_is_limited(
     origin: Origin, bucket: Bucket, store: Config, proxy: S3Proxy
 ) -> None:
-    proxy.fault("PutObject", Delay(0.05), key="*/things/item-*", times=0)
+    proxy.fault("PutObject", Delay(0.5), key=DOCUMENT, times=2)
     href = serve_items(origin, items_of(origin, *NAMES))
     await run_in_bucket(bucket, href, store_config(store), concurrency=2)
     assert concurrent(proxy.received("PutObject", DOCUMENT)) == 2
@@ -66,7 +69,7 @@ async def test_changed_metadata_is_read_and_written_at_the_same_time(
     await run_in_bucket(bucket, href, config)
     proxy.clear()
     for operation in ("GetObject", "PutObject"):
-        proxy.fault(operation, Delay(0.05), key=DOCUMENT, times=0)
+        proxy.fault(operation, Delay(0.5), key=DOCUMENT, times=2)
     serve_items(origin, titled(items_of(origin, *NAMES), "corrected"))
     run = await run_in_bucket(bucket, href, config)
     assert run.metadata_ids == set(NAMES)
@@ -91,7 +94,7 @@ async def test_removed_items_are_handled_at_the_same_time(
     href = serve_items(origin, items_of(origin, *NAMES))
     await run_in_bucket(bucket, href, config)
     proxy.clear()
-    proxy.fault(operation, Delay(0.05), key="*/things/item-*", times=0)
+    proxy.fault(operation, Delay(0.5), key=DOCUMENT, times=2)
     serve_items(origin, items_of(origin, NAMES[0]))
     await run_in_bucket(bucket, href, config, on_removed=on_removed)
     assert concurrent(proxy.received(operation, DOCUMENT)) > 1
