@@ -19,11 +19,15 @@ from prefect_stac_asset.flows.reporting.result import DownloadResult
 from prefect_stac_asset.flows.reporting.stored_files import StoreAccess, store_access
 from stac_asset.destinations import Destinations
 from stac_asset.destinations.location import Location, StorePath, is_store, location_of
+from stac_asset.errors import DestinationError
 from stac_asset.notices import notice_lines
 from stac_asset.types import Downloaded, Failed, Outcome, Skipped, outcome_row
 
 WriteRow: TypeAlias = Callable[[Mapping[str, Any]], None]
 """Function that writes a row of values that JSON can represent."""
+
+_ROW_STARTS = (b'{"state":', b'{"owner":')
+"""First bytes of reports, which have the same length."""
 
 
 def report_location(path: str | None, block: Block | None = None) -> Location | None:
@@ -60,15 +64,40 @@ async def open_rows(
         destinations: The destinations of the run. Required for the URL of an object.
 
     Raises:
-        DestinationError: Another run is writing the report, or the report cannot be created.
+        DestinationError: Another run is writing the report, the report cannot be created, or the
+            path has a file that is no report.
     """
     if location is None:
         yield lambda row: None
         return
+    await _check_replaced(location, destinations)
     opened = open_output(location, location.parent, destinations, parameter="report")
     async with opened as file:
         yield lambda row: file.append(json.dumps(row).encode() + b"\n")
         await file.commit()
+
+
+async def _check_replaced(location: Location, destinations: Destinations | None) -> None:
+    """Check that a report replaces no file of another kind, such as the catalog of a mirror.
+
+    Raises:
+        DestinationError: The path has a file that is no report.
+    """
+    if isinstance(location, Path):
+        try:
+            with location.open("rb") as file:
+                first = file.read(len(_ROW_STARTS[0]))
+        except OSError:
+            return  # Without such a file, nothing is lost. Other errors end the write.
+    else:
+        assert destinations is not None, "an object has a destination"
+        destination = destinations.destination_of(str(location.parent))
+        first = await destination.head(destination.key_of(str(location)), len(_ROW_STARTS[0]))
+    if first and first not in _ROW_STARTS:
+        raise DestinationError(
+            f"Cannot write the report '{location}': this file exists and is no report. Set "
+            "`report` to another path."
+        )
 
 
 @dataclass(slots=True)

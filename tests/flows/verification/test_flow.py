@@ -12,7 +12,7 @@ from prefect_stac_asset import flows
 from prefect_stac_asset.blocks import S3Credentials
 from prefect_stac_asset.flows import DownloadOptions, VerifyResult
 from stac_asset import Config, ConfigError, download_item
-from stac_asset.errors import ResponseNotFoundError, SourceError, VerifyError
+from stac_asset.errors import DestinationError, ResponseNotFoundError, SourceError, VerifyError
 from stac_asset.testing import Origin
 from tests.support.items import item_document, make_item
 from tests.support.mirror_runs import build_item, run_mirror, serve_items
@@ -210,6 +210,12 @@ async def test_files_of_a_bucket_are_repaired(origin: Origin) -> None:
             )
             assert (result.directory, result.verified, result.repaired) == (url, 2, 1)
             assert await bucket.content("a.tif") == origin.content("/a.tif")
+            document = await bucket.content("the-item.json")
+            with pytest.raises(DestinationError, match="this file exists and is no report"):
+                await flows.verify(
+                    url, report=f"{url}/the-item.json", destination_credentials=block
+                )
+            assert await bucket.content("the-item.json") == document
             bucket.prefix = "reports"
             rows = (await bucket.content("rows.ndjson") or b"").splitlines()
             assert [json.loads(row)["state"] for row in rows] == ["verified", "verified"]
