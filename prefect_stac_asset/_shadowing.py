@@ -23,7 +23,7 @@ def check_stac_asset() -> None:
             "Run `pip install --force-reinstall --no-deps prefect-stac-asset`."
         )
     # Only the package of this distribution contains this text.
-    if "lazy_loader.attach_stub" not in origin.read_text(encoding="utf-8"):
+    if "lazy_loader.attach(" not in origin.read_text(encoding="utf-8"):
         raise ImportError(
             f"The package `stac_asset` at {origin.parent} is not the library of "
             "prefect-stac-asset. If it is PyPI's `stac-asset`, run `pip uninstall stac-asset` and "
