@@ -17,7 +17,8 @@ from stac_asset.destinations.values import BusyError, Declared
 from stac_asset.error_mapping import mapped
 from stac_asset.errors import ConfigError, SchemeError, StacAssetError
 from stac_asset.hrefs import parse_href, source_identity
-from stac_asset.transfer.attempts import CandidateDownload, TransferContext, TransferStats
+from stac_asset.transfer.attempts import CandidateDownload
+from stac_asset.transfer.context import TransferContext, TransferStats
 from stac_asset.transfer.existing import declared_by, find_existing, remove_other_leftovers
 from stac_asset.transfer.host_connection import HostConnection
 from stac_asset.transfer.host_limits import HostLimits, OpenConnection, connection_to

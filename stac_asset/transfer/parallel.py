@@ -1,6 +1,6 @@
 """Fetches a large file over several connections, in byte ranges.
 
-`CandidateDownload` uses `ParallelFetch` if a single connection is slow. Ranges are taken from the
+`Receiver` uses `ParallelFetch` if a single connection is slow. Ranges are taken from the
 start to the end, so that the digest can be computed in order. Ranges become smaller towards the
 end, so that all connections end at about the same time.
 
