@@ -14,7 +14,6 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import ClientResponse, hdrs
-from multidict import CIMultiDict
 from yarl import URL
 
 from stac_asset import validate
@@ -25,7 +24,7 @@ from stac_asset.clients.range_client import RangeClient
 from stac_asset.clients.s3.access import is_unsigned_environment
 from stac_asset.clients.s3.checksums import StoredChecksum, stored_checksum
 from stac_asset.clients.s3.connections import Connection
-from stac_asset.clients.s3.copies import may_be_copied, whole_checksums
+from stac_asset.clients.s3.copies import stored_object
 from stac_asset.clients.s3.identity import BucketPrefix, S3Identity
 from stac_asset.clients.s3.logs import limit_botocore_logging
 from stac_asset.clients.s3.objects import (
@@ -256,7 +255,7 @@ class S3Client(RangeClient):
             digests = await credential_digests(self.session, is_default)
             endpoint = endpoint_of(place.endpoint) if place.endpoint is not None else None
             if StoreAccess(endpoint, digests).is_same(access):
-                return await self._sender.send(request, partial(_stored_source, request))
+                return await self._sender.send(request, partial(stored_object, request))
         return None
 
     async def _get(self, request: Request) -> tuple[ClientResponse, StoredChecksum | None]:
@@ -373,28 +372,6 @@ async def _head(to: Connection, bucket: str, key: str, paid: bool) -> Stat:
     parameters: Any = {"RequestPayer": "requester"} if paid else {}
     response = await to.client.head_object(Bucket=bucket, Key=key, **parameters)
     return Stat(response.get("ContentLength"), response.get("ContentType"))
-
-
-async def _stored_source(
-    request: Request, to: Connection, bucket: str, key: str, paid: bool
-) -> StoredSource | None:
-    sent = {"x-amz-checksum-mode": "ENABLED"}
-    if paid:
-        sent["x-amz-request-payer"] = "requester"
-    found = await to.reader.head(bucket, key, sent)
-    if found is None:
-        parameters: Any = {"RequestPayer": "requester"} if paid else {}
-        response: Any = await to.client.head_object(
-            Bucket=bucket, Key=key, ChecksumMode="ENABLED", **parameters
-        )
-        headers: dict[str, str] = response["ResponseMetadata"]["HTTPHeaders"]
-        found = CIMultiDict(headers)
-    etag, size = validator_of(found.get(hdrs.ETAG)), found.get(hdrs.CONTENT_LENGTH, "")
-    if etag is None or not (size.isascii() and size.isdigit()):
-        return None
-    if not may_be_copied(found.get(hdrs.CONTENT_TYPE), request.content_type):
-        return None
-    return StoredSource(bucket, key, etag, int(size), whole_checksums(found), paid)
 
 
 def _is_part(response: ClientResponse) -> bool:

@@ -175,16 +175,21 @@ class MultipartRequests:
         Raises:
             DestinationError: The request failed.
         """
+        # Longer keys with this prefix follow the key, so the first page has all its uploads.
+        page = await self._uploads(key, {})
+        return [found["UploadId"] for found in page.get("Uploads", ()) if found["Key"] == key]
+
+    async def _uploads(self, prefix: str, marker: Mapping[str, str]) -> Any:
+        """Return a page of the unfinished uploads."""
+        parameters: dict[str, Any] = dict(marker)
         client = await self._connection.client()
         try:
-            with self._connection.errors(key):
-                page = await client.list_multipart_uploads(
-                    Bucket=self._connection.bucket, Prefix=key
+            with self._connection.errors(prefix):
+                return await client.list_multipart_uploads(
+                    Bucket=self._connection.bucket, Prefix=prefix, **parameters
                 )
         except MissingError:  # rclone's answer for a bucket without uploads.
-            return []
-        # Longer keys with this prefix follow the key, so the first page has all its uploads.
-        return [found["UploadId"] for found in page.get("Uploads", ()) if found["Key"] == key]
+            return {}
 
     async def complete(
         self, key: str, upload: str, parts: list[StoredPart], condition: Mapping[str, str]
@@ -247,17 +252,10 @@ class MultipartRequests:
         Raises:
             DestinationError: The request failed.
         """
-        client = await self._connection.client()
         found: list[StartedUpload] = []
-        marker: dict[str, Any] = {}
+        marker: dict[str, str] = {}
         while True:
-            try:
-                with self._connection.errors(prefix):
-                    page = await client.list_multipart_uploads(
-                        Bucket=self._connection.bucket, Prefix=prefix, **marker
-                    )
-            except MissingError:  # rclone's answer for a bucket without uploads.
-                return [], time.time()
+            page = await self._uploads(prefix, marker)
             found += [
                 StartedUpload(one["Key"], one["UploadId"], one["Initiated"].timestamp())
                 for one in page.get("Uploads", ())
@@ -273,7 +271,7 @@ class MultipartRequests:
 
 def _time_of(response: Any) -> float:
     """Return the time of a response by the clock of the service, in seconds since the epoch."""
-    date = response["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
+    date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     with suppress(TypeError, ValueError):
         return parsedate_to_datetime(date).timestamp()
     return time.time()

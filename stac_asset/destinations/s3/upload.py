@@ -6,23 +6,21 @@ multipart uploads, whose parts are sent while further bytes arrive.
 
 from __future__ import annotations
 
-import io
 import uuid
 from collections.abc import Mapping
 
 from stac_asset.concurrency import in_thread
-from stac_asset.destinations.buckets.buffers import MIB, BufferBudget
+from stac_asset.destinations.buckets.buffers import BufferBudget
 from stac_asset.destinations.buckets.errors import MissingError
 from stac_asset.destinations.missing_ranges import ByteRange, MissingRanges
 from stac_asset.destinations.s3.copying import MAX_COPY, StoreCopying
 from stac_asset.destinations.s3.digest import OrderedDigest
-from stac_asset.destinations.s3.note import HEAD_SIZE, UploadNote
 from stac_asset.destinations.s3.objects import CHECKSUM, MARK
+from stac_asset.destinations.s3.part_writer import PartWriter
 from stac_asset.destinations.s3.parts import MAX_HELD, PartLayout
 from stac_asset.destinations.s3.replacing import Replaced, replace_object
-from stac_asset.destinations.s3.sending import MultipartUpload, Part, sha256_of
+from stac_asset.destinations.s3.sending import MultipartUpload, sha256_of
 from stac_asset.destinations.s3.store import S3Store
-from stac_asset.destinations.s3.streaming import StreamedPart
 from stac_asset.destinations.s3.unfinished import Unfinished
 from stac_asset.destinations.store_copy import StoreAccess, StoreCopy, StoredSource
 from stac_asset.destinations.upload_state import StatefulUpload, UploadState, check_checksum
@@ -47,9 +45,6 @@ class S3Upload(StatefulUpload):
         largest_held: Maximum size in bytes of a part that is held in memory until it is sent.
         largest_copy: Maximum size in bytes of an object that one request copies in the store.
     """
-
-    _lost_at: int | None = None
-    """Position of the first byte of a streamed part that could not be stored, after an error."""
 
     def __init__(
         self,
@@ -78,12 +73,14 @@ class S3Upload(StatefulUpload):
     def _reset(self) -> None:
         """Set the state of an upload without received bytes."""
         self._state = UploadState(self._declared.size)
-        self._parts: dict[int, Part] = {}
-        self._streamed: dict[int, StreamedPart] = {}
-        self._layout: PartLayout | None = None
-        self._head = bytearray()
-        self._digest = OrderedDigest(self._declared.checksum) if self._hashed else None
-        self._multipart = MultipartUpload(self._store, self._key, self._metadata(), self._budget)
+        self._set_writer(MultipartUpload(self._store, self._key, self._metadata(), self._budget))
+
+    def _set_writer(self, multipart: MultipartUpload) -> None:
+        digest = OrderedDigest(self._declared.checksum) if self._hashed else None
+        self._multipart = multipart
+        self._writer = PartWriter(
+            self._state, self._source, multipart, self._budget, digest, self._largest_held
+        )
 
     def _metadata(self) -> Mapping[str, str]:
         checksum = self._declared.checksum
@@ -91,16 +88,18 @@ class S3Upload(StatefulUpload):
 
     def _resume(self, unfinished: Unfinished) -> None:
         note, layout, parts = unfinished.note, unfinished.note.layout, unfinished.parts
-        self._layout = layout
-        self._multipart = MultipartUpload(
-            self._store,
-            self._key,
-            self._metadata(),
-            self._budget,
-            note.upload,
-            note.mark,
-            parts,
+        self._set_writer(
+            MultipartUpload(
+                self._store,
+                self._key,
+                self._metadata(),
+                self._budget,
+                note.upload,
+                note.mark,
+                parts,
+            )
         )
+        self._writer.layout = layout
         if self._declared.checksum is not None:
             # The digest needs all bytes, and stored parts cannot be read. So all bytes are
             # requested again, and parts that are the same are not sent again.
@@ -111,8 +110,8 @@ class S3Upload(StatefulUpload):
             return
         self._multipart.keep(kept)
         self._state.validator, self._state.size = note.validator, layout.size
-        self._head = bytearray(note.head)
-        self._digest = None
+        self._writer.head = bytearray(note.head)
+        self._writer.digest = None
 
     @property
     def replaces(self) -> bool:
@@ -174,14 +173,15 @@ class S3Upload(StatefulUpload):
             DestinationError: S3 does not store files of this size.
         """
         known = size if size is not None else self._declared.size
-        if not offset and self._layout is not None and self._layout.size not in (None, known):
+        layout = self._writer.layout
+        if not offset and layout is not None and layout.size not in (None, known):
             await self.restart()  # The stored parts are those of a file of another size.
         await super().begin(offset, validator, size, end)
-        if self._layout is None:
-            self._layout = PartLayout.of(known, self._smallest)
+        writer = self._writer
+        if writer.layout is None:
+            writer.layout = PartLayout.of(known, self._smallest)
         # The digest of parts that are not held in memory needs their bytes in order.
-        is_streamed = self._is_streamed(self._layout)
-        self.accepts_ranges = self._digest is None or not is_streamed
+        self.accepts_ranges = writer.digest is None or not writer.is_streamed(writer.layout)
 
     async def write(self, data: bytes | memoryview) -> None:
         """Append bytes.
@@ -198,16 +198,17 @@ class S3Upload(StatefulUpload):
         state.check_room(len(data))
         start = state.offset
         try:
-            await self._append(start, data)
+            await self._writer.append(start, data)
         except DestinationError:
             # The bytes of a part that was lost are requested again.
-            state.offset = self._lost_at if self._lost_at is not None else start
+            lost_at = self._writer.lost_at
+            state.offset = lost_at if lost_at is not None else start
             raise
         state.offset += len(data)
 
     async def split(self) -> None:
         """Let the rest of the file arrive in several byte ranges. The size must be known."""
-        size, layout = self._state.size, self._layout
+        size, layout = self._state.size, self._writer.layout
         assert size is not None, "a file of unknown size cannot be split"
         assert layout is not None, "a response has begun"
         rest = [ByteRange(self._state.offset, size)]
@@ -226,93 +227,15 @@ class S3Upload(StatefulUpload):
         missing = self._state.missing
         assert missing is not None, "the target is one of the missing ranges"
         try:
-            await self._append(target.position, data)
+            await self._writer.append(target.position, data)
         except DestinationError:
-            if self._lost_at is not None:
-                self._state.offset -= target.position - self._lost_at
-                target.position = self._lost_at
+            lost_at = self._writer.lost_at
+            if lost_at is not None:
+                self._state.offset -= target.position - lost_at
+                target.position = lost_at
             raise
         missing.advance(target, len(data))
         self._state.offset += len(data)
-
-    async def _append(self, position: int, data: bytes | memoryview) -> None:
-        self._lost_at = None
-        self._multipart.check()
-        layout, view = self._layout, memoryview(data)
-        assert layout is not None, "a response has begun"
-        if position < HEAD_SIZE:
-            self._head[position:] = view[: HEAD_SIZE - position]
-        while view:
-            number = layout.number_at(position)
-            if self._is_streamed(layout):
-                taken = view[: layout.span(number)[1] - position]
-                await self._stream(number, layout, taken)
-                position += len(taken)
-                view = view[len(taken) :]
-                continue
-            part = self._parts.get(number) or await self._open_part(number, layout)
-            assert part.position == position, "the bytes of a part arrive in order"
-            taken = view[: part.end - position]
-            part.data.write(taken)
-            position += len(taken)
-            view = view[len(taken) :]
-            if position == part.end and not self._is_single(part):
-                await self._send(part)
-
-    def _is_streamed(self, layout: PartLayout) -> bool:
-        """Return whether the parts are too large to be held in memory."""
-        size = layout.size
-        return layout.unit > self._largest_held and size is not None and size > layout.unit
-
-    async def _stream(self, number: int, layout: PartLayout, data: memoryview) -> None:
-        """Send bytes of a streamed part. After the last byte, wait for the response."""
-        part = self._streamed.get(number)
-        if part is None:
-            await self._multipart.start(self._note)
-            part = self._streamed[number] = self._multipart.stream(number, *layout.span(number))
-            if self._digest is not None:
-                self._digest.begin_part()
-        try:
-            await part.write(data)
-            if self._digest is not None:
-                await self._digest.update(data)
-            if part.position == part.end:
-                await part.finish()
-                del self._streamed[number]
-        except DestinationError:
-            self._lost_at = part.start
-            del self._streamed[number]
-            await part.abort()
-            if self._digest is not None:
-                self._digest.drop_part()
-            raise
-
-    async def _open_part(self, number: int, layout: PartLayout) -> Part:
-        start, end = layout.span(number)
-        # Most files of unknown size are small.
-        reserved = end - start if layout.size is not None or number > 1 else MIB
-        digest = self._digest
-        await self._budget.acquire(reserved, lambda: digest is None or digest.next == number)
-        part = self._parts[number] = Part(number, start, end, reserved)
-        if reserved == end - start:
-            part.data = self._budget.data(reserved)
-        return part
-
-    def _is_single(self, part: Part) -> bool:
-        """Return whether a part is the whole file, for a single request."""
-        return part.number == 1 and part.end == (self._state.size or self._declared.size)
-
-    async def _send(self, part: Part) -> None:
-        await self._multipart.start(self._note)
-        del self._parts[part.number]
-        self._multipart.send(part, self._digest)
-
-    def _note(self, upload: str, mark: str) -> UploadNote:
-        """Return the note for a later run, which continues or aborts the upload."""
-        layout = self._layout
-        assert layout is not None, "a response has begun"
-        validator, head = self._state.validator, bytes(self._head)
-        return UploadNote(upload, mark, self._source, validator, layout, head)
 
     async def head(self, size: int) -> bytes:
         """Return the first received bytes.
@@ -320,7 +243,7 @@ class S3Upload(StatefulUpload):
         Args:
             size: Maximum number of bytes.
         """
-        return bytes(self._head[:size])
+        return bytes(self._writer.head[:size])
 
     async def restart(self) -> None:
         """Discard the received bytes."""
@@ -328,19 +251,9 @@ class S3Upload(StatefulUpload):
         self._reset()
 
     async def _drop(self) -> None:
-        await self._end_streams()
+        await self._writer.end_streams()
         await self._multipart.abort()
-        self._release()
-
-    async def _end_streams(self) -> None:
-        for part in self._streamed.values():
-            await part.abort()
-        self._streamed.clear()
-
-    def _release(self) -> None:
-        for part in self._parts.values():
-            self._budget.release(part.reserved, part.data)
-        self._parts.clear()
+        self._writer.release()
 
     async def commit(self) -> str | None:
         """Verify the file, and replace the previous file of the key.
@@ -357,10 +270,10 @@ class S3Upload(StatefulUpload):
         self._state.check_complete()
         if not self._multipart.has_parts:
             return await self._commit_single()
-        for part in list(self._parts.values()):  # The last part of a file of unknown size.
-            await self._send(part)
+        await self._writer.send_rest()
         await self._multipart.wait()
-        computed = self._digest.multihash() if self._digest is not None else None
+        digest = self._writer.digest
+        computed = digest.multihash() if digest is not None else None
         check_checksum(self._declared.checksum, computed)
         self.version = await self._multipart.complete(self._replaced)
         self._ended = True
@@ -369,10 +282,10 @@ class S3Upload(StatefulUpload):
         return str(computed) if computed is not None else None
 
     async def _commit_single(self) -> str | None:
-        data = self._parts[1].data if self._parts else io.BytesIO()
-        if self._digest is not None:
-            await self._digest.add(1, data.getbuffer())
-        computed = self._digest.multihash() if self._digest is not None else None
+        data, digest = self._writer.single(), self._writer.digest
+        if digest is not None:
+            await digest.add(1, data.getbuffer())
+        computed = digest.multihash() if digest is not None else None
         check_checksum(self._declared.checksum, computed)
         mark = uuid.uuid4().hex
         metadata = {MARK: mark}
@@ -385,7 +298,7 @@ class S3Upload(StatefulUpload):
 
         self.version = await replace_object(self._store, self._key, mark, self._replaced, send)
         self._ended = True
-        self._release()
+        self._writer.release()
         return str(computed) if computed is not None else None
 
     async def _read_back(self) -> Multihash:
@@ -411,9 +324,9 @@ class S3Upload(StatefulUpload):
         if self._ended:
             return
         self._ended = True
-        await self._end_streams()
+        await self._writer.end_streams()
         await self._multipart.stop()
-        self._release()
+        self._writer.release()
         if not self._multipart.has_parts or (
             self._state.validator is None and self._declared.checksum is None
         ):
