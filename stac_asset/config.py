@@ -110,8 +110,26 @@ class Config(ConfigFields):
                 HostPatterns(getattr(self, name))
             except ConfigError as error:
                 raise ConfigError(f"`{name}`: {error}") from None
+        self._check_estimates()
         self._check_destination()
         self._check_oauth2()
+
+    def _check_estimates(self) -> None:
+        if self.expected_speed is not None and self.expected_speed <= 0:
+            raise ConfigError(
+                f"`expected_speed` must be more than 0 bytes per second, not {self.expected_speed}"
+            )
+        for host, price in self.price_per_gb.items():
+            if not 0 <= price < float("inf"):
+                raise ConfigError(
+                    f"`price_per_gb` must be 0 or more for host '{host}', not {price}"
+                )
+            name = host.removeprefix("*.")
+            if not name or "/" in name or ("*" in name and host != "*"):
+                raise ConfigError(
+                    f"`price_per_gb`: '{host}' is not a host. Use example.com, *.example.com, the "
+                    "name of a bucket, or * for all other hosts."
+                )
 
     def _check_destination(self) -> None:
         if bool(self.destination_access_key_id) != bool(self.destination_secret_access_key):

@@ -251,6 +251,19 @@ class ConfigFields:
     Only sizes in `file:size` count, without the bytes of existing files and part files.
     """
 
+    price_per_gb: dict[str, float] = field(default_factory=dict)
+    """Price of each gigabyte that a plan downloads, by host or bucket, in any currency.
+
+    For example `{"*.amazonaws.com": 0.09}`. The most specific name counts, and `*` stands for all
+    other hosts. Sources without a price are free. A gigabyte has 1,000,000,000 bytes.
+    """
+
+    expected_speed: float | None = None
+    """Expected speed of a run in bytes per second, to estimate the duration of a plan.
+
+    By default, a plan of a flow uses the speed of the earlier run in the same directory.
+    """
+
     fsync: bool = True
     """Sync each file to the disk before the file gets its final name.
 

@@ -51,6 +51,7 @@ _WITHOUT_EFFECT = WithoutEffect(
             "clean",
             "concurrency_limits",
             "error_strategy",
+            "expected_speed",
             "file_name_strategy",
             "fsync",
             "http_check_content_type",
@@ -59,6 +60,7 @@ _WITHOUT_EFFECT = WithoutEffect(
             "make_directory",
             "max_connections_per_file",
             "overwrite",
+            "price_per_gb",
             "verify_existing",
             "write_checksums",
         }

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from prefect.artifacts import TableArtifact
 
 from prefect_stac_asset.flows.reporting.result import DownloadResult
-from stac_asset.mirror.changes import Reason
 from stac_asset.mirror.planning import Prepared
 from stac_asset.mirror.run import Mirror
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.source_item import Key
+from stac_asset.plan.reasons import Reason
 
 PLAN = "stac-asset-plan"
 """The key of the artifact with the planned changes of a dry run."""

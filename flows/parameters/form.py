@@ -59,6 +59,8 @@ TITLES = {
     "allow_empty_files": "Accept empty files",
     "make_directory": "Create the directory",
     "check_free_space": "Check the free disk space",
+    "price_per_gb": "Price of each gigabyte, by host",
+    "expected_speed": "Expected speed, in bytes per second",
     "fsync": "Sync files to the disk",
     "clean": "Remove unusable part files",
     "allow_local_hrefs": "Allow items to reference local files",

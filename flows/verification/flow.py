@@ -63,11 +63,13 @@ _WITHOUT_EFFECT = WithoutEffect(
             "check_free_space",
             "error_strategy",
             "exclude",
+            "expected_speed",
             "file_name_strategy",
             "include",
             "item_events",
             "lineage",
             "overwrite",
+            "price_per_gb",
             "verify_existing",
             "write_checksums",
         }

@@ -16,7 +16,8 @@ from stac_asset.api.collections import (
     plan_item,
     plan_item_collection,
 )
-from stac_asset.api.dry_run import Plan, PlannedAsset
+from stac_asset.api.dry_run import Plan
+from stac_asset.plan.summary import PlannedAsset
 
 __all__ = [
     "Plan",

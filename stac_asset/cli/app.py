@@ -13,7 +13,12 @@ from typing import Any, TypeVar
 
 import click
 
-from stac_asset.cli.options import config_options, destination_options, read_config
+from stac_asset.cli.options import (
+    config_options,
+    destination_options,
+    estimate_options,
+    read_config,
+)
 from stac_asset.cli.plugins import PluginGroup
 from stac_asset.errors import StacAssetError
 
@@ -144,6 +149,8 @@ def info(href: str, max_concurrent_downloads: int, **options: Any) -> int:
     help="Folder of each item of an item collection, e.g. '${collection}/${year}/${id}'.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@click.option("--exit-code", is_flag=True, help="Exit with 3 if there are files to download.")
+@estimate_options
 @config_options
 def plan(
     href: str,
@@ -151,13 +158,14 @@ def plan(
     file_name: str | None,
     path_template: str | None,
     as_json: bool,
+    exit_code: bool,
     max_concurrent_downloads: int,
     **options: Any,
 ) -> int:
     """Show the plan of a download of HREF to DIRECTORY. No file is written.
 
     The exit code is 1 if DIRECTORY cannot be created, if the files do not fit on the disk, or if an
-    asset cannot be downloaded.
+    asset cannot be downloaded. With --exit-code, the exit code is 3 if there are files to download.
 
     HREF is the URL or path of an item, a collection or an item collection. Item collections may
     be JSON, newline-delimited JSON or stac-geoparquet. Use - for standard input.
@@ -165,7 +173,8 @@ def plan(
     from stac_asset.cli import commands
 
     chosen = commands.CommandOptions(file_name, path_template, limit=max_concurrent_downloads)
-    return _run(commands.plan(_source(href), directory, read_config(options), chosen, as_json))
+    config = read_config(options)
+    return _run(commands.plan(_source(href), directory, config, chosen, as_json, exit_code))
 
 
 @app.command()

@@ -47,6 +47,9 @@ from stac_asset.stac.read import read_pages
 from stac_asset.transfer.probe import ProbeResult, probe_all
 from stac_asset.types import Downloaded, Failed, MessageQueue, Outcome, Skipped, Transfer
 
+_CHANGES = 3
+"""Exit code of `plan --exit-code` if there are files to download."""
+
 _STDIN = "standard input"
 
 
@@ -176,7 +179,12 @@ async def info(source: str | bytes, config: Config, limit: int) -> int:
 
 
 async def plan(
-    source: str | bytes, directory: str, config: Config, options: CommandOptions, as_json: bool
+    source: str | bytes,
+    directory: str,
+    config: Config,
+    options: CommandOptions,
+    as_json: bool,
+    exit_code: bool = False,
 ) -> int:
     """Print the plan of a download, without downloading.
 
@@ -186,10 +194,11 @@ async def plan(
         config: The configuration.
         options: The other options.
         as_json: Print JSON instead of a table.
+        exit_code: Return 3 if there are files to download.
 
     Returns:
-        1 if the plan cannot be carried out, else 0. With `Config.warn`, assets that cannot be
-        downloaded are no reason.
+        1 if the plan cannot be carried out. Otherwise 0, or 3 with `exit_code`. With `Config.warn`,
+        assets that cannot be downloaded are no reason for 1.
 
     Raises:
         StacAssetError: The document cannot be read, or cannot be planned.
@@ -200,27 +209,39 @@ async def plan(
         found = await dry_run(run, _plan(run, stac, source, options), options.limit)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2))
-        return _plan_code(found, config)
+        return _plan_code(found, config, exit_code)
     print_table(
-        ("owner", "key", "action", "client", "bytes", "path", "note"),
+        ("owner", "key", "action", "reason", "client", "bytes", "path", "note"),
         (
-            (row.owner, row.key, row.action, row.client, row.size, row.path, _note(row.note))
+            (
+                row.owner,
+                row.key,
+                row.action,
+                row.reason,
+                row.client,
+                row.size,
+                row.path,
+                _note(row.note),
+            )
             for row in found.rows
         ),
     )
     click.echo(found)
-    code = _plan_code(found, config)
+    code = _plan_code(found, config, exit_code)
     for problem in found.problems:
-        kind = "error" if code else "warning"
+        kind = "error" if code == 1 else "warning"
         click.echo(f"{kind}: {printable(as_typed(problem))}", err=True)
     return code
 
 
-def _plan_code(found: Plan, config: Config) -> int:
+def _plan_code(found: Plan, config: Config, exit_code: bool) -> int:
     """Return the exit code of a plan."""
+    has_problem = bool(found.problems)
     if config.warn:
-        return 1 if found.directory_problem is not None or found.fits is False else 0
-    return 1 if found.problems else 0
+        has_problem = found.directory_problem is not None or found.fits is False
+    if has_problem:
+        return 1
+    return _CHANGES if exit_code and found.count("download") else 0
 
 
 def _note(note: str | None) -> str | None:

@@ -48,6 +48,23 @@ def _host_connections(
     return connections
 
 
+def _prices(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, float]:
+    prices = {}
+    for value in values:
+        host, _, price = value.rpartition("=")
+        try:
+            prices[host.strip()] = float(price)
+        except ValueError:
+            raise click.BadParameter(
+                f"'{value}' is not a host and a price. Write for example '*.amazonaws.com=0.09'.",
+                context,
+                parameter,
+            ) from None
+    return prices
+
+
 def _option(field: str, *flags: str, **settings: Any) -> _Decorator[_F]:
     """Return the option of a field. The help is the first paragraph of the field's docstring."""
     summary = field_descriptions().get(field, "").partition("\n\n")[0]
@@ -67,6 +84,23 @@ _DESTINATION_OPTIONS: list[_Decorator[Any]] = [
     _option("destination_profile", "--destination-profile", metavar="NAME"),
 ]
 """Options of all commands that send requests to a destination."""
+
+_ESTIMATE_OPTIONS: list[_Decorator[Any]] = [
+    _option(
+        "price_per_gb",
+        "--price-per-gb",
+        multiple=True,
+        callback=_prices,
+        metavar="HOST=PRICE",
+    ),
+    _option(
+        "expected_speed",
+        "--expected-speed",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="BYTES",
+    ),
+]
+"""Options of the command `plan` only."""
 
 _OPTIONS: list[_Decorator[Any]] = [
     _option("include", "-i", "--include", multiple=True, metavar="KEY"),
@@ -165,6 +199,17 @@ def config_options(command: _F) -> _F:
         command: The function of the command. Its parameters have the names of `Config`'s fields.
     """
     for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def estimate_options(command: _F) -> _F:
+    """Add the options that estimate the cost and the duration of a download.
+
+    Args:
+        command: The function of the command. Its parameters have the names of `Config`'s fields.
+    """
+    for option in reversed(_ESTIMATE_OPTIONS):
         command = option(command)
     return command
 

@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import IO
 
 from stac_asset.mirror.search.criteria import Criteria
@@ -19,19 +18,8 @@ from stac_asset.mirror.state.index import MirrorState
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.state.version import Version, version_of
 from stac_asset.notices import notice
+from stac_asset.plan.reasons import Reason
 from stac_asset.stac.json_text import loads
-
-
-class Reason(StrEnum):
-    """Why a run downloads an item."""
-
-    NEW = "new"
-    CHANGED = "changed"
-    RETRY = "failed before"
-    FILES_MISSING = "files missing"
-    RESTORED = "back in the source"
-    METADATA = "metadata changed"
-    """Only the document changed. No asset is downloaded."""
 
 
 @dataclass(frozen=True, slots=True)

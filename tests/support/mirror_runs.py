@@ -20,7 +20,6 @@ from stac_asset.api.destinations import RunDestinations
 from stac_asset.clients import Clients
 from stac_asset.concurrency import concurrent_calls
 from stac_asset.destinations.location import location_of
-from stac_asset.mirror.changes import Reason
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.planning import Prepared
 from stac_asset.mirror.run import Mirror
@@ -28,6 +27,7 @@ from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.sources.open import open_source
 from stac_asset.mirror.storage.open import open_storage
+from stac_asset.plan.reasons import Reason
 from stac_asset.testing import Origin, Status
 from stac_asset.transfer.engine import Engine
 from stac_asset.types import Failed, Transfer, outcomes_per_asset

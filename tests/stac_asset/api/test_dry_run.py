@@ -28,6 +28,7 @@ from stac_asset import (
     plan_item_collection,
 )
 from stac_asset.errors import DestinationError, NoAssetsError
+from stac_asset.plan.reasons import Reason
 from stac_asset.testing import Delay, NoHead, Origin, Redirect, Status, WrongType
 from tests.support.collections import collection_document
 from tests.support.items import item_document
@@ -60,6 +61,7 @@ async def test_row_contains_all_fields(origin: Origin, config: Config, tmp_path:
             path=str(tmp_path / "a.tif"),
             size=1234,
             note=None,
+            reason=Reason.NEW,
         ),
     )
     assert plan.document == str(tmp_path / "the-item.json")
@@ -99,6 +101,31 @@ async def test_existing_file_is_planned_as_skip_and_not_changed(
     config.overwrite = True
     plan = await plan_item(item, tmp_path, config=config)
     assert plan.count("download") == 2
+
+
+async def test_reasons_distinguish_new_changed_and_interrupted_files(
+    origin: Origin, config: Config, tmp_path: Path
+) -> None:
+    item = item_with(origin, *"abcd", b={"file:size": 3}, c={"file:size": 9})
+    (tmp_path / "b.tif").write_bytes(b"ab")
+    (tmp_path / ".c.tif.part").write_bytes(b"abc")
+    (tmp_path / "d.tif").write_bytes(b"abc")
+    plan = await plan_item(item, tmp_path, config=config)
+    assert {row.key: row.reason for row in plan.rows} == {
+        "a": Reason.NEW,
+        "b": Reason.CHANGED,
+        "c": Reason.RETRY,
+        "d": Reason.PRESENT,
+    }
+    assert plan.summary.items == {"failed before": 1}
+    config.overwrite = True
+    plan = await plan_item(item, tmp_path, config=config)
+    assert {row.key: row.reason for row in plan.rows} == {
+        "a": Reason.NEW,
+        "b": Reason.OVERWRITE,
+        "c": Reason.RETRY,
+        "d": Reason.OVERWRITE,
+    }
 
 
 async def test_directory_and_login_page_are_planned_as_failures(
@@ -245,6 +272,11 @@ async def test_totals_are_available_as_text_and_json(
         "fail": 1,
         "needed": 1500,
         "unknown": 1,
+        "items": {"files missing": 1},
+        "assets": {"new": 2, "present": 1, "cannot be downloaded": 1},
+        "requests": 2,
+        "seconds": None,
+        "cost": None,
         "free": plan.free,
         "fits": None,
         "problems": ["1 of 4 assets cannot be downloaded. Their notes give the reasons."],

@@ -49,8 +49,10 @@ def test_plan_lists_downloads_without_writing_files(origin: Origin, tmp_path: Pa
     result = run_command("plan", make_item(origin, "a"), "out")
     header, row, totals = result.output.splitlines()
     assert (result.code, result.errors) == (0, "")
-    assert header.split() == ["owner", "key", "action", "client", "bytes", "path", "note"]
-    assert row.split()[2:] == ["a", "download", "http", "12,345", str(tmp_path / "out/a.tif"), "-"]
+    columns = ["owner", "key", "action", "reason", "client", "bytes", "path", "note"]
+    assert header.split() == columns
+    path = str(tmp_path / "out/a.tif")
+    assert row.split()[2:] == ["a", "download", "new", "http", "12,345", path, "-"]
     assert totals.startswith("1 to download (12,345 bytes), 0 already present, 0 unavailable. ")
     assert list(tmp_path.iterdir()) == []
 
@@ -74,3 +76,30 @@ def test_plan_that_cannot_be_carried_out_exits_with_code_1(origin: Origin, tmp_p
     assert (result.code, result.errors.count("error: 1 of 2 assets cannot be")) == (1, 1)
     result = run_command("plan", href, "data", "--warn")
     assert (result.code, result.errors.count("warning: 1 of 2 assets cannot be")) == (0, 1)
+
+
+def test_exit_code_tells_whether_there_are_files_to_download(
+    origin: Origin, tmp_path: Path
+) -> None:
+    href = make_item(origin, "a", "b")
+    assert run_command("plan", href, "out").code == 0
+    assert run_command("plan", href, "out", "--exit-code").code == 3
+    assert run_command("plan", href, "out", "--exit-code", "--json").code == 3
+    assert run_command("download", href, "out").code == 0
+    assert run_command("plan", href, "out", "--exit-code").code == 0
+    origin.remove("/b.tif")
+    (tmp_path / "out" / "b.tif").unlink()
+    assert run_command("plan", href, "out", "--exit-code").code == 1
+
+
+def test_plan_estimates_cost_and_duration(origin: Origin) -> None:
+    href = make_item(origin, "a")
+    origin.put("/a.tif", size=500_000)
+    options = ["--price-per-gb", "127.0.0.1=4000", "--expected-speed", "1000"]
+    result = run_command("plan", href, "out", *options)
+    assert "About 500 s. Cost: 2.00. " in result.output
+    found = json.loads(run_command("plan", href, "out", *options, "--json").output)
+    assert (found["seconds"], found["cost"], found["requests"]) == (500.0, 2.0, 1)
+    assert (found["items"], found["assets"]) == ({"new": 1}, {"new": 1})
+    result = run_command("plan", href, "out", "--price-per-gb", "127.0.0.1")
+    assert (result.code, "is not a host and a price" in result.errors) == (2, True)
