@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "mirror.result": ["SyncResult"],
         "mirror.search": ["Search"],
         "parameters.options": ["DownloadOptions"],
+        "planning.approval": ["ApproveAbove"],
         "reporting.result": ["DownloadResult"],
         "tasks.check": ["check_asset_exists", "check_assets_exist"],
         "tasks.clients": ["resolve_client"],

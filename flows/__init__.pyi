@@ -9,6 +9,7 @@ from .mirror.flow import sync as sync
 from .mirror.result import SyncResult as SyncResult
 from .mirror.search import Search as Search
 from .parameters.options import DownloadOptions as DownloadOptions
+from .planning.approval import ApproveAbove as ApproveAbove
 from .reporting.result import DownloadResult as DownloadResult
 from .tasks.check import check_asset_exists as check_asset_exists
 from .tasks.check import check_assets_exist as check_assets_exist

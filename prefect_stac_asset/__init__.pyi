@@ -26,6 +26,9 @@ from .blocks import (
     ref as ref,
 )
 from .flows import (
+    ApproveAbove as ApproveAbove,
+)
+from .flows import (
     CheckResult as CheckResult,
 )
 from .flows import (

@@ -22,6 +22,8 @@ from prefect_stac_asset.flows.parameters.flow import asset_flow
 from prefect_stac_asset.flows.parameters.form import titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.parameters.source import is_text
+from prefect_stac_asset.flows.planning.approval import ApproveAbove
+from prefect_stac_asset.flows.planning.step import PlanStep
 from prefect_stac_asset.flows.reporting.monitor import open_monitor
 from prefect_stac_asset.flows.reporting.report_file import open_report
 from prefect_stac_asset.flows.reporting.result import DownloadResult, report_path
@@ -52,6 +54,8 @@ async def download_item(
     destination_credentials: Annotated[
         DestinationCredentials, titled("Credentials of the directory")
     ] = None,
+    dry_run: Annotated[bool, titled("Dry run")] = False,
+    approve_above: Annotated[ApproveAbove | None, titled("Approval")] = None,
 ) -> DownloadResult:
     """Download the assets of an item, and write the item with the paths of the local files.
 
@@ -68,6 +72,8 @@ async def download_item(
             that applies to it.
         destination_credentials: Saved block with the credentials of a `directory` in an object
             store. With a bucket block, a relative `directory` is relative to the block's folder.
+        dry_run: Show the plan as a table, without downloading.
+        approve_above: Limits above which a run waits for a person's approval.
 
     Returns:
         The path of the item, and the number of assets and bytes.
@@ -86,15 +92,20 @@ async def download_item(
     destination = checked_destination(directory, config, destination_credentials)
     send_library_logs()
     limit = options.max_concurrent_downloads
-    async with open_session(config, limit, credentials, destination_credentials) as session:
-        await session.prepare(destination)
-        item = await _read(source, session, pystac.Item)
-        if not item.assets:
-            shown = redact_href(source)
-            raise NoAssetsError(f"Item '{item.id}' from '{shown}' has no assets to download.")
-        return await _download(
-            item, document_name(item), destination, options, granularity, session
-        )
+    step = PlanStep(dry_run, approve_above, config)
+
+    async def attempt() -> DownloadResult:
+        async with open_session(config, limit, credentials, destination_credentials) as session:
+            await session.prepare(destination, writable=not dry_run)
+            item = await _read(source, session, pystac.Item)
+            if not item.assets:
+                shown = redact_href(source)
+                raise NoAssetsError(f"Item '{item.id}' from '{shown}' has no assets to download.")
+            name = document_name(item)
+            return await _download(item, name, destination, options, granularity, session, step)
+
+    state: DownloadResult = await step.run(attempt)
+    return state
 
 
 @asset_flow(
@@ -112,6 +123,8 @@ async def download_collection(
     destination_credentials: Annotated[
         DestinationCredentials, titled("Credentials of the directory")
     ] = None,
+    dry_run: Annotated[bool, titled("Dry run")] = False,
+    approve_above: Annotated[ApproveAbove | None, titled("Approval")] = None,
 ) -> DownloadResult:
     """Download a collection's own assets, and write the collection with the paths of the files.
 
@@ -132,6 +145,8 @@ async def download_collection(
             that applies to it.
         destination_credentials: Saved block with the credentials of a `directory` in an object
             store. With a bucket block, a relative `directory` is relative to the block's folder.
+        dry_run: Show the plan as a table, without downloading.
+        approve_above: Limits above which a run waits for a person's approval.
 
     Returns:
         The path of the collection, and the number of assets and bytes.
@@ -150,10 +165,18 @@ async def download_collection(
     destination = checked_destination(directory, config, destination_credentials)
     send_library_logs()
     limit = options.max_concurrent_downloads
-    async with open_session(config, limit, credentials, destination_credentials) as session:
-        await session.prepare(destination)
-        collection = await _read(source, session, pystac.Collection)
-        return await _download(collection, file_name, destination, options, granularity, session)
+    step = PlanStep(dry_run, approve_above, config)
+
+    async def attempt() -> DownloadResult:
+        async with open_session(config, limit, credentials, destination_credentials) as session:
+            await session.prepare(destination, writable=not dry_run)
+            collection = await _read(source, session, pystac.Collection)
+            return await _download(
+                collection, file_name, destination, options, granularity, session, step
+            )
+
+    state: DownloadResult = await step.run(attempt)
+    return state
 
 
 async def _read(source: str, session: Session, kind: type[_Owner]) -> _Owner:
@@ -171,6 +194,7 @@ async def _download(
     options: DownloadOptions,
     granularity: Granularity,
     session: Session,
+    step: PlanStep,
 ) -> DownloadResult:
     started = time.monotonic()
     planner: Planner[Location] = Planner(directory, session.config, facts_of(directory))
@@ -178,6 +202,11 @@ async def _download(
     report_file = planner.document("the report", report_path(Path(file_name)).name)
     unit = Unit(0, owner, tuple(planner.assets(owner)))
     planner.check_selection()
+    state: DownloadResult | None = await step.check(
+        lambda: [unit], session, document, report_file, planner.directory
+    )
+    if state is not None:
+        return state
     preparation = RunPreparation(options, granularity, session)
     preparation.add(unit)
     destination = session.destination_of(planner.directory)
@@ -197,5 +226,5 @@ async def _download(
         result = await report.finish(document, time.monotonic() - started)
         await monitor.finish(result)
     get_run_logger().info("%s: %s", result.summary(), document)
-    state: DownloadResult = flow_state(report.errors, report.total, session.config.warn, result)
-    return state
+    final: DownloadResult = flow_state(report.errors, report.total, session.config.warn, result)
+    return final

@@ -30,6 +30,8 @@ from prefect_stac_asset.flows.parameters.destination import checked_destination
 from prefect_stac_asset.flows.parameters.flow import asset_flow
 from prefect_stac_asset.flows.parameters.form import titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
+from prefect_stac_asset.flows.planning.approval import ApproveAbove
+from prefect_stac_asset.flows.planning.step import PlanStep
 from prefect_stac_asset.flows.reporting.monitor import RunMonitor, open_monitor
 from prefect_stac_asset.flows.reporting.report_file import Report, open_report
 from prefect_stac_asset.flows.reporting.result import DownloadResult, report_path
@@ -58,6 +60,8 @@ async def download_item_collection(
     destination_credentials: Annotated[
         DestinationCredentials, titled("Credentials of the directory")
     ] = None,
+    dry_run: Annotated[bool, titled("Dry run")] = False,
+    approve_above: Annotated[ApproveAbove | None, titled("Approval")] = None,
 ) -> DownloadResult:
     """Download the assets of items, and write the items with the paths of the local files.
 
@@ -81,6 +85,8 @@ async def download_item_collection(
             that applies to it.
         destination_credentials: Saved block with the credentials of a `directory` in an object
             store. With a bucket block, a relative `directory` is relative to the block's folder.
+        dry_run: Show the plan as a table, without downloading.
+        approve_above: Limits above which a run waits for a person's approval.
 
     Returns:
         The path of the rewritten item collection, and the number of assets and bytes.
@@ -100,37 +106,52 @@ async def download_item_collection(
     send_library_logs()
     folders = FolderTemplate(path_template)
     limit = options.max_concurrent_downloads
-    with tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch:
-        async with open_session(config, limit, credentials, destination_credentials) as session:
-            await session.prepare(destination)
-            items = await open_items(source, session, Path(scratch))
-            facts = facts_of(destination)
-            planner: Planner[Location] = Planner(destination, config, facts)
-            document = planner.document("the item collection", file_name, items.base)
-            report = planner.document("the report", report_path(Path(file_name)).name)
-            # Read all items before the first download, to detect path collisions and missing
-            # credentials and to count the assets.
-            preparation = RunPreparation(options, granularity, session)
-            kept = _prepare(_units(items, planner, folders), preparation)
-            planner.check_selection()
-            preparation.check_configuration()
+    step = PlanStep(dry_run, approve_above, config)
 
-            def units() -> Iterable[Unit]:
-                again = kept or _units(items, Planner(destination, config, facts), folders)
-                return (replace(one, planned=tuple(planner.settled(one.planned))) for one in again)
+    async def attempt() -> DownloadResult:
+        with tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch:
+            async with open_session(config, limit, credentials, destination_credentials) as session:
+                await session.prepare(destination, writable=not dry_run)
+                items = await open_items(source, session, Path(scratch))
+                facts = facts_of(destination)
+                planner: Planner[Location] = Planner(destination, config, facts)
+                document = planner.document("the item collection", file_name, items.base)
+                report = planner.document("the report", report_path(Path(file_name)).name)
+                # Read all items before the first download, to detect path collisions and missing
+                # credentials and to count the assets.
+                preparation = RunPreparation(options, granularity, session)
+                kept = _prepare(_units(items, planner, folders), preparation)
+                planner.check_selection()
+                preparation.check_configuration()
 
-            async with (
-                open_report(report, planner.directory, session) as rows,
-                open_items_file(document, planner.directory, session.destinations) as written,
-            ):
-                async with open_monitor(session, preparation.amount, options) as monitor:
-                    earlier = EarlierItems(
-                        document, config, planner, session.destination_of(planner.directory)
+                def units() -> Iterable[Unit]:
+                    again = kept or _units(items, Planner(destination, config, facts), folders)
+                    return (
+                        replace(one, planned=tuple(planner.settled(one.planned))) for one in again
                     )
-                    result = await _download(units, preparation, monitor, written, rows, earlier)
-                get_run_logger().info("%s: %s", result.summary(), result.document)
-                state: DownloadResult = flow_state(rows.errors, rows.total, config.warn, result)
-                return state
+
+                planned: DownloadResult | None = await step.check(
+                    units, session, document, report, planner.directory
+                )
+                if planned is not None:
+                    return planned
+                async with (
+                    open_report(report, planner.directory, session) as rows,
+                    open_items_file(document, planner.directory, session.destinations) as written,
+                ):
+                    async with open_monitor(session, preparation.amount, options) as monitor:
+                        earlier = EarlierItems(
+                            document, config, planner, session.destination_of(planner.directory)
+                        )
+                        result = await _download(
+                            units, preparation, monitor, written, rows, earlier
+                        )
+                    get_run_logger().info("%s: %s", result.summary(), result.document)
+                    state: DownloadResult = flow_state(rows.errors, rows.total, config.warn, result)
+                    return state
+
+    final: DownloadResult = await step.run(attempt)
+    return final
 
 
 def _prepare(units: Iterable[Unit], preparation: RunPreparation) -> list[Unit]:

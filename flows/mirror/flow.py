@@ -17,7 +17,7 @@ from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import run_name
 from prefect_stac_asset.flows.execution.session import Session, open_session
 from prefect_stac_asset.flows.execution.states import flow_state
-from prefect_stac_asset.flows.mirror.result import Counts, SyncPlan, SyncResult
+from prefect_stac_asset.flows.mirror.result import Counts, SyncResult
 from prefect_stac_asset.flows.mirror.search import Search
 from prefect_stac_asset.flows.orchestration.preparation import RunPreparation
 from prefect_stac_asset.flows.orchestration.units import Unit
@@ -27,6 +27,9 @@ from prefect_stac_asset.flows.parameters.flow import asset_flow
 from prefect_stac_asset.flows.parameters.form import WithoutEffect, titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.parameters.source import is_text
+from prefect_stac_asset.flows.planning.approval import ApproveAbove
+from prefect_stac_asset.flows.planning.artifact import write_plan
+from prefect_stac_asset.flows.planning.step import DRY_RUN, NOTHING_NEW, PlanStep
 from prefect_stac_asset.flows.reporting.monitor import RunMonitor, open_monitor
 from prefect_stac_asset.flows.reporting.report_file import Report, open_report
 from prefect_stac_asset.flows.reporting.result import DownloadResult
@@ -42,13 +45,8 @@ from stac_asset.mirror.state.layout import CATALOG, REPORT
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.mirror.storage.open import open_storage
 from stac_asset.notices import notice_lines
+from stac_asset.plan.summary import PlanSummary
 from stac_asset.types import Failed, Outcome
-
-NOTHING_NEW = "NothingNew"
-"""Name of the final state of a run without new, changed or removed items."""
-
-DRY_RUN = "DryRun"
-"""Name of the final state of a dry run."""
 
 _WITHOUT_EFFECT = WithoutEffect(frozenset({"write_checksums"}), refused=frozenset({"check_first"}))
 
@@ -68,6 +66,7 @@ async def sync(
     destination_credentials: Annotated[
         DestinationCredentials, titled("Credentials of the directory")
     ] = None,
+    approve_above: Annotated[ApproveAbove | None, titled("Approval")] = None,
 ) -> SyncResult:
     """Mirror a STAC source into a directory. Each run downloads items that are new or changed.
 
@@ -95,6 +94,7 @@ async def sync(
             API, uses the first block that applies to it.
         destination_credentials: Saved block with the credentials of a `directory` in an object
             store. With a bucket block, a relative `directory` is relative to the block's folder.
+        approve_above: Limits above which a run waits for a person's approval.
 
     Returns:
         The location of the catalog, and the number of items, assets and bytes.
@@ -111,7 +111,8 @@ async def sync(
     options = (options or DownloadOptions()).model_copy(update={"write_checksums": True})
     config = options.config()
     destination = checked_destination(directory, config, destination_credentials)
-    criteria, limits = search.criteria(), RunSizeLimits(max_items, max_bytes)
+    criteria = search.criteria()
+    RunSizeLimits(max_items, max_bytes)  # Reports an invalid limit before the first request.
     if is_text(source):
         raise SourceError(
             "`source` is JSON text. Set `source` to the URL of a STAC API, or to the URL or path "
@@ -124,33 +125,50 @@ async def sync(
         )
     send_library_logs()
     limit = options.max_concurrent_downloads
-    with (
-        tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch,
-        tempfile.TemporaryFile() as documents,
-    ):
-        async with (
-            open_session(config, limit, credentials, destination_credentials) as session,
-            _opened_storage(destination, session, not dry_run, limit) as storage,
+    step = PlanStep(dry_run, approve_above, config)
+
+    async def attempt() -> SyncResult:
+        limits = RunSizeLimits(max_items, max_bytes)
+        with (
+            tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch,
+            tempfile.TemporaryFile() as documents,
         ):
-            remote = await open_source(source, session.clients, config, Path(scratch))
-            await remote.check(criteria)
-            mirror = Mirror(
-                storage,
-                remote,
-                criteria,
-                config,
-                session.clients,
-                datetime.now(UTC),
-                documents,
-            )
-            run = _Run(mirror, storage, session, options, granularity, limits, on_removed, started)
-            if dry_run:
-                state: SyncResult = await run.dry_run()
-                return state
-            # In a directory, the lock of the report prevents concurrent runs on the same mirror.
-            async with open_report(destination / REPORT, destination, session) as report:
-                state = await run.execute(report)
-                return state
+            async with (
+                open_session(config, limit, credentials, destination_credentials) as session,
+                _opened_storage(destination, session, not dry_run, limit) as storage,
+            ):
+                remote = await open_source(source, session.clients, config, Path(scratch))
+                await remote.check(criteria)
+                mirror = Mirror(
+                    storage,
+                    remote,
+                    criteria,
+                    config,
+                    session.clients,
+                    datetime.now(UTC),
+                    documents,
+                )
+                run = _Run(
+                    mirror,
+                    storage,
+                    session,
+                    options,
+                    granularity,
+                    limits,
+                    on_removed,
+                    step,
+                    started,
+                )
+                if dry_run:
+                    state: SyncResult = await run.dry_run()
+                    return state
+                # In a directory, the lock of the report prevents concurrent runs on the mirror.
+                async with open_report(destination / REPORT, destination, session) as report:
+                    state = await run.execute(report)
+                    return state
+
+    final: SyncResult = await step.run(attempt)
+    return final
 
 
 @asynccontextmanager
@@ -177,6 +195,7 @@ class _Run:
         granularity: Granularity,
         limits: RunSizeLimits,
         on_removed: OnRemoved,
+        step: PlanStep,
         started: float,
     ) -> None:
         self._mirror = mirror
@@ -186,25 +205,39 @@ class _Run:
         self._granularity = granularity
         self._limits = limits
         self._on_removed = on_removed
+        self._step = step
         self._started = started
         self._counts = Counts()
 
     async def dry_run(self) -> Any:
         """Write the table of planned changes, and return the final state of the flow."""
         await self._find_changes()
-        plan = SyncPlan()
-        async for prepared in self._mirror.choose(self._limits):
-            self._counts.add(prepared)
-            plan.add(prepared)
-        plan.add_metadata_updates(self._mirror.metadata_updates)
-        plan.add_removed(self._mirror.removed, self._on_removed)
-        result = self._result(_empty_result(self._mirror, self._started), dry_run=True)
-        await plan.write(result.summary())
+        plan = await self._choose()
+        base = _empty_result(self._mirror, self._started).model_copy(update={"plan": plan})
+        result = self._result(base)
+        if plan is not None:
+            await write_plan(plan, result.summary())
         return Completed(
             name=NOTHING_NEW if _has_no_changes(result) else DRY_RUN,
             message=result.message(result.summary()),
             data=result,
         )
+
+    async def _choose(self, preparation: RunPreparation | None = None) -> PlanSummary | None:
+        """Choose the items of this run, and return the plan if the run needs a plan.
+
+        Args:
+            preparation: The preparation of the downloads, which counts the items.
+        """
+        directory = self._mirror.directory
+        totals = await self._step.mirror_totals(self._session, directory / REPORT, directory)
+        async for prepared in self._mirror.choose(self._limits):
+            self._counts.add(prepared)
+            if preparation is not None:
+                preparation.add(_unit(0, prepared))
+            if totals is not None:
+                await totals.add(prepared)
+        return None if totals is None else totals.summary(self._mirror, self._on_removed)
 
     async def execute(self, report: Report) -> Any:
         """Update the mirror, and return the final state of the flow.
@@ -217,9 +250,9 @@ class _Run:
         """
         await self._find_changes()
         preparation = RunPreparation(self._options, self._granularity, self._session)
-        async for prepared in self._mirror.choose(self._limits):
-            self._counts.add(prepared)
-            preparation.add(_unit(0, prepared))
+        plan = await self._choose(preparation)
+        if plan is not None:
+            self._step.check_approval(plan)
         unreadable = [
             Failed("a document of the source", "", error) for error in self._mirror.errors
         ]
@@ -282,14 +315,14 @@ class _Run:
     def _units(self) -> Iterator[Unit]:
         return (_unit(0, prepared) for prepared in self._mirror.prepared())
 
-    def _result(self, base: DownloadResult, dry_run: bool = False) -> SyncResult:
+    def _result(self, base: DownloadResult) -> SyncResult:
         if self._limits.too_large:
             get_run_logger().warning(
                 "%d items are larger than `max_bytes` and are skipped by every run. Increase "
                 "`max_bytes` to mirror them.",
                 self._limits.too_large,
             )
-        return self._counts.result(base, self._mirror, self._limits, dry_run)
+        return self._counts.result(base, self._mirror, self._limits)
 
 
 def _has_no_changes(result: SyncResult) -> bool:
@@ -311,5 +344,6 @@ def _empty_result(mirror: Mirror, started: float) -> DownloadResult:
         failed=0,
         bytes=0,
         seconds=round(time.monotonic() - started, 3),
+        dry_run=True,
         notices=notice_lines(),
     )

@@ -1,24 +1,14 @@
-"""The result of the flow `sync`, and the table of planned changes that a dry run writes."""
+"""The result of the flow `sync`."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-
-from prefect.artifacts import TableArtifact
 
 from prefect_stac_asset.flows.reporting.result import DownloadResult
 from stac_asset.mirror.planning import Prepared
 from stac_asset.mirror.run import Mirror
 from stac_asset.mirror.run_limits import RunSizeLimits
-from stac_asset.mirror.source_item import Key
 from stac_asset.plan.reasons import Reason
-
-PLAN = "stac-asset-plan"
-"""The key of the artifact with the planned changes of a dry run."""
-
-_MAX_ROWS = 1000
-"""Maximum number of items in the table."""
 
 
 class SyncResult(DownloadResult):
@@ -56,7 +46,7 @@ class SyncResult(DownloadResult):
     removed: int
     """Number of items removed from the source. Always 0 with `on_removed='keep'`."""
 
-    dry_run: bool
+    dry_run: bool = False
     """Whether the run was a dry run. The counts are then the planned changes."""
 
     def summary(self) -> str:
@@ -97,7 +87,6 @@ class Counts:
         base: DownloadResult,
         mirror: Mirror,
         limits: RunSizeLimits,
-        dry_run: bool,
     ) -> SyncResult:
         """Return the result of the run.
 
@@ -105,7 +94,6 @@ class Counts:
             base: The result with the counts of assets.
             mirror: The run of the mirror.
             limits: The limits of the run, with the number of items left for the next run.
-            dry_run: Whether the run was a dry run.
         """
         reasons, changes = self._reasons, mirror.changes
         return SyncResult(
@@ -120,72 +108,4 @@ class Counts:
             failed_items=self.failed,
             left=limits.left,
             removed=len(mirror.removed),
-            dry_run=dry_run,
         )
-
-
-class SyncPlan:
-    """The table of planned changes that a dry run writes."""
-
-    def __init__(self) -> None:
-        self._rows: list[dict[str, object]] = []
-        self._count = 0
-
-    def add(self, prepared: Prepared) -> None:
-        """Add an item that would be downloaded.
-
-        Args:
-            prepared: The item.
-        """
-        missing = prepared.missing
-        sizes = [transfer.size for transfer in missing]
-        self._add(prepared.wanted.key, prepared.wanted.reason.value, len(missing), sizes)
-
-    def add_metadata_updates(self, keys: Iterable[Key]) -> None:
-        """Add items whose documents would be updated without a download.
-
-        Args:
-            keys: The items.
-        """
-        for key in keys:
-            self._add(key, Reason.METADATA.value, 0, [])
-
-    def add_removed(self, keys: Iterable[Key], action: str) -> None:
-        """Add items that were removed from the source.
-
-        Args:
-            keys: The items.
-            action: The value of `on_removed`.
-        """
-        for key in keys:
-            self._add(key, f"removed from the source: {action}", 0, [])
-
-    async def write(self, summary: str) -> None:
-        """Write the table as an artifact of the flow run.
-
-        Args:
-            summary: The summary of the dry run, as the description of the artifact.
-        """
-        count = len(self._rows)
-        note = (
-            f" The table has the first {count:,} of {self._count:,} items."
-            if self._count > count
-            else ""
-        )
-        rows = self._rows or [{"item": "", "reason": "no changes"}]
-        artifact = TableArtifact(key=PLAN, description=f"{summary}.{note}", table=rows)
-        await artifact.acreate()
-
-    def _add(self, key: Key, reason: str, assets: int, sizes: Sequence[int | None]) -> None:
-        self._count += 1
-        if len(self._rows) < _MAX_ROWS:
-            known = [size for size in sizes if size is not None]
-            self._rows.append(
-                {
-                    "collection": key.collection or "",
-                    "item": key.id,
-                    "reason": reason,
-                    "assets": assets,
-                    "bytes": sum(known) if len(known) == assets else None,
-                }
-            )

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from prefect_stac_asset.flows.reporting.stored_files import StoreAccess, local_copy
 from stac_asset.errors import HrefError
 from stac_asset.hrefs import absolute_href
+from stac_asset.plan.summary import PlanSummary
 from stac_asset.stac.item_files import read_items
 from stac_asset.stac.parse import item_of, load_stac
 
@@ -57,6 +58,12 @@ class DownloadResult(BaseModel):
 
     notices: list[str] = []
     """Conditions of the run that are no failures, such as skipped assets. One line each."""
+
+    dry_run: bool = False
+    """Whether the run was a dry run, which downloads nothing."""
+
+    plan: PlanSummary | None = None
+    """The plan of a dry run: items and assets by reason, bytes, requests, duration and cost."""
 
     store: StoreAccess | None = None
     """How the methods read the document and the report from an object store. Has no secret."""

@@ -18,6 +18,7 @@ from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS
 from stac_asset.destinations.directories import check_directory
 from stac_asset.destinations.space import bytes_on_disk, free_bytes
 from stac_asset.errors import DestinationError
+from stac_asset.plan.owners import owner_id
 from stac_asset.plan.summary import Action, PlannedAsset, PlanSummary, PlanTotals
 from stac_asset.plan.work import PlannedRun
 
@@ -149,7 +150,7 @@ async def _dry_run(run: Run, planned: PlannedRun, limit: int) -> Plan:
     is_local = isinstance(directory, Path)
     totals = PlanTotals(config.price_per_gb, limit, config.expected_speed)
     for owner, assets in groupby(rows, key=lambda row: row.owner):
-        totals.add(owner, list(assets))
+        totals.add(owner_id(owner), list(assets))
     return Plan(
         directory=str(directory),
         document=str(planned.document) if planned.document else None,

@@ -28,3 +28,13 @@ def document_name(owner: Owner) -> str:
         owner: The item.
     """
     return safe_name(f"{owner.id}.json")
+
+
+def owner_id(name: str) -> str:
+    """Return the id in a name that `owner_name` made. Other names are returned unchanged.
+
+    Args:
+        name: The name.
+    """
+    _, quote, rest = name.partition("'")
+    return rest.removesuffix("'") if quote else name

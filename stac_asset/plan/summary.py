@@ -60,8 +60,11 @@ class PlannedAsset:
 class PlannedItem:
     """The planned action for an item, or for a collection with assets of its own."""
 
-    owner: str
-    """The item or collection, e.g. `item 'S2B_31UFU'`."""
+    id: str
+    """The id of the item or collection."""
+
+    collection: str | None
+    """The id of the item's collection, if known."""
 
     reason: str
     """The reason to download or skip the item: a value of `Reason`, or 'cannot be downloaded'."""
@@ -172,13 +175,20 @@ class PlanTotals:
     _cost: float = 0.0
     _rows: list[PlannedItem] = field(default_factory=list)
 
-    def add(self, owner: str, assets: Sequence[PlannedAsset], reason: Reason | None = None) -> None:
-        """Count an item.
+    def add(
+        self,
+        id: str,
+        assets: Sequence[PlannedAsset],
+        collection: str | None = None,
+        reason: Reason | None = None,
+    ) -> None:
+        """Count an item, or a collection with assets of its own.
 
         Args:
-            owner: The item or collection.
-            assets: The planned assets of the item.
-            reason: Why the item is downloaded. By default, the assets determine the reason.
+            id: The id of the item or collection.
+            assets: The planned assets.
+            collection: The id of the item's collection, if known.
+            reason: The reason to download the item. By default, the assets determine the reason.
         """
         reason = reason or item_reason(asset.reason for asset in assets)
         files = [asset for asset in assets if asset.action == "download"]
@@ -193,11 +203,8 @@ class PlanTotals:
                 (file.size or 0) / GIGABYTE * price_of(file.href or "", self.prices)
                 for file in files
             )
-        self.add_item(
-            PlannedItem(
-                owner, _name(reason), len(files), size if len(sizes) == len(files) else None
-            )
-        )
+        total = size if len(sizes) == len(files) else None
+        self.add_item(PlannedItem(id, collection, _name(reason), len(files), total))
 
     def add_item(self, item: PlannedItem) -> None:
         """Count an item without assets to download.

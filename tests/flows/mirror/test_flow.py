@@ -14,7 +14,7 @@ from pystac.validation import JsonSchemaSTACValidator
 from prefect_stac_asset import flows
 from prefect_stac_asset.blocks import HttpCredentials
 from prefect_stac_asset.flows import DownloadOptions, Search, SyncResult
-from prefect_stac_asset.flows.mirror.result import PLAN
+from prefect_stac_asset.flows.planning.artifact import PLAN
 from prefect_stac_asset.flows.reporting.artifacts import SUMMARY
 from prefect_stac_asset.flows.reporting.events import ITEM_DOWNLOADED, RUN_COMPLETED
 from stac_asset.errors import DownloadError

@@ -85,7 +85,7 @@ def test_totals_count_bytes_requests_and_cost() -> None:
     totals = PlanTotals(PRICES, slots=4)
     gigabyte = 10**9
     totals.add(
-        "item 'i'",
+        "i",
         [
             planned_asset("a", Reason.NEW, size=2 * gigabyte, href="https://example.com/a"),
             planned_asset("b", Reason.NEW, href="https://example.com/b"),
@@ -93,14 +93,14 @@ def test_totals_count_bytes_requests_and_cost() -> None:
             planned_asset("d", None),
         ],
     )
-    totals.add("item 'j'", [planned_asset("a", Reason.PRESENT, size=5)])
+    totals.add("j", [planned_asset("a", Reason.PRESENT, size=5)])
     totals.add_present(3)
     found = totals.summary()
     assert found.items == {"files missing": 1, "present": 4}
     assert found.assets == {"new": 2, "present": 2, "cannot be downloaded": 1}
     assert (found.bytes, found.unknown, found.requests) == (2 * gigabyte, 1, 2)
     assert (found.cost, found.seconds) == (2.0, None)
-    assert found.rows == (PlannedItem("item 'i'", "files missing", 2, None),)
+    assert found.rows == (PlannedItem("i", None, "files missing", 2, None),)
     assert found.changes == 1
     assert str(found) == (
         "Items: 1 files missing, 4 present. 2 files to download (2,000,000,000 bytes, 1 files of "
@@ -111,26 +111,26 @@ def test_totals_count_bytes_requests_and_cost() -> None:
 def test_duration_is_unknown_without_speed() -> None:
     totals = PlanTotals({}, slots=4)
     assert totals.summary().seconds == 0.0  # There is nothing to download.
-    totals.add("item 'i'", [planned_asset("a", Reason.NEW, size=1000)])
+    totals.add("i", [planned_asset("a", Reason.NEW, size=1000)])
     assert (totals.summary().seconds, totals.summary().cost) == (None, None)
 
 
 def test_duration_is_estimated_from_earlier_run_or_option() -> None:
     assets = [planned_asset(key, Reason.NEW, size=1000) for key in "abc"]
     totals = PlanTotals({}, slots=2, speed=Speed(bytes=100, seconds=10, files=5))
-    totals.add("item 'i'", assets)
+    totals.add("i", assets)
     assert totals.summary().seconds == 150.0  # 3,000 bytes at 10 bytes per second, in two slots.
     totals = PlanTotals({}, slots=2, expected_speed=100.0)
-    totals.add("item 'i'", assets)
+    totals.add("i", assets)
     assert totals.summary().seconds == 30.0
-    totals.add("item 'j'", [planned_asset("a", Reason.NEW)])
+    totals.add("j", [planned_asset("a", Reason.NEW)])
     assert totals.summary().seconds is None  # The size of a file is unknown.
 
 
 def test_listed_items_are_limited_and_counts_are_not() -> None:
     totals = PlanTotals({}, slots=2)
     for _ in range(MAX_ITEMS + 5):
-        totals.add("item 'i'", [planned_asset("a", Reason.NEW, size=1)])
+        totals.add("i", [planned_asset("a", Reason.NEW, size=1)])
     found = totals.summary()
     assert (len(found.rows), found.items, found.bytes) == (MAX_ITEMS, {"new": 1005}, 1005)
 

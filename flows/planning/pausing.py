@@ -1,0 +1,105 @@
+"""Ask a person to approve a plan, in Prefect's UI or API.
+
+A run of a deployment is suspended: its process ends, and a worker starts the run again after the
+approval. Prefect ends a process that is paused for minutes while its deployment has a concurrency
+limit, because the paused run has given its slot back. A run without a deployment, and a subflow,
+cannot be suspended: the process waits.
+
+Prefect's server fails a run that is neither approved nor refused in time.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from prefect import get_run_logger
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.context import FlowRunContext
+from prefect.flow_runs import apause_flow_run, asuspend_flow_run
+from prefect.input import RunInput, keyset_from_paused_state
+from prefect.states import Cancelled
+from pydantic import Field
+
+from prefect_stac_asset.flows.planning.approval import Amount, ApproveAbove
+from stac_asset.plan.summary import PlanSummary
+
+NOT_APPROVED = "NotApproved"
+"""Name of the final state of a run that a person refused."""
+
+_SUSPENDED, _RESUMING = "Suspended", "Resuming"
+"""Names of Prefect's states of a suspended run, and of a run that a person resumed."""
+
+_POLL_INTERVAL = 2
+"""Seconds between two requests for the state of a paused run."""
+
+
+class Approval(RunInput):
+    """The answer of a person."""
+
+    approve: bool = Field(
+        default=True, title="Approve", description="Download the files of the plan."
+    )
+
+
+async def ask(plan: PlanSummary, limit: ApproveAbove, text: str) -> bool:
+    """Pause or suspend the flow run until a person answers. Return whether the plan is approved.
+
+    Args:
+        plan: The plan of the run.
+        limit: The parameter `approve_above`.
+        text: The description of the plan, in markdown.
+
+    Raises:
+        FlowPauseTimeout: No person answered in time.
+    """
+    run = _current_run()
+    question = Approval.with_initial_data(description=text)
+    seconds, key = max(1, round(limit.hours * 3600)), Amount.of(plan).key(run.run_count)
+    get_run_logger().warning("Waiting for approval: %s", text)
+    answer: Approval
+    if run.deployment_id is not None and run.parent_task_run_id is None:
+        answer = await asuspend_flow_run(wait_for_input=question, timeout=seconds, key=key)
+    else:
+        answer = await apause_flow_run(
+            wait_for_input=question, timeout=seconds, key=key, poll_interval=_POLL_INTERVAL
+        )
+    return answer.approve
+
+
+async def answers() -> dict[Amount, bool]:
+    """Return the amounts that persons decided on in this flow run, and whether they approved.
+
+    A run that was suspended starts again, and needs the answers of the earlier process. A
+    suspension that ended without an answer, such as one that timed out, is left out.
+    """
+    run = _current_run()
+    if run.run_count <= 1:
+        return {}
+    async with get_client() as client:
+        states = await client.read_flow_run_states(run.id)
+    found = {}
+    for state, following in pairwise(sorted(states, key=lambda one: one.timestamp)):
+        key = state.state_details.pause_key
+        amount = Amount.parse(key) if key is not None and state.name == _SUSPENDED else None
+        if amount is not None and following.name == _RESUMING:
+            answer = await Approval.aload(keyset_from_paused_state(state), run.id)
+            found[amount] = answer.approve
+    return found
+
+
+def refused_state(plan: PlanSummary) -> State[Any]:
+    """Return the final state of a run that a person refused.
+
+    Args:
+        plan: The plan of the run.
+    """
+    return Cancelled(name=NOT_APPROVED, message=f"The plan was not approved. {plan}")
+
+
+def _current_run() -> FlowRun:
+    context = FlowRunContext.get()
+    assert context is not None, "a flow asks in its own run"
+    assert context.flow_run is not None, "a running flow has a run"
+    return context.flow_run
