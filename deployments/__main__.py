@@ -11,6 +11,7 @@
 | `serve` | run the deployments in this process |
 | `check` | validate `prefect.yaml`, or check that a server creates scheduled runs |
 | `automate` | run a deployment for each downloaded item |
+| `alert` | notify a person, or run a deployment, if something is wrong with a deployment's runs |
 
 Commands import Prefect and modules that need Prefect when they run, so that `--help` and usage
 errors do not wait for the seconds that these imports take.
@@ -324,6 +325,60 @@ def automate(deployment: str, collection: str | None) -> None:
 
     with map_prefect_errors():
         click.echo(asyncio.run(run_for_each_item(deployment, collection)))
+
+
+@app.command()
+@click.argument("deployment")
+@click.option("--notify", help="A saved notification block, as 'block type/name'.")
+@click.option("--run", help="A deployment to run for each alert, as 'flow name/deployment name'.")
+@click.option(
+    "--stale-hours",
+    type=float,
+    default=26.0,
+    show_default=True,
+    help="Send an alert if no run succeeds within this time.",
+)
+@click.option(
+    "--failing-runs",
+    type=int,
+    default=3,
+    show_default=True,
+    help="Send an alert if the same items fail in this number of runs in a row.",
+)
+@click.option(
+    "--no-transfer-minutes",
+    type=float,
+    default=30.0,
+    show_default=True,
+    help="Send an alert if a run transfers nothing for this time.",
+)
+def alert(
+    deployment: str,
+    notify: str | None,
+    run: str | None,
+    stale_hours: float,
+    failing_runs: int,
+    no_transfer_minutes: float,
+) -> None:
+    """Create the alerts of DEPLOYMENT, which is 'flow name/deployment name'.
+
+    The alerts are Prefect automations: no successful run, items that fail again and again, a
+    destination that is nearly full, a run that transfers nothing, a budget that is used up. Each
+    sends a notification, runs a deployment, or both. A second call updates the automations.
+    """
+    from datetime import timedelta
+
+    from prefect_stac_asset.blocks.prefect_api import map_prefect_errors
+    from prefect_stac_asset.deployments.alerts import Conditions, create_alerts
+
+    conditions = Conditions(
+        stale=timedelta(hours=stale_hours),
+        failing_runs=failing_runs,
+        no_transfer=timedelta(minutes=no_transfer_minutes),
+    )
+    with map_prefect_errors():
+        for name in asyncio.run(create_alerts(deployment, notify, run, conditions)):
+            click.echo(name)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from prefect.exceptions import ObjectNotFound
 
 from prefect_stac_asset.deployments.crashed_runs import ACTIVE_RUNS, HEARTBEAT
 from prefect_stac_asset.deployments.item_parameters import item_parameters
+from prefect_stac_asset.flows.execution.states import ENDED
 from prefect_stac_asset.flows.reporting.events import ITEM_DOWNLOADED
 from stac_asset.errors import ConfigError
 
@@ -88,9 +89,7 @@ async def watch_heartbeats(deployment: UUID, watched: Iterable[UUID]) -> None:
 
 
 def _heartbeat_automation(deployment: UUID, watched: Sequence[str]) -> AutomationCore:
-    ended = {
-        f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")
-    }
+    ended = {f"prefect.flow-run.{state}" for state in ENDED if state != "Cancelling"}
     return AutomationCore(
         name="end crashed runs of prefect-stac-asset",
         description="Runs the deployment end-crashed-runs when the heartbeats of a run stop.",

@@ -214,7 +214,7 @@ async def _download(
     inside = options.model_copy(update={"make_directory": True})
     async with (
         open_report(report_file, planner.directory, session) as report,
-        open_monitor(session, preparation.amount, options) as monitor,
+        open_monitor(session, preparation.amount, options, planner.directory) as monitor,
     ):
         await preparation.begin(lambda: [unit])
         async for _, ended in preparation.download([unit]):

@@ -139,7 +139,9 @@ async def download_item_collection(
                     open_report(report, planner.directory, session) as rows,
                     open_items_file(document, planner.directory, session.destinations) as written,
                 ):
-                    async with open_monitor(session, preparation.amount, options) as monitor:
+                    async with open_monitor(
+                        session, preparation.amount, options, planner.directory
+                    ) as monitor:
                         earlier = EarlierItems(
                             document, config, planner, session.destination_of(planner.directory)
                         )

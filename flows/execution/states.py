@@ -33,6 +33,18 @@ SKIPPED = "Skipped"
 WARNED = "Warned"
 COMPLETED_WITH_WARNINGS = "CompletedWithWarnings"
 
+NOTHING_NEW = "NothingNew"
+"""Name of the final state of a run without new, changed or removed items."""
+
+DRY_RUN = "DryRun"
+"""Name of the final state of a dry run."""
+
+SUCCESSFUL = ("Completed", NOTHING_NEW, COMPLETED_WITH_WARNINGS)
+"""Names of the final states of flow runs that did their work. A dry run does no work."""
+
+ENDED = (*SUCCESSFUL, DRY_RUN, "Failed", "Crashed", "TimedOut", "Cancelling", "Cancelled")
+"""Names of the states of flow runs that transfer nothing any more."""
+
 
 class BatchError(DownloadError):
     """Raised by a task in which assets of a batch failed.

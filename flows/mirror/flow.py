@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -16,9 +17,11 @@ from prefect.states import Completed
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import run_name
 from prefect_stac_asset.flows.execution.session import Session, open_session
-from prefect_stac_asset.flows.execution.states import flow_state
+from prefect_stac_asset.flows.execution.states import DRY_RUN, NOTHING_NEW, flow_state
+from prefect_stac_asset.flows.mirror.completeness import headline, write_answer
 from prefect_stac_asset.flows.mirror.result import Counts, SyncResult
 from prefect_stac_asset.flows.mirror.search import Search
+from prefect_stac_asset.flows.monitoring.failing_items import FailingItems
 from prefect_stac_asset.flows.orchestration.preparation import RunPreparation
 from prefect_stac_asset.flows.orchestration.units import Unit
 from prefect_stac_asset.flows.parameters.credentials import Credentials, DestinationCredentials
@@ -29,7 +32,8 @@ from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granula
 from prefect_stac_asset.flows.parameters.source import is_text
 from prefect_stac_asset.flows.planning.approval import ApproveAbove
 from prefect_stac_asset.flows.planning.artifact import write_plan
-from prefect_stac_asset.flows.planning.step import DRY_RUN, NOTHING_NEW, PlanStep
+from prefect_stac_asset.flows.planning.step import PlanStep
+from prefect_stac_asset.flows.reporting.artifacts import log_failure
 from prefect_stac_asset.flows.reporting.monitor import RunMonitor, open_monitor
 from prefect_stac_asset.flows.reporting.report_file import Report, open_report
 from prefect_stac_asset.flows.reporting.result import DownloadResult
@@ -208,6 +212,7 @@ class _Run:
         self._step = step
         self._started = started
         self._counts = Counts()
+        self._failing = FailingItems(storage)
 
     async def dry_run(self) -> Any:
         """Write the table of planned changes, and return the final state of the flow."""
@@ -217,6 +222,7 @@ class _Run:
         result = self._result(base)
         if plan is not None:
             await write_plan(plan, result.summary())
+        await log_failure(write_answer(None, result))
         return Completed(
             name=NOTHING_NEW if _has_no_changes(result) else DRY_RUN,
             message=result.message(result.summary()),
@@ -258,7 +264,9 @@ class _Run:
         ]
         report.add(unreadable)
         self._counts.failed += len(unreadable)
-        async with open_monitor(self._session, preparation.amount, self._options) as monitor:
+        async with open_monitor(
+            self._session, preparation.amount, self._options, report.directory
+        ) as monitor:
             await preparation.begin(self._units)
             await self._mirror.begin()
             monitor.log(unreadable)
@@ -267,16 +275,22 @@ class _Run:
             except Exception:
                 # Record the items that were finished before the error.
                 await self._mirror.save()
+                await self._failing.finish(monitor.events)
                 raise
             await self._mirror.finish(self._on_removed)
+            self._failing.remove(self._mirror.removed)
+            await self._failing.finish(monitor.events)
             seconds = time.monotonic() - self._started
             result = self._result(await report.finish(report.directory / CATALOG, seconds))
             await monitor.finish(result)
+            await log_failure(write_answer(monitor.client, result))
         # A mirror without items has no catalog.
         exists = self._storage.exists
         has_catalog = await in_executor(self._storage.executor, exists, CATALOG)
         where = result.document if has_catalog else self._mirror.searched
         get_run_logger().info("%s: %s", result.summary(), where)
+        level = logging.INFO if result.complete else logging.WARNING
+        get_run_logger().log(level, "%s.", headline(result))
         if report.errors:
             return flow_state(report.errors, report.total, self._session.config.warn, result)
         name = NOTHING_NEW if _has_no_changes(result) else None
@@ -301,7 +315,9 @@ class _Run:
             prepared = in_progress.pop(unit.number)
             outcomes = await self._mirror.keep_earlier_files(prepared, ended)
             is_complete = await self._mirror.add(prepared, outcomes)
-            self._counts.failed += any(isinstance(outcome, Failed) for outcome in outcomes)
+            has_failed = any(isinstance(outcome, Failed) for outcome in outcomes)
+            self._counts.failed += has_failed
+            self._failing.add(prepared.wanted.key, has_failed)
             report.add(outcomes)
             await monitor.add(unit.owner, outcomes, prepared.document if is_complete else None)
 

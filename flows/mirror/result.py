@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from pydantic import Field
+
+from prefect_stac_asset.flows.mirror.completeness import incomplete_reasons
 from prefect_stac_asset.flows.reporting.result import DownloadResult
 from stac_asset.mirror.planning import Prepared
 from stac_asset.mirror.run import Mirror
@@ -45,6 +48,12 @@ class SyncResult(DownloadResult):
 
     removed: int
     """Number of items removed from the source. Always 0 with `on_removed='keep'`."""
+
+    complete: bool = False
+    """Whether the mirror has all items of the source that match the search, with all assets."""
+
+    incomplete: list[str] = Field(default_factory=list)
+    """The reasons why the mirror is not complete, one phrase each."""
 
     dry_run: bool = False
     """Whether the run was a dry run. The counts are then the planned changes."""
@@ -96,6 +105,15 @@ class Counts:
             limits: The limits of the run, with the number of items left for the next run.
         """
         reasons, changes = self._reasons, mirror.changes
+        phrases = incomplete_reasons(
+            is_search_complete=mirror.is_complete,
+            failed=self.failed,
+            left=limits.left,
+            too_large=limits.too_large,
+            without_id=changes.without_id,
+            planned=reasons.total() if base.dry_run else 0,
+        )
+        incomplete = list(phrases)
         return SyncResult(
             **base.model_dump(),
             found=changes.found,
@@ -108,4 +126,6 @@ class Counts:
             failed_items=self.failed,
             left=limits.left,
             removed=len(mirror.removed),
+            complete=not incomplete,
+            incomplete=incomplete,
         )

@@ -63,6 +63,12 @@ class FlowOptions(Form):
     lineage: bool = False
     """Record each downloaded item as a Prefect asset, derived from the source item."""
 
+    low_space_percent: float = Field(default=5.0, ge=0, le=100)
+    """Free disk space, in percent, below which the run reports that the disk is nearly full.
+
+    The run sends an event and shows a notice. 0 disables the check.
+    """
+
     def config(self) -> Config:
         """Return the library's configuration, without secrets.
 

@@ -8,6 +8,7 @@ from typing import Any
 from prefect.states import Completed
 
 from prefect_stac_asset.flows.execution.session import Session
+from prefect_stac_asset.flows.execution.states import DRY_RUN, NOTHING_NEW
 from prefect_stac_asset.flows.orchestration.units import Unit
 from prefect_stac_asset.flows.planning.approval import Amount, ApproveAbove, needs_approval
 from prefect_stac_asset.flows.planning.artifact import description, write_plan
@@ -19,12 +20,6 @@ from stac_asset.config import Config
 from stac_asset.destinations.location import Location
 from stac_asset.notices import notice_lines
 from stac_asset.plan.summary import PlanSummary
-
-DRY_RUN = "DryRun"
-"""Name of the final state of a dry run."""
-
-NOTHING_NEW = "NothingNew"
-"""Name of the final state of a run without new, changed or removed items."""
 
 
 class ApprovalRequired(Exception):

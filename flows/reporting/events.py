@@ -1,4 +1,4 @@
-"""Send the events of a run: item downloaded, item failed, run completed.
+"""Send the events of a run: item downloaded, item failed, run progress, run completed.
 
 Automations can react to these events. `docs/events.md` documents their content. All events of a run
 are sent in the background over one connection. If the server refuses them, a warning is logged once
@@ -16,6 +16,7 @@ import pystac
 from prefect import get_run_logger
 from prefect.events import Event
 from prefect.events.clients import get_events_client
+from prefect.runtime import deployment
 
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
 from prefect_stac_asset.flows.reporting.lineage import lineage
@@ -28,6 +29,7 @@ from stac_asset.types import Downloaded, Failed, Outcome
 ITEM_DOWNLOADED = "stac_asset.item.downloaded"
 ITEM_FAILED = "stac_asset.item.failed"
 RUN_COMPLETED = "stac_asset.run.completed"
+RUN_PROGRESS = "stac_asset.run.progress"
 
 _MAX_ASSETS = 3
 """Maximum number of assets in an event. Events can fill most of the server's database."""
@@ -51,9 +53,24 @@ class Events:
     Args:
         run_id: The id of the flow run.
         options: The options that select events and lineage.
+        deployment_id: The id of the deployment of the run, if any.
     """
 
-    def __init__(self, run_id: str, options: DownloadOptions) -> None:
+    def __init__(
+        self, run_id: str, options: DownloadOptions, deployment_id: str | None = None
+    ) -> None:
+        self._run = {
+            "prefect.resource.id": f"prefect.flow-run.{run_id}",
+            "prefect.resource.role": "flow-run",
+        }
+        self._related = [self._run]
+        if deployment_id is not None:
+            self._related.append(
+                {
+                    "prefect.resource.id": f"prefect.deployment.{deployment_id}",
+                    "prefect.resource.role": "deployment",
+                }
+            )
         self._run_id = run_id
         self._options = options
         self._queue: asyncio.Queue[Event | None] = asyncio.Queue(_MAX_QUEUED)
@@ -73,10 +90,10 @@ class Events:
             return
         event = item_event(owner, outcomes, document) if self._options.item_events else None
         if event:
-            await self._put(*event)
+            await self.put(*event)
         if self._options.lineage:
             for name, resource, related, payload in lineage(owner, outcomes, document):
-                await self._put(name, resource, payload, related)
+                await self.put(name, resource, payload, related)
 
     async def completed(self, result: DownloadResult) -> None:
         """Send the event of a completed run. Some assets of the run may have failed.
@@ -85,7 +102,19 @@ class Events:
             result: The result of the run.
         """
         resource = {"prefect.resource.id": f"stac-asset.run.{self._run_id}"}
-        await self._put(RUN_COMPLETED, resource, result.model_dump(mode="json"))
+        await self.put(RUN_COMPLETED, resource, result.model_dump(mode="json"))
+
+    async def progress(self, received: int, done: int, total: int) -> None:
+        """Send the event of a run that transfers files. The resource is the flow run.
+
+        Args:
+            received: Number of bytes received so far.
+            done: Number of finished assets.
+            total: Number of planned assets.
+        """
+        payload = {"received": received, "done": done, "total": total}
+        resource = {"prefect.resource.id": self._run["prefect.resource.id"]}
+        await self.put(RUN_PROGRESS, resource, payload)
 
     async def send_queued(self) -> None:
         """Send queued events until `flush` ends the queue or the server refuses an event."""
@@ -115,21 +144,30 @@ class Events:
                 "The last events of the run were not sent within %.0f s.", _FLUSH_TIMEOUT
             )
 
-    async def _put(
+    async def put(
         self,
         name: str,
         resource: dict[str, str],
         payload: dict[str, Any],
         related: Sequence[dict[str, str]] = (),
     ) -> None:
+        """Queue an event, related to the flow run and the deployment.
+
+        Args:
+            name: The name of the event.
+            resource: The resource of the event.
+            payload: The payload, as JSON values.
+            related: Further related resources.
+        """
         if self._is_disabled:
             return
-        run = {
-            "prefect.resource.id": f"prefect.flow-run.{self._run_id}",
-            "prefect.resource.role": "flow-run",
-        }
         event = Event.model_validate(
-            {"event": name, "resource": resource, "related": [run, *related], "payload": payload}
+            {
+                "event": name,
+                "resource": resource,
+                "related": [*self._related, *related],
+                "payload": payload,
+            }
         )
         await self._queue.put(event)
 
@@ -142,7 +180,7 @@ async def open_events(run_id: str, options: DownloadOptions) -> AsyncIterator[Ev
         run_id: The id of the flow run.
         options: The options that select events and lineage.
     """
-    events = Events(run_id, options)
+    events = Events(run_id, options, deployment.id)
     sending = asyncio.create_task(events.send_queued())
     try:
         yield events

@@ -17,6 +17,7 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.runtime import flow_run
 
 from prefect_stac_asset.flows.execution.session import Session
+from prefect_stac_asset.flows.monitoring.activity import Activity
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
 from prefect_stac_asset.flows.reporting.artifacts import Progress, log_failure, write_artifacts
 from prefect_stac_asset.flows.reporting.events import Events, open_events
@@ -78,8 +79,11 @@ class RunMonitor:
     warnings: WarningLog
     """The log of failed assets."""
 
+    activity: Activity
+    """The reports of the activity of the run."""
+
     _progress: Progress = field(init=False)
-    _progress_task: asyncio.Task[None] = field(init=False)
+    _tasks: list[asyncio.Task[None]] = field(init=False)
     _is_finished: bool = field(init=False, default=False)
 
     async def add(
@@ -128,15 +132,19 @@ class RunMonitor:
             await self._write(None)
 
     async def start_progress(self) -> None:
-        """Create the progress artifact and start the task that updates the artifact."""
+        """Create the progress artifact, and start the tasks that report the progress."""
         self._progress = Progress(self.client, self.statistics)
         await log_failure(self._progress.update())
-        self._progress_task = asyncio.create_task(log_failure(self._progress.follow()))
+        self._tasks = [
+            asyncio.create_task(log_failure(self._progress.follow())),
+            asyncio.create_task(log_failure(self.activity.follow())),
+        ]
 
     async def stop_progress(self) -> None:
-        """Stop updating the progress artifact."""
+        """Stop updating the progress artifact, and reporting the activity."""
         self._progress.stop()
-        await asyncio.gather(self._progress_task, return_exceptions=True)
+        self.activity.stop()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _write(self, result: DownloadResult | None) -> None:
         await self.stop_progress()
@@ -164,7 +172,7 @@ class _ShieldedExitStack(AsyncExitStack):
 
 @asynccontextmanager
 async def open_monitor(
-    session: Session, amount: Amount, options: DownloadOptions
+    session: Session, amount: Amount, options: DownloadOptions, directory: Location
 ) -> AsyncIterator[RunMonitor]:
     """Monitor a run until the context ends.
 
@@ -172,12 +180,15 @@ async def open_monitor(
         session: The session of the run.
         amount: Number and total size of the assets.
         options: The options that select events and lineage.
+        directory: The directory of the run.
     """
     statistics = Statistics(amount.assets, amount.bytes)
     async with _ShieldedExitStack() as stack:
         client = await stack.enter_async_context(get_client())
         events = await stack.enter_async_context(open_events(str(flow_run.id), options))
-        monitor = RunMonitor(client, statistics, events, WarningLog(session.config.warn))
+        activity = Activity(statistics, events, directory, options.low_space_percent)
+        warnings = WarningLog(session.config.warn)
+        monitor = RunMonitor(client, statistics, events, warnings, activity)
         await monitor.start_progress()
         stack.push_async_callback(monitor.stop_progress)
         # The engine was created with the session, before the number of assets was known.

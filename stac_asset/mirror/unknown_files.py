@@ -25,6 +25,7 @@ from stac_asset.mirror.state.index import read_state
 from stac_asset.mirror.state.layout import (
     CATALOG,
     COLLECTION,
+    FAILURES,
     INDEX,
     LOCK,
     POSITIONS,
@@ -186,7 +187,7 @@ def _known_files(storage: MirrorStorage) -> dict[str, set[str] | None]:
             names.add(name)
 
     state = read_state(storage)
-    for file in (*RESERVED, INDEX, STARTED, SEARCHES, POSITIONS, LOCK):
+    for file in (*RESERVED, INDEX, STARTED, SEARCHES, POSITIONS, FAILURES, LOCK):
         add(file)
     for key in state.rows.keys() | state.started.keys():
         document, started = document_path(key), state.started.get(key)

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from stac_asset.testing import Origin, Stall
+from tests.support.alert_runs import assert_alerts_are_sent
 from tests.support.automation_runs import (
     assert_flow_runs_for_each_item,
     assert_person_is_notified_of_failure,
@@ -327,6 +328,14 @@ def test_automation_runs_flow_for_each_item_of_collection(
 
 def test_automation_notifies_person_of_failed_run(stack: RunningStack, origin: Origin) -> None:
     assert_person_is_notified_of_failure(stack, origin)
+
+
+async def test_alerts_of_a_deployment_are_sent_only_if_something_is_wrong(
+    stack: RunningStack, origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The times of the alerts are shorter than the interval of reports in production.
+    monkeypatch.setattr("prefect_stac_asset.deployments.alerts.INTERVAL", 5.0)
+    await assert_alerts_are_sent(stack, origin, tmp_path)
 
 
 def test_down_cancels_runs_and_stops_all_processes(stack: RunningStack, origin: Origin) -> None:

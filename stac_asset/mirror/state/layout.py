@@ -15,6 +15,7 @@ INDEX = ".mirror/index.ndjson"
 STARTED = ".mirror/begun.ndjson"
 SEARCHES = ".mirror/searches.json"
 POSITIONS = ".mirror/positions.json"
+FAILURES = ".mirror/failures.json"
 LOCK = ".mirror/lock.json"
 """The lease of a run in an object store."""
 

@@ -14,6 +14,8 @@ from pystac.validation import JsonSchemaSTACValidator
 from prefect_stac_asset import flows
 from prefect_stac_asset.blocks import HttpCredentials
 from prefect_stac_asset.flows import DownloadOptions, Search, SyncResult
+from prefect_stac_asset.flows.mirror.completeness import MIRROR
+from prefect_stac_asset.flows.monitoring.failing_items import ITEMS_FAILING
 from prefect_stac_asset.flows.planning.artifact import PLAN
 from prefect_stac_asset.flows.reporting.artifacts import SUMMARY
 from prefect_stac_asset.flows.reporting.events import ITEM_DOWNLOADED, RUN_COMPLETED
@@ -144,9 +146,17 @@ async def test_failed_items_are_retried_without_delaying_other_items(
     again = await sync_state(api, tmp_path, options=OPTIONS.model_copy(update={"warn": True}))
     assert again.name == "CompletedWithWarnings"
     assert [request.path for request in origin.gets()] == [failing_path]
+    partial = await again.aresult()
+    assert (partial.complete, partial.incomplete) == (False, ["1 item failed"])
+    (event,) = await read_events(ITEMS_FAILING, again, 1)
+    assert event["payload"] == {"runs": 2, "count": 1, "ids": [sample_items[3]["id"]]}
+    artifact = (await read_artifacts(again))[MIRROR]
+    assert artifact["description"] == "The mirror is not complete: 1 item failed"
     origin.put(failing_path, size=500)
     result = await sync_result(api, tmp_path)
     assert (result.again, result.downloaded, result.failed_items) == (1, 1, 0)
+    assert result.complete
+    assert not (tmp_path / ".mirror" / "failures.json").exists()
     assert set(read_item_documents(tmp_path)[sample_items[3]["id"]]["assets"]) == set(KEYS)
 
 
@@ -182,6 +192,7 @@ async def test_items_above_limits_are_downloaded_by_later_runs(
     api.serve(sample_items)
     first = await sync_result(api, tmp_path, max_items=5)
     assert (first.new, first.left, first.downloaded) == (5, 7, 10)
+    assert first.incomplete == ["7 items are left for the next run"]
     check_catalog(tmp_path, set(read_item_documents(tmp_path)))
     second = await sync_result(api, tmp_path, max_bytes=4500)
     assert (second.new, second.left, second.bytes) == (4, 3, 4000)

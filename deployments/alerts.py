@@ -1,0 +1,302 @@
+"""Create the alerts of a deployment: automations that notify a person or run a deployment.
+
+| alert | condition |
+|---|---|
+| stale | no successful run within a time |
+| failing items | the same items of a mirror failed in a number of runs in a row |
+| nearly full | the disk of the destination is nearly full |
+| no transfer | a run transfers nothing for a time |
+| budget | a budget of a provider is used up to 80 % |
+
+`create_alerts` registers all of them. A second call updates the automations.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.events import CompoundTrigger, EventTrigger, Posture
+from prefect.events.actions import RunDeployment, SendNotification
+from prefect.events.schemas.automations import AutomationCore
+from prefect.exceptions import ObjectNotFound
+
+from prefect_stac_asset.flows.execution.states import ENDED, SUCCESSFUL
+from prefect_stac_asset.flows.monitoring.activity import INTERVAL, NEARLY_FULL
+from prefect_stac_asset.flows.monitoring.failing_items import FAILED_RUNS, ITEMS_FAILING
+from prefect_stac_asset.flows.reporting.events import RUN_PROGRESS
+from stac_asset.errors import ConfigError
+
+BUDGET_WARNING = "stac-asset.budget.warning"
+"""Name of the event of a budget with 80 % used. The payload has `budget`, `used` and `limit`."""
+
+_LINK = "\n{{ flow_run | ui_url }}"
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """When the alerts of a deployment are sent."""
+
+    stale: timedelta = timedelta(hours=26)
+    """Time without a successful run, at least ten seconds. 26 hours suit a nightly run."""
+
+    failing_runs: int = 3
+    """Number of runs in a row in which the same items fail."""
+
+    no_transfer: timedelta = timedelta(minutes=30)
+    """Time without transferred bytes during a run. Runs report their activity once a minute."""
+
+    def validate(self) -> None:
+        """Check the values.
+
+        Raises:
+            ConfigError: A value is too small.
+        """
+        if self.stale < timedelta(seconds=10):
+            raise ConfigError("`stale_hours` must be at least ten seconds. Use for example 26.")
+        if self.failing_runs < 2:
+            raise ConfigError(
+                f"`failing_runs` must be at least 2, and is {self.failing_runs}. Use for example 3."
+            )
+        if self.no_transfer < timedelta(seconds=2 * INTERVAL):
+            raise ConfigError(
+                "`no_transfer_minutes` must be at least 2, because runs report their activity once "
+                "a minute. Use for example 30."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert of a deployment."""
+
+    name: str
+    """Name of the automation."""
+
+    subject: str
+    """The condition, as a line of text."""
+
+    body: str
+    """Further text, a template of Prefect."""
+
+    trigger: EventTrigger | CompoundTrigger
+
+
+async def create_alerts(
+    deployment: str,
+    notify: str | None = None,
+    run: str | None = None,
+    conditions: Conditions = Conditions(),  # a frozen value
+) -> list[str]:
+    """Create or update the alerts of a deployment, and return the names of the automations.
+
+    Args:
+        deployment: The watched deployment, as 'flow name/deployment name'.
+        notify: A saved notification block that sends the alerts, as 'block type/name'.
+        run: A deployment that is run for each alert, as 'flow name/deployment name'. A parameter
+            `alert` of its flow receives the condition as text.
+        conditions: When the alerts are sent.
+
+    Raises:
+        ConfigError: A deployment or block does not exist, neither `notify` nor `run` is given, the
+            deployment of `run` requires further parameters, or a condition is invalid.
+    """
+    conditions.validate()
+    if notify is None and run is None:
+        raise ConfigError("`notify` and `run` are missing. Set `notify` to a notification block.")
+    async with get_client() as client:
+        watched = await _deployment(client, deployment, "deployment")
+        target = await _deployment(client, run, "run") if run is not None else None
+        block = await _block(client, notify) if notify is not None else None
+        names = []
+        for alert in alerts(deployment, watched.id, conditions):
+            actions = list(_actions(alert, block, target))
+            automation = AutomationCore(
+                name=alert.name, description=alert.subject, trigger=alert.trigger, actions=actions
+            )
+            await _save(client, automation)
+            names.append(alert.name)
+        return names
+
+
+def alerts(deployment: str, deployment_id: UUID, conditions: Conditions) -> list[Alert]:
+    """Return the alerts of a deployment.
+
+    Args:
+        deployment: The name of the deployment.
+        deployment_id: The id of the deployment.
+        conditions: When the alerts are sent.
+    """
+    related = {
+        "prefect.resource.role": "deployment",
+        "prefect.resource.id": f"prefect.deployment.{deployment_id}",
+    }
+    runs = {"prefect.resource.id": "prefect.flow-run.*"}
+    stale, idle = _text(conditions.stale), _text(conditions.no_transfer)
+    return [
+        Alert(
+            name=f"{deployment}: stale",
+            subject=f"{deployment} had no successful run within {stale}",
+            body="Check the last runs, and that the schedule is active and a worker is online.",
+            trigger=_stale_trigger(conditions.stale, runs, related),
+        ),
+        Alert(
+            name=f"{deployment}: failing items",
+            subject=f"Items of {deployment} failed in {conditions.failing_runs} runs in a row",
+            body="{{ event.payload.count }} items, such as {{ event.payload.ids | join(', ') }}"
+            + _LINK,
+            trigger=EventTrigger(
+                expect={ITEMS_FAILING},
+                match={
+                    "prefect.resource.id": "stac-asset.mirror.*",
+                    FAILED_RUNS: str(conditions.failing_runs),
+                },
+                match_related=related,
+                posture=Posture.Reactive,
+                threshold=1,
+                within=timedelta(0),
+            ),
+        ),
+        Alert(
+            name=f"{deployment}: nearly full",
+            subject=f"The destination of {deployment} is nearly full",
+            body="{{ event.payload.free_percent }} % of the disk of {{ event.payload.directory }} "
+            "are free." + _LINK,
+            trigger=EventTrigger(
+                expect={NEARLY_FULL},
+                match={"prefect.resource.id": "stac-asset.destination.*"},
+                match_related=related,
+                for_each={"prefect.resource.id"},
+                posture=Posture.Reactive,
+                threshold=1,
+                within=_DAY,  # At most one alert a day.
+            ),
+        ),
+        Alert(
+            name=f"{deployment}: no transfer",
+            subject=f"A run of {deployment} transferred nothing for {idle}",
+            body="{{ flow_run.name }}" + _LINK,
+            trigger=EventTrigger(
+                after={RUN_PROGRESS},
+                expect={RUN_PROGRESS, *_state_events(*ENDED)},
+                match=runs,
+                match_related=related,
+                for_each={"prefect.resource.id"},
+                posture=Posture.Proactive,
+                threshold=1,
+                within=conditions.no_transfer,
+            ),
+        ),
+        # Runs of all deployments share the budget of a provider.
+        Alert(
+            name="stac-asset: budget",
+            subject="A budget of a provider is used up to 80 %",
+            body="{{ event.payload.budget }}: {{ event.payload.used }} of "
+            "{{ event.payload.limit }} used." + _LINK,
+            trigger=EventTrigger(
+                expect={BUDGET_WARNING},
+                posture=Posture.Reactive,
+                threshold=1,
+                within=timedelta(0),
+            ),
+        ),
+    ]
+
+
+def _stale_trigger(
+    within: timedelta, runs: dict[str, str], related: dict[str, str]
+) -> CompoundTrigger:
+    """Return the trigger for a time without a successful run.
+
+    The first part fires exactly this time after a successful run. The second part divides the time
+    into windows of this length, and fires for each window without a successful run. The second
+    part covers a deployment that never succeeds and a server that was stopped, and repeats the
+    alert.
+    """
+    successes = _state_events(*SUCCESSFUL)
+
+    def trigger(after: set[str]) -> EventTrigger:
+        return EventTrigger(
+            after=after,
+            expect=successes,
+            match=runs,
+            match_related=related,
+            posture=Posture.Proactive,
+            threshold=1,
+            within=within,
+        )
+
+    return CompoundTrigger(
+        require="any", within=None, triggers=[trigger(successes), trigger(set())]
+    )
+
+
+def _state_events(*names: str) -> set[str]:
+    return {f"prefect.flow-run.{name}" for name in names}
+
+
+def _actions(
+    alert: Alert, block: UUID | None, target: DeploymentResponse | None
+) -> Iterator[SendNotification | RunDeployment]:
+    if block is not None:
+        yield SendNotification(block_document_id=block, subject=alert.subject, body=alert.body)
+    if target is not None:
+        accepted = (target.parameter_openapi_schema or {}).get("properties", {})
+        parameters = {"alert": alert.subject} if "alert" in accepted else {}
+        yield RunDeployment(source="selected", deployment_id=target.id, parameters=parameters)
+
+
+async def _save(client: PrefectClient, automation: AutomationCore) -> None:
+    for old in await client.read_automations_by_name(automation.name):
+        await client.update_automation(old.id, automation)
+        return
+    await client.create_automation(automation)
+
+
+async def _deployment(client: PrefectClient, name: str, parameter: str) -> DeploymentResponse:
+    try:
+        found = await client.read_deployment_by_name(name)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        # The server is not a Prefect server. Both errors are subclasses of ValueError.
+        raise
+    except (ObjectNotFound, ValueError):
+        raise ConfigError(
+            f"Deployment '{name}' does not exist. Set `{parameter}` to 'flow name/deployment name'."
+        ) from None
+    if parameter == "run":
+        _check_required(name, found.parameter_openapi_schema or {}, found.parameters or {})
+    return found
+
+
+def _check_required(name: str, schema: dict[str, Any], stored: dict[str, Any]) -> None:
+    for required in schema.get("required", ()):
+        if required not in stored and required != "alert":
+            raise ConfigError(
+                f"Deployment '{name}' requires the parameter `{required}`, which the alert does "
+                f"not pass. Give `{required}` a default value."
+            )
+
+
+async def _block(client: PrefectClient, reference: str) -> UUID:
+    block_type, _, name = reference.partition("/")
+    try:
+        return (await client.read_block_document_by_name(name, block_type)).id
+    except (ObjectNotFound, ValueError):
+        raise ConfigError(
+            f"Block '{reference}' is not saved. Set `notify` to 'block type/name', such as "
+            "'slack-webhook/operators'."
+        ) from None
+
+
+def _text(time: timedelta) -> str:
+    seconds = time.total_seconds()
+    for unit, length in (("hours", 3600), ("minutes", 60)):
+        if seconds >= length:
+            return f"{seconds / length:g} {unit}"
+    return f"{seconds:g} seconds"

@@ -1,0 +1,1 @@
+"""Monitoring of runs: activity, disk space, failing items, metrics and traces."""
