@@ -78,6 +78,11 @@ lint: $(VENV)/dev  ## Check style, types and import directions
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+.PHONY: docs
+docs: $(VENV)/dev  ## Build the documentation site into build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo 'Open build/site/index.html. The search needs a server: $(BIN)/python -m http.server --directory build/site'
+
 .PHONY: crash
 crash: $(VENV)/dev  ## Kill a download repeatedly, and verify that it resumes; KILLS=100, DESTINATION=s3
 	@$(BIN)/python -m bench.crash --kills $(KILLS) --destination $(DESTINATION)

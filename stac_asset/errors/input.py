@@ -7,11 +7,17 @@ from stac_asset.redact import redact_text
 
 
 class ConfigError(StacAssetError, ValueError):
-    """Raised when the configuration is invalid."""
+    """Raised when the configuration is invalid.
+
+    Cure: Correct the option that the text names.
+    """
 
 
 class CannotIncludeAndExclude(ConfigError):
-    """Raised when both `include` and `exclude` are set."""
+    """Raised when both `include` and `exclude` are set.
+
+    Cure: Set only one of `include` and `exclude`.
+    """
 
 
 CantIncludeAndExclude = CannotIncludeAndExclude
@@ -19,19 +25,32 @@ CantIncludeAndExclude = CannotIncludeAndExclude
 
 
 class MissingCredentialError(ConfigError):
-    """Raised when a required credential is not configured, before any request is sent."""
+    """Raised when a required credential is not configured, before any request is sent.
+
+    Cure: Set the credential that the text names, in an environment variable, a block or `Config`.
+    """
 
 
 class SourceError(StacAssetError, ValueError):
-    """Raised when a STAC document cannot be read, or is not valid STAC."""
+    """Raised when a STAC document cannot be read, or is not valid STAC.
+
+    Cure: Check that the href leads to a STAC item, collection or item collection, and not to a
+    web page or another document.
+    """
 
 
 class NoAssetsError(StacAssetError, ValueError):
-    """Raised when an object has no assets to download."""
+    """Raised when an object has no assets to download.
+
+    Cure: Compare `include` with the keys of the assets; `stac-asset info` lists them.
+    """
 
 
 class AssetOverwriteError(DescribedError):
     """Raised before a download if two assets or documents would be written to the same file.
+
+    Cure: Name files by asset key (`file_name_strategy`), use a `path_template` with distinct
+    paths, or exclude one of the assets.
 
     Args:
         hrefs: The hrefs or descriptions of the assets.
@@ -61,20 +80,37 @@ class AssetOverwriteError(DescribedError):
 
 
 class UnsafePathError(StacAssetError, ValueError):
-    """Raised when a path is outside the destination directory, or cannot name a file."""
+    """Raised when a path is outside the destination directory, or cannot name a file.
+
+    Cure: Choose a path inside the destination, or leave out the asset that the text names.
+    """
 
 
 class SchemeError(StacAssetError, ValueError):
-    """Raised when no client claims an href."""
+    """Raised when no client claims an href.
+
+    Cure: Correct the scheme of the href, install the extra that the text names, or pass a client
+    that claims such hrefs.
+    """
 
 
 class HrefError(StacAssetError, ValueError):
-    """Raised when an href is missing, empty, malformed, or relative without a base."""
+    """Raised when an href is missing, empty, malformed, or relative without a base.
+
+    Cure: Correct the href in the item, or pass the href of the item so that relative hrefs can be
+    resolved.
+    """
 
 
 class LocalHrefError(StacAssetError, PermissionError):
-    """Raised when an item from a remote source references a local file."""
+    """Raised when an item from a remote source references a local file.
+
+    Cure: Remove the local href from the item, or read the item from a local file.
+    """
 
 
 class RunningLoopError(StacAssetError, RuntimeError):
-    """Raised when a blocking function is called in a running event loop."""
+    """Raised when a blocking function is called in a running event loop.
+
+    Cure: Await the coroutine function of the same name in `stac_asset`.
+    """

@@ -22,6 +22,9 @@ class ResponseError(DescribedError, TransferError, ClientResponseError):
 
     Headers and the query of the href are not stored, because they may contain secrets.
 
+    Cure: Look at the status and the advice in the text. Errors of the server pass by themselves:
+    start the run again later.
+
     Args:
         status: The HTTP status.
         reason: The reason phrase.
@@ -113,11 +116,17 @@ class ResponseError(DescribedError, TransferError, ClientResponseError):
 
 
 class ResponseNotFoundError(ResponseError, NotFoundError):
-    """Raised when a server responds with status 404 or 410."""
+    """Raised when a server responds with status 404 or 410.
+
+    Cure: Update the item, because the file was moved or removed.
+    """
 
 
 class ResponseForbiddenError(ResponseError, AccessError):
-    """Raised when a server responds with status 401, 403 or 407."""
+    """Raised when a server responds with status 401, 403 or 407.
+
+    Cure: Configure credentials for the host, or check that the account may read the file.
+    """
 
     @property
     def may_be_limit(self) -> bool:  # type: ignore[override]

@@ -18,6 +18,9 @@ _COUNTS = re.compile(r"(\d+)(?: of (\d+))? (?:assets? failed|files are missing o
 class DownloadError(DescribedError):
     """Raised at the end of a run in which assets failed.
 
+    Cure: Look at `exceptions`, correct what they name, and start the run again. Complete files
+    are not downloaded again.
+
     Args:
         exceptions: All errors of the run. The text lists the first ten.
         total: Number of assets of the run, if known.
@@ -50,6 +53,8 @@ class DownloadError(DescribedError):
 
 class VerifyError(DescribedError):
     """Raised when files of a directory are missing, or differ from the STAC documents.
+
+    Cure: Download the files again with `stac-asset verify --repair`.
 
     Args:
         problems: Descriptions of at least the first ten bad files.

@@ -17,7 +17,9 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 def test_named_files_exist(document: Path) -> None:
     text = document.read_text()
     linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
-    missing = [name for name in linked if not (document.parent / name).exists()]
+    # `make docs` generates the pages of the folder `reference`, and checks the links to them.
+    files = [name for name in linked if "reference/" not in name]
+    missing = [name for name in files if not (document.parent / name).exists()]
     named = re.findall(rf"`((?:{FOLDERS})/[\w/.-]+)`", text)
     missing += [name for name in named if not (ROOT / name).exists()]
     assert missing == []

@@ -1,0 +1,4 @@
+"""Generated pages of the documentation site. `mkdocs.yml` names the hooks.
+
+Run `make docs`.
+"""

@@ -1,0 +1,55 @@
+"""Hooks of mkdocs: add generated pages, and the pages of the repository's root folder."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parents[2]
+
+ROOT_PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+"""Documents of the root folder, and their paths on the site."""
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the generated pages.
+
+    Args:
+        files: The files of the site.
+        config: The configuration of mkdocs.
+    """
+    # A process of its own, because mkdocs would count warnings that an import of Prefect logs.
+    command = [sys.executable, "-m", "scripts.site_pages"]
+    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=ROOT).stdout
+    for name, text in json.loads(printed).items():
+        files.append(File.generated(config, name, content=text))
+    for name, target in ROOT_PAGES.items():
+        text = (ROOT / name).read_text(encoding="utf-8").replace("](docs/", "](")
+        files.append(File.generated(config, target, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Replace links to files by links to their pages on the site.
+
+    Args:
+        markdown: The text of the page.
+        page: The page.
+    """
+    for name, target in ROOT_PAGES.items():
+        markdown = re.sub(
+            rf"\]\((\.\./)*{re.escape(name)}(?=[)#])", f"]({_up(page)}{target}", markdown
+        )
+    return markdown.replace("](decisions)", "](decisions/index.md)")
+
+
+def _up(page: Page) -> str:
+    return "../" * page.file.src_uri.count("/")

@@ -1,0 +1,107 @@
+"""The page of all fields of `Config`."""
+
+from __future__ import annotations
+
+import dataclasses
+from enum import Enum
+from typing import Any, get_type_hints
+
+import click
+
+from prefect_stac_asset import DownloadOptions
+from scripts.site_pages.markdown import code, table, text_cell
+from stac_asset import Config
+from stac_asset.cli.app import app
+from stac_asset.config_fields import field_descriptions
+from stac_asset.environment import EnvironmentFields
+
+_INTRODUCTION = """# Options of a download
+
+All functions of the library take a `Config` with these fields. Flows take the same fields, except
+secrets, as `DownloadOptions`. An environment variable or a line in `.env` sets the default of
+`Config.from_env()` and of the command line. Lists are separated by commas. Fields without an option
+on the command line are set by their environment variable.
+
+"""
+
+_FLOWS = """
+## Options of flows only
+
+"""
+
+
+def option_page() -> str:
+    """Return the page."""
+    return _INTRODUCTION + _library_table() + _FLOWS + _flow_table()
+
+
+def _library_table() -> str:
+    flags, titles = _flags(), _titles()
+    prefix = EnvironmentFields.model_config["env_prefix"]
+    descriptions, hints = field_descriptions(), get_type_hints(Config)
+    rows = [
+        (
+            code(field.name),
+            code(type_name(hints[field.name])),
+            code(_default(field)),
+            code(f"{prefix}{field.name}".upper()),
+            code(flags.get(field.name, "")),
+            titles.get(field.name, "not in the form: a secret" if not field.repr else ""),
+            text_cell(descriptions[field.name]),
+        )
+        for field in dataclasses.fields(Config)
+    ]
+    columns = ("field", "type", "default", "environment", "command line", "form", "description")
+    return table(columns, rows)
+
+
+def _flow_table() -> str:
+    known = {field.name for field in dataclasses.fields(Config)}
+    properties = DownloadOptions.model_json_schema()["properties"]
+    rows = [
+        (
+            code(name),
+            code(repr(schema.get("default"))),
+            schema.get("title", ""),
+            text_cell(schema.get("description", "")),
+        )
+        for name, schema in properties.items()
+        if name not in known
+    ]
+    return table(("field", "default", "form", "description"), rows)
+
+
+def _flags() -> dict[str, str]:
+    """Return the options of the command line, by field."""
+    flags = {}
+    for command in app.commands.values():
+        for parameter in command.params:
+            if isinstance(parameter, click.Option) and parameter.name is not None:
+                names = [*parameter.opts, *parameter.secondary_opts]
+                flags[parameter.name] = ", ".join(names)
+    return flags
+
+
+def _titles() -> dict[str, str]:
+    """Return the titles in the run form, by field."""
+    properties: dict[str, dict[str, Any]] = DownloadOptions.model_json_schema()["properties"]
+    return {name: schema.get("title", "") for name, schema in properties.items()}
+
+
+def type_name(kind: Any) -> str:
+    """Return the name of a type.
+
+    Args:
+        kind: The type.
+    """
+    return (
+        kind.__name__
+        if isinstance(kind, type) and not hasattr(kind, "__origin__")
+        else (str(kind).replace("typing.", "").replace("stac_asset.object_store.identity.", ""))
+    )
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    if field.default_factory is not dataclasses.MISSING:
+        return repr(field.default_factory())
+    return field.default.name if isinstance(field.default, Enum) else repr(field.default)
