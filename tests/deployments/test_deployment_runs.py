@@ -6,11 +6,13 @@ import asyncio
 import re
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import StateType
 from prefect.deployments import run_deployment
+from prefect.flow_runs import aresume_flow_run
 from prefect.states import Cancelling
 
 from prefect_stac_asset import flows
@@ -90,4 +92,32 @@ async def _wait_for_part_file(directory: Path) -> Path:
         for part in directory.rglob("*.part*"):
             if part.stat().st_size >= 512 * 1024:
                 return part
+        await asyncio.sleep(0.1)
+
+
+async def test_run_above_the_limit_is_suspended_without_a_slot_until_approval(
+    origin: Origin, tmp_path: Path, pool: str, worker_log: ServerLog
+) -> None:
+    name = await deploy(flows.sync, pool, concurrency_limit=1)
+    worker_log.expect_errors(r"Finished in state Suspended\(type=PAUSED\)")
+    parameters = {
+        "source": put_item_collection(origin, 2, "a"),
+        "directory": str(tmp_path),
+        "approve_above": {"bytes": 10},
+    }
+    run: Any = await run_deployment(name, parameters=parameters, timeout=0)
+    async with get_client() as client:
+        await _wait_for_state(client, run.id, "Suspended")
+        limit = (await client.read_deployment_by_name(name)).global_concurrency_limit
+        assert limit is not None
+        assert (limit.limit, limit.active_slots) == (1, 0)
+        assert origin.gets("*.tif") == []
+        await aresume_flow_run(run.id)
+    state = await final_flow_run_state(run)
+    assert (state.name, (await state.aresult()).downloaded) == ("Completed", 2)
+
+
+async def _wait_for_state(client: PrefectClient, run_id: UUID, name: str) -> None:
+    """Wait until a flow run has a state."""
+    while (await client.read_flow_run(run_id)).state_name != name:
         await asyncio.sleep(0.1)
