@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "check.flow": ["check_assets"],
         "check.result": ["CheckResult"],
+        "distribution.batch": ["download_batch"],
         "download.item": ["download_collection", "download_item"],
         "download.item_collection": ["download_item_collection"],
         "mirror.flow": ["sync"],

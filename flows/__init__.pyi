@@ -2,6 +2,7 @@
 
 from .check.flow import check_assets as check_assets
 from .check.result import CheckResult as CheckResult
+from .distribution.batch import download_batch as download_batch
 from .download.item import download_collection as download_collection
 from .download.item import download_item as download_item
 from .download.item_collection import download_item_collection as download_item_collection

@@ -37,6 +37,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "SyncResult",
             "VerifyResult",
             "check_assets",
+            "download_batch",
             "download_collection",
             "download_item",
             "download_item_collection",

@@ -50,6 +50,9 @@ from .flows import (
     check_assets as check_assets,
 )
 from .flows import (
+    download_batch as download_batch,
+)
+from .flows import (
     download_collection as download_collection,
 )
 from .flows import (

@@ -16,6 +16,12 @@ from typing import Annotated
 import pystac
 from prefect import get_run_logger
 
+from prefect_stac_asset.flows.distribution.parameter import (
+    Distribute,
+    open_distribution,
+    shares_beside,
+    target_of,
+)
 from prefect_stac_asset.flows.download.earlier_items import EarlierItems
 from prefect_stac_asset.flows.download.items_file import ItemsFile, open_items_file
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
@@ -62,6 +68,7 @@ async def download_item_collection(
     ] = None,
     dry_run: Annotated[bool, titled("Dry run")] = False,
     approve_above: Annotated[ApproveAbove | None, titled("Approval")] = None,
+    distribute: Distribute = None,
 ) -> DownloadResult:
     """Download the assets of items, and write the items with the paths of the local files.
 
@@ -87,6 +94,8 @@ async def download_item_collection(
             store. With a bucket block, a relative `directory` is relative to the block's folder.
         dry_run: Show the plan as a table, without downloading.
         approve_above: Limits above which a run waits for a person's approval.
+        distribute: Name of a deployment of the flow `download-batch`, whose runs download the
+            items on the machines of its work pool. Requires a `directory` in an object store.
 
     Returns:
         The path of the rewritten item collection, and the number of assets and bytes.
@@ -103,6 +112,7 @@ async def download_item_collection(
     options = options_for(source, options)
     config = options.config()
     destination = checked_destination(directory, config, destination_credentials)
+    target = await target_of(distribute, destination)
     send_library_logs()
     folders = FolderTemplate(path_template)
     limit = options.max_concurrent_downloads
@@ -119,7 +129,14 @@ async def download_item_collection(
                 report = planner.document("the report", report_path(Path(file_name)).name)
                 # Read all items before the first download, to detect path collisions and missing
                 # credentials and to count the assets.
-                preparation = RunPreparation(options, granularity, session)
+                distribution = await open_distribution(
+                    None if dry_run else target,
+                    shares_beside(document, destination),
+                    options,
+                    granularity,
+                    session,
+                )
+                preparation = RunPreparation(options, granularity, session, distribution)
                 kept = _prepare(_units(items, planner, folders), preparation)
                 planner.check_selection()
                 preparation.check_configuration()
@@ -193,5 +210,6 @@ async def _download(
     if not await earlier.is_replaced_by_nothing():
         await items.finish()
     result = await report.finish(items.path, time.monotonic() - started)
+    await preparation.finish()
     await monitor.finish(result)
     return result

@@ -75,6 +75,20 @@ async def find_replaced(
     if run is None or run.run_count < 2 or run.start_time is None:
         return None
     since = run.start_time.timestamp() + _CLOCK_DIFFERENCE
+    return await find_written(transfer, since, config, destinations)
+
+
+async def find_written(
+    transfer: Transfer, since: float, config: Config, destinations: Destinations
+) -> Skipped | None:
+    """Return the outcome of a transfer, if its file is valid and was written after a time.
+
+    Args:
+        transfer: The planned transfer.
+        since: The time in seconds since the epoch, by the clock of the destination.
+        config: The configuration.
+        destinations: The destinations of the run.
+    """
     destination = destinations.destination_of(transfer.directory)
     checked = config.copy()
     checked.overwrite = False
@@ -132,9 +146,9 @@ async def _is_written_since(candidate: Candidate, since: float, destination: Des
     if is_store(candidate.path):
         key = destination.key_of(candidate.path)
         listed = [one async for one in destination.list_files(key) if one.key == key]
-        return any(one.changed >= since for one in listed)
+        return any(one.changed > since for one in listed)
     try:
-        return os.stat(candidate.path).st_mtime >= since
+        return os.stat(candidate.path).st_mtime > since
     except (OSError, ValueError):
         return False
 

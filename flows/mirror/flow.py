@@ -14,6 +14,12 @@ from typing import Annotated, Any
 from prefect import get_run_logger
 from prefect.states import Completed
 
+from prefect_stac_asset.flows.distribution.parameter import (
+    Distribute,
+    Target,
+    open_distribution,
+    target_of,
+)
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import run_name
 from prefect_stac_asset.flows.execution.session import Session, open_session
@@ -45,7 +51,7 @@ from stac_asset.mirror.planning import Prepared
 from stac_asset.mirror.run import Mirror
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.sources.open import open_source
-from stac_asset.mirror.state.layout import CATALOG, REPORT
+from stac_asset.mirror.state.layout import CATALOG, REPORT, SHARES
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.mirror.storage.open import open_storage
 from stac_asset.notices import notice_lines
@@ -71,6 +77,7 @@ async def sync(
         DestinationCredentials, titled("Credentials of the directory")
     ] = None,
     approve_above: Annotated[ApproveAbove | None, titled("Approval")] = None,
+    distribute: Distribute = None,
 ) -> SyncResult:
     """Mirror a STAC source into a directory. Each run downloads items that are new or changed.
 
@@ -99,6 +106,8 @@ async def sync(
         destination_credentials: Saved block with the credentials of a `directory` in an object
             store. With a bucket block, a relative `directory` is relative to the block's folder.
         approve_above: Limits above which a run waits for a person's approval.
+        distribute: Name of a deployment of the flow `download-batch`, whose runs download the
+            items on the machines of its work pool. Requires a `directory` in an object store.
 
     Returns:
         The location of the catalog, and the number of items, assets and bytes.
@@ -127,6 +136,7 @@ async def sync(
             "`check_first` is not supported by `sync`, because the next run retries failed items. "
             "Set `check_first=False`."
         )
+    target = await target_of(distribute, destination)
     send_library_logs()
     limit = options.max_concurrent_downloads
     step = PlanStep(dry_run, approve_above, config)
@@ -162,6 +172,7 @@ async def sync(
                     on_removed,
                     step,
                     started,
+                    target,
                 )
                 if dry_run:
                     state: SyncResult = await run.dry_run()
@@ -201,6 +212,7 @@ class _Run:
         on_removed: OnRemoved,
         step: PlanStep,
         started: float,
+        target: Target | None,
     ) -> None:
         self._mirror = mirror
         self._storage = storage
@@ -211,6 +223,7 @@ class _Run:
         self._on_removed = on_removed
         self._step = step
         self._started = started
+        self._target = target
         self._counts = Counts()
         self._failing = FailingItems(storage)
 
@@ -255,7 +268,10 @@ class _Run:
             DownloadError: Assets failed, and `warn` is not set.
         """
         await self._find_changes()
-        preparation = RunPreparation(self._options, self._granularity, self._session)
+        options, granularity, session = self._options, self._granularity, self._session
+        shares = self._storage.directory / SHARES
+        distribution = await open_distribution(self._target, shares, options, granularity, session)
+        preparation = RunPreparation(options, granularity, session, distribution)
         plan = await self._choose(preparation)
         if plan is not None:
             self._step.check_approval(plan)
@@ -280,6 +296,7 @@ class _Run:
             await self._mirror.finish(self._on_removed)
             self._failing.remove(self._mirror.removed)
             await self._failing.finish(monitor.events)
+            await preparation.finish()
             seconds = time.monotonic() - self._started
             result = self._result(await report.finish(report.directory / CATALOG, seconds))
             await monitor.finish(result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.orchestration.clients import RequiredClients
@@ -16,6 +17,9 @@ from stac_asset.destinations.space import check_space
 from stac_asset.errors import ConfigError
 from stac_asset.types import Failed, Outcome
 
+if TYPE_CHECKING:
+    from prefect_stac_asset.flows.distribution.coordinator import Distribution
+
 
 class RunPreparation:
     """Totals, required clients and required disk space of a run, before the first task run.
@@ -26,10 +30,15 @@ class RunPreparation:
         options: The options of the run.
         granularity: Whether a task run downloads one asset or a batch.
         session: The session of the run.
+        distribution: Downloads the items on other machines. By default, this run downloads them.
     """
 
     def __init__(
-        self, options: DownloadOptions, granularity: Granularity, session: Session
+        self,
+        options: DownloadOptions,
+        granularity: Granularity,
+        session: Session,
+        distribution: Distribution | None = None,
     ) -> None:
         self.amount = Amount()
         """Number and total size of the assets."""
@@ -43,6 +52,7 @@ class RunPreparation:
         self._options = options
         self._granularity = granularity
         self._session = session
+        self._distribution = distribution
         self._clients = RequiredClients(session.clients)
         self._first_error: Exception | None = None
         self._is_misconfigured = True
@@ -60,6 +70,8 @@ class RunPreparation:
         self.transfers += len(transfers)
         self.amount.add(unit.planned)
         self._clients.add(transfers)
+        if self._distribution is not None:
+            self._distribution.add(unit)
         if self._directory is None and transfers:
             self._directory = parsed_location(transfers[0].directory)
         if len(transfers) < len(unit.planned):
@@ -109,6 +121,17 @@ class RunPreparation:
         Args:
             units: The items. They are read as needed.
         """
+        if self._distribution is not None:
+            return self._distribution.download(units)
         return download_units(
             units, self.transfers, self._granularity, self._options, self._session
         )
+
+    async def finish(self) -> None:
+        """Remove the documents of the distribution, after the documents of the run are written.
+
+        Raises:
+            DestinationError: A document cannot be removed.
+        """
+        if self._distribution is not None:
+            await self._distribution.finish()

@@ -150,7 +150,7 @@ async def _by_batch(
                 raise
             found = lost_outcomes(transfers, error)
         rest = iter(found)
-        return [(unit, _merged(unit, list(islice(rest, len(unit.transfers))))) for unit in group]
+        return [(unit, merged(unit, list(islice(rest, len(unit.transfers))))) for unit in group]
 
     limit = MAX_SUBMITTED if runner.submits else _CONCURRENT_BATCHES
     async with aclosing(bounded(download, groups, limit)) as done:
@@ -189,12 +189,18 @@ async def _by_asset(
             outcomes.append(outcome)
             if len(outcomes) == len(unit.transfers):
                 del waiting[number]
-                yield unit, _merged(unit, outcomes)
+                yield unit, merged(unit, outcomes)
     for unit, outcomes in waiting.values():  # Items without planned transfers.
-        yield unit, _merged(unit, outcomes)
+        yield unit, merged(unit, outcomes)
 
 
-def _merged(unit: Unit, outcomes: list[Outcome]) -> list[Outcome]:
+def merged(unit: Unit, outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """Return an outcome for each planned asset of an item.
+
+    Args:
+        unit: The item.
+        outcomes: The outcomes of its transfers. Assets that share a file have one transfer.
+    """
     per_asset = [entry for outcome in outcomes for entry in outcomes_per_asset(outcome)]
     return [*(entry for entry in unit.planned if isinstance(entry, Failed)), *per_asset]
 

@@ -32,6 +32,7 @@ def running_worker(
     python: str | Path = sys.executable,
     folder: Path = ROOT,
     pool: str | None = None,
+    name: str | None = None,
     **environment: str,
 ) -> Iterator[str]:
     """Start a process worker, and yield the name of the work pool.
@@ -41,7 +42,8 @@ def running_worker(
         provoked: Regular expressions for errors that the test expects in the log.
         python: Interpreter of the worker and of its flow runs.
         folder: Working directory of the worker, and first folder of the import path.
-        pool: Name of the work pool and of the worker. By default, a new name.
+        pool: Name of the work pool. By default, a new name.
+        name: Name of the worker. By default, that of the work pool.
         environment: Additional environment variables, which flow runs inherit.
     """
     pool = pool or f"pool-{uuid4().hex[:8]}"
@@ -52,7 +54,7 @@ def running_worker(
     variables = {**settings, **quick, "PYTHONPATH": import_path(folder), **environment}
     with checked_log(log, *provoked) as checked, checked.path.open("wb") as output:
         worker = subprocess.Popen(
-            [*command, "--pool", pool, "--name", pool],
+            [*command, "--pool", pool, "--name", name or pool],
             cwd=folder,
             env={**os.environ, **variables},
             stdout=output,

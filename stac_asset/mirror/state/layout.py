@@ -18,6 +18,8 @@ POSITIONS = ".mirror/positions.json"
 FAILURES = ".mirror/failures.json"
 LOCK = ".mirror/lock.json"
 """The lease of a run in an object store."""
+SHARES = ".mirror/shares"
+"""The folder of the documents of a run that distributes its items."""
 
 RESERVED = {CATALOG: "the catalog", PARQUET: "the GeoParquet file", REPORT: "the report"}
 """Names that items and collections cannot use, with the owner of each name.

@@ -1,4 +1,4 @@
-"""Internal: the lease of a mirror in an object store. A single run has the lease at a time.
+"""Internal: leases in an object store, of mirrors and of shares. One run has a lease at a time.
 
 A store has no locks that end with a process. So a run writes a lease object, and renews it from
 time to time. Another run starts only if the lease was removed, or was not renewed for half a
@@ -33,19 +33,25 @@ _RENEWALS_PER_EXPIRY = 3
 
 @asynccontextmanager
 async def held_lease(
-    destination: Destination, directory: str, renewal: float = RENEWAL
-) -> AsyncIterator[MirrorLease]:
-    """Hold the lease of a mirror. Wait for the end of an abandoned lease.
+    destination: Destination,
+    directory: str,
+    renewal: float = RENEWAL,
+    key: str = LOCK,
+    busy: str | None = None,
+) -> AsyncIterator[Lease]:
+    """Hold a lease, by default that of a mirror. Wait for the end of an abandoned lease.
 
     Args:
-        destination: The prefix of the mirror.
-        directory: The URL of the prefix, for errors.
+        destination: The prefix with the lease object.
+        directory: The URL of the leased prefix or object, for errors and log lines.
         renewal: Seconds between two renewals.
+        key: The key of the lease object.
+        busy: The text of the error if another run has the lease. By default, a text for mirrors.
 
     Raises:
         DestinationError: Another run has the lease, or a request failed.
     """
-    lease = MirrorLease(destination, directory, renewal)
+    lease = Lease(destination, directory, renewal, key, busy)
     await lease.take()
     renewing = asyncio.create_task(lease.keep())
     try:
@@ -57,21 +63,35 @@ async def held_lease(
             await lease.release()
 
 
-class MirrorLease:
+class Lease:
     """The lease of a run.
 
     The clocks of two machines may differ. So a lease counts as abandoned if its version stays the
     same by the clock of this machine.
 
     Args:
-        destination: The prefix of the mirror.
-        directory: The URL of the prefix, for errors.
+        destination: The prefix with the lease object.
+        directory: The URL of the leased prefix or object, for errors and log lines.
         renewal: Seconds between two renewals.
+        key: The key of the lease object.
+        busy: The text of the error if another run has the lease. By default, a text for mirrors.
     """
 
-    def __init__(self, destination: Destination, directory: str, renewal: float) -> None:
+    def __init__(
+        self,
+        destination: Destination,
+        directory: str,
+        renewal: float,
+        key: str = LOCK,
+        busy: str | None = None,
+    ) -> None:
         self._destination = destination
         self._directory = directory
+        self._key = key
+        self._busy_text = busy or (
+            f"`directory` '{directory}' is being updated by another run. Wait for that run to end, "
+            "or choose another directory."
+        )
         self._renewal = renewal
         self._expiry = _RENEWALS_PER_EXPIRY * renewal
         self._owner, self._renewals = uuid.uuid4().hex, 0
@@ -81,6 +101,9 @@ class MirrorLease:
         self.stopping = asyncio.Event()
         """Ends `keep`."""
 
+        self.lost = asyncio.Event()
+        """Set when another run has taken the lease."""
+
     async def take(self) -> None:
         """Take the lease.
 
@@ -88,7 +111,7 @@ class MirrorLease:
             DestinationError: Another run has the lease, or a request failed.
         """
         first: tuple[str, float] | None = None
-        while (found := await self._destination.read(LOCK)) is not None:
+        while (found := await self._destination.read(self._key)) is not None:
             if first is None:
                 first = found.version, time.monotonic()
                 logger.info("waiting for the end of the lease of %s", self._directory)
@@ -132,10 +155,10 @@ class MirrorLease:
         Raises:
             DestinationError: A request failed.
         """
-        found = await self._destination.read(LOCK)
+        found = await self._destination.read(self._key)
         if found is not None and found.version == self._version:
             with suppress(VersionError):
-                await self._destination.remove(LOCK, found.version)
+                await self._destination.remove(self._key, found.version)
 
     async def _write(self) -> None:
         async with self._writing:
@@ -143,14 +166,12 @@ class MirrorLease:
             data = json.dumps({"owner": self._owner, "renewals": self._renewals}).encode()
             begun = time.monotonic()
             try:
-                self._version = await self._destination.write(LOCK, data, self._version)
+                self._version = await self._destination.write(self._key, data, self._version)
             except VersionError:
                 self._renewed = float("-inf")  # `check` fails from now on.
+                self.lost.set()
                 raise
             self._renewed = begun
 
     def _busy(self) -> DestinationError:
-        return DestinationError(
-            f"`directory` '{self._directory}' is being updated by another run. Wait for that run "
-            "to end, or choose another directory."
-        )
+        return DestinationError(self._busy_text)

@@ -25,7 +25,7 @@ from stac_asset.errors import DestinationError, TransferError
 from stac_asset.integrity import Multihash, new_hash
 from stac_asset.mirror.storage.interface import Stamp
 from stac_asset.mirror.storage.kept_documents import KeptDocuments
-from stac_asset.mirror.storage.lease import MirrorLease
+from stac_asset.mirror.storage.lease import Lease
 from stac_asset.mirror.storage.listing import Listing
 from stac_asset.transfer.stored import found_error
 
@@ -58,7 +58,7 @@ class StoreStorage:
         directory: StorePath,
         destination: Destination,
         files: Listing,
-        lease: MirrorLease | None,
+        lease: Lease | None,
         concurrency: int,
     ) -> None:
         self.directory = directory

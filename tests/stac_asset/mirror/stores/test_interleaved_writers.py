@@ -15,7 +15,7 @@ from stac_asset.concurrency import in_executor
 from stac_asset.destinations import VersionError
 from stac_asset.destinations.location import StorePath
 from stac_asset.mirror.storage.interface import MirrorStorage
-from stac_asset.mirror.storage.lease import MirrorLease, held_lease
+from stac_asset.mirror.storage.lease import Lease, held_lease
 from stac_asset.mirror.storage.listing import Listing
 from stac_asset.mirror.storage.store import StoreStorage
 from stac_asset.testing import S3Proxy
@@ -87,7 +87,7 @@ async def through(service: str, bucket: Bucket, other: OtherWriter) -> AsyncIter
             yield Bucket(proxy.url, bucket.name, client, http, bucket.prefix)
 
 
-async def opened(bucket: Bucket, lease: MirrorLease) -> StoreStorage:
+async def opened(bucket: Bucket, lease: Lease) -> StoreStorage:
     """Open the mirror of a bucket, as a new run does."""
     destination = bucket.destination()
     await destination.prepare()
