@@ -15,7 +15,12 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
 
-ROOT_PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+ROOT_PAGES = {
+    "CHANGELOG.md": "changelog.md",
+    "CODE_OF_CONDUCT.md": "code-of-conduct.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
+}
 """Documents of the root folder, and their paths on the site."""
 
 

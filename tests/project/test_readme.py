@@ -54,6 +54,15 @@ def test_ci_runs_exactly_the_commands_of_the_readme() -> None:
     assert all(f"`{command}`" in README for command in commands)
 
 
+def test_workflow_runs_the_same_checks() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    assert "- run: .ci/run\n" in workflow
+    assert 'python: ["3.11", "3.12", "3.13"]' in workflow
+    assert "os: [ubuntu-latest, macos-latest]" in workflow
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text()
+    assert "entry: make lint\n" in hooks
+
+
 def test_help_lists_every_target() -> None:
     done = subprocess.run(["make", "help"], check=True, capture_output=True, text=True, cwd=ROOT)
     listed = set(re.findall(r"^  make ([a-z-]+)", done.stdout, re.M))
