@@ -1,7 +1,7 @@
 """The command line of `stac-asset`: the arguments of each command, and the exit code.
 
-The modules `commands`, `verify` and `clean` implement the commands. They are imported when a
-command runs, so that `--help` is fast.
+The modules `commands`, `verify`, `audit` and `clean` implement the commands. They are imported when
+a command runs, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from stac_asset.cli.options import (
     read_config,
 )
 from stac_asset.cli.plugins import PluginGroup
+from stac_asset.cli.search_options import search_options, take_search
 from stac_asset.errors import StacAssetError
 
 _T = TypeVar("_T")
@@ -213,6 +214,50 @@ def verify(
     return _run(
         verify_command.verify(directory, config, repair, remove_unknown, limit, read_objects)
     )
+
+
+@app.command()
+@click.argument("source")
+@click.argument("directory", type=click.Path(file_okay=False))
+@search_options
+@click.option("--report", metavar="FILE", help="File for a row of JSON per difference.")
+@click.option("--read-files", is_flag=True, help="Read all files, to compare the checksums.")
+@click.option(
+    "--repair", is_flag=True, help="Update the mirror, and replace missing and corrupt files."
+)
+@click.option(
+    "--on-removed",
+    type=click.Choice(["keep", "mark", "delete"]),
+    default="keep",
+    show_default=True,
+    help="With --repair, the action for items that left SOURCE.",
+)
+@config_options
+def audit(
+    source: str,
+    directory: str,
+    report: str | None,
+    read_files: bool,
+    repair: bool,
+    on_removed: Any,
+    max_concurrent_downloads: int,
+    **options: Any,
+) -> int:
+    """Compare the mirror in DIRECTORY with SOURCE. No asset is downloaded without --repair.
+
+    SOURCE is the URL of a STAC API, or the URL or path of a static catalog or of a file with items.
+    DIRECTORY can be a prefix such as s3://bucket/prefix. Give the same search, --include and
+    --exclude as for the mirror. Prints the number of items and assets that are missing, extra,
+    outdated, corrupt or inconsistent. The exit code is 1 if there are any, or if SOURCE did not
+    return all items.
+    """
+    from stac_asset.cli import audit as audit_command
+
+    search = take_search(options)
+    given = audit_command.AuditOptions(
+        report, read_files, repair, on_removed, max_concurrent_downloads
+    )
+    return _run(audit_command.audit(source, directory, search, read_config(options), given))
 
 
 @app.command()

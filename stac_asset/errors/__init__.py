@@ -36,6 +36,7 @@ parentheses:
     ├── RunningLoopError (RuntimeError)      a blocking function was called in an event loop
     ├── ContentTypeError                     the content type differs from the asset's media type
     ├── VerifyError                          files of a directory are missing or damaged
+    ├── AuditError                           a mirror differs from its source
     └── DownloadError                        all failures of a run
 
 `DownloadWarning` is a warning, not an error. Messages never contain the query of an href.
@@ -66,6 +67,7 @@ from stac_asset.errors.response import (
     ResponseNotFoundError,
 )
 from stac_asset.errors.summary import (
+    AuditError,
     DownloadError,
     DownloadWarning,
     VerifyError,
@@ -93,6 +95,7 @@ from stac_asset.errors.transfer import (
 __all__ = [
     "AccessError",
     "AssetOverwriteError",
+    "AuditError",
     "CannotIncludeAndExclude",
     "CantIncludeAndExclude",
     "ChecksumError",

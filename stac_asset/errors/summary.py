@@ -9,10 +9,13 @@ from typing import Any
 from stac_asset.errors.base import DescribedError, StacAssetError, accepts_text
 
 _MAX_LISTED = 10
-"""Maximum number of problems that the text of a `DownloadError` or `VerifyError` lists."""
+"""Maximum number of problems that the text of an error lists."""
 
-_COUNTS = re.compile(r"(\d+)(?: of (\d+))? (?:assets? failed|files are missing or wrong)$")
-"""The end of the first line of a `DownloadError` or a `VerifyError`."""
+_COUNTS = re.compile(
+    r"(\d+)(?: of (\d+))? (?:assets? failed|files are missing or wrong"
+    r"|differences? between the mirror and the source)$"
+)
+"""The end of the first line of a `DownloadError`, `VerifyError` or `AuditError`."""
 
 
 class DownloadError(DescribedError):
@@ -76,6 +79,31 @@ class VerifyError(DescribedError):
     def _describe(self) -> str:
         first = f"{self.count} of {self.total} files are missing or wrong"
         return _summary(first, self.problems, self.count)
+
+
+class AuditError(DescribedError):
+    """Raised when a mirror differs from its source, or the source cannot be read as a whole.
+
+    Args:
+        problems: Descriptions of at least the first ten differences. If the source did not return
+            all items, the reason is first.
+        count: Number of differences.
+    """
+
+    @accepts_text
+    def __init__(self, problems: Sequence[str], count: int = 0) -> None:
+        super().__init__(list(problems), count)
+        self.problems = list(problems)
+        self.count = count
+
+    def _restore(self, text: str) -> None:
+        self.count, _, _ = _parse_summary(text)
+        self.problems = text.split("\n- ")[1 : _MAX_LISTED + 1]
+
+    def _describe(self) -> str:
+        plural = "" if self.count == 1 else "s"
+        first = f"{self.count} difference{plural} between the mirror and the source"
+        return _summary(first, self.problems, max(self.count, len(self.problems)))
 
 
 def _summary(first: str, problems: Sequence[object], count: int) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import IO
 
+from stac_asset.hrefs import is_missing
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.source_item import Key, SourceDocument
 from stac_asset.mirror.state.index import MirrorState
@@ -52,6 +53,10 @@ class ChangeSet:
     state: MirrorState
     wants: Callable[[str], bool]
     documents: IO[bytes]
+    checks_files: bool = False
+    """Whether an item is incomplete if its document names no file of a wanted asset. An audit finds
+    documents that were edited in this way."""
+
     seen: set[Key] = field(default_factory=set)
     """Items that the source has, found by the search or by id."""
 
@@ -100,6 +105,9 @@ class ChangeSet:
             self.sources.add(row.source)
         version = version_of(item.document, item.base, item.etag, self.wants)
         reason = self._reason(key, row, version)
+        if row is not None and self.checks_files and reason in (None, Reason.METADATA):
+            is_complete = not assets_without_file(item, row, version)
+            reason = reason if is_complete else Reason.FILES_MISSING
         if reason is None:
             self.unchanged += 1
             return
@@ -196,3 +204,22 @@ class ChangeSet:
         offset = self.documents.seek(0, os.SEEK_END)
         self.documents.write(json.dumps([item.base, item.etag, item.document]).encode() + b"\n")
         return offset
+
+
+def assets_without_file(item: SourceDocument, row: IndexRow, version: Version) -> list[str]:
+    """Return the wanted assets for which the mirrored document names no file, and no failure.
+
+    Args:
+        item: The item of the source.
+        row: Row of the item.
+        version: Version of the item at the source.
+    """
+    keys = version.assets.keys() - row.files.keys() - set(row.failed)
+    if not keys:
+        return []
+    assets = item.document["assets"]
+    return [
+        key
+        for key in version.assets
+        if key in keys and isinstance(assets[key], dict) and not is_missing(assets[key].get("href"))
+    ]

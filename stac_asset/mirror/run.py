@@ -36,7 +36,7 @@ from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.planning import Prepared, download_size, prepare
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.search.criteria import Criteria
-from stac_asset.mirror.search.window import Window, moment, rfc3339
+from stac_asset.mirror.search.window import Window, moment, rfc3339, span_of
 from stac_asset.mirror.source_item import Key, SourceDocument
 from stac_asset.mirror.sources.interface import ItemSource
 from stac_asset.mirror.started_items import StartedItems
@@ -125,6 +125,11 @@ class Mirror:
         """Former hrefs of the source."""
         self._abandoned: set[Key] = set()
         """Incomplete items that the source no longer has."""
+        self.undecided = 0
+        """Number of items missing from the search about which the source gave no definite answer,
+        after `find_removed`."""
+        self.is_doubtful = False
+        """Whether the search found no items although the mirror has some, after `find_removed`."""
 
     @property
     def metadata_updates(self) -> list[Key]:
@@ -151,8 +156,13 @@ class Mirror:
         """Errors of items that could not be read from the source, after `find_changes`."""
         return self._source.errors
 
-    async def find_changes(self) -> None:
+    async def find_changes(self, whole: bool = False) -> None:
         """Read the state of the mirror, search the source, and compare both.
+
+        Args:
+            whole: Compare all items of the mirror that match the criteria, also those before a
+                relative time window, and request items whose document is missing. Also find
+                documents that name no file of an asset. An audit does this.
 
         Raises:
             SourceError: The search did not reach its end.
@@ -165,12 +175,16 @@ class Mirror:
             key.collection for key in self._state.rows if key.collection is not None
         }
         since = moment(self._state.searched.get(self._search))
-        self.window = self._criteria.window(self._now, since)
+        usual = self.window = self._criteria.window(self._now, since)
+        if whole and self._criteria.is_relative:
+            self.window = await self._in_thread(self._window_of_all_items, usual)
         selection = Selection(self._config)
         selection.add(self._state.rows.asset_keys)
-        self.changes = ChangeSet(self._state, selection.wants, self._documents)
-        self._source.position = self._state.positions.get(self._search)
+        self.changes = ChangeSet(self._state, selection.wants, self._documents, whole)
+        self._source.position = None if whole else self._state.positions.get(self._search)
         async for item in self._source.items(self._criteria, self.window):
+            if self.window is not usual and not self._is_selected(item, usual):
+                continue
             selection.add(item.asset_keys)
             self.changes.add(item)
         self.changes.found_by_search = len(self.changes.seen)
@@ -180,6 +194,8 @@ class Mirror:
             notice(self._nothing_found())
         self._former = former_sources(self.changes, self._source_href)
         unseen = set(self.changes.unseen(self._criteria, self._source_href, self._former))
+        if whole:
+            unseen |= self._lost()
         async for item in self._source.items_by_id(unseen):
             self.changes.add(item)
         if self._source.is_complete:
@@ -211,15 +227,44 @@ class Mirror:
         )
         if not self.changes.found_by_search:
             if missing:
+                self.is_doubtful = True
                 notice(_NOTHING_LEFT, f"{len(missing):,} items of the mirror match the search")
             return
         gone = await removal.removed_from_source(missing, self._source)
+        self.undecided = len(self._source.undecided)
         for source in self._former:
             keys = {key for key in gone if self._state.rows[key].source == source}
             if keys:
                 there = await still_at(source, keys, self._clients, self._config)
                 gone = [key for key in gone if key not in there]
         self._removed = gone
+
+    def _window_of_all_items(self, usual: Window) -> Window:
+        """Return a relative time window that begins with the first item of the mirror."""
+        rows = self._state.rows
+        keys = (key for key in rows if self._criteria.matches_ids(*key))
+        starts = [when for key in keys if (when := moment(rows[key].span[0])) is not None]
+        if usual.start is None or not starts or min(starts) >= usual.start:
+            return usual
+        return dataclasses.replace(usual, start=min(starts))
+
+    def _is_selected(self, item: SourceDocument, usual: Window) -> bool:
+        """Return whether the mirror has an item, or its runs would have mirrored the item."""
+        key, state = item.key, self._state
+        if key is None or key in state.rows or key in state.started or key in state.lost:
+            return True
+        return usual.touches(*span_of(item.document))
+
+    def _lost(self) -> set[Key]:
+        """Return the items of this source with a missing document that the search did not find."""
+        sources = {self._source_href} | self._former
+        return {
+            key
+            for key, source in self._state.lost.items()
+            if key not in self.changes.seen
+            and source in sources
+            and self._criteria.matches_ids(*key)
+        }
 
     async def _find_abandoned(self, requested: set[Key]) -> None:
         """Determine which incomplete items have left the source.
@@ -360,7 +405,7 @@ class Mirror:
                 if rows[key].source != self._source_href:
                     rows[key] = dataclasses.replace(rows[key], source=self._source_href)
                     self._changed = True
-        changed = self._changed or self._metadata.rows_changed
+        changed = self._changed or self._metadata.rows_changed or bool(self._state.lost)
         if changed or catalog.written or self._state.documents_read:
             await self._in_thread(write_index, self._storage, rows)
 

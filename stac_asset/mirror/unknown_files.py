@@ -21,7 +21,7 @@ from stac_asset.destinations.location import StorePath
 from stac_asset.destinations.part_names import is_part_name, lock_name, part_names
 from stac_asset.errors import DestinationError
 from stac_asset.mirror.output.catalog import is_mirror_catalog
-from stac_asset.mirror.state.index import read_state
+from stac_asset.mirror.state.index import MirrorState, read_state
 from stac_asset.mirror.state.layout import (
     CATALOG,
     COLLECTION,
@@ -118,7 +118,8 @@ async def unknown_objects(
         ]
         place = prefix / root.rstrip("/") if root else prefix
         async with open_storage(place, destinations, writable=remove) as storage:
-            known = await in_executor(storage.executor, _known_files, storage)
+            state = await in_executor(storage.executor, read_state, storage)
+            known = await in_executor(storage.executor, _known_files, state)
         found = [file for file in files if not _is_known(file, known)]
         for file in found:
             url = str(place / file)
@@ -153,8 +154,9 @@ def _mirrors(top: Path) -> Iterator[Path]:
 def _unknown(root: Path, keep: Collection[str]) -> list[str]:
     """Return the paths of unknown files, relative to the mirror, with slashes."""
     # A file is on record before it exists. So files are listed before the records are read.
-    files = list(_files(root))
-    known = _known_files(LocalStorage(root))
+    storage = LocalStorage(root)
+    files = list(storage.files())
+    known = _known_files(read_state(storage))
     return [
         file
         for file in files
@@ -164,19 +166,18 @@ def _unknown(root: Path, keep: Collection[str]) -> list[str]:
     ]
 
 
-def _files(root: Path) -> Iterator[str]:
-    """Yield the files of a mirror in order, without those of mirrors in its folders."""
-    for folder, folders, names in os.walk(root):
-        folders.sort()
-        path = Path(folder)
-        if path != root and is_mirror_catalog(LocalStorage(path).read(CATALOG)):
-            folders.clear()
-            continue
-        for name in sorted(names):
-            yield (path / name).relative_to(root).as_posix()
+def unrecorded_files(storage: MirrorStorage, state: MirrorState) -> Iterator[str]:
+    """Yield the paths of the files of a mirror that no record names, relative to the mirror.
+
+    Args:
+        storage: The files of the mirror.
+        state: State of the mirror.
+    """
+    known = _known_files(state)
+    return (file for file in storage.files() if not _is_known(file, known))
 
 
-def _known_files(storage: MirrorStorage) -> dict[str, set[str] | None]:
+def _known_files(state: MirrorState) -> dict[str, set[str] | None]:
     """Return the names of known files by folder. None stands for all files of a folder."""
     known: defaultdict[str, set[str] | None] = defaultdict(set)
 
@@ -186,7 +187,6 @@ def _known_files(storage: MirrorStorage) -> dict[str, set[str] | None]:
         if names is not None:
             names.add(name)
 
-    state = read_state(storage)
     for file in (*RESERVED, INDEX, STARTED, SEARCHES, POSITIONS, FAILURES, LOCK):
         add(file)
     for key in state.rows.keys() | state.started.keys():

@@ -7,7 +7,7 @@ Empty files and web pages in place of assets are bad too, because earlier versio
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from stac_asset.concurrency import bounded
@@ -89,6 +89,7 @@ async def check_all(
     limit: int = MAX_OPEN_FILES,
     config: Config | None = None,
     read: bool = False,
+    selects: Callable[[ExpectedAsset], bool] = lambda asset: True,
 ) -> AsyncGenerator[Verdict, None]:
     """Check all assets, and yield the verdicts in the order of completion.
 
@@ -97,9 +98,10 @@ async def check_all(
         limit: Maximum number of files that are checked at the same time.
         config: Which content of files is accepted. Default: that of `Config()`.
         read: Read each file with a declared checksum.
+        selects: Returns whether to check an asset. Default: all assets.
 
     Yields:
-        A verdict for each asset of each document.
+        A verdict for each selected asset of each document.
 
     Raises:
         DestinationError: A request failed.
@@ -111,6 +113,7 @@ async def check_all(
 
     async with aclosing(inventory.batches()) as batches:
         async for assets in batches:
-            async with aclosing(bounded(check_one, assets, limit)) as verdicts:
+            selected = [asset for asset in assets if selects(asset)]
+            async with aclosing(bounded(check_one, selected, limit)) as verdicts:
                 async for verdict in verdicts:
                     yield verdict

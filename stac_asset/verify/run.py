@@ -14,6 +14,7 @@ from stac_asset.concurrency import bounded
 from stac_asset.config import Config
 from stac_asset.types import Failed, Outcome
 from stac_asset.verify.check import MAX_OPEN_FILES, check_all
+from stac_asset.verify.expected import ExpectedAsset
 from stac_asset.verify.inventory import Inventory
 from stac_asset.verify.repair import Repair, Unrepairable, after_repair, plan_repairs
 from stac_asset.verify.results import (
@@ -56,6 +57,7 @@ async def verify_files(
     on_row: Callable[[VerdictRow], object] = _ignore,
     config: Config | None = None,
     read: bool = False,
+    selects: Callable[[ExpectedAsset], bool] = lambda asset: True,
 ) -> Summary:
     """Check all files of a directory or prefix, and optionally repair bad files.
 
@@ -67,12 +69,14 @@ async def verify_files(
         config: Which content of files is accepted. Default: that of `Config()`.
         read: Read each file with a declared checksum. By default, a destination may compare the
             checksum that was recorded when the file was written.
+        selects: Returns whether to check and repair an asset. Default: all assets.
 
     Raises:
         DestinationError: A request to the destination failed.
     """
     summary, bad = Summary(inventory.unreadable), list[Bad]()
-    async with aclosing(check_all(inventory, config=config, read=read)) as verdicts:
+    checking = check_all(inventory, config=config, read=read, selects=selects)
+    async with aclosing(checking) as verdicts:
         async for verdict in verdicts:
             if open_repairs is not None and isinstance(verdict, Missing | Corrupt | OutOfBounds):
                 bad.append(verdict)

@@ -32,6 +32,7 @@ ARGUMENTS_BY_NAME: dict[str, tuple[Any, ...]] = {
     "ResponseForbiddenError": (403, "", "https://user:pa/ss@host/a.tif"),
     "DownloadError": ([HrefError("the href is empty"), ResponseError(500, "", "https://h/")],),
     "VerifyError": (["a.tif is missing"], 1, 3),
+    "AuditError": (["item 'a' is missing: the mirror does not have the item"], 1),
 }
 
 

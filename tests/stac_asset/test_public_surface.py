@@ -60,7 +60,16 @@ def test_all_lists_the_public_names() -> None:
 
 
 def test_every_module_is_documented_as_public_or_internal() -> None:
-    public = {"blocking", "clients", "config", "errors", "messages", "settings", "strategy"}
+    public = {
+        "audit",
+        "blocking",
+        "clients",
+        "config",
+        "errors",
+        "messages",
+        "settings",
+        "strategy",
+    }
     public |= {"testing", "types", "validate"}
     found = {module.name for module in pkgutil.iter_modules(stac_asset.__path__)}
     internal = {

@@ -51,6 +51,9 @@ class MirrorState:
     documents_read: int = 0
     """Number of item documents read because the index has no valid row."""
 
+    lost: dict[Key, str] = field(default_factory=dict)
+    """Items with a row in the index and no document, with the unsigned hrefs of their sources."""
+
 
 def read_state(storage: MirrorStorage, config: Config | None = None) -> MirrorState:
     """Return the state of a mirror.
@@ -71,8 +74,10 @@ def read_state(storage: MirrorStorage, config: Config | None = None) -> MirrorSt
             folder = item_folder(row.key)
         except (TypeError, ValueError, AttributeError):
             continue
-        is_known = folder in folders and row.checked
-        if is_known and storage.stamp(row.document) == row.document_stamp:
+        stamp = storage.stamp(row.document)
+        if stamp is None:
+            state.lost[row.key] = row.source
+        elif folder in folders and row.checked and stamp == row.document_stamp:
             folders.remove(folder)
             state.rows.add(_with_missing_files(row, storage, folder), line)
     documents = (f"{folder}/{document_name(folder.rpartition('/')[2])}" for folder in folders)

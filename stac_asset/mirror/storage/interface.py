@@ -69,6 +69,12 @@ class MirrorStorage(Protocol):
         Folders of items without a collection are on the first level.
         """
 
+    def files(self) -> Iterator[str]:
+        """Yield the paths of all files, without those of mirrors in the folders of this mirror.
+
+        A store yields the files of its listing.
+        """
+
     def stamp(self, path: str) -> Stamp | None:
         """Return the version and size of a file, if any. Does not block.
 

@@ -18,6 +18,8 @@ from stac_asset.destinations.local.os_errors import map_os_errors
 from stac_asset.destinations.part_names import lock_name, part_names
 from stac_asset.errors import TransferError
 from stac_asset.integrity import Multihash
+from stac_asset.mirror.output.catalog import is_mirror_catalog
+from stac_asset.mirror.state.layout import CATALOG
 from stac_asset.mirror.storage.interface import Stamp
 from stac_asset.transfer.stored import stored_error
 
@@ -71,6 +73,17 @@ class LocalStorage:
             folders.add(first)
             folders.update(f"{first}/{second}" for second in _folders(f"{self._root}/{first}"))
         return folders
+
+    def files(self) -> Iterator[str]:
+        """Yield the paths of all files in order, without those of mirrors in folders."""
+        for folder, folders, names in os.walk(self._root):
+            folders.sort()
+            path = Path(folder)
+            if path != self.directory and is_mirror_catalog(LocalStorage(path).read(CATALOG)):
+                folders.clear()
+                continue
+            for name in sorted(names):
+                yield (path / name).relative_to(self.directory).as_posix()
 
     def stamp(self, path: str) -> Stamp | None:
         """Return the modification time in nanoseconds and the size of a regular file, if any.

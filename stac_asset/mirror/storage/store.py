@@ -38,6 +38,9 @@ _WAITS = (0.5, 2.0)
 The store client repeats requests, but no response whose body is interrupted.
 """
 
+_INNER_STATE = "/.mirror"
+"""Part of the path of the state of a mirror in a folder of this mirror."""
+
 _MAX_MEMORY = 8 * 1024 * 1024
 """Maximum size, in bytes, of a file of lines that is kept in memory."""
 
@@ -117,6 +120,17 @@ class StoreStorage:
                 if others and not others[0].startswith("."):
                     folders.add(f"{first}/{others[0]}")
         return folders
+
+    def files(self) -> Iterator[str]:
+        """Yield the paths of all listed files, without those of mirrors in folders."""
+        folders = list(self._files.folders())
+        inner = tuple(
+            f"{folder.partition(_INNER_STATE)[0]}/" for folder in folders if _INNER_STATE in folder
+        )
+        for folder in folders:
+            base = f"{folder}/" if folder else ""
+            if not base.startswith(inner):
+                yield from (base + name for name in self._files.names(folder))
 
     def stamp(self, path: str) -> Stamp | None:
         """Return the ETag and size of a file, as listed or written by this run, if any.

@@ -23,6 +23,7 @@ from prefect_stac_asset.flows.execution.states import BatchError
 from prefect_stac_asset.flows.tasks.check_outcomes import Checked, CheckError
 from stac_asset.errors import (
     AssetOverwriteError,
+    AuditError,
     ContentTypeError,
     DownloadError,
     ResponseError,
@@ -60,6 +61,7 @@ _FACTORIES: dict[type[BaseException], Callable[[type[Any]], BaseException]] = {
         [Checked("item 'i'", "k", None, False, error=error) for error in make_asset_errors()]
     ),
     VerifyError: lambda kind: kind([f"{number}.tif is missing" for number in range(10)], 109, 240),
+    AuditError: lambda kind: kind([f"item '{number}' is missing" for number in range(10)], 109),
 }
 
 
@@ -126,7 +128,7 @@ def test_json_copies_keep_failure_counts() -> None:
 
 
 def test_errors_created_from_text_keep_the_text() -> None:
-    for kind in (DownloadError, VerifyError, BatchError, CheckError):
+    for kind in (DownloadError, VerifyError, AuditError, BatchError, CheckError):
         for text in ("", "no counts here", "- 3 of 4\n- lines"):
             error = kind(text)
             assert (str(error), error.count) == (text, 0)

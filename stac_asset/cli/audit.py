@@ -1,0 +1,72 @@
+"""The command `stac-asset audit`. `stac_asset.cli.app` parses the arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stac_asset.audit import Criteria, audit_mirror
+from stac_asset.audit.report import open_report
+from stac_asset.cli.names import as_typed
+from stac_asset.cli.tables import printable
+from stac_asset.config import Config
+from stac_asset.mirror.output.removal import OnRemoved
+
+
+@dataclass(frozen=True, slots=True)
+class AuditOptions:
+    """The options of the command that are no fields of `Config`."""
+
+    report: str | None = None
+    read_files: bool = False
+    repair: bool = False
+    on_removed: OnRemoved = "keep"
+    limit: int = 1
+
+
+async def audit(
+    source: str,
+    directory: str,
+    search: Mapping[str, Any],
+    config: Config,
+    options: AuditOptions,
+) -> int:
+    """Compare a mirror with the source, optionally repair the differences, and print the result.
+
+    Args:
+        source: Href of the source.
+        directory: The directory of the mirror, or the URL of a prefix.
+        search: The fields of the search of the mirror.
+        config: The configuration of the mirror.
+        options: The other options.
+
+    Returns:
+        1 if there are differences or the source is incomplete, else 0. Always 0 with `Config.warn`.
+
+    Raises:
+        StacAssetError: The source cannot be read, or the directory is no mirror.
+    """
+    report = Path(options.report).expanduser().absolute() if options.report else None
+    with open_report(report) as write_row:
+        summary = await audit_mirror(
+            source,
+            directory,
+            Criteria(**search),
+            config,
+            read_files=options.read_files,
+            repair=options.repair,
+            on_removed=options.on_removed,
+            on_row=write_row,
+            report=report,
+            max_concurrent_downloads=options.limit,
+        )
+    click.echo(summary)
+    if summary.error is None:
+        return 0
+    kind = "warning" if config.warn else "error"
+    click.echo(f"{kind}: {printable(as_typed(str(summary.error)))}", err=True)
+    return 0 if config.warn else 1
