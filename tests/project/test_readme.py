@@ -38,6 +38,10 @@ async def test_notebook_example_runs_in_a_running_event_loop(
     assert (tmp_path / "downloads" / "example-1.json").is_file()
 
 
+def test_readme_is_short() -> None:
+    assert len(README.splitlines()) < 120
+
+
 def test_named_targets_and_files_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"\bmake ([a-z]+)", README):

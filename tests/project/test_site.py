@@ -11,6 +11,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import click
@@ -51,6 +52,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder
+
+
+def python_blocks(page: Path) -> list[str]:
+    """Return the code blocks in Python, without the indent of a list."""
+    blocks = re.findall(r"^( *)```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S | re.M)
+    return [dedent(code) for _, code in blocks]
 
 
 def text_of(site: Path, page: str) -> str:
@@ -120,13 +127,13 @@ def check_arguments(command: click.Command, words: list[str]) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_python_blocks_compile(page: Path) -> None:
-    for code in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
+    for code in python_blocks(page):
         compile(code, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_configurations_in_code_blocks_are_valid(page: Path) -> None:
-    for code in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
+    for code in python_blocks(page):
         if re.match(r"import stac_asset\n\nconfig = ", code):
             names: dict[str, Any] = {}
             exec(code, names)
