@@ -28,6 +28,7 @@ from prefect_stac_asset.flows.mirror.completeness import headline, write_answer
 from prefect_stac_asset.flows.mirror.result import Counts, SyncResult
 from prefect_stac_asset.flows.mirror.search import Search
 from prefect_stac_asset.flows.monitoring.failing_items import FailingItems
+from prefect_stac_asset.flows.monitoring.item_times import newest_moment
 from prefect_stac_asset.flows.orchestration.preparation import RunPreparation
 from prefect_stac_asset.flows.orchestration.units import Unit
 from prefect_stac_asset.flows.parameters.credentials import Credentials, DestinationCredentials
@@ -299,7 +300,11 @@ class _Run:
             await preparation.finish()
             seconds = time.monotonic() - self._started
             result = self._result(await report.finish(report.directory / CATALOG, seconds))
-            await monitor.finish(result)
+            if monitor.metrics is not None:
+                newest = await in_executor(self._storage.executor, newest_moment, self._storage)
+                if newest is not None:
+                    monitor.metrics.newest(newest)
+            await monitor.finish(result, result.complete)
             await log_failure(write_answer(monitor.client, result))
         # A mirror without items has no catalog.
         exists = self._storage.exists

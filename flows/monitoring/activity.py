@@ -12,7 +12,7 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.filesize import decimal
 
@@ -22,6 +22,9 @@ from stac_asset.concurrency import in_thread
 from stac_asset.destinations.directories import existing_parent
 from stac_asset.destinations.location import Location
 from stac_asset.notices import notice
+
+if TYPE_CHECKING:
+    from prefect_stac_asset.flows.monitoring.metrics import RunMetrics
 
 NEARLY_FULL = "stac_asset.destination.nearly_full"
 
@@ -50,7 +53,8 @@ class Activity:
         events: The events of the run.
         directory: The directory of the run. The free space of object stores is not known.
         low_space_percent: Free space in percent below which the disk is nearly full. 0 disables
-            the check.
+            the event.
+        metrics: The metrics of the run, if any.
         interval: Seconds between two reports.
     """
 
@@ -60,12 +64,14 @@ class Activity:
         events: Events,
         directory: Location,
         low_space_percent: float,
+        metrics: RunMetrics | None = None,
         interval: float = INTERVAL,
     ) -> None:
         self._statistics = statistics
         self._events = events
         self._directory = directory
         self._low_space_percent = low_space_percent
+        self._metrics = metrics
         self._interval = interval
         self._reported: tuple[int, int] | None = None
         self._is_low = False
@@ -88,10 +94,15 @@ class Activity:
 
     async def check_space(self) -> None:
         """Send an event and a notice if the disk is nearly full, once per run."""
-        if self._is_low or not self._low_space_percent or not isinstance(self._directory, Path):
+        is_watched = self._low_space_percent and not self._is_low
+        if not isinstance(self._directory, Path) or not (is_watched or self._metrics):
             return
         space = await in_thread(_space, self._directory)
-        if space is None or space.free_percent >= self._low_space_percent:
+        if space is None:
+            return
+        if self._metrics is not None:
+            self._metrics.free(space.free)
+        if not is_watched or space.free_percent >= self._low_space_percent:
             return
         self._is_low = True
         notice(

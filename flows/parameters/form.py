@@ -66,6 +66,8 @@ TITLES = {
     "allow_local_hrefs": "Allow items to reference local files",
     "item_events": "Send item events",
     "lineage": "Record lineage",
+    "low_space_percent": "Report a disk with less free space, in percent",
+    "metrics": "Metrics for Prometheus",
     "client_override": "Client for all hrefs",
     "s3_region_name": "S3 region",
     "s3_requester_pays": "S3 requester pays",

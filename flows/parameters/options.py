@@ -23,6 +23,10 @@ LIMIT_PREFIX = "stac-asset:"
 """Prefix of the names of global concurrency limits. The name of the host follows."""
 
 
+METRICS_TARGET = r"^(https?://[^/@?#\s]+(/[^@?#\s]*)?|([^/@?#\s]+:)?[0-9]{1,5})$"
+"""Pattern of `metrics`. URLs have no user name, password or query: Prefect stores options."""
+
+
 class FlowOptions(Form):
     """The options that are not fields of `Config`."""
 
@@ -67,6 +71,13 @@ class FlowOptions(Form):
     """Free disk space, in percent, below which the run reports that the disk is nearly full.
 
     The run sends an event and shows a notice. 0 disables the check.
+    """
+
+    metrics: Annotated[str, Field(pattern=METRICS_TARGET)] | None = None
+    """Where to serve or push metrics for Prometheus. By default, the run has no metrics.
+
+    A port such as `9464`, or a host and port such as `0.0.0.0:9464`, serves the metrics during the
+    run. A URL such as `http://pushgateway:9091` pushes the metrics to a Pushgateway.
     """
 
     def config(self) -> Config:

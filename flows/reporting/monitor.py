@@ -11,13 +11,16 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import anyio
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 
 from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.monitoring.activity import Activity
+from prefect_stac_asset.flows.monitoring.item_times import completed_moment
+from prefect_stac_asset.flows.monitoring.metrics_endpoint import open_metrics
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
 from prefect_stac_asset.flows.reporting.artifacts import Progress, log_failure, write_artifacts
 from prefect_stac_asset.flows.reporting.events import Events, open_events
@@ -27,6 +30,9 @@ from prefect_stac_asset.flows.reporting.warnings import WarningLog
 from stac_asset.destinations.location import Location
 from stac_asset.plan.owners import Owner
 from stac_asset.types import Failed, Outcome, Transfer
+
+if TYPE_CHECKING:
+    from prefect_stac_asset.flows.monitoring.metrics import RunMetrics
 
 _CLOSE_TIMEOUT = 15.0
 """Maximum number of seconds for sending the last events and closing connections to Prefect."""
@@ -82,6 +88,9 @@ class RunMonitor:
     activity: Activity
     """The reports of the activity of the run."""
 
+    metrics: RunMetrics | None = None
+    """The metrics of the run, if the option `metrics` is set."""
+
     _progress: Progress = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(init=False)
     _is_finished: bool = field(init=False, default=False)
@@ -97,6 +106,8 @@ class RunMonitor:
             document: The rewritten document of the item, if the item has its own.
         """
         self.statistics.add(owner, outcomes)
+        if self.metrics is not None:
+            self.metrics.ended(outcomes, completed_moment(owner, outcomes))
         self.log(outcomes)
         await self.events.item(owner, outcomes, document)
 
@@ -110,16 +121,19 @@ class RunMonitor:
             if isinstance(outcome, Failed):
                 self.warnings.add(outcome.owner, outcome.key, outcome.error)
 
-    async def finish(self, result: DownloadResult) -> None:
+    async def finish(self, result: DownloadResult, is_complete: bool | None = None) -> None:
         """Write the artifacts and send the final event, before the flow returns a state.
 
         Args:
             result: The result of the run.
+            is_complete: Whether the mirror is complete, if the run updates a mirror.
         """
         self._is_finished = True
         self.warnings.finish(result.report)
         await self._write(result)
         await self.events.completed(result)
+        if self.metrics is not None:
+            self.metrics.finish(self.warnings.warn or not result.failed, is_complete)
 
     async def fail(self, error: Exception) -> None:
         """Write the artifacts of a run that an error ended, unless `finish` was called.
@@ -129,6 +143,8 @@ class RunMonitor:
         """
         if not self._is_finished:
             self.statistics.record_error(error)
+            if self.metrics is not None:
+                self.metrics.finish(is_successful=False)
             await self._write(None)
 
     async def start_progress(self) -> None:
@@ -186,15 +202,29 @@ async def open_monitor(
     async with _ShieldedExitStack() as stack:
         client = await stack.enter_async_context(get_client())
         events = await stack.enter_async_context(open_events(str(flow_run.id), options))
-        activity = Activity(statistics, events, directory, options.low_space_percent)
+        metrics = await stack.enter_async_context(
+            open_metrics(options.metrics, str(flow_run.flow_name), deployment.name)
+        )
+        activity = Activity(statistics, events, directory, options.low_space_percent, metrics)
         warnings = WarningLog(session.config.warn)
-        monitor = RunMonitor(client, statistics, events, warnings, activity)
+        monitor = RunMonitor(client, statistics, events, warnings, activity, metrics)
         await monitor.start_progress()
         stack.push_async_callback(monitor.stop_progress)
         # The engine was created with the session, before the number of assets was known.
-        session.engine.reporter = StatisticsReporter(statistics)
+        session.engine.reporter = _reporter(statistics, metrics)
+        if metrics is not None:
+            metrics.begin(amount.assets)
         try:
             yield monitor
         except Exception as error:
             await monitor.fail(error)
             raise
+
+
+def _reporter(statistics: Statistics, metrics: RunMetrics | None) -> StatisticsReporter:
+    if metrics is None:
+        return StatisticsReporter(statistics)
+    # Imports `prometheus_client`, which most runs do not need.
+    from prefect_stac_asset.flows.monitoring.metrics import MetricsReporter
+
+    return MetricsReporter(statistics, metrics)

@@ -19,7 +19,7 @@ class WarningLog:
     """
 
     def __init__(self, warn: bool) -> None:
-        self._warn = warn
+        self.warn = warn
         self._count = 0
 
     def add(self, owner: str, key: str, error: Exception) -> None:
@@ -31,7 +31,7 @@ class WarningLog:
             error: The error.
         """
         self._count += 1
-        if self._warn and self._count <= _MAX_LINES:
+        if self.warn and self._count <= _MAX_LINES:
             text = str(error)
             if key and getattr(error, "key", None) is None:
                 text = f"asset '{key}' of {owner}: {text}"
@@ -45,6 +45,6 @@ class WarningLog:
             report: The path of the report that lists them, if one was written.
         """
         more = self._count - _MAX_LINES
-        if self._warn and more > 0:
+        if self.warn and more > 0:
             where = f" See the report {report}." if report else ""
             get_run_logger().warning("%s more assets failed.%s", f"{more:,}", where)

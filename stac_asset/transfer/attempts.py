@@ -25,7 +25,7 @@ from stac_asset.transfer.context import TransferContext, TransferStats
 from stac_asset.transfer.host_connection import HostConnection
 from stac_asset.transfer.interface import Source
 from stac_asset.transfer.receiving import Receiver
-from stac_asset.transfer.retry import is_transient, retry
+from stac_asset.transfer.retry import is_transient, retry, retry_reason
 from stac_asset.types import Candidate, Downloaded, Transfer
 
 _MAX_DOUBTFUL_ATTEMPTS = 3
@@ -51,6 +51,9 @@ class CandidateDownload:
 
     _is_retried: bool = False
     """Whether another attempt may succeed after the last error."""
+
+    _retry_reason: str | None = None
+    """Why the next attempt is made, if an attempt has failed."""
 
     _receiver: Receiver = field(init=False)
 
@@ -119,6 +122,7 @@ class CandidateDownload:
 
     def _is_retryable(self, error: Exception) -> bool:
         self._is_retried = is_transient(error) or self._switches_to_single_connection(error)
+        self._retry_reason = retry_reason(error)
         return self._is_retried
 
     def _switches_to_single_connection(self, error: Exception) -> bool:
@@ -151,11 +155,14 @@ class CandidateDownload:
                     raise
                 if not await connection.waits_after(error, self.upload):
                     raise
+                self._retry_reason = retry_reason(error)
             finally:
                 connection.end_request()
 
     async def _attempt_once(self) -> str | None:
         self.stats.attempts += 1
+        if self._retry_reason is not None:
+            self.context.reporter.retried(self.candidate, self._retry_reason)
         resumed, has_ended = self.upload.offset, False
         try:
             await self._receiver.receive_all()

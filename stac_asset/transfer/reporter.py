@@ -55,6 +55,14 @@ class Reporter:
             size: Number of bytes.
         """
 
+    def retried(self, candidate: Candidate, reason: str) -> None:
+        """Handle the start of an attempt after a failed attempt.
+
+        Args:
+            candidate: The candidate.
+            reason: The kind of the error, see `retry.retry_reason`.
+        """
+
     async def finished(self, transfer: Transfer, candidate: Candidate) -> None:
         """Handle a downloaded and verified file that has its final name.
 

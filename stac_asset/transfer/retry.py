@@ -15,7 +15,21 @@ from itertools import count
 from typing import TypeVar
 
 from stac_asset.config import Config
-from stac_asset.errors import RateLimitError, StacAssetError, TransferError
+from stac_asset.errors import (
+    AccessError,
+    ChecksumError,
+    ConnectionFailedError,
+    ContentError,
+    DestinationError,
+    RangeError,
+    RateLimitError,
+    ResponseError,
+    SizeError,
+    StacAssetError,
+    StalledError,
+    TransferError,
+    TruncatedError,
+)
 
 _T = TypeVar("_T")
 
@@ -29,6 +43,19 @@ _MAX_LOGGED_HOSTS = 1000
 
 _HOST = re.compile(r"[a-z0-9+.-]+://([^/\s'?]+)", re.IGNORECASE)
 
+_REASONS: dict[type[Exception], str] = {
+    StalledError: "stall",
+    ConnectionFailedError: "connection",
+    TruncatedError: "truncated",
+    RateLimitError: "rate_limit",
+    RangeError: "range",
+    SizeError: "size",
+    ChecksumError: "checksum",
+    ContentError: "content",
+    AccessError: "access",
+    DestinationError: "destination",
+}
+
 _logged: dict[str, float] = {}
 """The time of the last message about each host, on the monotonic clock."""
 
@@ -40,6 +67,22 @@ def is_transient(error: BaseException) -> bool:
         error: The error of an attempt.
     """
     return isinstance(error, TransferError) and error.transient
+
+
+def retry_reason(error: BaseException) -> str:
+    """Return the kind of an error as a short name, such as `http_503` or `stall`.
+
+    The number of names is small, so that metrics can have a label for each.
+
+    Args:
+        error: The error of an attempt.
+    """
+    if isinstance(error, ResponseError):
+        return f"http_{error.status}" if 100 <= error.status <= 599 else "http_other"
+    for kind, name in _REASONS.items():
+        if isinstance(error, kind):
+            return name
+    return "other"
 
 
 def wait_after(config: Config, attempt: int, error: BaseException | None) -> float:
