@@ -49,7 +49,7 @@ up: $(VENV)/run  ## Start a Prefect server, a worker and all deployments; PORT=4
 
 .PHONY: init
 init: $(VENV)/run  ## Write a prefect.yaml of your own; FILE=mine.yaml
-	@$(BIN)/python -m prefect_stac_asset.deployments init $(if $(FILE),'$(FILE)')
+	@$(BIN)/python -m prefect_stac_asset init --file-only --file '$(or $(FILE),mine.yaml)'
 
 .PHONY: status
 status: $(VENV)/run  ## Show processes, next runs and last results of `make up`

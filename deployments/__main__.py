@@ -6,7 +6,7 @@
 | `status` | show the processes, the next runs and the last results of that server |
 | `server` | run a Prefect server in the foreground |
 | `service` | start that server after a restart of the machine |
-| `init` | copy the `prefect.yaml` of this package to a file of one's own |
+| `init` | write a `prefect.yaml`, an example flow and the files of a work pool into a repository |
 | `deploy` | register the deployments with a Prefect server |
 | `serve` | run the deployments in this process |
 | `check` | validate `prefect.yaml`, or check that a server creates scheduled runs |
@@ -26,6 +26,7 @@ from pathlib import Path
 
 import click
 
+from prefect_stac_asset.deployments.init.command import init
 from stac_asset.destinations.directories import directory_path
 from stac_asset.errors import StacAssetError
 
@@ -54,10 +55,14 @@ _reset = click.option(
 )
 
 
-def main() -> None:
-    """Run the command line. Exit with status 1 after an error, and with 130 after Ctrl-C."""
+def main(name: str = "python -m prefect_stac_asset.deployments") -> None:
+    """Run the command line. Exit with status 1 after an error, and with 130 after Ctrl-C.
+
+    Args:
+        name: The name of the program in messages.
+    """
     try:
-        app.main(standalone_mode=False, prog_name="python -m prefect_stac_asset.deployments")
+        app.main(standalone_mode=False, prog_name=name)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:
@@ -72,6 +77,8 @@ def main() -> None:
 def app() -> None:
     """Run the deployments of prefect.yaml."""
 
+
+app.add_command(init)
 
 _port = click.option(
     "--port",
@@ -200,19 +207,6 @@ def service(file: Path | None, folder: Path, port: int, is_printed: bool) -> Non
     if os.environ.get("DATABASE"):
         click.echo(f"Write DATABASE=… to {unit.environment}, which the unit reads.", err=True)
     click.echo(unit.unit() if is_printed else "\n".join(unit.install()))
-
-
-@app.command()
-@click.argument("path", type=click.Path(path_type=Path, dir_okay=False), default="mine.yaml")
-def init(path: Path) -> None:
-    """Copy the prefect.yaml of this package to PATH, by default mine.yaml.
-
-    Change the copy, and pass it to the other commands with --file.
-    """
-    from prefect_stac_asset.deployments.deployment_file import copy_file
-
-    copy_file(path)
-    click.echo(f"{path} was written. Edit the file, then run: make up FILE={path}")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Internal: selection of the `prefect.yaml` that a command reads, and copies for changes."""
+"""Internal: selection of the `prefect.yaml` that a command reads."""
 
 from __future__ import annotations
 
@@ -35,21 +35,3 @@ def chosen_file(given: Path | None, remembered: Path | None = None) -> Path:
         return remembered
     own = Path.cwd() / NAME
     return own if own.exists() else FILE
-
-
-def copy_file(path: Path) -> None:
-    """Write a copy of the packaged `prefect.yaml`.
-
-    Args:
-        path: The path of the new file.
-
-    Raises:
-        ConfigError: The file exists, or cannot be written.
-    """
-    try:
-        with path.open("x") as file:
-            file.write(FILE.read_text())
-    except FileExistsError:
-        raise ConfigError(f"File '{path}' already exists. Choose another name.") from None
-    except OSError as error:
-        raise ConfigError(f"Cannot write '{path}': {error.strerror}.") from None

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from prefect_stac_asset.deployments.deployment_file import chosen_file
-from prefect_stac_asset.deployments.prefect_yaml import FILE, read_deployments
+from prefect_stac_asset.deployments.prefect_yaml import FILE
 from stac_asset.errors import ConfigError
-from tests.support.deployments_cli import run_deployments_cli
 
 
 def test_given_file_precedes_remembered_own_and_packaged_file(
@@ -27,15 +26,3 @@ def test_given_file_precedes_remembered_own_and_packaged_file(
 def test_missing_file_of_the_last_up_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"mine\.yaml' of the last `up` does not exist"):
         chosen_file(None, tmp_path / "mine.yaml")
-
-
-def test_init_copies_the_packaged_file_and_replaces_no_file(tmp_path: Path) -> None:
-    path = tmp_path / "mine.yaml"
-    done = run_deployments_cli("init", str(path))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith(f"then run: make up FILE={path}\n")
-    assert read_deployments(path) == read_deployments()
-    path.write_text("mine")
-    again = run_deployments_cli("init", str(path))
-    assert (again.returncode, path.read_text()) == (1, "mine")
-    assert again.stderr == f"error: File '{path}' already exists. Choose another name.\n"

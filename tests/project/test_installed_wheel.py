@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import subprocess
 import textwrap
 import zipfile
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
-import yaml
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.settings import get_current_settings
@@ -17,7 +19,8 @@ from prefect.settings import get_current_settings
 from stac_asset.testing import Origin
 from tests.support.installed_wheel import WheelEnvironment
 from tests.support.items import make_item
-from tests.support.workers import running_worker, wait_for_pool
+from tests.support.next_steps import carried_out
+from tests.support.scheduled_mirror import EVERY_TEN_SECONDS, ScheduledMirror
 
 pytestmark = pytest.mark.usefixtures("prefect_test")
 
@@ -80,7 +83,31 @@ def settings() -> dict[str, str]:
     return {**kept, **get_current_settings().to_environment_variables(exclude_unset=True)}
 
 
-async def test_user_packages_and_ours_run_side_by_side(
+def shell_environment(environment: WheelEnvironment, settings: dict[str, str]) -> dict[str, str]:
+    """Return the variables of a shell with the activated environment.
+
+    The environment takes Prefect from that of the tests, and gets the script that pip would write.
+    """
+    script = environment.python.with_name("prefect")
+    script.write_text('#!/bin/sh\nexec python -m prefect "$@"\n')
+    script.chmod(0o755)
+    # Each query takes the server 20 ms.
+    quick = {"PREFECT_WORKER_QUERY_SECONDS": "2", "PREFECT_WORKER_PREFETCH_SECONDS": "1"}
+    path = os.pathsep.join((str(script.parent), os.environ["PATH"]))
+    return {**settings, **quick, "PATH": path}
+
+
+THEIRS = """
+  - name: theirs
+    entrypoint: flows/nightly.py:nightly
+    pull:
+    - prefect.deployments.steps.set_working_directory: {{directory: {folder}}}
+    work_pool: *pool
+"""
+"""A deployment of the user's flow, added to the `prefect.yaml` of `stac-asset init`."""
+
+
+async def test_printed_steps_of_init_lead_to_runs_beside_user_packages(
     environment: WheelEnvironment,
     repository: Path,
     settings: dict[str, str],
@@ -88,28 +115,31 @@ async def test_user_packages_and_ours_run_side_by_side(
     tmp_path: Path,
 ) -> None:
     source = make_item(origin, "data", "other")
-    with running_worker(
-        tmp_path / "worker.log", python=environment.python, folder=tmp_path
-    ) as pool:
-        entrypoints = {
-            "theirs": "flows/nightly.py:nightly",
-            "ours": "prefect_stac_asset.flows.download_item",
-        }
-        deployments = [
-            {"name": name, "entrypoint": entrypoint, "work_pool": {"name": pool}}
-            for name, entrypoint in entrypoints.items()
-        ]
-        (repository / "prefect.yaml").write_text(
-            yaml.safe_dump({"name": "user", "deployments": deployments})
-        )
-        await wait_for_pool(pool)
-        deployed = environment.run(
-            "-m", "prefect", "--no-prompt", "deploy", "--all",
-            folder=repository, environment=settings,
-        )  # fmt: skip
-        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    mirror = ScheduledMirror("example", origin, repository / "mirror", flow="stac-mirror")
+    mirror.publish("item")
+    shell = shell_environment(environment, settings)
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [
+            *("stac-asset", "init", "--deployment", "download-item"),
+            *("--source", origin.href("/example.json")),
+            *("--cron", EVERY_TEN_SECONDS["cron"], "--pool", f"init-{uuid4().hex[:8]}"),
+        ],
+        cwd=repository,
+        env=shell,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    with (repository / "prefect.yaml").open("a") as file:
+        file.write(THEIRS.format(folder=repository))
 
-        for deployment in ("nightly/theirs", "download-item/ours"):
+    url = settings["PREFECT_API_URL"].removesuffix("/api")
+    steps = carried_out(done.stdout, repository, shell, tmp_path / "worker.log")
+    with steps as commands:
+        assert [command.split()[0] for command in commands] == ["prefect"] * 5
+        for deployment in ("nightly/theirs", "download-item/download-item"):
             directory = tmp_path / deployment.replace("/", "-")
             directory.mkdir()
             run = await run_deployment(
@@ -120,6 +150,9 @@ async def test_user_packages_and_ours_run_side_by_side(
             assert isinstance(run, FlowRun)
             assert run.state is not None
             assert run.state.is_completed(), run.state
+        mirror.wait_for_file("item")
+        mirror.wait_for_completed_runs(url)
+        mirror.pause(url)
 
     seen = json.loads((tmp_path / "nightly-theirs" / "seen.json").read_text())
     assert seen["names"] == ["flows of the user", "blocks of the user", "deployments of the user"]

@@ -73,7 +73,10 @@ def test_wheel_declares_entry_points(wheel: Path) -> None:
     points.read_string(archive.read(name).decode())
     assert dict(points["console_scripts"]) == {"stac-asset": "stac_asset.cli:main"}
     assert dict(points["prefect.collections"]) == {"prefect_stac_asset": "prefect_stac_asset"}
-    assert dict(points["stac_asset.commands"]) == {"blocks": "prefect_stac_asset.blocks.cli:app"}
+    assert dict(points["stac_asset.commands"]) == {
+        "blocks": "prefect_stac_asset.blocks.cli:app",
+        "init": "prefect_stac_asset.deployments.init.command:init",
+    }
 
 
 def test_packages_import_from_installed_wheel(installed_wheel: Path) -> None:

@@ -46,11 +46,13 @@ class ScheduledMirror:
         name: Name of the deployment.
         origin: Server of the item collection.
         folder: Directory of the mirror.
+        flow: Name of the flow.
     """
 
     name: str
     origin: Origin
     folder: Path
+    flow: str = "sync"
     _items: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def publish(self, name: str, content: bytes | None = None) -> None:
@@ -155,5 +157,5 @@ class ScheduledMirror:
             url: URL of the Prefect server.
             paused: Whether the schedule starts no more runs.
         """
-        found = call_api("GET", f"{url}/api/deployments/name/sync/{self.name}")
+        found = call_api("GET", f"{url}/api/deployments/name/{self.flow}/{self.name}")
         call_api("PATCH", f"{url}/api/deployments/{found['id']}", paused=paused)

@@ -1,0 +1,1 @@
+"""Internal: the command `stac-asset init`, which writes files to start with into a repository."""
