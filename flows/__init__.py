@@ -12,6 +12,8 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "auditing.flow": ["audit"],
+        "auditing.result": ["AuditResult"],
         "check.flow": ["check_assets"],
         "check.result": ["CheckResult"],
         "distribution.batch": ["download_batch"],

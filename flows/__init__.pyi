@@ -1,5 +1,7 @@
 """Public names of the package, which are imported on first use."""
 
+from .auditing.flow import audit as audit
+from .auditing.result import AuditResult as AuditResult
 from .check.flow import check_assets as check_assets
 from .check.result import CheckResult as CheckResult
 from .distribution.batch import download_batch as download_batch

@@ -29,6 +29,9 @@ from .flows import (
     ApproveAbove as ApproveAbove,
 )
 from .flows import (
+    AuditResult as AuditResult,
+)
+from .flows import (
     CheckResult as CheckResult,
 )
 from .flows import (
@@ -45,6 +48,9 @@ from .flows import (
 )
 from .flows import (
     VerifyResult as VerifyResult,
+)
+from .flows import (
+    audit as audit,
 )
 from .flows import (
     check_assets as check_assets,

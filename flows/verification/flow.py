@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Annotated, Any
 
@@ -14,14 +13,10 @@ from prefect.states import Completed
 
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import name_of
-from prefect_stac_asset.flows.execution.session import Session, open_session
 from prefect_stac_asset.flows.execution.states import COMPLETED_WITH_WARNINGS
-from prefect_stac_asset.flows.orchestration.clients import RequiredClients
-from prefect_stac_asset.flows.orchestration.units import Unit, download_units
 from prefect_stac_asset.flows.parameters.credentials import (
     Credentials,
     DestinationCredentials,
-    missing_credential,
     open_destinations,
     prepare_destination,
 )
@@ -30,22 +25,20 @@ from prefect_stac_asset.flows.parameters.flow import asset_flow
 from prefect_stac_asset.flows.parameters.form import WithoutEffect, titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.reporting.report_file import open_rows, report_location
+from prefect_stac_asset.flows.verification.repairs import open_repairs
 from prefect_stac_asset.flows.verification.result import VerifyResult
 from stac_asset.concurrency import in_thread
 from stac_asset.destinations import Destinations
 from stac_asset.destinations.location import Location, StorePath
-from stac_asset.errors import MissingCredentialError
 from stac_asset.mirror.unknown_files import (
     remove_unknown_files,
     unknown_files,
     unknown_objects,
 )
 from stac_asset.notices import collect_notices, notice, notice_lines
-from stac_asset.types import Outcome
 from stac_asset.verify.inventory import take_inventory
-from stac_asset.verify.repair import Repair, Unrepairable, repair_config
-from stac_asset.verify.results import Bad, OutOfBounds, Summary
-from stac_asset.verify.run import Repairs, verify_files
+from stac_asset.verify.results import Summary
+from stac_asset.verify.run import verify_files
 
 REPAIRED = "Repaired"
 """Name of the final state of a run that repaired all bad files."""
@@ -146,15 +139,15 @@ async def verify(
         await prepare_destination(destinations, location, block, writes)
         unknown = await _find_unknown(location, destinations, report_at, remove_unknown)
         inventory = await take_inventory(str(location), destinations)
-        open_repairs = partial(
-            _open_repairs,
+        opened = partial(
+            open_repairs,
             options=options,
             granularity=granularity,
             credentials=credentials,
             destination_credentials=block,
         )
         async with open_rows(report_at, destinations) as write_row:
-            repairs = open_repairs if repair else None
+            repairs = opened if repair else None
             summary = await verify_files(inventory, repairs, write_row, config)
         result = VerifyResult(
             directory=str(inventory.directory),
@@ -199,85 +192,6 @@ async def _find_unknown(
     for path in found:
         notice(condition, path)
     return found
-
-
-@asynccontextmanager
-async def _open_repairs(
-    bad: Sequence[Bad],
-    options: DownloadOptions,
-    granularity: Granularity,
-    credentials: Credentials,
-    destination_credentials: DestinationCredentials,
-) -> AsyncIterator[Repairs]:
-    """Open a session in which repairs are task runs.
-
-    Args:
-        bad: The verdicts of the bad files.
-        options: The options of the flow.
-        granularity: Work of one task run.
-        credentials: Blocks that hold credentials.
-        destination_credentials: The block of the directory, if any.
-
-    Raises:
-        MissingCredentialError: A credential that a repair requires is not configured.
-    """
-    get_run_logger().info("%d files need a repair", len(bad))
-    config = repair_config(options.config())
-    repair_options = options.model_copy(
-        update={"overwrite": config.overwrite, "allow_local_hrefs": config.allow_local_hrefs}
-    )
-    limit = options.max_concurrent_downloads
-    async with open_session(config, limit, credentials, destination_credentials) as session:
-
-        def download(repairs: Sequence[Repair]) -> AsyncGenerator[Outcome, None]:
-            return _download(repairs, repair_options, granularity, session)
-
-        def check_credentials(file: Unrepairable) -> None:
-            _check_credentials(file, bad)
-
-        yield Repairs(session.clients, config, download, check_credentials)
-
-
-async def _download(
-    repairs: Sequence[Repair],
-    options: DownloadOptions,
-    granularity: Granularity,
-    session: Session,
-) -> AsyncGenerator[Outcome, None]:
-    """Download files in task runs, and yield the outcome of each.
-
-    Raises:
-        MissingCredentialError: A required credential is not configured. Nothing was downloaded.
-    """
-    units = [
-        Unit(number, planned.owner, (planned.transfer,)) for number, planned in enumerate(repairs)
-    ]
-    required = RequiredClients(session.clients)
-    for unit in units:
-        required.add(unit.transfers)
-    if units:
-        await required.resolve(options)
-    downloads = download_units(units, len(units), granularity, options, session)
-    async with aclosing(downloads) as done:
-        async for _, outcomes in done:
-            for outcome in outcomes:
-                yield outcome
-
-
-def _check_credentials(file: Unrepairable, bad: Sequence[Bad]) -> None:
-    """Raise an error if the source of a repair cannot be read without a credential.
-
-    Raises:
-        MissingCredentialError: A required credential is not configured.
-    """
-    cause = file.error.__cause__
-    if isinstance(cause, MissingCredentialError):
-        verdicts = (
-            verdict
-            for verdict in bad
-            if not isinstance(verdict, OutOfBounds) and verdict.path == file.path
-        )
-        raise missing_credential(next(verdicts).asset.source or "", cause)
 
 
 def _state(summary: Summary, warn: bool, result: VerifyResult) -> Any:

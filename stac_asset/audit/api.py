@@ -10,7 +10,7 @@ from contextlib import aclosing, asynccontextmanager
 from stac_asset.api.destinations import RunDestinations
 from stac_asset.audit.differences import DifferenceRow
 from stac_asset.audit.job import AuditJob
-from stac_asset.audit.repair import RepairTools, run_audit
+from stac_asset.audit.repair import Downloads, RepairTools, run_audit
 from stac_asset.audit.summary import AuditSummary
 from stac_asset.clients.registry import Clients
 from stac_asset.concurrency import bounded
@@ -111,12 +111,13 @@ def _repair_tools(
         failed = [entry for entry in prepared.planned if not isinstance(entry, Transfer)]
         return prepared, [*failed, *(outcome for outcomes in done for outcome in outcomes)]
 
-    async def download(
-        mirror: Mirror,
-    ) -> AsyncGenerator[tuple[Prepared, Sequence[Outcome]], None]:
+    async def download(mirror: Mirror) -> Downloads:
         async with aclosing(bounded(download_item, mirror.prepared(), limit)) as done:
             async for prepared, outcomes in done:
                 yield prepared, outcomes
+
+    async def prepare(mirror: Mirror) -> Downloads:
+        return download(mirror)
 
     @asynccontextmanager
     async def open_repairs(_: Sequence[Bad]) -> AsyncIterator[Repairs]:
@@ -129,4 +130,4 @@ def _repair_tools(
 
             yield Repairs(clients, changed, run)
 
-    return RepairTools(download, open_repairs, on_removed)
+    return RepairTools(prepare, open_repairs, on_removed)

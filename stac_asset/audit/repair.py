@@ -12,10 +12,11 @@ the functions that download: the command line runs the engine, the flow tasks.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from stac_asset.audit.differences import Difference, DifferenceRow, Kind, difference_row
 from stac_asset.audit.job import AuditJob, audit
@@ -35,13 +36,17 @@ from stac_asset.verify.inventory import take_inventory
 from stac_asset.verify.results import Bad
 from stac_asset.verify.run import Repairs, verify_files
 
+Downloads: TypeAlias = AsyncGenerator[tuple[Prepared, Sequence[Outcome]], None]
+"""Downloads the items that `Mirror.prepared` yields, and yields each item with the outcomes."""
+
 
 @dataclass(frozen=True, slots=True)
 class RepairTools:
     """How an audit repairs differences, supplied by the caller."""
 
-    download: Callable[[Mirror], AsyncGenerator[tuple[Prepared, Sequence[Outcome]], None]]
-    """Downloads the items that `Mirror.prepared` yields, and yields each item with the outcomes."""
+    prepare: Callable[[Mirror], Awaitable[Downloads]]
+    """Checks that the items can be downloaded, and returns the downloads, which are not started.
+    Called after `Mirror.choose`, and before the first file is written."""
 
     open_repairs: Callable[[Sequence[Bad]], AbstractAsyncContextManager[Repairs]]
     """Opens the repairs of single files, as for `verify_files`."""
@@ -122,11 +127,12 @@ async def _update(job: AuditJob, repair: RepairTools) -> None:
             await mirror.find_removed(marked=repair.on_removed == "delete")
         async for _ in mirror.choose(RunSizeLimits()):
             pass
+        downloads = await repair.prepare(mirror)
         await mirror.begin()
         try:
             async with (
                 concurrent_calls(storage.concurrency) as start,
-                aclosing(repair.download(mirror)) as done,
+                aclosing(downloads) as done,
             ):
                 async for prepared, outcomes in done:
                     await start(_add(mirror, prepared, outcomes))

@@ -1,0 +1,1 @@
+"""Flow `audit`, which compares a mirror with the source, and the result."""

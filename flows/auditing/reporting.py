@@ -1,0 +1,47 @@
+"""The artifact and the event of the flow `audit`."""
+
+from __future__ import annotations
+
+from prefect.artifacts import TableArtifact
+from prefect.runtime import flow_run
+
+from prefect_stac_asset.flows.auditing.result import AuditResult
+from prefect_stac_asset.flows.parameters.options import DownloadOptions
+from prefect_stac_asset.flows.reporting.artifacts import log_failure
+from prefect_stac_asset.flows.reporting.events import open_events
+
+AUDIT = "stac-asset-audit"
+"""The key of the artifact with the differences."""
+
+AUDIT_COMPLETED = "stac_asset.audit.completed"
+
+
+async def report_result(result: AuditResult, summary: str, options: DownloadOptions) -> None:
+    """Write the table of differences, and send the event of the audit.
+
+    Args:
+        result: The result of the audit.
+        summary: The summary of the audit, as the description of the artifact.
+        options: The options of the flow.
+    """
+    await log_failure(_write_table(result, summary))
+    async with open_events(str(flow_run.id), options) as events:
+        resource = {
+            "prefect.resource.id": f"stac-asset.run.{flow_run.id}",
+            "stac-asset.complete": str(result.complete).lower(),
+        }
+        await events.put(AUDIT_COMPLETED, resource, result.model_dump(mode="json"))
+
+
+async def _write_table(result: AuditResult, summary: str) -> None:
+    answer = "The mirror is complete" if result.complete else "The mirror is not complete"
+    count = sum(getattr(result, kind) for kind in _KINDS)
+    shown = len(result.first)
+    note = f" The table has the first {shown:,} of {count:,} differences." if count > shown else ""
+    rows = result.first or [{"state": "no differences"}]
+    artifact = TableArtifact(key=AUDIT, description=f"{answer}: {summary}.{note}", table=rows)
+    await artifact.acreate()
+
+
+_KINDS = ("missing", "extra", "outdated", "corrupt", "inconsistent")
+"""Fields of a result with the numbers of differences."""
