@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+
+from prefect.context import TaskRunContext
 
 from prefect_stac_asset.flows.execution.global_limits import connection_to_host
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
@@ -27,6 +29,7 @@ from prefect_stac_asset.flows.execution.stopping import (
     run_until_stopping,
     stop_run_on_failure,
 )
+from prefect_stac_asset.flows.monitoring.traces import Traces, open_traces
 from prefect_stac_asset.flows.parameters.credentials import (
     BlockOrReference,
     TaskCredentials,
@@ -75,6 +78,9 @@ class Session:
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     """The event loop in which the session was opened."""
 
+    traces: Traces | None = None
+    """The spans of the run, if a tracer is configured."""
+
     stopping: bool = False
     """Whether the run is being stopped, by a failure or through Prefect's API."""
 
@@ -108,7 +114,20 @@ class Session:
         async with self.limits.downloads:
             if self.stopping:  # The caller is about to be cancelled. Do not start the download.
                 raise asyncio.CancelledError
-            return await self.engine.download(transfer)
+            if self.traces is None:
+                return await self.engine.download(transfer)
+            with self.traces.asset(transfer) as span:
+                outcome = await self.engine.download(transfer)
+                span.end(outcome)
+                return outcome
+
+    def batch_span(self, assets: int) -> AbstractContextManager[None]:
+        """Return the span of a batch, or a context without effect if no tracer is configured.
+
+        Args:
+            assets: The number of assets.
+        """
+        return nullcontext() if self.traces is None else self.traces.batch(assets)
 
 
 _current: ContextVar[Session | None] = ContextVar("session", default=None)
@@ -135,7 +154,8 @@ async def open_session(
     """
     check_environment()
     limits = run_limits(max_concurrent_downloads, config)
-    with collect_notices():
+    traces = open_traces()
+    with collect_notices(), _run_span(traces):
         for name in field_variables():
             notice("Flows do not read options from the environment. Set `options` instead of", name)
         async with (
@@ -147,13 +167,19 @@ async def open_session(
             session = Session(
                 config=config,
                 clients=clients,
-                engine=Engine(clients, config, destinations, connect=connect),
+                engine=Engine(
+                    clients if traces is None else traces.sources(clients),
+                    config,
+                    destinations,
+                    connect=connect,
+                ),
                 destinations=destinations,
                 max_concurrent_downloads=max_concurrent_downloads,
                 limits=limits,
                 connect=connect,
                 credentials=blocks_or_references(credentials),
                 destination_credentials=blocks_or_references(destination_credentials),
+                traces=traces,
             )
             token = _current.set(session)
             try:
@@ -241,6 +267,13 @@ async def with_destinations(
         return stopped
     async with open_destinations(destination_credentials, config) as destinations:
         return await monitor.until_stopped(work(destinations))
+
+
+def _run_span(traces: Traces | None) -> AbstractContextManager[None]:
+    """Return the span of the flow run. A task with a session of its own is part of the run."""
+    if traces is None or TaskRunContext.get() is not None:
+        return nullcontext()
+    return traces.run()
 
 
 def _is_in_this_loop(session: Session) -> bool:

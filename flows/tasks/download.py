@@ -156,16 +156,17 @@ async def download_assets(
                 done[transfer] = outcome
         waiting = [transfer for transfer in transfers if transfer not in done]
         limit = session.max_concurrent_downloads
-        async with (
-            hold_slots(waiting, resolved),
-            aclosing(bounded(partial(_download, session=session), waiting, limit)) as outcomes,
-        ):
-            async for outcome in outcomes:
-                if isinstance(outcome, Failed) and session.config.fail_fast:
-                    keep_for_retry([outcome])
-                    raise outcome.error
-                assert outcome.transfer is not None, "outcomes of the engine have a transfer"
-                done[outcome.transfer] = outcome
+        with session.batch_span(len(waiting)):
+            async with (
+                hold_slots(waiting, resolved),
+                aclosing(bounded(partial(_download, session=session), waiting, limit)) as outcomes,
+            ):
+                async for outcome in outcomes:
+                    if isinstance(outcome, Failed) and session.config.fail_fast:
+                        keep_for_retry([outcome])
+                        raise outcome.error
+                    assert outcome.transfer is not None, "outcomes of the engine have a transfer"
+                    done[outcome.transfer] = outcome
         found = [done[transfer] for transfer in transfers]
         failed = [outcome for outcome in found if isinstance(outcome, Failed)]
         is_retried = keep_for_retry(failed)
