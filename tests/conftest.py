@@ -22,7 +22,6 @@ from tests.support.object_stores import AzureContainer
 from tests.support.paths import ROOT, SHARED_DATA
 from tests.support.prefect_fixtures import (
     collected_sockets,
-    has_charts,
     pool,
     prefect_server,
     prefect_test,
@@ -35,7 +34,6 @@ from tests.support.server_logs import pytest_runtest_setup
 # Pytest finds hooks and fixtures by name.
 __all__ = [
     "collected_sockets",
-    "has_charts",
     "pool",
     "prefect_server",
     "prefect_test",

@@ -50,8 +50,7 @@ def stack() -> Iterator[RunningStack]:
     # The screenshots show this path, so it must be short.
     with (
         tempfile.TemporaryDirectory(prefix="up-") as folder,
-        # With the extra `plots`: the screenshots show charts.
-        running_stack(Path(folder), PYTHONPATH=str(ROOT), **SHORT_POLLING) as running,
+        running_stack(Path(folder), **SHORT_POLLING) as running,
     ):
         yield running
 

@@ -22,21 +22,7 @@ def prefect_environment(**variables: str) -> dict[str, str]:
         variables: More variables, which replace others with the same names.
     """
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
-    return {**os.environ, **settings, "PYTHONPATH": import_path(), **variables}
-
-
-@cache
-def import_path(folder: Path = ROOT) -> str:
-    """Return the import path of processes without the extra `plots`, which draws charts.
-
-    The import of matplotlib and the charts take a tenth of the time of a small flow run.
-
-    Args:
-        folder: The first folder of the path.
-    """
-    blocked = _temporary_folder()
-    Path(blocked, "matplotlib.py").write_text("raise ImportError('blocked by the tests')")
-    return os.pathsep.join((str(folder), blocked))
+    return {**os.environ, **settings, "PYTHONPATH": str(ROOT), **variables}
 
 
 @cache

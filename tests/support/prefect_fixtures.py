@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import inspect
-import sys
 import warnings
 from collections.abc import Iterator, Sequence
 
@@ -49,21 +48,8 @@ def _fixtures(item: pytest.Item) -> Sequence[str]:
 
 
 @pytest.fixture
-def has_charts() -> bool:
-    """Whether the extra `plots` is installed. Its charts take 0.15 s of each flow run."""
-    return False
-
-
-@pytest.fixture
-def prefect_test(
-    prefect_server: None,
-    collected_sockets: None,
-    has_charts: bool,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def prefect_test(prefect_server: None, collected_sockets: None) -> None:
     """Run a test on the Prefect server."""
-    if not has_charts:
-        monkeypatch.setitem(sys.modules, "matplotlib", None)
 
 
 @pytest.fixture(scope="module")
