@@ -22,6 +22,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "mirror.flow": ["sync"],
         "mirror.result": ["SyncResult"],
         "mirror.search": ["Search"],
+        "parameters.budgets": ["Budget"],
         "parameters.options": ["DownloadOptions"],
         "planning.approval": ["ApproveAbove"],
         "reporting.result": ["DownloadResult"],

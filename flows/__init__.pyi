@@ -11,6 +11,7 @@ from .download.item_collection import download_item_collection as download_item_
 from .mirror.flow import sync as sync
 from .mirror.result import SyncResult as SyncResult
 from .mirror.search import Search as Search
+from .parameters.budgets import Budget as Budget
 from .parameters.options import DownloadOptions as DownloadOptions
 from .planning.approval import ApproveAbove as ApproveAbove
 from .reporting.result import DownloadResult as DownloadResult

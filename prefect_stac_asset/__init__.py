@@ -31,6 +31,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "flows": [
             "ApproveAbove",
             "AuditResult",
+            "Budget",
             "CheckResult",
             "DownloadOptions",
             "DownloadResult",

@@ -32,6 +32,9 @@ from .flows import (
     AuditResult as AuditResult,
 )
 from .flows import (
+    Budget as Budget,
+)
+from .flows import (
     CheckResult as CheckResult,
 )
 from .flows import (

@@ -114,7 +114,7 @@ async def audit(
     report_at = report_location(report, block)
     send_library_logs()
     limit = options.max_concurrent_downloads
-    async with open_session(config, limit, credentials, block) as session:
+    async with open_session(config, limit, credentials, block, options.budgets) as session:
         await session.prepare(location, repair)
         job = AuditJob(
             source, location, criteria, config, session.clients, session.destinations, report_at

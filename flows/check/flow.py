@@ -109,7 +109,7 @@ async def check_assets(
     result, errors, warnings = CheckResult(), list[Exception](), WarningLog(config.warn)
     limit = options.max_concurrent_downloads
     with tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch:
-        async with open_session(config, limit, credentials) as session:
+        async with open_session(config, limit, credentials, budgets=options.budgets) as session:
             owners = _owners(await open_items(source, session, Path(scratch)))
             total, planned, required = 0, 0, RequiredClients(session.clients)
             planner = Planner(Path(), config, LOCAL_FACTS)

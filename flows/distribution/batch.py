@@ -93,7 +93,9 @@ async def download_batch(
     config = options.config()
     send_library_logs()
     limit = options.max_concurrent_downloads
-    async with open_session(config, limit, credentials, destination_credentials) as session:
+    async with open_session(
+        config, limit, credentials, destination_credentials, options.budgets
+    ) as session:
         await session.prepare(place)
         run = _ShareRun(
             ShareFolder(session.destination_of(place), place), options, granularity, session

@@ -16,6 +16,7 @@ from stac_asset.rewrite.rewriter import make_files_relative, rewrite
 from stac_asset.rewrite.serialize import document_of
 from stac_asset.stac.earlier_files import (
     EarlierDocument,
+    existing_item,
     keep_earlier_files,
     unselected_files,
     would_be_empty,
@@ -87,6 +88,17 @@ class EarlierItems:
         if not self._config.absolute_hrefs:
             make_files_relative(document, kept, self._document, unselected)
         return kept, document
+
+    async def kept(self, unit: Unit) -> dict[str, Any] | None:
+        """Return the document of the earlier run for an item that this run leaves, if any.
+
+        Args:
+            unit: The item.
+        """
+        assert isinstance(unit.owner, pystac.Item)
+        document = await existing_item(unit.owner, self._earlier, self._config, self._destination)
+        self._is_empty &= document is None
+        return document
 
     async def is_replaced_by_nothing(self) -> bool:
         """Return whether all assets of the run failed, and an earlier document exists."""

@@ -95,7 +95,9 @@ async def download_item(
     step = PlanStep(dry_run, approve_above, config)
 
     async def attempt() -> DownloadResult:
-        async with open_session(config, limit, credentials, destination_credentials) as session:
+        async with open_session(
+            config, limit, credentials, destination_credentials, options.budgets
+        ) as session:
             await session.prepare(destination, writable=not dry_run)
             item = await _read(source, session, pystac.Item)
             if not item.assets:
@@ -168,7 +170,9 @@ async def download_collection(
     step = PlanStep(dry_run, approve_above, config)
 
     async def attempt() -> DownloadResult:
-        async with open_session(config, limit, credentials, destination_credentials) as session:
+        async with open_session(
+            config, limit, credentials, destination_credentials, options.budgets
+        ) as session:
             await session.prepare(destination, writable=not dry_run)
             collection = await _read(source, session, pystac.Collection)
             return await _download(
@@ -217,7 +221,10 @@ async def _download(
         open_monitor(session, preparation.amount, options, planner.directory) as monitor,
     ):
         await preparation.begin(lambda: [unit])
-        async for _, ended in preparation.download([unit]):
+        async for done, ended in preparation.download([unit]):
+            if done.is_left:
+                report.leave(done.transfers)
+                continue
             earlier = EarlierDocument(document, destination)
             outcomes = await keep_earlier_files(owner, ended, earlier, session.config, destination)
             report.add(outcomes)

@@ -120,7 +120,9 @@ async def download_item_collection(
 
     async def attempt() -> DownloadResult:
         with tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch:
-            async with open_session(config, limit, credentials, destination_credentials) as session:
+            async with open_session(
+                config, limit, credentials, destination_credentials, options.budgets
+            ) as session:
                 await session.prepare(destination, writable=not dry_run)
                 items = await open_items(source, session, Path(scratch))
                 facts = facts_of(destination)
@@ -203,6 +205,10 @@ async def _download(
     await preparation.begin(units)
     async with aclosing(preparation.download(units())) as done:
         async for unit, ended in done:
+            if unit.is_left:
+                report.leave(unit.transfers)
+                items.add(unit.number, await earlier.kept(unit))
+                continue
             outcomes, document = await earlier.rewritten(unit, ended)
             report.add(outcomes)
             items.add(unit.number, document)

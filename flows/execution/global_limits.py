@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 from prefect import get_run_logger
 from prefect.client.orchestration import get_client
@@ -31,6 +32,9 @@ from stac_asset.hrefs import parse_href
 from stac_asset.transfer.host_connection import HostConnection
 from stac_asset.types import Transfer
 
+if TYPE_CHECKING:
+    from prefect_stac_asset.flows.execution.budgets.session import SessionMeters
+
 _LEASE_SECONDS = 60.0
 """Seconds until the slots of a killed process are released. Prefect's minimum."""
 
@@ -42,16 +46,21 @@ _held_slots: ContextVar[Mapping[str, asyncio.Semaphore]] = ContextVar(
 
 
 def connection_to_host(
-    limits: ProcessLimits, host: str, endpoint: str | None = None
+    limits: ProcessLimits,
+    meters: SessionMeters | None,
+    host: str,
+    endpoint: str | None = None,
 ) -> HostConnection:
     """Return a connection to a host, within the slots of the task run and the limits of the run.
 
     Args:
         limits: The limits of the run in this process.
+        meters: The meters of the budgets of the run, if any.
         host: The name of the host, or of the bucket.
         endpoint: The host of the service, if `host` is a bucket.
     """
-    return limits.hosts.connection(host, endpoint, _held_slots.get().get(host))
+    meter = meters.of(host, endpoint) if meters is not None else None
+    return limits.hosts.connection(host, endpoint, _held_slots.get().get(host), meter)
 
 
 @asynccontextmanager

@@ -12,12 +12,17 @@ Flows open a session with `open_session`. Tasks get theirs from `in_session`:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    nullcontext,
+)
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect.context import TaskRunContext
 
@@ -30,6 +35,7 @@ from prefect_stac_asset.flows.execution.stopping import (
     stop_run_on_failure,
 )
 from prefect_stac_asset.flows.monitoring.traces import Traces, open_traces
+from prefect_stac_asset.flows.parameters.budgets import Budget
 from prefect_stac_asset.flows.parameters.credentials import (
     BlockOrReference,
     TaskCredentials,
@@ -50,6 +56,9 @@ from stac_asset.notices import collect_notices, notice
 from stac_asset.transfer.engine import Engine
 from stac_asset.transfer.host_limits import OpenConnection
 from stac_asset.types import Outcome, Transfer
+
+if TYPE_CHECKING:
+    from prefect_stac_asset.flows.execution.budgets.session import SessionMeters
 
 
 @dataclass(slots=True)
@@ -74,6 +83,12 @@ class Session:
 
     destination_credentials: tuple[BlockOrReference, ...] = ()
     """The block, or reference to a block, of the destination. Empty without a block."""
+
+    budgets: tuple[Budget, ...] = ()
+    """The budgets of the run."""
+
+    meters: SessionMeters | None = None
+    """The meters of `budgets`, if there are any."""
 
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     """The event loop in which the session was opened."""
@@ -139,6 +154,7 @@ async def open_session(
     max_concurrent_downloads: int,
     credentials: TaskCredentials = None,
     destination_credentials: TaskDestination = None,
+    budgets: Sequence[Budget] = (),
 ) -> AsyncIterator[Session]:
     """Open a session for the tasks that are awaited in this context.
 
@@ -147,6 +163,7 @@ async def open_session(
         max_concurrent_downloads: Maximum number of assets downloaded at once.
         credentials: Blocks with credentials, or references to blocks.
         destination_credentials: The block of the destination, or a reference to the block.
+        budgets: The budgets of the run.
 
     Raises:
         ConfigError: A block is not saved, its credentials are incomplete, or a variable
@@ -162,8 +179,9 @@ async def open_session(
             open_clients(credentials, config) as own,
             Clients(config, own) as clients,
             open_destinations(destination_credentials, config) as destinations,
+            _opened_meters(budgets) as meters,
         ):
-            connect = partial(connection_to_host, limits)
+            connect = partial(connection_to_host, limits, meters)
             session = Session(
                 config=config,
                 clients=clients,
@@ -180,12 +198,24 @@ async def open_session(
                 credentials=blocks_or_references(credentials),
                 destination_credentials=blocks_or_references(destination_credentials),
                 traces=traces,
+                budgets=tuple(budgets),
+                meters=meters,
             )
             token = _current.set(session)
             try:
                 yield session
             finally:
                 _current.reset(token)
+
+
+def _opened_meters(
+    budgets: Sequence[Budget],
+) -> AbstractAsyncContextManager[SessionMeters | None]:
+    if not budgets:
+        return nullcontext()
+    from prefect_stac_asset.flows.execution.budgets.session import open_meters
+
+    return open_meters(budgets)
 
 
 async def in_session(
@@ -216,11 +246,13 @@ async def in_session(
         ConfigError: A block is not saved, or its credentials are incomplete.
     """
     config, limit = options.config(), options.max_concurrent_downloads
+    budgets = tuple(options.budgets)
     current = _current.get()
     if (
         current is not None
         and _is_in_this_loop(current)
         and current.config == config
+        and current.budgets == budgets
         and (credentials is None or current.credentials == blocks_or_references(credentials))
         and (
             destination_credentials is None
@@ -235,7 +267,7 @@ async def in_session(
         return stopped
     async with (
         stop_run_on_failure(stops_others and config.fail_fast),
-        open_session(config, limit, credentials, destination_credentials) as own,
+        open_session(config, limit, credentials, destination_credentials, budgets) as own,
     ):
         return await monitor.until_stopped(work(own), own)
 

@@ -33,6 +33,9 @@ SKIPPED = "Skipped"
 WARNED = "Warned"
 COMPLETED_WITH_WARNINGS = "CompletedWithWarnings"
 
+BUDGET_REACHED = "BudgetReached"
+"""Name of the final state of a flow that left items for the next run because of a budget."""
+
 NOTHING_NEW = "NothingNew"
 """Name of the final state of a run without new, changed or removed items."""
 
@@ -42,7 +45,16 @@ DRY_RUN = "DryRun"
 SUCCESSFUL = ("Completed", NOTHING_NEW, COMPLETED_WITH_WARNINGS)
 """Names of the final states of flow runs that did their work. A dry run does no work."""
 
-ENDED = (*SUCCESSFUL, DRY_RUN, "Failed", "Crashed", "TimedOut", "Cancelling", "Cancelled")
+ENDED = (
+    *SUCCESSFUL,
+    DRY_RUN,
+    BUDGET_REACHED,
+    "Failed",
+    "Crashed",
+    "TimedOut",
+    "Cancelling",
+    "Cancelled",
+)
 """Names of the states of flow runs that transfer nothing any more."""
 
 
@@ -163,12 +175,14 @@ def flow_state(errors: Sequence[Exception], total: int, warn: bool, result: Down
     if not errors:
         message = f"{result.downloaded} of {total} assets downloaded"
         if not total:
-            message = "No assets to download"
+            message = "No item was taken" if result.left_by_budget else "No assets to download"
         if result.skipped:
             message += f", {result.skipped} already present"
-        return Completed(message=result.message(message), data=result)
+        name = BUDGET_REACHED if result.left_by_budget else None
+        return Completed(name=name, message=result.message(message), data=result)
     error = DownloadError(errors, total=total)
     if not warn:
         raise error
     message = result.message(str(error))
-    return Completed(name=COMPLETED_WITH_WARNINGS, message=message, data=result)
+    name = BUDGET_REACHED if result.left_by_budget else COMPLETED_WITH_WARNINGS
+    return Completed(name=name, message=message, data=result)

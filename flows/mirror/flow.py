@@ -23,7 +23,12 @@ from prefect_stac_asset.flows.distribution.parameter import (
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import run_name
 from prefect_stac_asset.flows.execution.session import Session, open_session
-from prefect_stac_asset.flows.execution.states import DRY_RUN, NOTHING_NEW, flow_state
+from prefect_stac_asset.flows.execution.states import (
+    BUDGET_REACHED,
+    DRY_RUN,
+    NOTHING_NEW,
+    flow_state,
+)
 from prefect_stac_asset.flows.mirror.completeness import headline, write_answer
 from prefect_stac_asset.flows.mirror.result import Counts, SyncResult
 from prefect_stac_asset.flows.mirror.search import Search
@@ -149,7 +154,9 @@ async def sync(
             tempfile.TemporaryFile() as documents,
         ):
             async with (
-                open_session(config, limit, credentials, destination_credentials) as session,
+                open_session(
+                    config, limit, credentials, destination_credentials, options.budgets
+                ) as session,
                 _opened_storage(destination, session, not dry_run, limit) as storage,
             ):
                 remote = await open_source(source, session.clients, config, Path(scratch))
@@ -316,6 +323,7 @@ class _Run:
         if report.errors:
             return flow_state(report.errors, report.total, self._session.config.warn, result)
         name = NOTHING_NEW if _has_no_changes(result) else None
+        name = BUDGET_REACHED if result.left_by_budget else name
         return Completed(name=name, message=result.message(result.summary()), data=result)
 
     async def _find_changes(self) -> None:
@@ -343,11 +351,19 @@ class _Run:
             report.add(outcomes)
             await monitor.add(unit.owner, outcomes, prepared.document if is_complete else None)
 
+        def leave(prepared: Prepared) -> None:
+            self._mirror.leave(prepared)
+            self._counts.leave(prepared)
+            report.leave(_unit(0, prepared).transfers)
+
         async with (
             concurrent_calls(self._storage.concurrency) as start,
             aclosing(preparation.download(units())) as done,
         ):
             async for unit, ended in done:
+                if unit.is_left:
+                    leave(in_progress.pop(unit.number))
+                    continue
                 await start(add(unit, ended))
 
     def _units(self) -> Iterator[Unit]:

@@ -44,7 +44,7 @@ class SyncResult(DownloadResult):
     retries both."""
 
     left: int
-    """Number of items left for the next run, because the limits of this run were reached."""
+    """Number of items left for the next run, because a limit or a budget was reached."""
 
     removed: int
     """Number of items removed from the source. Always 0 with `on_removed='keep'`."""
@@ -90,6 +90,14 @@ class Counts:
             prepared: The item.
         """
         self._reasons[prepared.wanted.reason] += 1
+
+    def leave(self, prepared: Prepared) -> None:
+        """Do not count an item that is left for the next run.
+
+        Args:
+            prepared: The item.
+        """
+        self._reasons[prepared.wanted.reason] -= 1
 
     def result(
         self,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Iterator
-from contextlib import aclosing
-from dataclasses import dataclass
+from contextlib import aclosing, nullcontext
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from prefect_stac_asset.flows.execution.runner import (
 )
 from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.execution.states import BatchError
+from prefect_stac_asset.flows.orchestration.budgets import Admission, admission_of
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.tasks.download import download_asset, download_assets
 from stac_asset.concurrency import bounded
@@ -59,6 +60,9 @@ class Unit:
 
     invalid: InvalidItem | None = None
     """The document, if it is not a valid item. The owner is then a placeholder."""
+
+    is_left: bool = False
+    """Whether the run left the item for the next run, because a budget is reached."""
 
     @property
     def transfers(self) -> list[Transfer]:
@@ -108,6 +112,8 @@ async def download_units(
 ) -> AsyncGenerator[tuple[Unit, list[Outcome]], None]:
     """Download items, and yield each item with outcomes when all assets have ended.
 
+    An item that is left because of a budget is yielded without outcomes, with `is_left`.
+
     With `fail_fast`, the first error is raised unchanged, after all other tasks have stopped.
 
     Args:
@@ -117,23 +123,26 @@ async def download_units(
         options: The options of the run.
         session: The session of the run. It belongs to the current event loop.
     """
-    runner = Runner(session)
+    runner, admission = Runner(session), admission_of(session)
     if options.concurrency_limits:
         options = await without_missing_limits(options)
     if options.concurrency_limits and granularity == "auto":
         granularity = "batch"  # Waiting for slots takes long, so start few task runs.
     if is_batched(total, granularity):
         max_size = _MAX_SUBMITTED_BATCH_SIZE if runner.submits else _MAX_BATCH_SIZE
-        work = _by_batch(batches(units, total, max_size), options, runner)
+        work = _by_batch(batches(units, total, max_size), options, runner, admission)
     else:
-        work = _by_asset(units, options, runner)
+        work = _by_asset(units, options, runner, admission)
     async with aclosing(work) as done:
         async for unit, outcomes in done:
             yield unit, outcomes
 
 
 async def _by_batch(
-    groups: Iterable[list[Unit]], options: DownloadOptions, runner: Runner
+    groups: Iterable[list[Unit]],
+    options: DownloadOptions,
+    runner: Runner,
+    admission: Admission | None,
 ) -> AsyncGenerator[tuple[Unit, list[Outcome]], None]:
     task = with_retries(download_assets, options)
 
@@ -152,35 +161,48 @@ async def _by_batch(
         rest = iter(found)
         return [(unit, merged(unit, list(islice(rest, len(unit.transfers))))) for unit in group]
 
+    async def download_admitted(group: list[Unit]) -> list[tuple[Unit, list[Outcome]]]:
+        if admission is None:
+            return await download(group)
+        found, left = await admission.download_together(group, download)
+        return found + [(replace(unit, is_left=True), []) for unit in left]
+
     limit = MAX_SUBMITTED if runner.submits else _CONCURRENT_BATCHES
-    async with aclosing(bounded(download, groups, limit)) as done:
+    async with aclosing(bounded(download_admitted, groups, limit)) as done:
         async for finished in done:
             for unit, outcomes in finished:
                 yield unit, outcomes
 
 
 async def _by_asset(
-    units: Iterable[Unit], options: DownloadOptions, runner: Runner
+    units: Iterable[Unit],
+    options: DownloadOptions,
+    runner: Runner,
+    admission: Admission | None,
 ) -> AsyncGenerator[tuple[Unit, list[Outcome]], None]:
     task = with_retries(download_asset, options)
-    waiting: dict[int, tuple[Unit, list[Outcome]]] = {}
+    waiting: dict[int, tuple[Unit, list[Outcome | None]]] = {}
 
-    def transfers() -> Iterator[tuple[int, Transfer]]:
+    def transfers() -> Iterator[tuple[Unit, Transfer]]:
         for unit in units:
             waiting[unit.number] = (unit, [])
             for transfer in unit.transfers:
-                yield unit.number, transfer
+                yield unit, transfer
 
-    async def download(entry: tuple[int, Transfer]) -> tuple[int, Outcome]:
-        number, transfer = entry
+    async def download(entry: tuple[Unit, Transfer]) -> tuple[int, Outcome | None]:
+        unit, transfer = entry
+        admitted = nullcontext(True) if admission is None else admission.asset_of(unit)
         try:
-            given = as_opaque(transfer), as_opaque(options)
-            return number, await runner.run(task, *given, writes=True)
+            async with admitted as is_taken:
+                if not is_taken:
+                    return unit.number, None
+                given = as_opaque(transfer), as_opaque(options)
+                return unit.number, await runner.run(task, *given, writes=True)
         except Exception as error:
             if options.fail_fast or isinstance(error, CancelledRun):
                 await runner.stop()
                 raise
-            return number, Failed(transfer.owner, transfer.key, error, transfer)
+            return unit.number, Failed(transfer.owner, transfer.key, error, transfer)
 
     limit = MAX_SUBMITTED if runner.submits else options.max_concurrent_downloads
     async with aclosing(bounded(download, transfers(), limit)) as done:
@@ -189,9 +211,11 @@ async def _by_asset(
             outcomes.append(outcome)
             if len(outcomes) == len(unit.transfers):
                 del waiting[number]
-                yield unit, merged(unit, outcomes)
-    for unit, outcomes in waiting.values():  # Items without planned transfers.
-        yield unit, merged(unit, outcomes)
+                ended = [outcome for outcome in outcomes if outcome is not None]
+                # All assets of an item are taken, or none.
+                yield (unit, merged(unit, ended)) if ended else (replace(unit, is_left=True), [])
+    for unit, _ in waiting.values():  # Items without planned transfers.
+        yield unit, merged(unit, [])
 
 
 def merged(unit: Unit, outcomes: Iterable[Outcome]) -> list[Outcome]:

@@ -52,6 +52,7 @@ TITLES = {
     "host_connections": "Maximum connections to individual hosts",
     "max_connections_per_file": "Maximum connections per file",
     "concurrency_limits": "Global concurrency limits",
+    "budgets": "Budgets of providers",
     "error_strategy": "Failed assets in documents",
     "absolute_hrefs": "Write absolute hrefs",
     "http_check_content_type": "Check content types",

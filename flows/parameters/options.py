@@ -10,8 +10,9 @@ import dataclasses
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_type_hints
 
-from pydantic import ConfigDict, Field, create_model
+from pydantic import AfterValidator, ConfigDict, Field, create_model
 
+from prefect_stac_asset.flows.parameters.budgets import Budget, checked_budgets
 from prefect_stac_asset.flows.parameters.form import Form
 from stac_asset import Config
 from stac_asset.config_fields import field_descriptions
@@ -44,6 +45,13 @@ class FlowOptions(Form):
     """Prefect's global concurrency limits to respect, each named `stac-asset:<host>`.
 
     One slot is one connection to that host. All runs on all machines share the slots.
+    """
+
+    budgets: Annotated[list[Budget], AfterValidator(checked_budgets)] = Field(default_factory=list)
+    """Limits of providers, such as bytes per 30 days, that all runs on all machines share.
+
+    A run that would exceed the bytes of a budget takes no further items, and ends as
+    `BudgetReached`. The next run goes on.
     """
 
     retries: int = Field(default=0, ge=0)

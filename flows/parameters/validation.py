@@ -162,6 +162,8 @@ def nearest_option(loc: Sequence[int | str], kind: Any) -> str:
         kind: The type of the value.
     """
     for part in loc[:-1]:
+        if isinstance(part, int):  # An entry of a list.
+            continue
         found = {
             name: field for model in _models(kind) for name, field in model.model_fields.items()
         }

@@ -196,6 +196,8 @@ def summary(
         ("Time", f"{seconds:,.1f} s"),
         ("Throughput", f"{decimal(int(rate))}/s"),
     ]
+    if result is not None and result.left_by_budget:
+        rows.append(("Items left because of a budget", f"{result.left_by_budget:,}"))
     if result is not None:
         rows += [("Document", link(result.document)), ("Report", link(result.report))]
     parts = [f"# {_headline(statistics)}", table(("", ""), rows)]

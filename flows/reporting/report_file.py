@@ -21,7 +21,8 @@ from stac_asset.destinations import Destinations
 from stac_asset.destinations.location import Location, StorePath, is_store, location_of
 from stac_asset.errors import DestinationError
 from stac_asset.notices import notice_lines
-from stac_asset.types import Downloaded, Failed, Outcome, Skipped, outcome_row
+from stac_asset.redact import redact_href
+from stac_asset.types import Downloaded, Failed, Outcome, Skipped, Transfer, outcome_row
 
 WriteRow: TypeAlias = Callable[[Mapping[str, Any]], None]
 """Function that writes a row of values that JSON can represent."""
@@ -122,6 +123,9 @@ class Report:
     total: int = 0
     """Number of rows."""
 
+    left: int = 0
+    """Number of items left for the next run."""
+
     _downloaded: int = 0
     _skipped: int = 0
     _bytes: int = 0
@@ -141,6 +145,23 @@ class Report:
                 self._downloaded += isinstance(outcome, Downloaded)
                 self._skipped += isinstance(outcome, Skipped)
                 self._bytes += outcome.size
+
+    def leave(self, transfers: Iterable[Transfer]) -> None:
+        """Write the rows of an item that is left for the next run. They do not count as assets.
+
+        Args:
+            transfers: The planned transfers of the item.
+        """
+        self.left += 1
+        for transfer in transfers:
+            row = {
+                "state": "left",
+                "owner": transfer.owner,
+                "key": transfer.key,
+                "href": redact_href(transfer.href),
+                "path": transfer.path,
+            }
+            self.file.append(json.dumps(row).encode() + b"\n")
 
     async def finish(self, document: Location, seconds: float) -> DownloadResult:
         """Complete the report and return the result of the run.
@@ -162,6 +183,7 @@ class Report:
             failed=len(self.errors),
             bytes=self._bytes,
             seconds=round(seconds, 3),
+            left_by_budget=self.left,
             notices=notice_lines(),
             store=self.store,
         )

@@ -56,6 +56,9 @@ class DownloadResult(BaseModel):
     seconds: float
     """Wall time of the run, in seconds."""
 
+    left_by_budget: int = 0
+    """Number of items left for the next run, because a budget of a provider is reached."""
+
     notices: list[str] = []
     """Conditions of the run that are no failures, such as skipped assets. One line each."""
 
@@ -78,9 +81,12 @@ class DownloadResult(BaseModel):
 
     def summary(self) -> str:
         """Return the counts as a phrase."""
+        text = f"{self.downloaded} downloaded, {self.skipped} skipped, {self.failed} failed"
         if not self.downloaded + self.skipped + self.failed:
-            return "no assets to download"
-        return f"{self.downloaded} downloaded, {self.skipped} skipped, {self.failed} failed"
+            text = "no assets to download"
+        if self.left_by_budget:
+            text += f", {self.left_by_budget:,} items left because of a budget"
+        return text
 
     def item(self) -> pystac.Item:
         """Read the rewritten item.

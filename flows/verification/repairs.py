@@ -16,8 +16,8 @@ from prefect_stac_asset.flows.parameters.credentials import (
     missing_credential,
 )
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
-from stac_asset.errors import MissingCredentialError
-from stac_asset.types import Outcome
+from stac_asset.errors import MissingCredentialError, StacAssetError
+from stac_asset.types import Failed, Outcome, Transfer
 from stac_asset.verify.repair import Repair, Unrepairable, repair_config
 from stac_asset.verify.results import Bad, OutOfBounds
 from stac_asset.verify.run import Repairs
@@ -49,7 +49,9 @@ async def open_repairs(
         update={"overwrite": config.overwrite, "allow_local_hrefs": config.allow_local_hrefs}
     )
     limit = options.max_concurrent_downloads
-    async with open_session(config, limit, credentials, destination_credentials) as session:
+    async with open_session(
+        config, limit, credentials, destination_credentials, options.budgets
+    ) as session:
 
         def download(repairs: Sequence[Repair]) -> AsyncGenerator[Outcome, None]:
             return _download(repairs, repair_options, granularity, session)
@@ -81,9 +83,25 @@ async def _download(
         await required.resolve(options)
     downloads = download_units(units, len(units), granularity, options, session)
     async with aclosing(downloads) as done:
-        async for _, outcomes in done:
+        async for unit, outcomes in done:
             for outcome in outcomes:
                 yield outcome
+            if unit.is_left:
+                for transfer in unit.transfers:
+                    yield left_transfer(transfer)
+
+
+def left_transfer(transfer: Transfer) -> Failed:
+    """Return the outcome of a repair that is left because a budget is reached.
+
+    Args:
+        transfer: The transfer of the repair.
+    """
+    error = StacAssetError(
+        "A budget of `budgets` is reached. Repair this file when the budget has bytes again."
+    )
+    error.owner, error.key = transfer.owner, transfer.key
+    return Failed(transfer.owner, transfer.key, error, transfer)
 
 
 def _check_credentials(file: Unrepairable, bad: Sequence[Bad]) -> None:

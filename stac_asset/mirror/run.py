@@ -381,6 +381,15 @@ class Mirror:
             self._started.complete(key)
         return True
 
+    def leave(self, prepared: Prepared) -> None:
+        """Leave a chosen item, whose download has not begun, for the next run.
+
+        Args:
+            prepared: The item.
+        """
+        self._limits.left += 1
+        self._started.leave(prepared.wanted.key)
+
     async def save(self) -> None:
         """Write the catalog and the index of all items so far, also for a run that ends early.
 

@@ -40,6 +40,8 @@ class StartedItems:
         self._source = source
         self._new: set[Key] = set()
         """Items without a document that this run downloads."""
+        self._first: set[Key] = set()
+        """Items that no earlier run began."""
 
     def end(self, completed: Iterable[Key], gone: Iterable[Key]) -> None:
         """Remove items from the list, with the files that no document references.
@@ -66,6 +68,8 @@ class StartedItems:
         started, since = self._state.started, time.time()
         for wanted, planned in chosen:
             before = started.get(wanted.key)
+            if before is None:
+                self._first.add(wanted.key)
             files = self.files(wanted.key) | planned
             same = before is not None and is_same_download(before, wanted)
             earlier = before if same else None
@@ -131,6 +135,15 @@ class StartedItems:
             )
         entry = self._state.started[key]
         self._state.started[key] = dataclasses.replace(entry, failed=True, files=files)
+
+    def leave(self, key: Key) -> None:
+        """Remove an item whose download did not begin, unless an earlier run began.
+
+        Args:
+            key: Key of the item.
+        """
+        if key in self._first:
+            del self._state.started[key]
 
     def complete(self, key: Key) -> None:
         """Remove an item with a complete document from the list.

@@ -256,6 +256,32 @@ async def unselected_files(
     return found
 
 
+async def existing_item(
+    item: pystac.Item, earlier: EarlierDocument, config: Config, destination: Destination
+) -> dict[str, Any] | None:
+    """Return an item of the earlier document, without the assets whose files are missing.
+
+    Args:
+        item: The item, which the new run does not download.
+        earlier: The document of an earlier run.
+        config: The configuration, for the checks of existing files.
+        destination: The destination of the files.
+
+    Returns:
+        The item. None if the document does not have the item, or no file exists.
+    """
+    found = await earlier.owner(item.collection_id, str(item.id))
+    assets, has_file = {}, False
+    for key, asset in (await earlier.assets(item)).items():
+        path = _file(asset, earlier.location)
+        if path is not None:
+            if await _named_file(path, key, asset, config, destination) is None:
+                continue
+            has_file = True
+        assets[key] = asset
+    return {**found, "assets": assets} if found is not None and has_file else None
+
+
 def may_keep_files(
     owner: pystac.Item | pystac.Collection, outcomes: Sequence[Outcome], config: Config
 ) -> bool:

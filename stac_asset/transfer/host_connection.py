@@ -16,6 +16,7 @@ from typing import Self
 from stac_asset.config import Config
 from stac_asset.errors import TransferError
 from stac_asset.transfer.host_state import HostState
+from stac_asset.transfer.meter import Meter
 from stac_asset.transfer.refusals import Refusal, is_free_retry, refusal_of
 from stac_asset.transfer.retry import backoff, check_requested_wait
 
@@ -33,6 +34,7 @@ class HostConnection:
         host: The connections to the host.
         config: The waits and the number of attempts.
         slots: A further limit of connections, if any.
+        meter: Counts and slows down the traffic of the connection, if any.
     """
 
     __slots__ = (
@@ -47,6 +49,7 @@ class HostConnection:
         "_pending",
         "_seen",
         "_slots",
+        "meter",
     )
 
     def __init__(
@@ -54,7 +57,9 @@ class HostConnection:
         host: HostState,
         config: Config,
         slots: AbstractAsyncContextManager[object] | None = None,
+        meter: Meter | None = None,
     ) -> None:
+        self.meter = meter
         self._host = host
         self._config = config
         self._slots = slots

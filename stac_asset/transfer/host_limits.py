@@ -18,6 +18,7 @@ from stac_asset.config import Config
 from stac_asset.transfer.host_connection import HostConnection
 from stac_asset.transfer.host_state import HostState
 from stac_asset.transfer.known_hosts import endpoint_of, known_service, max_connections
+from stac_asset.transfer.meter import Meter
 from stac_asset.types import Storage
 
 
@@ -38,6 +39,7 @@ class HostLimits:
         host: str,
         endpoint: str | None = None,
         slots: AbstractAsyncContextManager[object] | None = None,
+        meter: Meter | None = None,
     ) -> HostConnection:
         """Return a connection to a host, which is opened with `async with`.
 
@@ -45,6 +47,7 @@ class HostLimits:
             host: The name of the host, or of the bucket.
             endpoint: The host of the service, if `host` is a bucket.
             slots: A further limit of connections.
+            meter: Counts and slows down the traffic of the connection.
         """
         found = self._hosts.get((host, endpoint))
         if found is None:
@@ -53,7 +56,7 @@ class HostLimits:
             maximum = max_connections(self._config, host, endpoint)
             found = self._services.setdefault(name, HostState(name, maximum, self._config))
             found = self._hosts.setdefault((host, endpoint), found)
-        return HostConnection(found, self._config, slots)
+        return HostConnection(found, self._config, slots, meter)
 
 
 class OpenConnection(Protocol):

@@ -33,6 +33,7 @@ from stac_asset.redact import redact_href
 from stac_asset.transfer.host_connection import HostConnection
 from stac_asset.transfer.interface import Request, Response, Source
 from stac_asset.transfer.known_hosts import known_service, max_connections
+from stac_asset.transfer.meter import Meter, metered
 from stac_asset.transfer.retry import is_transient
 from stac_asset.transfer.shared_connections import MIB, Share
 from stac_asset.transfer.stall import StallTimer
@@ -80,6 +81,7 @@ class ParallelFetch:
         connect: Returns a further connection to the host, or None for sources without a host.
         config: The timeouts.
         on_written: Called with the number of written bytes.
+        meter: Slows down the requests and responses, if any.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class ParallelFetch:
         connect: Callable[[], HostConnection | None],
         config: Config,
         on_written: Callable[[int], None],
+        meter: Meter | None = None,
     ) -> None:
         self._upload = upload
         self._client = client
@@ -102,6 +105,7 @@ class ParallelFetch:
         self._connect = connect
         self._limits = config.http_read_timeout, config.http_client_timeout
         self._on_written = on_written
+        self._meter = meter
         self._further: set[asyncio.Task[None]] = set()
         self._receiving: set[asyncio.Task[None] | None] = set()
 
@@ -219,6 +223,8 @@ class ParallelFetch:
     ) -> None:
         shown = redact_href(self._request.url)
         upload = self._upload
+        if self._meter is not None:
+            await self._meter.wait_to_request()
         request = replace(
             self._request, offset=target.position, end=target.end, validator=upload.validator
         )
@@ -239,6 +245,8 @@ class ParallelFetch:
                         response.end = target.end
                     if connection is not None:
                         connection.begin_response(self._upload, response.wait)
+                    if self._meter is not None:
+                        response.chunks = metered(response.chunks, self._meter, timer)
                     if is_further:
                         self._receiving.add(asyncio.current_task())
                         self._share.receiving = len(self._receiving)

@@ -128,7 +128,11 @@ async def _probe(
     config: Config,
     connection: HostConnection | None,
 ) -> Stat:
+    meter = connection.meter if connection is not None else None
+
     async def ask_once() -> Stat:
+        if meter is not None:
+            await meter.wait_to_request()
         with mapped_errors(candidate.href):
             async with asyncio.timeout(config.http_client_timeout):
                 return await client.probe(candidate.href, transfer.content_type, candidate.storage)

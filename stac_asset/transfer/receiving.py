@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from yarl import URL
 
@@ -17,6 +17,7 @@ from stac_asset.transfer.host_connection import HostConnection
 from stac_asset.transfer.host_limits import connection_to
 from stac_asset.transfer.interface import Request, Response, Source
 from stac_asset.transfer.known_hosts import endpoint_of
+from stac_asset.transfer.meter import Meter, metered
 from stac_asset.transfer.parallel import ParallelFetch, connections_per_file
 from stac_asset.transfer.shared_connections import TRAFFIC, Share, can_split
 from stac_asset.transfer.stall import StallTimer
@@ -52,6 +53,13 @@ class Receiver:
     ends_with_connection: bool = False
     """Whether only the end of the connection ended the last response."""
 
+    _meter: Meter | None = field(init=False, default=None)
+    """Counts and slows down the traffic of the connection, if any."""
+
+    def __post_init__(self) -> None:
+        if self.connection is not None:
+            self._meter = self.connection.meter
+
     async def receive_all(self) -> None:
         """Write all bytes after those of the upload, in as many responses as needed.
 
@@ -74,9 +82,13 @@ class Receiver:
         share: Share | None = None
         config = self.context.config
         limits = config.http_read_timeout, config.http_client_timeout
+        if self._meter is not None:
+            await self._meter.wait_to_request()
         try:
             with mapped_errors(self.url), StallTimer(self.candidate.href, *limits) as timer:
                 async with self.client.fetch(self.request()) as response:
+                    if self._meter is not None:
+                        response.chunks = metered(response.chunks, self._meter, timer)
                     self.answered_by, self.is_unsized = response.url, False
                     await self._begin(response, timer)
                     self.is_unsized = response.size is None
@@ -177,6 +189,7 @@ class Receiver:
             connect=lambda: connection_to(self.url, storage, self.client, context.connect),
             config=context.config,
             on_written=self._on_written,
+            meter=self._meter,
         )
 
     async def _write_all(
@@ -197,6 +210,8 @@ class Receiver:
     def _on_written(self, size: int) -> None:
         self.stats.received += size
         TRAFFIC.received += size
+        if self._meter is not None:
+            self._meter.count(size)
         self.context.reporter.wrote(self.candidate, size)
 
 

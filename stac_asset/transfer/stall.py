@@ -75,9 +75,16 @@ class StallTimer:
         """Stop the limits while no bytes can be received."""
         self._loop_timer.remove(self)
 
-    def resume(self) -> None:
-        """Start the limits again, after `suspend`."""
-        self.last_received = self._started = self.loop.time()
+    def resume(self, waited: float | None = None) -> None:
+        """Start the limits again, after `suspend`.
+
+        Args:
+            waited: Duration of a wait in seconds, by which the total time is extended. By default,
+                the total time starts again.
+        """
+        now = self.loop.time()
+        self._started = now if waited is None else self._started + waited
+        self.last_received = now
         self._loop_timer = _loop_timer(self.loop)
         self._loop_timer.add(self)
 
