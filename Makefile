@@ -95,6 +95,10 @@ soak: $(VENV)/run  ## Download 20,000 assets with faults in 5 % of the requests
 scale: $(VENV)/run  ## Run a flow over many assets, and measure the costs; ASSETS=100000
 	@$(BIN)/python -m bench.scale --assets $(ASSETS)
 
+.PHONY: audit-check
+audit-check: $(VENV)/run  ## Plant 1,000 differences in a mirror of 100,000 items, and audit the mirror
+	@$(BIN)/python -m bench.audit
+
 .PHONY: bench
 bench: $(VENV)/dev  ## Run the benchmarks; ROWS='http-small flow' and PAIRS=1 limit the measurement
 	@$(BIN)/python -m bench.speed $(ROWS) $(if $(PAIRS),--pairs $(PAIRS)) $(if $(MACHINE),--machine '$(MACHINE)')

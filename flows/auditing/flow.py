@@ -117,7 +117,14 @@ async def audit(
     async with open_session(config, limit, credentials, block, options.budgets) as session:
         await session.prepare(location, repair)
         job = AuditJob(
-            source, location, criteria, config, session.clients, session.destinations, report_at
+            source,
+            location,
+            criteria,
+            config,
+            session.clients,
+            session.destinations,
+            report_at,
+            limit,
         )
         tools = None
         if repair:

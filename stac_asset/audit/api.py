@@ -73,6 +73,7 @@ async def audit_mirror(
     Raises:
         SourceError: The source cannot be read, or the mirror does not exist.
         ConfigError: The source does not support the search, or the directory is no mirror.
+        NoAssetsError: Items differ, and no asset has a key of `include`.
         DestinationError: A run of the mirror is in progress, or a request failed.
     """
     config = (config or Config()).copy()
@@ -86,7 +87,14 @@ async def audit_mirror(
         ):
             await destinations.prepare(str(location), repair)
             job = AuditJob(
-                source, location, search or Criteria(), config, clients, destinations, report
+                source,
+                location,
+                search or Criteria(),
+                config,
+                clients,
+                destinations,
+                report,
+                max_concurrent_downloads,
             )
             tools = None
             if repair:

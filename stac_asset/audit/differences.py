@@ -15,6 +15,10 @@ from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.state.version import Version
 from stac_asset.mirror.storage.interface import Stamp
 from stac_asset.plan.reasons import Reason
+from stac_asset.redact import shortened
+
+_MAX_LENGTH = 40
+"""Maximum length of a time in a reason, in characters."""
 
 
 class Kind(StrEnum):
@@ -184,7 +188,8 @@ def _item_reason(version: Version, mirrored: Version, reason: Reason) -> str | N
     if not version.has_same_age(mirrored):
         if version.updated == mirrored.updated:
             return "the ETag of the item differs"
-        return f"`updated` is {version.updated} at the source, and {mirrored.updated} in the mirror"
+        ages = [shortened(str(age), _MAX_LENGTH) for age in (version.updated, mirrored.updated)]
+        return f"`updated` is {ages[0]} at the source, and {ages[1]} in the mirror"
     is_unknown = reason is Reason.METADATA and mirrored.metadata is None
     if is_unknown or _differ(version.metadata, mirrored.metadata):
         return "the metadata of the item differs"

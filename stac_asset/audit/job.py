@@ -57,6 +57,9 @@ class AuditJob:
     report: Location | None = None
     """The location of the report, which can be in the mirror."""
 
+    concurrency: int = MAX_CONCURRENCY
+    """Maximum number of documents of an object store that are read or written at the same time."""
+
     @asynccontextmanager
     async def open_mirror(self, writable: bool) -> AsyncIterator[tuple[Mirror, MirrorStorage]]:
         """Open a new run of the mirror.
@@ -74,7 +77,7 @@ class AuditJob:
             tempfile.TemporaryFile() as documents,
         ):
             opening = open_storage(
-                self.directory, self.destinations, writable, concurrency=MAX_CONCURRENCY
+                self.directory, self.destinations, writable, concurrency=self.concurrency
             )
             async with opening as storage:
                 if await in_executor(storage.executor, next, storage.files(), None) is None:

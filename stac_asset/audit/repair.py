@@ -81,7 +81,7 @@ async def run_audit(
         return await audit(job, lambda found: on_row(difference_row(found)), read_files)
     before: list[Difference] = []
     summary = await audit(job, before.append, read_files)
-    if before:
+    if any(_is_repairable(found, repair) for found in before):
         async with _locked(job):
             await _update(job, repair)
             await _repair_files(job, repair, before, read_files)
@@ -96,7 +96,18 @@ async def run_audit(
             if difference.identity not in left:
                 summary.repaired += 1
                 on_row(difference_row(difference, repaired=True))
+    else:
+        for difference in before:
+            on_row(difference_row(difference))
     return summary
+
+
+def _is_repairable(difference: Difference, repair: RepairTools) -> bool:
+    """Return whether a repair can end a difference."""
+    if difference.kind is Kind.INCONSISTENT:
+        return difference.key is not None
+    is_item = difference.asset is None
+    return not (difference.kind is Kind.EXTRA and is_item and repair.on_removed == "keep")
 
 
 @asynccontextmanager

@@ -152,3 +152,22 @@ async def test_complete_mirror_is_not_written_by_a_repair(origin: Origin, tmp_pa
     assert (summary.repaired, summary.complete) == (0, True)
     assert dict(files_of(mirror)) == before
     assert origin.requests == []
+
+
+async def test_repair_without_repairable_differences_writes_nothing(
+    origin: Origin, tmp_path: Path
+) -> None:
+    items = [build_item(origin, name) for name in ("one", "two")]
+    href = serve_items(origin, items)
+    await run_mirror(tmp_path, href)
+    serve_items(origin, items[:1])
+    (tmp_path / "stray.tif").write_bytes(b"stray")
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    rows: list[Any] = []
+    summary = await audit_mirror(href, tmp_path, config=CONFIG, repair=True, on_row=rows.append)
+    assert {found_of_row(row) for row in rows} == {
+        ("extra", "two", None),
+        ("inconsistent", "stray.tif", None),
+    }
+    assert (summary.differences, summary.repaired) == (2, 0)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == times

@@ -18,6 +18,7 @@ from stac_asset.testing import Origin
 from tests.support.audits import found_of_row
 from tests.support.mirror_runs import CONFIG, build_item, run_mirror, serve_items
 from tests.support.search_api import Reply, SearchRequest, json_reply, search_api
+from tests.support.stac_api import real_items, with_origin_assets
 
 NOW = datetime.now(UTC)
 
@@ -257,3 +258,20 @@ async def test_directory_without_mirror_is_an_error(origin: Origin, tmp_path: Pa
     (tmp_path / "catalog.json").write_text("{}")
     with pytest.raises(ConfigError, match="was not written by a mirror"):
         await audit(href, tmp_path)
+
+
+async def test_mirrors_of_real_items_have_no_invented_differences(
+    origin: Origin, tmp_path: Path, shared_data: Path
+) -> None:
+    items = [with_origin_assets(item, origin) for item in real_items(shared_data)[::50]]
+    items[0]["assets"]["without-href"] = {"title": "No href"}
+    items[1]["assets"]["empty-href"] = {"href": " "}
+    items[2]["assets"]["same"] = dict(items[2]["assets"]["B04"])
+    items[3]["id"] = "../a b/ü#?%"
+    items[4]["geometry"] = items[4]["bbox"] = None
+    with search_api(items) as api:
+        for config in (CONFIG, replace(CONFIG, include=["B04"]), replace(CONFIG, exclude=["B04"])):
+            directory = tmp_path / f"{config.include}{config.exclude}"
+            await run_mirror(directory, api.url, config=config)
+            found, summary = await audit(api.url, directory, None, config)
+            assert (found, summary.complete) == (set(), True)
