@@ -28,7 +28,7 @@ from tests.support.remote_runs import (
     wait_for_deployment,
     write_sources,
 )
-from tests.support.server_logs import checked_log
+from tests.support.server_logs import unexpected_errors
 from tests.support.workers import wait_for_pool
 
 pytestmark = pytest.mark.usefixtures("prefect_test")
@@ -95,31 +95,35 @@ LATE_RESPONSE = r"Observer websocket failed with an exception"
 
 @contextmanager
 def run_scripts(scripts: Sequence[Path]) -> Iterator[None]:
-    """Run scripts that serve or deploy flows."""
-    log = scripts[0].with_suffix(".log")
-    with checked_log(log, LATE_RESPONSE), log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.served_flows", *map(str, scripts)],
-            cwd=scripts[0].parent,
-            env=prefect_environment(PREFECT_RUNNER_POLL_FREQUENCY="4"),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+    """Run scripts that serve or deploy flows. Each script has a log."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.served_flows", *map(str, scripts)],
+        cwd=scripts[0].parent,
+        env=prefect_environment(PREFECT_RUNNER_POLL_FREQUENCY="4"),
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
         try:
-            yield
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(120)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            process.wait(120)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
-def write_scripts(folder: Path) -> list[Path]:
-    """Write scripts that serve the flows and the variants, and return the paths."""
+SCRIPTS = (
+    *(f"serve_{name}.py" for name in SERVED_ALONE),
+    "serve_others.py",
+    *(variant.file for variant in VARIANTS),
+    "deploy.py",
+)
+
+
+def write_scripts(folder: Path, pool: str) -> list[Path]:
+    """Write scripts that serve or deploy the flows and the variants, and return the paths."""
     texts = {
         f"serve_{name}.py": f"""
 from prefect_stac_asset.flows import {name}
@@ -137,30 +141,29 @@ if __name__ == '__main__':
     serve({", ".join(deployments)})
 """
     texts |= {variant.file: variant.script() for variant in VARIANTS}
-    for name, text in texts.items():
-        (folder / name).write_text(text)
-    return [folder / name for name in texts]
-
-
-def write_deploy_script(folder: Path, pool: str) -> Path:
-    """Write a script that deploys a variant to a worker, and return the path."""
-    script = folder / "deploy.py"
-    script.write_text(
+    texts["deploy.py"] = (
         "from prefect import flow\n"
         f"flow.from_source({str(folder)!r}, '{DEPLOYED_VARIANT.file}:user_flow').deploy(\n"
         f"    'deployed', work_pool_name={pool!r}, print_next_steps=False, ignore_warnings=True\n"
         ")\n"
     )
-    return script
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    return [folder / name for name in SCRIPTS]
 
 
 Runs = dict[str, tuple[Path, FlowRun]]
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the scripts, their logs, and the outputs of the flow runs."""
+    return tmp_path_factory.mktemp("serving")
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def runs(pool: str, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+async def runs(pool: str, folder: Path) -> Runs:
     """Output directory and finished flow run of each served or deployed flow."""
-    folder = tmp_path_factory.mktemp("serving")
     sources = write_sources(folder)
     names = {f"{getattr(flows, name).name}/served": name for name in EXECUTED_FLOWS}
     names |= {f"{variant.name}/nightly": "download_item" for variant in VARIANTS}
@@ -171,7 +174,7 @@ async def runs(pool: str, tmp_path_factory: pytest.TempPathFactory) -> Runs:
         return out, await run_registered_deployment(deployment, flow_parameters(name, sources, out))
 
     await wait_for_pool(pool)
-    with run_scripts([*write_scripts(folder), write_deploy_script(folder, pool)]):
+    with run_scripts(write_scripts(folder, pool)):
         await wait_for_deployment(f"{VARIANTS[-1].name}/nightly")
         ended = await asyncio.gather(*(run_one(*each) for each in names.items()))
     return dict(zip(names, ended, strict=True))
@@ -205,3 +208,10 @@ def test_user_flow_completes(runs: Runs, deployment: str) -> None:
     assert run.state is not None
     assert run.state.is_completed(), run.state
     assert flow_wrote_files("download_item", out)
+
+
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_script_logs_no_unexpected_error(folder: Path, script: str) -> None:
+    log = (folder / script).with_suffix(".log").read_text()
+    assert unexpected_errors(log, [LATE_RESPONSE]) == []

@@ -2,7 +2,7 @@
 
     python -m tests.support.served_flows SCRIPT…
 
-Each script runs as with `python SCRIPT`.
+Each script runs as with `python SCRIPT`. The log of `served.py` is `served.log`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import runpy
 import signal
 import sys
 import time
+from pathlib import Path
 
 import prefect
 
@@ -23,6 +24,9 @@ if __name__ == "__main__":
     scripts = sys.argv[1:]
     for script in scripts:
         if os.fork() == 0:
+            with open(Path(script).with_suffix(".log"), "wb") as log:
+                os.dup2(log.fileno(), 1)
+                os.dup2(log.fileno(), 2)
             sys.argv = [script]
             runpy.run_path(script, run_name="__main__")
             os._exit(0)
