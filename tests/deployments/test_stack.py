@@ -46,6 +46,10 @@ DOWNLOAD_ITEM = "download-item/download-item"
 COLLECTION = "download-item-collection"
 
 
+LATE_NOTIFICATION = r"Failed in consume_loop.*notifications\.py.*ConnectError"
+"""Log entry of a server that sends a notification of an automation after the end of the test."""
+
+
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
     """URL of an empty PostgreSQL database."""
@@ -56,7 +60,7 @@ def database() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def stack(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     folder = tmp_path_factory.mktemp("stack") / "up"
-    with running_stack(folder, DATABASE=database, **SHORT_POLLING) as running:
+    with running_stack(folder, LATE_NOTIFICATION, DATABASE=database, **SHORT_POLLING) as running:
         yield running
 
 

@@ -28,6 +28,8 @@ QUICK_SERVER = {
     # The default of 5 s is too short for a busy machine. Services that failed to connect end, and
     # the server then logs an error when it stops.
     "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "60",
+    # The default of 10 s is also too short. The server would respond with status 503.
+    "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
     # By default, the server stores each state of a task run on its own, and compiles the SQL
     # statements each time. Batches save half of the processor time of a server.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "50",
