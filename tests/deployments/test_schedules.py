@@ -20,7 +20,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect_stac_asset.deployments.orphaned_runs import end_orphaned_runs
 from stac_asset.testing import Origin, Stall
 from tests.support.deployments_cli import run_deployments_cli
-from tests.support.paths import ROOT
+from tests.support.prefect_environment import import_path
 from tests.support.scheduled_mirror import (
     INTERVAL,
     ScheduledMirror,
@@ -263,7 +263,7 @@ def test_served_deployment_runs_on_schedule(
             env={
                 **os.environ,
                 **server,
-                "PYTHONPATH": str(ROOT),
+                "PYTHONPATH": import_path(),
                 "PREFECT_RUNNER_POLL_FREQUENCY": "1",
             },
             stdout=output,

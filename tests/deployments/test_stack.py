@@ -28,6 +28,7 @@ from tests.support.http_client import CLIENT
 from tests.support.items import make_item
 from tests.support.paths import ROOT
 from tests.support.postgres import PASSWORD, find_postgres_programs, running_postgres
+from tests.support.prefect_environment import import_path
 from tests.support.processes import block_until
 from tests.support.scheduled_mirror import EVERY_TEN_SECONDS, ScheduledMirror
 from tests.support.server_logs import cancelled_run_errors, checked_log, unexpected_errors
@@ -287,7 +288,7 @@ def test_served_deployments_run_without_worker(
     stack: RunningStack, origin: Origin, tmp_path: Path
 ) -> None:
     server = {"PREFECT_API_URL": f"{stack.url}/api", "PREFECT_HOME": str(tmp_path / "home")}
-    environment = {**os.environ, **server, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, **server, "PYTHONPATH": import_path()}
     short_polling = {"PREFECT_RUNNER_POLL_FREQUENCY": "1"}
     # `serve` does not detach an existing deployment from its work pool.
     for listed in post(stack, "/deployments/filter"):

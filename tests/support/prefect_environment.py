@@ -13,6 +13,7 @@ import trustme
 from prefect.settings import get_current_settings
 
 from tests.support.paths import ROOT
+from tests.support.prepared import prepare_processes
 
 
 def prefect_environment(**variables: str) -> dict[str, str]:
@@ -22,7 +23,24 @@ def prefect_environment(**variables: str) -> dict[str, str]:
         variables: More variables, which replace others with the same names.
     """
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
-    return {**os.environ, **settings, "PYTHONPATH": str(ROOT), **variables}
+    return {**os.environ, **settings, "PYTHONPATH": import_path(), **variables}
+
+
+def import_path(folder: Path = ROOT) -> str:
+    """Return the import path of processes of Prefect, which start as forks.
+
+    Args:
+        folder: The first folder of the path.
+    """
+    return os.pathsep.join((str(folder), _prepared_folder()))
+
+
+@cache
+def _prepared_folder() -> str:
+    """Return a folder whose `sitecustomize.py` lets processes start as forks."""
+    folder = _temporary_folder()
+    prepare_processes(Path(folder))
+    return folder
 
 
 @cache

@@ -27,7 +27,7 @@ from prefect.settings import (
 
 from tests.support.http_client import CLIENT
 from tests.support.prefect_databases import QUICK_SERVER, running_prefect_postgres
-from tests.support.prefect_environment import certificates
+from tests.support.prefect_environment import certificates, import_path
 from tests.support.processes import block_until
 from tests.support.server_logs import ServerLog, checked_log
 from tests.support.servers import free_port
@@ -106,13 +106,13 @@ def server_process(
         port: The port of the API. The URL is `http://127.0.0.1:<port>/api`.
         log: File for the output of the server.
         options: Options of `prefect server start`.
-        environment: All environment variables of the process.
+        environment: All environment variables of the process except the import path.
         command: The module that starts the server, and its arguments.
     """
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", *command, *options, "--host", "127.0.0.1", "--port", str(port)],
-            env=environment,
+            env={**environment, "PYTHONPATH": import_path()},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -18,7 +18,7 @@ from tests.support.deployments_cli import run_deployments_cli
 from tests.support.http_client import CLIENT
 from tests.support.paths import ROOT
 from tests.support.prefect_databases import QUICK_SERVER, make_prefect_home
-from tests.support.prefect_environment import certificates
+from tests.support.prefect_environment import certificates, import_path
 from tests.support.server_logs import ServerLog, checked_log, unexpected_errors
 from tests.support.servers import free_port
 
@@ -108,7 +108,7 @@ def running_stack(
         environment: Additional environment variables.
     """
     port = free_port()
-    quick = {"PYTHONPATH": str(ROOT), "PREFECT_API_SSL_CERT_FILE": certificates()}
+    quick = {"PYTHONPATH": import_path(), "PREFECT_API_SSL_CERT_FILE": certificates()}
     environment = quick | QUICK_SERVER | environment
     if "DATABASE" not in environment:
         make_prefect_home(folder / "prefect")

@@ -20,6 +20,7 @@ from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
 
 from tests.support.paths import ROOT
+from tests.support.prefect_environment import import_path
 from tests.support.processes import poll
 from tests.support.server_logs import ServerLog, checked_log
 
@@ -50,7 +51,7 @@ def running_worker(
     command = [str(python), "-m", "prefect", "worker", "start", "--type", "process"]
     # Each query takes the server 20 ms.
     quick = {"PREFECT_WORKER_QUERY_SECONDS": "2", "PREFECT_WORKER_PREFETCH_SECONDS": "1"}
-    variables = {**settings, **quick, "PYTHONPATH": str(folder), **environment}
+    variables = {**settings, **quick, "PYTHONPATH": import_path(folder), **environment}
     with checked_log(log, *provoked) as checked, checked.path.open("wb") as output:
         worker = subprocess.Popen(
             [*command, "--pool", pool, "--name", name or pool],

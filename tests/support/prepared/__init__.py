@@ -1,0 +1,61 @@
+"""Processes of Prefect that start as forks of a process with all imports."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from tests.support.paths import ROOT
+from tests.support.processes import block_until
+
+
+def prepare_processes(folder: Path) -> None:
+    """Let processes with a folder in their import path start as forks.
+
+    Args:
+        folder: The folder, which gets a `sitecustomize.py`.
+    """
+    path, _ = _running_server()
+    described = {"socket": str(path), "prefix": sys.prefix}
+    (folder / "prepared.json").write_text(json.dumps(described))
+    shutil.copyfile(Path(__file__).with_name("client.py"), folder / "sitecustomize.py")
+
+
+@cache
+def _running_server() -> tuple[Path, object]:
+    """Return the socket of the server of this test run, and objects that the process keeps.
+
+    The server of all processes of a test run ends after the last connection.
+    """
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    path = Path(tempfile.gettempdir(), f"stac-asset-tests-{run}.socket")
+    connection = socket.socket(socket.AF_UNIX)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = None if path.exists() else _start(path)
+        connection.connect(str(path))
+    return path, (connection, process)
+
+
+def _start(path: Path) -> subprocess.Popen[bytes]:
+    """Start a server, and wait until the server accepts connections."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.prepared.server", str(path)],
+        cwd=ROOT,
+        env={**kept, "PREFECT_HOME": str(path.with_suffix(".home"))},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    block_until(lambda: path.exists() or process.poll() is not None, interval=0.05)
+    assert process.poll() is None, "the server of prepared processes has ended"
+    return process
