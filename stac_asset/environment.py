@@ -173,6 +173,32 @@ def field_variables() -> list[str]:
     return [name for name, value in os.environ.items() if value and name.upper() in known]
 
 
+def variables_of_fields() -> dict[str, str]:
+    """Return the fields that a variable sets, each with the variable and its place.
+
+    Raises:
+        ConfigError: The file `.env` cannot be read.
+    """
+    try:
+        in_file = dotenv_values(".env", encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError("the file .env cannot be read. Correct or remove the file.") from None
+    places: list[tuple[Mapping[str, str | None], str]] = [
+        (os.environ, "environment variable {}"),
+        (in_file, "{} in the file .env"),
+    ]
+    found: dict[str, str] = {}
+    for field in dataclasses.fields(ConfigFields):
+        names = _ALIASES.get(field.name, (f"{PREFIX}{field.name.upper()}",))
+        for variables, text in places:
+            set_names = {name.upper() for name, value in variables.items() if value}
+            first = next((name for name in names if name in set_names), None)
+            if first is not None:
+                found[field.name] = text.format(first)
+                break
+    return found
+
+
 def _variables() -> frozenset[str]:
     return frozenset(f"{PREFIX}{field.name.upper()}" for field in dataclasses.fields(ConfigFields))
 

@@ -29,7 +29,7 @@ _LAND = Path(__file__).with_name("land.txt")
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """The visible part of the Earth, in degrees, and its scale."""
+    """Visible part of the Earth, in degrees."""
 
     west: float
     south: float

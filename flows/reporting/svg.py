@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from xml.etree import ElementTree
 
 ACCENT = "#2b8cbe"
-"""Color of what a picture is about."""
+"""Color of data."""
 
 MUTED = "#808080"
-"""Color of axes, texts, land and other background."""
+"""Color of axes, texts, land and data in the background."""
 
 _FONT = "system-ui, sans-serif"
 

@@ -11,6 +11,15 @@ _INTRODUCTION = """# The command `stac-asset`
 The exit code is 0 after success, 1 after an error or if assets failed, 2 for invalid arguments, and
 130 after Ctrl-C.
 
+To complete commands and options with the tabulator key, add one line to the start-up file of your
+shell:
+
+| shell | line |
+|---|---|
+| bash | `eval "$(_STAC_ASSET_COMPLETE=bash_source stac-asset)"` |
+| zsh | `eval "$(_STAC_ASSET_COMPLETE=zsh_source stac-asset)"` |
+| fish | `_STAC_ASSET_COMPLETE=fish_source stac-asset \\| source` |
+
 """
 
 

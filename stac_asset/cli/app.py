@@ -292,6 +292,35 @@ def clean(
     return _run(clean_command.clean(directory, read_config(options), age, dry_run))
 
 
+@app.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@config_options
+def config(as_json: bool, max_concurrent_downloads: int, **options: Any) -> int:
+    """Show the value of each option, and where the value comes from.
+
+    Options of the command line come before environment variables, and these before the file .env.
+    Secrets are not shown.
+    """
+    from stac_asset.cli import show_config
+
+    given = {name for name, value in options.items() if value not in (None, (), {})}
+    return show_config.show_config(read_config(options), given, as_json)
+
+
+@app.command()
+@click.argument("directory", default=".", type=click.Path(file_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(directory: str, as_json: bool) -> int:
+    """Check the installation, the machine and the credentials, for downloads to DIRECTORY.
+
+    Prints the finding of each check, and what to do. No secret is sent or shown. The exit code is 1
+    if a finding is a problem.
+    """
+    from stac_asset.cli.doctor import doctor as run_checks
+
+    return _run(run_checks(directory, as_json))
+
+
 def _source(href: str) -> str | bytes:
     """Return the href, or the document on standard input if the href is `-`.
 

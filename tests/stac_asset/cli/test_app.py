@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -171,3 +172,16 @@ def assert_interrupted(process: subprocess.Popen[str]) -> None:
     output, errors = process.communicate(timeout=240)
     assert (process.returncode, output) == (130, "")
     assert errors == "\nInterrupted. Run the same command again to resume.\n"
+
+
+def test_shell_completes_commands() -> None:
+    environment = {
+        **os.environ,
+        "_STAC_ASSET_COMPLETE": "bash_complete",
+        "COMP_WORDS": "stac-asset do",
+        "COMP_CWORD": "1",
+    }
+    program = Path(sys.executable).with_name("stac-asset")
+    done = subprocess.run([program], env=environment, capture_output=True, text=True)
+    assert "plain,doctor" in done.stdout
+    assert "plain,download" in done.stdout

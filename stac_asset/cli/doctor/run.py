@@ -1,0 +1,57 @@
+"""Runs all checks, and prints the findings."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import click
+
+from stac_asset.cli.doctor.credentials import credential_findings
+from stac_asset.cli.doctor.findings import Finding, Level, added_findings
+from stac_asset.cli.doctor.machine import machine_findings
+from stac_asset.cli.doctor.packages import package_findings
+from stac_asset.cli.tables import printable
+from stac_asset.config import Config
+from stac_asset.errors import ConfigError
+
+_MARKS = {Level.OK: "ok", Level.NOTE: "--", Level.PROBLEM: "!!"}
+_COLORS = {Level.OK: "green", Level.NOTE: "yellow", Level.PROBLEM: "red"}
+
+
+async def doctor(directory: str, as_json: bool) -> int:
+    """Check the installation, the machine and the credentials, and print the findings.
+
+    Args:
+        directory: The destination of downloads.
+        as_json: Print JSON.
+
+    Returns:
+        1 if a finding is a problem, otherwise 0.
+    """
+    findings = list(package_findings())
+    config = Config()
+    try:
+        config = Config.from_env()
+        config.validate()
+        findings.append(Finding("configuration", Level.OK, "The variables are valid."))
+    except ConfigError as error:
+        config = Config()
+        cure = "Correct or remove the variable."
+        findings.append(Finding("configuration", Level.PROBLEM, str(error), cure))
+    findings += [finding async for finding in credential_findings(config)]
+    findings += machine_findings(directory, config)
+    findings += added_findings()
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            _print(finding)
+    return int(any(finding.level is Level.PROBLEM for finding in findings))
+
+
+def _print(finding: Finding) -> None:
+    mark = click.style(_MARKS[finding.level], fg=_COLORS[finding.level])
+    click.echo(f"{mark} {printable(finding.check)}: {printable(finding.text)}")
+    if finding.cure:
+        click.echo(f"   {printable(finding.cure)}")
