@@ -27,14 +27,12 @@ from prefect.events.actions import RunDeployment, SendNotification
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
 
+from prefect_stac_asset.flows.execution.budgets.session import WARNING as BUDGET_WARNING
 from prefect_stac_asset.flows.execution.states import ENDED, SUCCESSFUL
 from prefect_stac_asset.flows.monitoring.activity import INTERVAL, NEARLY_FULL
 from prefect_stac_asset.flows.monitoring.failing_items import FAILED_RUNS, ITEMS_FAILING
 from prefect_stac_asset.flows.reporting.events import RUN_PROGRESS
 from stac_asset.errors import ConfigError
-
-BUDGET_WARNING = "stac-asset.budget.warning"
-"""Name of the event of a budget with 80 % used. The payload has `budget`, `used` and `limit`."""
 
 _LINK = "\n{{ flow_run | ui_url }}"
 _DAY = timedelta(days=1)

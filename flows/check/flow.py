@@ -22,7 +22,7 @@ from prefect_stac_asset.flows.execution.states import COMPLETED_WITH_WARNINGS
 from prefect_stac_asset.flows.orchestration.clients import RequiredClients
 from prefect_stac_asset.flows.orchestration.existence import check_units
 from prefect_stac_asset.flows.orchestration.sources import ItemSource, open_items, options_for
-from prefect_stac_asset.flows.orchestration.units import Unit, unit_of
+from prefect_stac_asset.flows.orchestration.units import Unit, is_batched, unit_of
 from prefect_stac_asset.flows.parameters.credentials import Credentials
 from prefect_stac_asset.flows.parameters.flow import asset_flow
 from prefect_stac_asset.flows.parameters.form import DESTINATION_OPTIONS, WithoutEffect, titled
@@ -119,6 +119,7 @@ async def check_assets(
                 required.add(unit.transfers)
             planner.check_selection()
             await required.resolve(options)
+            warnings.tasks_log = not is_batched(total, granularity)
             units = _units(owners, planner)
             work = check_units(units, total, granularity, options, session)
             async with artifacts_written(result, planned):
@@ -128,7 +129,8 @@ async def check_assets(
                         write_row(found.row())
                         if found.error is not None:
                             errors.append(found.error)
-                            warnings.add(found.owner, found.key, found.error)
+                            has_task = found.href is not None
+                            warnings.add(found.owner, found.key, found.error, has_task=has_task)
                 result.report = str(location) if location is not None else None
                 warnings.finish(result.report)
                 result.seconds = round(time.monotonic() - started, 3)

@@ -1,8 +1,9 @@
 """Short log records for errors of this package.
 
 Prefect's engines log each error with a traceback. The text of a `StacAssetError` names the asset,
-the reason and what to do, so the traceback is left out. Other errors, and `UnexpectedError`, keep
-their traceback. An unknown parameter of a run is answered with the nearest name.
+the reason and what to do, so the traceback is left out. Task runs of single assets log failures
+only. Other errors, and `UnexpectedError`, keep their traceback. An unknown parameter of a run is
+answered with the nearest name.
 """
 
 from __future__ import annotations
@@ -10,17 +11,25 @@ from __future__ import annotations
 import ast
 import logging
 import re
+from contextvars import ContextVar
 from uuid import UUID
 
 from prefect.exceptions import SignatureMismatchError
 from prefect.logging.loggers import PrefectLogAdapter, get_logger
 from prefect.runtime import flow_run
 
+from prefect_stac_asset.flows.reporting.failure_text import with_advice
 from stac_asset.config_fields import nearest_name
 from stac_asset.errors import StacAssetError, UnexpectedError
 
 _FLOW_RUNS = "prefect.flow_runs"
 _TASK_RUNS = "prefect.task_runs"
+
+_ASSET_TASKS = frozenset({"check_asset_exists", "download_asset"})
+"""Names of the tasks that each process a single asset."""
+
+_last_error: ContextVar[StacAssetError | None] = ContextVar("last_error", default=None)
+"""The error of the current task run, which the record of the final state does not have."""
 
 
 def shorten_error_logs() -> None:
@@ -82,9 +91,26 @@ def _unknown_parameters(record: logging.LogRecord) -> list[str]:
 def _is_needed(record: logging.LogRecord) -> bool:
     """Return whether a record of a task run is needed.
 
-    After the record with the traceback, the engine logs the final state with the same text.
+    Before the final state, the engine logs a known error with its traceback. This record is left
+    out, because the record of the state has the same text. A successful asset has no record, unless
+    the level is DEBUG. A failed asset is a warning with advice, because the run goes on.
     """
-    return _known_error(record) is None
+    error = _known_error(record)
+    if error is not None:
+        _last_error.set(error)
+        return False
+    if getattr(record, "task_name", None) not in _ASSET_TASKS:
+        return True
+    text = record.getMessage()
+    if not text.startswith("Finished in state "):
+        return True
+    if record.levelno == logging.INFO:
+        return logging.getLogger(_TASK_RUNS).isEnabledFor(logging.DEBUG)
+    error = _last_error.get()
+    if text.startswith("Finished in state Failed(") and error is not None:
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.args = with_advice(text, error), ()
+    return True
 
 
 def _known_error(record: logging.LogRecord) -> StacAssetError | None:

@@ -26,6 +26,7 @@ def incomplete_reasons(
     failed: int,
     left: int,
     too_large: int,
+    left_by_budget: int,
     without_id: int,
     planned: int,
 ) -> Iterator[str]:
@@ -36,6 +37,7 @@ def incomplete_reasons(
         failed: Number of items that failed, and of documents that cannot be read.
         left: Number of items left for the next run, including those of `too_large`.
         too_large: Number of items that are larger than `max_bytes`.
+        left_by_budget: Number of items left because of a budget.
         without_id: Number of items of the source without a valid id.
         planned: Number of items that a dry run would download.
     """
@@ -46,6 +48,7 @@ def incomplete_reasons(
         (failed, "item failed", "items failed"),
         (left - too_large, "item is left for the next run", "items are left for the next run"),
         (too_large, "item is larger than `max_bytes`", "items are larger than `max_bytes`"),
+        (left_by_budget, "item is left by a budget", "items are left by a budget"),
         (without_id, "item has no valid id", "items have no valid id"),
     ):
         if count:
@@ -73,7 +76,7 @@ def answer(result: SyncResult) -> str:
         ("Items of the source that match the search", f"{result.found:,}"),
         ("Items that failed", f"{result.failed_items:,}"),
         ("Assets that failed", f"{result.failed:,}"),
-        ("Items left for the next run", f"{result.left:,}"),
+        ("Items left for the next run", f"{result.left + result.left_by_budget:,}"),
         ("Items that left the source", f"{result.removed:,}"),
     ]
     title = "complete" if result.complete else "not complete"

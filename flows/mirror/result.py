@@ -118,6 +118,7 @@ class Counts:
             failed=self.failed,
             left=limits.left,
             too_large=limits.too_large,
+            left_by_budget=base.left_by_budget,
             without_id=changes.without_id,
             planned=reasons.total() if base.dry_run else 0,
         )

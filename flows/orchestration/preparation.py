@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.orchestration.clients import RequiredClients
 from prefect_stac_asset.flows.orchestration.existence import check_first
-from prefect_stac_asset.flows.orchestration.units import Unit, download_units
+from prefect_stac_asset.flows.orchestration.units import Unit, download_units, is_batched
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.reporting.monitor import Amount
 from stac_asset.destinations.location import Location, parsed_location
@@ -69,6 +69,9 @@ class RunPreparation:
         self.units += 1
         self.transfers += len(transfers)
         self.amount.add(unit.planned)
+        self.amount.has_asset_tasks = self._distribution is None and not is_batched(
+            self.transfers, self._granularity, self._options
+        )
         self._clients.add(transfers)
         if self._distribution is not None:
             self._distribution.add(unit)

@@ -21,6 +21,7 @@ from prefect_stac_asset.flows.execution.runner import (
 )
 from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.execution.states import BatchError
+from prefect_stac_asset.flows.orchestration.batch_log import BatchLog
 from prefect_stac_asset.flows.orchestration.budgets import Admission, admission_of
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.tasks.download import download_asset, download_assets
@@ -70,14 +71,21 @@ class Unit:
         return [entry for entry in self.planned if isinstance(entry, Transfer)]
 
 
-def is_batched(total: int, granularity: Granularity) -> bool:
+def is_batched(
+    total: int, granularity: Granularity, options: DownloadOptions | None = None
+) -> bool:
     """Return whether task runs process batches. Otherwise each task run processes a single asset.
 
     Args:
         total: Number of assets.
         granularity: The `granularity` of the flow.
+        options: The options of the run. Waiting for `concurrency_limits` takes long, so that a run
+            with limits starts few task runs.
     """
-    return granularity == "batch" or (granularity == "auto" and total > _MAX_ASSET_TASKS)
+    if granularity != "auto":
+        return granularity == "batch"
+    has_limits = options is not None and bool(options.concurrency_limits)
+    return has_limits or total > _MAX_ASSET_TASKS
 
 
 def batches(
@@ -126,13 +134,12 @@ async def download_units(
     runner, admission = Runner(session), admission_of(session)
     if options.concurrency_limits:
         options = await without_missing_limits(options)
-    if options.concurrency_limits and granularity == "auto":
-        granularity = "batch"  # Waiting for slots takes long, so start few task runs.
-    if is_batched(total, granularity):
+    log = BatchLog(total)
+    if is_batched(total, granularity, options):
         max_size = _MAX_SUBMITTED_BATCH_SIZE if runner.submits else _MAX_BATCH_SIZE
-        work = _by_batch(batches(units, total, max_size), options, runner, admission)
+        work = _by_batch(batches(units, total, max_size), options, runner, admission, log)
     else:
-        work = _by_asset(units, options, runner, admission)
+        work = _by_asset(units, options, runner, admission, log)
     async with aclosing(work) as done:
         async for unit, outcomes in done:
             yield unit, outcomes
@@ -143,6 +150,7 @@ async def _by_batch(
     options: DownloadOptions,
     runner: Runner,
     admission: Admission | None,
+    log: BatchLog,
 ) -> AsyncGenerator[tuple[Unit, list[Outcome]], None]:
     task = with_retries(download_assets, options)
 
@@ -158,6 +166,8 @@ async def _by_batch(
                 await runner.stop()
                 raise
             found = lost_outcomes(transfers, error)
+        log.add(found)
+        log.write()
         rest = iter(found)
         return [(unit, merged(unit, list(islice(rest, len(unit.transfers))))) for unit in group]
 
@@ -179,6 +189,7 @@ async def _by_asset(
     options: DownloadOptions,
     runner: Runner,
     admission: Admission | None,
+    log: BatchLog,
 ) -> AsyncGenerator[tuple[Unit, list[Outcome]], None]:
     task = with_retries(download_asset, options)
     waiting: dict[int, tuple[Unit, list[Outcome | None]]] = {}
@@ -209,6 +220,9 @@ async def _by_asset(
         async for number, outcome in done:
             unit, outcomes = waiting[number]
             outcomes.append(outcome)
+            log.add([] if outcome is None else [outcome])
+            if log.count == _MIN_BATCH_SIZE:
+                log.write()
             if len(outcomes) == len(unit.transfers):
                 del waiting[number]
                 ended = [outcome for outcome in outcomes if outcome is not None]

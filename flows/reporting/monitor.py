@@ -45,6 +45,8 @@ class Amount:
         self.assets = 0
         self._bytes = 0
         self._is_known = True
+        self.has_asset_tasks = False
+        """Whether each asset has a task run of its own in this flow run."""
 
     @property
     def bytes(self) -> int | None:
@@ -112,14 +114,16 @@ class RunMonitor:
         await self.events.item(owner, outcomes, document)
 
     def log(self, outcomes: Iterable[Outcome]) -> None:
-        """Log failed assets if `warn` is set.
+        """Log failed assets.
 
         Args:
             outcomes: The outcomes of assets.
         """
         for outcome in outcomes:
             if isinstance(outcome, Failed):
-                self.warnings.add(outcome.owner, outcome.key, outcome.error)
+                transfer = outcome.transfer
+                is_planned = transfer is not None
+                self.warnings.add(outcome.owner, outcome.key, outcome.error, transfer, is_planned)
 
     async def finish(self, result: DownloadResult, is_complete: bool | None = None) -> None:
         """Write the artifacts and send the final event, before the flow returns a state.
@@ -206,7 +210,7 @@ async def open_monitor(
             open_metrics(options.metrics, str(flow_run.flow_name), deployment.name)
         )
         activity = Activity(statistics, events, directory, options.low_space_percent, metrics)
-        warnings = WarningLog(session.config.warn)
+        warnings = WarningLog(session.config.warn, tasks_log=amount.has_asset_tasks)
         monitor = RunMonitor(client, statistics, events, warnings, activity, metrics)
         await monitor.start_progress()
         stack.push_async_callback(monitor.stop_progress)

@@ -88,8 +88,10 @@ async def test_warn_logs_each_failed_asset(
     state = await flows.download_item(href, str(tmp_path), OPTIONS, granularity, return_state=True)
     assert state.name == "CompletedWithWarnings"
     first, second = await read_warnings(state, 2)
+    missing = origin.href("/b.tif")
     assert first == (
-        f"DownloadWarning: asset 'b' of item 'the-item': 404 Not Found for {origin.href('/b.tif')}"
+        f"DownloadWarning: asset 'b' of item 'the-item': 404 Not Found for {missing}. Update the "
+        "item, because the file was moved or removed."
     )
     assert second.startswith(
         "DownloadWarning: asset 'local' of item 'the-item': remote item references local file "
@@ -112,13 +114,24 @@ async def test_warn_logs_at_most_20_failed_assets(origin: Origin, tmp_path: Path
     assert all("404 Not Found" in line for line in shown)
 
 
-async def test_raised_error_is_not_logged_as_warning(origin: Origin, tmp_path: Path) -> None:
-    href = make_item(origin, "a")
+@pytest.mark.parametrize("granularity", ["asset", "batch"])
+async def test_failed_asset_is_logged_as_one_warning_with_advice(
+    origin: Origin, tmp_path: Path, granularity: Granularity, caplog: pytest.LogCaptureFixture
+) -> None:
+    href = make_item(origin, "a", "b")
     origin.remove("/a.tif")
     options = OPTIONS.model_copy(update={"warn": False})
-    state = await flows.download_item(href, str(tmp_path), options, return_state=True)
-    logs = await read_logs(state, "prefect.flow_runs", 4)
-    assert [log.message for log in logs if log.level == logging.WARNING] == []
+    state = await flows.download_item(href, str(tmp_path), options, granularity, return_state=True)
+    assert state.is_failed()
+    runs = [record for record in caplog.records if record.name.startswith("prefect.")]
+    (warning,) = [one.getMessage() for one in runs if one.levelno == logging.WARNING]
+    assert "asset 'a' of item 'the-item': 404 Not Found for http://127.0.0.1" in warning
+    assert warning.endswith(". Update the item, because the file was moved or removed.")
+    lines = [one.getMessage() for one in runs if one.levelno == logging.INFO]
+    assert not any("the-item/b" in line or "bytes in" in line for line in lines)
+    batches = [line for line in lines if line.startswith("Batch of ")]
+    assert len(batches) == (granularity == "batch")
+    assert all("1 downloaded, 0 skipped, 1 failed" in line for line in batches)
 
 
 def test_handler_is_attached_once(logger: logging.Logger) -> None:
@@ -153,7 +166,7 @@ async def test_each_failed_asset_is_logged_in_one_record_without_traceback(
         f"asset '{key}' of item 'the-item': 401 Unauthorized for {origin.href(f'/{key}.tif')}"
         for key in "ab"
     ]
-    errors = [one for one in caplog.records if one.levelno == logging.ERROR]
+    errors = [one for one in caplog.records if one.levelno >= logging.WARNING]
     assert not any(one.exc_info for one in errors)
     of_tasks = [one.getMessage() for one in errors if one.name == "prefect.task_runs"]
     assert len(of_tasks) == 2

@@ -12,6 +12,7 @@ COMPLETE: dict[str, Any] = {
     "failed": 0,
     "left": 0,
     "too_large": 0,
+    "left_by_budget": 0,
     "without_id": 0,
     "planned": 0,
 }
@@ -43,6 +44,7 @@ def test_each_gap_of_a_mirror_is_a_reason() -> None:
         "1,000 items are left for the next run",
         "200 items are larger than `max_bytes`",
     ]
+    assert reasons(left_by_budget=1) == ["1 item is left by a budget"]
     assert reasons(without_id=2) == ["2 items have no valid id"]
     assert reasons(planned=3) == ["3 items are not downloaded yet"]
 
