@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,6 +19,12 @@ from prefect_stac_asset.flows.reporting.result import DownloadResult
 from prefect_stac_asset.flows.reporting.stored_files import StoreAccess, store_access
 from stac_asset.destinations import Destinations
 from stac_asset.destinations.location import Location, StorePath, is_store, location_of
+from stac_asset.destinations.reports import (
+    ROW_LENGTH,
+    check_first_bytes,
+    check_report_path,
+    report_error,
+)
 from stac_asset.errors import DestinationError
 from stac_asset.notices import notice_lines
 from stac_asset.redact import redact_href
@@ -26,9 +32,6 @@ from stac_asset.types import Downloaded, Failed, Outcome, Skipped, Transfer, out
 
 WriteRow: TypeAlias = Callable[[Mapping[str, Any]], None]
 """Function that writes a row of values that JSON can represent."""
-
-_ROW_STARTS = (b'{"state":', b'{"owner":')
-"""First bytes of reports, which have the same length."""
 
 
 def report_location(path: str | None, block: Block | None = None) -> Location | None:
@@ -73,7 +76,11 @@ async def open_rows(
         return
     await _check_replaced(location, destinations)
     opened = open_output(location, location.parent, destinations, parameter="report")
-    async with opened as file:
+    async with AsyncExitStack() as stack:
+        try:
+            file = await stack.enter_async_context(opened)
+        except DestinationError as error:
+            raise report_error(location, error) from None
         yield lambda row: file.append(json.dumps(row).encode() + b"\n")
         await file.commit()
 
@@ -82,23 +89,15 @@ async def _check_replaced(location: Location, destinations: Destinations | None)
     """Check that a report replaces no file of another kind, such as the catalog of a mirror.
 
     Raises:
-        DestinationError: The path has a file that is no report.
+        DestinationError: The path has a folder, or a file that is no report.
     """
     if isinstance(location, Path):
-        try:
-            with location.open("rb") as file:
-                first = file.read(len(_ROW_STARTS[0]))
-        except OSError:
-            return  # Without such a file, nothing is lost. Other errors end the write.
-    else:
-        assert destinations is not None, "an object has a destination"
-        destination = destinations.destination_of(str(location.parent))
-        first = await destination.head(destination.key_of(str(location)), len(_ROW_STARTS[0]))
-    if first and first not in _ROW_STARTS:
-        raise DestinationError(
-            f"Cannot write the report '{location}': this file exists and is no report. Set "
-            "`report` to another path."
-        )
+        check_report_path(location)
+        return
+    assert destinations is not None, "an object has a destination"
+    destination = destinations.destination_of(str(location.parent))
+    first = await destination.head(destination.key_of(str(location)), ROW_LENGTH)
+    check_first_bytes(location, first)
 
 
 @dataclass(slots=True)

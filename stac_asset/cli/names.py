@@ -29,9 +29,16 @@ _OTHERS = {
     "directory": "DIRECTORY",
     "file_name": "--file-name",
     "path_template": "--path-template",
+    "report": "--report",
+    "source": "SOURCE",
     "stream": "--stream",
 }
 """Parameters of the commands that are not fields of `Config`."""
+
+_SEARCH = {"collections": "--collection", "ids": "--id"} | {
+    name: f"--{name}" for name in ("bbox", "datetime", "filter", "intersects", "q", "query")
+}
+"""Fields of the search of a mirror."""
 
 
 def as_typed(text: str) -> str:
@@ -75,6 +82,8 @@ def _typed(match: re.Match[str]) -> str:
 
 
 def _typed_element(match: re.Match[str]) -> str:
+    if match["name"] == "search" and match["element"] in _SEARCH:
+        return f"`{_SEARCH[match['element']]}`"
     option = _options().get(match["name"])
     return match.group() if option is None else f"`{_flag(option)} {match['element']}`"
 

@@ -28,3 +28,24 @@ async def test_report_replaces_no_other_file(tmp_path: Path, content: bytes) -> 
         async with open_rows(path):
             pass
     assert path.read_bytes() == content
+
+
+async def test_unwritable_report_is_an_error_that_names_the_parameter(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    for path, reason in (
+        (tmp_path, "a folder has this name"),
+        (tmp_path / "file/report", "File exists"),
+        (Path("/proc/none/report"), "No such file or directory"),
+    ):
+        text = f"Cannot write the report '{path}': {reason}. Set `report` to another path."
+        with pytest.raises(DestinationError) as raised:
+            async with open_rows(path):
+                pytest.fail("the work begins")
+        assert str(raised.value) == text
+
+
+async def test_report_of_another_run_is_an_error_that_names_the_parameter(tmp_path: Path) -> None:
+    async with open_rows(tmp_path / "report"):
+        with pytest.raises(DestinationError, match=r"another run is writing it.*`report`"):
+            async with open_rows(tmp_path / "report"):
+                pytest.fail("the work begins")

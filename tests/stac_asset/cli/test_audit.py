@@ -74,6 +74,20 @@ def test_invalid_search_options_are_explained(
     assert (result.code, message in result.errors) == (2, True)
 
 
+def test_errors_name_the_options_of_the_search(origin: Origin, tmp_path: Path) -> None:
+    href = serve_items(origin, [build_item(origin, "one")])
+    asyncio.run(run_mirror(tmp_path, href))
+    for arguments, start in (
+        (("--collection", "unknown"), "`--collection` names 'unknown'"),
+        (("--bbox", "1,2,3"), "`--bbox` must have four numbers"),
+        (("--filter", "a = 1"), "`--filter`"),
+    ):
+        result = run_command("audit", href, tmp_path, *arguments)
+        assert (result.code, result.errors.startswith(f"error: {start}")) == (1, True), result
+    result = run_command("audit", tmp_path / "none.json", tmp_path)
+    assert result.errors.startswith("error: `SOURCE`")
+
+
 def test_report_replaces_no_other_file(origin: Origin, tmp_path: Path) -> None:
     href = serve_items(origin, [build_item(origin, "one")])
     asyncio.run(run_mirror(tmp_path, href))
@@ -83,3 +97,8 @@ def test_report_replaces_no_other_file(origin: Origin, tmp_path: Path) -> None:
     assert result.code == 1
     assert "this file exists and is no report" in result.errors
     assert catalog.read_bytes() == before
+    for path in (tmp_path, catalog / "report"):
+        result = run_command("audit", href, tmp_path, "--report", path)
+        assert result.code == 1
+        assert f"Cannot write the report '{path}': " in result.errors
+        assert "--report" in result.errors
