@@ -57,6 +57,7 @@ _WITHOUT_EFFECT = WithoutEffect(
             "http_check_content_type",
             "item_events",
             "lineage",
+            "lineage_owners",
             "make_directory",
             "max_connections_per_file",
             "overwrite",

@@ -67,6 +67,7 @@ TITLES = {
     "allow_local_hrefs": "Allow items to reference local files",
     "item_events": "Send item events",
     "lineage": "Record lineage",
+    "lineage_owners": "Owners of recorded assets",
     "low_space_percent": "Report a disk with less free space, in percent",
     "metrics": "Metrics for Prometheus",
     "client_override": "Client for all hrefs",

@@ -73,7 +73,11 @@ class FlowOptions(Form):
     """Send a Prefect event for each downloaded or failed item, for automations."""
 
     lineage: bool = False
-    """Record each downloaded item as a Prefect asset, derived from the source item."""
+    """Record each downloaded item as a Prefect asset, derived from the source item, and each
+    collection with its newest item."""
+
+    lineage_owners: list[str] = Field(default_factory=list)
+    """Owners of the recorded assets, such as names of people or teams, which the UI shows."""
 
     low_space_percent: float = Field(default=5.0, ge=0, le=100)
     """Free disk space, in percent, below which the run reports that the disk is nearly full.

@@ -19,6 +19,7 @@ from prefect.events.clients import get_events_client
 from prefect.runtime import deployment
 
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
+from prefect_stac_asset.flows.reporting.collection_lineage import CollectionLineage
 from prefect_stac_asset.flows.reporting.lineage import lineage
 from prefect_stac_asset.flows.reporting.result import DownloadResult
 from stac_asset.destinations.location import Location
@@ -73,6 +74,7 @@ class Events:
             )
         self._run_id = run_id
         self._options = options
+        self._collections = CollectionLineage(options.lineage_owners)
         self._queue: asyncio.Queue[Event | None] = asyncio.Queue(_MAX_QUEUED)
         self._is_disabled = False
 
@@ -92,15 +94,21 @@ class Events:
         if event:
             await self.put(*event)
         if self._options.lineage:
-            for name, resource, related, payload in lineage(owner, outcomes, document):
+            self._collections.add(owner, outcomes)
+            owners = self._options.lineage_owners
+            for name, resource, related, payload in lineage(owner, outcomes, document, owners):
                 await self.put(name, resource, payload, related)
 
     async def completed(self, result: DownloadResult) -> None:
         """Send the event of a completed run. Some assets of the run may have failed.
 
+        The events of its collections precede this event.
+
         Args:
             result: The result of the run.
         """
+        for name, about, related, payload in self._collections.events(result.directory):
+            await self.put(name, about, payload, related)
         resource = {"prefect.resource.id": f"stac-asset.run.{self._run_id}"}
         await self.put(RUN_COMPLETED, resource, result.model_dump(mode="json"))
 

@@ -61,6 +61,7 @@ _WITHOUT_EFFECT = WithoutEffect(
             "include",
             "item_events",
             "lineage",
+            "lineage_owners",
             "overwrite",
             "price_per_gb",
             "verify_existing",

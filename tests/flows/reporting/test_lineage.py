@@ -23,11 +23,18 @@ OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2)
 async def test_lineage_links_downloaded_item_to_source(origin: Origin, tmp_path: Path) -> None:
     document = item_document(origin, "a", name="Größe [1]")
     href = origin.put("/item.json", json.dumps(document).encode())
-    options = OPTIONS.model_copy(update={"lineage": True})
+    options = OPTIONS.model_copy(update={"lineage": True, "lineage_owners": ["team"]})
     directory = tmp_path / "a b"
     state = await flows.download_item(href, str(directory), options, return_state=True)
-    (materialized,) = await read_events(MATERIALIZED, state, 1)
+    recorded = await read_events(MATERIALIZED, state, 2)
+    materialized, of_collection = sorted(recorded, key=lambda event: "items" in event["payload"])
     (referenced,) = await read_events(REFERENCED, state, 1)
+    assert of_collection["resource"]["prefect.resource.id"] == asset_key(
+        f"{directory.as_uri()}/items"
+    )
+    assert of_collection["payload"]["newest_item"] == "Größe [1]"
+    for event in recorded:
+        assert json.loads(event["resource"]["prefect.asset.owners"]) == ["team"]
     source = f"http://{origin.host}:{origin.port}/item.json"
     assert referenced["resource"]["prefect.resource.id"] == source
     assert materialized["resource"]["prefect.resource.name"] == "Größe [1]"
