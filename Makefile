@@ -83,6 +83,10 @@ docs: $(VENV)/dev  ## Build the documentation site into build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 	@echo 'Open build/site/index.html. The search needs a server: $(BIN)/python -m http.server --directory build/site'
 
+.PHONY: registry
+registry: $(VENV)/dev  ## Write the files for Prefect's collection registry into build/registry
+	@$(BIN)/python -m scripts.registry_files
+
 .PHONY: crash
 crash: $(VENV)/dev  ## Kill a download repeatedly, and verify that it resumes; KILLS=100, DESTINATION=s3
 	@$(BIN)/python -m bench.crash --kills $(KILLS) --destination $(DESTINATION)

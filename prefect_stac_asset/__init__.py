@@ -7,6 +7,8 @@ In the repository, the folders `flows`, `blocks` and `deployments` are at the to
 has symbolic links to them.
 """
 
+from importlib.metadata import version
+
 import lazy_loader
 
 from prefect_stac_asset._shadowing import check_stac_asset
@@ -14,6 +16,9 @@ from prefect_stac_asset._shadowing import check_stac_asset
 check_stac_asset()
 
 from prefect_stac_asset import blocks as blocks  # noqa: E402 - after the check, as blocks import stac_asset
+
+# Prefect's collection registry reads the version.
+__version__ = version("prefect-stac-asset")
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,

@@ -1,5 +1,7 @@
 """Public names of the package, which are imported on first use."""
 
+__version__: str
+
 from . import blocks as blocks
 from . import deployments as deployments
 from . import flows as flows

@@ -39,7 +39,7 @@ class _Collected:
 
 
 class CollectionLineage:
-    """The collections whose items a run downloads.
+    """The collections of the items that a run downloads.
 
     Memory grows with the number of collections, not with the number of items.
 

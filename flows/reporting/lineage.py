@@ -1,4 +1,4 @@
-"""Lineage of downloaded items and their collections as Prefect assets.
+"""Lineage of downloaded items as Prefect assets.
 
 The downloaded item is a materialized asset. Its source item is a referenced asset. The events are
 those of Prefect's `@materialize`, which would need a task run per item and cost a hundred times as
@@ -142,7 +142,7 @@ def _providers(item: pystac.Item) -> list[str]:
 
 
 def _page_of(item: pystac.Item) -> str | None:
-    """Return the URL of a web page about an item, or else of the source item, without its query."""
+    """Return the URL of a web page about an item, or else of the source item."""
     link = item.get_single_link("alternate", media_type="text/html")
     return web_url(link.get_target_str() if link is not None else None) or web_url(
         item.get_self_href()
@@ -150,10 +150,13 @@ def _page_of(item: pystac.Item) -> str | None:
 
 
 def web_url(href: str | None) -> str | None:
-    """Return the URL without user, password, query and fragment, or None for other hrefs.
+    """Return an href of a web page without user, password, query and fragment.
 
     Args:
         href: The href, if any.
+
+    Returns:
+        The URL, or None if the href is not an HTTP URL.
     """
     if not href:
         return None
