@@ -76,8 +76,12 @@ def _member(kind: type[Enum]) -> BeforeValidator:
     return BeforeValidator(member)
 
 
-def _parsed_from_text(hint: Any) -> Any:
-    """Return a type that also accepts the text of an environment variable."""
+def parsed_from_text(hint: Any) -> Any:
+    """Return a type that also accepts the text of an environment variable.
+
+    Args:
+        hint: The type of a field.
+    """
     if get_origin(hint) is list:
         return Annotated[hint, NoDecode, BeforeValidator(_list)]
     if get_origin(hint) is dict:
@@ -105,7 +109,7 @@ def _fields() -> dict[str, Any]:
             options["default"] = field.default
         if field.name in _ALIASES:
             options["validation_alias"] = AliasChoices(*_ALIASES[field.name])
-        fields[field.name] = (_parsed_from_text(hints[field.name]), Field(**options))
+        fields[field.name] = (parsed_from_text(hints[field.name]), Field(**options))
     return fields
 
 

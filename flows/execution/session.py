@@ -46,6 +46,7 @@ from prefect_stac_asset.flows.parameters.credentials import (
     prepare_destination,
 )
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
+from prefect_stac_asset.flows.parameters.settings import applied_settings
 from stac_asset import Config
 from stac_asset.api.destinations import RunDestinations
 from stac_asset.clients import Clients
@@ -174,7 +175,13 @@ async def open_session(
     traces = open_traces()
     with collect_notices(), _run_span(traces):
         for name in field_variables():
-            notice("Flows do not read options from the environment. Set `options` instead of", name)
+            notice(
+                "Flows do not read these variables of the environment. Set `options`, or variables "
+                "PREFECT_INTEGRATIONS_STAC_ASSET_…, instead of",
+                name,
+            )
+        for name in applied_settings():
+            notice("Settings of Prefect set options of this run", name)
         async with (
             open_clients(credentials, config) as own,
             Clients(config, own) as clients,

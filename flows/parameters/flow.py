@@ -27,13 +27,16 @@ from prefect_stac_asset.flows.execution.error_logs import (
 )
 from prefect_stac_asset.flows.execution.pickling import PickledByName, is_in_package
 from prefect_stac_asset.flows.execution.visualization import is_drawn, mermaid_steps, show_steps
+from prefect_stac_asset.flows.parameters.settings import with_settings
 from prefect_stac_asset.flows.parameters.source import source_parameter
 from prefect_stac_asset.flows.parameters.validation import (
     BLOCKS,
     CREDENTIALS,
     DESTINATION_CREDENTIALS,
+    OPTIONS,
     bound_parameters,
     check_size,
+    refused_options,
     storable_parameters,
     validated_parameters,
 )
@@ -149,7 +152,7 @@ class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
         return mermaid_steps(self.steps)
 
     def validate_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return the parameters with blocks in place of references.
+        """Return the parameters with blocks in place of references, and options with settings.
 
         Args:
             parameters: The parameters of a run.
@@ -173,6 +176,8 @@ class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
         destination = parameters.get(DESTINATION_CREDENTIALS)
         _check_kind(destination, parameter=DESTINATION_CREDENTIALS)
         valid = validated_parameters(self.fn, parameters)
+        if OPTIONS in valid:
+            valid[OPTIONS] = with_settings(valid[OPTIONS], refused_options(self.fn))
         valid[CREDENTIALS] = (
             _loaded(credentials) if several is None else [_loaded(one) for one in several]
         )

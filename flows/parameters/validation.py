@@ -19,6 +19,7 @@ from prefect.futures import PrefectFuture
 from prefect.settings import get_current_settings
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from prefect_stac_asset.flows.parameters.form import WithoutEffect
 from stac_asset import Config
 from stac_asset.config_fields import nearest_name
 from stac_asset.errors import ConfigError, SourceError
@@ -31,6 +32,9 @@ DESTINATION_CREDENTIALS = "destination_credentials"
 
 BLOCKS = (CREDENTIALS, DESTINATION_CREDENTIALS)
 """Names of the parameters that are blocks."""
+
+OPTIONS = "options"
+"""Name of the parameter with the options of a download."""
 
 SOURCE = "source"
 """Name of the parameter that may contain the text of a document."""
@@ -79,6 +83,18 @@ def validated_parameters(
     reasons = "; ".join(_reason(error, function) for error in found[:_MAX_REASONS])
     more = f", and {len(found) - _MAX_REASONS} more" if len(found) > _MAX_REASONS else ""
     raise ParameterTypeError(f"Invalid parameters for {function.__name__}: {reasons}{more}")
+
+
+@cache
+def refused_options(function: Callable[..., Any]) -> frozenset[str]:
+    """Return the names of the options of which a flow accepts the default only.
+
+    Args:
+        function: The flow's function.
+    """
+    annotation = get_type_hints(function, include_extras=True)[OPTIONS]
+    found = [one for one in get_args(annotation) if isinstance(one, WithoutEffect)]
+    return frozenset(name for one in found for name in one.refused)
 
 
 def storable_parameters(function: Callable[..., Any], parameters: dict[str, Any]) -> dict[str, Any]:

@@ -239,7 +239,7 @@ async def test_environment_of_a_run_is_checked(
     result = await (await run_flow(name, origin, str(tmp_path / "data"))).aresult()
     assert result.downloaded > 0
     [notice] = [line for line in result.notices if "environment" in line]
-    assert notice.endswith("Set `options` instead of: STAC_ASSET_INCLUDE")
+    assert notice.endswith("instead of: STAC_ASSET_INCLUDE")
     assert notice in str(state.message) or notice in json.dumps(result.notices)
 
 
