@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import aclosing
 from functools import partial
 
+from prefect_stac_asset.flows.execution.budgets.errors import left_transfer
 from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.orchestration.preparation import RunPreparation
 from prefect_stac_asset.flows.orchestration.units import Unit
 from prefect_stac_asset.flows.parameters.credentials import Credentials, DestinationCredentials
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
-from prefect_stac_asset.flows.verification.repairs import left_transfer, open_repairs
+from prefect_stac_asset.flows.verification.repairs import open_repairs
 from stac_asset.audit.repair import Downloads, RepairTools
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.planning import Prepared
@@ -65,8 +66,9 @@ async def _downloads(mirror: Mirror, preparation: RunPreparation) -> Downloads:
 
     async with aclosing(preparation.download(units())) as done:
         async for unit, outcomes in done:
-            left = map(left_transfer, unit.transfers) if unit.is_left else ()
-            yield in_progress.pop(unit.number), [*outcomes, *left]
+            if unit.is_left:
+                outcomes = [left_transfer(one, unit.left_because) for one in unit.transfers]
+            yield in_progress.pop(unit.number), outcomes
 
 
 def _unit(number: int, prepared: Prepared) -> Unit:

@@ -25,6 +25,7 @@ from prefect_stac_asset.flows.distribution.documents import (
 )
 from prefect_stac_asset.flows.distribution.folder import ShareFolder, share_of
 from prefect_stac_asset.flows.distribution.shares import Share
+from prefect_stac_asset.flows.execution.budgets.errors import left_transfer, reason_to_leave
 from prefect_stac_asset.flows.execution.finished import find_written
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import name_of
@@ -163,6 +164,8 @@ class _ShareRun:
         try:
             async with aclosing(preparation.download(units)) as done:
                 async for unit, ended in done:
+                    if unit.is_left:
+                        ended = [left_transfer(one, unit.left_because) for one in unit.transfers]
                     found += _outcomes(share, unit.number, ended)
         except StacAssetError as error:
             if self._options.fail_fast:
@@ -170,8 +173,10 @@ class _ShareRun:
                 await self._folder.write_result(share.id, result_bytes(found))
             raise
         await self._folder.write_result(share.id, result_bytes(found))
-        outcomes = [one.outcome for one in found]
+        left = {one.item for one in found if reason_to_leave([one.outcome])}
+        outcomes = [one.outcome for one in found if not reason_to_leave([one.outcome])]
         result = self._result(share, outcomes, started)
+        result.left_by_budget = len(left)
         get_run_logger().info("%s: %s", result.summary(), result.directory)
         errors = [one.error for one in outcomes if isinstance(one, Failed)]
         return flow_state(errors, len(outcomes), self._session.config.warn, result)

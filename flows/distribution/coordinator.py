@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 
 import anyio
 import httpx
@@ -46,6 +47,7 @@ from prefect_stac_asset.flows.distribution.tracking import (
     next_step,
     pool_problem,
 )
+from prefect_stac_asset.flows.execution.budgets.errors import reason_to_leave
 from prefect_stac_asset.flows.execution.finished import has_file
 from prefect_stac_asset.flows.execution.runner import WorkerError, lost_outcomes
 from prefect_stac_asset.flows.execution.session import Session
@@ -59,6 +61,7 @@ from prefect_stac_asset.flows.parameters.credentials import references
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from stac_asset.errors import DestinationError
 from stac_asset.notices import notice
+from stac_asset.plan.owners import owner_name
 from stac_asset.types import Failed, Outcome
 
 _POLL = 2.0
@@ -124,6 +127,10 @@ class Distribution:
         self._again: list[Unit] = []
         """Items of an earlier run with missing files."""
         self._own: list[Unit] = []
+        self._left: list[Unit] = []
+        """Items that are left because of a budget."""
+        self._reason = ""
+        """Reason why further items are left."""
         self._own_task: asyncio.Task[list[_Ended]] | None = None
         self._pool = Pool(target.pool)
         self._pool_checked = self._listed = self._last_running = float("-inf")
@@ -221,10 +228,15 @@ class Distribution:
         if now - self._pool_checked >= _POOL_CHECK:
             self._pool, self._pool_checked = await runs.pool(), now
 
+    @property
+    def _aside(self) -> int:
+        """Number of items that wait for this run itself."""
+        return len(self._own) + len(self._known) + len(self._left)
+
     def _take(self) -> None:
         """Read items of the source and cut shares, up to the limit of unfinished runs."""
         limit = in_flight(self._pool)
-        while not self._is_read and len(self._own) + len(self._known) < _MAX_ASIDE:
+        while not self._is_read and self._aside < _MAX_ASIDE:
             if sum(one.outcomes is None for one in self._active.values()) >= limit:
                 break
             unit = self._again.pop() if self._again else next(self._source, None)
@@ -259,6 +271,8 @@ class Distribution:
         elif not can_be_shared(unit.transfers):
             notice(_OWN, f"{unit.transfers[0].owner}")
             self._own.append(unit)
+        elif self._reason:
+            self._leave(unit, self._reason)
         else:
             return self._cutter.add(unit, load_of(unit.transfers))
         return []
@@ -313,11 +327,22 @@ class Distribution:
                 continue
             del self._active[id]
             for unit, outcomes in active.results():
+                if reason := reason_to_leave(outcomes):
+                    self._leave(unit, reason)
+                    continue
                 for one in outcomes:
                     if self._options.fail_fast and isinstance(one, Failed):
                         raise one.error
                 ended.append((unit, merged(unit, outcomes)))
+        ended += ((unit, []) for unit in self._left)
+        self._left = []
         return ended
+
+    def _leave(self, unit: Unit, reason: str) -> None:
+        """Leave an item, and all items that are not in shares yet, because of a budget."""
+        notice(reason, owner_name(unit.owner))
+        self._left.append(replace(unit, left_because=reason))
+        self._reason = reason
 
     async def _download_own(self, units: list[Unit]) -> list[_Ended]:
         done = download_units(units, self._total, self._granularity, self._options, self._session)
@@ -325,7 +350,7 @@ class Distribution:
             return [one async for one in ended]
 
     def _is_finished(self) -> bool:
-        waiting = self._active or self._known or self._again or self._own
+        waiting = self._active or self._known or self._again or self._own or self._left
         return self._is_read and not waiting and self._own_task is None
 
     async def _pause(self) -> None:

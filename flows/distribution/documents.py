@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from prefect_stac_asset.flows.distribution.shares import Share, ShareItem
+from prefect_stac_asset.flows.execution.budgets.errors import BudgetError
 from prefect_stac_asset.flows.execution.runner import WorkerError
 from stac_asset import errors
 from stac_asset.destinations.location import StorePath, inside, is_store
@@ -207,7 +208,11 @@ def _outcome(transfer: Transfer, row: Mapping[str, Any]) -> Outcome:
 
 def _error(kind: str, reason: str) -> StacAssetError:
     """Return an error of a class of this package, by name."""
-    known: dict[str, Any] = {WorkerError.__name__: WorkerError, **vars(errors)}
+    known: dict[str, Any] = {
+        WorkerError.__name__: WorkerError,
+        BudgetError.__name__: BudgetError,
+        **vars(errors),
+    }
     found = known.get(kind)
     if isinstance(found, type) and issubclass(found, StacAssetError):
         return found(reason)

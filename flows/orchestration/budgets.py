@@ -90,6 +90,8 @@ class Admission:
     def __init__(self, session: Session, meters: SessionMeters) -> None:
         self._session = session
         self._meters = meters
+        self.reasons: dict[int, str] = {}
+        """Reasons why items are left, by the number of the item."""
         self._reached: set[BudgetMeter] = set()
         self._held: list[Held] = []
         self._released = asyncio.Event()
@@ -216,6 +218,7 @@ class Admission:
         else:
             self._reached.add(meter)
             condition = f"Budget {shown} is reached, so items are left for the next run"
+        self.reasons[item.number] = condition
         notice(condition, owner_name(item.owner))
 
     async def _meters_of(self, transfer: Transfer) -> list[BudgetMeter]:
@@ -247,13 +250,3 @@ def _needs(found: Sequence[tuple[Transfer, BudgetMeter]]) -> Counter[BudgetMeter
     for transfer, meter in found:
         needs[meter] += 1 if transfer.size is None else transfer.size
     return +needs
-
-
-def admission_of(session: Session) -> Admission | None:
-    """Return the admission of a run, if a budget limits bytes.
-
-    Args:
-        session: The session of the flow.
-    """
-    meters = session.meters
-    return Admission(session, meters) if meters is not None and meters.limits_bytes else None

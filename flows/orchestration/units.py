@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from prefect.exceptions import CancelledRun
 from prefect.utilities.annotations import opaque
@@ -22,13 +22,15 @@ from prefect_stac_asset.flows.execution.runner import (
 from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.execution.states import BatchError
 from prefect_stac_asset.flows.orchestration.batch_log import BatchLog
-from prefect_stac_asset.flows.orchestration.budgets import Admission, admission_of
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.tasks.download import download_asset, download_assets
 from stac_asset.concurrency import bounded
 from stac_asset.plan.owners import Owner
 from stac_asset.stac.item_collections import InvalidItem
 from stac_asset.types import Failed, Outcome, Transfer, outcomes_per_asset
+
+if TYPE_CHECKING:
+    from prefect_stac_asset.flows.orchestration.budgets import Admission
 
 _T = TypeVar("_T")
 
@@ -62,8 +64,13 @@ class Unit:
     invalid: InvalidItem | None = None
     """The document, if it is not a valid item. The owner is then a placeholder."""
 
-    is_left: bool = False
-    """Whether the run left the item for the next run, because a budget is reached."""
+    left_because: str = ""
+    """Reason why the run left the item for the next run, if a budget is reached."""
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the run left the item for the next run."""
+        return bool(self.left_because)
 
     @property
     def transfers(self) -> list[Transfer]:
@@ -131,7 +138,7 @@ async def download_units(
         options: The options of the run.
         session: The session of the run. It belongs to the current event loop.
     """
-    runner, admission = Runner(session), admission_of(session)
+    runner, admission = Runner(session), _admission(session)
     if options.concurrency_limits:
         options = await without_missing_limits(options)
     log = BatchLog(total)
@@ -143,6 +150,14 @@ async def download_units(
     async with aclosing(work) as done:
         async for unit, outcomes in done:
             yield unit, outcomes
+
+
+def _admission(session: Session) -> Admission | None:
+    if session.meters is None or not session.meters.limits_bytes:
+        return None
+    from prefect_stac_asset.flows.orchestration.budgets import Admission
+
+    return Admission(session, session.meters)
 
 
 async def _by_batch(
@@ -175,7 +190,7 @@ async def _by_batch(
         if admission is None:
             return await download(group)
         found, left = await admission.download_together(group, download)
-        return found + [(replace(unit, is_left=True), []) for unit in left]
+        return found + [(_left(unit, admission), []) for unit in left]
 
     limit = MAX_SUBMITTED if runner.submits else _CONCURRENT_BATCHES
     async with aclosing(bounded(download_admitted, groups, limit)) as done:
@@ -227,9 +242,16 @@ async def _by_asset(
                 del waiting[number]
                 ended = [outcome for outcome in outcomes if outcome is not None]
                 # All assets of an item are taken, or none.
-                yield (unit, merged(unit, ended)) if ended else (replace(unit, is_left=True), [])
+                if admission is not None and not ended:
+                    yield _left(unit, admission), []
+                else:
+                    yield unit, merged(unit, ended)
     for unit, _ in waiting.values():  # Items without planned transfers.
         yield unit, merged(unit, [])
+
+
+def _left(unit: Unit, admission: Admission) -> Unit:
+    return replace(unit, left_because=admission.reasons.pop(unit.number))
 
 
 def merged(unit: Unit, outcomes: Iterable[Outcome]) -> list[Outcome]:

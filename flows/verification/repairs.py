@@ -7,6 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 
 from prefect import get_run_logger
 
+from prefect_stac_asset.flows.execution.budgets.errors import left_transfer
 from prefect_stac_asset.flows.execution.session import Session, open_session
 from prefect_stac_asset.flows.orchestration.clients import RequiredClients
 from prefect_stac_asset.flows.orchestration.units import Unit, download_units
@@ -16,8 +17,8 @@ from prefect_stac_asset.flows.parameters.credentials import (
     missing_credential,
 )
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
-from stac_asset.errors import MissingCredentialError, StacAssetError
-from stac_asset.types import Failed, Outcome, Transfer
+from stac_asset.errors import MissingCredentialError
+from stac_asset.types import Outcome
 from stac_asset.verify.repair import Repair, Unrepairable, repair_config
 from stac_asset.verify.results import Bad, OutOfBounds
 from stac_asset.verify.run import Repairs
@@ -88,20 +89,7 @@ async def _download(
                 yield outcome
             if unit.is_left:
                 for transfer in unit.transfers:
-                    yield left_transfer(transfer)
-
-
-def left_transfer(transfer: Transfer) -> Failed:
-    """Return the outcome of a repair that is left because a budget is reached.
-
-    Args:
-        transfer: The transfer of the repair.
-    """
-    error = StacAssetError(
-        "A budget of `budgets` is reached. Repair this file when the budget has bytes again."
-    )
-    error.owner, error.key = transfer.owner, transfer.key
-    return Failed(transfer.owner, transfer.key, error, transfer)
+                    yield left_transfer(transfer, unit.left_because)
 
 
 def _check_credentials(file: Unrepairable, bad: Sequence[Bad]) -> None:

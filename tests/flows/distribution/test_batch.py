@@ -12,9 +12,11 @@ import pytest_asyncio
 
 from prefect_stac_asset import flows
 from prefect_stac_asset.blocks import S3Credentials
+from prefect_stac_asset.flows import Budget
 from prefect_stac_asset.flows.distribution.documents import item_bytes, share_bytes
 from prefect_stac_asset.flows.distribution.folder import ShareFolder
 from prefect_stac_asset.flows.distribution.shares import Share, ShareItem
+from prefect_stac_asset.flows.execution.budgets.errors import reason_to_leave
 from stac_asset.destinations.location import StorePath
 from stac_asset.errors import DestinationError, NotFoundError, SourceError
 from stac_asset.testing import Origin
@@ -75,6 +77,22 @@ async def setup(origin: Origin, bucket: Bucket) -> AsyncIterator[Setup]:
     )
     yield Setup(
         origin, ShareFolder(inner.destination(), place), Share(uuid4().hex, directory, items)
+    )
+
+
+async def test_items_that_exceed_a_budget_are_left(setup: Setup) -> None:
+    await setup.write()
+    budget = Budget(name="share", hosts=("127.0.0.1",), bytes_per_30_days=3)
+    state = await setup.run(budgets=[budget])
+    result = await state.aresult()
+    assert state.name == "BudgetReached"
+    assert (result.downloaded, result.failed, result.left_by_budget) == (2, 0, 1)
+    found = await setup.folder.result(setup.share)
+    assert found is not None
+    done, left = found
+    assert reason_to_leave(done) == ""
+    assert reason_to_leave(left) == (
+        "Budget 'share' of 3 bytes in 30 days is reached, so items are left for the next run"
     )
 
 

@@ -176,5 +176,5 @@ async def test_single_item_is_left_and_repair_fails(origin: Origin, tmp_path: Pa
     )
     assert not list((tmp_path / "other").glob("the-item*.json"))
     (to / "a.tif").write_bytes(b"short")
-    with pytest.raises(VerifyError, match="A budget of `budgets` is reached"):
+    with pytest.raises(VerifyError, match="repair failed: Budget 'single' of"):
         await flows.verify(str(to), repair=True, options=options)
