@@ -7,5 +7,6 @@
 | `rates` | requests and bytes per second, and the allowance of a process |
 | `queue` | the shared queue of a rate, as a global concurrency limit of Prefect |
 | `meters` | the meters of the connections of a process, and the admission of items |
+| `errors` | the error of an asset that is left |
 | `session` | the meters of a session, and the recording of received bytes |
 """
