@@ -176,8 +176,8 @@ async def open_session(
     with collect_notices(), _run_span(traces):
         for name in field_variables():
             notice(
-                "Flows do not read these variables of the environment. Set `options`, or variables "
-                "PREFECT_INTEGRATIONS_STAC_ASSET_…, instead of",
+                "Flows do not read these variables of the environment. Set `options`, or the "
+                "variable with PREFECT_INTEGRATIONS_ in front, instead of",
                 name,
             )
         for name in applied_settings():
