@@ -11,6 +11,7 @@ from pathlib import Path
 import pystac
 
 from stac_asset.api.destinations import RunDestinations
+from stac_asset.api.progress import shown_progress
 from stac_asset.clients.base import Client
 from stac_asset.clients.registry import Clients
 from stac_asset.config import Config, checked_config
@@ -45,6 +46,7 @@ async def download_asset(
     messages: MessageQueue | None = None,
     clients: Clients | None = None,
     stream: bool | None = None,
+    progress: bool = False,
 ) -> pystac.Asset:
     """Download an asset.
 
@@ -57,6 +59,7 @@ async def download_asset(
         clients: A `Clients` registry, which stays open. By default, a new registry is created, and
             closed at the end.
         stream: If False, the whole file is read into memory before it is written.
+        progress: Show a progress bar on standard error.
 
     Returns:
         A new asset with an updated href.
@@ -72,7 +75,7 @@ async def download_asset(
         Clients(config) if clients is None else nullcontext(clients)
     )
     async with registry as used:
-        outcome = await _download(transfer, used, config, messages, stream)
+        outcome = await _download(transfer, used, config, messages, stream, progress)
     new = asset.clone()
     new.href = outcome.candidate.path
     if config.write_checksums:
@@ -87,6 +90,7 @@ async def download_file(
     clients: list[Client] | None = None,
     messages: MessageQueue | None = None,
     stream: bool | None = None,
+    progress: bool = False,
 ) -> None:
     """Download a file. An existing file is replaced.
 
@@ -97,6 +101,7 @@ async def download_file(
         clients: Clients to use before all others. The clients stay open.
         messages: A queue for progress messages.
         stream: If False, the whole file is read into memory before it is written.
+        progress: Show a progress bar on standard error.
 
     Raises:
         StacAssetError: The download failed.
@@ -106,7 +111,7 @@ async def download_file(
     href, path = given_href(href), _file_location(destination, "destination")
     transfer = Transfer("", path.name, (Candidate(href, str(path)),), str(path.parent))
     async with Clients(config, clients) as own:
-        await _download(transfer, own, config, messages, stream)
+        await _download(transfer, own, config, messages, stream, progress)
 
 
 async def assert_asset_exists(
@@ -226,6 +231,7 @@ async def _download(
     config: Config,
     messages: MessageQueue | None,
     stream: bool | None,
+    progress: bool,
 ) -> Downloaded | Skipped:
     """Download a single file.
 
@@ -235,7 +241,8 @@ async def _download(
     async with RunDestinations(config) as destinations:
         await destinations.prepare(transfer.directory)
         engine = Engine(clients, config, destinations, messages, stream=stream)
-        outcome = await engine.download(transfer)
+        with shown_progress(engine, [transfer], progress):
+            outcome = await engine.download(transfer)
     if isinstance(outcome, Failed):
         raise outcome.error
     return outcome

@@ -29,6 +29,7 @@ async def download_item(
     keep_non_downloaded: bool = False,
     max_concurrent_downloads: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
     stream: bool | None = None,
+    progress: bool = False,
 ) -> pystac.Item:
     """Download an item with all selected assets.
 
@@ -45,6 +46,7 @@ async def download_item(
         keep_non_downloaded: Keep assets on the item that were not selected for download.
         max_concurrent_downloads: Maximum number of assets downloaded at the same time.
         stream: If False, each file is read into memory as a whole before it is written.
+        progress: Show a progress bar on standard error.
 
     Returns:
         A new item with updated asset hrefs and self href.
@@ -57,7 +59,7 @@ async def download_item(
         StacAssetError: The first failure, if `fail_fast` is set. No document is written.
     """
     with collect_notices():
-        run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
+        run = Run(directory, config, messages, clients, max_concurrent_downloads, stream, progress)
         async with run.open():
             await run.prepare()
             found, _ = await read_given(
@@ -77,6 +79,7 @@ async def download_collection(
     keep_non_downloaded: bool = False,
     max_concurrent_downloads: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
     stream: bool | None = None,
+    progress: bool = False,
 ) -> pystac.Collection:
     """Download the assets of a collection.
 
@@ -94,6 +97,7 @@ async def download_collection(
         keep_non_downloaded: Keep assets on the collection that were not selected for download.
         max_concurrent_downloads: Maximum number of assets downloaded at the same time.
         stream: If False, each file is read into memory as a whole before it is written.
+        progress: Show a progress bar on standard error.
 
     Returns:
         A new collection with updated asset hrefs and self href.
@@ -107,7 +111,7 @@ async def download_collection(
         StacAssetError: The first failure, if `fail_fast` is set. No document is written.
     """
     with collect_notices():
-        run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
+        run = Run(directory, config, messages, clients, max_concurrent_downloads, stream, progress)
         async with run.open():
             await run.prepare()
             found, _ = await read_given(
@@ -128,6 +132,7 @@ async def download_item_collection(
     path_template: str | None = None,
     max_concurrent_downloads: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
     stream: bool | None = None,
+    progress: bool = False,
 ) -> pystac.ItemCollection:
     """Download an item collection with all selected assets.
 
@@ -146,6 +151,7 @@ async def download_item_collection(
             variables of `pystac.layout.LayoutTemplate`. Default: `${id}`.
         max_concurrent_downloads: Maximum number of assets downloaded at the same time.
         stream: If False, each file is read into memory as a whole before it is written.
+        progress: Show a progress bar on standard error.
 
     Returns:
         A new item collection, in which hrefs of downloaded files are absolute.
@@ -159,7 +165,7 @@ async def download_item_collection(
         StacAssetError: The first failure, if `fail_fast` is set. No document is written.
     """
     with collect_notices():
-        run = Run(directory, config, messages, clients, max_concurrent_downloads, stream)
+        run = Run(directory, config, messages, clients, max_concurrent_downloads, stream, progress)
         async with run.open():
             await run.prepare()
             found, href = await read_given(

@@ -18,6 +18,7 @@ import pystac
 
 from stac_asset.api.destinations import RunDestinations
 from stac_asset.api.frozen_heap import frozen_heap
+from stac_asset.api.progress import shown_progress
 from stac_asset.clients.base import Client
 from stac_asset.clients.registry import Clients
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config, checked_config
@@ -72,6 +73,7 @@ class Run:
             Both stay open.
         max_concurrent_downloads: Maximum number of assets downloaded at the same time.
         stream: If False, each file is read into memory as a whole before it is written.
+        progress: Show a progress bar on standard error.
 
     Raises:
         ConfigError: The configuration is invalid.
@@ -98,7 +100,9 @@ class Run:
         clients: Clients | list[Client] | None = None,
         max_concurrent_downloads: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS,
         stream: bool | None = None,
+        progress: bool = False,
     ) -> None:
+        self._progress = progress
         self.config = checked_config(config)
         self.outcomes = []
         location = location_of(directory)
@@ -355,14 +359,15 @@ class Run:
             check_space(declared, lambda: transfers, self.directory)
         if transfers or work.document is not None:
             await self.prepare()
-        async with self.open(), aclosing(self._engine.run(transfers)) as arriving:
-            with frozen_heap(len(transfers)):
-                async for outcome in arriving:
-                    per_asset = outcomes_per_asset(outcome)
-                    self.outcomes += per_asset
-                    if isinstance(outcome, Failed) and self.config.fail_fast:
-                        raise outcome.error
-                    outcomes[owner_of[id(outcome.transfer)]] += per_asset
+        with shown_progress(self._engine, transfers, self._progress):
+            async with self.open(), aclosing(self._engine.run(transfers)) as arriving:
+                with frozen_heap(len(transfers)):
+                    async for outcome in arriving:
+                        per_asset = outcomes_per_asset(outcome)
+                        self.outcomes += per_asset
+                        if isinstance(outcome, Failed) and self.config.fail_fast:
+                            raise outcome.error
+                        outcomes[owner_of[id(outcome.transfer)]] += per_asset
         return outcomes
 
     async def _keep_earlier_files(

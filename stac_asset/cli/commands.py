@@ -9,7 +9,6 @@ import json
 import sys
 import time
 import warnings
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from rich.filesize import decimal
 from stac_asset.api.dry_run import Plan, dry_run
 from stac_asset.api.run import Run
 from stac_asset.cli.names import as_typed
-from stac_asset.cli.progress import new_queue, show_progress
 from stac_asset.cli.tables import print_table, printable
 from stac_asset.clients import Clients
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
@@ -45,7 +43,7 @@ from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.stac.parse import Stac
 from stac_asset.stac.read import read_pages
 from stac_asset.transfer.probe import ProbeResult, probe_all
-from stac_asset.types import Downloaded, Failed, MessageQueue, Outcome, Skipped, Transfer
+from stac_asset.types import Downloaded, Failed, Outcome, Skipped, Transfer
 
 _CHANGES = 3
 """Exit code of `plan --exit-code` if there are files to download."""
@@ -94,14 +92,14 @@ async def download(
         StacAssetError: The run cannot start. With `Config.fail_fast`, also: an asset failed.
     """
     started = time.monotonic()
-    messages = new_queue() if _has_bar(options) else None
     async with Clients(config) as clients:
-        run = Run(directory, config, messages, clients, options.limit, options.stream)
+        has_bar = not options.quiet and sys.stderr.isatty()
+        run = Run(directory, config, None, clients, options.limit, options.stream, has_bar)
         async with run.destinations:
             await run.prepare()
             stac = await _read(source, clients, config)
             work = _plan(run, stac, source, options)
-            failed = not await _downloaded(run, stac, work, options, messages)
+            failed = not await _downloaded(run, stac, work, options)
     if not options.quiet:
         click.echo(work.document)
         click.echo(_counts(run.outcomes, time.monotonic() - started))
@@ -114,21 +112,18 @@ async def download(
     return 1 if failed else 0
 
 
-async def _downloaded(
-    run: Run, stac: Stac, work: PlannedRun, options: CommandOptions, messages: MessageQueue | None
-) -> bool:
+async def _downloaded(run: Run, stac: Stac, work: PlannedRun, options: CommandOptions) -> bool:
     """Download the planned assets, and return whether all succeeded or `Config.warn` is set."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DownloadWarning)  # The caller prints the errors.
         try:
-            async with _bar(messages, sum(isinstance(entry, Transfer) for entry in work)):
-                match stac:
-                    case pystac.ItemCollection():
-                        await run.download_item_collection(stac, work, options.keep)
-                    case pystac.Collection():
-                        await run.download(stac, work, options.keep)
-                    case _:
-                        await run.download(stac, work, options.keep)
+            match stac:
+                case pystac.ItemCollection():
+                    await run.download_item_collection(stac, work, options.keep)
+                case pystac.Collection():
+                    await run.download(stac, work, options.keep)
+                case _:
+                    await run.download(stac, work, options.keep)
         except DownloadError:
             return False
     return True
@@ -283,14 +278,6 @@ def _work(run: Run, stac: Stac, source: str | bytes, options: CommandOptions) ->
 
 def _name(source: str | bytes) -> str:
     return redact_href(source) if isinstance(source, str) else _STDIN
-
-
-def _has_bar(options: CommandOptions) -> bool:
-    return not options.quiet and sys.stderr.isatty()
-
-
-def _bar(messages: MessageQueue | None, assets: int) -> AbstractAsyncContextManager[None]:
-    return show_progress(messages, assets) if messages is not None else nullcontext()
 
 
 def _counts(outcomes: list[Outcome], seconds: float) -> str:
