@@ -10,6 +10,7 @@ from stac_asset.concurrency import in_executor
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.failures import failed_runs, read_failures, write_failures
 from stac_asset.mirror.storage.interface import MirrorStorage
+from stac_asset.redact import shortened
 
 ITEMS_FAILING = "stac_asset.items.failing"
 
@@ -18,6 +19,9 @@ FAILED_RUNS = "stac-asset.failed-runs"
 
 _MAX_SHOWN = 10
 """Maximum number of items in an event."""
+
+_MAX_SHOWN_LENGTH = 200
+"""Maximum length of an id in an event, in characters. The source chooses the ids."""
 
 
 class FailingItems:
@@ -84,9 +88,10 @@ def failing_events(
     """
     for number in sorted({number for number in runs.values() if number > 1}):
         ids = sorted(key.id for key, failed in runs.items() if failed == number)
+        shown = [shortened(one, _MAX_SHOWN_LENGTH) for one in ids[:_MAX_SHOWN]]
         resource = {
             "prefect.resource.id": f"stac-asset.mirror.{directory}",
             FAILED_RUNS: str(number),
         }
-        payload = {"runs": number, "count": len(ids), "ids": ids[:_MAX_SHOWN]}
+        payload = {"runs": number, "count": len(ids), "ids": shown}
         yield ITEMS_FAILING, resource, payload

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote_plus
 
+import pytest
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -20,6 +21,7 @@ from prefect_stac_asset.flows.monitoring.activity import Activity, Space, nearly
 from prefect_stac_asset.flows.monitoring.failing_items import FailingItems
 from prefect_stac_asset.flows.reporting.events import Events
 from prefect_stac_asset.flows.reporting.statistics import Statistics
+from stac_asset.errors import ConfigError
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.storage.local import LocalStorage
 from stac_asset.testing import Origin
@@ -51,6 +53,17 @@ async def assert_alerts_are_sent(stack: RunningStack, origin: Origin, folder: Pa
         ).asave("alerts", overwrite=True)
         conditions = Conditions(stale=_WITHIN, failing_runs=2, no_transfer=_WITHIN)
         arguments = ("sync/sync", "custom-webhook/alerts", "react/on-alert", conditions)
+        for wrong, text in (
+            (("sync/none", "custom-webhook/alerts"), "Deployment 'sync/none' does not exist. Set "),
+            (
+                ("sync/sync", "custom-webhook/none"),
+                "Block 'custom-webhook/none' is not saved",
+            ),
+            (("sync/sync", None, "verify/none"), "Deployment 'verify/none' does not exist. Set "),
+            (("sync/sync", None, "download-item/download-item"), "requires the parameter `"),
+        ):
+            with pytest.raises(ConfigError, match=text):
+                await create_alerts(*wrong)
         names = await create_alerts(*arguments)
         assert await create_alerts(*arguments) == names
         async with get_client() as client:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from tests.support.mirror_flow_runs import (
 )
 from tests.support.mirror_runs import build_item, check_catalog, read_item_documents, serve_api
 from tests.support.prefect_reads import read_artifacts, read_back, read_events
+from tests.support.push_gateway import push_gateway
 from tests.support.stac_api import (
     COLLECTION,
     KEYS,
@@ -263,7 +265,18 @@ async def test_run_has_name_state_summary_and_events(
     api: RustacServer, origin: Origin, sample_items: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     api.serve(sample_items[:3])
-    state = await sync_state(api, tmp_path, {"collections": [COLLECTION]})  # type: ignore[arg-type]
+    search: Any = {"collections": [COLLECTION]}
+    with push_gateway() as gateway:
+        options = OPTIONS.model_copy(update={"metrics": gateway.url})
+        state = await sync_state(api, tmp_path, search, options=options)
+    metrics = gateway.pushed["/metrics/job/stac-asset/deployment/none/flow/sync"]
+    newest = max(
+        datetime.fromisoformat(item["properties"]["datetime"]) for item in sample_items[:3]
+    )
+    labels = 'deployment="none",flow="sync"'
+    assert f"stac_asset_mirror_complete{{{labels}}} 1.0" in metrics
+    (line,) = [one for one in metrics.splitlines() if one.startswith("stac_asset_newest")]
+    assert float(line.split()[-1]) == pytest.approx(newest.timestamp(), abs=1)
     run, task_runs = await read_back(state, 7)
     assert run.parameters["search"] == {"collections": [COLLECTION]}
     assert json.loads(json.dumps(run.parameters)) == run.parameters
@@ -271,7 +284,9 @@ async def test_run_has_name_state_summary_and_events(
     assert {task_run.name for task_run in task_runs} >= {f"{sample_items[0]['id']}/B04"}
     assert run.state is not None
     assert run.state.message == "3 items found: 3 new, 0 changed; 6 downloaded, 0 skipped, 0 failed"
-    assert "| Assets downloaded | 6 |" in (await read_artifacts(state))[SUMMARY]["data"]
+    artifacts = await read_artifacts(state)
+    assert "| Assets downloaded | 6 |" in artifacts[SUMMARY]["data"]
+    assert artifacts[MIRROR]["data"].startswith("# The mirror is complete\n")
     events = await read_events(ITEM_DOWNLOADED, state, 3)
     assert {event["payload"]["id"] for event in events} == ids(sample_items[:3])
     for event in events:

@@ -102,9 +102,10 @@ def test_event_of_a_full_disk_has_free_and_total_bytes() -> None:
 
 def test_failing_items_have_an_event_for_each_number_of_runs_above_one() -> None:
     runs = {Key("c", f"i{number}"): 3 for number in range(12)}
-    runs |= {Key("c", "first"): 1, Key(None, "second"): 2}
-    second, third = failing_events("/m", runs)
+    runs |= {Key("c", "first"): 1, Key(None, "second"): 2, Key(None, "x" * 10**6): 4}
+    second, third, fourth = failing_events("/m", runs)
     assert second[1][FAILED_RUNS] == "2"
     assert second[2] == {"runs": 2, "count": 1, "ids": ["second"]}
     assert third[1] == {"prefect.resource.id": "stac-asset.mirror./m", FAILED_RUNS: "3"}
     assert (third[2]["count"], len(third[2]["ids"])) == (12, 10)
+    assert len(str(fourth[2])) < 300, "the source chooses the ids"
