@@ -140,6 +140,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="audit-") as folder:
         figures = measure(Path(folder), options.items, options.planted)
+        _print(figures)  # The removal of the folder takes long.
+    if figures.errors():
+        sys.exit(1)
+
+
+def _print(figures: Figures) -> None:
     found = figures.planted - len(figures.missed)
     rows = [
         ("items", f"{figures.items:,}"),
@@ -150,8 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ("peak memory", f"{figures.memory / 1e6:.0f} MB"),
     ]
     print_table(rows, figures.errors())
-    if figures.errors():
-        sys.exit(1)
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.planted import PLANTS, PlantedMirror, files_of, ruin_content, scene
-from stac_asset.audit import audit_mirror
+from stac_asset.audit import Criteria, audit_mirror
 from stac_asset.destinations.local.documents import new_file
 from stac_asset.errors import DestinationError
 from stac_asset.mirror.state.layout import REPORT
 from stac_asset.testing import Origin, Status
 from tests.support.audits import audit_found, found_of_row
 from tests.support.mirror_runs import CONFIG, build_item, run_mirror, serve_items
+from tests.support.search_api import search_api
 
 
 @pytest.fixture
@@ -171,3 +174,19 @@ async def test_repair_without_repairable_differences_writes_nothing(
     }
     assert (summary.differences, summary.repaired) == (2, 0)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == times
+
+
+async def test_items_before_a_relative_window_are_repaired(origin: Origin, tmp_path: Path) -> None:
+    now, search = datetime.now(UTC), Criteria(datetime="last 10 days")
+    items = {30: build_item(origin, "old"), 2: build_item(origin, "young")}
+    for days, item in items.items():
+        when = (now - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        item["properties"]["datetime"] = when
+    with search_api(list(items.values())) as api:
+        for days in (28, 0):
+            await run_mirror(tmp_path, api.url, search, now=now - timedelta(days=days))
+        shutil.rmtree(tmp_path / "things/old")
+        summary = await audit_mirror(api.url, tmp_path, search, CONFIG, repair=True)
+        assert (summary.repaired, summary.complete) == (1, True)
+        assert (tmp_path / "things/old/data.tif").exists()
+        assert (await run_mirror(tmp_path, api.url, search, now=now)).reasons == {}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -275,3 +277,21 @@ async def test_mirrors_of_real_items_have_no_invented_differences(
             await run_mirror(directory, api.url, config=config)
             found, summary = await audit(api.url, directory, None, config)
             assert (found, summary.complete) == (set(), True)
+
+
+async def test_mirrors_of_earlier_releases_are_compared_by_their_documents(
+    origin: Origin, tmp_path: Path
+) -> None:
+    items = build_items(origin, "one", "two")
+    href = serve_items(origin, items)
+    await run_mirror(tmp_path, href)
+    for path in tmp_path.glob("things/*/*.json"):
+        document = json.loads(path.read_bytes())
+        version = document["links"][-1]["mirror:version"]
+        del version["metadata"], version["asset_metadata"]
+        path.write_text(json.dumps(document))
+    shutil.rmtree(tmp_path / ".mirror")
+    assert (await audit(href, tmp_path))[0] == set()
+    items[0]["properties"]["title"] = "New"
+    serve_items(origin, items)
+    assert (await audit(href, tmp_path))[0] == {("outdated", "one", None)}
