@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 
@@ -35,6 +36,10 @@ class IntegrationBlock:
         """
         module = sys.modules.get(self.module)
         return module is not None and isinstance(value, getattr(module, self.name, ()))
+
+    def imported(self) -> Any:
+        """Return the class of this type, and import the module of the class."""
+        return getattr(import_module(self.module), self.name)
 
 
 def is_one_of(value: Any, kinds: Iterable[IntegrationBlock]) -> bool:

@@ -53,8 +53,12 @@ DESTINATION_SLUGS = (
 
 
 @dataclass(frozen=True, slots=True)
-class _SavedBlock:
-    """Annotation for a block of an integration as a parameter that only accepts references."""
+class SavedBlock:
+    """Annotation for a block as a parameter that only accepts references.
+
+    Args:
+        kind: The type of the block, whose class is not imported.
+    """
 
     kind: IntegrationBlock
 
@@ -86,7 +90,7 @@ if TYPE_CHECKING:
     DestinationBlock: TypeAlias = Block
 else:
     # A union of the types, so that Prefect's forms list the saved blocks of each type.
-    _SAVED = tuple(Annotated[Block, _SavedBlock(kind)] for kind in INTEGRATION_BLOCKS)
+    _SAVED = tuple(Annotated[Block, SavedBlock(kind)] for kind in INTEGRATION_BLOCKS)
     AnyCredentials = reduce(or_, (*OUR_BLOCKS, *_SAVED))
     DestinationBlock = reduce(or_, (S3Credentials, *_SAVED))
 

@@ -18,10 +18,12 @@ from prefect_stac_asset.blocks.registry import CREDENTIAL_SLUGS, DESTINATION_SLU
 from prefect_stac_asset.flows.mirror.search import SEARCH_GROUPS, Search
 from prefect_stac_asset.flows.parameters.flow import AssetFlow
 from prefect_stac_asset.flows.parameters.form import OPTION_GROUPS, ungrouped
+from prefect_stac_asset.flows.parameters.mirror import MIRROR_SLUG
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, FlowOptions
 from prefect_stac_asset.flows.parameters.validation import (
     CREDENTIALS,
     DESTINATION_CREDENTIALS,
+    MIRROR,
     nearest_option,
 )
 from stac_asset.config_fields import nearest_name
@@ -67,6 +69,7 @@ def check_parameters(flow: Flow[..., Any], given: Mapping[str, Any], where: str)
     for parameter, slugs in (
         (CREDENTIALS, CREDENTIAL_SLUGS),
         (DESTINATION_CREDENTIALS, DESTINATION_SLUGS),
+        (MIRROR, (MIRROR_SLUG,)),
     ):
         if is_asset_flow and parameter in sent:
             given_blocks = sent.pop(parameter)
@@ -125,13 +128,14 @@ def _templates(value: Any, path: str) -> Iterator[str]:
 
 
 def _check_blocks(blocks: Sequence[Any], path: str, slugs: Sequence[str]) -> None:
+    kind = "mirror" if slugs == (MIRROR_SLUG,) else "credential"
     for block in blocks:
         if block is None:
             continue
         slug = _slug(block, path)
         if slug.partition("/")[0] not in slugs:
             raise ValueError(
-                f"{path}: block '{slug}' is not a credential block. Use one of {', '.join(slugs)}."
+                f"{path}: block '{slug}' is not a {kind} block. Use one of {', '.join(slugs)}."
             )
 
 

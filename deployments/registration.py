@@ -34,6 +34,7 @@ from prefect_stac_asset.deployments.ui_changes import (
     read_digests,
     write_digests,
 )
+from prefect_stac_asset.flows.parameters.mirror import MIRROR_TYPE
 from stac_asset.errors import ConfigError
 
 _REFUSED = {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}
@@ -41,10 +42,11 @@ _REFUSED = {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABL
 
 
 async def register_blocks() -> list[str]:
-    """Register the types of credential blocks, and return the slugs of the types."""
-    for kind in OUR_BLOCKS:
+    """Register the types of blocks, and return the slugs of the types."""
+    kinds = (*OUR_BLOCKS, MIRROR_TYPE.imported())
+    for kind in kinds:
         await kind.register_type_and_schema()
-    return sorted(kind.get_block_type_slug() for kind in OUR_BLOCKS)
+    return sorted(kind.get_block_type_slug() for kind in kinds)
 
 
 async def register_deployments(file: Path, reset: bool = False) -> AsyncIterator[str]:

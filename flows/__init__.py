@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "download.item": ["download_collection", "download_item"],
         "download.item_collection": ["download_item_collection"],
         "mirror.flow": ["sync"],
+        "mirror.block": ["Mirror"],
         "mirror.result": ["SyncResult"],
         "mirror.search": ["Search"],
         "parameters.budgets": ["Budget"],

@@ -8,6 +8,7 @@ from .distribution.batch import download_batch as download_batch
 from .download.item import download_collection as download_collection
 from .download.item import download_item as download_item
 from .download.item_collection import download_item_collection as download_item_collection
+from .mirror.block import Mirror as Mirror
 from .mirror.flow import sync as sync
 from .mirror.result import SyncResult as SyncResult
 from .mirror.search import Search as Search

@@ -46,6 +46,9 @@ from .flows import (
     DownloadResult as DownloadResult,
 )
 from .flows import (
+    Mirror as Mirror,
+)
+from .flows import (
     Search as Search,
 )
 from .flows import (

@@ -140,7 +140,7 @@ def run_name(verb: str) -> Callable[[], str]:
     """
 
     def name() -> str:
-        source = str(flow_run.parameters.get("source", ""))
+        source = str(flow_run.parameters.get("source") or "")
         last = redact_href(source).rstrip("/").rpartition("/")[2]
         shown = _id(source) if is_text(source) else last
         directory = flow_run.parameters.get("directory")

@@ -32,6 +32,7 @@ from prefect_stac_asset.flows.execution.states import (
 from prefect_stac_asset.flows.mirror.completeness import headline, write_answer
 from prefect_stac_asset.flows.mirror.result import Counts, SyncResult
 from prefect_stac_asset.flows.mirror.search import Search
+from prefect_stac_asset.flows.mirror.totals import MirrorTotals
 from prefect_stac_asset.flows.monitoring.failing_items import FailingItems
 from prefect_stac_asset.flows.monitoring.item_times import newest_moment
 from prefect_stac_asset.flows.orchestration.preparation import RunPreparation
@@ -40,6 +41,7 @@ from prefect_stac_asset.flows.parameters.credentials import Credentials, Destina
 from prefect_stac_asset.flows.parameters.destination import checked_destination
 from prefect_stac_asset.flows.parameters.flow import asset_flow
 from prefect_stac_asset.flows.parameters.form import WithoutEffect, titled
+from prefect_stac_asset.flows.parameters.mirror import MirrorBlock, required
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.parameters.source import is_text
 from prefect_stac_asset.flows.planning.approval import ApproveAbove
@@ -69,8 +71,8 @@ _WITHOUT_EFFECT = WithoutEffect(frozenset({"write_checksums"}), refused=frozense
 
 @asset_flow(("resolve_client", "download_asset"), name="sync", flow_run_name=run_name("sync"))
 async def sync(
-    source: Annotated[str, titled("Source")],
-    directory: Annotated[str, titled("Directory")],
+    source: Annotated[str | None, titled("Source")] = None,
+    directory: Annotated[str | None, titled("Directory")] = None,
     search: Annotated[Search, titled("Search")] = Search(),  # noqa: B008 # never modified
     options: Annotated[DownloadOptions | None, titled("Options"), _WITHOUT_EFFECT] = None,
     on_removed: Annotated[OnRemoved, titled("Removed items")] = "keep",
@@ -84,6 +86,7 @@ async def sync(
     ] = None,
     approve_above: Annotated[ApproveAbove | None, titled("Approval")] = None,
     distribute: Distribute = None,
+    mirror: Annotated[MirrorBlock | None, titled("Mirror")] = None,
 ) -> SyncResult:
     """Mirror a STAC source into a directory. Each run downloads items that are new or changed.
 
@@ -114,6 +117,7 @@ async def sync(
         approve_above: Limits above which a run waits for a person's approval.
         distribute: Name of a deployment of the flow `download-batch`, whose runs download the
             items on the machines of its work pool. Requires a `directory` in an object store.
+        mirror: Saved block `Mirror` in place of the other parameters, except `dry_run`.
 
     Returns:
         The location of the catalog, and the number of items, assets and bytes.
@@ -127,6 +131,7 @@ async def sync(
             unless `fail_fast` is set. The next run retries the failed items.
     """
     started = time.monotonic()
+    source, directory = required(source, directory)
     options = (options or DownloadOptions()).model_copy(update={"write_checksums": True})
     config = options.config()
     destination = checked_destination(directory, config, destination_credentials)
@@ -161,7 +166,7 @@ async def sync(
             ):
                 remote = await open_source(source, session.clients, config, Path(scratch))
                 await remote.check(criteria)
-                mirror = Mirror(
+                changes = Mirror(
                     storage,
                     remote,
                     criteria,
@@ -171,7 +176,7 @@ async def sync(
                     documents,
                 )
                 run = _Run(
-                    mirror,
+                    changes,
                     storage,
                     session,
                     options,
@@ -257,7 +262,10 @@ class _Run:
             preparation: The preparation of the downloads, which counts the items.
         """
         directory = self._mirror.directory
-        totals = await self._step.mirror_totals(self._session, directory / REPORT, directory)
+        step, session, totals = self._step, self._session, None
+        if step.is_needed:
+            earlier = await step.earlier(session, directory / REPORT, directory)
+            totals = MirrorTotals(session, earlier, asks_sizes=step.may_ask)
         async for prepared in self._mirror.choose(self._limits):
             self._counts.add(prepared)
             if preparation is not None:

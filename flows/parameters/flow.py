@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from functools import wraps
+from functools import partial, wraps
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, get_type_hints
 
@@ -27,12 +27,18 @@ from prefect_stac_asset.flows.execution.error_logs import (
 )
 from prefect_stac_asset.flows.execution.pickling import PickledByName, is_in_package
 from prefect_stac_asset.flows.execution.visualization import is_drawn, mermaid_steps, show_steps
+from prefect_stac_asset.flows.parameters.mirror import (
+    MIRROR_SLUG,
+    MIRROR_TYPE,
+    mirror_parameters,
+)
 from prefect_stac_asset.flows.parameters.settings import with_settings
 from prefect_stac_asset.flows.parameters.source import source_parameter
 from prefect_stac_asset.flows.parameters.validation import (
     BLOCKS,
     CREDENTIALS,
     DESTINATION_CREDENTIALS,
+    MIRROR,
     OPTIONS,
     bound_parameters,
     check_size,
@@ -176,6 +182,13 @@ class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
         destination = parameters.get(DESTINATION_CREDENTIALS)
         _check_kind(destination, parameter=DESTINATION_CREDENTIALS)
         valid = validated_parameters(self.fn, parameters)
+        mirror = parameters.get(MIRROR)
+        if mirror is not None:
+            _check_kind(mirror, parameter=MIRROR)
+            block: Any = _loaded(mirror, partial(_check_mirror, MIRROR_TYPE.imported()))
+            given = valid | {CREDENTIALS: credentials, DESTINATION_CREDENTIALS: destination}
+            fields = mirror_parameters(self.fn, given, block.parameters())
+            return self._validated(fields) | {MIRROR: block}
         if OPTIONS in valid:
             valid[OPTIONS] = with_settings(valid[OPTIONS], refused_options(self.fn))
         valid[CREDENTIALS] = (
@@ -183,7 +196,7 @@ class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
         )
         if DESTINATION_CREDENTIALS in parameters:
             valid[DESTINATION_CREDENTIALS] = _loaded(destination, check_supported_destination)
-        return valid
+        return valid | ({MIRROR: None} if MIRROR in parameters else {})
 
     def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Return the parameters as stored by Prefect.
@@ -263,6 +276,13 @@ def _loaded(one: Any, check: Callable[[Any], None] = check_supported) -> Block |
     if block is not None:
         check(block)
     return block
+
+
+def _check_mirror(kind: type[Block], block: Block) -> None:
+    if not isinstance(block, kind):
+        raise ConfigError(
+            f"`{MIRROR}` is {name_of(block)}. Use a saved block of type '{MIRROR_SLUG}'."
+        )
 
 
 def _storable(value: Any) -> Any:

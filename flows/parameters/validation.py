@@ -30,7 +30,10 @@ CREDENTIALS = "credentials"
 DESTINATION_CREDENTIALS = "destination_credentials"
 """Name of the parameter with the block of the destination. `AssetFlow` validates this parameter."""
 
-BLOCKS = (CREDENTIALS, DESTINATION_CREDENTIALS)
+MIRROR = "mirror"
+"""Name of the parameter with a block that replaces the others. `AssetFlow` validates it."""
+
+BLOCKS = (CREDENTIALS, DESTINATION_CREDENTIALS, MIRROR)
 """Names of the parameters that are blocks."""
 
 OPTIONS = "options"

@@ -12,9 +12,8 @@ from prefect_stac_asset.flows.execution.states import DRY_RUN, NOTHING_NEW
 from prefect_stac_asset.flows.orchestration.units import Unit
 from prefect_stac_asset.flows.planning.approval import Amount, ApproveAbove, needs_approval
 from prefect_stac_asset.flows.planning.artifact import description, write_plan
-from prefect_stac_asset.flows.planning.earlier_report import read_earlier_run
-from prefect_stac_asset.flows.planning.pausing import answers, ask, refused_state
-from prefect_stac_asset.flows.planning.totals import MirrorTotals, plan_units
+from prefect_stac_asset.flows.planning.earlier_report import EarlierRun, read_earlier_run
+from prefect_stac_asset.flows.planning.totals import plan_units
 from prefect_stac_asset.flows.reporting.result import DownloadResult
 from stac_asset.config import Config
 from stac_asset.destinations.location import Location
@@ -71,6 +70,9 @@ class PlanStep:
         """
         if self._limit is None:
             return await attempt()
+        # Few runs need approval.
+        from prefect_stac_asset.flows.planning.pausing import answers, ask, refused_state
+
         decided = await answers()
         self._approved = [amount for amount, is_approved in decided.items() if is_approved]
         while True:
@@ -110,7 +112,7 @@ class PlanStep:
         """
         if not self.is_needed:
             return None
-        earlier = await read_earlier_run(report, session.destination_of(directory))
+        earlier = await self.earlier(session, report, directory)
         plan = await plan_units(units(), session, earlier)
         if not self.dry_run:
             self.check_approval(plan)
@@ -145,17 +147,17 @@ class PlanStep:
         if needs_approval(plan, self._limit, self._approved):
             raise ApprovalRequired(plan, summary)
 
-    async def mirror_totals(
-        self, session: Session, report: Location, directory: Location
-    ) -> MirrorTotals | None:
-        """Return the totals of a mirror's plan, or None if the run needs no plan.
+    @property
+    def may_ask(self) -> bool:
+        """Whether a person may have to approve the run."""
+        return self._limit is not None
+
+    async def earlier(self, session: Session, report: Location, directory: Location) -> EarlierRun:
+        """Return the earlier run in a directory, from its report.
 
         Args:
             session: The session of the run.
             report: The location of the report.
-            directory: The directory of the mirror.
+            directory: The directory of the run.
         """
-        if not self.is_needed:
-            return None
-        earlier = await read_earlier_run(report, session.destination_of(directory))
-        return MirrorTotals(session, earlier, asks_sizes=self._limit is not None)
+        return await read_earlier_run(report, session.destination_of(directory))

@@ -163,6 +163,15 @@ async def _action(
         await destination.check(destination.key_of(result.candidate.path))
     except StacAssetError as error:
         return "fail", _reason(error)
+    return probed_action(result)
+
+
+def probed_action(result: ProbeResult) -> tuple[Action, str | None]:
+    """Return the action for an asset from the answer of the source, and the reason if any.
+
+    Args:
+        result: The answer of the source.
+    """
     match result.error:
         case None:
             return "download", None

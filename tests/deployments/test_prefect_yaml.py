@@ -245,6 +245,12 @@ INVALID_PARAMETERS = {
         "http/mine",
         "parameters.credentials: block 'http/mine' is not a credential block. Use one of ",
     ),
+    "block of another type for the mirror": (
+        "max_items: 5",
+        "mirror: {$ref: {block_document_slug: http-credentials/mine}}",
+        "parameters.mirror: block 'http-credentials/mine' is not a mirror block. Use one of "
+        "stac-mirror.",
+    ),
     "block of another type for the destination": (
         "max_items: 5",
         "destination_credentials: {$ref: {block_document_slug: http-credentials/mine}}",

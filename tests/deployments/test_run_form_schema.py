@@ -66,7 +66,7 @@ def test_every_field_has_title_and_description(flow: AnyFlow) -> None:
 @pytest.mark.parametrize("flow", DOWNLOADS, ids=lambda flow: flow.name)
 def test_form_has_one_field_for_each_option_with_an_effect(flow: AnyFlow) -> None:
     schema = schema_of(flow)
-    assert len(schema["properties"]) <= 13
+    assert len(schema["properties"]) <= 14
     options = schema["properties"]["options"]
     assert {"type": "null"} in options["anyOf"]
     assert options["default"] is None

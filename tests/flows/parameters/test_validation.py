@@ -21,6 +21,7 @@ from prefect.states import Cancelling
 
 from prefect_stac_asset import blocks, flows
 from prefect_stac_asset.flows import DownloadOptions
+from prefect_stac_asset.flows.parameters.validation import bound_parameters
 from stac_asset.errors import ConfigError, DownloadError, SourceError
 from stac_asset.testing import Origin, Stall, Status
 from tests.support.items import item_document, make_item
@@ -98,8 +99,8 @@ async def test_largest_source_is_accepted_and_larger_source_is_rejected(
         }
 
     def serialized(given: dict[str, Any]) -> dict[str, Any]:
-        blocks = {"credentials": None, "destination_credentials": None}
-        return flows.download_item.serialize_parameters(given | {"granularity": "auto"} | blocks)
+        flow = flows.download_item
+        return flow.serialize_parameters(bound_parameters(flow.fn, (), given))
 
     extra = limit - len(json.dumps(serialized(parameters(0)), separators=(",", ":")))
     largest, too_large = parameters(extra), parameters(extra + 1)
