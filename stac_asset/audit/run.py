@@ -160,7 +160,7 @@ class _Differences:
         if key in self._state.lost:
             reason = "the mirror has a record of the item, and the document is missing"
         elif started is not None:
-            state = "failed" if started.failed else "did not end"
+            state = "failed" if started.failed else "did not end, or is in progress"
             reason = f"the download of the item {state}"
         return Difference(Kind.MISSING, reason, key)
 
