@@ -37,6 +37,8 @@ _WITHOUT_EFFECT = WithoutEffect(
             "check_first",
             "item_events",
             "lineage",
+            "low_space_percent",
+            "metrics",
             "overwrite",
             "verify_existing",
             "write_checksums",

@@ -301,6 +301,7 @@ class _Run:
         ) as monitor:
             await preparation.begin(self._units)
             await self._mirror.begin()
+            await self._failing.begin()
             monitor.log(unreadable)
             try:
                 await self._download(preparation, monitor, report)

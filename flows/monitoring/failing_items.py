@@ -33,8 +33,18 @@ class FailingItems:
 
     def __init__(self, storage: MirrorStorage) -> None:
         self._storage = storage
+        self._before: dict[Key, int] = {}
         self._failed: set[Key] = set()
         self._completed: set[Key] = set()
+        """Items that failed before. Other completed items need no memory."""
+
+    async def begin(self) -> None:
+        """Read the numbers of earlier runs.
+
+        Raises:
+            DestinationError: A request to an object store failed.
+        """
+        self._before = await in_executor(self._storage.executor, read_failures, self._storage)
 
     def add(self, key: Key, failed: bool) -> None:
         """Note the end of an item.
@@ -43,7 +53,10 @@ class FailingItems:
             key: The item.
             failed: Whether an asset failed, or the document cannot be mirrored.
         """
-        (self._failed if failed else self._completed).add(key)
+        if failed:
+            self._failed.add(key)
+        elif key in self._before:
+            self._completed.add(key)
 
     def remove(self, keys: Iterable[Key]) -> None:
         """Forget items that left the source.
@@ -51,7 +64,7 @@ class FailingItems:
         Args:
             keys: The items.
         """
-        self._completed.update(keys)
+        self._completed.update(self._before.keys() & set(keys))
 
     async def finish(self, events: Events) -> None:
         """Store the numbers of runs, and send an event for each number from 2.
@@ -68,9 +81,8 @@ class FailingItems:
 
     def _update(self) -> dict[Key, int]:
         """Update the stored numbers, and return those of the items that failed in this run."""
-        before = read_failures(self._storage)
-        after = failed_runs(before, self._failed, self._completed)
-        if after != before:
+        after = failed_runs(self._before, self._failed, self._completed)
+        if after != self._before:
             write_failures(self._storage, after)
         return {key: after.get(key, 1) for key in self._failed}
 

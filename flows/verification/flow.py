@@ -62,6 +62,8 @@ _WITHOUT_EFFECT = WithoutEffect(
             "item_events",
             "lineage",
             "lineage_owners",
+            "low_space_percent",
+            "metrics",
             "overwrite",
             "price_per_gb",
             "verify_existing",

@@ -81,8 +81,8 @@ def test_form_has_one_field_for_each_option_with_an_effect(flow: AnyFlow) -> Non
         assert hidden == NEVER_EFFECTIVE
     without_effect = {
         "sync": {"write_checksums", "check_first"},
-        "verify": {"include", "overwrite", "check_first", "lineage", "lineage_owners"},
-        "check-assets": {"overwrite", "fsync", "write_checksums", "check_first"},
+        "verify": {"include", "overwrite", "check_first", "lineage", "lineage_owners", "metrics"},
+        "check-assets": {"overwrite", "fsync", "write_checksums", "check_first", "metrics"},
     }
     assert without_effect.get(flow.name, set()) <= hidden
 

@@ -126,6 +126,7 @@ async def _fail_twice(folder: Path, events: Events) -> None:
     """Let an item fail in two runs in a row, and succeed in a third run."""
     for failed in (True, True, False):
         items = FailingItems(LocalStorage(folder))
+        await items.begin()
         items.add(Key("c", "bad"), failed)
         await items.finish(events)
 

@@ -203,8 +203,8 @@ async def test_missing_limit_is_logged_once(origin: Origin, tmp_path: Path) -> N
             href, str(tmp_path), options, return_state=True
         )
     assert (await state.aresult()).downloaded == 240
-    logs = await read_logs(state, "prefect.flow_runs", 5)
-    assert sorted(log.message for log in logs if log.level == logging.WARNING) == [
+    logs = await read_logs(state, "prefect.flow_runs", 2, logging.WARNING)
+    assert sorted(log.message for log in logs) == [
         "Concurrency limit 'stac-asset:127.0.0.1' does not exist and is ignored. "
         "Create it with `prefect gcl create stac-asset:127.0.0.1 --limit 4`.",
         "Concurrency limit 'stac-asset:nowhere' does not exist and is ignored. "

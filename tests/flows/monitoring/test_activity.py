@@ -16,11 +16,17 @@ from prefect_stac_asset.flows.monitoring.activity import (
     Space,
     nearly_full_event,
 )
-from prefect_stac_asset.flows.monitoring.failing_items import FAILED_RUNS, failing_events
+from prefect_stac_asset.flows.monitoring.failing_items import (
+    FAILED_RUNS,
+    FailingItems,
+    failing_events,
+)
 from prefect_stac_asset.flows.reporting.events import RUN_PROGRESS, Events
 from prefect_stac_asset.flows.reporting.statistics import Statistics
 from stac_asset.destinations.location import StorePath
 from stac_asset.mirror.source_item import Key
+from stac_asset.mirror.state.failures import read_failures
+from stac_asset.mirror.storage.local import LocalStorage
 from stac_asset.notices import collect_notices
 from tests.support.processes import wait_until
 
@@ -109,3 +115,22 @@ def test_failing_items_have_an_event_for_each_number_of_runs_above_one() -> None
     assert third[1] == {"prefect.resource.id": "stac-asset.mirror./m", FAILED_RUNS: "3"}
     assert (third[2]["count"], len(third[2]["ids"])) == (12, 10)
     assert len(str(fourth[2])) < 300, "the source chooses the ids"
+
+
+async def test_number_of_runs_is_counted_over_runs_and_ends_with_success(tmp_path: Path) -> None:
+    bad, good, gone = Key("c", "bad"), Key("c", "good"), Key("c", "gone")
+    numbers = []
+    for failed in ({bad, gone}, {bad}, {bad}):
+        events = RecordedEvents()
+        items = FailingItems(LocalStorage(tmp_path))
+        await items.begin()
+        for key in (bad, good):
+            items.add(key, key in failed)
+        if gone in failed:
+            items.add(gone, True)
+        else:
+            items.remove([gone, good])
+        await items.finish(events)
+        numbers.append([resource[FAILED_RUNS] for _, resource, _ in events.sent])
+    assert numbers == [[], ["2"], ["3"]]
+    assert read_failures(LocalStorage(tmp_path)) == {bad: 3}
