@@ -65,6 +65,11 @@ class ActiveShare:
         return f"share {self.share.id[:8]} of {self.share.assets:,} assets{more}"
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether a run of the share must be started."""
+        return self.run is None and self.outcomes is None
+
+    @property
     def is_final(self) -> bool:
         """Whether the run has ended, as far as the server knows."""
         return self.state is None or self.state.name in (

@@ -28,7 +28,6 @@ from prefect_stac_asset.flows.distribution.shares import Share
 from prefect_stac_asset.flows.execution.budgets.errors import left_transfer, reason_to_leave
 from prefect_stac_asset.flows.execution.finished import find_written
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
-from prefect_stac_asset.flows.execution.run_names import name_of
 from prefect_stac_asset.flows.execution.session import Session, open_session
 from prefect_stac_asset.flows.execution.states import SKIPPED, flow_state
 from prefect_stac_asset.flows.execution.stopping import StopMonitor
@@ -47,14 +46,7 @@ from stac_asset.notices import notice_lines
 from stac_asset.types import Downloaded, Failed, Outcome, Skipped, asset_key
 
 
-def _run_name() -> str:
-    """Return the name of a run that was started without a name."""
-    context = FlowRunContext.get()
-    parameters = (context.parameters if context is not None else None) or {}
-    return name_of(f"download {parameters.get('share', 'a share')}")
-
-
-@asset_flow(("resolve_client", "download_assets"), name="download-batch", flow_run_name=_run_name)
+@asset_flow(("resolve_client", "download_assets"), name="download-batch")
 async def download_batch(
     share: Annotated[str, titled("Share")],
     options: Annotated[DownloadOptions | None, titled("Options")] = None,

@@ -131,10 +131,6 @@ class RunPreparation:
         )
 
     async def finish(self) -> None:
-        """Remove the documents of the distribution, after the documents of the run are written.
-
-        Raises:
-            DestinationError: A document cannot be removed.
-        """
+        """Remove the documents of the distribution, after the documents of the run are written."""
         if self._distribution is not None:
             await self._distribution.finish()

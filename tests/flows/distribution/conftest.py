@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 
 from prefect_stac_asset import flows
 from prefect_stac_asset.blocks import S3Credentials
+from prefect_stac_asset.flows.orchestration.units import Unit
+from stac_asset.destinations.location import StorePath
 from stac_asset.testing import Origin
+from stac_asset.types import Candidate, Transfer
 from tests.support.flow_inputs import put_item_collection, with_options
+from tests.support.items import item_from_origin
 from tests.support.s3_buckets import KEY, SECRET
 from tests.support.s3_destinations import Bucket, moto_service
 from tests.support.server_logs import ServerLog
@@ -51,7 +56,7 @@ async def fleet(
     """Start two workers with separate folders."""
     folders = [tmp_path_factory.mktemp(name) for name in ("first", "second")]
     logs = [ServerLog(folder.with_suffix(".log")) for folder in folders]
-    name = folders[0].name + "-pool"
+    name = f"fleet-{uuid4().hex[:8]}"
     first, second = (f"{name}-{folder.name}" for folder in folders)
     with (
         running_worker(logs[0], folder=folders[0], pool=name, name=first),
@@ -106,10 +111,25 @@ class Job:
 
     async def shares(self) -> list[str]:
         """Return the names of the documents of shares."""
-        return [key.rpartition("/")[2] for key in await self.bucket.keys() if ".shares/" in key]
+        return [key.rpartition("/")[2] for key in await self.bucket.keys() if "shares/" in key]
 
 
 @pytest.fixture
 def job(origin: Origin, bucket: Bucket, fleet: Fleet) -> Job:
     """Return a job of 4 items with 40 assets, which is two shares."""
     return Job(put_item_collection(origin, 4, *KEYS), bucket, fleet.deployment)
+
+
+def unit(origin: Origin, directory: StorePath, number: int) -> Unit:
+    """Return an item of ten assets that replace existing files."""
+    item = item_from_origin(origin, *KEYS, name=f"item-{number}")
+    transfers = [
+        Transfer(
+            f"item '{item.id}'",
+            key,
+            (Candidate(origin.href(f"/{number}/{key}.tif"), f"{directory}/{item.id}/{key}.tif"),),
+            str(directory),
+        )
+        for key in KEYS
+    ]
+    return Unit(number, item, tuple(transfers))
