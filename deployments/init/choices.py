@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from prefect_stac_asset.deployments.pools import PoolType
+from stac_asset.destinations.directories import directory_path
 from stac_asset.destinations.location import is_store
 from stac_asset.errors import ConfigError
 
@@ -69,9 +71,10 @@ class Choices:
             return f"{self.pool_type.scheme[0]}://my-bucket/mirror"
         if given is not None and is_store(given):
             return given
-        if self.pool_type.has_image:
-            return str(Path(_VOLUME) / (given or "mirror"))
-        return str(self.folder / (given or "mirror"))
+        if given is not None and given.lower().startswith(("file:", "~")):
+            return str(directory_path(given, "--directory"))
+        base = Path(_VOLUME) if self.pool_type.has_image else self.folder
+        return os.path.normpath(base / (given or "mirror"))
 
     @property
     def volume(self) -> str | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 from prefect.settings import get_current_settings
@@ -35,6 +37,31 @@ def _known_names(
     return tuple(dict.fromkeys(names))
 
 
+def _not_empty(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.strip():
+        raise click.BadParameter("the value is empty. Leave out the option, or set a value.")
+    return value
+
+
+def _image_name(context: click.Context, parameter: click.Parameter, name: str) -> str:
+    if not _IMAGE.fullmatch(name):
+        raise click.BadParameter(
+            f"{name!r} is not the name of an image. Use for example registry.example.com/stac:1."
+        )
+    return name
+
+
+def _without_login(
+    context: click.Context, parameter: click.Parameter, source: str | None
+) -> str | None:
+    if source is not None and urlsplit(source).username is not None:
+        raise click.BadParameter(
+            "the URL contains a user or password, which would be written to a file. Remove both, "
+            "and save a credential block."
+        )
+    return _not_empty(context, parameter, source)
+
+
 def _valid_cron(context: click.Context, parameter: click.Parameter, cron: str | None) -> str | None:
     if cron is not None:
         try:
@@ -43,6 +70,10 @@ def _valid_cron(context: click.Context, parameter: click.Parameter, cron: str | 
             reason = error.errors(include_url=False)[0]["msg"]
             raise click.BadParameter(reason.removeprefix("Value error, ")) from None
     return cron
+
+
+_IMAGE = re.compile(r"[\w.-]+(:\d+)?(/[\w.-]+)*(:[\w.-]+)?(@[\w:]+)?", re.ASCII)
+"""Names of images, with registry, tag and digest."""
 
 
 @click.command()
@@ -63,19 +94,29 @@ def _valid_cron(context: click.Context, parameter: click.Parameter, cron: str | 
     show_default=True,
     help="Type of the work pool.",
 )
-@click.option("--pool", default="stac-asset", show_default=True, help="Name of the work pool.")
+@click.option(
+    "--pool",
+    default="stac-asset",
+    show_default=True,
+    callback=_not_empty,
+    help="Name of the work pool.",
+)
 @click.option(
     "--image",
     default="stac-asset:latest",
     show_default=True,
+    callback=_image_name,
     help="Name of the container image, with the registry if machines pull the image.",
 )
 @click.option(
     "--directory",
+    callback=_not_empty,
     help="Destination of downloads: a directory, or a URL such as s3://bucket/prefix. By default "
     "the folder mirror.",
 )
-@click.option("--source", help="STAC API, catalog or file of items to mirror.")
+@click.option(
+    "--source", callback=_without_login, help="STAC API, catalog or file of items to mirror."
+)
 @click.option(
     "-c",
     "--collection",
@@ -90,7 +131,13 @@ def _valid_cron(context: click.Context, parameter: click.Parameter, cron: str | 
     "inactive schedule.",
 )
 @click.option("--example/--no-example", default=True, help="Write an example flow.")
-@click.option("--file", default=NAME, show_default=True, help="Path of the prefect.yaml in FOLDER.")
+@click.option(
+    "--file",
+    default=NAME,
+    show_default=True,
+    callback=_not_empty,
+    help="Path of the prefect.yaml in FOLDER.",
+)
 @click.option(
     "--file-only",
     "is_file_only",

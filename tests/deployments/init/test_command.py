@@ -189,6 +189,20 @@ def test_directories_outlive_the_runs(repository: Repository) -> None:
         assert directory == str(folder / "mirror")
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("data", "{folder}/data"), ("../data", "{parent}/data"), ("/data", "/data")],
+)
+def test_directory_is_absolute(given: str, expected: str, tmp_path: Path) -> None:
+    folder = tmp_path / "repository"
+    run_init(folder, "--directory", given)
+    example = deployments_in(folder / "prefect.yaml")["example"]
+    wanted = expected.format(folder=folder, parent=tmp_path)
+    assert example["parameters"]["directory"] == wanted
+    ignored = (folder / ".prefectignore").read_text().splitlines()
+    assert ("/data" in " ".join(ignored)) == (given == "data")
+
+
 def test_directory_in_a_container_is_a_volume(tmp_path: Path) -> None:
     run_init(tmp_path, "--type", "docker", "--directory", "/data/stac")
     volumes = template_variables(tmp_path, "docker")["volumes"]["default"]
@@ -216,6 +230,10 @@ def test_object_store_needs_no_volume(kind: str, tmp_path: Path) -> None:
         (["--collection", "a"], "--collection needs --source."),
         (["--no-example"], "--no-example leaves no deployment."),
         (["--no-example", "-d", "sync", "--cron", "0 2 * * *"], "Remove --no-example."),
+        (["--pool", " "], "the value is empty."),
+        (["--directory", ""], "the value is empty."),
+        (["--image", "x\nRUN rm"], "is not the name of an image."),
+        (["--source", "https://u:a-secret@example.com"], "contains a user or password"),
         (["--type", "nomad"], "'nomad' is not one of 'process', "),
     ],
 )
@@ -225,6 +243,7 @@ def test_invalid_options_are_refused_before_files_are_written(
     done = run_init(tmp_path, *options)
     assert done.code in (1, 2)
     assert message in done.errors
+    assert "a-secret" not in done.errors
     assert contents(tmp_path) == {}
 
 
