@@ -97,13 +97,16 @@ def identity_of(block: Any, endpoint: str | None) -> S3Identity:
             secret_access_key=block.minio_root_password.get_secret_value(),
         )
     secret = block.aws_secret_access_key
+    # Blocks of prefect-aws 0.7.0 and older have no role.
+    role_arn = getattr(block, "assume_role_arn", None)
+    role_options = block.assume_role_kwargs.get_params_override() if role_arn else {}
     return S3Identity(
         access_key_id=block.aws_access_key_id,
         secret_access_key=secret.get_secret_value() if secret else None,
         session_token=block.aws_session_token,
         profile_name=block.profile_name,
-        role_arn=block.assume_role_arn,
-        role_options=block.assume_role_kwargs.get_params_override(),
+        role_arn=role_arn,
+        role_options=role_options,
     )
 
 
