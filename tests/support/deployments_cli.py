@@ -13,11 +13,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
-from prefect.context import _temporary_global_settings_context, use_profile
+from prefect.context import use_profile
 from prefect.settings import Profile
 
 from prefect_stac_asset.deployments.__main__ import main
 from tests.support.paths import ROOT
+from tests.support.prefect_environment import global_settings
 from tests.support.server_logs import unexpected_errors
 
 
@@ -74,7 +75,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
         _set_environment(variables)
         profile = Profile(name="test", settings={})
         context = restored.enter_context(use_profile(profile, include_current_context=False))
-        restored.enter_context(_temporary_global_settings_context(context))
+        restored.enter_context(global_settings(context))
         yield
 
 

@@ -6,10 +6,14 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+import prefect.context
 import trustme
+from prefect.context import SettingsContext
 from prefect.settings import get_current_settings
 
 from tests.support.paths import ROOT
@@ -24,6 +28,21 @@ def prefect_environment(**variables: str) -> dict[str, str]:
     """
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
     return {**os.environ, **settings, "PYTHONPATH": import_path(), **variables}
+
+
+@contextmanager
+def global_settings(context: SettingsContext) -> Iterator[None]:
+    """Replace the settings that threads without settings of their own read.
+
+    Args:
+        context: The settings.
+    """
+    previous = prefect.context.GLOBAL_SETTINGS_CONTEXT
+    prefect.context.GLOBAL_SETTINGS_CONTEXT = context
+    try:
+        yield
+    finally:
+        prefect.context.GLOBAL_SETTINGS_CONTEXT = previous
 
 
 def import_path(folder: Path = ROOT) -> str:

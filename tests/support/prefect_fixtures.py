@@ -15,6 +15,7 @@ import pytest
 from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 
 from tests.support.paths import ROOT
+from tests.support.prefect_environment import import_path
 from tests.support.prefect_server import prefect_server as running_server
 from tests.support.server_logs import ServerLog
 from tests.support.workers import running_worker
@@ -74,9 +75,17 @@ def server_log(tmp_path_factory: pytest.TempPathFactory) -> ServerLog:
 def prefect_server(
     server_log: ServerLog, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
-    """Start a Prefect server with a new database, and connect the test process to the server."""
+    """Start a Prefect server with a new database, and connect the test process to the server.
+
+    Processes of task runners, which inherit the environment, start as forks.
+    """
     storage = {PREFECT_LOCAL_STORAGE_PATH: tmp_path_factory.mktemp("results")}
-    with temporary_settings(storage), running_server(server_log):
+    with (
+        temporary_settings(storage),
+        pytest.MonkeyPatch.context() as patch,
+        running_server(server_log),
+    ):
+        patch.setenv("PYTHONPATH", import_path())
         yield
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import asyncpg
 import httpx
-from prefect.context import _temporary_global_settings_context, get_settings_context
+from prefect.context import get_settings_context
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import (
@@ -27,7 +27,7 @@ from prefect.settings import (
 
 from tests.support.http_client import CLIENT
 from tests.support.prefect_databases import QUICK_SERVER, running_prefect_postgres
-from tests.support.prefect_environment import certificates, import_path
+from tests.support.prefect_environment import certificates, global_settings, import_path
 from tests.support.processes import block_until
 from tests.support.server_logs import ServerLog, checked_log
 from tests.support.servers import free_port
@@ -55,7 +55,7 @@ def prefect_server(log: ServerLog) -> Iterator[None]:
         with (
             temporary_settings(settings),
             # Threads of Prefect, such as those of a process pool, read the global context.
-            _temporary_global_settings_context(get_settings_context()),
+            global_settings(get_settings_context()),
         ):
             yield
             # Without the drain, Prefect would send logs and events after the end of the server.

@@ -2,39 +2,36 @@
 
 The tests copy this file as `sitecustomize.py` to a folder of the import path, next to a file that
 describes the server. Python imports the file at the start of each process. If the process would run
-a module of Prefect with the interpreter of the server, the server forks.
+a module of Prefect with the interpreter of the server, the server forks. Other processes only
+compare their arguments.
 
-The process passes arguments, environment, working directory and standard streams to the fork,
-forwards signals to the fork, and ends with the status of the fork. A process that is killed takes
-the fork with it.
+The process passes arguments, environment, working directory, standard streams and inherited pipes
+to the fork, forwards signals to the fork, and ends with the status of the fork. A process that is
+killed takes the fork with it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import re
-import signal
-import socket
-import struct
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from socket import socket
 
 _MODULES = (
     "prefect",
     "prefect.engine",
     "prefect.flow_engine",
     "prefect.runner._workspace_supervisor",
+    "prefect_stac_asset.deployments",
     "prefect_stac_asset.deployments.server_process",
+    "tests.support.served_flows",
+    "tests.support.served_tasks",
 )
 _SCRIPT = os.sep + os.path.join("prefect", "runner", "_workspace_runtime_bootstrap.py")
-# Prefect starts the runs of `serve` with `multiprocessing`, which passes two pipes.
-_SPAWNED = re.compile(
-    r"from multiprocessing\.spawn import spawn_main; "
-    r"spawn_main\(tracker_fd=(\d+), pipe_handle=(\d+)\)"
-)
-_FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# Prefect and Dask start processes with `multiprocessing`.
+_SPAWNED = "from multiprocessing.spawn import spawn_main; spawn_main("
 
 
 def _is_prepared(arguments: list[str]) -> bool:
@@ -43,41 +40,41 @@ def _is_prepared(arguments: list[str]) -> bool:
     Args:
         arguments: The arguments of the interpreter.
     """
-    if sys.prefix != _server()["prefix"]:
-        return False
     if arguments[:1] == ["-m"]:
         return arguments[1] in _MODULES
     if arguments[:1] == ["-c"]:
-        return _SPAWNED.fullmatch(arguments[1]) is not None
+        return arguments[1].startswith(_SPAWNED)
     return bool(arguments) and arguments[0].endswith(_SCRIPT)
 
 
-def _descriptors(arguments: list[str]) -> list[int]:
-    """Return the file descriptors that the fork gets: the standard streams, and inherited pipes."""
-    spawned = _SPAWNED.fullmatch(arguments[1]) if arguments[0] == "-c" else None
-    return [0, 1, 2, *(map(int, spawned.groups()) if spawned else ())]
+def _connect() -> socket | None:
+    """Return a connection to the server, or None if the server cannot run this process."""
+    import json
+    import socket
 
-
-def _server() -> dict[str, str]:
-    """Return the path of the socket, and the prefix of the interpreter of the server."""
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "prepared.json")
     with open(path) as file:
-        described: dict[str, str] = json.load(file)
-    return described
-
-
-def _connect() -> socket.socket | None:
+        server = json.load(file)
+    if sys.prefix != server["prefix"]:
+        return None
     connection = socket.socket(socket.AF_UNIX)
     try:
-        connection.connect(_server()["socket"])
+        connection.connect(server["socket"])
     except OSError:  # The tests have ended.
+        connection.close()
         return None
     return connection
 
 
-def _run(connection: socket.socket, arguments: list[str]) -> NoReturn:
+def _run(connection: socket, arguments: list[str]) -> NoReturn:
     """Run a command line in a fork of the server, and end with the same status."""
-    descriptors = _descriptors(arguments)
+    import json
+    import signal
+    import socket
+    import struct
+
+    forwarded = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    descriptors = _inherited()
     request = json.dumps(
         {
             "executable": sys.executable,
@@ -85,7 +82,7 @@ def _run(connection: socket.socket, arguments: list[str]) -> NoReturn:
             "environment": dict(os.environ),
             "folder": os.getcwd(),
             "descriptors": descriptors,
-            "ignored": [n for n in _FORWARDED if signal.getsignal(n) is signal.SIG_IGN],
+            "ignored": [n for n in forwarded if signal.getsignal(n) is signal.SIG_IGN],
         }
     ).encode()
     socket.send_fds(connection, [struct.pack("!q", len(request))], descriptors)
@@ -93,7 +90,7 @@ def _run(connection: socket.socket, arguments: list[str]) -> NoReturn:
     fork = _receive(connection)
     for descriptor in descriptors[3:]:  # The other ends of the pipes notice the end of the fork.
         os.close(descriptor)
-    for number in _FORWARDED:
+    for number in forwarded:
         signal.signal(number, lambda received, _: _kill(fork, received))
     status = _receive(connection)
     if os.WIFSIGNALED(status):
@@ -102,12 +99,30 @@ def _run(connection: socket.socket, arguments: list[str]) -> NoReturn:
     os._exit(os.waitstatus_to_exitcode(status))
 
 
+def _inherited() -> list[int]:
+    """Return the file descriptors of the standard streams, and those of inherited pipes."""
+    opened = sorted(int(name) for name in os.listdir("/proc/self/fd"))
+    pipes = []
+    for number in opened:
+        try:
+            if number > 2 and os.get_inheritable(number):
+                pipes.append(number)
+        except OSError:  # The descriptor of the listed folder.
+            continue
+    return [0, 1, 2, *pipes]
+
+
 def _kill(fork: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):  # The fork may just have ended.
+    try:
         os.kill(fork, number)
+    except ProcessLookupError:  # The fork has just ended.
+        return
 
 
-def _receive(connection: socket.socket) -> int:
+def _receive(connection: socket) -> int:
+    import socket
+    import struct
+
     data = connection.recv(8, socket.MSG_WAITALL)
     if len(data) < 8:
         os._exit(70)

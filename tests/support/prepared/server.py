@@ -35,6 +35,7 @@ _IMPORTED = (
     "prefect.server.api.server",
     "prefect.workers.process",
     "prefect_stac_asset.deployments.block_checks",
+    "prefect_stac_asset.deployments.automations",
     "prefect_stac_asset.flows.check.flow",
     "prefect_stac_asset.flows.mirror.flow",
     "prefect_stac_asset.flows.verification.flow",
@@ -75,7 +76,7 @@ class _Server:
     def _read(self, connection: socket.socket) -> None:
         """Fork for a new client, or kill the fork of a client that has ended."""
         try:
-            header, streams, _, _ = socket.recv_fds(connection, 8, 5, socket.MSG_WAITALL)
+            header, streams, _, _ = socket.recv_fds(connection, 8, 250, socket.MSG_WAITALL)
         except OSError:
             header, streams = b"", []
         if len(header) < 8:
@@ -116,8 +117,8 @@ class _Server:
         for number in request["ignored"]:
             signal.signal(number, signal.SIG_IGN)
         # Duplicates above all numbers do not replace descriptors that are not yet in place.
-        copies = [fcntl.fcntl(stream, fcntl.F_DUPFD, 1000) for stream in streams]
-        os.closerange(3, 1000)
+        copies = [fcntl.fcntl(stream, fcntl.F_DUPFD, 512) for stream in streams]
+        os.closerange(3, 512)
         for copy, number in zip(copies, request["descriptors"], strict=True):
             os.dup2(copy, number)
             os.close(copy)
@@ -142,8 +143,8 @@ def _run(request: dict[str, Any]) -> None:
         importlib.invalidate_caches()
         _set_up_prefect()
         if kind == "-m":
-            if "." in sys.argv[0]:  # The module runs anew, and is not imported.
-                sys.modules.pop(sys.argv[0], None)
+            if not hasattr(sys.modules.get(sys.argv[0]), "__path__"):
+                sys.modules.pop(sys.argv[0], None)  # The module runs anew, and is not imported.
             runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
         elif kind == "-c":
             exec(arguments[1], sys.modules["__main__"].__dict__)
