@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -51,6 +52,7 @@ class PlanStep:
         if approve_above is not None:
             approve_above.check(config)
         self.dry_run = dry_run
+        self._started = time.monotonic()
         self._limit = None if dry_run else approve_above
         self._approved: list[Amount] = []
 
@@ -125,7 +127,7 @@ class PlanStep:
             skipped=0,
             failed=0,
             bytes=0,
-            seconds=0.0,
+            seconds=round(time.monotonic() - self._started, 3),
             dry_run=True,
             plan=plan,
             notices=notice_lines(),

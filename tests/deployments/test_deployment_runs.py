@@ -16,6 +16,7 @@ from prefect.flow_runs import aresume_flow_run
 from prefect.states import Cancelling
 
 from prefect_stac_asset import flows
+from prefect_stac_asset.flows.mirror.runs import DeployedRun
 from stac_asset.errors import DownloadError, NotFoundError
 from stac_asset.testing import Origin, Stall
 from tests.support.flow_inputs import put_item_collection
@@ -95,26 +96,30 @@ async def _wait_for_part_file(directory: Path) -> Path:
         await asyncio.sleep(0.1)
 
 
-async def test_run_above_the_limit_is_suspended_without_a_slot_until_approval(
+async def test_run_of_a_saved_mirror_is_suspended_without_a_slot_until_approval(
     origin: Origin, tmp_path: Path, pool: str, worker_log: ServerLog
 ) -> None:
-    name = await deploy(flows.sync, pool, concurrency_limit=1)
+    # A saved mirror replaces the parameters that the deployment stores.
+    stored = {"source": "absent.json", "max_items": 1}
+    name = await deploy(flows.sync, pool, concurrency_limit=1, parameters=stored)
     worker_log.expect_errors(r"Finished in state Suspended\(type=PAUSED\)")
-    parameters = {
-        "source": put_item_collection(origin, 2, "a"),
-        "directory": str(tmp_path),
-        "approve_above": {"bytes": 10},
-    }
-    run: Any = await run_deployment(name, parameters=parameters, timeout=0)
+    mirror = flows.Mirror(
+        source=put_item_collection(origin, 2, "a"),
+        directory=str(tmp_path),
+        approve_above={"bytes": 10},
+    )
+    await mirror.save(name.replace("/", "-"))
+    run = await mirror.trigger(name)
+    assert isinstance(run, DeployedRun)
     async with get_client() as client:
-        await _wait_for_state(client, run.id, "Suspended")
+        await _wait_for_state(client, run.flow_run_id, "Suspended")
         limit = (await client.read_deployment_by_name(name)).global_concurrency_limit
         assert limit is not None
         assert (limit.limit, limit.active_slots) == (1, 0)
         assert origin.gets("*.tif") == []
-        await aresume_flow_run(run.id)
-    state = await final_flow_run_state(run)
-    assert (state.name, (await state.aresult()).downloaded) == ("Completed", 2)
+        await aresume_flow_run(run.flow_run_id)
+    await run.wait_for_completion()
+    assert (await run.fetch_result()).downloaded == 2
 
 
 async def _wait_for_state(client: PrefectClient, run_id: UUID, name: str) -> None:
