@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from prefect import flow
@@ -213,3 +213,26 @@ async def test_paused_pool_is_named(origin: Origin, bucket: Bucket) -> None:
 
     (line,) = await coordinate()
     assert "is paused" in line
+
+
+async def test_items_with_signed_hrefs_are_downloaded_without_a_share(
+    origin: Origin, bucket: Bucket
+) -> None:
+    directory = StorePath.parse(f"s3://{bucket.name}/{bucket.prefix}")
+    plain = unit(origin, directory, 0)
+    candidate = plain.transfers[0].candidates[0]
+    signed = replace(candidate, href=f"{candidate.href}?sig=abc")
+    transfer = replace(plain.transfers[0], candidates=(signed,))
+
+    @flow
+    async def coordinate() -> tuple[list[tuple[Unit, list[Outcome]]], list[str], list[FlowRun]]:
+        units = [replace(plain, planned=(transfer,)), Unit(1, plain.owner, ())]
+        async with opened(bucket, units) as (distribution, worker, _):
+            ended = [one async for one in distribution.download(units)]
+            return ended, notice_lines(), await worker.runs()
+
+    ended, (line,), runs = await coordinate()
+    assert outcomes_of(ended) == {0: {Downloaded}, 1: set()}
+    assert "signed or local hrefs: item 'item-0'" in line
+    assert runs == []
+    assert not any(".shares/" in key for key in await bucket.keys())
