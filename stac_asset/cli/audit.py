@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +13,7 @@ from stac_asset.audit.report import open_report
 from stac_asset.cli.names import as_typed
 from stac_asset.cli.tables import printable
 from stac_asset.config import Config
+from stac_asset.destinations.directories import directory_path
 from stac_asset.mirror.output.removal import OnRemoved
 
 
@@ -50,7 +50,7 @@ async def audit(
     Raises:
         StacAssetError: The source cannot be read, or the directory is no mirror.
     """
-    report = Path(options.report).expanduser().absolute() if options.report else None
+    report = directory_path(options.report, "report") if options.report is not None else None
     with open_report(report) as write_row:
         summary = await audit_mirror(
             source,

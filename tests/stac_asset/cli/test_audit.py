@@ -97,6 +97,8 @@ def test_report_replaces_no_other_file(origin: Origin, tmp_path: Path) -> None:
     assert result.code == 1
     assert "this file exists and is no report" in result.errors
     assert catalog.read_bytes() == before
+    result = run_command("audit", href, tmp_path, "--report", "s3://bucket/report")
+    assert (result.code, "Set `--report` to a local path" in result.errors) == (1, True)
     for path in (tmp_path, catalog / "report"):
         result = run_command("audit", href, tmp_path, "--report", path)
         assert result.code == 1
