@@ -363,7 +363,8 @@ def alert(
     from datetime import timedelta
 
     from prefect_stac_asset.blocks.prefect_api import map_prefect_errors
-    from prefect_stac_asset.deployments.alerts import Conditions, create_alerts
+    from prefect_stac_asset.deployments.alert_registration import create_alerts
+    from prefect_stac_asset.deployments.alerts import Conditions
 
     conditions = Conditions(
         stale=timedelta(hours=stale_hours),

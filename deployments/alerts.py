@@ -1,4 +1,4 @@
-"""Create the alerts of a deployment: automations that notify a person or run a deployment.
+"""The alerts of a deployment: the conditions, the texts and the triggers.
 
 | alert | condition |
 |---|---|
@@ -8,24 +8,16 @@
 | no transfer | a run transfers nothing for a time |
 | budget | a budget of a provider is used up to 80 % |
 
-`create_alerts` registers all of them. A second call updates the automations.
+`alert_registration.create_alerts` registers them as automations.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
-from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.responses import DeploymentResponse
 from prefect.events import CompoundTrigger, EventTrigger, Posture
-from prefect.events.actions import RunDeployment, SendNotification
-from prefect.events.schemas.automations import AutomationCore
-from prefect.exceptions import ObjectNotFound
 
 from prefect_stac_asset.flows.execution.budgets.session import WARNING as BUDGET_WARNING
 from prefect_stac_asset.flows.execution.states import ENDED, SUCCESSFUL
@@ -49,7 +41,7 @@ class Conditions:
     """Number of runs in a row in which the same items fail."""
 
     no_transfer: timedelta = timedelta(minutes=30)
-    """Time without transferred bytes during a run. Runs report their activity once a minute."""
+    """Time without transferred bytes. Runs report the activity once a minute."""
 
     def validate(self) -> None:
         """Check the values.
@@ -84,43 +76,6 @@ class Alert:
     """Further text, a template of Prefect."""
 
     trigger: EventTrigger | CompoundTrigger
-
-
-async def create_alerts(
-    deployment: str,
-    notify: str | None = None,
-    run: str | None = None,
-    conditions: Conditions = Conditions(),  # a frozen value
-) -> list[str]:
-    """Create or update the alerts of a deployment, and return the names of the automations.
-
-    Args:
-        deployment: The watched deployment, as 'flow name/deployment name'.
-        notify: A saved notification block that sends the alerts, as 'block type/name'.
-        run: A deployment that is run for each alert, as 'flow name/deployment name'. A parameter
-            `alert` of its flow receives the condition as text.
-        conditions: When the alerts are sent.
-
-    Raises:
-        ConfigError: A deployment or block does not exist, neither `notify` nor `run` is given, the
-            deployment of `run` requires further parameters, or a condition is invalid.
-    """
-    conditions.validate()
-    if notify is None and run is None:
-        raise ConfigError("`notify` and `run` are missing. Set `notify` to a notification block.")
-    async with get_client() as client:
-        watched = await _deployment(client, deployment, "deployment")
-        target = await _deployment(client, run, "run") if run is not None else None
-        block = await _block(client, notify) if notify is not None else None
-        names = []
-        for alert in alerts(deployment, watched.id, conditions):
-            actions = list(_actions(alert, block, target))
-            automation = AutomationCore(
-                name=alert.name, description=alert.subject, trigger=alert.trigger, actions=actions
-            )
-            await _save(client, automation)
-            names.append(alert.name)
-        return names
 
 
 def alerts(deployment: str, deployment_id: UUID, conditions: Conditions) -> list[Alert]:
@@ -237,59 +192,6 @@ def _stale_trigger(
 
 def _state_events(*names: str) -> set[str]:
     return {f"prefect.flow-run.{name}" for name in names}
-
-
-def _actions(
-    alert: Alert, block: UUID | None, target: DeploymentResponse | None
-) -> Iterator[SendNotification | RunDeployment]:
-    if block is not None:
-        yield SendNotification(block_document_id=block, subject=alert.subject, body=alert.body)
-    if target is not None:
-        accepted = (target.parameter_openapi_schema or {}).get("properties", {})
-        parameters = {"alert": alert.subject} if "alert" in accepted else {}
-        yield RunDeployment(source="selected", deployment_id=target.id, parameters=parameters)
-
-
-async def _save(client: PrefectClient, automation: AutomationCore) -> None:
-    for old in await client.read_automations_by_name(automation.name):
-        await client.update_automation(old.id, automation)
-        return
-    await client.create_automation(automation)
-
-
-async def _deployment(client: PrefectClient, name: str, parameter: str) -> DeploymentResponse:
-    try:
-        found = await client.read_deployment_by_name(name)
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        # The server is not a Prefect server. Both errors are subclasses of ValueError.
-        raise
-    except (ObjectNotFound, ValueError):
-        raise ConfigError(
-            f"Deployment '{name}' does not exist. Set `{parameter}` to 'flow name/deployment name'."
-        ) from None
-    if parameter == "run":
-        _check_required(name, found.parameter_openapi_schema or {}, found.parameters or {})
-    return found
-
-
-def _check_required(name: str, schema: dict[str, Any], stored: dict[str, Any]) -> None:
-    for required in schema.get("required", ()):
-        if required not in stored and required != "alert":
-            raise ConfigError(
-                f"Deployment '{name}' requires the parameter `{required}`, which the alert does "
-                f"not pass. Give `{required}` a default value."
-            )
-
-
-async def _block(client: PrefectClient, reference: str) -> UUID:
-    block_type, _, name = reference.partition("/")
-    try:
-        return (await client.read_block_document_by_name(name, block_type)).id
-    except (ObjectNotFound, ValueError):
-        raise ConfigError(
-            f"Block '{reference}' is not saved. Set `notify` to 'block type/name', such as "
-            "'slack-webhook/operators'."
-        ) from None
 
 
 def _text(time: timedelta) -> str:

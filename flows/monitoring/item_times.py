@@ -18,7 +18,7 @@ from stac_asset.types import Failed, Outcome
 
 
 def completed_moment(owner: Owner, outcomes: Iterable[Outcome]) -> datetime | None:
-    """Return the time of an item without failed assets, or None for other objects.
+    """Return the time of an item, if no asset failed.
 
     Args:
         owner: The item or collection.

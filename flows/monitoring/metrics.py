@@ -21,7 +21,7 @@ from stac_asset.types import Candidate, Downloaded, Failed, Outcome, Transfer
 _RUN = ("flow", "deployment")
 
 _MAX_HOSTS = 50
-"""Maximum number of hosts with a label of their own. Further hosts share the label `other`."""
+"""Maximum number of hosts with a separate label. Further hosts share the label `other`."""
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 _BYTES = tuple(4**power * 1024 for power in range(1, 13))
@@ -61,7 +61,7 @@ class Metrics:
         self.complete = gauge("mirror_complete", "1 if the mirror is complete, otherwise 0.")
         self.free = gauge("destination_free_bytes", "Free bytes on the disk of the destination.")
         self.hosts: set[str] = set()
-        """Hosts with a label of their own."""
+        """Hosts with a separate label."""
 
 
 class RunMetrics:
@@ -186,7 +186,7 @@ class RunMetrics:
             self._metrics.queued.labels(*self._labels).dec(count)
 
     def _count_retries(self, outcome: Downloaded | Failed) -> None:
-        """Record the retries of an asset that another process downloaded, without their reasons."""
+        """Record retries in another process. The reasons are unknown."""
         if self._is_in_process or outcome.attempts < 2 or outcome.transfer is None:
             return
         if isinstance(outcome, Downloaded):

@@ -28,7 +28,7 @@ _MAX_TEXT = 500
 
 
 def open_traces() -> Traces | None:
-    """Return the spans of a run, or None if the process has no configured tracer."""
+    """Return the spans of a run, if the process has a configured tracer."""
     provider = trace.get_tracer_provider()
     if isinstance(provider, trace.ProxyTracerProvider | trace.NoOpTracerProvider):
         return None

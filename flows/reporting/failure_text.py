@@ -1,4 +1,4 @@
-"""Internal: one line about a failed asset, with the asset, the host and advice."""
+"""Internal: the text of a failed asset, with the asset, the host and advice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _INSTRUCTION = re.compile(r"\. [A-Z]")
 
 
 def failure_line(error: Exception, owner: str, key: str, transfer: Transfer | None = None) -> str:
-    """Return one line about a failed asset. The line contains no secret.
+    """Return a line about a failed asset, without secrets.
 
     Args:
         error: The error of the asset.

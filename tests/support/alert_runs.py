@@ -14,7 +14,8 @@ from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from prefect_stac_asset.deployments.alerts import Conditions, create_alerts
+from prefect_stac_asset.deployments.alert_registration import create_alerts
+from prefect_stac_asset.deployments.alerts import Conditions
 from prefect_stac_asset.flows import DownloadOptions
 from prefect_stac_asset.flows.execution.budgets.session import WARNING as BUDGET_WARNING
 from prefect_stac_asset.flows.monitoring.activity import Activity, Space, nearly_full_event
