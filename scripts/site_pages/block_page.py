@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 
-from prefect_stac_asset.blocks.base import ProviderCredentials
+from prefect.blocks.core import Block
+
 from prefect_stac_asset.blocks.registry import OUR_BLOCKS
+from prefect_stac_asset.flows import Mirror
 from scripts.site_pages.markdown import code, table, text_cell
 
 _INTRODUCTION = """# Blocks
@@ -19,10 +21,10 @@ accepted too.
 
 def block_page() -> str:
     """Return the page."""
-    return _INTRODUCTION + "\n".join(_section(kind) for kind in OUR_BLOCKS)
+    return _INTRODUCTION + "\n".join(_section(kind) for kind in (*OUR_BLOCKS, Mirror))
 
 
-def _section(kind: type[ProviderCredentials]) -> str:
+def _section(kind: type[Block]) -> str:
     summary = inspect.cleandoc(kind.__doc__ or "").partition("\n\nAttributes:")[0]
     properties = kind.model_json_schema(by_alias=False)["properties"]
     rows = [

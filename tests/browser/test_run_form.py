@@ -243,6 +243,46 @@ def test_stored_options_are_visible_changeable_and_removable(
     assert [path.name for path in folder.rglob("*.tif")] == ["visual.tif"]
 
 
+def test_saved_mirror_is_picked_in_place_of_required_parameters(
+    stack: RunningStack, page: Page, origin: Origin, tmp_path: Path
+) -> None:
+    items = {"type": "FeatureCollection", "features": [item_document(origin, "visual")]}
+    source = origin.put("/items.json", json.dumps(items).encode())
+    kind = call_api("GET", f"{stack.url}/api/block_types/slug/stac-mirror")
+    wanted = {"block_type_id": {"any_": [kind["id"]]}}
+    (schema,) = call_api("POST", f"{stack.url}/api/block_schemas/filter", block_schemas=wanted)
+    call_api(
+        "POST",
+        f"{stack.url}/api/block_documents/",
+        name="picked",
+        data={"source": source, "directory": "picked"},
+        block_type_id=kind["id"],
+        block_schema_id=schema["id"],
+    )
+    deployment = {
+        "name": "saved",
+        "entrypoint": "prefect_stac_asset.flows.sync",
+        "work_pool": {"name": "stac-asset"},
+    }
+    file = tmp_path / "prefect.yaml"
+    file.write_text(json.dumps({"name": "test", "pull": [], "deployments": [deployment]}))
+    done = stack.prefect("deploy", "--prefect-file", str(file), "--name", "saved")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = call_api("GET", f"{stack.url}/api/deployments/name/sync/saved")
+    page.goto(f"{stack.url}/v2/deployments/deployment/{found['id']}/run")
+    mirror = field(page, "Mirror (Optional)")
+    mirror.get_by_role("tab", name="Mirror").click()
+    mirror.get_by_role("button", name="Select a block").click()
+    page.get_by_role("option", name="picked", exact=True).click()
+    run_id = submit(page).json()["id"]
+    wait_for(
+        lambda: call_api("GET", f"{stack.url}/api/flow_runs/{run_id}")["state_name"] == "Completed",
+        "end of the flow run",
+    )
+    folder = stack.folder / "data" / "picked"
+    assert [path.name for path in folder.rglob("*.tif")] == ["visual.tif"]
+
+
 def test_block_form_refuses_invalid_block(stack: RunningStack, page: Page) -> None:
     page.goto(f"{stack.url}/v2/blocks/catalog/http-credentials/create")
     page.locator("input[name=blockName]").fill("invalid")

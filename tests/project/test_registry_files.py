@@ -96,7 +96,7 @@ def test_collection_has_the_fields_of_the_registry(files: dict[str, Any]) -> Non
 
 def test_files_have_all_public_flows_and_blocks(files: dict[str, Any]) -> None:
     assert set(FLOWS) <= set(files["flows"]) == {flow.fn.__name__ for flow in public_flows()}
-    slugs = {kind.get_block_type_slug() for kind in OUR_BLOCKS}
+    slugs = {kind.get_block_type_slug() for kind in (*OUR_BLOCKS, prefect_stac_asset.Mirror)}
     assert set(files["blocks"]["block_types"]) == slugs
 
 
