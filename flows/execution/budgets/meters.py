@@ -12,11 +12,13 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from weakref import WeakSet, WeakValueDictionary
 
 from prefect.client.orchestration import PrefectClient
 from yarl import URL
 
+from prefect_stac_asset.flows.execution.budgets.outages import despite_outage
 from prefect_stac_asset.flows.execution.budgets.queue import enqueue, queue_name
 from prefect_stac_asset.flows.execution.budgets.rates import Allowance, Rate
 from prefect_stac_asset.flows.execution.budgets.record import (
@@ -108,7 +110,8 @@ class SharedRate:
                 if self._allowance.take(amount, now):
                     return
                 size = self._allowance.next_size(amount, now)
-            queued = await enqueue(client, self._name, self._rate.seconds(size))
+            seconds = self._rate.seconds(size)
+            queued = await despite_outage(lambda: enqueue(client, self._name, seconds))
             await asyncio.sleep(self._rate.wait(queued))
             with self._lock:
                 now = time.monotonic()
@@ -260,7 +263,8 @@ class BudgetMeter:
             usage = Usage(budget, record.used(now), limit) if is_reached else None
             return record, (claim, is_admitted, usage)
 
-        claim, is_admitted, usage = await update_record(client, budget, change)
+        update = partial(update_record, client, budget, change)
+        claim, is_admitted, usage = await despite_outage(update)
         with self._lock:
             self._received -= received
             self._claim, self._recorded = claim, time.monotonic()
