@@ -22,7 +22,6 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.utilities.importtools import import_object
 from prefect.workers.process import ProcessWorker
 
-from prefect_stac_asset.blocks.registry import OUR_BLOCKS
 from prefect_stac_asset.deployments.automations import watch_heartbeats
 from prefect_stac_asset.deployments.crashed_runs import ENTRYPOINT
 from prefect_stac_asset.deployments.parameters import without_groups
@@ -34,7 +33,7 @@ from prefect_stac_asset.deployments.ui_changes import (
     read_digests,
     write_digests,
 )
-from prefect_stac_asset.flows.parameters.mirror import MIRROR_TYPE
+from prefect_stac_asset.flows.mirror.block import BLOCK_TYPES
 from stac_asset.errors import ConfigError
 
 _REFUSED = {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}
@@ -43,10 +42,9 @@ _REFUSED = {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABL
 
 async def register_blocks() -> list[str]:
     """Register the types of blocks, and return the slugs of the types."""
-    kinds = (*OUR_BLOCKS, MIRROR_TYPE.imported())
-    for kind in kinds:
+    for kind in BLOCK_TYPES:
         await kind.register_type_and_schema()
-    return sorted(kind.get_block_type_slug() for kind in kinds)
+    return sorted(kind.get_block_type_slug() for kind in BLOCK_TYPES)
 
 
 async def register_deployments(file: Path, reset: bool = False) -> AsyncIterator[str]:

@@ -23,8 +23,7 @@ from prefect.blocks.core import Block
 from prefect.blocks.system import Secret
 
 import prefect_stac_asset
-from prefect_stac_asset.blocks.registry import OUR_BLOCKS
-from prefect_stac_asset.flows import Mirror
+from prefect_stac_asset.flows.mirror.block import BLOCK_TYPES
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "build" / "registry"
@@ -42,7 +41,7 @@ def registry_files() -> dict[str, dict[str, Any]]:
     """Return the contents of the files, by path in the registry."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     flows = {flow.fn.__name__: _flow(flow) for flow in public_flows()}
-    blocks = {kind.get_block_type_slug(): _block(kind) for kind in (*OUR_BLOCKS, Mirror)}
+    blocks = {kind.get_block_type_slug(): _block(kind) for kind in BLOCK_TYPES}
     file = f"v{project['version']}.json"
     return {
         f"collections/{NAME}/{file}": {NAME: _collection(project)},

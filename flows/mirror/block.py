@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from prefect_stac_asset.blocks.references import SLUG, BlockReference, parse_reference, reference_to
+from prefect_stac_asset.blocks.registry import OUR_BLOCKS
 from prefect_stac_asset.flows.mirror.flow import sync
 from prefect_stac_asset.flows.mirror.result import SyncResult
 from prefect_stac_asset.flows.mirror.runs import DeployedRun, LocalRun, MirrorRun
@@ -216,3 +217,6 @@ else:
         }
 
     Mirror = new_class("Mirror", (_MirrorJob,), exec_body=_body)
+
+BLOCK_TYPES: tuple[type[Block], ...] = (*OUR_BLOCKS, Mirror)
+"""All block types of this package."""

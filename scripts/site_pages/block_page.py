@@ -6,8 +6,7 @@ import inspect
 
 from prefect.blocks.core import Block
 
-from prefect_stac_asset.blocks.registry import OUR_BLOCKS
-from prefect_stac_asset.flows import Mirror
+from prefect_stac_asset.flows.mirror.block import BLOCK_TYPES
 from scripts.site_pages.markdown import code, table, text_cell
 
 _INTRODUCTION = """# Blocks
@@ -21,7 +20,7 @@ accepted too.
 
 def block_page() -> str:
     """Return the page."""
-    return _INTRODUCTION + "\n".join(_section(kind) for kind in (*OUR_BLOCKS, Mirror))
+    return _INTRODUCTION + "\n".join(_section(kind) for kind in BLOCK_TYPES)
 
 
 def _section(kind: type[Block]) -> str:
