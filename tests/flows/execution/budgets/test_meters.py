@@ -143,3 +143,30 @@ async def test_process_waits_for_the_queue_of_all_processes() -> None:
         assert not other.take(1)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(other.wait(1, client), 0.3)
+
+
+async def test_connection_uses_all_budgets_of_its_host() -> None:
+    budgets = [
+        Budget(name="fast", hosts=("a.eu",), bandwidth=10**9, requests_per_minute=6000),
+        Budget(name="other", hosts=("*.eu", "a.eu"), bandwidth=10**9),
+        Budget(name="elsewhere", hosts=("b.eu",), bandwidth=1),
+    ]
+    found = meters_of(budgets)
+    async with get_client() as client:
+        one = SessionMeters(found[:1], client).of("a.eu")
+        both = SessionMeters(found, client).of("a.eu")
+        assert one is not None
+        assert both is not None
+        await both.wait_to_request()
+        assert not one.may_continue(1000)
+        await one.wait_to_continue(1000)
+        assert one.may_continue(1000)
+        assert not both.may_continue(1000)
+        await both.wait_to_continue(1000)
+        names = {limit.name for limit in await client.read_global_concurrency_limits(200, 0)}
+    assert {
+        "stac-asset-budget:fast:bandwidth",
+        "stac-asset-budget:fast:requests_per_minute",
+        "stac-asset-budget:other:bandwidth",
+    } <= names
+    assert "stac-asset-budget:elsewhere:bandwidth" not in names
