@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -35,24 +37,46 @@ pytestmark = pytest.mark.usefixtures("prefect_test")
 
 DEPLOY = """
 import sys
+from pathlib import Path
 
 from prefect import flow
 from prefect.cli import app
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.docker import DockerImage
 
 from prefect_stac_asset import flows
+from prefect_stac_asset.deployments.pools import POOL_TYPES
 
 pool, checkout, user_folder, *names = sys.argv[1:]
 options = {"work_pool_name": pool, "print_next_steps": False, "ignore_warnings": True}
 for name in names:
     getattr(flows, name).deploy("deploy", **options)
+with get_client(sync_client=True) as client:
+    template = POOL_TYPES["docker"].base_job_template({"image": "unused"})
+    images = WorkPoolCreate(name=f"{pool}-images", type="docker", base_job_template=template)
+    client.create_work_pool(images)
+image = DockerImage(
+    "registry.example.com/stac", tag="1", dockerfile=f"{checkout}/Dockerfile", path=checkout
+)
+for name in names:
+    build = Path("/var/run/docker.sock").exists() and name == names[0]
+    getattr(flows, name).deploy(
+        "image", image=image, build=build, push=False, **{**options, "work_pool_name": images.name}
+    )
 for name in names:
     file = getattr(flows, name).fn.__module__.replace(".", "/") + ".py"
     flow.from_source(checkout, f"{file}:{name}").deploy("source-file", **options)
 for name in names:
     flow.from_source(user_folder, f"user_flows.py:{name}").deploy("user-file", **options)
 flow.from_source(user_folder, "user_flows.py:changed").deploy("user-file", **options)
-for command in (["--all"], ["user_flows.py:user_flow", "-n", "command", "-p", pool]):
-    sys.argv = ["prefect", "--no-prompt", "deploy", *command]
+commands = [
+    ["deploy", "--all"],
+    ["deploy", "user_flows.py:user_flow", "-n", "command", "-p", pool],
+    ["sdk", "generate", "--output", "sdk.py"],
+]
+for command in commands:
+    sys.argv = ["prefect", "--no-prompt", *command]
     try:
         app()
     except SystemExit as ended:
@@ -91,7 +115,10 @@ module.
 
 
 def deploy_with_each_method(folder: Path, pool: str) -> None:
-    """Deploy each flow with each method, and the user flow that calls `download_item`."""
+    """Deploy each flow with each method, and the user flow that calls `download_item`.
+
+    The image is built where Docker runs.
+    """
     (folder / "deploy.py").write_text(DEPLOY)
     (folder / "user_flows.py").write_text(USER_FLOWS)
     listed = [
@@ -185,11 +212,29 @@ async def test_server_stores_given_entrypoint(runs: Runs, name: str) -> None:
         "source-file": f"{module.replace('.', '/')}.py:{name}",
         "user-file": f"user_flows.py:{name}",
         "prefect-yaml": f"{module}.{name}",
+        "image": f"{module}.{name}",
     }
     async with get_client() as client:
         for method, entrypoint in expected.items():
             found = await client.read_deployment_by_name(f"{flow.name}/{method}")
             assert found.entrypoint == entrypoint
+            image = "registry.example.com/stac:1" if method == "image" else None
+            assert found.job_variables.get("image") == image
+
+
+def test_generated_sdk_runs_deployments_with_their_parameters(runs: Runs) -> None:
+    folder = runs["user-flow/command"][0].parent
+    spec = importlib.util.spec_from_file_location("sdk", folder / "sdk.py")
+    assert spec is not None
+    assert spec.loader is not None
+    sdk = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sdk)
+    for name in FLOWS:
+        flow = getattr(flows, name)
+        deployment = sdk.deployments.from_name(f"{flow.name}/image")
+        parameters = set(inspect.signature(deployment.run).parameters)
+        assert parameters == set(flow.parameters.properties)
+        assert {"image", "volumes"} <= set(inspect.signature(deployment.with_infra).parameters)
 
 
 @pytest.mark.parametrize("name", FLOWS)
