@@ -32,7 +32,7 @@ def prefect_environment(**variables: str) -> dict[str, str]:
 
 @contextmanager
 def global_settings(context: SettingsContext) -> Iterator[None]:
-    """Replace the settings that threads without settings of their own read.
+    """Replace the global settings of Prefect, which new threads read.
 
     Args:
         context: The settings.
@@ -56,7 +56,7 @@ def import_path(folder: Path = ROOT) -> str:
 
 @cache
 def _prepared_folder() -> str:
-    """Return a folder whose `sitecustomize.py` lets processes start as forks."""
+    """Return a folder with a `sitecustomize.py` that starts processes as forks."""
     folder = _temporary_folder()
     prepare_processes(Path(folder))
     return folder

@@ -18,10 +18,10 @@ from tests.support.processes import block_until
 
 
 def prepare_processes(folder: Path) -> None:
-    """Let processes with a folder in their import path start as forks.
+    """Write a `sitecustomize.py` that starts processes as forks.
 
     Args:
-        folder: The folder, which gets a `sitecustomize.py`.
+        folder: A folder of the import path of the processes.
     """
     path, _ = _running_server()
     described = {"socket": str(path), "prefix": sys.prefix}
@@ -36,9 +36,10 @@ def _running_server() -> tuple[Path, object]:
     The server of all processes of a test run ends after the last connection.
     """
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
-    path = Path(tempfile.gettempdir(), f"stac-asset-tests-{run}.socket")
+    path = Path(tempfile.gettempdir(), f"stac-asset-tests-{run}", "socket")
+    path.parent.mkdir(exist_ok=True)
     connection = socket.socket(socket.AF_UNIX)
-    with path.with_suffix(".lock").open("w") as lock:
+    with path.with_name("lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         process = None if path.exists() else _start(path)
         connection.connect(str(path))
@@ -51,7 +52,7 @@ def _start(path: Path) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.prepared.server", str(path)],
         cwd=ROOT,
-        env={**kept, "PREFECT_HOME": str(path.with_suffix(".home"))},
+        env={**kept, "PREFECT_HOME": str(path.with_name("prefect"))},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         start_new_session=True,

@@ -48,7 +48,7 @@ def _is_prepared(arguments: list[str]) -> bool:
 
 
 def _connect() -> socket | None:
-    """Return a connection to the server, or None if the server cannot run this process."""
+    """Return a connection to the server, or None if no server fits the interpreter."""
     import json
     import socket
 

@@ -2,6 +2,8 @@
 
     python -m tests.support.prepared.server SOCKET
 
+The folder of the socket is removed at the end.
+
 The import of Prefect takes one to two seconds of a core, and each flow run of a worker imports
 Prefect twice. The server imports Prefect once. It has no threads, and ends when no test process is
 connected.
@@ -18,6 +20,7 @@ import logging
 import os
 import runpy
 import selectors
+import shutil
 import signal
 import socket
 import struct
@@ -59,10 +62,13 @@ class _Server:
         self._wakeup = ended
 
     def serve(self) -> None:
-        """Serve until the last connection is closed."""
+        """Serve until the last connection is closed, or no process connects within ten minutes."""
         is_used = False
         while not is_used or len(self._selector.get_map()) > 2:
-            for key, _ in self._selector.select():
+            ready = self._selector.select(None if is_used else 600)
+            if not ready and not is_used:
+                return
+            for key, _ in ready:
                 if key.fileobj is self._listener:
                     is_used = True
                     self._selector.register(self._listener.accept()[0], selectors.EVENT_READ)
@@ -205,4 +211,4 @@ if __name__ == "__main__":
         listening.listen(64)
         os.rename(sys.argv[1] + ".new", sys.argv[1])
         _Server(listening).serve()
-        os.unlink(sys.argv[1])
+        shutil.rmtree(Path(sys.argv[1]).parent, ignore_errors=True)
