@@ -10,6 +10,7 @@ FILE ?=
 KILLS ?= 100
 DESTINATION ?= local
 ASSETS ?= 100000
+ITEMS ?= 10000 100000
 ROWS ?=
 PAIRS ?=
 MACHINE ?=
@@ -102,6 +103,10 @@ scale: $(VENV)/run  ## Run a flow over many assets, and measure the costs; ASSET
 .PHONY: audit-check
 audit-check: $(VENV)/run  ## Plant 1,000 differences in a mirror of 100,000 items, and audit the mirror
 	@$(BIN)/python -m bench.audit
+
+.PHONY: bench-mirror
+bench-mirror: $(VENV)/dev  ## Measure runs of a mirror over many items; ITEMS='10000 100000'
+	@$(BIN)/python -m bench.mirror_scale --items $(ITEMS)
 
 .PHONY: bench
 bench: $(VENV)/dev  ## Run the benchmarks; ROWS='http-small flow' and PAIRS=1 limit the measurement

@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 
 from stac_asset.mirror.output.catalog import write_catalog
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.index import read_state, write_index
+from stac_asset.mirror.state.index import read_state
+from stac_asset.mirror.state.index_files import write_index
 from stac_asset.mirror.state.layout import SOURCE, VERSION, document_path, item_folder
 from stac_asset.mirror.state.version import version_of
 from stac_asset.mirror.storage.local import LocalStorage
@@ -94,7 +95,7 @@ class PlantedMirror:
             path.write_text(json.dumps(_mirrored(item, str(self.source), files)))
         storage = LocalStorage(self.directory)
         rows = read_state(storage).rows
-        write_catalog(storage, rows.values(), str(self.source), {})
+        write_catalog(storage, rows, str(self.source), {})
         write_index(storage, rows)
 
     def folder(self, name: str) -> Path:

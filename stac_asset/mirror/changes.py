@@ -14,9 +14,12 @@ from typing import IO
 
 from stac_asset.hrefs import is_missing
 from stac_asset.mirror.search.criteria import Criteria
+from stac_asset.mirror.seen_items import SeenItems
 from stac_asset.mirror.source_item import Key, SourceDocument
 from stac_asset.mirror.state.index import MirrorState
+from stac_asset.mirror.state.placement import place_of
 from stac_asset.mirror.state.row import IndexRow
+from stac_asset.mirror.state.source_digest import SourceDigests
 from stac_asset.mirror.state.version import Version, version_of
 from stac_asset.notices import notice
 from stac_asset.plan.reasons import Reason
@@ -39,6 +42,18 @@ class WantedItem:
     offset: int
     """Position of the item's document in the file of documents, in bytes."""
 
+    source_digest: int | None = None
+    """Digest of the item at the source, if the document can have one. See `source_digest`."""
+
+    def digest_for(self, version: Version) -> int | None:
+        """Return the digest for a row with a version of the item, if the row has no more assets.
+
+        Args:
+            version: Version of the row.
+        """
+        has_all = version.assets.keys() == self.version.assets.keys()
+        return self.source_digest if has_all else None
+
 
 @dataclass(slots=True)
 class ChangeSet:
@@ -57,8 +72,11 @@ class ChangeSet:
     """Whether an item is incomplete if its document names no file of a wanted asset. An audit finds
     documents that were edited in this way."""
 
-    seen: set[Key] = field(default_factory=set)
+    seen: SeenItems = field(init=False)
     """Items that the source has, found by the search or by id."""
+
+    collections: set[str] = field(default_factory=set)
+    """Collections of these items."""
 
     sources: set[str] = field(default_factory=set)
     """Unsigned hrefs that the mirror recorded as the source of these items."""
@@ -80,6 +98,11 @@ class ChangeSet:
 
     _first_attempts: list[WantedItem] = field(default_factory=list)
     _retries: list[WantedItem] = field(default_factory=list)
+    _digests: SourceDigests = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.seen = SeenItems(self.state.rows)
+        self._digests = SourceDigests(self.wants)
 
     def add(self, item: SourceDocument) -> None:
         """Compare an item of the source with the mirror.
@@ -93,29 +116,53 @@ class ChangeSet:
             number = len(self.seen) + self.without_id + self.duplicates
             notice("Items without a valid id cannot be mirrored", f"item {number} of the source")
             return
+        rows = self.state.rows
+        digest = None
+        if not self.checks_files:
+            digest = self._digests.digest(item.document, item.base)
+        stored = rows.stored_with_digest(place_of(key), digest) if digest is not None else None
+        if stored is not None and not self.seen.has_number(stored):
+            self.seen.add_number(stored)
+            self._count(key, rows.stored_source(stored))
+            self.unchanged += 1
+            return
         if key in self.seen:
             self.duplicates += 1
             notice("Items that the source returns twice are mirrored once", f"item '{key.id}'")
             return
+        self._compare(key, item, digest)
+
+    def _compare(self, key: Key, item: SourceDocument, digest: int | None) -> None:
+        """Compare an item whose digest is not known."""
         row = self.state.rows.get(key)
-        if row is None:
-            self.seen.add(key)
-        else:
-            self.seen.add(row.key)  # The state has this object in memory.
-            self.sources.add(row.source)
+        self.seen.add(key)
+        self._count(key, row.source if row is not None else None)
         version = version_of(item.document, item.base, item.etag, self.wants)
+        if version.metadata is None:
+            digest = None
         reason = self._reason(key, row, version)
         if row is not None and self.checks_files and reason in (None, Reason.METADATA):
             is_complete = not assets_without_file(item, row, version)
             reason = reason if is_complete else Reason.FILES_MISSING
         if reason is None:
+            assert row is not None, "only items with a row are up to date"
+            has_all = row.version.assets.keys() == version.assets.keys()
+            if row.source_digest is None and digest is not None and has_all:
+                self.state.rows.learn(key, digest)
             self.unchanged += 1
             return
-        wanted = WantedItem(key, reason, version, self._store(item))
+        wanted = WantedItem(key, reason, version, self._store(item), digest)
         if reason is Reason.METADATA:
             self.other_metadata.append(wanted)
             return
         (self._retries if reason is Reason.RETRY else self._first_attempts).append(wanted)
+
+    def _count(self, key: Key, source: str | None) -> None:
+        """Record the collection of an item, and the source that the mirror recorded."""
+        if key.collection is not None:
+            self.collections.add(key.collection)
+        if source is not None:
+            self.sources.add(source)
 
     @property
     def found(self) -> int:
@@ -154,7 +201,9 @@ class ChangeSet:
             )
             if key not in self.seen and is_same:
                 yield key
-        for key in self.state.rows.incomplete - self.seen - self.state.started.keys():
+        for key in self.state.rows.incomplete:
+            if key in self.seen or key in self.state.started:
+                continue
             row = self.state.rows[key]
             if (
                 not row.removed

@@ -60,7 +60,8 @@ class MetadataUpdates:
                 continue
             row = rows[wanted.key]
             version = wanted.version.merged_into(row.version, row.files)
-            rows[wanted.key] = dataclasses.replace(row, version=version)
+            digest = wanted.digest_for(version)
+            rows[wanted.key] = dataclasses.replace(row, version=version, source_digest=digest)
             self._changes.unchanged += 1
             self.rows_changed = True
 
@@ -77,8 +78,7 @@ class MetadataUpdates:
                 self.rows_changed = True
 
     def _prepared(self, items: list[WantedItem]) -> Iterator[Prepared]:
-        rows = self._changes.state.rows
-        return prepare(self._changes, items, self._storage, self._config, rows)
+        return prepare(self._changes, items, self._storage, self._config)
 
     def _document(self, prepared: Prepared) -> tuple[Prepared, dict[str, Any] | None] | None:
         """Return an item and the new document, or None if the new document is not valid.

@@ -20,6 +20,7 @@ from stac_asset.destinations.location import Location
 from stac_asset.errors import AssetOverwriteError, StacAssetError
 from stac_asset.integrity import Multihash
 from stac_asset.mirror.changes import ChangeSet, WantedItem
+from stac_asset.mirror.neighbors import neighbors
 from stac_asset.mirror.source_item import Key, SourceDocument
 from stac_asset.mirror.state.layout import (
     COLLECTION,
@@ -97,7 +98,6 @@ def prepare(
     wanted: Iterable[WantedItem],
     storage: MirrorStorage,
     config: Config,
-    existing: Iterable[Key],
 ) -> Iterator[Prepared]:
     """Yield items with the planned transfers of assets.
 
@@ -108,21 +108,21 @@ def prepare(
         wanted: The items to prepare.
         storage: The files of the mirror.
         config: The configuration.
-        existing: Items that the mirror already has, whose file names are reserved.
     """
     wanted = list(wanted)
-    if not wanted:
-        return  # The names of existing items take long to reserve.
     planner = Planner(storage.directory, config, facts_of(storage.directory))
     for name, owner in RESERVED.items():
         planner.document(owner, name)
     collections: set[str] = set()
     wanted_keys = {entry.key for entry in wanted}
-    for key in existing:
+    rows = changes.state.rows
+    for collection in [found for found, count in rows.collections.items() if count]:
+        with suppress(AssetOverwriteError):
+            _reserve_collection(planner, collection, collections)
+    for key in neighbors(rows, wanted_keys, str(storage.directory), planner.facts):
         # An existing item may have a reserved name. The run keeps the item and does not fail.
         with suppress(AssetOverwriteError):
             if key not in wanted_keys:
-                _reserve_collection(planner, key, collections)
                 planner.document(f"item '{key.id}'", document_path(key))
     for entry in wanted:
         yield _prepare_item(changes, entry, storage, planner, collections)
@@ -138,7 +138,7 @@ def _prepare_item(
     source, key = changes.document(wanted), wanted.key
     try:
         item = item_of(source.document, source.base)
-        _reserve_collection(planner, key, collections)
+        _reserve_collection(planner, key.collection, collections)
         document = planner.document(owner_name(item), document_path(key))
         planned = [
             _with_existing_file(entry, changes, storage, wanted, source)
@@ -152,12 +152,13 @@ def _prepare_item(
     return Prepared(wanted, item, tuple(planned), document, storage)
 
 
-def _reserve_collection(planner: Planner[Location], key: Key, collections: set[str]) -> None:
-    """Reserve the path of the collection document of an item, once per collection."""
-    if key.collection is not None and key.collection not in collections:
-        path = f"{collection_folder(key.collection)}/{COLLECTION}"
-        planner.document(f"collection '{key.collection}'", path)
-        collections.add(key.collection)
+def _reserve_collection(
+    planner: Planner[Location], name: str | None, collections: set[str]
+) -> None:
+    """Reserve the path of the document of a collection, once per collection."""
+    if name is not None and name not in collections:
+        planner.document(f"collection '{name}'", f"{collection_folder(name)}/{COLLECTION}")
+        collections.add(name)
 
 
 def _with_existing_file(

@@ -31,7 +31,13 @@ from stac_asset.mirror.metadata_updates import MetadataUpdates
 from stac_asset.mirror.output import removal
 from stac_asset.mirror.output.catalog import write_catalog
 from stac_asset.mirror.output.item_documents import should_write, write_item
-from stac_asset.mirror.output.parquet import has_geoparquet, is_current, write_parquet
+from stac_asset.mirror.output.parquet import (
+    has_geoparquet,
+    is_current,
+    record_current,
+    record_outdated,
+    write_parquet,
+)
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.planning import Prepared, download_size, prepare
 from stac_asset.mirror.run_limits import RunSizeLimits
@@ -43,11 +49,11 @@ from stac_asset.mirror.started_items import StartedItems
 from stac_asset.mirror.state.index import (
     MirrorState,
     read_state,
-    write_index,
     write_positions,
     write_searched,
 )
-from stac_asset.mirror.state.layout import PARQUET
+from stac_asset.mirror.state.index_files import write_index
+from stac_asset.mirror.state.layout import PARQUET, PARQUET_STATE
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.notices import notice
@@ -118,6 +124,7 @@ class Mirror:
         self._limits = RunSizeLimits()
         self._removed: list[Key] = []
         self._changed = False
+        self._is_parquet_current = False
         self.changed_collections = 0
         """Number of collections that changed at the source, after `finish`."""
         self._collections_before: set[str] = set()
@@ -172,7 +179,7 @@ class Mirror:
         self._state = await self._in_thread(read_state, self._storage, self._config)
         self._started = StartedItems(self._storage, self._state, self._search, self._source_href)
         self._collections_before = {
-            key.collection for key in self._state.rows if key.collection is not None
+            name for name, count in self._state.rows.collections.items() if name and count
         }
         since = moment(self._state.searched.get(self._search))
         usual = self.window = self._criteria.window(self._now, since)
@@ -276,7 +283,7 @@ class Mirror:
             SourceError: The request for the items failed.
         """
         others = self.changes.unfinished({self._source_href} | self._former) - requested
-        gone = requested - self.changes.seen
+        gone = {key for key in requested if key not in self.changes.seen}
         gone.update(await removal.removed_from_source(others, self._source))
         self._abandoned = gone & self._state.started.keys()
 
@@ -310,7 +317,8 @@ class Mirror:
         """
         # An item that was found and needs no download was completed by an earlier run.
         wanted_keys = {wanted.key for wanted in self.changes.wanted}
-        completed = self._state.started.keys() & self.changes.seen - wanted_keys
+        seen = self.changes.seen
+        completed = [key for key in self._state.started if key in seen and key not in wanted_keys]
         await self._in_thread(self._started.end, completed, self._abandoned)
         self._started.start((wanted, self._planned_files[wanted.key]) for wanted in self._chosen)
         await self._in_thread(self._started.write)
@@ -318,6 +326,9 @@ class Mirror:
             # Until a run has mirrored all found items, later windows start here or earlier.
             first = dataclasses.replace(self._criteria, overlap="0 days").window(self._now)
             await self._save_searched(first.start)
+        self._is_parquet_current = has_geoparquet() and await self._in_thread(
+            is_current, self._storage
+        )
         await self._in_thread(self._metadata.write)
 
     def prepared(self) -> Iterator[Prepared]:
@@ -403,19 +414,20 @@ class Mirror:
         catalog = await self._in_thread(
             write_catalog,
             self._storage,
-            rows.values(),
+            rows,
             self._source_href,
             await self._read_collections(),
             self._collections_before,
         )
         self.changed_collections = catalog.collections
         if former_sources(self.changes, self._source_href):
-            for key in self.changes.seen & rows.keys():
-                if rows[key].source != self._source_href:
+            for key in list(self.changes.seen):
+                if key in rows and rows[key].source != self._source_href:
                     rows[key] = dataclasses.replace(rows[key], source=self._source_href)
                     self._changed = True
-        changed = self._changed or self._metadata.rows_changed or bool(self._state.lost)
-        if changed or catalog.written or self._state.documents_read:
+        if rows.has_changes:
+            await self._in_thread(record_outdated, self._storage)
+        if rows.is_outdated:
             await self._in_thread(write_index, self._storage, rows)
 
     async def finish(self, on_removed: OnRemoved) -> None:
@@ -469,12 +481,12 @@ class Mirror:
         return await in_executor(self._storage.executor, call, *args, **kwargs)
 
     def _prepare(self, wanted: Sequence[WantedItem]) -> Iterator[Prepared]:
-        return prepare(self.changes, wanted, self._storage, self._config, self._state.rows)
+        return prepare(self.changes, wanted, self._storage, self._config)
 
     async def _read_collections(self) -> dict[str, SourceDocument]:
         """Return the source's documents of the collections of this run."""
-        seen, rows = self.changes.seen, self._state.rows
-        names = {key.collection for key in seen if key.collection is not None and key in rows}
+        rows = self._state.rows
+        names = {name for name in self.changes.collections if rows.collections[name]}
         collections = {}
         for name in sorted(names.union(self._criteria.collections)):
             try:
@@ -490,11 +502,16 @@ class Mirror:
         """Write the GeoParquet file, if outdated and if the extra is installed."""
         if not has_geoparquet() or not (self._state.rows or self._changed):
             return
-        if not await self._in_thread(is_current, self._storage):
+        rows = self._state.rows
+        if rows.has_changes or not self._is_parquet_current:
             try:
-                await self._in_thread(write_parquet, self._storage, self._state.rows.values())
+                await self._in_thread(write_parquet, self._storage, rows.values())
             except ValueError as error:
                 notice(f"{PARQUET} is not up to date", str(error))
+                return
+            await self._in_thread(record_current, self._storage)
+        elif not self._storage.is_listed(PARQUET_STATE):
+            await self._in_thread(record_current, self._storage)
 
     async def _save_position(self) -> None:
         """Write the position at which the search failed, or remove the position."""

@@ -31,6 +31,9 @@ class SourceDocument:
     etag: str | None = None
     """ETag of the document. Unset for items of a page or an item file."""
 
+    _keys: list[Key | None] = field(default_factory=list, init=False, repr=False, compare=False)
+    """The result of `key`, after the first access."""
+
     @property
     def asset_keys(self) -> list[str]:
         """Keys of the assets."""
@@ -40,6 +43,11 @@ class SourceDocument:
     @property
     def key(self) -> Key | None:
         """Key of the item. Unset for a document without a valid id."""
+        if not self._keys:
+            self._keys.append(self._key())
+        return self._keys[0]
+
+    def _key(self) -> Key | None:
         fields = self.document if isinstance(self.document, dict) else {}
         name, collection = fields.get("id"), fields.get("collection")
         if not isinstance(name, str) or not name:

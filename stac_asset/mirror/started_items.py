@@ -159,7 +159,8 @@ class StartedItems:
         Raises:
             DestinationError: The list cannot be written.
         """
-        remove_empty_folders(self._storage, self._new - self._state.rows.keys())
+        rows = self._state.rows
+        remove_empty_folders(self._storage, [key for key in self._new if key not in rows])
         write_started(self._storage, self._state.started)
 
     def _remove_replaced(self, key: Key) -> Key:

@@ -21,18 +21,16 @@ from stac_asset.destinations.location import StorePath
 from stac_asset.destinations.part_names import is_part_name, lock_name, part_names
 from stac_asset.errors import DestinationError
 from stac_asset.mirror.output.catalog import is_mirror_catalog
+from stac_asset.mirror.output.item_links import is_link_file
 from stac_asset.mirror.state.index import MirrorState, read_state
+from stac_asset.mirror.state.index_files import is_index_file
 from stac_asset.mirror.state.layout import (
     CATALOG,
     COLLECTION,
-    FAILURES,
-    INDEX,
-    LOCK,
-    POSITIONS,
     REPORT,
     RESERVED,
-    SEARCHES,
     STARTED,
+    STATE_FILES,
     collection_folder,
     document_path,
 )
@@ -187,7 +185,7 @@ def _known_files(state: MirrorState) -> dict[str, set[str] | None]:
         if names is not None:
             names.add(name)
 
-    for file in (*RESERVED, INDEX, STARTED, SEARCHES, POSITIONS, FAILURES, LOCK):
+    for file in (*RESERVED, *STATE_FILES):
         add(file)
     for key in state.rows.keys() | state.started.keys():
         document, started = document_path(key), state.started.get(key)
@@ -203,6 +201,8 @@ def _known_files(state: MirrorState) -> dict[str, set[str] | None]:
 
 
 def _is_known(file: str, known: dict[str, set[str] | None]) -> bool:
+    if is_index_file(file) or is_link_file(file):
+        return True
     folder, _, name = file.rpartition("/")
     names = known.get(folder, set())
     if names is None or name in names:

@@ -117,6 +117,29 @@ def enclosing_box(boxes: Iterable[Box]) -> Box | None:
     return west, min(south), east, max(north)
 
 
+def merged_longitudes(
+    longitudes: Iterable[tuple[float, float]],
+) -> Iterator[tuple[float, float]]:
+    """Yield ranges of longitudes that do not overlap, with the same gaps as the given ranges.
+
+    Args:
+        longitudes: West and east of boxes, which may cross the antimeridian.
+    """
+    parts = (part for west, east in longitudes for part in _longitude_ranges((west, 0, east, 0)))
+    first: float | None = None
+    last = 0.0
+    for west, east in sorted(set(parts)):
+        if first is None:
+            first, last = west, east
+        elif west <= last:
+            last = max(last, east)
+        else:
+            yield first, last
+            first, last = west, east
+    if first is not None:
+        yield first, last
+
+
 def boxes_overlap(first: Box, second: Box) -> bool:
     """Return whether two boxes have a point in common.
 

@@ -23,8 +23,8 @@ from stac_asset.rewrite.serialize import NOT_FINITE
 _BOM = "\ufeff"
 
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
-_LONG_NUMBER = b"0" * 19
-"""Digits of an integer that can exceed 64 bits. orjson reads such integers as floats."""
+_LONG_NUMBERS = (b"0" * 20, b"-" + b"0" * 19)
+"""Digits of integers that can exceed 64 bits. orjson reads such integers as floats."""
 
 
 def loads(data: bytes | str, name: str = "") -> Any:
@@ -38,7 +38,7 @@ def loads(data: bytes | str, name: str = "") -> Any:
         ValueError: The text is not JSON, or is nested too deeply. The message does not quote the
             text.
     """
-    if isinstance(data, bytes) and _LONG_NUMBER not in data.translate(_DIGITS_TO_ZERO):
+    if isinstance(data, bytes) and not _has_long_number(data):
         try:
             return orjson.loads(data)
         except orjson.JSONDecodeError:
@@ -49,6 +49,11 @@ def loads(data: bytes | str, name: str = "") -> Any:
     if decoder.skip_space(text, end) != len(text):
         raise ValueError(f"more text after the end of the value at character {end}")
     return value
+
+
+def _has_long_number(data: bytes) -> bool:
+    digits = data.translate(_DIGITS_TO_ZERO)
+    return any(number in digits for number in _LONG_NUMBERS)
 
 
 class JsonDecoder:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +11,11 @@ import pystac
 from stac_asset.config import Config
 from stac_asset.errors import SourceError
 from stac_asset.hrefs import quoted_path
-from stac_asset.mirror.output.mirrored_items import MirroredItems, by_collection
+from stac_asset.mirror.output.extents import ItemsExtent, extent_after
+from stac_asset.mirror.output.item_links import STAC_VERSION, ItemLinks, link
 from stac_asset.mirror.source_item import SourceDocument
 from stac_asset.mirror.state.layout import CATALOG, COLLECTION, SOURCE, collection_folder
-from stac_asset.mirror.state.row import IndexRow
+from stac_asset.mirror.state.rows import Rows
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.redact import redact_href
 from stac_asset.rewrite.rewriter import rewrite
@@ -27,20 +27,6 @@ _STRUCTURAL_RELATIONS = frozenset(
     {"self", "root", "parent", "child", "item", "items", "collection"}
 )
 """Relations of links that the mirror writes in place of those of the source."""
-
-_JSON, _GEOJSON = "application/json", "application/geo+json"
-_STAC_VERSION = "1.1.0"
-
-_ITEM_LINKS = "\0item links"
-"""Placeholder for the links to items."""
-
-_encode = json.JSONEncoder(ensure_ascii=False).encode
-_ENCODED_ITEM_LINKS = b'    "\\u0000item links"'
-_LINK_JSON = f"""    {{
-      "rel": "item",
-      "href": %s,
-      "type": "{_GEOJSON}"
-    }}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +42,7 @@ class CatalogChanges:
 
 def write_catalog(
     storage: MirrorStorage,
-    rows: Iterable[IndexRow],
+    rows: Rows,
     source: str,
     collections: Mapping[str, SourceDocument],
     before: Iterable[str] = (),
@@ -80,33 +66,72 @@ def write_catalog(
     Raises:
         DestinationError: A document cannot be written.
     """
-    mirrored = by_collection(rows)
     written = changed = 0
-    names = sorted(name for name in mirrored if name is not None)
+    names = sorted(name for name, count in rows.collections.items() if count and name is not None)
     for name in names:
-        path = f"{collection_folder(name)}/{COLLECTION}"
-        previous = storage.read(path)
-        document = _collection(name, previous, collections.get(name))
-        document["extent"] = mirrored[name].extent(document.get("extent"))
-        data = _with_item_links(document, mirrored[name], f"{collection_folder(name)}/")
-        if previous == data:
-            continue  # A collection with very many links is not parsed if nothing changed.
-        storage.write(path, data)
-        written += 1
-        earlier = _parsed(previous, "Collection")
-        changed += earlier is not None and _content(earlier) != _content(document)
+        result = _write_collection(storage, rows, name, collections.get(name))
+        written += result.written
+        changed += result.collections
+    links = ItemLinks(storage, rows, None)
+    written += links.write_catalogs()
     previous = storage.read(CATALOG)
-    links = [
-        _link("child", f"./{quoted_path(collection_folder(name))}/{COLLECTION}") for name in names
+    children = [
+        link("child", f"./{quoted_path(collection_folder(name))}/{COLLECTION}") for name in names
     ]
-    document = _catalog(previous, source) | {"links": [_link("root", f"./{CATALOG}"), *links]}
-    data = _with_item_links(document, mirrored.get(None, MirroredItems()), "")
+    document = _catalog(previous, source) | {"links": [link("root", f"./{CATALOG}"), *children]}
+    data = links.document(document, None)
     if previous != data:
         storage.write(CATALOG, data)
         written += 1
+    links.remove_catalogs()
     for name in set(before).difference(names):
         storage.remove_document(f"{collection_folder(name)}/{COLLECTION}")
+        ItemLinks(storage, rows, name).remove_catalogs()
     return CatalogChanges(written, changed)
+
+
+def _write_collection(
+    storage: MirrorStorage, rows: Rows, name: str, source: SourceDocument | None
+) -> CatalogChanges:
+    """Write the document of a collection, and the catalogs with links to the items."""
+    path = f"{collection_folder(name)}/{COLLECTION}"
+    previous = storage.read(path)
+    earlier = _parsed(previous, "Collection")
+    links = ItemLinks(storage, rows, name)
+    hrefs = _item_hrefs(earlier)
+    is_settled = links.is_settled and len(hrefs) == (0 if links.depth else rows.collections[name])
+    written = links.write_catalogs()
+    document = _collection(name, earlier, source)
+    extent = _extent(rows, name, earlier)
+    document["extent"] = extent.merged_into(document.get("extent"))
+    data = links.document(document, hrefs if is_settled else None)
+    changed = False
+    if previous != data:
+        storage.write(path, data)
+        written += 1
+        changed = earlier is not None and _content(earlier) != _content(document)
+    links.remove_catalogs()
+    return CatalogChanges(written, changed)
+
+
+def _extent(rows: Rows, name: str, earlier: dict[str, Any] | None) -> ItemsExtent:
+    """Return the extent of the items of a collection. All items are read only if necessary."""
+    first, changes = next(rows.of_collection(name)), rows.changes_of(name)
+    if earlier is not None and changes is not None and first.bbox and all(first.span):
+        extent = extent_after(earlier.get("extent"), changes)
+        if extent is not None:
+            return extent
+    return ItemsExtent.of(rows.of_collection(name))
+
+
+def _item_hrefs(collection: dict[str, Any] | None) -> list[str]:
+    """Return the hrefs of the links to items of a collection of the mirror."""
+    links = collection.get("links") if collection is not None else None
+    return [
+        str(found.get("href"))
+        for found in (links if isinstance(links, list) else ())
+        if isinstance(found, dict) and found.get("rel") == "item"
+    ]
 
 
 def is_mirror_catalog(data: bytes | None) -> bool:
@@ -123,7 +148,7 @@ def _catalog(previous: bytes | None, source: str) -> dict[str, Any]:
     document = _parsed(previous, "Catalog")
     return document or {
         "type": "Catalog",
-        "stac_version": _STAC_VERSION,
+        "stac_version": STAC_VERSION,
         "id": "mirror",
         "title": "Mirror",
         "description": f"A mirror of {redact_href(source)}.",
@@ -132,18 +157,20 @@ def _catalog(previous: bytes | None, source: str) -> dict[str, Any]:
     }
 
 
-def _collection(name: str, previous: bytes | None, source: SourceDocument | None) -> dict[str, Any]:
+def _collection(
+    name: str, earlier: dict[str, Any] | None, source: SourceDocument | None
+) -> dict[str, Any]:
     document = _collection_of_source(source, name) if source is not None else None
-    document = document or _parsed(previous, "Collection") or _minimal_collection(name)
+    document = document or dict(earlier or _minimal_collection(name))
     links = document.get("links")
     others = [
-        link
-        for link in (links if isinstance(links, list) else ())
-        if isinstance(link, dict) and link.get("rel") not in _STRUCTURAL_RELATIONS
+        found
+        for found in (links if isinstance(links, list) else ())
+        if isinstance(found, dict) and found.get("rel") not in _STRUCTURAL_RELATIONS
     ]
     document["links"] = [
-        _link("root", f"../{CATALOG}"),
-        _link("parent", f"../{CATALOG}"),
+        link("root", f"../{CATALOG}"),
+        link("parent", f"../{CATALOG}"),
         *others,
     ]
     return document
@@ -166,7 +193,7 @@ def _collection_of_source(source: SourceDocument, name: str) -> dict[str, Any] |
 def _minimal_collection(name: str) -> dict[str, Any]:
     return {
         "type": "Collection",
-        "stac_version": _STAC_VERSION,
+        "stac_version": STAC_VERSION,
         "id": name,
         "description": f"Items of the collection {name}. The source provides no description.",
         "license": "other",
@@ -182,32 +209,6 @@ def _parsed(data: bytes | None, kind: str) -> dict[str, Any] | None:
     if not isinstance(document, dict) or document.get("type") != kind:
         return None
     return document if isinstance(document.get("id"), str) else None
-
-
-def _with_item_links(document: dict[str, Any], items: MirroredItems, folder: str) -> bytes:
-    """Return a document as JSON, with a link to each item after the other links.
-
-    A collection can have so many items that a Python object for each link takes much memory.
-
-    Args:
-        document: The document without links to items.
-        items: The items.
-        folder: Folder of the document, relative to the mirror directory.
-    """
-    hrefs = (f"./{quoted_path(name.removeprefix(folder))}" for name in sorted(items.documents))
-    if not items.documents:
-        return json_bytes(document)
-    data = json_bytes(document | {"links": [*document["links"], _ITEM_LINKS]})
-    before, *after = data.split(_ENCODED_ITEM_LINKS)
-    if len(after) != 1:  # The document has the text of the placeholder elsewhere.
-        links = [_link("item", href, _GEOJSON) for href in hrefs]
-        return json_bytes(document | {"links": [*document["links"], *links]})
-    links_json = ",\n".join(_LINK_JSON % _encode(href) for href in hrefs)
-    return b"".join((before, links_json.encode(), after[0]))
-
-
-def _link(rel: str, href: str, media_type: str = _JSON) -> dict[str, Any]:
-    return {"rel": rel, "href": href, "type": media_type}
 
 
 def _content(collection: dict[str, Any]) -> dict[str, Any]:

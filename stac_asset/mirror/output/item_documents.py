@@ -92,7 +92,9 @@ def write_item(
         prepared.wanted.version,
         kept,
     )
-    row = dataclasses.replace(write_row(document, prepared.wanted.key, storage), checked=True)
+    row = write_row(document, prepared.wanted.key, storage)
+    digest = prepared.wanted.digest_for(row.version)
+    row = dataclasses.replace(row, checked=True, source_digest=digest)
     kept.intersection_update(row.other_files)
     named = kept.union(name for name, _ in row.files.values())
     remove_files(storage, row.document, recorded - named, kept - prepared.files.keys())

@@ -5,6 +5,7 @@ The files of such an item are complete, and belong to the same version of each a
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import Any
 
@@ -66,7 +67,8 @@ def write_metadata(
     Raises:
         DestinationError: The document cannot be written.
     """
-    return write_row(document, prepared.wanted.key, storage)
+    row = write_row(document, prepared.wanted.key, storage)
+    return dataclasses.replace(row, source_digest=prepared.wanted.digest_for(row.version))
 
 
 def _kept_files(

@@ -44,7 +44,7 @@ def missing_from_search(
         marked: Whether to include items that are already marked as removed.
     """
     rows = changes.state.rows
-    unseen = (key for key in rows if key not in changes.seen and criteria.matches_ids(*key))
+    unseen = (key for key in changes.seen.unseen() if criteria.matches_ids(*key))
     return [
         row.key
         for row in map(rows.__getitem__, unseen)

@@ -97,6 +97,11 @@ class Criteria:
         """Whether the time window is relative to the run, so that runs can leave gaps."""
         return self.datetime is not None and is_relative(self.datetime)
 
+    @property
+    def accepts_all(self) -> bool:
+        """Whether no criterion, except for the time, can be compared with an item."""
+        return not (self.collections or self.ids or self.bbox or self.intersects)
+
     def window(self, now: dt.datetime, since: dt.datetime | None = None) -> Window:
         """Return the time window of a search.
 

@@ -11,6 +11,7 @@ from typing import Any
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window
 from stac_asset.mirror.source_item import Key, SourceDocument
+from stac_asset.mirror.sources.compact_keys import CompactKeys
 from stac_asset.mirror.sources.local_filter import mismatch
 from stac_asset.notices import notice
 from stac_asset.redact import redact_href
@@ -29,9 +30,10 @@ class ResultCheck:
         self._shown = redact_href(href)
         self._criteria = criteria
         self._window = window
+        self._accepts_all = criteria.accepts_all and window == Window()
         self.skips_repeated = False
         """Whether the search consists of several searches, which can return the same items."""
-        self._seen: set[Key | None] = set()
+        self._seen = CompactKeys()
         self._pages = 0
         self.count = 0
         """Number of accepted results."""
@@ -57,6 +59,9 @@ class ResultCheck:
         """
         accepted, rejected = [], False
         for feature in features:
+            if self._accepts_all:
+                accepted.append(feature)
+                continue
             reason = mismatch(feature, self._criteria, self._window)
             if reason is None:
                 accepted.append(feature)
@@ -71,10 +76,9 @@ class ResultCheck:
                 _name(key),
             )
         keys = [SourceDocument(feature, "").key for feature in accepted]
+        is_new = [key is None or self._seen.add(key) for key in keys]
         if self.skips_repeated:
-            new = zip(accepted, keys, strict=True)
-            accepted = [found for found, key in new if key is None or key not in self._seen]
-        self._seen.update(keys)
+            accepted = [found for found, is_one in zip(accepted, is_new, strict=True) if is_one]
         self.lost_filter |= rejected and self._pages > 0 and not self._has_rejected
         self._has_rejected |= rejected
         self._pages += 1

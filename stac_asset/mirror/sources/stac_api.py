@@ -253,9 +253,11 @@ class StacApi:
 
     def _item(self, feature: Any) -> SourceDocument:
         """Return an item of a page. Relative hrefs are resolved against the URL of the item."""
-        key = SourceDocument(feature, "").key
-        has_path = key is not None and key.collection is not None
-        return SourceDocument(feature, self._item_href(*key) if key and has_path else self.href)
+        item = SourceDocument(feature, self.href)
+        key = item.key
+        if key is None or key.collection is None:
+            return item
+        return SourceDocument(feature, self._item_href(*key))
 
     def _item_href(self, collection: str | None, name: str) -> str:
         folder = self._item_folders.get(collection)

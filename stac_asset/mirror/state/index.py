@@ -14,15 +14,14 @@ from dataclasses import dataclass, field
 
 from stac_asset.config import Config
 from stac_asset.mirror.source_item import Key
+from stac_asset.mirror.state.index_files import depth_of, index_files, index_lines
 from stac_asset.mirror.state.layout import (
-    INDEX,
     POSITIONS,
     SEARCHES,
     document_name,
     is_file_name,
     item_folder,
 )
-from stac_asset.mirror.state.lines import blocks_of_lines
 from stac_asset.mirror.state.row import IndexRow, index_row
 from stac_asset.mirror.state.rows import Rows
 from stac_asset.mirror.state.started import StartedItem, read_started
@@ -67,44 +66,58 @@ def read_state(storage: MirrorStorage, config: Config | None = None) -> MirrorSt
     """
     config = config or Config()
     state = MirrorState()
-    folders = storage.item_folders()
-    for line in storage.lines(INDEX):
-        try:
-            row = IndexRow.from_line(line)
-            folder = item_folder(row.key)
-        except (TypeError, ValueError, AttributeError):
-            continue
-        stamp = storage.stamp(row.document)
-        if stamp is None:
-            state.lost[row.key] = row.source
-        elif folder in folders and row.checked and stamp == row.document_stamp:
-            folders.remove(folder)
-            state.rows.add(_with_missing_files(row, storage, folder), line)
-    documents = (f"{folder}/{document_name(folder.rpartition('/')[2])}" for folder in folders)
+    rows, files = state.rows, index_files(storage)
+    for line in index_lines(storage, files):
+        row = _valid_row(line, storage, state)
+        if row is not None:
+            rows.read(row, line)
+    rows.settle(depth_of(files))
+    documents = map(_document_in, rows.match_folders(storage.item_folders))
     existing = sorted(document for document in documents if storage.stamp(document) is not None)
+    is_lost = not rows
     for document, data in storage.read_all(existing):
         found, unusable = _read_row(document, data, storage, config)
         state.documents_read += 1
         if found is not None and found.document == document:
             folder = document.rpartition("/")[0]
-            state.rows[found.key] = _with_missing_files(found, storage, folder, unusable)
+            row = _with_missing_files(found, storage, folder, unusable)
+            if is_lost:
+                rows.read(row, row.to_line())
+                rows.invalidate(row.key)
+            else:
+                rows[row.key] = row
+    if is_lost:
+        rows.settle(None)
     state.started = read_started(storage)
     state.searched = _read_texts(storage, SEARCHES)
     state.positions = _read_texts(storage, POSITIONS)
     return state
 
 
-def write_index(storage: MirrorStorage, rows: Rows) -> None:
-    """Write the index of a mirror.
+def _valid_row(line: bytes, storage: MirrorStorage, state: MirrorState) -> IndexRow | None:
+    """Return the row of a line, if the item's document has not changed since the row was written.
 
     Args:
+        line: A line of the index, or any other line.
         storage: The files of the mirror.
-        rows: All items in the mirror.
-
-    Raises:
-        DestinationError: The index cannot be written.
+        state: The state. Rows of documents that are missing or have changed are recorded there.
     """
-    storage.write_blocks(INDEX, blocks_of_lines(rows.lines()))
+    try:
+        row = IndexRow.from_line(line)
+        folder = item_folder(row.key)
+    except (TypeError, ValueError, AttributeError):
+        return None
+    stamp = storage.stamp(_document_in(folder))
+    if stamp is None:
+        state.lost[row.key] = row.source
+    if not row.checked or stamp != row.document_stamp:
+        state.rows.invalidate(row.key)
+        return None
+    return _with_missing_files(row, storage, folder)
+
+
+def _document_in(folder: str) -> str:
+    return f"{folder}/{document_name(folder.rpartition('/')[2])}"
 
 
 def write_searched(storage: MirrorStorage, searched: Mapping[str, str]) -> None:

@@ -12,6 +12,14 @@ COLLECTION = "collection.json"
 PARQUET = "items.parquet"
 REPORT = "sync.report.ndjson"
 INDEX = ".mirror/index.ndjson"
+"""The index of a mirror with few items."""
+
+SHARDS = ".mirror/index"
+"""Folder of the shards of the index of a mirror with many items."""
+
+PARQUET_STATE = ".mirror/parquet.json"
+"""Version of the GeoParquet file that has all items. Missing if the file can be outdated."""
+
 STARTED = ".mirror/begun.ndjson"
 SEARCHES = ".mirror/searches.json"
 POSITIONS = ".mirror/positions.json"
@@ -20,6 +28,9 @@ LOCK = ".mirror/lock.json"
 """The lease of a run in an object store."""
 SHARES = ".mirror/shares"
 """The folder of the documents of a run that distributes its items."""
+
+STATE_FILES = (INDEX, PARQUET_STATE, STARTED, SEARCHES, POSITIONS, FAILURES, LOCK)
+"""The files of the state of a mirror, except for the shards of the index."""
 
 RESERVED = {CATALOG: "the catalog", PARQUET: "the GeoParquet file", REPORT: "the report"}
 """Names that items and collections cannot use, with the owner of each name.

@@ -68,6 +68,9 @@ class IndexRow:
     checked: bool = False
     """Whether no file is empty or a web page in place of data. See `stored_files`."""
 
+    source_digest: int | None = field(default=None, compare=False)
+    """Digest of the item at the source, if the row was compared as a whole. See `source_digest`."""
+
     missing_files: tuple[str, ...] = ()
     """Keys of assets with a missing or unusable file, or a file of another size. Not stored."""
 
@@ -91,6 +94,7 @@ class IndexRow:
             "span": self.span,
             "removed": self.removed,
             "checked": self.checked,
+            "digest": f"{self.source_digest:016x}" if self.source_digest is not None else None,
         }
         stored = {name: value for name, value in fields.items() if value not in (None, (), False)}
         try:
@@ -114,6 +118,7 @@ class IndexRow:
         """
         fields = loads(line)
         try:
+            digest = fields.get("digest")
             version, size = fields["stamp"]
             start, end = fields["span"]
             collection = fields.get("collection")
@@ -129,6 +134,7 @@ class IndexRow:
                 span=(start, end),
                 removed=fields.get("removed", False),
                 checked=fields.get("checked", False),
+                source_digest=int(digest, 16) if digest is not None else None,
                 missing_files=missing_files,
             )
         except (KeyError, TypeError, AttributeError):

@@ -63,8 +63,8 @@ class MirrorStorage(Protocol):
             location: The location of the file, as plans name it.
         """
 
-    def item_folders(self) -> set[str]:
-        """Return the folders on the first and second level, which can belong to items.
+    def item_folders(self) -> Iterator[str]:
+        """Yield the folders on the first and second level, which can belong to items.
 
         Folders of items without a collection are on the first level.
         """
@@ -73,6 +73,13 @@ class MirrorStorage(Protocol):
         """Yield the paths of all files, without those of mirrors in the folders of this mirror.
 
         A store yields the files of its listing.
+        """
+
+    def file_names(self, folder: str) -> list[str]:
+        """Return the names of the files in a folder. Does not block in stores.
+
+        Args:
+            folder: The path of the folder, which need not exist.
         """
 
     def stamp(self, path: str) -> Stamp | None:

@@ -66,13 +66,24 @@ class LocalStorage:
         """
         return location.removeprefix(f"{self._root.rstrip('/')}/")
 
-    def item_folders(self) -> set[str]:
-        """Return the folders on the first and second level. Symlinks are not followed."""
-        folders = set()
-        for first in _folders(self._root):
-            folders.add(first)
-            folders.update(f"{first}/{second}" for second in _folders(f"{self._root}/{first}"))
-        return folders
+    def item_folders(self) -> Iterator[str]:
+        """Yield the folders on the first and second level. Symlinks are not followed."""
+        for first in list(_folders(self._root)):
+            yield first
+            for second in _folders(f"{self._root}/{first}"):
+                yield f"{first}/{second}"
+
+    def file_names(self, folder: str) -> list[str]:
+        """Return the names of the files in a folder.
+
+        Args:
+            folder: The path of the folder, which need not exist.
+        """
+        try:
+            with os.scandir(f"{self._root}/{folder}") as entries:
+                return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+        except OSError:
+            return []
 
     def files(self) -> Iterator[str]:
         """Yield the paths of all files in order, without those of mirrors in folders."""
@@ -278,17 +289,12 @@ class LocalStorage:
         return file_digest(self.directory / path, expected)
 
 
-def _folders(path: str) -> list[str]:
-    """Return the names of the folders in a folder."""
-    try:
-        with os.scandir(path) as entries:
-            return [
-                entry.name
-                for entry in entries
-                if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
-            ]
-    except OSError:
-        return []
+def _folders(path: str) -> Iterator[str]:
+    """Yield the names of the folders in a folder."""
+    with suppress(OSError), os.scandir(path) as entries:
+        for entry in entries:
+            if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
+                yield entry.name
 
 
 def _incomplete_files(name: str) -> tuple[str, str, str]:

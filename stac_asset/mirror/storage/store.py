@@ -110,16 +110,26 @@ class StoreStorage:
         """
         return location.removeprefix(f"{self.directory}/")
 
-    def item_folders(self) -> set[str]:
-        """Return the folders on the first and second level, which can belong to items."""
-        folders = set()
+    def item_folders(self) -> Iterator[str]:
+        """Yield the folders on the first and second level, which can belong to items."""
+        first_folders = set()
         for path in self._files.folders():
             first, *others = path.split("/")
-            if first and not first.startswith("."):
-                folders.add(first)
-                if others and not others[0].startswith("."):
-                    folders.add(f"{first}/{others[0]}")
-        return folders
+            if not first or first.startswith("."):
+                continue
+            if first not in first_folders:
+                first_folders.add(first)
+                yield first
+            if len(others) == 1 and not others[0].startswith("."):
+                yield path
+
+    def file_names(self, folder: str) -> list[str]:
+        """Return the names of the listed files in a folder.
+
+        Args:
+            folder: The path of the folder.
+        """
+        return list(self._files.names(folder))
 
     def files(self) -> Iterator[str]:
         """Yield the paths of all listed files, without those of mirrors in folders."""

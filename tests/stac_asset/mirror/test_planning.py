@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryFile
 
 import pytest
 
 from stac_asset.errors import NoAssetsError
-from stac_asset.mirror.changes import ChangeSet
-from stac_asset.mirror.planning import prepare
+from stac_asset.mirror.neighbors import neighbors
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.index import MirrorState
-from stac_asset.mirror.storage.local import LocalStorage
+from stac_asset.mirror.state.row import IndexRow
+from stac_asset.mirror.state.rows import Rows
+from stac_asset.mirror.state.version import Version
 from stac_asset.notices import collect_notices
+from stac_asset.stac.local_facts import LOCAL_FACTS
 from stac_asset.testing import Origin
 from tests.support.mirror_runs import (
     CONFIG,
@@ -27,12 +27,21 @@ from tests.support.mirror_runs import (
 )
 
 
-def test_run_without_wanted_items_reserves_no_names(tmp_path: Path) -> None:
-    with TemporaryFile() as documents:
-        changes = ChangeSet(MirrorState(), lambda key: True, documents)
-        existing = iter([Key("things", "one")])
-        assert list(prepare(changes, [], LocalStorage(tmp_path), CONFIG, existing)) == []
-    assert next(existing).id == "one"
+def test_only_items_with_a_similar_folder_are_neighbors(tmp_path: Path) -> None:
+    rows, empty = Rows(), Version(None, None, {})
+    things = [Key("things", f"item-{number}") for number in range(1_000)]
+    others = [Key("things", "ONE"), Key(None, "Things"), Key("others", "one")]
+    for key in (*things, *others):
+        rows[key] = IndexRow(key, (1, 2), "https://e.com", empty)
+
+    def found(*wanted: Key) -> set[Key]:
+        return set(neighbors(rows, set(wanted), str(tmp_path), LOCAL_FACTS))
+
+    assert found() == set()
+    assert found(Key("things", "one"), Key("new", "x")) == {Key("things", "ONE"), *others[1:2]}
+    assert found(Key(None, "THINGS")) == {*things, *others[:2]}
+    (tmp_path / "others").symlink_to(tmp_path / "things")
+    assert found(Key("others", "two")) == set(rows)
 
 
 async def test_invalid_items_fail_without_affecting_other_items(

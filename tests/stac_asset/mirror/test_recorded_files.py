@@ -19,7 +19,10 @@ from tests.support.mirror_runs import (
     serve_items,
 )
 
-STATE = {"catalog.json", "collection.json", "index.ndjson", "begun.ndjson", "items.parquet"}
+STATE = {
+    *("catalog.json", "collection.json", "items.parquet"),
+    *("index.ndjson", "begun.ndjson", "parquet.json"),
+}
 SIZE = 1_000_000
 """Size of an asset in bytes. Large enough for a resume note."""
 

@@ -12,6 +12,7 @@ from stac_asset.errors import ConfigError
 from stac_asset.mirror.output.catalog import write_catalog
 from stac_asset.mirror.source_item import Key, SourceDocument
 from stac_asset.mirror.state.row import IndexRow
+from stac_asset.mirror.state.rows import Rows
 from stac_asset.mirror.state.version import Version
 from stac_asset.mirror.storage.local import LocalStorage
 from stac_asset.rewrite.serialize import json_bytes
@@ -63,11 +64,9 @@ def test_links_to_items_have_the_form_of_other_links(tmp_path: Path, keyword: st
         "links": [{"rel": "about", "href": "https://e.com"}],
     }
     version = Version(None, None, {})
-    rows = [
-        IndexRow(Key(name, item), (1, 1), "https://e.com", version, bbox=[0.5, 0, 1, 1])
-        for name in ("things", None)
-        for item in ("b c", 'a"Æ')
-    ]
+    rows = Rows()
+    for key in (Key(name, item) for name in ("things", None) for item in ("b c", 'a"Æ')):
+        rows[key] = IndexRow(key, (1, 1), "https://e.com", version, bbox=[0.5, 0, 1, 1])
     collections = {"things": SourceDocument(source, "https://e.com/things")}
     assert write_catalog(LocalStorage(tmp_path), rows, "https://e.com", collections).written == 2
     assert write_catalog(LocalStorage(tmp_path), rows, "https://e.com", collections).written == 0

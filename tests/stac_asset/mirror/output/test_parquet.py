@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,22 @@ def test_whole_numbers_are_floats_beside_floats() -> None:
     types.add({"a": 2**70})
     assert types.text_fields() == {("a",)}
     assert name_of(("links", "[]", "title")) == "links.[].title"
+
+
+async def test_file_is_written_only_after_changes_or_without_a_record(
+    origin: Origin, tmp_path: Path
+) -> None:
+    item, parquet, record = build_item(origin, "one"), "items.parquet", ".mirror/parquet.json"
+    await mirrored(origin, tmp_path, item)
+    written = (tmp_path / parquet).stat().st_mtime_ns
+    await mirrored(origin, tmp_path, item)
+    assert (tmp_path / parquet).stat().st_mtime_ns == written
+    # A run that is killed after it wrote the index leaves no record.
+    (tmp_path / record).unlink()
+    os.utime(tmp_path / parquet, ns=(0, 0))
+    await mirrored(origin, tmp_path, item)
+    assert (tmp_path / parquet).stat().st_mtime_ns > written
+    (tmp_path / parquet).write_bytes(b"of another program")
+    assert set((await mirrored(origin, tmp_path, item))[0]) == {"one"}
+    (tmp_path / record).write_bytes(b"no JSON")
+    assert set((await mirrored(origin, tmp_path, item))[0]) == {"one"}

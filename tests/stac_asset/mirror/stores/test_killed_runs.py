@@ -75,7 +75,8 @@ async def test_killed_run_is_completed_on_another_machine(
         *(f"things/{name}/data.tif" for name in ("stays", "changes")),
         *(f"things/new-{number}/{key}.tif" for number in (1, 2) for key in "ab"),
     }
-    assert {key for key in keys if key.startswith(".")} == {".mirror/index.ndjson"}
+    state = {".mirror/index.ndjson", ".mirror/parquet.json"}
+    assert {key for key in keys if key.startswith(".")} == state
     assert await bucket.uploads() == []
 
 

@@ -22,7 +22,8 @@ async def test_mirror_follows_the_source(origin: Origin) -> None:
         assert last.removed_ids == {"three"}
         keys = {key.removeprefix("mirror/") for key in service.objects}
     assert keys == {
-        *("catalog.json", "items.parquet", ".mirror/index.ndjson", "things/collection.json"),
+        *("catalog.json", "items.parquet", "things/collection.json"),
+        *(".mirror/index.ndjson", ".mirror/parquet.json"),
         *(f"things/{name}/{name}.json" for name in ("one", "two")),
         *(f"things/{name}/data.tif" for name in ("one", "two")),
     }

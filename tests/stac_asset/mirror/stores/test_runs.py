@@ -52,6 +52,7 @@ async def test_mirror_in_a_bucket_follows_the_source(
         "catalog.json",
         "items.parquet",
         ".mirror/index.ndjson",
+        ".mirror/parquet.json",
         "things/collection.json",
         *(f"{folder}/{folder.rpartition('/')[2]}.json" for folder in folders),
         "things/one/data_v2.tif",

@@ -1,0 +1,54 @@
+"""Digests of items at the source, which show that an item is the same as in an earlier run.
+
+The digest of `Version` ignores differences of form, and is slow. This digest is of the bytes of the
+document. The same digest means the same version. A different digest means nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+_MAX_SELECTIONS = 1000
+"""Maximum number of combinations of asset keys whose selection is kept in memory."""
+
+
+class SourceDigests:
+    """Digests of the items of a run.
+
+    Args:
+        wants: Returns whether the asset with a key is wanted.
+    """
+
+    def __init__(self, wants: Callable[[str], bool]) -> None:
+        self._wants = wants
+        self._wanted: dict[tuple[Any, ...], list[Any]] = {}
+
+    def digest(self, document: Mapping[str, Any], base: str) -> int | None:
+        """Return the digest of an item, from 1 to 2**64 - 1.
+
+        Links are not part of the digest, because they are not part of the version.
+
+        Args:
+            document: The item's document, an object.
+            base: Base of relative hrefs in the document.
+
+        Returns:
+            The digest, or None if the document has values that only the slow comparison supports.
+        """
+        assets = document.get("assets")
+        keys = tuple(assets) if isinstance(assets, dict) else ()
+        wanted = self._wanted.get(keys)
+        if wanted is None:
+            wanted = list(filter(self._wants, keys))
+            if len(self._wanted) < _MAX_SELECTIONS:
+                self._wanted[keys] = wanted
+        fields = {name: value for name, value in document.items() if name != "links"}
+        try:
+            data = orjson.dumps([base, wanted, fields])
+        except TypeError:  # Half of a surrogate pair, or an integer of more than 64 bits.
+            return None
+        return int.from_bytes(blake2b(data, digest_size=8).digest(), "big") or 1
