@@ -184,7 +184,10 @@ async def worker_in_use(fleet: Fleet) -> str:
         name=FlowRunFilterName(like_="share"),
     )
     async with get_client() as client:
-        (run,) = await client.read_flow_runs(flow_run_filter=running)
+        # A run with a result takes a few seconds until its end.
+        (run,) = await poll(
+            lambda: client.read_flow_runs(flow_run_filter=running), lambda runs: len(runs) == 1
+        )
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # The process has ended, or belongs to another user.
             variables = (folder / "environ").read_bytes().split(b"\0")
