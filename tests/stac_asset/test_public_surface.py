@@ -112,8 +112,9 @@ def test_public_names_have_docstrings() -> None:
 )
 def test_functions_have_arguments_of_later_releases(name: str, later: list[str]) -> None:
     for function in (getattr(stac_asset, name), getattr(blocking, name)):
-        defaults = defaults_by_parameter(function)
-        assert list(defaults)[-len(later) :] == later or list(defaults)[: len(later)] == later
+        *names, own = defaults_by_parameter(function)
+        assert own == "progress"
+        assert names[-len(later) :] == later or names[: len(later)] == later
 
 
 def test_config_has_fields_of_later_releases_and_own_fields() -> None:
