@@ -29,6 +29,9 @@ _POOL = "distribution"
 _BUCKET = "distribution"
 _KEY = _SECRET = "bench-distribution"
 
+_WORKER_TIMEOUT = 30
+"""Seconds in which a worker must end."""
+
 _ASSETS_PER_ITEM = 20
 """Number of assets of each item. An item is a share."""
 
@@ -84,6 +87,10 @@ def _worker(folder: Path, environment: dict[str, str]) -> Iterator[None]:
             yield
         finally:
             process.terminate()
+            try:
+                process.wait(_WORKER_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def _write_items(path: Path, url: str, items: int, size: int) -> None:
