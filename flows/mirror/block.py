@@ -35,7 +35,7 @@ from prefect_stac_asset.flows.parameters.validation import CREDENTIALS, DESTINAT
 from stac_asset.errors import ConfigError
 
 _REQUIRED = ("source", "directory")
-"""Parameters that a flow run takes from the block, if it has one."""
+"""Parameters that a block must set."""
 
 _Reference = Annotated[str, Field(pattern=f"^{SLUG.pattern}$")]
 """`<type-slug>/<name>` of a saved block."""

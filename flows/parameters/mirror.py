@@ -21,7 +21,7 @@ MIRROR_TYPE = IntegrationBlock(
     "A saved mirror, in place of the other parameters.",
     "prefect_stac_asset.flows.mirror.block",
 )
-"""The block type `Mirror`. Its class is derived from the flow, and imported on first use."""
+"""The block type `Mirror`. The class is derived from the flow, and imported on first use."""
 
 COMBINED = ("mirror", "dry_run")
 """Parameters that can be set together with `mirror`."""

@@ -1,1 +1,1 @@
-"""Plans of runs: dry runs, their artifact, and the approval of large runs."""
+"""Plans of runs: dry runs, the artifact, and the approval of large runs."""

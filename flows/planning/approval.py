@@ -104,7 +104,7 @@ class Amount:
 
     @classmethod
     def parse(cls, key: str) -> Self | None:
-        """Return the amount in the key of a pause. None for a key of another pause.
+        """Return the amount in the key of a pause, or None for other keys.
 
         Args:
             key: The key.

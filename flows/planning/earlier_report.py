@@ -25,7 +25,7 @@ class EarlierRun:
     """Owner and key of each failed asset."""
 
     speed: Speed | None = None
-    """Speed of the downloads. Unset if the run downloaded nothing."""
+    """Speed of the downloads, if the run downloaded files."""
 
 
 def earlier_run(lines: Iterable[bytes]) -> EarlierRun:

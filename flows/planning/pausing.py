@@ -69,7 +69,7 @@ async def ask(plan: PlanSummary, limit: ApproveAbove, text: str) -> bool:
 
 
 async def answers() -> dict[Amount, bool]:
-    """Return the amounts that persons decided on in this flow run, and whether they approved.
+    """Return the amounts that persons approved or refused in this flow run.
 
     A run that was suspended starts again, and needs the answers of the earlier process. A
     suspension that ended without an answer, such as one that timed out, is left out.

@@ -37,7 +37,7 @@ class ApprovalRequired(Exception):
 
 
 class PlanStep:
-    """The plan of one flow run.
+    """The plan of a flow run.
 
     Args:
         dry_run: The parameter `dry_run`.
@@ -155,7 +155,7 @@ class PlanStep:
         return self._limit is not None
 
     async def earlier(self, session: Session, report: Location, directory: Location) -> EarlierRun:
-        """Return the earlier run in a directory, from its report.
+        """Read the earlier run in a directory from the report.
 
         Args:
             session: The session of the run.

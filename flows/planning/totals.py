@@ -14,7 +14,7 @@ from stac_asset.plan.summary import PlanSummary, PlanTotals
 from stac_asset.types import Failed, Transfer
 
 _CHUNK = 500
-"""Number of assets whose files and sources are checked together."""
+"""Number of assets to check at the same time."""
 
 
 def new_totals(session: Session, earlier: EarlierRun) -> PlanTotals:

@@ -25,11 +25,11 @@ class Reason(StrEnum):
 
 
 _PRECEDENCE = (Reason.RETRY, Reason.CHANGED, Reason.OVERWRITE)
-"""Reasons of an asset that are the reason of the whole item, the first one first."""
+"""Reasons of assets that apply to the whole item, in order of precedence."""
 
 
 def item_reason(assets: Iterable[Reason | None]) -> Reason | None:
-    """Return the reason of an item from the reasons of its assets.
+    """Derive the reason of an item from the reasons of the assets.
 
     Args:
         assets: The reason of each asset. None is an asset that cannot be downloaded.

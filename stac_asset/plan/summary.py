@@ -44,7 +44,7 @@ class PlannedAsset:
     """The name of the client that claims the href, if a client was looked up."""
 
     path: str | None = None
-    """The absolute path of the destination file, or its URL in an object store."""
+    """The absolute path of the destination file, or the URL of the object."""
 
     size: int | None = None
     """Size in bytes, from `file:size`, the source or the existing file, if known."""
@@ -58,7 +58,7 @@ class PlannedAsset:
 
 @dataclass(frozen=True, slots=True)
 class PlannedItem:
-    """The planned action for an item, or for a collection with assets of its own."""
+    """The planned action for an item or a collection."""
 
     id: str
     """The id of the item or collection."""
@@ -90,13 +90,16 @@ class Speed:
     """Number of downloads."""
 
     def estimate(self, size: int, unknown: int, files: int, slots: int) -> float | None:
-        """Return the estimated duration of a run in seconds, or None without earlier downloads.
+        """Estimate the duration of a run in seconds.
 
         Args:
             size: Known bytes to download.
             unknown: Number of files with an unknown size. Each takes the mean duration.
             files: Number of files to download.
             slots: Maximum number of simultaneous downloads.
+
+        Returns:
+            The duration, or None without earlier downloads.
         """
         if not files:
             return 0.0
@@ -182,7 +185,7 @@ class PlanTotals:
         collection: str | None = None,
         reason: Reason | None = None,
     ) -> None:
-        """Count an item, or a collection with assets of its own.
+        """Count an item or a collection.
 
         Args:
             id: The id of the item or collection.

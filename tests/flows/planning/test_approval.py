@@ -86,7 +86,7 @@ def test_limits_are_validated() -> None:
 
 
 async def wait_for_state(client: PrefectClient, directory: Path, name: str) -> FlowRun:
-    """Return the flow run of a directory as soon as it has a state."""
+    """Wait until the flow run of a directory has a state."""
     while True:
         for run in await client.read_flow_runs(limit=20):
             if str(directory) in str(run.name) and run.state_name == name:
