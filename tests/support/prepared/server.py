@@ -2,8 +2,6 @@
 
     python -m tests.support.prepared.server SOCKET
 
-The folder of the socket is removed at the end.
-
 The import of Prefect takes one to two seconds of a core, and each flow run of a worker imports
 Prefect twice. The server imports Prefect once. It has no threads, and ends when no test process is
 connected.
@@ -20,7 +18,6 @@ import logging
 import os
 import runpy
 import selectors
-import shutil
 import signal
 import socket
 import struct
@@ -211,4 +208,4 @@ if __name__ == "__main__":
         listening.listen(64)
         os.rename(sys.argv[1] + ".new", sys.argv[1])
         _Server(listening).serve()
-        shutil.rmtree(Path(sys.argv[1]).parent, ignore_errors=True)
+        os.unlink(sys.argv[1])
