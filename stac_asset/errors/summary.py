@@ -84,6 +84,8 @@ class VerifyError(DescribedError):
 class AuditError(DescribedError):
     """Raised when a mirror differs from its source, or the source cannot be read as a whole.
 
+    Cure: Update the mirror with `stac-asset audit --repair`, and run a failed audit again.
+
     Args:
         problems: Descriptions of at least the first ten differences. If the source did not return
             all items, the reason is first.
