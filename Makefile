@@ -23,10 +23,23 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	&& { echo $$python; break; }; done)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOWEST := .venv-lowest
+NEWEST := .venv-newest
 PGSTAC := .venv-pgstac
 # The oldest supported Python: the lowest versions of some packages have no wheels for newer ones.
 LOWEST_PYTHON ?= $(shell for python in python3.11 python3.12 python3.13; do \
 	$$python -c '' 2>/dev/null && { echo $$python; break; }; done)
+# The newest installed Python that the project supports, also one of pyenv that is not on the path.
+NEWEST_PYTHON ?= $(shell for python in python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13) \
+	python3.12 $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python3.12) python3.11; do \
+	$$python -c '' 2>/dev/null && { echo $$python; break; }; done)
+# Tests with the lowest and with the newest versions of the dependencies. `make test-ends` runs those
+# that use most of Prefect's API in two to three minutes of a core.
+RANGE_TESTS ?= tests/blocks tests/flows tests/deployments
+ENDS_TESTS := tests/blocks/test_blocks.py tests/blocks/test_form_rules.py tests/blocks/test_integrations.py \
+	tests/deployments/test_deployment_runs.py tests/deployments/test_prefect_yaml.py \
+	tests/flows/download/test_integrations.py tests/flows/download/test_item.py \
+	tests/flows/execution/test_states_table.py tests/flows/mirror/test_search.py \
+	tests/flows/reporting/test_artifacts.py tests/flows/tasks/test_future_parameters.py
 # Compiled modules are kept, so that processes start faster.
 export PYTHONDONTWRITEBYTECODE =
 
@@ -71,6 +84,16 @@ test: $(VENV)/dev $(PGSTAC)/run tests/node/node_modules  ## Run all tests; ARGS=
 .PHONY: test-lowest
 test-lowest: $(LOWEST)/run  ## Run the schedule tests with the lowest supported dependencies; TESTS='tests/flows' selects others
 	@$(LOWEST)/bin/python -m pytest $(TESTS) $(ARGS)
+
+.PHONY: test-range
+test-range: $(LOWEST)/run $(NEWEST)/run  ## Run the tests of blocks, flows and deployments with the lowest and the newest dependencies
+	@$(LOWEST)/bin/python -m pytest $(RANGE_TESTS) $(ARGS)
+	@cat $(NEWEST)/versions.txt
+	@$(NEWEST)/bin/python -m pytest $(RANGE_TESTS) $(ARGS)
+
+.PHONY: test-ends
+test-ends:  ## Run some of these tests, as CI does
+	@$(MAKE) test-range RANGE_TESTS='$(ENDS_TESTS)'
 
 .PHONY: lint
 lint: $(VENV)/dev  ## Check style, types and import directions
@@ -118,7 +141,7 @@ lock: $(VENV)/dev  ## Update the lock files
 
 .PHONY: clean
 clean:  ## Remove virtual environments, build files and demo data
-	@rm -rf $(VENV) $(LOWEST) $(PGSTAC) .demo build tests/node/node_modules
+	@rm -rf $(VENV) $(LOWEST) $(NEWEST) $(PGSTAC) .demo build tests/node/node_modules
 
 # The stamp files record which lock file is installed.
 $(VENV)/run: requirements.lock pyproject.toml | $(VENV)/bin/python
@@ -141,6 +164,13 @@ $(LOWEST)/run: requirements-lowest.lock pyproject.toml
 	  --require-hashes --requirement requirements-lowest.lock
 	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
 	  --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The newest dependencies, without a lock file. Remove the folder to install later versions.
+$(NEWEST)/run: pyproject.toml scripts/install_newest.py
+	@test -n '$(NEWEST_PYTHON)' || { echo 'Python 3.11, 3.12 or 3.13 is required. Install one, or set NEWEST_PYTHON.' >&2; exit 1; }
+	@echo 'Installing the wheel without a lock file into $(NEWEST) ...'
+	@$(NEWEST_PYTHON) scripts/install_newest.py $(NEWEST)
 	@touch $@
 
 # A STAC API on PostgreSQL for a test. Its dependencies contradict those of Prefect.

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,12 @@ os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
 # this setting, but the tests interrupt some of them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_report_header() -> str:
+    """Name the versions that decide whether Prefect's server works."""
+    names = ("prefect", "fastapi", "sqlalchemy", "pydantic")
+    return ", ".join(f"{name} {version(name)}" for name in names)
 
 
 @pytest.hookimpl(wrapper=True)
