@@ -39,6 +39,17 @@ asyncio.run(run_mirror(url, href, config=store_config(store), on_removed="delete
 """
 
 
+async def new_files(bucket: Bucket) -> set[str]:
+    """Return the stored files of new items."""
+    keys = {key.removeprefix(f"{bucket.prefix}/things/") for key in await bucket.keys()}
+    return {key.removesuffix(".tif") for key in keys if key.startswith("new-")}
+
+
+async def written(bucket: Bucket, key: str) -> str:
+    """Return the mark of the request that wrote an object."""
+    return str((await bucket.head(key))["Metadata"])
+
+
 async def test_killed_run_is_completed_on_another_machine(
     origin: Origin, bucket: Bucket, store: Config, tmp_path: Path
 ) -> None:
@@ -51,6 +62,8 @@ async def test_killed_run_is_completed_on_another_machine(
     serve_items(origin, [*items_of(origin, "stays"), changed, *new])
     origin.fault("/new-2/b.tif", Stall(50))
     origin.forget()
+    changed_file = "things/changes/data.tif"
+    before = await written(bucket, changed_file)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", PROGRAM, mirror_url(bucket), href),
         *(str(config.destination_endpoint_url), KEY, SECRET),
@@ -58,6 +71,10 @@ async def test_killed_run_is_completed_on_another_machine(
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     await wait_until(lambda: origin.gets("/new-2/b.tif") or process.returncode is not None)
+    # The files of all other assets are in the bucket before the kill.
+    others = {"new-1/a", "new-1/b", "new-2/a"}
+    while not others <= await new_files(bucket) or await written(bucket, changed_file) == before:
+        await asyncio.sleep(0.05)
     process.kill()
     assert await process.wait() == -signal.SIGKILL
     assert HttpReader(bucket).check() == {"stays", "gone", "changes"}
