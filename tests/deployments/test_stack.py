@@ -77,17 +77,24 @@ def test_up_prints_each_step(stack: RunningStack) -> None:
 
 def test_make_targets_run_commands() -> None:
     file = " --file 'mine.yaml'"
-    options = {"up": file, "service": file, "init": " 'mine.yaml'", "down": "", "status": ""}
-    for target, option in options.items():
+    deployments = "prefect_stac_asset.deployments"
+    commands = {
+        "up": f"{deployments} up{file}",
+        "service": f"{deployments} service{file}",
+        "init": f"prefect_stac_asset init --file-only{file}",
+        "down": f"{deployments} down",
+        "status": f"{deployments} status",
+    }
+    for target, arguments in commands.items():
         make = ["make", "-n", target, "FILE=mine.yaml"]
         done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True)
-        command = f".venv/bin/python -m prefect_stac_asset.deployments {target}{option}"
+        command = f".venv/bin/python -m {arguments}"
         assert done.stdout.splitlines()[-1].rstrip() == command
 
 
 def test_database_is_postgresql_and_password_is_not_written(stack: RunningStack) -> None:
     assert not list(stack.folder.rglob("*.db"))
-    assert post(stack, "/deployments/count") == 6
+    assert post(stack, "/deployments/count") == 8
     note = json.loads((stack.folder / "stack.json").read_text())
     assert note["database"].startswith("postgresql+asyncpg://postgres:***@127.0.0.1:")
     assert PASSWORD not in stack.printed
