@@ -35,6 +35,9 @@ class ApprovalRequired(Exception):
         self.plan = plan
         self.summary = summary
 
+    def __str__(self) -> str:
+        return "the run needs the approval of a person"
+
 
 class PlanStep:
     """The plan of a flow run.
