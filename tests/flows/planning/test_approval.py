@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import CancelledRun
 from prefect.flow_runs import aresume_flow_run
@@ -87,9 +88,10 @@ def test_limits_are_validated() -> None:
 
 async def wait_for_state(client: PrefectClient, directory: Path, name: str) -> FlowRun:
     """Wait until the flow run of a directory has a state."""
+    named = FlowRunFilter(name=FlowRunFilterName(like_=str(directory)))
     while True:
-        for run in await client.read_flow_runs(limit=20):
-            if str(directory) in str(run.name) and run.state_name == name:
+        for run in await client.read_flow_runs(flow_run_filter=named):
+            if run.state_name == name:
                 return run
         await asyncio.sleep(0.1)
 
