@@ -179,4 +179,5 @@ async def assert_hook_tasks_complete_and_remaining_tasks_stop(
     assert stopped == [("Cancelled", "CANCELLED")] * 4
     assert len(found) == len(arguments)
     assert {kind for _, kind in found.values()} == {"COMPLETED"}
-    assert {request.path for request in origin.gets("/k*")} == {"/k0.tif", "/k1.tif"}
+    # Processes take the first tasks in any order.
+    assert len({request.path for request in origin.gets("/k*")}) == 2
