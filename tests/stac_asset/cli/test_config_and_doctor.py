@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from stac_asset.cli.app import app
+from tests.support.cli import run_command
 
 SECRET = "top-secret"
 
@@ -29,9 +28,8 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def run(*arguments: str) -> tuple[int, Any, str]:
     """Return the exit code, the JSON and the text of a command with `--json`."""
-    done = CliRunner().invoke(app, [*arguments, "--json"], standalone_mode=False)
-    assert done.exception is None, done.exception
-    return done.return_value, json.loads(done.stdout), done.output
+    done = run_command(*arguments, "--json")
+    return done.code, json.loads(done.output), done.output + done.errors
 
 
 def findings(*arguments: str) -> dict[str, dict[str, str]]:
@@ -66,8 +64,8 @@ def test_config_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_config_prints_a_table() -> None:
-    done = CliRunner().invoke(app, ["config"], standalone_mode=False)
-    assert done.return_value == 0
+    done = run_command("config")
+    assert done.code == 0
     [line] = [line for line in done.output.splitlines() if line.startswith("error_strategy ")]
     assert line.split() == ["error_strategy", "DELETE", "default"]
 
@@ -144,7 +142,7 @@ def test_doctor_reports_a_folder_that_hides_the_library(
 
 
 def test_doctor_prints_one_line_per_finding_and_the_cure_below() -> None:
-    done = CliRunner().invoke(app, ["doctor"], standalone_mode=False)
+    done = run_command("doctor")
     assert "ok versions: prefect-stac-asset" in done.output
     assert (
         "-- NASA Earthdata: Neither a token nor a login is found.\n   Set EARTHDATA_PAT"
