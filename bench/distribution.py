@@ -22,6 +22,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench.items import write_items
 from bench.servers import free_port, prefect_server, running_server
 from stac_asset.testing import OriginProcess
 
@@ -56,7 +57,7 @@ def measure(workers: int, items: int, size: int, rate: float, connections: int) 
         for number in range(workers):
             stack.enter_context(_worker(folder / f"worker-{number}", environment))
         source = folder / "items.ndjson"
-        _write_items(source, origin.url, items, size)
+        write_items(source, origin.url, items, _ASSETS_PER_ITEM, size)
         job = {
             "source": str(source),
             "endpoint": f"http://127.0.0.1:{port}",
@@ -91,24 +92,6 @@ def _worker(folder: Path, environment: dict[str, str]) -> Iterator[None]:
                 process.wait(_WORKER_TIMEOUT)
             except subprocess.TimeoutExpired:
                 process.kill()
-
-
-def _write_items(path: Path, url: str, items: int, size: int) -> None:
-    with path.open("w") as file:
-        for number in range(items):
-            item: dict[str, Any] = {
-                "type": "Feature",
-                "stac_version": "1.1.0",
-                "id": f"item-{number}",
-                "geometry": None,
-                "properties": {"datetime": "2026-06-01T00:00:00Z"},
-                "links": [],
-                "assets": {
-                    f"band-{band}": {"href": f"{url}/{number}/{band}.tif?size={size}"}
-                    for band in range(_ASSETS_PER_ITEM)
-                },
-            }
-            file.write(json.dumps(item) + "\n")
 
 
 async def _run(job: dict[str, Any]) -> None:

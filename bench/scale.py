@@ -21,7 +21,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from prefect.settings import (
     PREFECT_API_DATABASE_CONNECTION_URL,
@@ -31,6 +30,7 @@ from prefect.settings import (
 )
 from prefect.testing.utilities import prefect_test_harness
 
+from bench.items import write_items
 from bench.table import print_table
 from stac_asset.testing import OriginProcess
 
@@ -83,7 +83,7 @@ def measure(amounts: Sequence[int]) -> Iterator[Figures]:
 def _measure_run(origin: str, folder: Path, assets: int) -> Figures:
     folder.mkdir()
     source = folder / "items.ndjson"
-    _write_items(source, origin, assets // PER_ITEM)
+    write_items(source, origin, assets // PER_ITEM, PER_ITEM, _SIZE)
     database = _database()
     before = {query: _count(database, query) for query in _COUNTS}
     size = _bytes(database)
@@ -108,24 +108,6 @@ def _measure_run(origin: str, folder: Path, assets: int) -> Figures:
         seconds=reported["seconds"],
         memory=reported["memory"],
     )
-
-
-def _write_items(path: Path, url: str, items: int) -> None:
-    with path.open("w") as file:
-        for number in range(items):
-            item: dict[str, Any] = {
-                "type": "Feature",
-                "stac_version": "1.1.0",
-                "id": f"item-{number}",
-                "geometry": None,
-                "properties": {"datetime": "2026-06-01T00:00:00Z"},
-                "links": [],
-                "assets": {
-                    f"band-{band}": {"href": f"{url}/{number}/{band}.tif?size={_SIZE}"}
-                    for band in range(PER_ITEM)
-                },
-            }
-            file.write(json.dumps(item) + "\n")
 
 
 def _database() -> str:

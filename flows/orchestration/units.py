@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -98,7 +98,7 @@ def is_batched(
 def batches(
     units: Iterable[Unit], total: int, max_size: int = _MAX_BATCH_SIZE
 ) -> Iterator[list[Unit]]:
-    """Yield groups of whole items with about the same number of assets.
+    """Return groups of whole items with about the same number of assets.
 
     Args:
         units: The items.
@@ -106,14 +106,25 @@ def batches(
         max_size: Maximum size of a group, except for the whole last item.
     """
     size = min(max_size, max(_MIN_BATCH_SIZE, -(-total // _BATCH_COUNT)))
+    return grouped(units, size, lambda unit: len(unit.transfers))
+
+
+def grouped(units: Iterable[Unit], size: int, count: Callable[[Unit], int]) -> Iterator[list[Unit]]:
+    """Yield groups of whole items.
+
+    Args:
+        units: The items.
+        size: Number of assets at which a group ends.
+        count: Returns the number of assets of an item.
+    """
     group: list[Unit] = []
-    count = 0
+    assets = 0
     for unit in units:
         group.append(unit)
-        count += len(unit.transfers)
-        if count >= size:
+        assets += count(unit)
+        if assets >= size:
             yield group
-            group, count = [], 0
+            group, assets = [], 0
     if group:
         yield group
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import pystac
 
 from prefect_stac_asset.flows.execution.session import Session
-from prefect_stac_asset.flows.orchestration.units import Unit
+from prefect_stac_asset.flows.orchestration.units import Unit, grouped
 from prefect_stac_asset.flows.planning.earlier_report import EarlierRun
 from stac_asset.api.planned_rows import planned_rows
 from stac_asset.plan.summary import PlanSummary, PlanTotals
@@ -38,7 +38,7 @@ async def plan_units(units: Iterable[Unit], session: Session, earlier: EarlierRu
         earlier: The earlier run in the same directory.
     """
     totals = new_totals(session, earlier)
-    for group in _groups(units):
+    for group in grouped(units, _CHUNK, lambda unit: len(unit.planned)):
         planned = [entry for unit in group for entry in unit.planned]
         rows = iter(
             await planned_rows(
@@ -57,19 +57,6 @@ async def plan_units(units: Iterable[Unit], session: Session, earlier: EarlierRu
             collection = owner.collection_id if isinstance(owner, pystac.Item) else None
             totals.add(owner.id, [next(rows) for _ in range(count)], collection)
     return totals.summary()
-
-
-def _groups(units: Iterable[Unit]) -> Iterator[list[Unit]]:
-    group: list[Unit] = []
-    size = 0
-    for unit in units:
-        group.append(unit)
-        size += len(unit.planned)
-        if size >= _CHUNK:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group
 
 
 def _number_of_assets(entry: Transfer | Failed) -> int:
