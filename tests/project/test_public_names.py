@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +13,7 @@ import pytest
 import prefect_stac_asset
 import stac_asset
 from prefect_stac_asset import flows
+from tests.support.paths import ROOT
 
 PACKAGES = [stac_asset, flows, prefect_stac_asset]
 
@@ -40,8 +43,15 @@ def test_names_come_from_the_modules_in_the_stub(package: ModuleType) -> None:
         assert getattr(package, name) is expected, name
 
 
-@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
-def test_import_parses_no_stub(package: ModuleType) -> None:
+def test_import_of_a_name_parses_no_code() -> None:
     # Python 3.11 can fail to parse code while another thread parses code.
-    assert package.__file__ is not None
-    assert "attach_stub" not in Path(package.__file__).read_text(encoding="utf-8")
+    program = """
+import ast
+
+def fail(*arguments, **options):
+    raise SystemError("AST constructor recursion depth mismatch")
+
+ast.parse = fail
+from stac_asset import Config, blocking, download_item
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
