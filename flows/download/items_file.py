@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from prefect_stac_asset.flows.reporting.output import Output, open_output
 from stac_asset.destinations import Destinations
 from stac_asset.destinations.location import Location
+from stac_asset.destinations.output import Output, open_output
 from stac_asset.rewrite.serialize import json_bytes
 
 

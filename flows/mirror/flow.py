@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import tempfile
 import time
@@ -30,9 +31,8 @@ from prefect_stac_asset.flows.execution.states import (
     flow_state,
 )
 from prefect_stac_asset.flows.mirror.completeness import headline, write_answer
-from prefect_stac_asset.flows.mirror.result import Counts, SyncResult
+from prefect_stac_asset.flows.mirror.result import SyncResult
 from prefect_stac_asset.flows.mirror.search import Search
-from prefect_stac_asset.flows.mirror.totals import MirrorTotals
 from prefect_stac_asset.flows.monitoring.failing_items import FailingItems
 from prefect_stac_asset.flows.monitoring.item_times import newest_moment
 from prefect_stac_asset.flows.orchestration.preparation import RunPreparation
@@ -47,6 +47,7 @@ from prefect_stac_asset.flows.parameters.source import is_text
 from prefect_stac_asset.flows.planning.approval import ApproveAbove
 from prefect_stac_asset.flows.planning.artifact import write_plan
 from prefect_stac_asset.flows.planning.step import PlanStep
+from prefect_stac_asset.flows.planning.totals import new_totals
 from prefect_stac_asset.flows.reporting.artifacts import log_failure
 from prefect_stac_asset.flows.reporting.monitor import RunMonitor, open_monitor
 from prefect_stac_asset.flows.reporting.report_file import Report, open_report
@@ -54,6 +55,7 @@ from prefect_stac_asset.flows.reporting.result import DownloadResult
 from stac_asset.concurrency import concurrent_calls, in_executor
 from stac_asset.destinations.location import Location
 from stac_asset.errors import ConfigError, SourceError
+from stac_asset.mirror.counts import ItemCounter
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.planning import Prepared
 from stac_asset.mirror.run import Mirror
@@ -64,6 +66,7 @@ from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.mirror.storage.open import open_storage
 from stac_asset.notices import notice_lines
 from stac_asset.plan.summary import PlanSummary
+from stac_asset.sync.totals import MirrorTotals
 from stac_asset.types import Failed, Outcome
 
 _WITHOUT_EFFECT = WithoutEffect(frozenset({"write_checksums"}), refused=frozenset({"check_first"}))
@@ -237,7 +240,7 @@ class _Run:
         self._step = step
         self._started = started
         self._target = target
-        self._counts = Counts()
+        self._counts = ItemCounter()
         self._failing = FailingItems(storage)
 
     async def dry_run(self) -> Any:
@@ -265,7 +268,13 @@ class _Run:
         step, session, totals = self._step, self._session, None
         if step.is_needed:
             earlier = await step.earlier(session, directory / REPORT, directory)
-            totals = MirrorTotals(session, earlier, asks_sizes=step.may_ask)
+            totals = MirrorTotals(
+                new_totals(session, earlier),
+                session.clients,
+                session.config,
+                step.may_ask,
+                session.connect,
+            )
         async for prepared in self._mirror.choose(self._limits):
             self._counts.add(prepared)
             if preparation is not None:
@@ -385,7 +394,8 @@ class _Run:
                 "`max_bytes` to mirror them.",
                 self._limits.too_large,
             )
-        return self._counts.result(base, self._mirror, self._limits)
+        counts = self._counts.counts(self._mirror, self._limits, base.dry_run, base.left_by_budget)
+        return SyncResult(**base.model_dump(), **dataclasses.asdict(counts))
 
 
 def _has_no_changes(result: SyncResult) -> bool:

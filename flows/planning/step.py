@@ -13,9 +13,9 @@ from prefect_stac_asset.flows.execution.states import DRY_RUN, NOTHING_NEW
 from prefect_stac_asset.flows.orchestration.units import Unit
 from prefect_stac_asset.flows.planning.approval import Amount, ApproveAbove, needs_approval
 from prefect_stac_asset.flows.planning.artifact import description, write_plan
-from prefect_stac_asset.flows.planning.earlier_report import EarlierRun, read_earlier_run
 from prefect_stac_asset.flows.planning.totals import plan_units
 from prefect_stac_asset.flows.reporting.result import DownloadResult
+from stac_asset.api.earlier_report import EarlierRun, read_earlier_run
 from stac_asset.config import Config
 from stac_asset.destinations.location import Location
 from stac_asset.notices import notice_lines

@@ -8,7 +8,7 @@ import pystac
 
 from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.orchestration.units import Unit, grouped
-from prefect_stac_asset.flows.planning.earlier_report import EarlierRun
+from stac_asset.api.earlier_report import EarlierRun
 from stac_asset.api.planned_rows import planned_rows
 from stac_asset.plan.summary import PlanSummary, PlanTotals
 from stac_asset.types import Failed, Transfer

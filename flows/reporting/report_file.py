@@ -14,11 +14,11 @@ from prefect.blocks.core import Block
 from prefect_stac_asset.blocks.destinations import check_destination
 from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.parameters.destination import make_directory, persistent_path
-from prefect_stac_asset.flows.reporting.output import Output, open_output
 from prefect_stac_asset.flows.reporting.result import DownloadResult
 from prefect_stac_asset.flows.reporting.stored_files import StoreAccess, store_access
 from stac_asset.destinations import Destinations
 from stac_asset.destinations.location import Location, StorePath, is_store, location_of
+from stac_asset.destinations.output import Output, open_output
 from stac_asset.destinations.reports import (
     ROW_LENGTH,
     check_first_bytes,

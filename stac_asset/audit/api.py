@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from stac_asset.api.destinations import RunDestinations
 from stac_asset.audit.differences import DifferenceRow
@@ -13,16 +12,15 @@ from stac_asset.audit.job import AuditJob
 from stac_asset.audit.repair import Downloads, RepairTools, run_audit
 from stac_asset.audit.summary import AuditSummary
 from stac_asset.clients.registry import Clients
-from stac_asset.concurrency import bounded
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
 from stac_asset.destinations.location import Location, absolute, location_of
+from stac_asset.mirror.downloads import download_items
 from stac_asset.mirror.output.removal import OnRemoved
-from stac_asset.mirror.planning import Prepared
 from stac_asset.mirror.run import Mirror
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.notices import collect_notices
 from stac_asset.transfer.engine import Engine
-from stac_asset.types import Outcome, Transfer, outcomes_per_asset
+from stac_asset.types import Outcome
 from stac_asset.verify.repair import Repair, repair_config
 from stac_asset.verify.results import Bad
 from stac_asset.verify.run import Repairs
@@ -107,25 +105,9 @@ def _repair_tools(
 ) -> RepairTools:
     """Return the repairs by an engine of this process."""
     engine = Engine(job.clients, job.config, destinations, max_concurrent_downloads=limit)
-    slots = asyncio.Semaphore(limit)
-
-    async def download_one(entry: Transfer) -> Sequence[Outcome]:
-        async with slots:
-            return outcomes_per_asset(await engine.download(entry))
-
-    async def download_item(prepared: Prepared) -> tuple[Prepared, Sequence[Outcome]]:
-        transfers = [entry for entry in prepared.planned if isinstance(entry, Transfer)]
-        done = await asyncio.gather(*map(download_one, transfers))
-        failed = [entry for entry in prepared.planned if not isinstance(entry, Transfer)]
-        return prepared, [*failed, *(outcome for outcomes in done for outcome in outcomes)]
-
-    async def download(mirror: Mirror) -> Downloads:
-        async with aclosing(bounded(download_item, mirror.prepared(), limit)) as done:
-            async for prepared, outcomes in done:
-                yield prepared, outcomes
 
     async def prepare(mirror: Mirror) -> Downloads:
-        return download(mirror)
+        return download_items(mirror, engine, limit)
 
     @asynccontextmanager
     async def open_repairs(_: Sequence[Bad]) -> AsyncIterator[Repairs]:

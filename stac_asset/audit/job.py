@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
 
 from stac_asset.audit.contents import content_differences
 from stac_asset.audit.differences import Difference
@@ -20,13 +17,12 @@ from stac_asset.config import Config
 from stac_asset.destinations import Destinations
 from stac_asset.destinations.location import Location
 from stac_asset.destinations.part_names import lock_name, part_names
-from stac_asset.errors import SourceError
+from stac_asset.mirror.opening import open_mirror
 from stac_asset.mirror.run import Mirror
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.sources.open import open_source
 from stac_asset.mirror.storage.interface import MirrorStorage
-from stac_asset.mirror.storage.open import MAX_CONCURRENCY, open_storage
+from stac_asset.mirror.storage.open import MAX_CONCURRENCY
 
 _BATCH = 1000
 """Number of differences that a thread determines at a time."""
@@ -72,27 +68,19 @@ class AuditJob:
             ConfigError: The source does not support the search, or the directory is no mirror.
             DestinationError: Another run updates the mirror, or a request failed.
         """
-        with (
-            tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch,
-            tempfile.TemporaryFile() as documents,
-        ):
-            opening = open_storage(
-                self.directory, self.destinations, writable, concurrency=self.concurrency
-            )
-            async with opening as storage:
-                if await in_executor(storage.executor, next, storage.files(), None) is None:
-                    raise SourceError(
-                        f"`directory` '{self.directory}' has no files. Give the directory of a "
-                        "mirror that a run of `sync` wrote."
-                    )
-                source = await open_source(self.source, self.clients, self.config, Path(scratch))
-                await source.check(self.criteria)
-                now = datetime.now(UTC)
-                config, clients = self.config, self.clients
-                yield (
-                    Mirror(storage, source, self.criteria, config, clients, now, documents),
-                    storage,
-                )
+        opening = open_mirror(
+            self.source,
+            self.directory,
+            self.criteria,
+            self.config,
+            self.clients,
+            self.destinations,
+            writable=writable,
+            must_exist=True,
+            concurrency=self.concurrency,
+        )
+        async with opening as opened:
+            yield opened
 
 
 async def audit(

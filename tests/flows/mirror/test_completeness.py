@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from prefect_stac_asset.flows import SyncResult
-from prefect_stac_asset.flows.mirror.completeness import answer, headline, incomplete_reasons
+from prefect_stac_asset.flows.mirror.completeness import answer, headline
+from stac_asset.mirror.completeness import incomplete_reasons
 
 COMPLETE: dict[str, Any] = {
     "is_search_complete": True,

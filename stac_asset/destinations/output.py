@@ -1,4 +1,4 @@
-"""Files that grow during a run: reports, and item collections.
+"""Internal: files that grow during a run: reports, and item collections.
 
 A file in a directory is a part file that is renamed at the end. A file in an object store is
 collected in a temporary file of this machine, and uploaded at the end.

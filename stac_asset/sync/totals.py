@@ -1,4 +1,4 @@
-"""The totals of the plan of a mirror."""
+"""Internal: the totals of the plan of a mirror, for dry runs of the library and of the flow."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
 
-from prefect_stac_asset.flows.execution.session import Session
-from prefect_stac_asset.flows.planning.earlier_report import EarlierRun
-from prefect_stac_asset.flows.planning.totals import new_totals
 from stac_asset.api.planned_rows import probed_action
+from stac_asset.clients.registry import Clients
+from stac_asset.config import Config
 from stac_asset.mirror.planning import Prepared
 from stac_asset.mirror.run import Mirror
 from stac_asset.plan.reasons import Reason
-from stac_asset.plan.summary import PlannedAsset, PlannedItem, PlanSummary
+from stac_asset.plan.summary import PlannedAsset, PlannedItem, PlanSummary, PlanTotals
 from stac_asset.redact import redact_href
+from stac_asset.transfer.host_limits import OpenConnection
 from stac_asset.transfer.probe import ProbeResult, probe_all
 from stac_asset.types import Failed, Transfer
 
@@ -23,15 +23,26 @@ class MirrorTotals:
     """The totals of a plan of a mirror.
 
     Args:
-        session: The session of the run.
-        earlier: The earlier run of the mirror.
+        totals: The totals, without items.
+        clients: The clients of the run.
+        config: The configuration, for the number of attempts.
         asks_sizes: Whether to ask sources for sizes that items do not declare.
+        connect: Returns a connection to a host. By default, the requests have limits of their own.
     """
 
-    def __init__(self, session: Session, earlier: EarlierRun, asks_sizes: bool) -> None:
-        self._session = session
-        self._totals = new_totals(session, earlier)
+    def __init__(
+        self,
+        totals: PlanTotals,
+        clients: Clients,
+        config: Config,
+        asks_sizes: bool,
+        connect: OpenConnection | None = None,
+    ) -> None:
+        self._totals = totals
+        self._clients = clients
+        self._config = config
         self._asks_sizes = asks_sizes
+        self._connect = connect
 
     async def add(self, prepared: Prepared) -> None:
         """Count an item that the run downloads.
@@ -68,8 +79,7 @@ class MirrorTotals:
 
     async def _answers(self, transfers: list[Transfer]) -> dict[int, ProbeResult]:
         unknown = [transfer for transfer in transfers if transfer.size is None]
-        session = self._session
-        found = await probe_all(unknown, session.clients, session.config, connect=session.connect)
+        found = await probe_all(unknown, self._clients, self._config, connect=self._connect)
         return {id(one): result for one, result in zip(unknown, found, strict=True)}
 
 

@@ -1,4 +1,4 @@
-"""The report of the earlier run in a directory: failed assets, and the speed of the downloads."""
+"""Internal: failed assets and speed of the earlier run in a directory, from the report."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefect_stac_asset.flows.planning.earlier_report import (
+from stac_asset.api.earlier_report import (
     EarlierRun,
     earlier_run,
     read_earlier_run,
