@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -16,6 +17,8 @@ from prefect_stac_asset.blocks.prefect_api import configured_server, map_prefect
 from prefect_stac_asset.blocks.references import BlockReference, invalid_fields, name_of
 from prefect_stac_asset.blocks.registry import CREDENTIAL_SLUGS, OUR_BLOCKS, client_of
 from stac_asset import Config
+from stac_asset.cli.options import json_option
+from stac_asset.cli.output import print_json
 from stac_asset.cli.tables import print_table
 from stac_asset.clients import Request
 from stac_asset.concurrency import new_runner
@@ -29,8 +32,9 @@ _PAGE = 200
 
 
 @click.group(invoke_without_command=True)
+@json_option
 @click.pass_context
-def app(context: click.Context) -> None:
+def app(context: click.Context, as_json: bool) -> None:
     """List the types of credential blocks and the saved blocks of each type.
 
     PREFECT_API_URL selects the Prefect server.
@@ -39,6 +43,9 @@ def app(context: click.Context) -> None:
         return
     saved = _run(_all_saved)
     names = {slug: [str(block.name) for block in found] for slug, found in saved.items()}
+    if as_json:
+        print_json({"blocks": names, "problems": list(_problems(saved))})
+        return
     print_table(
         ("type", "saved"), [(slug, ", ".join(found) or None) for slug, found in names.items()]
     )
@@ -49,13 +56,18 @@ def app(context: click.Context) -> None:
 @app.command()
 @click.argument("name")
 @click.option("--href", required=True, help="URL or path to open with the block.")
-def check(name: str, href: str) -> None:
+@json_option
+def check(name: str, href: str, as_json: bool) -> None:
     """Check that the saved block NAME can open a URL or path. No file is downloaded.
 
     NAME is <type-slug>/<name>. The name alone is enough if only one block type has a block of that
     name.
     """
-    click.echo(_run(partial(_check, name, href)))
+    opened = _run(partial(_check, name, href))
+    if as_json:
+        print_json(asdict(opened))
+    else:
+        click.echo(opened)
 
 
 async def _all_saved() -> dict[str, list[BlockDocument]]:
@@ -102,8 +114,21 @@ async def _is_registered(client: PrefectClient, slug: str) -> bool:
     return slug in {kind.slug for kind in await client.read_block_types()}
 
 
-async def _check(name: str, href: str) -> str:
-    """Open an href with a block, and return a sentence with the size of the file.
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A block that opened a file."""
+
+    block: str
+    href: str
+    bytes: int | None
+
+    def __str__(self) -> str:
+        size = f"{self.bytes:,} bytes" if self.bytes is not None else "of unknown size"
+        return f"{self.block} can open {self.href} ({size})"
+
+
+async def _check(name: str, href: str) -> _Opened:
+    """Open an href with a block, and return the size of the file.
 
     Raises:
         ConfigError: The block does not exist or does not apply to the href.
@@ -119,8 +144,7 @@ async def _check(name: str, href: str) -> str:
         request = Request(url)
         await client.check(request)
         found = await client.stat(request)
-    size = f"{found.size:,} bytes" if found.size is not None else "of unknown size"
-    return f"{name_of(block)} can open {shown} ({size})"
+    return _Opened(name_of(block), shown, found.size)
 
 
 async def _reference(name: str) -> BlockReference:

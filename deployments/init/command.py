@@ -17,6 +17,8 @@ from prefect_stac_asset.deployments.init.files import check_existing, files_to_w
 from prefect_stac_asset.deployments.init.next_steps import next_steps, numbered
 from prefect_stac_asset.deployments.pools import POOL_TYPES
 from prefect_stac_asset.deployments.prefect_yaml import Schedule
+from stac_asset.cli.options import json_option
+from stac_asset.cli.output import print_json
 
 _TEXTS = {
     "written": "written",
@@ -144,6 +146,7 @@ _IMAGE = re.compile(r"[\w.-]+(:\d+)?(/[\w.-]+)*(:[\w.-]+)?(@[\w:]+)?", re.ASCII)
     is_flag=True,
     help="Write only a copy of the packaged prefect.yaml, for `make up` and the option --file.",
 )
+@json_option
 def init(
     folder: Path,
     names: tuple[str, ...],
@@ -157,6 +160,7 @@ def init(
     example: bool,
     file: str,
     is_file_only: bool,
+    as_json: bool,
 ) -> int:
     """Write files to start with into the repository FOLDER, by default the working directory.
 
@@ -187,10 +191,21 @@ def init(
         is_file_only=is_file_only,
     )
     check_existing(choices)
-    for name, outcome in write_files(choices.folder, files_to_write(choices)):
+    written = list(write_files(choices.folder, files_to_write(choices)))
+    server = get_current_settings().api.url
+    steps = next_steps(choices, server, Path.cwd())
+    if as_json:
+        print_json(
+            {
+                "folder": str(choices.folder),
+                "files": [{"path": name, "state": outcome} for name, outcome in written],
+                "next_steps": [{"text": one.text, "commands": one.commands} for one in steps],
+            }
+        )
+        return 0
+    for name, outcome in written:
         click.echo(f"{name}: {_TEXTS[outcome]}")
     click.echo("\nNext steps:\n")
-    server = get_current_settings().api.url
-    for line in numbered(next_steps(choices, server, Path.cwd())):
+    for line in numbered(steps):
         click.echo(line)
     return 0

@@ -27,6 +27,8 @@ def error_classes(parent: type[StacAssetError] = StacAssetError) -> list[type[St
         parent: The class.
     """
     found = []
+    for name in stac_asset.errors.__all__:
+        getattr(stac_asset.errors, name)  # Some classes are imported on first use.
     for child in sorted(parent.__subclasses__(), key=lambda kind: kind.__name__):
         exported = getattr(stac_asset.errors, child.__name__, None) is child
         if exported and child is not DescribedError:

@@ -12,9 +12,12 @@ _INTRODUCTION = """# The library `stac_asset`
 
 Import these names from `stac_asset`. Each coroutine function of the download has a twin in
 `stac_asset.blocking`, which needs no event loop. The page [Errors](errors.md) lists the errors, and
-[Options of a download](options.md) lists the fields of `Config`.
+[Options of a download](options.md) lists the fields of `Config`. `audit_mirror` is imported from
+`stac_asset.audit`, and `sync_mirror` from `stac_asset.sync`.
 
 """
+
+_MIRRORS = ("stac_asset.audit.api.audit_mirror", "stac_asset.sync.api.sync_mirror")
 
 
 def library_page() -> str:
@@ -25,6 +28,7 @@ def library_page() -> str:
         if inspect.ismodule(value) or _is_error(value) or value.__name__ != name:
             continue
         sections.append(f"::: {value.__module__}.{name}\n")
+    sections += [f"::: {name}\n" for name in _MIRRORS]
     return _INTRODUCTION + "\n".join(sections)
 
 

@@ -48,6 +48,7 @@ from stac_asset.stac.item_collections import ReadItems, unique_items
 from stac_asset.stac.local_facts import facts_of
 from stac_asset.stac.parse import item_of
 from stac_asset.transfer.engine import Engine
+from stac_asset.transfer.reporter import Reporter
 from stac_asset.types import (
     Failed,
     KeptFile,
@@ -119,6 +120,15 @@ class Run:
             max_concurrent_downloads,
             stream,
         )
+
+    @property
+    def reporter(self) -> Reporter:
+        """Receives the progress of all transfers."""
+        return self._engine.reporter
+
+    @reporter.setter
+    def reporter(self, reporter: Reporter) -> None:
+        self._engine.reporter = reporter
 
     async def prepare(self) -> None:
         """Check that an object store can be written, before the first request to a source.

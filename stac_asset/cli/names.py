@@ -16,7 +16,7 @@ from functools import cache
 import click
 
 from stac_asset.cli.options import config_options
-from stac_asset.cli.tables import printable
+from stac_asset.cli.output import print_message, print_problem
 from stac_asset.config import Config
 
 _PARAMETER = re.compile(r"`(?:Config\.)?(?P<name>[a-z][a-z0-9_]*)(?:=(?P<value>[^`]*))?`")
@@ -28,6 +28,8 @@ _ELEMENT = re.compile(r"`(?P<name>[a-z][a-z0-9_]*)\.(?P<element>[^`]*)`")
 _OTHERS = {
     "directory": "DIRECTORY",
     "file_name": "--file-name",
+    "max_bytes": "--max-bytes",
+    "max_items": "--max-items",
     "path_template": "--path-template",
     "report": "--report",
     "source": "SOURCE",
@@ -35,8 +37,13 @@ _OTHERS = {
 }
 """Parameters of the commands that are not fields of `Config`."""
 
-_SEARCH = {"collections": "--collection", "ids": "--id"} | {
-    name: f"--{name}" for name in ("bbox", "datetime", "filter", "intersects", "q", "query")
+_SEARCH = {
+    "collections": "--collection",
+    "ids": "--id",
+    "page_size": "--page-size",
+} | {
+    name: f"--{name}"
+    for name in ("bbox", "datetime", "filter", "intersects", "overlap", "q", "query", "sortby")
 }
 """Fields of the search of a mirror."""
 
@@ -50,17 +57,27 @@ def as_typed(text: str) -> str:
     return _ELEMENT.sub(_typed_element, _PARAMETER.sub(_typed, text))
 
 
-def show_library_logs() -> None:
-    """Print warnings of the library on standard error, with the names of the command line."""
+def show_library_logs(level: str = "WARNING") -> None:
+    """Print log records of the library on standard error, with the names of the command line.
+
+    Args:
+        level: The minimum level of the records.
+    """
     logger = logging.getLogger("stac_asset")
-    if not any(isinstance(handler, _Handler) for handler in logger.handlers):
-        logger.addHandler(_Handler(logging.WARNING))
-        logger.propagate = False
+    for handler in [one for one in logger.handlers if isinstance(one, _Handler)]:
+        logger.removeHandler(handler)
+    logger.addHandler(_Handler(level))
+    logger.propagate = False
+    if logger.getEffectiveLevel() > (number := logging.getLevelNamesMapping()[level]):
+        logger.setLevel(number)
 
 
 class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(f"warning: {printable(as_typed(record.getMessage()))}", err=True)
+        if record.levelno == logging.WARNING:
+            print_problem(record.getMessage(), is_error=False)
+        else:
+            print_message(f"{record.levelname.lower()}: {record.getMessage()}")
 
 
 def _typed(match: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""The command-line options that set fields of `Config`.
+"""The command-line options that set fields of `Config`, and the options about the output.
 
 The help texts are the docstrings of the fields.
 """
@@ -22,13 +22,17 @@ def _header(
 ) -> dict[str, str]:
     headers = {}
     for value in values:
-        name, colon, text = value.partition(":")
-        if not colon or not name.strip():
+        # The name of a header contains neither a colon nor an equals sign.
+        end = min((value.find(mark) for mark in ":=" if mark in value), default=0)
+        name, text = value[:end].strip(), value[end + 1 :].strip()
+        if not name:
             # The value is not in the message, because it may be a secret.
             raise click.BadParameter(
-                "a header has no name or no colon. Write 'Name: value'.", context, parameter
+                "a header has no name or no value. Write 'Name: value' or 'Name=value'.",
+                context,
+                parameter,
             )
-        headers[name.strip()] = text.strip()
+        headers[name] = text
     return headers
 
 
@@ -108,7 +112,6 @@ _OPTIONS: list[_Decorator[Any]] = [
     _option("alternate_assets", "-a", "--alternate-assets", multiple=True, metavar="KEY"),
     _option(
         "file_name_strategy",
-        "-f",
         "--file-name-strategy",
         type=click.Choice(["FILE_NAME", "KEY"], case_sensitive=False),
     ),
@@ -122,6 +125,7 @@ _OPTIONS: list[_Decorator[Any]] = [
         "--error-strategy",
         type=click.Choice(["KEEP", "DELETE"], case_sensitive=False),
     ),
+    click.option("-k", "--keep", is_flag=True, help="The same as --error-strategy KEEP."),
     _switch("fail_fast"),
     _switch("warn", "-w"),
     click.option(
@@ -137,6 +141,7 @@ _OPTIONS: list[_Decorator[Any]] = [
         "http_headers",
         "-H",
         "--header",
+        "--http-header",
         multiple=True,
         callback=_header,
         metavar="'NAME: VALUE'",
@@ -146,6 +151,7 @@ _OPTIONS: list[_Decorator[Any]] = [
     _option(
         "http_client_timeout",
         "--http-client-timeout",
+        "--http-timeout",
         type=click.FloatRange(min=0, min_open=True),
         metavar="SECONDS",
     ),
@@ -185,11 +191,35 @@ _OPTIONS: list[_Decorator[Any]] = [
     *_DESTINATION_OPTIONS,
     _option("destination_storage_class", "--destination-storage-class", metavar="CLASS"),
     _switch("absolute_hrefs"),
-    _option("client_override", "--client", metavar="NAME"),
+    _option("client_override", "-c", "--client", metavar="NAME"),
     _switch("allow_local_hrefs"),
     _switch("check_free_space"),
     _switch("fsync"),
 ]
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+"""Option of all commands."""
+
+_REPORTING_OPTIONS: list[_Decorator[Any]] = [
+    click.option(
+        "--json", "as_json", is_flag=True, help="Print the result of the run as a JSON object."
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="Print only errors and warnings."),
+    click.option("-v", "--verbose", is_flag=True, help="Print a line for each asset."),
+]
+"""Options of the commands that download assets of an item, a collection or a mirror."""
+
+
+def reporting_options(command: _F) -> _F:
+    """Add the options about the output of a run.
+
+    Args:
+        command: The function of the command, with parameters `as_json`, `quiet` and `verbose`.
+    """
+    for option in reversed(_REPORTING_OPTIONS):
+        command = option(command)
+    return command
 
 
 def config_options(command: _F) -> _F:
@@ -225,21 +255,38 @@ def destination_options(command: _F) -> _F:
     return command
 
 
-def read_config(options: Mapping[str, Any]) -> Config:
-    """Return the configuration from options, the environment and `.env`, in this order.
+def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that are set, as values of the fields of `Config`.
 
     Args:
-        options: The options, by the names of the fields of `Config`. An option that is not set is
+        options: The options, by the names of the fields, and `keep`. An option that is not set is
             None or empty.
 
     Raises:
-        ConfigError: The configuration is contradictory, or a variable has an invalid value.
+        click.UsageError: `--keep` contradicts `--error-strategy`.
     """
     given = {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in options.items()
-        if value is not None and value != () and value != {}
+        if value is not None and value != () and value != {} and name != "keep"
     }
-    config = Config.from_env(**given)
+    if options.get("keep"):
+        if given.get("error_strategy", "KEEP") != "KEEP":
+            raise click.UsageError("--keep contradicts --error-strategy DELETE. Remove one.")
+        given["error_strategy"] = "KEEP"
+    return given
+
+
+def read_config(options: Mapping[str, Any]) -> Config:
+    """Return the configuration from options, the environment and `.env`, in this order.
+
+    Args:
+        options: The options, as for `given_options`.
+
+    Raises:
+        click.UsageError: `--keep` contradicts `--error-strategy`.
+        ConfigError: The configuration is contradictory, or a variable has an invalid value.
+    """
+    config = Config.from_env(**given_options(options))
     config.validate()
     return config

@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 
 import click
+from click.shell_completion import CompletionItem
 
 GROUP = "stac_asset.commands"
 """The entry-point group. Names are commands, and values are objects of type `click.Command`."""
@@ -28,6 +29,16 @@ class PluginGroup(click.Group):
             return own
         command: click.Command = _added()[cmd_name].load()
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the completions of a word, with the names of commands of other packages.
+
+        Args:
+            ctx: The context.
+            incomplete: The start of the word.
+        """
+        names = [name for name in sorted(_added()) if name.startswith(incomplete)]
+        return super().shell_complete(ctx, incomplete) + [CompletionItem(name) for name in names]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands to the help, with the packages that add commands.

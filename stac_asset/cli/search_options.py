@@ -68,10 +68,41 @@ _OPTIONS = [
         "--intersects", callback=_object, metavar="GEOJSON", help="Geometry in place of --bbox."
     ),
     click.option("--q", multiple=True, metavar="TEXT", help="Full-text search. May be repeated."),
+    click.option(
+        "--overlap",
+        default="1 day",
+        show_default=True,
+        metavar="TIME",
+        help="Extra time before a relative time window, to find items that are published late.",
+    ),
+    click.option(
+        "--sortby",
+        multiple=True,
+        metavar="FIELD",
+        help="Field to sort by, such as '-properties.datetime'. May be repeated.",
+    ),
+    click.option(
+        "--page-size",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Number of items to request per page from a STAC API.",
+    ),
 ]
 
 
-_FIELDS = ("collections", "ids", "bbox", "datetime", "filter", "query", "intersects", "q")
+_FIELDS = (
+    "collections",
+    "ids",
+    "bbox",
+    "datetime",
+    "filter",
+    "query",
+    "intersects",
+    "q",
+    "overlap",
+    "sortby",
+    "page_size",
+)
 """The names of the options."""
 
 

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stac_asset.cli.output import uses_colors
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _UNLIMITED = 10_000
 """Number of columns if the output is not a terminal, so that no cell is cut or folded."""
@@ -22,7 +24,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         columns: The names of the columns. A column `bytes` is aligned to the right.
         rows: The cells of each row. None is printed as a dash.
     """
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, header_style="bold" if uses_colors() else "")
     for column in columns:
         table.add_column(column, justify="right" if column == "bytes" else "left", overflow="fold")
     for row in rows:

@@ -42,6 +42,8 @@ parentheses:
 `DownloadWarning` is a warning, not an error. Messages never contain the query of an href.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from stac_asset.errors.base import (
     DescribedError,
     StacAssetError,
@@ -60,11 +62,6 @@ from stac_asset.errors.input import (
     SchemeError,
     SourceError,
     UnsafePathError,
-)
-from stac_asset.errors.response import (
-    ResponseError,
-    ResponseForbiddenError,
-    ResponseNotFoundError,
 )
 from stac_asset.errors.summary import (
     AuditError,
@@ -91,6 +88,13 @@ from stac_asset.errors.transfer import (
     TruncatedError,
     UnexpectedError,
 )
+
+if TYPE_CHECKING:
+    from stac_asset.errors.response import (
+        ResponseError,
+        ResponseForbiddenError,
+        ResponseNotFoundError,
+    )
 
 __all__ = [
     "AccessError",
@@ -133,3 +137,15 @@ __all__ = [
     "VerifyError",
     "accepts_text",
 ]
+
+_RESPONSE_ERRORS = ("ResponseError", "ResponseForbiddenError", "ResponseNotFoundError")
+"""Errors that are imported on first use. Importing aiohttp takes a tenth of a second."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _RESPONSE_ERRORS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from stac_asset.errors import response
+
+    globals().update({one: getattr(response, one) for one in _RESPONSE_ERRORS})
+    return globals()[name]

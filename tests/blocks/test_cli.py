@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -22,9 +23,11 @@ from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_se
 
 from prefect_stac_asset.blocks import HttpCredentials, S3Credentials
 from prefect_stac_asset.blocks.references import load_reference
+from scripts.site_pages.command_results import RESULTS
 from stac_asset.cli.app import app
 from stac_asset.errors import ConfigError, StacAssetError
 from stac_asset.testing import Origin
+from tests.support.cli import run_command as run_command_here
 from tests.support.paths import ROOT
 from tests.support.server_logs import unexpected_errors
 
@@ -145,6 +148,19 @@ async def test_saved_blocks_are_listed_and_checked(protected_origin: Origin) -> 
         0,
         f"block 'http-credentials/valid' can open {href} (8 bytes)\n",
     )
+    listed = await asyncio.to_thread(run_command_here, "blocks", "--json")
+    found = json.loads(listed.output)
+    assert found.keys() == RESULTS["blocks"].keys()
+    assert (problem in found["problems"], "valid" in found["blocks"]["http-credentials"]) == (
+        True,
+        True,
+    )
+    good = await asyncio.to_thread(
+        run_command_here, "blocks", "check", "valid", "--href", href, "--json"
+    )
+    found = json.loads(good.output)
+    assert found == {"block": "block 'http-credentials/valid'", "href": href, "bytes": 8}
+    assert found.keys() == RESULTS["blocks check"].keys()
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ import pytest
 from scripts.site_pages.command_page import commands
 from scripts.site_pages.error_page import cause_and_cure, error_classes
 from stac_asset import Config
-from stac_asset.cli.app import app
+from stac_asset.cli.app import EXIT_CODES, app
 from stac_asset.errors import StacAssetError
 from tests.support.paths import ROOT
 
@@ -82,8 +82,12 @@ def test_page_of_options_lists_every_field(site: Path) -> None:
 
 def test_page_of_the_command_line_has_the_help_of_every_command(site: Path) -> None:
     text = text_of(site, "reference/command-line.html")
-    for path, _ in commands():
+    paths = [path for path, _ in commands()]
+    assert {"stac-asset sync", "stac-asset blocks check", "stac-asset init"} <= set(paths)
+    for path in paths:
         assert f'id="{path.replace(" ", "-")}"' in text
+    for code in EXIT_CODES:
+        assert f"<td>{code}</td>" in text
 
 
 def test_pages_of_flows_and_blocks_list_parameters_and_fields(site: Path) -> None:

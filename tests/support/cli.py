@@ -56,7 +56,7 @@ def run_command(*arguments: object, document: object = None) -> CommandResult:
         try:
             main()
         except SystemExit as end:
-            code = end.code
+            code = 0 if end.code is None else end.code
         sys.stdout.flush()
         sys.stderr.flush()
         result = output.getvalue().decode(), errors.getvalue().decode()
@@ -68,7 +68,7 @@ def run_command(*arguments: object, document: object = None) -> CommandResult:
 def _command_line(*arguments: str) -> Iterator[None]:
     """Set the arguments of this process, and undo the changes of a command to logs and warnings."""
     logger = logging.getLogger("stac_asset")
-    handlers, propagate = list(logger.handlers), logger.propagate
+    handlers, propagate, level = list(logger.handlers), logger.propagate, logger.level
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         patch.setattr(sys, "argv", ["stac-asset", *arguments])
         warnings.simplefilter("default")
@@ -78,6 +78,7 @@ def _command_line(*arguments: str) -> Iterator[None]:
         finally:
             logger.handlers[:] = handlers
             logger.propagate = propagate
+            logger.setLevel(level)
 
 
 def _print_warning(
@@ -92,9 +93,9 @@ def _print_warning(
     sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
-def read_single_error(result: CommandResult) -> str:
-    """Return the error line of a command with exit code 1 and no other output."""
+def read_single_error(result: CommandResult, code: int = 1) -> str:
+    """Return the error line of a command that ended with an exit code and no other output."""
     (line,) = result.errors.splitlines()
-    assert (result.code, result.output) == (1, "")
+    assert (result.code, result.output) == (code, "")
     assert line.startswith("error: ")
     return line

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 
 import click
 
@@ -11,6 +10,7 @@ from stac_asset.cli.doctor.credentials import credential_findings
 from stac_asset.cli.doctor.findings import Finding, Level, added_findings
 from stac_asset.cli.doctor.machine import machine_findings
 from stac_asset.cli.doctor.packages import package_findings
+from stac_asset.cli.output import colored, print_json
 from stac_asset.cli.tables import printable
 from stac_asset.config import Config
 from stac_asset.errors import ConfigError
@@ -43,7 +43,7 @@ async def doctor(directory: str, as_json: bool) -> int:
     findings += machine_findings(directory, config)
     findings += added_findings()
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
+        print_json([dataclasses.asdict(finding) for finding in findings])
     else:
         for finding in findings:
             _print(finding)
@@ -51,7 +51,7 @@ async def doctor(directory: str, as_json: bool) -> int:
 
 
 def _print(finding: Finding) -> None:
-    mark = click.style(_MARKS[finding.level], fg=_COLORS[finding.level])
+    mark = colored(_MARKS[finding.level], _COLORS[finding.level])
     click.echo(f"{mark} {printable(finding.check)}: {printable(finding.text)}")
     if finding.cure:
         click.echo(f"   {printable(finding.cure)}")

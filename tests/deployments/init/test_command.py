@@ -15,6 +15,7 @@ import yaml
 from prefect_stac_asset.deployments.init.choices import CODE
 from prefect_stac_asset.deployments.pools import POOL_TYPES
 from prefect_stac_asset.deployments.prefect_yaml import FILE, Deployment, read_deployments
+from scripts.site_pages.command_results import RESULTS
 from tests.support.cli import CommandResult, run_command
 from tests.support.deployments_cli import run_deployments_cli
 
@@ -65,6 +66,15 @@ def test_written_files_are_those_that_the_work_pool_needs(repository: Repository
     written = contents(repository.folder)
     assert set(written) == needed | ({"Dockerfile"} if kind in WITH_IMAGE else set())
     assert done.output.count(": written\n") == len(written)
+
+
+def test_result_is_printed_as_json(tmp_path: Path) -> None:
+    done = run_init(tmp_path, "--json")
+    found = json.loads(done.output)
+    assert (done.code, found.keys()) == (0, RESULTS["init"].keys())
+    assert {one["path"] for one in found["files"]} == set(contents(tmp_path))
+    assert {one["state"] for one in found["files"]} == {"written"}
+    assert any(step["commands"] for step in found["next_steps"])
 
 
 def test_second_run_changes_nothing(repository: Repository) -> None:

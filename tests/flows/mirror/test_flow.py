@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
+import inspect
 import json
 from datetime import datetime
 from pathlib import Path
@@ -20,9 +22,11 @@ from prefect_stac_asset.flows.monitoring.failing_items import ITEMS_FAILING
 from prefect_stac_asset.flows.planning.artifact import PLAN
 from prefect_stac_asset.flows.reporting.artifacts import SUMMARY
 from prefect_stac_asset.flows.reporting.events import ITEM_DOWNLOADED, RUN_COMPLETED
+from stac_asset.cli.app import app
 from stac_asset.errors import DownloadError
 from stac_asset.stac.item_files import read_items
 from stac_asset.testing import Origin
+from tests.support.cli import run_command
 from tests.support.files import put_directory
 from tests.support.mirror_flow_runs import (
     OPTIONS,
@@ -32,7 +36,13 @@ from tests.support.mirror_flow_runs import (
     with_changed_asset,
     with_new_timestamp,
 )
-from tests.support.mirror_runs import build_item, check_catalog, read_item_documents, serve_api
+from tests.support.mirror_runs import (
+    build_item,
+    check_catalog,
+    read_item_documents,
+    serve_api,
+    serve_items,
+)
 from tests.support.prefect_reads import read_artifacts, read_back, read_events
 from tests.support.push_gateway import push_gateway
 from tests.support.stac_api import (
@@ -318,3 +328,48 @@ async def test_credentials_are_sent_to_api_and_stored_nowhere(
     for path in ("/api/search", "/api/collections/things"):
         for request in origin.gets(path):
             assert request.headers["authorization"] == "Bearer SECRET"
+
+
+async def test_flow_and_command_continue_the_mirrors_of_each_other(
+    origin: Origin, tmp_path: Path
+) -> None:
+    items = [build_item(origin, name) for name in ("one", "two", "three")]
+    href = serve_items(origin, items[:2])
+    origin.remove("/two/data.tif")
+    search = Search(collections=["things"], datetime="last 9999 days")
+    command = ("sync", href, tmp_path, "--collection", "things", "--datetime", "last 9999 days")
+    state = await sync_state(href, tmp_path, search)
+    assert state.is_failed()
+    searched = (tmp_path / ".mirror/searches.json").read_bytes()
+
+    origin.put("/two/data.tif", size=100)
+    serve_items(origin, items)
+    done = await asyncio.to_thread(run_command, *command, "--json")
+    found = json.loads(done.output)
+    assert done.code == 0, done.errors
+    assert [found["items"][name] for name in ("new", "again", "unchanged")] == [1, 1, 1]
+    assert not (tmp_path / ".mirror/failures.json").exists()
+    after = json.loads((tmp_path / ".mirror/searches.json").read_bytes())
+    assert after.keys() == json.loads(searched).keys()
+
+    (tmp_path / "things/one/data.tif").unlink()
+    origin.forget()
+    result = await sync_result(href, tmp_path, search)
+    assert (result.again, result.unchanged, result.downloaded) == (1, 2, 1)
+    assert len(origin.gets("*.tif")) == 1
+    check_catalog(tmp_path, {"one", "two", "three"})
+
+
+def test_command_has_the_parameters_of_the_flow() -> None:
+    only_flows = {
+        "granularity",
+        "credentials",
+        "destination_credentials",
+        "approve_above",
+        "distribute",
+        "mirror",
+    }
+    parameters = set(inspect.signature(flows.sync.fn).parameters) - only_flows
+    options = {option.name for option in app.commands["sync"].params}
+    assert parameters - {"search", "options"} - options == set()
+    assert set(Search.model_fields) - options == set()

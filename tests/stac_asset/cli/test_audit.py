@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.site_pages.command_results import RESULTS
 from stac_asset.testing import Origin
 from tests.support.cli import CommandResult, run_command
 from tests.support.mirror_runs import build_item, run_mirror, serve_items
@@ -37,6 +38,11 @@ def test_audit_reports_differences_and_repairs_them_with_option(
     ]
     result = run_command("audit", href, mirror, "--warn")
     assert (result.code, result.errors[:8]) == (0, "warning:")
+    result = run_command("audit", href, mirror, "--json")
+    found = json.loads(result.output)
+    assert (result.code, found.keys()) == (1, RESULTS["audit"].keys())
+    assert (found["complete"], found["counts"]) == (False, {"corrupt": 1})
+    assert found["differences"][0]["reason"] == reason
     result = run_command("audit", href, mirror, "--repair", "--report", mirror / "report")
     text = "2 of 2 items of the source are up to date; 1 repaired\n"
     assert result == CommandResult(0, text, "")
@@ -83,7 +89,7 @@ def test_errors_name_the_options_of_the_search(origin: Origin, tmp_path: Path) -
         (("--filter", "a = 1"), "`--filter`"),
     ):
         result = run_command("audit", href, tmp_path, *arguments)
-        assert (result.code, result.errors.startswith(f"error: {start}")) == (1, True), result
+        assert (result.code, result.errors.startswith(f"error: {start}")) == (2, True), result
     result = run_command("audit", tmp_path / "none.json", tmp_path)
     assert result.errors.startswith("error: `SOURCE`")
 

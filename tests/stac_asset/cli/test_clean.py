@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
 
 import pytest
 
+from scripts.site_pages.command_results import RESULTS
 from stac_asset.destinations import LocalDestination
 from stac_asset.destinations.local.lock import close_locked, open_locked
 from tests.support.cli import run_command
@@ -35,6 +37,10 @@ def test_clean_removes_old_part_files(tmp_path: Path) -> None:
         "1 leftovers would be removed, 1 younger ones and 0 in use kept\n"
     )
     assert all(path.exists() for path in [*old, *young])
+    found = json.loads(run_command("clean", tmp_path, "--dry-run", "--json").output)
+    assert found.keys() == RESULTS["clean"].keys()
+    assert [row["location"] for row in found["removed"]] == [str(old[0])]
+    assert (found["dry_run"], found["removed"][0]["bytes"], len(found["younger"])) == (True, 10, 1)
     done = run_command("clean", tmp_path)
     assert done.output.startswith(f"removed: {old[0]} (10 bytes, 30.0 h old)\n1 leftovers removed")
     assert not any(path.exists() for path in old)

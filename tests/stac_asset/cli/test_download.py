@@ -8,6 +8,7 @@ from pathlib import Path
 import pystac
 import pytest
 
+from scripts.site_pages.command_results import RESULTS
 from stac_asset.testing import Origin, Stall, Status
 from tests.support.cli import CommandResult, read_single_error, run_command
 from tests.support.collections import collection_document
@@ -18,15 +19,17 @@ def test_item_is_downloaded_and_then_skipped(origin: Origin, tmp_path: Path) -> 
     origin.put("/a.tif", size=1000)
     origin.put("/b.tif", size=500)
     result = run_command("download", make_item(origin, "a", "b"), tmp_path / "out")
-    document, counts = result.output.splitlines()
-    assert (result.code, result.errors) == (0, "")
-    assert document == str(tmp_path / "out" / "the-item.json")
+    document = str(tmp_path / "out" / "the-item.json")
+    (counts,) = result.errors.splitlines()
+    assert result.code == 0
     assert counts.startswith("2 downloaded (1.5 kB), 0 skipped, 0 failed in ")
+    assert counts.endswith(f" s: {document}")
     item = pystac.Item.from_file(document)
     assert item.assets["a"].href == "./a.tif"
     assert (tmp_path / "out" / "a.tif").read_bytes() == origin.content("/a.tif")
     again = run_command("download", make_item(origin, "a", "b"), tmp_path / "out")
-    assert "0 downloaded (0 bytes), 2 skipped, 0 failed" in again.output
+    assert "0 downloaded (0 bytes), 2 skipped, 0 failed" in again.errors
+    assert (again.code, again.output) == (0, result.output)
 
 
 def test_page_and_empty_file_fail_unless_accepted(origin: Origin, tmp_path: Path) -> None:
@@ -60,7 +63,7 @@ def test_item_collection_is_downloaded_to_template_paths(origin: Origin, tmp_pat
         "download", href, tmp_path, "-t", "${year}/${id}", "--file-name", "all.json"
     )
     assert result.code == 0
-    assert result.output.splitlines()[0] == str(tmp_path / "all.json")
+    assert result.output == f"Output STAC JSON written to {tmp_path / 'all.json'}\n"
     assert (tmp_path / "2026" / "two" / "a.tif").read_bytes() == origin.content("/a.tif")
 
 
@@ -71,7 +74,11 @@ def test_all_pages_of_an_item_collection_are_downloaded(origin: Origin, tmp_path
         document["links"] = [] if number else [{"rel": "next", "href": "./items-1"}]
         origin.put(f"/items-{number}", json.dumps(document).encode())
     result = run_command("download", f" {origin.href('/items-0')} ", tmp_path)
-    assert (result.code, result.errors) == (0, "")
+    assert result.code == 0
+    printed = json.loads(result.output)["features"]
+    assert [item["assets"]["a"]["href"] for item in printed] == [
+        str(tmp_path / f"item-{number}" / "a.tif") for number in range(2)
+    ]
     assert {path.parent.name for path in tmp_path.rglob("a.tif")} == {"item-0", "item-1"}
     written = json.loads((tmp_path / "item-collection.json").read_bytes())
     assert [item["id"] for item in written["features"]] == ["item-0", "item-1"]
@@ -80,8 +87,28 @@ def test_all_pages_of_an_item_collection_are_downloaded(origin: Origin, tmp_path
 
 def test_dash_reads_document_from_standard_input(origin: Origin, tmp_path: Path) -> None:
     result = run_command("download", "-", tmp_path, document=item_document(origin, "a"))
-    assert (result.code, result.errors) == (0, "")
+    assert result.code == 0
     assert (tmp_path / "a.tif").exists()
+
+
+def test_item_is_piped_through_without_arguments(origin: Origin, tmp_path: Path) -> None:
+    origin.put("/a b#.tif", size=10)
+    document = item_document(origin, "a b#")
+    document["assets"]["a b#"]["href"] = origin.href("/a%20b%23.tif")
+    result = run_command("download", document=document)
+    assert result.code == 0
+    item = pystac.Item.from_dict(json.loads(result.output))
+    assert item.assets["a b#"].href == str(tmp_path / "a%20b%23.tif")
+    assert Path(item.assets["a b#"].href).read_bytes() == origin.content("/a%20b%23.tif")
+    assert item.get_self_href() == str(tmp_path / "the-item.json")
+    assert run_command("info", document=document).output.splitlines()[1].split()[3] == "yes"
+    assert run_command("plan", document=document).output.count("present") == 2
+
+
+def test_missing_href_without_standard_input_is_a_usage_error() -> None:
+    result = run_command("download")
+    assert (result.code, result.output) == (2, "")
+    assert "HREF is missing, and standard input is empty." in " ".join(result.errors.split())
 
 
 def test_local_item_with_relative_asset_is_downloaded(shared_data: Path, tmp_path: Path) -> None:
@@ -124,14 +151,15 @@ def test_failed_assets_are_listed(origin: Origin, tmp_path: Path) -> None:
     origin.remove("/b.tif")
     origin.fault("/c.tif", Status(403), times=0)
     result = run_command("download", make_item(origin, "a", "b", "c"), tmp_path)
-    first, *others = result.errors.splitlines()
+    counts, first, *others = result.errors.splitlines()
     assert result.code == 1
+    assert counts.startswith("1 downloaded")
     assert first == "error: 2 of 3 assets failed"
     assert sorted(others) == [
         f"- asset 'b' of item 'the-item': 404 Not Found for {origin.href('/b.tif')}",
         f"- asset 'c' of item 'the-item': 403 Forbidden for {origin.href('/c.tif')}",
     ]
-    assert result.output.startswith(f"{tmp_path / 'the-item.json'}\n1 downloaded")
+    assert list(json.loads(result.output)["assets"]) == ["a"]
     assert list(pystac.Item.from_file(tmp_path / "the-item.json").assets) == ["a"]
 
 
@@ -141,7 +169,7 @@ def test_warn_option_exits_with_code_0(origin: Origin, tmp_path: Path) -> None:
         "download", make_item(origin, "a", "b"), tmp_path, "-w", "--error-strategy", "keep"
     )
     assert result.code == 0
-    assert result.errors.startswith("warning: 1 of 2 assets failed\n- asset 'b'")
+    assert "\nwarning: 1 of 2 assets failed\n- asset 'b'" in result.errors
     item = pystac.Item.from_file(tmp_path / "the-item.json")
     assert item.assets["b"].href == origin.href("/b.tif")
 
@@ -167,7 +195,60 @@ def test_piped_document_cannot_reference_local_files(tmp_path: Path, origin: Ori
     assert not list(tmp_path.rglob("hostname"))
 
 
-def test_download_without_selected_assets_says_so(origin: Origin, tmp_path: Path) -> None:
-    result = run_command("download", make_item(origin, "a"), tmp_path, "-x", "a")
-    assert result.code == 0
-    assert result.output.splitlines()[1].startswith("no assets to download in ")
+@pytest.mark.parametrize("command", ["download", "info", "plan"])
+@pytest.mark.parametrize("warn", [[], ["--warn"]])
+def test_nothing_to_download_is_an_error(
+    origin: Origin, tmp_path: Path, command: str, warn: list[str]
+) -> None:
+    document = item_document(origin, "a")
+    line = read_single_error(run_command(command, "-x", "a", *warn, document=document))
+    assert line.startswith("error: 'standard input' has no assets that `--include` and `--exclude`")
+    items = {"type": "FeatureCollection", "features": [document]}
+    line = read_single_error(run_command(command, "-x", "a", *warn, document=items))
+    assert "has no assets that `--include` and `--exclude` select." in line
+    items["features"] = []
+    line = read_single_error(run_command(command, *warn, document=items))
+    assert line == (
+        "error: 'standard input' has no items. Check the search that wrote the document."
+    )
+    assert origin.gets("*.tif") == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_exit_code_is_1_if_all_assets_failed_even_with_warn(origin: Origin, tmp_path: Path) -> None:
+    origin.remove("/a.tif")
+    result = run_command("download", make_item(origin, "a"), tmp_path, "--warn")
+    assert result.code == 1
+    assert "error: 1 of 1 asset failed" in result.errors
+
+
+def test_result_is_printed_as_json(origin: Origin, tmp_path: Path) -> None:
+    origin.put("/a.tif", size=10)
+    origin.remove("/b.tif")
+    result = run_command("download", make_item(origin, "a", "b"), tmp_path, "--json", "-q")
+    found = json.loads(result.output)
+    assert found.keys() == RESULTS["download"].keys()
+    assert (found["downloaded"], found["failed"], found["bytes"]) == (1, 1, 10)
+    assert [row["key"] for row in found["failures"]] == ["b"]
+    assert result.errors.startswith("error: 1 of 2 assets failed\n")
+
+
+def test_line_of_each_asset_is_printed_only_with_verbose_option(
+    origin: Origin, tmp_path: Path
+) -> None:
+    href = make_item(origin, "a", "b", "c\x1b[2J")
+    origin.remove("/b.tif")
+    origin.remove("/c\x1b[2J.tif")
+    assert "downloaded: " not in run_command("download", href, tmp_path).errors
+    result = run_command("download", href, tmp_path, "-v", "-q")
+    lines = sorted(line for line in result.errors.splitlines() if line[0] in "fs")
+    assert lines == [
+        f"failed: asset 'b' of item 'the-item': 404 Not Found for {origin.href('/b.tif')}",
+        *(line for line in lines if "[2J" in line),
+        f"skipped: asset 'a' of item 'the-item': {tmp_path / 'a.tif'}",
+    ]
+    assert "\x1b" not in result.errors
+    assert (
+        "downloaded: asset 'a' of item"
+        in run_command("download", href, tmp_path, "-v", "--overwrite").errors
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from scripts.site_pages.command_results import RESULTS
 from stac_asset.testing import Origin, Status
 from tests.support.cli import run_command
 from tests.support.items import item_document, make_item
@@ -18,7 +19,7 @@ def test_info_lists_assets_without_downloading(origin: Origin) -> None:
     origin.remove("/b.tif")
     origin.fault("/d.tif", Status(500), times=0)
     result = run_command("info", "-", document=document)
-    assert result.code == 0
+    assert result.code == 1, "assets are missing"
     header, a, b, c, d = result.output.splitlines()
     assert header.split() == ["key", "client", "exists", "bytes", "media", "type", "note"]
     assert a.split() == ["a", "http", "yes", "12,345", "image/tiff", "-"]
@@ -29,6 +30,19 @@ def test_info_lists_assets_without_downloading(origin: Origin) -> None:
     assert d.split()[:4] == ["d", "http", "-", "-"]
     assert "500" in d
     assert origin.gets("*.tif") == []
+    found = run_command("info", "-", "-w", "--json", document=document)
+    rows = {row.pop("key"): row for row in json.loads(found.output)["assets"]}
+    assert found.code == 0
+    assert rows["a"] == {
+        "owner": "item 'the-item'",
+        "client": "http",
+        "exists": "yes",
+        "bytes": 12345,
+        "media_type": "image/tiff",
+        "note": None,
+    }
+    assert [row["exists"] for row in rows.values()] == ["yes", "no", None, None]
+    assert run_command("info", "-", "-i", "a", document=document).code == 0
 
 
 def test_info_lists_items_of_item_collection(origin: Origin) -> None:
@@ -62,6 +76,7 @@ def test_plan_is_printed_as_json(origin: Origin, tmp_path: Path) -> None:
     plan = json.loads(result.output)
     assert [row["key"] for row in plan["rows"]] == ["a"]
     assert plan["directory"] == str(tmp_path / "out")
+    assert plan.keys() == RESULTS["plan"].keys()
 
 
 def test_plan_that_cannot_be_carried_out_exits_with_code_1(origin: Origin, tmp_path: Path) -> None:

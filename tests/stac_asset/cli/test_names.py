@@ -23,6 +23,7 @@ from tests.support.items import make_item
         ("`http_headers_hosts`: 'x'", "`--header-host`: 'x'"),
         ("`path_template` and `file_name`", "`--path-template` and `--file-name`"),
         ("`directory` is empty", "`DIRECTORY` is empty"),
+        ("`max_items` and `search.page_size`", "`--max-items` and `--page-size`"),
         ("`max_concurrent_downloads`", "`--max-concurrent-downloads`"),
         ("`features` of `pip install x`", "`features` of `pip install x`"),
     ],
@@ -36,9 +37,9 @@ def test_variable_is_named_if_the_option_is_not_given(
 ) -> None:
     monkeypatch.setenv("STAC_ASSET_CLIENT_OVERRIDE", "nonsense")
     href = make_item(origin, "a")
-    line = read_single_error(run_command("plan", href, "data"))
+    line = read_single_error(run_command("plan", href, "data"), 2)
     assert line.startswith("error: `STAC_ASSET_CLIENT_OVERRIDE` 'nonsense' is not a known client.")
-    line = read_single_error(run_command("plan", href, "data", "--client=other"))
+    line = read_single_error(run_command("plan", href, "data", "--client=other"), 2)
     assert line.startswith("error: `--client` 'other' is not a known client.")
 
 
@@ -49,6 +50,6 @@ def test_unknown_variable_and_empty_directory_are_refused(
     line = read_single_error(run_command("download", href, ""))
     assert line.startswith("error: `DIRECTORY` is empty. Set `DIRECTORY` to a path")
     monkeypatch.setenv("STAC_ASSET_INCLUDES", "a")
-    line = read_single_error(run_command("download", href, "data"))
+    line = read_single_error(run_command("download", href, "data"), 2)
     assert "The nearest name is `STAC_ASSET_INCLUDE`" in line
     assert origin.requests == []

@@ -1,24 +1,33 @@
-"""Progress bar of the downloads."""
+"""Progress bars of downloads and mirrors on a terminal."""
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from stac_asset.testing import Delay, Origin
 from tests.support.cli import COMMAND
-from tests.support.items import make_item
+from tests.support.items import item_document
 
 
-def test_progress_bar_is_shown_on_terminal(origin: Origin, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["download", "sync"])
+def test_progress_bar_is_shown_on_terminal(origin: Origin, tmp_path: Path, command: str) -> None:
+    items = {
+        "type": "FeatureCollection",
+        "features": [item_document(origin, "a", "b", "c")],
+    }
+    href = origin.put("/items.json", json.dumps(items).encode())
     origin.remove("/c.tif")
     origin.fault("*.tif", Delay(0.01), times=0)
     terminal, other_end = pty.openpty()
-    href = make_item(origin, "a", "b", "c")
+    arguments = [command, href, str(tmp_path), "-v"]
     with subprocess.Popen(
-        [*COMMAND, "download", href, str(tmp_path)], stdout=subprocess.PIPE, stderr=other_end
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=other_end
     ) as process:
         os.close(other_end)
         shown = b""
@@ -32,5 +41,10 @@ def test_progress_bar_is_shown_on_terminal(origin: Origin, tmp_path: Path) -> No
         output = process.stdout.read().decode()
     assert process.returncode == 1
     assert b"3/3" in shown
-    assert b"1 of 3 assets failed" in shown
-    assert "2 downloaded" in output
+    assert b"downloaded: asset 'a' of item 'the-item'" in shown
+    assert b"\x1b[31merror:\x1b[0m 1 of 3 assets failed" in shown
+    if command == "download":
+        [item] = json.loads(output)["features"]
+        assert list(item["assets"]) == ["a", "b"]
+    else:
+        assert output == f"{tmp_path / 'catalog.json'}\n"

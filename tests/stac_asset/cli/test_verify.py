@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
+from scripts.site_pages.command_results import RESULTS
 from stac_asset.testing import Origin
 from tests.support.cli import CommandResult, run_command
 from tests.support.items import make_item
@@ -20,6 +22,10 @@ def test_verify_repairs_files_only_with_repair_option(origin: Origin, tmp_path: 
     assert result.errors.startswith("error: 1 of 2 files are missing or wrong\n- asset 'a' of item")
     result = run_command("verify", tmp_path, "--warn")
     assert (result.code, result.errors[:8]) == (0, "warning:")
+    result = run_command("verify", tmp_path, "--json")
+    found = json.loads(result.output)
+    assert (result.code, found.keys()) == (1, RESULTS["verify"].keys())
+    assert (found["good"], found["bad"], found["files"][0]["key"]) == (1, 1, "a")
     result = run_command("verify", tmp_path, "--repair")
     assert result == CommandResult(0, "2 of 2 files are good, 1 repaired\n", "")
     assert (tmp_path / "a.tif").read_bytes() == origin.content("/a.tif")

@@ -1,14 +1,16 @@
-"""The command `stac-asset clean`. `stac_asset.cli.app` parses the arguments."""
+"""The command `stac-asset clean`. `stac_asset.cli.arguments.directories` parses the arguments."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.filesize import decimal
 
 from stac_asset.api.destinations import RunDestinations
+from stac_asset.cli.output import print_json
 from stac_asset.cli.tables import printable
 from stac_asset.config import Config
 from stac_asset.destinations.location import location_of
@@ -35,7 +37,9 @@ def parse_age(text: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
-async def clean(directory: str, config: Config, older_than: float, dry_run: bool) -> int:
+async def clean(
+    directory: str, config: Config, older_than: float, dry_run: bool, as_json: bool = False
+) -> int:
     """Remove the leftovers of interrupted runs from a directory or prefix, and print each removal.
 
     Args:
@@ -43,6 +47,7 @@ async def clean(directory: str, config: Config, older_than: float, dry_run: bool
         config: The configuration, for the options of the destination.
         older_than: Minimum age in seconds since the last write.
         dry_run: Remove nothing.
+        as_json: Print JSON.
 
     Returns:
         0
@@ -58,6 +63,17 @@ async def clean(directory: str, config: Config, older_than: float, dry_run: bool
         await destinations.prepare(str(location), writable=False)
         destination = destinations.destination_of(str(location))
         done = await leftovers.clean(destination, older_than, dry_run)
+    if as_json:
+        print_json(
+            {
+                "dry_run": dry_run,
+                "removed": [_row(leftover) for leftover in done.removed],
+                "in_use": [_row(leftover) for leftover in done.in_use],
+                "younger": [_row(leftover) for leftover in done.young],
+                "without_note": [_row(leftover) for leftover in done.foreign],
+            }
+        )
+        return 0
     verb = "would be removed" if dry_run else "removed"
     for leftover in done.removed:
         click.echo(f"{verb}: {_shown(leftover)}")
@@ -78,3 +94,12 @@ def _shown(leftover: Leftover) -> str:
     kind = "unfinished upload, " if leftover.upload is not None else ""
     age = f"{leftover.age / 3600:.1f} h old"
     return f"{printable(leftover.location)} ({kind}{decimal(leftover.size)}, {age})"
+
+
+def _row(leftover: Leftover) -> dict[str, Any]:
+    return {
+        "location": leftover.location,
+        "bytes": leftover.size,
+        "age": round(leftover.age, 1),
+        "is_upload": leftover.upload is not None,
+    }

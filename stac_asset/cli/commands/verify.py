@@ -1,17 +1,19 @@
-"""The command `stac-asset verify`. `stac_asset.cli.app` parses the arguments."""
+"""The command `stac-asset verify`. `stac_asset.cli.arguments.directories` parses the arguments."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import click
 
 from stac_asset.api.destinations import RunDestinations
-from stac_asset.cli.names import as_typed
+from stac_asset.cli.output import print_json, print_problem
 from stac_asset.cli.tables import printable
 from stac_asset.clients import Clients
-from stac_asset.config import Config
+from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
 from stac_asset.destinations.location import StorePath, location_of
 from stac_asset.mirror.unknown_files import (
     remove_unknown_files,
@@ -22,27 +24,37 @@ from stac_asset.transfer.engine import Engine
 from stac_asset.types import Outcome
 from stac_asset.verify.inventory import take_inventory
 from stac_asset.verify.repair import Repair, repair_config
-from stac_asset.verify.results import Bad
+from stac_asset.verify.results import Bad, Summary
 from stac_asset.verify.run import Repairs, verify_files
 
 
-async def verify(
-    directory: str,
-    config: Config,
-    repair: bool,
-    remove_unknown: bool,
-    limit: int,
-    read: bool = False,
-) -> int:
+@dataclass(frozen=True, slots=True)
+class VerifyOptions:
+    """The options of the command that are not fields of `Config`."""
+
+    repair: bool = False
+    """Download bad files again."""
+
+    remove_unknown: bool = False
+    """Remove files in mirrors that no record names."""
+
+    read_objects: bool = False
+    """Read objects whose checksum was recorded when they were written."""
+
+    limit: int = DEFAULT_MAX_CONCURRENT_DOWNLOADS
+    """Maximum number of assets downloaded at the same time."""
+
+    as_json: bool = False
+    """Print JSON."""
+
+
+async def verify(directory: str, config: Config, options: VerifyOptions) -> int:
     """Verify a directory or prefix, optionally repair bad files, and print the result.
 
     Args:
         directory: A directory of downloads, or the URL of a prefix.
         config: The configuration of repairs.
-        repair: Whether to download bad files again.
-        remove_unknown: Whether to remove files in mirrors that no record names.
-        limit: Maximum number of assets downloaded at the same time.
-        read: Whether to read objects whose checksum was recorded when they were written.
+        options: The other options.
 
     Returns:
         1 if files are missing or wrong and `Config.warn` is not set, else 0.
@@ -50,6 +62,7 @@ async def verify(
     Raises:
         StacAssetError: The directory does not exist, or contains no STAC document.
     """
+    repair, remove_unknown, limit = options.repair, options.remove_unknown, options.limit
 
     @asynccontextmanager
     async def open_repairs(_: Sequence[Bad]) -> AsyncIterator[Repairs]:
@@ -72,20 +85,46 @@ async def verify(
             unknown = remove_unknown_files(location) if remove_unknown else unknown_files(location)
         inventory = await take_inventory(directory, destinations)
         summary = await verify_files(
-            inventory, open_repairs if repair else None, config=config, read=read
+            inventory,
+            open_repairs if repair else None,
+            config=config,
+            read=options.read_objects,
         )
+    if options.as_json:
+        print_json(_result_row(summary, inventory.leftovers, unknown))
+    else:
+        _print(summary, inventory.leftovers, unknown, remove_unknown)
+    if summary.error is None:
+        return 0
+    print_problem(str(summary.error), is_error=not config.warn)
+    return 0 if config.warn else 1
+
+
+def _result_row(
+    summary: Summary, leftovers: Sequence[str], unknown: Sequence[str]
+) -> dict[str, Any]:
+    return {
+        "good": summary.good,
+        "bad": summary.bad,
+        "repaired": summary.repaired,
+        "bytes": summary.bytes,
+        "files": summary.first,
+        "documents": [{"path": found.path, "reason": found.reason} for found in summary.unreadable],
+        "part_files": list(leftovers),
+        "unknown_files": list(unknown),
+    }
+
+
+def _print(
+    summary: Summary, leftovers: Sequence[str], unknown: Sequence[str], are_removed: bool
+) -> None:
     click.echo(summary)
-    if inventory.leftovers:
-        click.echo(f"{len(inventory.leftovers)} part files of interrupted downloads:")
-        for path in inventory.leftovers:
+    if leftovers:
+        click.echo(f"{len(leftovers)} part files of interrupted downloads:")
+        for path in leftovers:
             click.echo(f"- {printable(path)}")
     if unknown:
-        action = "removed" if remove_unknown else "found"
+        action = "removed" if are_removed else "found"
         click.echo(f"{len(unknown)} files that no record of a mirror names {action}:")
         for path in unknown:
             click.echo(f"- {printable(path)}")
-    if summary.error is None:
-        return 0
-    kind = "warning" if config.warn else "error"
-    click.echo(f"{kind}: {printable(as_typed(str(summary.error)))}", err=True)
-    return 0 if config.warn else 1

@@ -1,4 +1,4 @@
-"""The command `stac-asset config`. `stac_asset.cli.app` parses the arguments."""
+"""The command `stac-asset config`. `stac_asset.cli.arguments.machine` parses the arguments."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Collection
 from enum import Enum
 from typing import Any
 
-import click
-
+from stac_asset.cli.output import print_json
 from stac_asset.cli.tables import print_table
 from stac_asset.config import Config
 from stac_asset.environment import variables_of_fields
@@ -43,7 +42,7 @@ def show_config(config: Config, given: Collection[str], as_json: bool) -> int:
     ]
     if as_json:
         values = {name: {"value": value, "source": source} for name, value, source in rows}
-        click.echo(json.dumps(values, indent=2))
+        print_json(values)
     else:
         print_table(
             ("option", "value", "source"),

@@ -1,4 +1,4 @@
-"""The command `stac-asset audit`. `stac_asset.cli.app` parses the arguments."""
+"""The command `stac-asset audit`. `stac_asset.cli.arguments.mirrors` parses the arguments."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Any
 
 import click
 
-from stac_asset.audit import Criteria, audit_mirror
+from stac_asset.audit import AuditSummary, Criteria, audit_mirror
 from stac_asset.audit.report import open_report
-from stac_asset.cli.names import as_typed
-from stac_asset.cli.tables import printable
+from stac_asset.cli.output import print_json, print_problem
 from stac_asset.config import Config
 from stac_asset.destinations.directories import directory_path
 from stac_asset.mirror.output.removal import OnRemoved
@@ -26,6 +25,7 @@ class AuditOptions:
     repair: bool = False
     on_removed: OnRemoved = "keep"
     limit: int = 1
+    as_json: bool = False
 
 
 async def audit(
@@ -64,9 +64,26 @@ async def audit(
             report=report,
             max_concurrent_downloads=options.limit,
         )
-    click.echo(summary)
+    if options.as_json:
+        print_json(_result_row(summary))
+    else:
+        click.echo(summary)
     if summary.error is None:
         return 0
-    kind = "warning" if config.warn else "error"
-    click.echo(f"{kind}: {printable(as_typed(str(summary.error)))}", err=True)
+    print_problem(str(summary.error), is_error=not config.warn)
     return 0 if config.warn else 1
+
+
+def _result_row(summary: AuditSummary) -> dict[str, Any]:
+    return {
+        "complete": summary.complete,
+        "found": summary.found,
+        "mirrored": summary.mirrored,
+        "unchanged": summary.unchanged,
+        "undecided": summary.undecided,
+        "source_complete": summary.is_source_complete,
+        "source_errors": summary.source_errors,
+        "counts": {kind.value: count for kind, count in summary.counts.items()},
+        "repaired": summary.repaired,
+        "differences": summary.first,
+    }

@@ -1,0 +1,1 @@
+"""Internal: the arguments of the commands, as click parses them, and the texts of `--help`."""
