@@ -1,8 +1,8 @@
 """Interface of the files of a mirror: documents, state and assets.
 
 Paths are relative to the mirror, with slashes. Implementations are a local directory (`local`) and
-a prefix of an object store (`store`). The methods block, and `mirror.run` calls them in threads of
-`executor`. Methods that do not block say so.
+a prefix of an object store (`store`, with `store_requests` and `threads`). The methods block, and
+`mirror.run` calls them in threads of `executor`. The docstrings name methods that do not block.
 """
 
 from __future__ import annotations

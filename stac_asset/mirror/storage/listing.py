@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 from stac_asset.destinations import ListedFile
 from stac_asset.mirror.storage.interface import Stamp
+
+_INNER_STATE = "/.mirror"
+"""Part of the path of the state of a mirror in a folder of this mirror."""
 
 
 class Listing:
@@ -47,9 +50,29 @@ class Listing:
         """
         return self._folders.get(folder, {})
 
-    def folders(self) -> Iterable[str]:
-        """Return the folders with files."""
-        return self._folders.keys()
+    def item_folders(self) -> Iterator[str]:
+        """Yield the folders on the first and second level, which can belong to items."""
+        first_folders = set()
+        for path in self._folders:
+            first, *others = path.split("/")
+            if not first or first.startswith("."):
+                continue
+            if first not in first_folders:
+                first_folders.add(first)
+                yield first
+            if len(others) == 1 and not others[0].startswith("."):
+                yield path
+
+    def paths(self) -> Iterator[str]:
+        """Yield the paths of all files, without those of mirrors in the folders of this mirror."""
+        folders = list(self._folders)
+        inner = tuple(
+            f"{folder.partition(_INNER_STATE)[0]}/" for folder in folders if _INNER_STATE in folder
+        )
+        for folder in folders:
+            base = f"{folder}/" if folder else ""
+            if not base.startswith(inner):
+                yield from (base + name for name in self._folders[folder])
 
     def record(self, path: str, stamp: Stamp | None) -> None:
         """Record a file that was written or removed.
