@@ -10,7 +10,7 @@
 - `sources`: STAC APIs, static catalogs and item files.
 - `storage`: the files of a mirror in a directory, or in a prefix of an object store.
 - `state`: items that the mirror already has, and their versions.
-- `changes`: new, changed and failed items, each with the reason for downloading.
+- `change_search`, `changes`: new, changed and failed items, each with the reason for downloading.
 - `planning`, `run_limits`: files to download for each item, within the size limits of a run.
 - `output`: item documents, catalog and index, and the removal of items that left the source.
 - `run`: one run of a mirror, which joins these parts. The flow `sync` calls `run`.

@@ -25,57 +25,34 @@ from stac_asset.clients.registry import Clients
 from stac_asset.concurrency import concurrent_calls, in_executor
 from stac_asset.config import Config
 from stac_asset.errors import SourceError, StacAssetError
+from stac_asset.mirror.change_search import ChangeSearch
 from stac_asset.mirror.changes import ChangeSet, WantedItem
-from stac_asset.mirror.former_sources import former_sources, still_at
+from stac_asset.mirror.former_sources import former_sources
 from stac_asset.mirror.metadata_updates import MetadataUpdates
 from stac_asset.mirror.output import removal
 from stac_asset.mirror.output.catalog import write_catalog
 from stac_asset.mirror.output.item_documents import should_write, write_item
-from stac_asset.mirror.output.parquet import (
-    has_geoparquet,
-    is_current,
-    record_current,
-    record_outdated,
-    write_parquet,
-)
+from stac_asset.mirror.output.parquet_state import ParquetState
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.planning import Prepared, download_size, prepare
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.search.criteria import Criteria
-from stac_asset.mirror.search.window import Window, moment, rfc3339, span_of
+from stac_asset.mirror.search.window import Window
+from stac_asset.mirror.search_records import SearchRecords
 from stac_asset.mirror.source_item import Key, SourceDocument
 from stac_asset.mirror.sources.interface import ItemSource
 from stac_asset.mirror.started_items import StartedItems
-from stac_asset.mirror.state.index import (
-    MirrorState,
-    read_state,
-    write_positions,
-    write_searched,
-)
+from stac_asset.mirror.state.index import MirrorState, read_state
 from stac_asset.mirror.state.index_files import write_index
-from stac_asset.mirror.state.layout import PARQUET, PARQUET_STATE
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.notices import notice
-from stac_asset.plan.selection import Selection
 from stac_asset.redact import unsigned_href
 from stac_asset.stac.earlier_files import EarlierDocument, keep_earlier_files, may_keep_files
 from stac_asset.types import Failed, Outcome
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-
-_INCOMPLETE = (
-    "The source did not return all matching items, so this run does not detect removed items, and "
-    "the next run searches the same time window again"
-)
-"""The notice for a search that is not complete."""
-
-_NOTHING_LEFT = (
-    "The search found no items at all, so this run does not detect removed items. Check the source "
-    "and the criteria"
-)
-"""The notice for an empty search of a mirror that has matching items."""
 
 
 class Mirror:
@@ -90,12 +67,6 @@ class Mirror:
         now: Start of the run.
         documents: An empty file, open for reading and writing, for the documents of wanted items.
     """
-
-    changes: ChangeSet
-    """Differences between source and mirror, after `find_changes`."""
-
-    window: Window
-    """Time window of the search, after `find_changes`."""
 
     def __init__(
         self,
@@ -117,26 +88,25 @@ class Mirror:
         self._documents = documents
         self._source_href = unsigned_href(source.href).rstrip("/")
         self._search = criteria.digest(self._source_href)
-        self._state = MirrorState()
-        self._started = StartedItems(self._storage, self._state, self._search, self._source_href)
+        self._set_state(MirrorState())
         self._chosen: list[WantedItem] = []
         self._planned_files: dict[Key, frozenset[str]] = {}
         self._limits = RunSizeLimits()
-        self._removed: list[Key] = []
         self._changed = False
-        self._is_parquet_current = False
+        self._parquet = ParquetState(storage)
         self.changed_collections = 0
         """Number of collections that changed at the source, after `finish`."""
         self._collections_before: set[str] = set()
-        self._former: set[str] = set()
-        """Former hrefs of the source."""
-        self._abandoned: set[Key] = set()
-        """Incomplete items that the source no longer has."""
-        self.undecided = 0
-        """Number of items missing from the search about which the source gave no definite answer,
-        after `find_removed`."""
-        self.is_doubtful = False
-        """Whether the search found no items although the mirror has some, after `find_removed`."""
+
+    @property
+    def changes(self) -> ChangeSet:
+        """Differences between source and mirror, after `find_changes`."""
+        return self._found.changes
+
+    @property
+    def window(self) -> Window:
+        """Time window of the search, after `find_changes`."""
+        return self._found.window
 
     @property
     def metadata_updates(self) -> list[Key]:
@@ -146,12 +116,22 @@ class Mirror:
     @property
     def removed(self) -> list[Key]:
         """Items that have left the source, after `find_removed`."""
-        return self._removed
+        return self._found.removed
+
+    @property
+    def undecided(self) -> int:
+        """Number of missing items without a definite answer of the source, after `find_removed`."""
+        return self._found.undecided
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the search found no items although the mirror has some, after `find_removed`."""
+        return self._found.is_doubtful
 
     @property
     def searched(self) -> str:
         """Criteria of the search as one line, after `find_changes`."""
-        return self._criteria.description(self.window)
+        return self._found.searched
 
     @property
     def is_complete(self) -> bool:
@@ -176,42 +156,22 @@ class Mirror:
             NoAssetsError: There are items to download, and no asset of the source or the mirror has
                 a key of `include`.
         """
-        self._state = await self._in_thread(read_state, self._storage, self._config)
-        self._started = StartedItems(self._storage, self._state, self._search, self._source_href)
+        self._set_state(await self._in_thread(read_state, self._storage, self._config))
         self._collections_before = {
             name for name, count in self._state.rows.collections.items() if name and count
         }
-        since = moment(self._state.searched.get(self._search))
-        usual = self.window = self._criteria.window(self._now, since)
-        if whole and self._criteria.is_relative:
-            self.window = await self._in_thread(self._window_of_all_items, usual)
-        selection = Selection(self._config)
-        selection.add(self._state.rows.asset_keys)
-        self.changes = ChangeSet(self._state, selection.wants, self._documents, whole)
-        self._source.position = None if whole else self._state.positions.get(self._search)
-        async for item in self._source.items(self._criteria, self.window):
-            if self.window is not usual and not self._is_selected(item, usual):
-                continue
-            selection.add(item.asset_keys)
-            self.changes.add(item)
-        self.changes.found_by_search = len(self.changes.seen)
-        if not self._source.is_complete:
-            notice(_INCOMPLETE)
-        if not (self.changes.found or self._state.rows or self._source.errors):
-            notice(self._nothing_found())
-        self._former = former_sources(self.changes, self._source_href)
-        unseen = set(self.changes.unseen(self._criteria, self._source_href, self._former))
-        if whole:
-            unseen |= self._lost()
-        async for item in self._source.items_by_id(unseen):
-            self.changes.add(item)
-        if self._source.is_complete:
-            await self._find_abandoned(unseen - self._source.undecided)
-        nothing_fits = selection.report()
-        if nothing_fits is not None:
-            if self.changes.wanted:
-                raise nothing_fits
-            notice(nothing_fits.message)
+        self._found = ChangeSearch(
+            self._storage,
+            self._source,
+            self._source_href,
+            self._criteria,
+            self._config,
+            self._clients,
+            self._state,
+            self._documents,
+            whole,
+        )
+        await self._found.find_changes(self._now)
         self._metadata = MetadataUpdates(
             self._storage, self.changes, self._config, self._source_href
         )
@@ -226,66 +186,7 @@ class Mirror:
         Raises:
             SourceError: The request for the items failed.
         """
-        if not self._source.is_complete:
-            return
-        sources = {self._source_href} | self._former
-        missing = removal.missing_from_search(
-            self.changes, self._criteria, self.window, sources, marked
-        )
-        if not self.changes.found_by_search:
-            if missing:
-                self.is_doubtful = True
-                notice(_NOTHING_LEFT, f"{len(missing):,} items of the mirror match the search")
-            return
-        gone = await removal.removed_from_source(missing, self._source)
-        self.undecided = len(self._source.undecided)
-        for source in self._former:
-            keys = {key for key in gone if self._state.rows[key].source == source}
-            if keys:
-                there = await still_at(source, keys, self._clients, self._config)
-                gone = [key for key in gone if key not in there]
-        self._removed = gone
-
-    def _window_of_all_items(self, usual: Window) -> Window:
-        """Return a relative time window that begins with the first item of the mirror."""
-        rows = self._state.rows
-        keys = (key for key in rows if self._criteria.matches_ids(*key))
-        starts = [when for key in keys if (when := moment(rows[key].span[0])) is not None]
-        if usual.start is None or not starts or min(starts) >= usual.start:
-            return usual
-        return dataclasses.replace(usual, start=min(starts))
-
-    def _is_selected(self, item: SourceDocument, usual: Window) -> bool:
-        """Return whether the mirror has an item, or its runs would have mirrored the item."""
-        key, state = item.key, self._state
-        if key is None or key in state.rows or key in state.started or key in state.lost:
-            return True
-        return usual.touches(*span_of(item.document))
-
-    def _lost(self) -> set[Key]:
-        """Return the items of this source with a missing document that the search did not find."""
-        sources = {self._source_href} | self._former
-        return {
-            key
-            for key, source in self._state.lost.items()
-            if key not in self.changes.seen
-            and source in sources
-            and self._criteria.matches_ids(*key)
-        }
-
-    async def _find_abandoned(self, requested: set[Key]) -> None:
-        """Determine which incomplete items have left the source.
-
-        Args:
-            requested: Items that were requested by id, with a definite answer.
-
-        Raises:
-            SourceError: The request for the items failed.
-        """
-        others = self.changes.unfinished({self._source_href} | self._former) - requested
-        gone = {key for key in requested if key not in self.changes.seen}
-        gone.update(await removal.removed_from_source(others, self._source))
-        self._abandoned = gone & self._state.started.keys()
+        await self._found.find_removed(marked)
 
     async def choose(self, limits: RunSizeLimits) -> AsyncIterator[Prepared]:
         """Yield the items that this run downloads within the limits.
@@ -319,16 +220,11 @@ class Mirror:
         wanted_keys = {wanted.key for wanted in self.changes.wanted}
         seen = self.changes.seen
         completed = [key for key in self._state.started if key in seen and key not in wanted_keys]
-        await self._in_thread(self._started.end, completed, self._abandoned)
+        await self._in_thread(self._started.end, completed, self._found.abandoned)
         self._started.start((wanted, self._planned_files[wanted.key]) for wanted in self._chosen)
         await self._in_thread(self._started.write)
-        if self._search not in self._state.searched:
-            # Until a run has mirrored all found items, later windows start here or earlier.
-            first = dataclasses.replace(self._criteria, overlap="0 days").window(self._now)
-            await self._save_searched(first.start)
-        self._is_parquet_current = has_geoparquet() and await self._in_thread(
-            is_current, self._storage
-        )
+        await self._in_thread(self._records.begin, self._now)
+        await self._in_thread(self._parquet.read)
         await self._in_thread(self._metadata.write)
 
     def prepared(self) -> Iterator[Prepared]:
@@ -426,7 +322,7 @@ class Mirror:
                     rows[key] = dataclasses.replace(rows[key], source=self._source_href)
                     self._changed = True
         if rows.has_changes:
-            await self._in_thread(record_outdated, self._storage)
+            await self._in_thread(self._parquet.record_outdated)
         if rows.is_outdated:
             await self._in_thread(write_index, self._storage, rows)
 
@@ -439,7 +335,7 @@ class Mirror:
         Raises:
             DestinationError: A document cannot be written.
         """
-        removed = [self._state.rows[key] for key in self._removed]
+        removed = [self._state.rows[key] for key in self.removed]
         if on_removed == "mark" and removed:
             marked = await self._in_thread(removal.mark, removed, self._storage, self._now)
             self._state.rows.update(marked)
@@ -450,7 +346,8 @@ class Mirror:
                 del self._state.rows[row.key]
             self._changed = True
         await self.save()
-        await self._write_parquet()
+        if self._state.rows or self._changed:
+            await self._in_thread(self._parquet.update, self._state.rows)
         if on_removed == "delete" and removed:
             # The catalog was written first, so that no link leads to a missing item.
             async with concurrent_calls(self._storage.concurrency) as start:
@@ -458,23 +355,19 @@ class Mirror:
                     await start(self._delete(row))
             await self._in_thread(self._started.write)
         if self._source.is_complete and not self._limits.left:
-            await self._save_searched(self.window.end)
-        await self._save_position()
+            await self._in_thread(self._records.complete, self.window.end)
+        has_left = bool(self._limits.left)
+        await self._in_thread(self._records.set_position, self._source.position, has_left)
 
     async def _delete(self, row: IndexRow) -> None:
         files = self._started.files(row.key)
         await self._in_thread(removal.delete, row, files, self._storage)
         self._started.complete(row.key)
 
-    def _nothing_found(self) -> str:
-        """Return the notice for the first search of a mirror, if the search found no items."""
-        hint = "Check the criteria"
-        if self._criteria.bbox is not None or self._criteria.intersects is not None:
-            hint = (
-                "Swapped coordinates are the usual cause: the order is west, south, east, north, "
-                "and longitude before latitude"
-            )
-        return f"The first search of this mirror found no items ({self.searched}). {hint}"
+    def _set_state(self, state: MirrorState) -> None:
+        self._state, search = state, self._search
+        self._started = StartedItems(self._storage, state, search, self._source_href)
+        self._records = SearchRecords(self._storage, state, self._criteria, search)
 
     async def _in_thread(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run a call that uses the files of the mirror in a thread."""
@@ -497,36 +390,3 @@ class Mirror:
             if collection is not None:
                 collections[name] = collection
         return collections
-
-    async def _write_parquet(self) -> None:
-        """Write the GeoParquet file, if outdated and if the extra is installed."""
-        if not has_geoparquet() or not (self._state.rows or self._changed):
-            return
-        rows = self._state.rows
-        if rows.has_changes or not self._is_parquet_current:
-            try:
-                await self._in_thread(write_parquet, self._storage, rows.values())
-            except ValueError as error:
-                notice(f"{PARQUET} is not up to date", str(error))
-                return
-            await self._in_thread(record_current, self._storage)
-        elif not self._storage.is_listed(PARQUET_STATE):
-            await self._in_thread(record_current, self._storage)
-
-    async def _save_position(self) -> None:
-        """Write the position at which the search failed, or remove the position."""
-        positions, position = self._state.positions, self._source.position
-        before = positions.get(self._search)
-        if self._limits.left and before is not None:
-            return  # The next run must find the items that this run left.
-        if position != before:
-            positions.pop(self._search, None)
-            if position is not None:
-                positions[self._search] = position
-            await self._in_thread(write_positions, self._storage, positions)
-
-    async def _save_searched(self, until: datetime | None) -> None:
-        """Write the time up to which all items are mirrored, if the time window is relative."""
-        if until is not None and self._criteria.is_relative:
-            self._state.searched[self._search] = rfc3339(until)
-            await self._in_thread(write_searched, self._storage, self._state.searched)

@@ -15,11 +15,10 @@ from stac_asset.hrefs import absolute_href, is_absolute, is_missing, relative_hr
 from stac_asset.mirror.output.column_types import ColumnTypes, name_of
 from stac_asset.mirror.search.window import moment
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import INDEX, PARQUET, PARQUET_STATE
+from stac_asset.mirror.state.layout import PARQUET
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.notices import notice
-from stac_asset.rewrite.serialize import json_bytes
 from stac_asset.stac.geometry import without_heights
 from stac_asset.stac.json_text import loads
 
@@ -48,56 +47,6 @@ _DATETIME_FIELDS = (
 def has_geoparquet() -> bool:
     """Return whether the extra `geoparquet` is installed."""
     return all(importlib.util.find_spec(name) for name in ("stac_geoparquet", "pyarrow"))
-
-
-def is_current(storage: MirrorStorage) -> bool:
-    """Return whether the GeoParquet file has all items of the mirror, before a run.
-
-    Earlier releases did not record this. Their index is older than a file with all items.
-
-    Args:
-        storage: The files of the mirror.
-
-    Raises:
-        DestinationError: A request to an object store failed.
-    """
-    data = storage.read(PARQUET_STATE)
-    if data is None:
-        return storage.is_listed(INDEX) and storage.is_newer(PARQUET, INDEX)
-    try:
-        recorded = loads(data)
-    except ValueError:
-        return False
-    stamp = storage.stamp(PARQUET)
-    return isinstance(recorded, dict) and recorded.get("stamp") == (
-        list(stamp) if stamp is not None else None
-    )
-
-
-def record_current(storage: MirrorStorage) -> None:
-    """Record that the GeoParquet file has all items.
-
-    Args:
-        storage: The files of the mirror.
-
-    Raises:
-        DestinationError: The record cannot be written.
-    """
-    data = json_bytes({"stamp": storage.stamp(PARQUET)}, indent=None)
-    if storage.read(PARQUET_STATE) != data:
-        storage.write(PARQUET_STATE, data)
-
-
-def record_outdated(storage: MirrorStorage) -> None:
-    """Record that the GeoParquet file can be outdated, before the items of the mirror change.
-
-    Args:
-        storage: The files of the mirror.
-
-    Raises:
-        DestinationError: The record cannot be removed.
-    """
-    storage.remove_document(PARQUET_STATE)
 
 
 def write_parquet(storage: MirrorStorage, rows: Iterable[IndexRow]) -> None:
