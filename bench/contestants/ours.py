@@ -29,7 +29,7 @@ def main() -> None:
     items = pystac.ItemCollection.from_file(str(options.document))
     began = time.perf_counter()
     if options.plan:
-        work = Run(options.directory, config).plan_item_collection(items, None, None)
+        work = Run(options.directory, config).planner.plan_item_collection(items, None, None)
         assert sum(1 for _ in work) > 0
     elif options.asyncio:
         asyncio.run(download_item_collection(items, options.directory, config=config))

@@ -65,7 +65,7 @@ async def download_item(
             found, _ = await read_given(
                 item, pystac.Item, "item", "download", run.clients, run.config
             )
-            work = run.plan_item(found, file_name, infer_file_name)
+            work = run.planner.plan_item(found, file_name, infer_file_name)
             return await run.download(found, work, keep_non_downloaded)
 
 
@@ -117,7 +117,7 @@ async def download_collection(
             found, _ = await read_given(
                 collection, pystac.Collection, "collection", "download", run.clients, run.config
             )
-            work = run.plan_collection(found, file_name)
+            work = run.planner.plan_collection(found, file_name)
             return await run.download(found, work, keep_non_downloaded)
 
 
@@ -176,7 +176,7 @@ async def download_item_collection(
                 run.clients,
                 run.config,
             )
-            work = run.plan_item_collection(found, file_name, path_template, href)
+            work = run.planner.plan_item_collection(found, file_name, path_template, href)
             return await run.download_item_collection(found, work, keep_non_downloaded)
 
 
@@ -209,7 +209,7 @@ async def plan_item(
         run = Run(directory, config, clients=clients)
         async with run.open():
             found, _ = await read_given(item, pystac.Item, "item", "plan", run.clients, run.config)
-            work = run.plan_item(found, file_name, infer_file_name)
+            work = run.planner.plan_item(found, file_name, infer_file_name)
             return await dry_run(run, work, max_concurrent_downloads)
 
 
@@ -243,7 +243,7 @@ async def plan_collection(
             found, _ = await read_given(
                 collection, pystac.Collection, "collection", "plan", run.clients, run.config
             )
-            work = run.plan_collection(found, file_name)
+            work = run.planner.plan_collection(found, file_name)
             return await dry_run(run, work, max_concurrent_downloads)
 
 
@@ -285,5 +285,5 @@ async def plan_item_collection(
                 run.clients,
                 run.config,
             )
-            work = run.plan_item_collection(found, file_name, path_template, href)
+            work = run.planner.plan_item_collection(found, file_name, path_template, href)
             return await dry_run(run, work, max_concurrent_downloads)

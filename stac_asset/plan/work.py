@@ -1,6 +1,6 @@
 """The plan of a whole run: the assets of each item or collection, and the document to write.
 
-`stac_asset.api.run` creates the plan. A dry run shows the plan, and a download executes the plan.
+`stac_asset.api.run_planner` creates the plan. A dry run shows the plan, and a download executes it.
 """
 
 from __future__ import annotations

@@ -110,10 +110,10 @@ def result_or_none(call: Callable[[], _T], *kinds: type[Exception]) -> _T | None
 def plan(run: Run, stac: Stac, file_name: str | None, template: str | None = None) -> PlannedRun:
     """Return the plan of an item, collection or item collection."""
     if isinstance(stac, pystac.ItemCollection):
-        return run.plan_item_collection(stac, file_name, template)
+        return run.planner.plan_item_collection(stac, file_name, template)
     if isinstance(stac, pystac.Collection):
-        return run.plan_collection(stac, file_name)
-    return run.plan_item(stac, file_name)
+        return run.planner.plan_collection(stac, file_name)
+    return run.planner.plan_item(stac, file_name)
 
 
 def owners_of(stac: Stac) -> list[Owner]:

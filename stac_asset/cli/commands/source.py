@@ -104,12 +104,12 @@ def _planned(
     if isinstance(stac, pystac.ItemCollection):
         href = source if isinstance(source, str) else None
         name = file_name or "item-collection.json"
-        return run.plan_item_collection(stac, name, path_template, href)
+        return run.planner.plan_item_collection(stac, name, path_template, href)
     if path_template is not None:
         raise ConfigError(
             f"`path_template` is only for item collections, and '{source_name(source)}' is not an "
             "item collection. Remove `--path-template`."
         )
     if isinstance(stac, pystac.Collection):
-        return run.plan_collection(stac, file_name or "collection.json")
-    return run.plan_item(stac, file_name)
+        return run.planner.plan_collection(stac, file_name or "collection.json")
+    return run.planner.plan_item(stac, file_name)

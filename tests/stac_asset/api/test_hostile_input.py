@@ -183,6 +183,6 @@ def test_deeply_nested_document_raises_source_error(tmp_path: Path) -> None:
     item = load_stac(path)
     assert isinstance(item, pystac.Item)
     run = Run(tmp_path)
-    work = run.plan_item(item)
+    work = run.planner.plan_item(item)
     new = rewrite(item, [outcome_of(entry, 0) for entry in work], run.config, work.document)
     assert json.loads(json_bytes(document_of(new)))["more"] == item.extra_fields["more"]

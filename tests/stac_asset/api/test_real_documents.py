@@ -183,7 +183,7 @@ def test_local_document_is_planned_with_local_or_absolute_hrefs(path: Path, tmp_
 def test_configured_alternates_are_planned_first(shared_data: Path, tmp_path: Path) -> None:
     item = load_stac(shared_data / "landsat-alternate-item.json")
     assert isinstance(item, pystac.Item)
-    work = Run(tmp_path, Config(alternate_assets=["s3"])).plan_item(item)
+    work = Run(tmp_path, Config(alternate_assets=["s3"])).planner.plan_item(item)
     planned = [entry for entry in work if isinstance(entry, Transfer)]
     first = [entry.candidates[0] for entry in planned if len(entry.candidates) == 2]
     assert len(first) > 10

@@ -84,7 +84,9 @@ async def test_unknown_include_fails_before_any_request(
         with pytest.raises(NoAssetsError, match=r"did you mean 'visual'\?"):
             await call
     with pytest.raises(NoAssetsError):
-        Run(tmp_path, config).plan_item_collection(pystac.ItemCollection([item]), None, None)
+        Run(tmp_path, config).planner.plan_item_collection(
+            pystac.ItemCollection([item]), None, None
+        )
     assert origin.requests == []
     assert list(tmp_path.iterdir()) == []
 
@@ -107,7 +109,7 @@ def test_file_names_are_the_same_for_any_selection(hrefs: list[str], tmp_path: P
         item.add_asset(key, pystac.Asset(href))
 
     def paths(config: Config) -> dict[str, str]:
-        work = Run(tmp_path, config).plan_item(item, "item.json")
+        work = Run(tmp_path, config).planner.plan_item(item, "item.json")
         return {entry.key: entry.path for entry in work if isinstance(entry, Transfer)}
 
     every = paths(Config())
