@@ -27,9 +27,9 @@ from pydantic.fields import FieldInfo
 
 from prefect_stac_asset.blocks.references import SLUG, BlockReference, parse_reference, reference_to
 from prefect_stac_asset.blocks.registry import OUR_BLOCKS
+from prefect_stac_asset.flows.mirror.block_runs import DeployedRun, LocalRun, MirrorRun
 from prefect_stac_asset.flows.mirror.flow import sync
 from prefect_stac_asset.flows.mirror.result import SyncResult
-from prefect_stac_asset.flows.mirror.runs import DeployedRun, LocalRun, MirrorRun
 from prefect_stac_asset.flows.parameters.mirror import MIRROR_SLUG
 from prefect_stac_asset.flows.parameters.validation import CREDENTIALS, DESTINATION_CREDENTIALS
 from stac_asset.errors import ConfigError

@@ -17,7 +17,7 @@ from prefect.flow_runs import aresume_flow_run
 from prefect.states import Cancelling
 
 from prefect_stac_asset import flows
-from prefect_stac_asset.flows.mirror.runs import DeployedRun
+from prefect_stac_asset.flows.mirror.block_runs import DeployedRun
 from stac_asset.errors import DownloadError, NotFoundError
 from stac_asset.testing import Origin, Stall
 from tests.support.flow_inputs import put_item_collection
