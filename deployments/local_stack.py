@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import httpx
 from prefect.settings import PREFECT_API_KEY, PREFECT_API_URL, temporary_settings
 
-from prefect_stac_asset.deployments.background import Background, StackError
+from prefect_stac_asset.deployments.background import StackError
 from prefect_stac_asset.deployments.cancelled_runs import cancel_runs
 from prefect_stac_asset.deployments.database_url import without_password
-from prefect_stac_asset.deployments.orphaned_runs import end_orphaned_processes, end_orphaned_runs
 from prefect_stac_asset.deployments.prefect_yaml import read_deployments
 from prefect_stac_asset.deployments.registration import (
-    has_worker,
     make_process_pool,
     register_blocks,
     register_deployments,
 )
 from prefect_stac_asset.deployments.schedules import RUN_TIMEOUT, check_schedules
-from prefect_stac_asset.deployments.stack_environment import stack_environment
+from prefect_stac_asset.deployments.stack_processes import StackProcesses
 from prefect_stac_asset.deployments.stack_state import read_state, write_state
 from prefect_stac_asset.deployments.status import Process, Runs, read_runs
 from stac_asset.errors import ConfigError
-
-_SERVER_MODULE = "prefect_stac_asset.deployments.server_process"
-"""Module that runs `prefect server start`."""
-
-_WORKER_PREFIX = "worker-"
-
-_START_TIMEOUT = 300.0
-"""Maximum number of seconds to start a worker, or a server that may migrate a database."""
 
 _STOP_TIMEOUT = 60.0
 """Maximum number of seconds for runs and processes to end. Remaining processes are killed."""
@@ -78,7 +62,7 @@ class Stack:
     @property
     def url(self) -> str:
         """The URL of Prefect's UI."""
-        return f"http://127.0.0.1:{self.port}"
+        return self._processes.url
 
     @property
     def data(self) -> Path:
@@ -92,24 +76,13 @@ class Stack:
         return None if file is None else Path(file)
 
     @property
+    def _processes(self) -> StackProcesses:
+        return StackProcesses(self.folder, self.port, self.database)
+
+    @property
     def is_stopped(self) -> bool:
         """Whether `down` has stopped the stack since the last `up`."""
         return bool(read_state(self.folder).get("is_stopped"))
-
-    @property
-    def _home(self) -> Path:
-        return self.folder / "prefect"
-
-    @property
-    def _server(self) -> Background:
-        return Background("server", self.folder)
-
-    def _worker(self, pool: str) -> Background:
-        return Background(f"{_WORKER_PREFIX}{pool}", self.folder)
-
-    def environment(self) -> dict[str, str]:
-        """Return the environment variables of the processes."""
-        return stack_environment(self._home, self.url, self.database)
 
     async def up(
         self, file: Path, remember: bool = False, reset: bool = False
@@ -141,14 +114,15 @@ class Stack:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.data.mkdir(exist_ok=True)
         write_state(self.folder, is_stopped=False)
-        is_new = self._server.pid() is None
-        self._start_server()
+        processes = self._processes
+        is_new = processes.server.pid() is None
+        processes.start_server()
         if remember:
             write_state(self.folder, file=str(file))
         if is_new:
             yield "starting     a server, which may take a minute"
-        await self._wait_until(self._is_healthy, self._server)
-        yield f"server       {self.url}, log in {self._server.log}"
+        await processes.wait_for_server()
+        yield f"server       {self.url}, log in {processes.server.log}"
         with self._settings():
             yield f"blocks       {', '.join(await register_blocks())}"
             pools = sorted({deployment.work_pool.name for deployment in listed})
@@ -164,36 +138,12 @@ class Stack:
                 except ConfigError as error:
                     refused = error
                 for pool in pools:
-                    for line in await self._start_worker(pool):
+                    for line in await processes.start_worker(pool):
                         yield line
                 yield f"schedules    waiting for a scheduled run, at most {RUN_TIMEOUT:.0f} s"
                 yield f"schedules    {await schedule_check.wait(RUN_TIMEOUT)}"
             if refused is not None:
                 raise refused
-
-    async def _start_worker(self, pool: str) -> list[str]:
-        """Start the worker of a pool unless the worker is running, and return lines to print."""
-        worker = self._worker(pool)
-        lines = []
-        since = datetime.fromtimestamp(0, UTC)
-        if worker.pid() is None:
-            lines = await self._end_orphans(pool)
-            since = datetime.now(UTC)
-            start = ("worker", "start", "--type", "process", "--pool", pool, "--name", pool)
-            worker.start([sys.executable, "-m", "prefect", *start], self.environment())
-        await self._wait_until(partial(has_worker, pool, since), worker)
-        return [*lines, f"worker       of pool {pool}, log in {worker.log}"]
-
-    async def _end_orphans(self, pool: str) -> list[str]:
-        """End the flow runs that a killed worker of a pool left, and return lines to print."""
-        end_orphaned_processes(self._home, pool)
-        if self._server.pid() is None:
-            return []
-        runs = await end_orphaned_runs(pool)
-        return [
-            f"run '{name}' was set to Crashed: its worker was killed; the next run resumes"
-            for name in runs
-        ]
 
     async def down(self) -> AsyncIterator[str]:
         """Cancel flow runs, and stop the processes that `up` started.
@@ -201,7 +151,8 @@ class Stack:
         Yields:
             A line to print for each cancelled run and each stopped process.
         """
-        workers = self._workers()
+        processes = self._processes
+        server, workers = processes.server, processes.workers()
         if self.folder.exists():
             write_state(self.folder, is_stopped=True)
         # Runs that are not cancelled would stay Running on the server after their worker stopped.
@@ -209,19 +160,19 @@ class Stack:
             with self._settings():
                 for pool, worker in workers.items():
                     if worker.pid() is None:
-                        for line in await self._end_orphans(pool):
+                        for line in await processes.end_orphans(pool):
                             yield line
                 has_workers = any(worker.pid() is not None for worker in workers.values())
-                if has_workers and self._server.pid() is not None:
+                if has_workers and server.pid() is not None:
                     async for line in cancel_runs(workers, _STOP_TIMEOUT):
                         yield line
         except StackError as error:
             yield f"no run was cancelled: {error}"
-        for process in (*workers.values(), self._server):
+        for process in (*workers.values(), server):
             if process.stop(_STOP_TIMEOUT):
                 yield f"{process.name} was stopped"
         for pool in workers:
-            end_orphaned_processes(self._home, pool)
+            processes.end_orphaned_processes(pool)
 
     async def status(self) -> tuple[list[Process], Runs | None]:
         """Return the processes of the stack, and the runs of a running server.
@@ -229,11 +180,11 @@ class Stack:
         Raises:
             StackError: The server does not respond.
         """
-        server = self._server
+        server = self._processes.server
         if not self.folder.exists():
             return [], None
         processes = [Process(f"server       {self.url}", server.since(), server.log)]
-        for pool, worker in self._workers().items():
+        for pool, worker in self._processes.workers().items():
             processes.append(Process(f"worker       of pool {pool}", worker.since(), worker.log))
         if server.pid() is None:
             return processes, None
@@ -242,64 +193,8 @@ class Stack:
 
     def dead_processes(self) -> list[str]:
         """Return the names of the server and the workers that were started and are not running."""
-        processes = (self._server, *self._workers().values())
+        processes = (self._processes.server, *self._processes.workers().values())
         return [process.name for process in processes if process.pid() is None]
-
-    def _workers(self) -> dict[str, Background]:
-        """Return the workers that were started in the folder, by work pool."""
-        locks = sorted(self.folder.glob(f"{_WORKER_PREFIX}*.pid"))
-        return {
-            lock.stem.removeprefix(_WORKER_PREFIX): Background(lock.stem, self.folder)
-            for lock in locks
-        }
-
-    def _start_server(self) -> None:
-        state = {"port": self.port, "database": without_password(self.database)}
-        if self._server.pid() is not None:
-            running = read_state(self.folder)
-            if running | state != running:
-                raise StackError(
-                    f"A server is already running on port {running['port']} with "
-                    f"{running['database']}. Stop it with `make down` first."
-                )
-            return
-        with closing(socket.socket()) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", self.port))
-            except OSError as error:
-                raise StackError(
-                    f"Cannot listen on port {self.port} ({error.strerror}). Choose another port "
-                    "with PORT=4300."
-                ) from None
-        write_state(self.folder, **state)
-        start = ("--host", "127.0.0.1", "--port", str(self.port))
-        self._server.start([sys.executable, "-m", _SERVER_MODULE, *start], self.environment())
-
-    async def _is_healthy(self) -> bool:
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
-            try:
-                return (await client.get(f"{self.url}/api/health")).is_success
-            except httpx.HTTPError:
-                return False
-
-    async def _wait_until(self, ready: Callable[[], Awaitable[bool]], process: Background) -> None:
-        deadline = time.monotonic() + _START_TIMEOUT
-        while not await ready():
-            if process.pid() is None:
-                database = ""
-                if process.name == self._server.name and self.database is not None:
-                    database = f" with DATABASE '{without_password(self.database)}'"
-                raise StackError(
-                    f"{process.name} stopped unexpectedly{database}: {process.failure_reason()}. "
-                    f"See {process.log}."
-                )
-            if time.monotonic() > deadline:
-                raise StackError(
-                    f"{process.name} did not start within {_START_TIMEOUT:.0f} s. "
-                    f"See {process.log}."
-                )
-            await asyncio.sleep(0.2)
 
     @contextmanager
     def _settings(self) -> Iterator[None]:
@@ -309,6 +204,7 @@ class Stack:
                 yield
             except httpx.HTTPError as error:
                 reason = str(error).partition("\n")[0] or type(error).__name__
+                log = self._processes.server.log
                 raise StackError(
-                    f"Prefect server returned an error ({reason}). See {self._server.log}."
+                    f"Prefect server returned an error ({reason}). See {log}."
                 ) from None
