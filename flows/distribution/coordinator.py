@@ -24,7 +24,7 @@ from prefect_stac_asset.flows.distribution.deployment import ShareRuns
 from prefect_stac_asset.flows.distribution.folder import ShareFolder
 from prefect_stac_asset.flows.distribution.intake import Intake
 from prefect_stac_asset.flows.distribution.leftovers import Leftovers, stop_shares
-from prefect_stac_asset.flows.distribution.parameter import Target
+from prefect_stac_asset.flows.distribution.target import Target
 from prefect_stac_asset.flows.distribution.tracking import (
     MAX_FAILURES,
     SILENT_POOL,

@@ -23,7 +23,7 @@ from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling, Crashed
 
-from prefect_stac_asset.flows.distribution.parameter import Target
+from prefect_stac_asset.flows.distribution.target import Target
 from prefect_stac_asset.flows.distribution.tracking import Pool
 
 _PAGE = 200

@@ -20,8 +20,8 @@ from prefect_stac_asset.flows.distribution.parameter import (
     Distribute,
     open_distribution,
     shares_beside,
-    target_of,
 )
+from prefect_stac_asset.flows.distribution.target import target_of
 from prefect_stac_asset.flows.download.earlier_items import EarlierItems
 from prefect_stac_asset.flows.download.items_file import ItemsFile, open_items_file
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs

@@ -1,19 +1,15 @@
-"""Completeness of a mirror: the artifact with the answer.
+"""Internal: the artifact that answers whether a mirror is complete, and a line for the log.
 
 A mirror is complete if it has all items of the source that match the search, with all assets.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from prefect.artifacts import MarkdownArtifact
 from prefect.client.orchestration import PrefectClient
 
+from prefect_stac_asset.flows.mirror.result import SyncResult
 from prefect_stac_asset.flows.reporting.markdown import plain, table
-
-if TYPE_CHECKING:
-    from prefect_stac_asset.flows.mirror.result import SyncResult
 
 MIRROR = "stac-asset-mirror"
 """The key of the artifact."""

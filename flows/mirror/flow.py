@@ -10,10 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-from prefect_stac_asset.flows.distribution.parameter import (
-    Distribute,
-    target_of,
-)
+from prefect_stac_asset.flows.distribution.parameter import Distribute
+from prefect_stac_asset.flows.distribution.target import target_of
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import run_name
 from prefect_stac_asset.flows.execution.session import Session, open_session

@@ -12,10 +12,8 @@ from typing import Any
 from prefect import get_run_logger
 from prefect.states import Completed
 
-from prefect_stac_asset.flows.distribution.parameter import (
-    Target,
-    open_distribution,
-)
+from prefect_stac_asset.flows.distribution.parameter import open_distribution
+from prefect_stac_asset.flows.distribution.target import Target
 from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.execution.states import (
     BUDGET_REACHED,

@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 
 from prefect_stac_asset import flows
-from prefect_stac_asset.flows.distribution.parameter import shares_beside, target_of
+from prefect_stac_asset.flows.distribution.parameter import shares_beside
+from prefect_stac_asset.flows.distribution.target import target_of
 from stac_asset.destinations.location import StorePath
 from stac_asset.errors import ConfigError
 from stac_asset.testing import Origin

@@ -25,7 +25,8 @@ from prefect.states import Cancelling
 
 from prefect_stac_asset import flows
 from prefect_stac_asset.blocks import S3Credentials, ref
-from prefect_stac_asset.flows.distribution.parameter import open_distribution, target_of
+from prefect_stac_asset.flows.distribution.parameter import open_distribution
+from prefect_stac_asset.flows.distribution.target import target_of
 from prefect_stac_asset.flows.execution.session import open_session
 from prefect_stac_asset.flows.orchestration.units import Unit
 from stac_asset.destinations.location import StorePath
