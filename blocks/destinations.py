@@ -21,7 +21,7 @@ from stac_asset.object_store.buckets import Bucket
 
 
 @dataclass(frozen=True, slots=True)
-class _Service:
+class _StoreService:
     """The service of a block."""
 
     name: str
@@ -34,9 +34,9 @@ class _Service:
     """A URL of a prefix."""
 
 
-_S3 = _Service("S3", "s3", "s3://bucket/prefix")
-_GCS = _Service("Google Cloud Storage", "gs", "gs://bucket/prefix")
-_AZURE = _Service("Azure Blob Storage", "az", "az://container/prefix")
+_S3 = _StoreService("S3", "s3", "s3://bucket/prefix")
+_GCS = _StoreService("Google Cloud Storage", "gs", "gs://bucket/prefix")
+_AZURE = _StoreService("Azure Blob Storage", "az", "az://container/prefix")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +167,13 @@ def check_destination(block: Any, location: StorePath, parameter: str = "directo
             )
 
 
-def _service_of(block: Any) -> _Service:
+def _service_of(block: Any) -> _StoreService:
     if is_one_of(block, GCP_BLOCKS):
         return _GCS
     return _AZURE if is_one_of(block, AZURE_BLOCKS) else _S3
 
 
-def _service_at(location: StorePath) -> _Service:
+def _service_at(location: StorePath) -> _StoreService:
     found = Bucket.parse(location.store)
     if found is None:
         return _S3

@@ -52,7 +52,7 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class DeploymentRun:
     """A flow run of a deployment."""
 
     deployment: str
@@ -70,11 +70,11 @@ class Run:
 class Runs:
     """The runs of a server that `status` shows."""
 
-    active: list[Run]
-    scheduled: list[Run]
+    active: list[DeploymentRun]
+    scheduled: list[DeploymentRun]
     """The next scheduled runs, at most five."""
 
-    last: dict[str, Run | None]
+    last: dict[str, DeploymentRun | None]
     """The last ended run of each deployment, by deployment."""
 
 
@@ -141,11 +141,11 @@ async def _last(client: PrefectClient, deployment: DeploymentResponse) -> FlowRu
     return found[0] if found else None
 
 
-def _run(run: FlowRun, deployment: str | None) -> Run:
+def _run(run: FlowRun, deployment: str | None) -> DeploymentRun:
     state = run.state
     is_scheduled = run.state_type is StateType.SCHEDULED
     lines = (state.message or "").splitlines() if state is not None else []
-    return Run(
+    return DeploymentRun(
         deployment or "no deployment",
         run.name,
         run.state_name or "Unknown",

@@ -19,7 +19,7 @@ from prefect_stac_asset.deployments.init.image import dockerfile
 from stac_asset.destinations.location import is_store
 from stac_asset.errors import ConfigError
 
-Outcome: TypeAlias = Literal["written", "unchanged", "kept"]
+FileState: TypeAlias = Literal["written", "unchanged", "kept"]
 """Whether a file was written, exists with the same content, or exists with other content."""
 
 _IGNORED = """\
@@ -106,7 +106,7 @@ def check_existing(choices: Choices) -> None:
         )
 
 
-def write_files(folder: Path, files: Mapping[str, str]) -> Iterator[tuple[str, Outcome]]:
+def write_files(folder: Path, files: Mapping[str, str]) -> Iterator[tuple[str, FileState]]:
     """Write files that do not exist yet.
 
     Args:
@@ -130,7 +130,7 @@ def write_files(folder: Path, files: Mapping[str, str]) -> Iterator[tuple[str, O
             ) from None
 
 
-def _write(path: Path, text: str) -> Outcome:
+def _write(path: Path, text: str) -> FileState:
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

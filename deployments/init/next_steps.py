@@ -13,7 +13,7 @@ from prefect_stac_asset.deployments.init.files import pool_file
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class NextStep:
     """A step with the commands to run in the user's repository.
 
     Args:
@@ -25,7 +25,7 @@ class Step:
     commands: tuple[str, ...] = ()
 
 
-def next_steps(choices: Choices, server: str | None, working_directory: Path) -> Iterator[Step]:
+def next_steps(choices: Choices, server: str | None, working_directory: Path) -> Iterator[NextStep]:
     """Yield the steps after the files were written.
 
     Args:
@@ -35,44 +35,44 @@ def next_steps(choices: Choices, server: str | None, working_directory: Path) ->
     """
     file = shlex.quote(choices.file)
     if choices.is_file_only:
-        yield Step("Change the file, and start its deployments:", (f"make up FILE={file}",))
+        yield NextStep("Change the file, and start its deployments:", (f"make up FILE={file}",))
         return
     kind, pool = choices.pool_type, shlex.quote(choices.pool)
     if choices.folder != working_directory:
-        yield Step("Change to the folder:", (f"cd {shlex.quote(str(choices.folder))}",))
+        yield NextStep("Change to the folder:", (f"cd {shlex.quote(str(choices.folder))}",))
     if "my-bucket" in choices.directory and choices.given_directory is None:
-        yield Step(f"In {choices.file}, replace {choices.directory} by a prefix of your own.")
+        yield NextStep(f"In {choices.file}, replace {choices.directory} by a prefix of your own.")
     if server is None:
         yield from _server(choices)
     if kind.package is not None:
-        yield Step("Install the worker:", (f"python -m pip install {kind.package}",))
+        yield NextStep("Install the worker:", (f"python -m pip install {kind.package}",))
     if kind.has_image:
         image = shlex.quote(choices.image)
         push = () if kind.name == "docker" else (f"docker push {image}",)
-        yield Step("Build the image of the runs:", (f"docker build --tag {image} .", *push))
+        yield NextStep("Build the image of the runs:", (f"docker build --tag {image} .", *push))
     if kind.name == "kubernetes" and choices.volume is not None:
-        yield Step(
+        yield NextStep(
             "Create the persistent volume claim `stac` in the namespace of the runs, with access "
             "for all runs."
         )
     if kind.name == "slurm":
-        yield Step(
+        yield NextStep(
             "Make this folder, and its virtual environment .venv with prefect-stac-asset, visible "
             "to all nodes."
         )
     template = shlex.quote(pool_file(choices))
-    yield Step(
+    yield NextStep(
         "Create the work pool:",
         (f"prefect work-pool create {pool} --type {kind.worker} --base-job-template {template}",),
     )
-    yield Step(
+    yield NextStep(
         "Register the types of credential blocks, and the deployments:",
         (
             "prefect block register --module prefect_stac_asset.blocks",
             f"prefect --no-prompt deploy --all{_file_option(choices)}",
         ),
     )
-    yield Step(
+    yield NextStep(
         "Start a worker in another terminal:",
         (f"prefect worker start --pool {pool} --type {kind.worker}",),
     )
@@ -84,40 +84,40 @@ def _file_option(choices: Choices) -> str:
     return f" --prefect-file {shlex.quote(choices.file)}" if choices.file != "prefect.yaml" else ""
 
 
-def _server(choices: Choices) -> Iterator[Step]:
+def _server(choices: Choices) -> Iterator[NextStep]:
     if choices.pool_type.name not in ("process", "docker"):
-        yield Step(
+        yield NextStep(
             "Select a Prefect server that the runs can reach, in each terminal:",
             ("export PREFECT_API_URL=https://prefect.example.com/api",),
         )
         return
-    yield Step(
+    yield NextStep(
         "Start a Prefect server in another terminal:", ("python -m prefect_stac_asset server",)
     )
-    yield Step(
+    yield NextStep(
         "Select the server, in each terminal:",
         ("export PREFECT_API_URL=http://127.0.0.1:4200/api",),
     )
 
 
-def _example_run(choices: Choices) -> Iterator[Step]:
+def _example_run(choices: Choices) -> Iterator[NextStep]:
     if choices.cron is not None:
-        yield Step(
+        yield NextStep(
             "The schedule is active. List the runs of the example:",
             ("prefect flow-run ls --flow-name stac-mirror",),
         )
         return
-    yield Step(
+    yield NextStep(
         "Run the example now:",
         (f"prefect deployment run stac-mirror/{EXAMPLE_DEPLOYMENT} --watch",),
     )
-    yield Step(
+    yield NextStep(
         f"For scheduled runs, set `active: true` in {choices.file}, and register the deployments "
         "again."
     )
 
 
-def numbered(steps: Iterator[Step]) -> Iterator[str]:
+def numbered(steps: Iterator[NextStep]) -> Iterator[str]:
     """Yield the lines of a numbered list, with the commands indented by six spaces.
 
     Args:

@@ -21,7 +21,7 @@ from prefect_stac_asset.flows.execution.session import open_session
 from prefect_stac_asset.flows.execution.states import COMPLETED_WITH_WARNINGS
 from prefect_stac_asset.flows.orchestration.clients import RequiredClients
 from prefect_stac_asset.flows.orchestration.existence import check_units
-from prefect_stac_asset.flows.orchestration.sources import ItemSource, open_items, options_for
+from prefect_stac_asset.flows.orchestration.sources import LocalItems, open_items, options_for
 from prefect_stac_asset.flows.orchestration.units import Unit, is_batched, unit_of
 from prefect_stac_asset.flows.parameters.credentials import Credentials
 from prefect_stac_asset.flows.parameters.flow import asset_flow
@@ -142,7 +142,7 @@ async def check_assets(
     return state
 
 
-def _owners(source: ItemSource) -> Iterable[Owner | InvalidItem]:
+def _owners(source: LocalItems) -> Iterable[Owner | InvalidItem]:
     """Return the items and collections of a source.
 
     Items of an item collection are read one at a time. A single STAC object is returned as a list.

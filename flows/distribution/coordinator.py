@@ -28,8 +28,8 @@ from prefect_stac_asset.flows.distribution.target import Target
 from prefect_stac_asset.flows.distribution.tracking import (
     MAX_FAILURES,
     SILENT_POOL,
-    Pool,
-    Step,
+    PoolState,
+    ShareStep,
     in_flight,
     next_step,
     pool_problem,
@@ -97,7 +97,7 @@ class Distribution:
         self._intake = Intake(leftovers)
         self._active: dict[str, ActiveShare] = {}
         self._own_task: asyncio.Task[list[_Ended]] | None = None
-        self._pool = Pool(target.pool)
+        self._pool = PoolState(target.pool)
         self._pool_checked = self._listed = self._last_running = float("-inf")
         self._problem: str | None = None
         self._outages: dict[str, float] = {}
@@ -268,12 +268,12 @@ class Distribution:
         for one in by_run.values():
             seen = one.observed(files.get(one.share.id), now)
             step = next_step(seen)
-            if step is Step.READ:
+            if step is ShareStep.READ:
                 one.outcomes = await self._folder.result(one.share)
-            elif step is not Step.WAIT:
+            elif step is not ShareStep.WAIT:
                 await self._end_attempt(one, step, runs)
 
-    async def _end_attempt(self, active: ActiveShare, step: Step, runs: ShareRuns) -> None:
+    async def _end_attempt(self, active: ActiveShare, step: ShareStep, runs: ShareRuns) -> None:
         """Restart a share, or fail all items of the share."""
         get_run_logger().warning("%s ended without a result: %s", active.name, active.reason)
         if active.run is not None and not active.is_final:
@@ -282,7 +282,7 @@ class Distribution:
             await self._folder.end_lease(active.share.id, active.lease)
         active.failures += 1
         is_refused = self._options.fail_fast and active.state is StateType.FAILED
-        if step is Step.GIVE_UP or is_refused or active.failures >= MAX_FAILURES:
+        if step is ShareStep.GIVE_UP or is_refused or active.failures >= MAX_FAILURES:
             error = WorkerError(
                 f"The run that downloads this asset ended {active.failures} times without a "
                 f"result ({active.reason}). Run the flow again to resume."

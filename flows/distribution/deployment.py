@@ -24,7 +24,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling, Crashed
 
 from prefect_stac_asset.flows.distribution.target import Target
-from prefect_stac_asset.flows.distribution.tracking import Pool
+from prefect_stac_asset.flows.distribution.tracking import PoolState
 
 _PAGE = 200
 """Number of flow runs per request. Prefect's server allows at most 200."""
@@ -124,20 +124,20 @@ class ShareRuns:
         except ObjectNotFound:
             return
 
-    async def pool(self) -> Pool:
+    async def pool(self) -> PoolState:
         """Return the state of the work pool."""
         if self._target.pool is None:
             deployment = await self._client.read_deployment(self._target.id)
-            return Pool(None, is_served=deployment.status is not DeploymentStatus.NOT_READY)
+            return PoolState(None, is_served=deployment.status is not DeploymentStatus.NOT_READY)
         try:
             pool = await self._client.read_work_pool(self._target.pool)
         except ObjectNotFound:
-            return Pool(self._target.pool, workers=0)
+            return PoolState(self._target.pool, workers=0)
         workers: int | None = None
         if not (pool.is_push_pool or pool.is_managed_pool):
             found = await self._client.read_workers_for_work_pool(pool.name)
             workers = sum(worker.status is WorkerStatus.ONLINE for worker in found)
-        return Pool(pool.name, pool.type, pool.is_paused, workers)
+        return PoolState(pool.name, pool.type, pool.is_paused, workers)
 
 
 def _key(share: str, attempt: int) -> str:

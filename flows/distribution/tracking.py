@@ -36,7 +36,7 @@ _PER_WORKER = 2
 """Number of unfinished runs for each worker of a pool of processes: running and ready."""
 
 
-class Step(Enum):
+class ShareStep(Enum):
     """The next action for the run of a share."""
 
     WAIT = auto()
@@ -73,21 +73,21 @@ _FINAL = {StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CA
 """Types of states of runs that have ended."""
 
 
-def next_step(seen: Observation) -> Step:
+def next_step(seen: Observation) -> ShareStep:
     """Return the next action for the run of a share.
 
     Args:
         seen: The facts about the run.
     """
     if seen.has_result:
-        return Step.READ
+        return ShareStep.READ
     if seen.state is StateType.CANCELLED:
-        return Step.GIVE_UP
+        return ShareStep.GIVE_UP
     if seen.state in _FINAL:
         # The lease of a killed run, or of another run that downloads the same share.
         is_leased = seen.lease_age is not None and seen.lease_age <= LEASE_EXPIRY
-        return Step.WAIT if is_leased else Step.RESTART
-    return Step.RESTART if is_lost(seen) else Step.WAIT
+        return ShareStep.WAIT if is_leased else ShareStep.RESTART
+    return ShareStep.RESTART if is_lost(seen) else ShareStep.WAIT
 
 
 def is_lost(seen: Observation) -> bool:
@@ -110,7 +110,7 @@ def is_lost(seen: Observation) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class PoolState:
     """The work pool of the deployment that downloads shares."""
 
     name: str | None
@@ -129,7 +129,7 @@ class Pool:
     """Whether the process that serves a deployment without a work pool is online."""
 
 
-def in_flight(pool: Pool) -> int:
+def in_flight(pool: PoolState) -> int:
     """Return the maximum number of unfinished runs.
 
     A worker of a pool of processes starts all runs on its machine. Workers of other pools start
@@ -143,7 +143,7 @@ def in_flight(pool: Pool) -> int:
     return min(_IN_FLIGHT, max(1, pool.workers) * _PER_WORKER)
 
 
-def pool_problem(pool: Pool) -> str | None:
+def pool_problem(pool: PoolState) -> str | None:
     """Return the reason why no share starts, as a sentence without a final period.
 
     Args:

@@ -29,7 +29,7 @@ from prefect_stac_asset.flows.execution.run_names import run_name
 from prefect_stac_asset.flows.execution.session import open_session
 from prefect_stac_asset.flows.execution.states import flow_state
 from prefect_stac_asset.flows.orchestration.preparation import RunPreparation
-from prefect_stac_asset.flows.orchestration.sources import ItemSource, open_items, options_for
+from prefect_stac_asset.flows.orchestration.sources import LocalItems, open_items, options_for
 from prefect_stac_asset.flows.orchestration.units import Unit, unit_of
 from prefect_stac_asset.flows.parameters.credentials import Credentials, DestinationCredentials
 from prefect_stac_asset.flows.parameters.destination import checked_destination
@@ -186,7 +186,7 @@ def _prepare(units: Iterable[Unit], preparation: RunPreparation) -> list[Unit]:
 
 
 def _units(
-    items: ItemSource, planner: Planner[Location], folders: FolderTemplate
+    items: LocalItems, planner: Planner[Location], folders: FolderTemplate
 ) -> Iterator[Unit]:
     for number, entry in enumerate(items):
         valid = entry if isinstance(entry, pystac.Item) else None

@@ -36,9 +36,9 @@ class ProcessLimits:
         self.hosts = HostLimits(config)
 
 
-_Key: TypeAlias = tuple[str, int, str]
+_LimitsKey: TypeAlias = tuple[str, int, str]
 
-_limits_by_run: WeakValueDictionary[_Key, ProcessLimits] = WeakValueDictionary()
+_limits_by_run: WeakValueDictionary[_LimitsKey, ProcessLimits] = WeakValueDictionary()
 """The limits of the current runs, by the id of the flow run and the options."""
 
 _lock = threading.Lock()

@@ -111,7 +111,7 @@ def _new_metrics() -> Metrics:
 
 
 @dataclass(slots=True)
-class _Server:
+class _MetricsServer:
     metrics: Metrics
     server: Any
     """The WSGI server of `prometheus_client`, which has no public type."""
@@ -125,7 +125,7 @@ class _Server:
         self.thread.join()
 
 
-_servers: dict[Serve, _Server] = {}
+_servers: dict[Serve, _MetricsServer] = {}
 _lock = threading.Lock()
 
 
@@ -139,7 +139,7 @@ async def _served(target: Serve) -> AsyncIterator[Metrics]:
         await in_thread(_release, target)
 
 
-def _acquire(target: Serve) -> _Server:
+def _acquire(target: Serve) -> _MetricsServer:
     with _lock:
         server = _servers.get(target) or _start(target)
         _servers[target] = server
@@ -157,7 +157,7 @@ def _release(target: Serve) -> None:
             server.close()
 
 
-def _start(target: Serve) -> _Server:
+def _start(target: Serve) -> _MetricsServer:
     from prometheus_client import start_http_server
 
     metrics = _new_metrics()
@@ -169,7 +169,7 @@ def _start(target: Serve) -> _Server:
             "`metrics` to another port, or to the URL of a Pushgateway, which several runs on a "
             "machine can share."
         ) from None
-    return _Server(metrics, server, thread)
+    return _MetricsServer(metrics, server, thread)
 
 
 @asynccontextmanager

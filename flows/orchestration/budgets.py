@@ -29,7 +29,7 @@ from stac_asset.transfer.known_hosts import endpoint_of
 from stac_asset.types import Transfer
 
 
-class PlannedItem(Protocol):
+class BudgetItem(Protocol):
     """An item with planned transfers."""
 
     @property
@@ -45,11 +45,11 @@ class PlannedItem(Protocol):
         """The transfers."""
 
 
-_T = TypeVar("_T", bound=PlannedItem)
+_T = TypeVar("_T", bound=BudgetItem)
 _R = TypeVar("_R")
 
 
-class _Verdict(Enum):
+class _Decision(Enum):
     TAKEN = "taken"
     LATER = "later"
     """The item may fit after the items of the same batch."""
@@ -74,7 +74,7 @@ class _Item:
 
     held: Held
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    verdict: _Verdict | None = None
+    verdict: _Decision | None = None
     ended: int = 0
     """Number of assets that have ended."""
 
@@ -109,7 +109,7 @@ class Admission:
             self._release(held)
 
     @asynccontextmanager
-    async def asset_of(self, item: PlannedItem) -> AsyncIterator[bool]:
+    async def asset_of(self, item: BudgetItem) -> AsyncIterator[bool]:
         """Admit the item of an asset once, and hold its reservations until all assets have ended.
 
         Args:
@@ -127,7 +127,7 @@ class Admission:
                 if found.verdict is None:
                     found.verdict = await self._admit(item, found.held)
             with reserved(found.held.reservations):
-                yield found.verdict is _Verdict.TAKEN
+                yield found.verdict is _Decision.TAKEN
         finally:
             found.ended += 1
             if found.ended == len(item.transfers):
@@ -152,35 +152,35 @@ class Admission:
                 taken = list[_T]()
                 while rest:
                     verdict = await self._admit(rest[0], held)
-                    if verdict is _Verdict.LATER:
+                    if verdict is _Decision.LATER:
                         break
-                    (taken if verdict is _Verdict.TAKEN else left).append(rest.popleft())
+                    (taken if verdict is _Decision.TAKEN else left).append(rest.popleft())
                 if taken:
                     with reserved(held.reservations):
                         results += await download(taken)
         return results, left
 
-    async def _admit(self, item: PlannedItem, held: Held) -> _Verdict:
+    async def _admit(self, item: BudgetItem, held: Held) -> _Decision:
         found = [(one, meter) for one in item.transfers for meter in await self._meters_of(one)]
         if not found:
-            return _Verdict.TAKEN
+            return _Decision.TAKEN
         if await self._reserve(_needs(found), held) is None:
-            return _Verdict.TAKEN
+            return _Decision.TAKEN
         missing = {one for one in item.transfers if await self._is_missing(one)}
         needs = _needs([(one, meter) for one, meter in found if one in missing])
         while True:
             released = self._released
             refused = await self._reserve(needs, held)
             if refused is None:
-                return _Verdict.TAKEN
+                return _Decision.TAKEN
             if refused not in self._reached:
                 if held.size:
-                    return _Verdict.LATER
+                    return _Decision.LATER
                 if any(other.size for other in self._held):
                     await released.wait()
                     continue
             self._leave(item, refused, needs[refused])
-            return _Verdict.LEFT
+            return _Decision.LEFT
 
     async def _reserve(self, needs: Counter[BudgetMeter], held: Held) -> BudgetMeter | None:
         """Reserve the bytes of an item, or return the budget that does not have as many."""
@@ -206,7 +206,7 @@ class Admission:
         self._released.set()
         self._released = asyncio.Event()
 
-    def _leave(self, item: PlannedItem, meter: BudgetMeter, size: int) -> None:
+    def _leave(self, item: BudgetItem, meter: BudgetMeter, size: int) -> None:
         """Note that an item is left because of a budget."""
         limit = meter.budget.bytes_per_30_days or 0
         shown = f"'{meter.budget.name}' of {decimal(limit)} in 30 days"

@@ -74,7 +74,7 @@ async def read_one(source: str, session: Session) -> Stac:
 
 
 @dataclass(frozen=True, slots=True)
-class ItemSource:
+class LocalItems:
     """Items of an item collection in local files.
 
     Each iteration reads the files again, one item at a time.
@@ -102,7 +102,7 @@ class ItemSource:
         return items_of(self.pages.documents(), self.name)
 
 
-async def open_items(source: str, session: Session, scratch: Path) -> ItemSource:
+async def open_items(source: str, session: Session, scratch: Path) -> LocalItems:
     """Return the items of a source, with all pages. Remote files are downloaded first.
 
     Args:
@@ -134,4 +134,4 @@ async def open_items(source: str, session: Session, scratch: Path) -> ItemSource
         raise SourceError(f"'{name}' cannot be read: {error.message}") from error
     if pages.error is not None:
         raise pages.error
-    return ItemSource(pages)
+    return LocalItems(pages)

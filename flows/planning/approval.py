@@ -81,7 +81,7 @@ class ApproveAbove(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
+class ApprovedAmount:
     """The amount of a plan that a person approves."""
 
     bytes: int
@@ -123,7 +123,7 @@ class Amount:
         """
         return f"approve-{self.bytes}-{self.unknown}-{self.cents}-attempt-{attempt}"
 
-    def covers(self, other: Amount) -> bool:
+    def covers(self, other: ApprovedAmount) -> bool:
         """Return whether the approval of this amount is enough for another amount.
 
         Args:
@@ -137,7 +137,7 @@ class Amount:
 
 
 def needs_approval(
-    plan: PlanSummary, limit: ApproveAbove | None, approved: Iterable[Amount]
+    plan: PlanSummary, limit: ApproveAbove | None, approved: Iterable[ApprovedAmount]
 ) -> bool:
     """Return whether a run must ask for approval.
 
@@ -148,4 +148,4 @@ def needs_approval(
     """
     if limit is None or not limit.is_exceeded(plan):
         return False
-    return not any(amount.covers(Amount.of(plan)) for amount in approved)
+    return not any(amount.covers(ApprovedAmount.of(plan)) for amount in approved)

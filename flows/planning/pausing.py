@@ -22,7 +22,7 @@ from prefect.input import RunInput, keyset_from_paused_state
 from prefect.states import Cancelled
 from pydantic import Field
 
-from prefect_stac_asset.flows.planning.approval import Amount, ApproveAbove
+from prefect_stac_asset.flows.planning.approval import ApproveAbove, ApprovedAmount
 from stac_asset.plan.summary import PlanSummary
 
 NOT_APPROVED = "NotApproved"
@@ -56,7 +56,7 @@ async def ask(plan: PlanSummary, limit: ApproveAbove, text: str) -> bool:
     """
     run = _current_run()
     question = Approval.with_initial_data(description=text)
-    seconds, key = max(1, round(limit.hours * 3600)), Amount.of(plan).key(run.run_count)
+    seconds, key = max(1, round(limit.hours * 3600)), ApprovedAmount.of(plan).key(run.run_count)
     get_run_logger().warning("Waiting for approval: %s", text)
     answer: Approval
     if run.deployment_id is not None and run.parent_task_run_id is None:
@@ -68,7 +68,7 @@ async def ask(plan: PlanSummary, limit: ApproveAbove, text: str) -> bool:
     return answer.approve
 
 
-async def answers() -> dict[Amount, bool]:
+async def answers() -> dict[ApprovedAmount, bool]:
     """Return the amounts that persons approved or refused in this flow run.
 
     A run that was suspended starts again, and needs the answers of the earlier process. A
@@ -82,7 +82,7 @@ async def answers() -> dict[Amount, bool]:
     found = {}
     for state, following in pairwise(sorted(states, key=lambda one: one.timestamp)):
         key = state.state_details.pause_key
-        amount = Amount.parse(key) if key is not None and state.name == _SUSPENDED else None
+        amount = ApprovedAmount.parse(key) if key is not None and state.name == _SUSPENDED else None
         if amount is not None and following.name == _RESUMING:
             answer = await Approval.aload(keyset_from_paused_state(state), run.id)
             found[amount] = answer.approve

@@ -11,7 +11,7 @@ from prefect.states import Completed
 from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.execution.states import DRY_RUN, NOTHING_NEW
 from prefect_stac_asset.flows.orchestration.units import Unit
-from prefect_stac_asset.flows.planning.approval import Amount, ApproveAbove, needs_approval
+from prefect_stac_asset.flows.planning.approval import ApproveAbove, ApprovedAmount, needs_approval
 from prefect_stac_asset.flows.planning.artifact import description, write_plan
 from prefect_stac_asset.flows.planning.totals import plan_units
 from prefect_stac_asset.flows.reporting.result import DownloadResult
@@ -57,7 +57,7 @@ class PlanStep:
         self.dry_run = dry_run
         self._started = time.monotonic()
         self._limit = None if dry_run else approve_above
-        self._approved: list[Amount] = []
+        self._approved: list[ApprovedAmount] = []
 
     @property
     def is_needed(self) -> bool:
@@ -85,12 +85,12 @@ class PlanStep:
                 return await attempt()
             except ApprovalRequired as required:
                 plan, summary = required.plan, required.summary
-            if decided.get(Amount.of(plan)) is False:
+            if decided.get(ApprovedAmount.of(plan)) is False:
                 return refused_state(plan)
             await write_plan(plan, summary)
             if not await ask(plan, self._limit, description(plan, summary)):
                 return refused_state(plan)
-            self._approved.append(Amount.of(plan))
+            self._approved.append(ApprovedAmount.of(plan))
 
     async def check(
         self,

@@ -15,7 +15,7 @@ from prefect_stac_asset.blocks.destinations import check_destination
 from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.parameters.destination import make_directory, persistent_path
 from prefect_stac_asset.flows.reporting.result import DownloadResult
-from prefect_stac_asset.flows.reporting.stored_files import StoreAccess, store_access
+from prefect_stac_asset.flows.reporting.stored_files import RunFilesAccess, store_access
 from stac_asset.destinations import Destinations
 from stac_asset.destinations.location import Location, StorePath, is_store, location_of
 from stac_asset.destinations.output import Output, open_output
@@ -113,7 +113,7 @@ class Report:
     file: Output
     """The open file."""
 
-    store: StoreAccess | None = None
+    store: RunFilesAccess | None = None
     """How the result reads the files of an object store."""
 
     errors: list[Exception] = field(default_factory=list)

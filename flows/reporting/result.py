@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pystac
 from pydantic import BaseModel, ConfigDict
 
-from prefect_stac_asset.flows.reporting.stored_files import StoreAccess, local_copy
+from prefect_stac_asset.flows.reporting.stored_files import RunFilesAccess, local_copy
 from stac_asset.errors import HrefError
 from stac_asset.hrefs import absolute_href
 from stac_asset.plan.summary import PlanSummary
@@ -68,7 +68,7 @@ class DownloadResult(BaseModel):
     plan: PlanSummary | None = None
     """The plan of a dry run: items and assets by reason, bytes, requests, duration and cost."""
 
-    store: StoreAccess | None = None
+    store: RunFilesAccess | None = None
     """How the methods read the document and the report from an object store. Has no secret."""
 
     def message(self, text: str) -> str:

@@ -23,7 +23,7 @@ from stac_asset.destinations.location import parsed_location
 from stac_asset.errors import ConfigError
 
 
-class StoreAccess(BaseModel):
+class RunFilesAccess(BaseModel):
     """How to read the files of a run from an object store. Contains no secret."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
@@ -43,7 +43,7 @@ class StoreAccess(BaseModel):
 
 def store_access(
     config: Config, destination_credentials: Sequence[Block | BlockReference]
-) -> StoreAccess:
+) -> RunFilesAccess:
     """Return how to read the files that a run writes.
 
     Args:
@@ -57,7 +57,7 @@ def store_access(
         if slug is None and not isinstance(found, BlockReference):
             # The credentials of the machine must not be sent to AWS in place of this service.
             config = destination_access(found, config).config
-    return StoreAccess(
+    return RunFilesAccess(
         credentials=slug,
         endpoint_url=config.destination_endpoint_url,
         region=config.destination_region,
@@ -66,7 +66,7 @@ def store_access(
 
 
 @contextmanager
-def local_copy(location: str, store: StoreAccess | None) -> Iterator[Path]:
+def local_copy(location: str, store: RunFilesAccess | None) -> Iterator[Path]:
     """Provide a file on this machine. The copy of an object is removed after the context.
 
     Args:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from yarl import URL
 
-from stac_asset.aws.signature import AccessKey, Signer, Target
+from stac_asset.aws.signature import AccessKey, SignedTarget, Signer
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client as BotocoreClient
@@ -89,7 +89,7 @@ class Route:
         if access_key is None:
             return dict(headers)
         if self.signer is not None:
-            target = Target(self.host, url.raw_path, method)
+            target = SignedTarget(self.host, url.raw_path, method)
             return self.signer.sign(target, headers, access_key, seconds)
         from botocore.awsrequest import AWSRequest
 

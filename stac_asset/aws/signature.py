@@ -38,7 +38,7 @@ class AccessKey(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class SignedTarget:
     """The part of a request that is signed in addition to the headers."""
 
     host: str
@@ -71,7 +71,11 @@ class Signer:
         self._key = b""
 
     def sign(
-        self, target: Target, headers: Mapping[str, str], access_key: AccessKey, seconds: float
+        self,
+        target: SignedTarget,
+        headers: Mapping[str, str],
+        access_key: AccessKey,
+        seconds: float,
     ) -> dict[str, str]:
         """Return the headers of a signed request: the given headers and those of the signature.
 

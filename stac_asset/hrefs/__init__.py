@@ -1,6 +1,6 @@
 """Internal: parse and resolve hrefs, tell local paths from URLs, and write relative hrefs."""
 
-from stac_asset.hrefs.comparison import Origin, is_same_resource, origin_of, source_identity
+from stac_asset.hrefs.comparison import UrlOrigin, is_same_resource, origin_of, source_identity
 from stac_asset.hrefs.forms import has_plain_key, is_absolute, is_local, is_missing, stripped_href
 from stac_asset.hrefs.gdal import translated_href
 from stac_asset.hrefs.local import expand_home, local_path
@@ -9,7 +9,7 @@ from stac_asset.hrefs.relative import quoted_path, relative_href, unquoted_name
 from stac_asset.hrefs.resolving import absolute_href, with_scheme_of
 
 __all__ = [
-    "Origin",
+    "UrlOrigin",
     "absolute_href",
     "expand_home",
     "has_plain_key",

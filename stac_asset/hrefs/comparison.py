@@ -11,11 +11,11 @@ from yarl import URL
 
 from stac_asset.redact import unsigned_href
 
-Origin: TypeAlias = tuple[str, str | None, int | None]
+UrlOrigin: TypeAlias = tuple[str, str | None, int | None]
 """Scheme, host and port."""
 
 
-def origin_of(url: URL) -> Origin:
+def origin_of(url: URL) -> UrlOrigin:
     """Return scheme, host and port of a URL, which are equal with and without the default port.
 
     Args:

@@ -15,7 +15,7 @@ _NO_BUCKET = frozenset({"NoSuchBucket", "ContainerNotFound", "ContainerBeingDele
 _CONNECTION = ("http error", "error sending request", "connection", "dns error", "timed out")
 
 
-class Reason(Enum):
+class FailureReason(Enum):
     """The reason of a failed request."""
 
     MISSING = auto()
@@ -50,7 +50,7 @@ class Reason(Enum):
 class Failure:
     """The reason of a failed request, without texts of the service."""
 
-    reason: Reason
+    reason: FailureReason
     """The reason."""
 
     status: int | None = None
@@ -68,19 +68,19 @@ def failure_of(error: Exception) -> Failure:
     status = int(found[1]) if found else None
     codes = {code for pair in _CODE.findall(text) for code in pair if code}
     if codes & _NO_BUCKET:
-        return Failure(Reason.NO_BUCKET, status)
+        return Failure(FailureReason.NO_BUCKET, status)
     if "token request" in text or "credential provider" in text.lower():
-        return Failure(Reason.NO_CREDENTIALS, status)
+        return Failure(FailureReason.NO_CREDENTIALS, status)
     if isinstance(error, FileNotFoundError) or kind == "NotFoundError" or status == 404:
-        return Failure(Reason.MISSING, 404)
+        return Failure(FailureReason.MISSING, 404)
     if kind in ("AlreadyExistsError", "PreconditionError") or status in (409, 412):
-        return Failure(Reason.CONFLICT, status)
+        return Failure(FailureReason.CONFLICT, status)
     if kind in ("PermissionDeniedError", "UnauthenticatedError") or status in (401, 403):
-        return Failure(Reason.DENIED, status or 403)
+        return Failure(FailureReason.DENIED, status or 403)
     if status == 416 or "Wanted range" in text:
-        return Failure(Reason.RANGE, status)
+        return Failure(FailureReason.RANGE, status)
     if status is not None:
-        return Failure(Reason.STATUS, status)
+        return Failure(FailureReason.STATUS, status)
     if any(part in text.lower() for part in _CONNECTION):
-        return Failure(Reason.UNREACHABLE)
-    return Failure(Reason.OTHER)
+        return Failure(FailureReason.UNREACHABLE)
+    return Failure(FailureReason.OTHER)

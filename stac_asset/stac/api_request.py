@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stac_asset.errors import HrefError, SourceError
-from stac_asset.hrefs import Origin, absolute_href, origin_of, parse_href, with_scheme_of
+from stac_asset.hrefs import UrlOrigin, absolute_href, origin_of, parse_href, with_scheme_of
 from stac_asset.redact import redact_href, unsigned_href
 from stac_asset.transfer.interface import Request, Source
 
@@ -134,7 +134,7 @@ def method_of(link: Mapping[str, Any]) -> str:
 
 
 def following(
-    link: Mapping[str, Any], request: ApiRequest, page_href: str, origins: Collection[Origin]
+    link: Mapping[str, Any], request: ApiRequest, page_href: str, origins: Collection[UrlOrigin]
 ) -> ApiRequest:
     """Return the request for the next page of a search or an item collection.
 

@@ -198,7 +198,7 @@ def document_href(href: str, response: Response) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Content:
+class _ReceivedDocument:
     data: bytes
     href: str
     validator: str | None
@@ -211,10 +211,10 @@ async def _read(
     config: Config,
     max_attempts: int | None,
     max_size: int | None = None,
-) -> _Content:
+) -> _ReceivedDocument:
     href = request.href
 
-    async def attempt() -> _Content:
+    async def attempt() -> _ReceivedDocument:
         with mapped_errors(href):
             client = await clients.client_of(parse_href(href))
             async with (
@@ -228,6 +228,8 @@ async def _read(
                         raise SourceError(f"the document is larger than {max_size:,} bytes")
                     chunks.append(chunk)
                 found = document_href(href, response)
-                return _Content(b"".join(chunks), found, response.validator, response.encoding)
+                return _ReceivedDocument(
+                    b"".join(chunks), found, response.validator, response.encoding
+                )
 
     return await retry(attempt, config, max_attempts=max_attempts)

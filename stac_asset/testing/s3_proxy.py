@@ -92,7 +92,7 @@ class S3Request:
 
 
 @dataclass(slots=True)
-class _Rule:
+class _ProxyRule:
     operation: str
     key: str
     fault: S3Fault
@@ -135,7 +135,7 @@ class S3Proxy:
         self._host, self._port = host, 0
         self._hidden = _HOP_BY_HOP if conditional else _HOP_BY_HOP | _CONDITIONS
         self._on_request = on_request
-        self._rules: list[_Rule] = []
+        self._rules: list[_ProxyRule] = []
         self._requests: list[S3Request] = []
         self._lock = threading.Lock()
         self._session: aiohttp.ClientSession | None = None
@@ -165,7 +165,7 @@ class S3Proxy:
             times: Number of requests that get the fault. 0 means all requests.
         """
         with self._lock:
-            self._rules.append(_Rule(operation, key, fault, times or None))
+            self._rules.append(_ProxyRule(operation, key, fault, times or None))
 
     def received(self, operation: str = "*", key: str = "*") -> list[S3Request]:
         """Return the requests so far.

@@ -84,7 +84,7 @@ _FIRST_KEY = re.compile(r"\{\s*\"([^\"]{1,40})\"")
 _POINTER = "version https://git-lfs.github.com/spec/"
 
 
-class Kind(StrEnum):
+class ContentKind(StrEnum):
     """Kinds of content that can arrive in place of a file, as error messages describe them."""
 
     HTML = "an HTML page"
@@ -102,7 +102,7 @@ class Kind(StrEnum):
 class Content:
     """The recognized content of a file."""
 
-    kind: Kind
+    kind: ContentKind
     """The kind of content."""
 
     code: str | None = None
@@ -140,14 +140,14 @@ def content_of(head: bytes) -> Content | None:
     """
     is_cut = len(head) >= HEAD_SIZE
     if head.isspace():
-        return None if len(head) > _MAX_TEXT else Content(Kind.BLANK)
+        return None if len(head) > _MAX_TEXT else Content(ContentKind.BLANK)
     if head.startswith(_GZIP):
         unpacked = _unpacked(head)
         if not unpacked.startswith(_GZIP):
             return content_of(unpacked)
     text = _decoded(head)
     if text.startswith(_POINTER):
-        return Content(Kind.POINTER)
+        return Content(ContentKind.POINTER)
     if _CONTROL.search(text, 0, _TEXT_SIZE):
         return None  # Binary data can start like a text by chance.
     before = _IGNORED.match(text)
@@ -157,7 +157,7 @@ def content_of(head: bytes) -> Content | None:
     if _JSON_START.match(text, start):
         kind = _json_kind(text[start:], is_cut)
         return Content(kind) if kind is not None else None
-    return Content(Kind.TEXT_ERROR) if _is_text_error(head) else None
+    return Content(ContentKind.TEXT_ERROR) if _is_text_error(head) else None
 
 
 def without_encoding(head: bytes, encoding: str, content_type: str | None) -> bytes:
@@ -217,30 +217,30 @@ def _markup(text: str, start: int) -> Content | None:
     if tag is None:
         # The start is an unknown declaration, or a comment that is longer than the first bytes.
         if _HTML_ANYWHERE.search(text, start):
-            return Content(Kind.HTML)
-        return Content(Kind.XML) if text.startswith(("<!--", "<!", "<?"), start) else None
+            return Content(ContentKind.HTML)
+        return Content(ContentKind.XML) if text.startswith(("<!--", "<!", "<?"), start) else None
     name = (tag["name"] or "html").lower()
     if name in _LISTING_TAGS:
-        return Content(Kind.LISTING)
+        return Content(ContentKind.LISTING)
     if name in _HTML_TAGS:
-        return Content(Kind.LISTING if _LISTING.search(text) else Kind.HTML)
+        return Content(ContentKind.LISTING if _LISTING.search(text) else ContentKind.HTML)
     if _XML_ERROR.search(name):
         code = _XML_CODE.search(text)
-        return Content(Kind.XML_ERROR, code[1] if code else None)
-    return Content(Kind.XML)
+        return Content(ContentKind.XML_ERROR, code[1] if code else None)
+    return Content(ContentKind.XML)
 
 
-def _json_kind(text: str, is_cut: bool) -> Kind | None:
+def _json_kind(text: str, is_cut: bool) -> ContentKind | None:
     """Return the kind of a text that starts like JSON. None if the text is not JSON."""
     try:
         document, _ = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
         first = _FIRST_KEY.match(text)
         if first is not None and first[1].lower() in _JSON_ERROR_KEYS:
-            return Kind.JSON_ERROR
-        return Kind.JSON if is_cut else None
+            return ContentKind.JSON_ERROR
+        return ContentKind.JSON if is_cut else None
     if isinstance(document, list) and len(document) == 1:
         [document] = document
     keys = {key.lower() for key in document} if isinstance(document, dict) else set()
     is_error = keys & _JSON_ERROR_KEYS or any(pair <= keys for pair in _JSON_ERROR_PAIRS)
-    return Kind.JSON_ERROR if is_error else Kind.JSON
+    return ContentKind.JSON_ERROR if is_error else ContentKind.JSON

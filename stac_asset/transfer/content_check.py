@@ -13,7 +13,7 @@ from stac_asset.errors import ContentError, TransferError
 from stac_asset.hrefs import parse_href
 from stac_asset.notices import notice
 from stac_asset.redact import redact_href
-from stac_asset.transfer.content import Kind, is_packed, is_suspicious
+from stac_asset.transfer.content import ContentKind, is_packed, is_suspicious
 from stac_asset.transfer.logins import is_login, login_error
 from stac_asset.transfer.promise import Contradiction, contradiction, is_directory, promised_format
 from stac_asset.types import Candidate, Transfer
@@ -105,7 +105,7 @@ def _error(found: Contradiction, url: URL, answered_by: URL | None) -> TransferE
     code = f" ({content.code})" if content.code else ""
     why = f"{shown} cannot be used: the source sent {content.kind}{code} instead of the file"
     accept = "set `check_content=False` to accept this content"
-    if content.kind is Kind.HTML and url.host:
+    if content.kind is ContentKind.HTML and url.host:
         why += "; a login may be needed"
         return ContentError(f"{why}. Configure a credential for {url.host}, or {accept}.")
     return ContentError(f"{why}. Check the href, or {accept}.")

@@ -35,7 +35,7 @@ from stac_asset.transfer.interface import Request, Response, Source
 from stac_asset.transfer.known_hosts import known_service, max_connections
 from stac_asset.transfer.meter import Meter, metered
 from stac_asset.transfer.retry import is_transient
-from stac_asset.transfer.shared_connections import MIB, Share
+from stac_asset.transfer.shared_connections import MIB, ConnectionShare
 from stac_asset.transfer.stall import StallTimer
 
 _MIN_RANGE, _MAX_RANGE = MIB, 64 * MIB
@@ -90,7 +90,7 @@ class ParallelFetch:
         client: Source,
         request: Request,
         connections: int,
-        share: Share,
+        share: ConnectionShare,
         connect: Callable[[], HostConnection | None],
         config: Config,
         on_written: Callable[[int], None],

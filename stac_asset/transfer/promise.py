@@ -14,24 +14,25 @@ from pathlib import PurePosixPath
 from yarl import URL
 
 from stac_asset.hrefs import parse_href
-from stac_asset.transfer.content import Content, Kind, content_of, is_packed
+from stac_asset.transfer.content import Content, ContentKind, content_of, is_packed
 from stac_asset.types import Candidate, Transfer
 from stac_asset.validate import format_of
 
-_PAGES = frozenset({Kind.HTML, Kind.LISTING, Kind.POINTER})
-_ERRORS = _PAGES | {Kind.XML_ERROR, Kind.JSON_ERROR}
+_PAGES = frozenset({ContentKind.HTML, ContentKind.LISTING, ContentKind.POINTER})
+_ERRORS = _PAGES | {ContentKind.XML_ERROR, ContentKind.JSON_ERROR}
 
-_BINARY = frozenset(Kind)
-_CONTRADICTIONS: dict[str, frozenset[Kind]] = {
+_BINARY = frozenset(ContentKind)
+_CONTRADICTIONS: dict[str, frozenset[ContentKind]] = {
     "html": frozenset(),
     "text": frozenset(),
-    "plain": _PAGES | {Kind.XML_ERROR},
-    "xml": _PAGES | {Kind.JSON_ERROR, Kind.TEXT_ERROR, Kind.BLANK},
-    "json": _PAGES | {Kind.XML_ERROR, Kind.XML, Kind.TEXT_ERROR, Kind.BLANK},
+    "plain": _PAGES | {ContentKind.XML_ERROR},
+    "xml": _PAGES | {ContentKind.JSON_ERROR, ContentKind.TEXT_ERROR, ContentKind.BLANK},
+    "json": _PAGES
+    | {ContentKind.XML_ERROR, ContentKind.XML, ContentKind.TEXT_ERROR, ContentKind.BLANK},
     "csv": _ERRORS,
     "data": _ERRORS,
     "folder": _ERRORS,
-    "nothing": frozenset({Kind.LISTING, Kind.POINTER}),
+    "nothing": frozenset({ContentKind.LISTING, ContentKind.POINTER}),
 }
 """The kinds of content that contradict a format. All kinds contradict other formats."""
 
@@ -101,7 +102,9 @@ def contradiction(transfer: Transfer, candidate: Candidate, head: bytes) -> Cont
     content = content_of(head)
     if content is None or content.kind not in _CONTRADICTIONS.get(name, _BINARY):
         return None
-    return Contradiction(content, content.kind is Kind.LISTING or is_directory(transfer, url))
+    return Contradiction(
+        content, content.kind is ContentKind.LISTING or is_directory(transfer, url)
+    )
 
 
 def _packed_contradiction(url: URL, head: bytes) -> Contradiction | None:

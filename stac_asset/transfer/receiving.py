@@ -19,7 +19,7 @@ from stac_asset.transfer.interface import Request, Response, Source
 from stac_asset.transfer.known_hosts import endpoint_of
 from stac_asset.transfer.meter import Meter, metered
 from stac_asset.transfer.parallel import ParallelFetch, connections_per_file
-from stac_asset.transfer.shared_connections import TRAFFIC, Share, can_split
+from stac_asset.transfer.shared_connections import TRAFFIC, ConnectionShare, can_split
 from stac_asset.transfer.stall import StallTimer
 from stac_asset.types import Candidate, Transfer
 
@@ -79,7 +79,7 @@ class Receiver:
     async def _receive(self) -> None:
         """Write a response. Continue over several connections if the first connection is slow."""
         parallel: ParallelFetch | None = None
-        share: Share | None = None
+        share: ConnectionShare | None = None
         config = self.context.config
         limits = config.http_read_timeout, config.http_client_timeout
         if self._meter is not None:
@@ -173,12 +173,12 @@ class Receiver:
         endpoint = endpoint_of(self.url, self.candidate.storage, self.client)
         return connections_per_file(config, self.url.host, endpoint)
 
-    def _share(self) -> Share:
+    def _share(self) -> ConnectionShare:
         connection = self.connection
         free = (lambda: connection.free_connections) if connection else (lambda: sys.maxsize)
-        return Share(self.url.host or "", self.connections() - 1, free)
+        return ConnectionShare(self.url.host or "", self.connections() - 1, free)
 
-    def _parallel(self, share: Share) -> ParallelFetch:
+    def _parallel(self, share: ConnectionShare) -> ParallelFetch:
         context, storage = self.context, self.candidate.storage
         return ParallelFetch(
             upload=self.upload,
@@ -193,7 +193,10 @@ class Receiver:
         )
 
     async def _write_all(
-        self, chunks: AsyncIterator[bytes | memoryview], timer: StallTimer, share: Share | None
+        self,
+        chunks: AsyncIterator[bytes | memoryview],
+        timer: StallTimer,
+        share: ConnectionShare | None,
     ) -> bool:
         """Write chunks, and return False if the file may have further connections."""
         if self.context.stream is False:

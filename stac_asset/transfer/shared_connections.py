@@ -1,7 +1,8 @@
 """Internal: the connections that the large files of a host share, in all threads of the process.
 
-Each large file has a `Share`. While files arrive, `HostConnections` samples the throughput of the
-process, asks `ramp.next_ramp`, and distributes the allowed connections over the shares.
+Each large file has a `ConnectionShare`. While files arrive, `HostConnections` samples the
+throughput of the process, asks `ramp.next_ramp`, and distributes the allowed connections over the
+shares.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def can_split(response: Response, upload: Upload) -> bool:
     return is_large and can_request and upload.accepts_ranges
 
 
-class Share:
+class ConnectionShare:
     """Further connections of a large file. Call `close` at the end.
 
     Args:
@@ -112,12 +113,12 @@ class HostConnections:
 
     def __init__(self, host: str) -> None:
         self._name = host
-        self._shares: list[Share] = []
+        self._shares: list[ConnectionShare] = []
         self._ramp = Ramp()
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def add(self, share: Share) -> None:
+    def add(self, share: ConnectionShare) -> None:
         """Add a file.
 
         Args:
@@ -128,7 +129,7 @@ class HostConnections:
         if self._loop is None:
             self._start(share.loop)
 
-    def remove(self, share: Share) -> None:
+    def remove(self, share: ConnectionShare) -> None:
         """Remove a file. The samples continue in the event loop of another file.
 
         Args:

@@ -46,7 +46,7 @@ _PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class _Version:
+class _RecordVersion:
     number: int
     variable: Variable
 
@@ -100,7 +100,7 @@ def budget_tag(budget: str) -> str:
     return f"stac-asset-budget:{budget}"
 
 
-async def _versions(client: PrefectClient, budget: str) -> list[_Version]:
+async def _versions(client: PrefectClient, budget: str) -> list[_RecordVersion]:
     """Return the versions of a record, the latest first."""
     response = await client.request(
         "POST",
@@ -115,7 +115,7 @@ async def _versions(client: PrefectClient, budget: str) -> list[_Version]:
     for variable in Variable.model_validate_list(response.json()):
         match = re.fullmatch(re.escape(_PREFIX + budget) + r"_(\d{12})", variable.name)
         if match is not None:
-            found.append(_Version(int(match[1]), variable))
+            found.append(_RecordVersion(int(match[1]), variable))
     return found
 
 
@@ -138,7 +138,7 @@ async def _create(
 
 
 async def _remove_earlier(
-    client: PrefectClient, earlier: list[_Version], created: Variable
+    client: PrefectClient, earlier: list[_RecordVersion], created: Variable
 ) -> None:
     until = _time(created) - timedelta(seconds=_KEPT_SECONDS)
     for version in earlier:

@@ -16,7 +16,11 @@ from yarl import URL
 from stac_asset import validate
 from stac_asset.clients.http import headers
 from stac_asset.clients.http.cookies import ChainCookies, OriginCookies
-from stac_asset.clients.http.credentials import Credential, Credentials, credentials_from_config
+from stac_asset.clients.http.credentials import (
+    CombinedCredentials,
+    Credential,
+    credentials_from_config,
+)
 from stac_asset.clients.http.opening import opened
 from stac_asset.clients.http.page_request import PageRequest
 from stac_asset.clients.http.session import (
@@ -89,7 +93,7 @@ class HttpClient(RangeClient):
         self.check_content_type = check_content_type
         self._secretless_session: ClientSession | None = None
         self._cookies = OriginCookies()
-        self._credentials: Credential = credential or Credentials()
+        self._credentials: Credential = credential or CombinedCredentials()
         self._claimed_hosts = None if hosts is None else HostPatterns(hosts)
 
     @classmethod

@@ -118,7 +118,7 @@ def basic(username: str, password: str) -> str:
     return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
 
 
-class Credentials:
+class CombinedCredentials:
     """A combination of credentials. If two set the same header, the later credential applies.
 
     Args:
@@ -169,4 +169,4 @@ async def credentials_from_config(config: Config) -> Credential:
         from stac_asset.clients.http.oauth2 import OAuth2Bearer
 
         parts.append(await OAuth2Bearer.from_config(config))
-    return Credentials(*parts)
+    return CombinedCredentials(*parts)

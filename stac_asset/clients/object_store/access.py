@@ -14,7 +14,7 @@ from stac_asset.errors import (
 )
 from stac_asset.object_store.buckets import Bucket
 from stac_asset.object_store.connection import has_environment
-from stac_asset.object_store.failures import Reason, failure_of
+from stac_asset.object_store.failures import FailureReason, failure_of
 from stac_asset.object_store.identity import AzureIdentity, GcsIdentity
 
 _HINTS = {
@@ -65,23 +65,23 @@ def source_error(
         return error
     failure = failure_of(error)
     match failure.reason:
-        case Reason.MISSING:
+        case FailureReason.MISSING:
             return ResponseError.of(404, "Not Found", shown)
-        case Reason.NO_BUCKET:
+        case FailureReason.NO_BUCKET:
             hint = "the bucket or container does not exist"
             return ResponseError.of(404, "Not Found", shown, hint=hint)
-        case Reason.DENIED:
+        case FailureReason.DENIED:
             status = failure.status or 403
             hint = "the credentials have no access, or the object does not exist"
             if is_anonymous:
                 hint = f"the request had no credentials. To sign it, {_HINTS[bucket.service]}"
             return ResponseError.of(status, HTTPStatus(status).phrase, shown, hint=hint)
-        case Reason.NO_CREDENTIALS:
+        case FailureReason.NO_CREDENTIALS:
             return AccessError(
                 f"{shown} cannot be read: no credentials were found, or no token was issued for "
                 f"them. Please {_HINTS[bucket.service]}"
             )
-        case Reason.UNREACHABLE:
+        case FailureReason.UNREACHABLE:
             return ConnectionFailedError(f"{shown} cannot be reached")
     if failure.status is not None:
         return ResponseError.of(failure.status, _phrase(failure.status), shown)

@@ -22,7 +22,7 @@ from stac_asset.config import Config
 from stac_asset.errors import ConfigError, HrefError, SchemeError
 from stac_asset.object_store.buckets import Bucket
 from stac_asset.object_store.connection import Limits, is_installed, missing_extra, open_store
-from stac_asset.object_store.failures import Reason, failure_of
+from stac_asset.object_store.failures import FailureReason, failure_of
 from stac_asset.object_store.identity import AzureIdentity, GcsIdentity
 from stac_asset.redact import redact_href
 from stac_asset.transfer.interface import Request, Response, Stat
@@ -33,7 +33,7 @@ _BLOCK = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
+class _ObjectTarget:
     """The object of a request."""
 
     store: Any
@@ -98,7 +98,7 @@ class _ObjectStoreClient(RangeClient):
             return False
         return not self._buckets or bucket.name in self._buckets
 
-    def _target(self, url: URL) -> _Target:
+    def _target(self, url: URL) -> _ObjectTarget:
         """Return the object of a URL.
 
         Raises:
@@ -120,7 +120,7 @@ class _ObjectStoreClient(RangeClient):
                 raise ConfigError(f"{shown} cannot be read: {error}") from None
             self._stores[bucket] = store, identity.anonymous
         store, is_anonymous = self._stores[bucket]
-        return _Target(store, bucket, key, shown, is_anonymous)
+        return _ObjectTarget(store, bucket, key, shown, is_anonymous)
 
     @asynccontextmanager
     async def fetch(self, request: Request) -> AsyncIterator[Response]:
@@ -154,7 +154,7 @@ class _ObjectStoreClient(RangeClient):
                 content_type=found.attributes.get("Content-Type"),
             )
 
-    async def _get(self, target: _Target, request: Request) -> Any:
+    async def _get(self, target: _ObjectTarget, request: Request) -> Any:
         import obstore
 
         if request.validator and (request.offset or request.end):
@@ -167,7 +167,7 @@ class _ObjectStoreClient(RangeClient):
                 return await obstore.get_async(target.store, target.key, options=options)  # type: ignore[arg-type]
             except Exception as error:
                 # The object changed (412), or the part file is complete or too long (416): restart.
-                is_other = failure_of(error).reason in (Reason.CONFLICT, Reason.RANGE)
+                is_other = failure_of(error).reason in (FailureReason.CONFLICT, FailureReason.RANGE)
                 if not is_other or request.end is not None:
                     raise _error_of(error, target) from None
         try:
@@ -176,11 +176,13 @@ class _ObjectStoreClient(RangeClient):
             await self._check_prefix(target, error, request)
             raise _error_of(error, target) from None
 
-    async def _check_prefix(self, target: _Target, error: Exception, request: Request) -> None:
+    async def _check_prefix(
+        self, target: _ObjectTarget, error: Exception, request: Request
+    ) -> None:
         """Raise an error if a missing object is a prefix of other objects, such as a Zarr store."""
         import obstore
 
-        is_missing = failure_of(error).reason is Reason.MISSING
+        is_missing = failure_of(error).reason is FailureReason.MISSING
         has_suffix = PurePosixPath(target.key).suffix and not names_directory(request.url)
         if not is_missing or has_suffix:
             return
@@ -192,7 +194,7 @@ class _ObjectStoreClient(RangeClient):
         if found:
             raise validate.directory_error(target.shown) from None
 
-    def _check_type(self, attributes: Any, request: Request, target: _Target) -> None:
+    def _check_type(self, attributes: Any, request: Request, target: _ObjectTarget) -> None:
         content_type = attributes.get("Content-Type")
         if content_type != request.content_type:
             validate.check_content_type(
@@ -268,12 +270,12 @@ def _store_of(url: URL) -> str:
     return f"{scheme}://{rest.partition('/')[0]}"
 
 
-def _error_of(error: Exception, target: _Target, is_body: bool = False) -> Exception:
+def _error_of(error: Exception, target: _ObjectTarget, is_body: bool = False) -> Exception:
     return source_error(error, target.shown, target.bucket, target.is_anonymous, is_body)
 
 
 async def _chunks(
-    found: Any, target: _Target, accepts_views: bool
+    found: Any, target: _ObjectTarget, accepts_views: bool
 ) -> AsyncIterator[bytes | memoryview]:
     try:
         async for chunk in found.stream(min_chunk_size=_BLOCK):

@@ -44,7 +44,7 @@ Send = Callable[[bool], Awaitable[_Answer]]
 """Function that sends a request with or without a signature, and raises the errors of botocore."""
 
 
-class Bucket(NamedTuple):
+class EndpointBucket(NamedTuple):
     """A bucket of an endpoint."""
 
     endpoint: str | None
@@ -67,15 +67,15 @@ class BucketAccess:
     """The buckets of a run that are read without a signature, although credentials were found."""
 
     def __init__(self) -> None:
-        self._public: set[Bucket] = set()
-        self._accepted: set[Bucket] = set()
+        self._public: set[EndpointBucket] = set()
+        self._accepted: set[EndpointBucket] = set()
         """The buckets that answered a request with a signature."""
-        self._denials: Counter[Bucket] = Counter()
-        self._pending: Counter[Bucket] = Counter()
-        self._locks: defaultdict[Bucket, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._denials: Counter[EndpointBucket] = Counter()
+        self._pending: Counter[EndpointBucket] = Counter()
+        self._locks: defaultdict[EndpointBucket, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def request(
-        self, bucket: Bucket, send: Send[_Answer], failure: Exception | None = None
+        self, bucket: EndpointBucket, send: Send[_Answer], failure: Exception | None = None
     ) -> _Answer:
         """Send a request with a signature, and repeat a refused request without a signature.
 
@@ -104,7 +104,7 @@ class BucketAccess:
                 return await self._try_unsigned(bucket, send, failure)
         return await self._request_public(send, failure)
 
-    async def _count(self, bucket: Bucket, send: Send[_Answer], signed: bool) -> _Answer:
+    async def _count(self, bucket: EndpointBucket, send: Send[_Answer], signed: bool) -> _Answer:
         self._pending[bucket] += 1
         try:
             return await send(signed)
@@ -112,7 +112,7 @@ class BucketAccess:
             self._pending[bucket] -= 1
 
     async def _try_unsigned(
-        self, bucket: Bucket, send: Send[_Answer], failure: Exception
+        self, bucket: EndpointBucket, send: Send[_Answer], failure: Exception
     ) -> _Answer:
         if self._denials[bucket] >= _MAX_DENIALS:
             raise failure

@@ -21,7 +21,7 @@ _FIRST_PARSED_STATUS = 301
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedAttempt:
     """A failed attempt: an error response, or an error of the connection."""
 
     error: Exception
@@ -51,7 +51,7 @@ class Failure:
         return EndpointConnectionError(endpoint_url=str(url)) if self.response is None else None
 
 
-async def failure_of(response: ClientResponse) -> Failure:
+async def failure_of(response: ClientResponse) -> FailedAttempt:
     """Return the failure that an error response describes. The response is read and closed.
 
     Args:
@@ -70,7 +70,7 @@ async def failure_of(response: ClientResponse) -> Failure:
     return failure_from(response.status, headers, bytes(document), response.url)
 
 
-def failure_from(status: int, headers: dict[str, str], document: bytes, url: URL) -> Failure:
+def failure_from(status: int, headers: dict[str, str], document: bytes, url: URL) -> FailedAttempt:
     """Return the failure that an error document describes.
 
     Args:
@@ -92,7 +92,7 @@ def failure_from(status: int, headers: dict[str, str], document: bytes, url: URL
     # botocore's handlers expect texts, but repeated and nested elements become lists and dicts.
     parsed["Error"] = {name: value for name, value in error.items() if isinstance(value, str)}
     answer = AWSResponse(str(url), status, HTTPHeaders.from_dict(headers), None)
-    return Failure(ClientError(parsed, "GetObject"), (answer, parsed))
+    return FailedAttempt(ClientError(parsed, "GetObject"), (answer, parsed))
 
 
 @cache

@@ -20,7 +20,7 @@ from stac_asset.aws.route import Route, resolve
 from stac_asset.aws.signature import AccessKey
 from stac_asset.clients.http.session import timeout_of
 from stac_asset.clients.s3.clock import ServerClock
-from stac_asset.clients.s3.failures import Failure, failure_of
+from stac_asset.clients.s3.failures import FailedAttempt, failure_of
 
 if TYPE_CHECKING:
     from aiobotocore.retries.adaptive import AsyncClientRateLimiter
@@ -154,7 +154,7 @@ class ObjectReader:
 
     async def _send(
         self, method: str, url: URL, headers: dict[str, str], watched: bool
-    ) -> ClientResponse | Failure:
+    ) -> ClientResponse | FailedAttempt:
         headers["accept-encoding"] = "identity"
         if self._limiter is not None:
             await self._limiter.on_sending_request(request=None)
@@ -170,11 +170,11 @@ class ObjectReader:
             )
             return response if response.status < 300 else await failure_of(response)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            return Failure(error)
+            return FailedAttempt(error)
 
     async def _note_success(self, response: ClientResponse, retries: _Retries) -> None:
         """Report a response to botocore, which limits the rate and the number of retries."""
-        answer = _Answer(response.status)
+        answer = _ParsedResponse(response.status)
         if self._limiter is not None:
             await self._limiter.on_receiving_response(**self._event(retries, (answer, {}), None))
         await self._events.emit(
@@ -186,7 +186,7 @@ class ObjectReader:
         )
 
     async def _wait_before_retry(
-        self, failure: Failure, route: Route, retries: _Retries
+        self, failure: FailedAttempt, route: Route, retries: _Retries
     ) -> float | None:
         """Return the wait in seconds before another attempt, or None after the last attempt."""
         retries.begin(route)
@@ -239,7 +239,7 @@ class _Retries:
 
 
 @dataclass(slots=True)
-class _Answer:
+class _ParsedResponse:
     """The part of a successful response that botocore's handlers read."""
 
     status_code: int

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from stac_asset.clients.s3.access import Bucket, BucketAccess
+from stac_asset.clients.s3.access import BucketAccess, EndpointBucket
 from stac_asset.clients.s3.attempts import AttemptLimit
 from stac_asset.clients.s3.botocore_clients import ConnectionOptions
 from stac_asset.clients.s3.connections import Connection, Connections
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer")
 
 
-class Settings(Protocol):
+class RequestSettings(Protocol):
     """The attributes of `S3Client` that apply to its requests."""
 
     session: AioSession
@@ -41,7 +41,7 @@ class RequestSender:
         client: The client. Its attributes are public, so they are read for each request.
     """
 
-    def __init__(self, client: Settings) -> None:
+    def __init__(self, client: RequestSettings) -> None:
         self._client = client
         self._connections = Connections()
         self._access = BucketAccess()
@@ -117,7 +117,9 @@ class RequestSender:
                 if failure is not None:
                     raise failure
                 return await send_to(signed)
-            return await self._access.request(Bucket(target.endpoint, bucket), send_to, failure)
+            return await self._access.request(
+                EndpointBucket(target.endpoint, bucket), send_to, failure
+            )
 
     async def _connection(self, target: RequestTarget, signed: bool) -> Connection:
         client = self._client

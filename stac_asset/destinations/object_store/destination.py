@@ -16,15 +16,11 @@ from stac_asset.destinations.buckets.buffers import MIB, BufferBudget
 from stac_asset.destinations.buckets.errors import ConflictError, MissingError
 from stac_asset.destinations.buckets.files import StoredFiles
 from stac_asset.destinations.buckets.keys import PROBE, names_file
+from stac_asset.destinations.buckets.objects import StoredObject
 from stac_asset.destinations.buckets.open_keys import OpenKeys
 from stac_asset.destinations.object_store.errors import bucket_error
 from stac_asset.destinations.object_store.keys import ObjectStorePrefix
-from stac_asset.destinations.object_store.store import (
-    CHECKSUM,
-    MARK,
-    ObjectStore,
-    StoredObject,
-)
+from stac_asset.destinations.object_store.store import CHECKSUM, MARK, ObjectStore
 from stac_asset.destinations.object_store.upload import PARTS_IN_MEMORY, ObjectStoreUpload
 from stac_asset.destinations.values import ANY_VERSION, Declared, Leftover, ListedFile, VersionError
 

@@ -7,16 +7,17 @@ from contextlib import contextmanager
 
 from stac_asset.destinations.buckets.errors import ConflictError, MissingError
 from stac_asset.errors import DestinationError, StacAssetError
-from stac_asset.object_store.failures import Failure, Reason, failure_of
+from stac_asset.object_store.failures import Failure, FailureReason, failure_of
 
 _ADVICE = {
-    Reason.NO_BUCKET: "the bucket or container does not exist. Create it, or correct the URL",
-    Reason.DENIED: "the service refuses the credentials. Correct `destination_identity`, or allow "
-    "these credentials to read, write, list and delete objects",
-    Reason.NO_CREDENTIALS: "no credentials were found, or no token was issued for them. Set "
+    FailureReason.NO_BUCKET: "the bucket or container does not exist. Create it, or correct the "
+    "URL",
+    FailureReason.DENIED: "the service refuses the credentials. Correct `destination_identity`, or "
+    "allow these credentials to read, write, list and delete objects",
+    FailureReason.NO_CREDENTIALS: "no credentials were found, or no token was issued for them. Set "
     "`destination_identity`, or the environment variables of the service",
-    Reason.UNREACHABLE: "the service cannot be reached. Check `destination_endpoint_url` and the "
-    "network",
+    FailureReason.UNREACHABLE: "the service cannot be reached. Check `destination_endpoint_url` "
+    "and the network",
 }
 
 
@@ -47,9 +48,9 @@ def mapped_errors(url: str, action: str = "written") -> Iterator[None]:
         raise
     except Exception as error:
         failure = failure_of(error)
-        if failure.reason is Reason.MISSING:
+        if failure.reason is FailureReason.MISSING:
             raise MissingError from None
-        if failure.reason is Reason.CONFLICT:
+        if failure.reason is FailureReason.CONFLICT:
             raise ConflictError(repeat=False) from None
         kind = type(error).__name__
         raise DestinationError(f"{url} cannot be {action}: {reason_of(failure, kind)}") from None
@@ -62,7 +63,7 @@ def bucket_error(url: str, action: str = "written") -> DestinationError:
         url: The URL of the object or prefix.
         action: What the run does with the destination: `written` or `read`.
     """
-    return DestinationError(f"{url} cannot be {action}: {_ADVICE[Reason.NO_BUCKET]}")
+    return DestinationError(f"{url} cannot be {action}: {_ADVICE[FailureReason.NO_BUCKET]}")
 
 
 def reason_of(failure: Failure, kind: str = "") -> str:

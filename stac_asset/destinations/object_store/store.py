@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from stac_asset.destinations.buckets.errors import MissingError
+from stac_asset.destinations.buckets.objects import StoredObject
 from stac_asset.destinations.object_store.errors import bucket_error, mapped_errors
 
 MARK = "stac_asset_upload"
@@ -18,34 +18,6 @@ CHECKSUM = "stac_asset_checksum"
 
 _BLOCK = 1024 * 1024
 """Minimum size, in bytes, of the blocks of a file that is read."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """A complete object of the bucket."""
-
-    key: str
-    """The key in the bucket."""
-
-    size: int
-    """Size in bytes."""
-
-    etag: str
-    """The ETag, which identifies the content."""
-
-    generation: str | None = None
-    """The generation of the object, in Google Cloud Storage. Listings have no generation."""
-
-    changed: float = 0.0
-    """Time of the last change in seconds since the epoch, by the clock of the service."""
-
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    """The metadata of the object. Objects of a listing have no metadata."""
-
-    @property
-    def version(self) -> str:
-        """Identifies this version of the object."""
-        return self.generation or self.etag
 
 
 class ObjectStore:
@@ -176,7 +148,9 @@ class ObjectStore:
             written = await obstore.put_async(
                 self._store, key, data, mode=mode, attributes=self._attributes(metadata)
             )
-        return StoredObject(key, len(data), _quoted(written["e_tag"]), written["version"])
+        return StoredObject(
+            key, len(data), _quoted(written["e_tag"]), generation=written["version"]
+        )
 
     async def put_parts(
         self, key: str, parts: AsyncIterator[bytes | bytearray], size: int, **metadata: str
@@ -280,9 +254,9 @@ def _stored(found: Any, metadata: Mapping[str, str] | None = None) -> StoredObje
         found["path"],
         found["size"],
         _quoted(found["e_tag"]),
-        found["version"],
         found["last_modified"].timestamp(),
         metadata or {},
+        found["version"],
     )
 
 

@@ -13,9 +13,10 @@ from collections import deque
 from stac_asset.concurrency import in_thread
 from stac_asset.destinations.buckets.buffers import MIB, BufferBudget
 from stac_asset.destinations.buckets.errors import ConflictError
+from stac_asset.destinations.buckets.objects import StoredObject
 from stac_asset.destinations.missing_ranges import ByteRange
 from stac_asset.destinations.object_store.sending import PartsSender
-from stac_asset.destinations.object_store.store import CHECKSUM, MARK, ObjectStore, StoredObject
+from stac_asset.destinations.object_store.store import CHECKSUM, MARK, ObjectStore
 from stac_asset.destinations.upload_state import StatefulUpload, UploadState, check_checksum
 from stac_asset.destinations.values import Declared, VersionError
 from stac_asset.errors import ChecksumError, DestinationError

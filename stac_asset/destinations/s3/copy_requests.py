@@ -7,10 +7,11 @@ from typing import Any
 from urllib.parse import quote
 
 from stac_asset.destinations.buckets.errors import MissingError
+from stac_asset.destinations.buckets.objects import StoredObject
 from stac_asset.destinations.s3.connection import BucketConnection
 from stac_asset.destinations.s3.direct import DirectRequest, DirectRequests
 from stac_asset.destinations.s3.errors import UnsupportedError, mapped_errors
-from stac_asset.destinations.s3.objects import MARK, StoredObject, StoredPart, headers_of
+from stac_asset.destinations.s3.objects import MARK, StoredPart, headers_of
 from stac_asset.destinations.s3.responses import copied_etag
 from stac_asset.destinations.store_copy import StoredSource
 

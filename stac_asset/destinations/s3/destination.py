@@ -18,21 +18,18 @@ from stac_asset.destinations.buckets.buffers import MIB, BufferBudget
 from stac_asset.destinations.buckets.errors import ConflictError, MissingError
 from stac_asset.destinations.buckets.files import StoredFiles
 from stac_asset.destinations.buckets.keys import PROBE, Prefix, names_file
+from stac_asset.destinations.buckets.objects import StoredObject
 from stac_asset.destinations.buckets.open_keys import OpenKeys
 from stac_asset.destinations.s3.copying import MAX_COPY
 from stac_asset.destinations.s3.keys import writable
 from stac_asset.destinations.s3.lease import leased
 from stac_asset.destinations.s3.leftovers import list_leftovers, remove_upload
 from stac_asset.destinations.s3.listing import Folders
-from stac_asset.destinations.s3.objects import CHECKSUM, MARK, StoredObject
+from stac_asset.destinations.s3.objects import CHECKSUM, MARK
 from stac_asset.destinations.s3.parts import DEFAULT_PART, MAX_HELD
 from stac_asset.destinations.s3.replacing import Replaced, replace_object
 from stac_asset.destinations.s3.store import S3Store
-from stac_asset.destinations.s3.unfinished import (
-    Unfinished,
-    find_unfinished,
-    remove_unfinished,
-)
+from stac_asset.destinations.s3.unfinished import Unfinished, find_unfinished, remove_unfinished
 from stac_asset.destinations.s3.upload import S3Upload
 from stac_asset.destinations.values import (
     ANY_VERSION,

@@ -16,7 +16,7 @@ from aiohttp import ClientError, ClientSession
 from yarl import URL
 
 from stac_asset.aws.route import Route, resolve_for_writing
-from stac_asset.aws.signature import EMPTY_PAYLOAD, AccessKey, Target
+from stac_asset.aws.signature import EMPTY_PAYLOAD, AccessKey, SignedTarget
 
 if TYPE_CHECKING:
     from aiobotocore.session import AioSession
@@ -122,7 +122,7 @@ class DirectRequests:
         if not request.key:
             url = route.bucket_url
         payload = EMPTY_PAYLOAD if request.data is None else _UNSIGNED
-        target = Target(route.host, url.raw_path, request.method, query, payload)
+        target = SignedTarget(route.host, url.raw_path, request.method, query, payload)
         headers = route.signer.sign(target, request.headers, access_key, time.time())
         headers["user-agent"] = route.user_agent
         try:

@@ -44,7 +44,7 @@ async def leased(store: S3Store, key: str, wait: bool) -> AsyncIterator[None]:
         BusyError: Another run holds the lease, and `wait` is False.
         DestinationError: A request failed.
     """
-    lease = _Lease(store, lease_key(key))
+    lease = _LeaseObject(store, lease_key(key))
     while not await lease.take():
         if not wait:
             raise BusyError
@@ -59,7 +59,7 @@ async def leased(store: S3Store, key: str, wait: bool) -> AsyncIterator[None]:
             await store.delete(lease.key)
 
 
-class _Lease:
+class _LeaseObject:
     """A lease object.
 
     The clocks of two machines may differ. So a lease counts as abandoned if its content stays the

@@ -7,10 +7,11 @@ library only if the note object beside its key names its id, or was written befo
 from __future__ import annotations
 
 from stac_asset.destinations.buckets.keys import PROBE, Prefix, names_file
+from stac_asset.destinations.buckets.objects import StoredObject
 from stac_asset.destinations.part_names import is_part_name
 from stac_asset.destinations.s3.keys import note_key
 from stac_asset.destinations.s3.note import STARTING, UploadNote
-from stac_asset.destinations.s3.objects import StartedUpload, StoredObject
+from stac_asset.destinations.s3.objects import StartedUpload
 from stac_asset.destinations.s3.store import S3Store
 from stac_asset.destinations.values import Leftover
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 
+from stac_asset.destinations.buckets.objects import StoredObject
 from stac_asset.destinations.s3.keys import note_key
-from stac_asset.destinations.s3.objects import StoredObject
 from stac_asset.destinations.s3.store import S3Store
 
 _MAX_FOLDERS = 1_000

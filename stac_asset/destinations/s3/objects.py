@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 MARK = "stac-asset-upload"
 """Name of the metadata that identifies the upload that made an object."""
@@ -76,26 +76,6 @@ class ObjectSettings:
             "Tagging": self.tags,
         }
         return {name: value for name, value in fields.items() if value is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """A complete object of the bucket."""
-
-    key: str
-    """The key in the bucket."""
-
-    size: int
-    """Size in bytes."""
-
-    etag: str
-    """The ETag, which identifies the version."""
-
-    changed: float = 0.0
-    """Time of the last change in seconds since the epoch, by the clock of the service."""
-
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    """The metadata of the object. Objects of a listing have no metadata."""
 
 
 @dataclass(frozen=True, slots=True)

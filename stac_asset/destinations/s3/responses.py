@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 
-from stac_asset.destinations.s3.objects import StoredObject
+from stac_asset.destinations.buckets.objects import StoredObject
 
 LISTING_FIELDS = frozenset({"Name", "KeyCount", "IsTruncated"})
 """Fields of a listing. Other documents have no such field."""

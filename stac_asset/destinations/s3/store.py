@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from stac_asset.destinations.buckets.errors import ConflictError, MissingError
+from stac_asset.destinations.buckets.objects import StoredObject
 from stac_asset.destinations.s3.connection import BucketConnection
 from stac_asset.destinations.s3.copy_requests import CopyRequests
 from stac_asset.destinations.s3.direct import (
@@ -21,19 +22,10 @@ from stac_asset.destinations.s3.direct import (
     DirectRequest,
     DirectRequests,
 )
-from stac_asset.destinations.s3.errors import (
-    NO_SERVICE,
-    UnsupportedError,
-    field_of,
-)
+from stac_asset.destinations.s3.errors import NO_SERVICE, UnsupportedError, field_of
 from stac_asset.destinations.s3.multipart import MultipartRequests
-from stac_asset.destinations.s3.objects import ObjectSettings, StoredObject, headers_of
-from stac_asset.destinations.s3.responses import (
-    LISTING_FIELDS,
-    ListedPage,
-    listed_page,
-    quoted,
-)
+from stac_asset.destinations.s3.objects import ObjectSettings, headers_of
+from stac_asset.destinations.s3.responses import LISTING_FIELDS, ListedPage, listed_page, quoted
 from stac_asset.destinations.store_copy import CopyTarget
 from stac_asset.errors import DestinationError
 

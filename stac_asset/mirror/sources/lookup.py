@@ -20,7 +20,7 @@ _IDS_PER_REQUEST = 50
 _MAX_FAILURES = 3
 """Number of consecutive failed requests after which no further item is requested."""
 
-Search: TypeAlias = Callable[[str | None, Sequence[str]], Awaitable[tuple[list[Any], bool]]]
+SearchById: TypeAlias = Callable[[str | None, Sequence[str]], Awaitable[tuple[list[Any], bool]]]
 """Searches for ids of a collection, and returns the results, which can have other items, and
 whether they can be all items of the API."""
 
@@ -39,7 +39,7 @@ class IdLookup:
     """
 
     def __init__(
-        self, search: Search, read: ReadOwn, known: Mapping[str | None, str] | None = None
+        self, search: SearchById, read: ReadOwn, known: Mapping[str | None, str] | None = None
     ) -> None:
         self._search = search
         self._read = read

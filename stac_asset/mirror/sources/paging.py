@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from stac_asset.errors import SourceError
-from stac_asset.hrefs import Origin
+from stac_asset.hrefs import UrlOrigin
 from stac_asset.mirror.source_item import Key, SourceDocument, links_of
 from stac_asset.redact import redact_href
 from stac_asset.stac.api_request import ApiRequest, following
@@ -27,7 +27,7 @@ class Paging:
         origins: Origins of the API, to which links between pages may lead.
     """
 
-    def __init__(self, request: ApiRequest, origins: Collection[Origin]) -> None:
+    def __init__(self, request: ApiRequest, origins: Collection[UrlOrigin]) -> None:
         self._shown = redact_href(request.href)
         self._origins = origins
         self._requested = {request.identity}

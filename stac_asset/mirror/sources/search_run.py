@@ -65,7 +65,7 @@ class SearchPart:
 
 
 @dataclass(slots=True)
-class _Failure:
+class _FailedSearch:
     """A search that failed in a page."""
 
     part: SearchPart
@@ -121,7 +121,7 @@ class SearchRun:
         self._requests = requests
         self._pages = pages
         self._paging = paging
-        self._failures: list[_Failure] = []
+        self._failures: list[_FailedSearch] = []
         self._short: list[tuple[SearchPart, int, Sequence[Any]]] = []
         """Searches that ended before the number of items that the API reported."""
         self._dead = 0
@@ -219,7 +219,7 @@ class SearchRun:
                     yield feature
         except SourceError as error:
             self._dead += not texts
-            self._failures.append(_Failure(part, error, paging.position, texts))
+            self._failures.append(_FailedSearch(part, error, paging.position, texts))
         else:
             self._all_ended &= paging.is_complete
             if paging.is_short:
@@ -301,7 +301,7 @@ class SearchRun:
             pending += self._failures
         self._failures = lost + pending
 
-    def _fail(self, failure: _Failure) -> None:
+    def _fail(self, failure: _FailedSearch) -> None:
         if not failure.can_depend_on_depth:
             self.position = None
         rest = ". The next run continues at the failed page" if self.position is not None else ""

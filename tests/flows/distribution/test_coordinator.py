@@ -21,8 +21,8 @@ from prefect_stac_asset.flows.distribution.coordinator import Distribution
 from prefect_stac_asset.flows.distribution.documents import ShareOutcome, result_bytes
 from prefect_stac_asset.flows.distribution.folder import ShareFolder, share_of
 from prefect_stac_asset.flows.distribution.leftovers import read_leftovers
-from prefect_stac_asset.flows.distribution.target import Target, target_of
 from prefect_stac_asset.flows.distribution.shares import Share
+from prefect_stac_asset.flows.distribution.target import Target, target_of
 from prefect_stac_asset.flows.execution.runner import WorkerError
 from prefect_stac_asset.flows.execution.session import Session, open_session
 from prefect_stac_asset.flows.orchestration.units import Unit

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from prefect_stac_asset import flows
 from prefect_stac_asset.flows import DownloadOptions
-from prefect_stac_asset.flows.planning.approval import Amount, ApproveAbove, needs_approval
+from prefect_stac_asset.flows.planning.approval import ApproveAbove, ApprovedAmount, needs_approval
 from stac_asset import Config
 from stac_asset.errors import ConfigError
 from stac_asset.plan.summary import PlanSummary
@@ -53,7 +53,7 @@ def test_run_above_a_limit_needs_approval(
 
 
 def test_approval_covers_smaller_plans_only() -> None:
-    approved = [Amount.of(summary(100, unknown=1, cost=2.0))]
+    approved = [ApprovedAmount.of(summary(100, unknown=1, cost=2.0))]
     for plan in (summary(100, unknown=1, cost=2.0), summary(99), summary(50, cost=1.999)):
         assert not needs_approval(plan, LARGE, approved)
     for plan in (summary(101), summary(20, unknown=2), summary(20, cost=2.02)):
@@ -64,14 +64,14 @@ def test_approval_covers_smaller_plans_only() -> None:
 def test_key_of_a_pause_contains_the_amount(
     size: int, unknown: int, cents: int, attempt: int
 ) -> None:
-    amount = Amount(size, unknown, cents)
-    assert Amount.parse(amount.key(attempt)) == amount
+    amount = ApprovedAmount(size, unknown, cents)
+    assert ApprovedAmount.parse(amount.key(attempt)) == amount
     assert amount.key(attempt) != amount.key(attempt + 1)
 
 
 @given(st.text("aprove-0123456789", max_size=30))
 def test_keys_of_other_pauses_are_not_amounts(key: str) -> None:
-    assert Amount.parse(key) is None
+    assert ApprovedAmount.parse(key) is None
 
 
 def test_limits_are_validated() -> None:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from stac_asset.aws.signature import Signer, Target
+from stac_asset.aws.signature import SignedTarget, Signer
 
 _HOST = "examplebucket.s3.amazonaws.com"
 _UPLOADED = "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072"
@@ -36,12 +36,12 @@ def signature_of(headers: dict[str, str]) -> str:
     ("target", "headers", "signature"),
     [
         (
-            Target(_HOST, "/test.txt"),
+            SignedTarget(_HOST, "/test.txt"),
             {"range": "bytes=0-9"},
             "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
         ),
         (
-            Target(_HOST, "/test%24file.text", method="PUT", payload=_UPLOADED),
+            SignedTarget(_HOST, "/test%24file.text", method="PUT", payload=_UPLOADED),
             {
                 "date": "Fri, 24 May 2013 00:00:00 GMT",
                 "x-amz-storage-class": "REDUCED_REDUNDANCY",
@@ -49,12 +49,12 @@ def signature_of(headers: dict[str, str]) -> str:
             "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd",
         ),
         (
-            Target(_HOST, "/", query="lifecycle="),
+            SignedTarget(_HOST, "/", query="lifecycle="),
             {},
             "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543",
         ),
         (
-            Target(_HOST, "/", query="max-keys=2&prefix=J"),
+            SignedTarget(_HOST, "/", query="max-keys=2&prefix=J"),
             {},
             "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7",
         ),
@@ -62,7 +62,7 @@ def signature_of(headers: dict[str, str]) -> str:
     ids=["get", "put", "lifecycle", "list"],
 )
 def test_signature_equals_the_example_of_aws(
-    target: Target, headers: dict[str, str], signature: str
+    target: SignedTarget, headers: dict[str, str], signature: str
 ) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html"""
     seconds = calendar.timegm((2013, 5, 24, 0, 0, 0))
@@ -71,7 +71,7 @@ def test_signature_equals_the_example_of_aws(
 
 
 def test_key_of_the_day_follows_date_and_secret() -> None:
-    signer, target, noon = Signer("us-east-1", "s3"), Target(_HOST, "/a"), 1_800_000_000.0
+    signer, target, noon = Signer("us-east-1", "s3"), SignedTarget(_HOST, "/a"), 1_800_000_000.0
     for seconds, key in [
         (noon, Key()),
         (noon + 86_400, Key()),
@@ -105,7 +105,7 @@ def test_signature_equals_that_of_botocore(
     S3SigV4Auth(ReadOnlyCredentials("KEY", secret, token), "s3", region).add_auth(request)
     stamp = request.headers["X-Amz-Date"]
     seconds = calendar.timegm(time.strptime(stamp, "%Y%m%dT%H%M%SZ"))
-    target = Target(url.host_port_subcomponent or "", url.raw_path)
+    target = SignedTarget(url.host_port_subcomponent or "", url.raw_path)
     signed = Signer(region, "s3").sign(target, headers, Key("KEY", secret, token), seconds)
     assert signed["authorization"] == request.headers["Authorization"]
     assert signed == {name.lower(): value for name, value in request.headers.items()}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stac_asset.transfer.content import (
     HEAD_SIZE,
     START_SIZE,
-    Kind,
+    ContentKind,
     content_of,
     is_suspicious,
     may_be_text,
@@ -110,27 +110,27 @@ TEXT_ERRORS = [
 @pytest.mark.parametrize(
     ("head", "kind"),
     [
-        *((head, Kind.HTML) for head in PAGES),
-        *((head, Kind.LISTING) for head in LISTINGS),
-        *((head, Kind.XML_ERROR) for head in XML_ERRORS),
-        *((head, Kind.JSON_ERROR) for head in JSON_ERRORS),
-        (b"<?xml version='1.0'?><gmd:MD_Metadata/>", Kind.XML),
-        (b"<!-- " + b"long " * 10_000, Kind.XML),
-        (b'{"type": "FeatureCollection", "features": []}', Kind.JSON),
-        (b'{"type": "' + b"x" * HEAD_SIZE, Kind.JSON),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", Kind.POINTER),
-        *((head, Kind.TEXT_ERROR) for head in TEXT_ERRORS),
+        *((head, ContentKind.HTML) for head in PAGES),
+        *((head, ContentKind.LISTING) for head in LISTINGS),
+        *((head, ContentKind.XML_ERROR) for head in XML_ERRORS),
+        *((head, ContentKind.JSON_ERROR) for head in JSON_ERRORS),
+        (b"<?xml version='1.0'?><gmd:MD_Metadata/>", ContentKind.XML),
+        (b"<!-- " + b"long " * 10_000, ContentKind.XML),
+        (b'{"type": "FeatureCollection", "features": []}', ContentKind.JSON),
+        (b'{"type": "' + b"x" * HEAD_SIZE, ContentKind.JSON),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", ContentKind.POINTER),
+        *((head, ContentKind.TEXT_ERROR) for head in TEXT_ERRORS),
         *((head, None) for head in OTHERS),
         (b"pixels of a small raster", None),
         (b"Access denied" + b" " * 2000, None),
         (b"denied\0", None),
     ],
 )
-def test_kind_of_content_is_recognized(head: bytes, kind: Kind | None) -> None:
+def test_kind_of_content_is_recognized(head: bytes, kind: ContentKind | None) -> None:
     head = head[:HEAD_SIZE]
     content = content_of(head)
-    if head.startswith(b"<!-- long") and kind is Kind.HTML:
-        kind = Kind.XML  # The page starts after the examined bytes.
+    if head.startswith(b"<!-- long") and kind is ContentKind.HTML:
+        kind = ContentKind.XML  # The page starts after the examined bytes.
     assert (content.kind if content else None) == kind
     assert content is None or is_suspicious(head)
     assert content is None or may_be_text(head[:START_SIZE])

@@ -10,7 +10,7 @@ from pathlib import Path
 from stac_asset import Config, download_file, download_item
 from stac_asset.stac.parse import stac_of
 from stac_asset.testing import Origin, Reset
-from stac_asset.transfer.shared_connections import MIB, TRAFFIC, Share
+from stac_asset.transfer.shared_connections import MIB, TRAFFIC, ConnectionShare
 from tests.support.raw_origin import RawRequest, raw_origin, response_head
 
 SIZE = 36 * MIB
@@ -108,10 +108,10 @@ async def test_requested_wait_of_host_does_not_fail_other_files(tmp_path: Path) 
 
 def test_files_of_closed_event_loops_do_not_stop_the_decisions() -> None:
     async def leave() -> None:
-        Share("closed.example.com", 4, lambda: 8)
+        ConnectionShare("closed.example.com", 4, lambda: 8)
 
     async def receive() -> None:
-        share = Share("closed.example.com", 4, lambda: 8)
+        share = ConnectionShare("closed.example.com", 4, lambda: 8)
         try:
             while not share.granted:
                 TRAFFIC.received += 1000

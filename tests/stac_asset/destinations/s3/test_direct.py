@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from stac_asset.destinations.buckets.objects import StoredObject
 from stac_asset.destinations.s3 import ObjectSettings, S3Store
 from stac_asset.destinations.s3.direct import MAX_DIRECT
-from stac_asset.destinations.s3.objects import StoredObject
 from stac_asset.destinations.store_copy import StoredSource
 from stac_asset.destinations.values import Declared
 from stac_asset.errors import DestinationError
