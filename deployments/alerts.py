@@ -8,7 +8,7 @@
 | no transfer | a run transfers nothing for a time |
 | budget | a budget of a provider is used up to 80 % |
 
-`alert_registration.create_alerts` registers them as automations.
+`alert_registration.create_alerts` registers the alerts as automations.
 """
 
 from __future__ import annotations

@@ -78,6 +78,6 @@ def item_parameters(
 
 
 def _template(field: str) -> dict[str, Any]:
-    """Return a template that keeps the type of a field. A plain template makes text of it."""
+    """Return a template that keeps the type of a field. A plain template yields text."""
     text = {"__prefect_kind": "jinja", "template": f"{{{{ event.payload.{field} | tojson }}}}"}
     return {"__prefect_kind": "json", "value": text}

@@ -295,7 +295,7 @@ async def ended(task: asyncio.Future[_T]) -> _T:
 
 
 async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel tasks, and wait until they have ended. Their errors are ignored.
+    """Cancel tasks, and wait for the end of all tasks. Errors of the tasks are ignored.
 
     Args:
         tasks: The tasks, which may have ended already.

@@ -1,8 +1,8 @@
 """Internal: the run that distributes the download of items over a work pool.
 
-The run writes shares, starts runs of the deployment, follows them, and yields the outcomes of each
-item. It writes the documents and the report itself, as a run without distribution does. So a share
-that is lost or repeated publishes nothing.
+The coordinating run writes shares, starts and follows runs of the deployment, and yields the
+outcomes of each item. The coordinating run alone writes the documents and the report. Therefore a
+lost or repeated share leaves no incomplete document.
 """
 
 from __future__ import annotations

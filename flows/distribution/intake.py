@@ -1,4 +1,14 @@
-"""Internal: the items of a coordinating run, and the share or other place of each item."""
+"""Internal: reads the items of a coordinating run, and assigns each item.
+
+| assigned to | items |
+|---|---|
+| an adopted share | unfinished items of an earlier run |
+| the results | items that an earlier run downloaded |
+| the coordinating run | items with signed or local hrefs |
+| a new share | all others |
+
+`coordinator.Distribution` creates an `Intake` for each run.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +44,7 @@ _OWN = "This run downloads items itself that have signed or local hrefs"
 
 
 class Intake:
-    """Reads the items of a run as needed.
+    """Reads the items of a run as needed, and assigns the items to shares.
 
     Args:
         leftovers: The shares of an earlier run.

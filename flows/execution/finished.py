@@ -154,7 +154,7 @@ async def _is_written_since(candidate: Candidate, since: float, destination: Des
 
 
 def _attempts() -> _Attempts | None:
-    """Return the attempts of the current flow run; None for a run without retries."""
+    """Return the attempts of the current flow run, or None for a run without retries."""
     context = FlowRunContext.get()
     run = context.flow_run if context is not None else None
     if context is None or run is None or context.flow is None or not context.flow.retries:

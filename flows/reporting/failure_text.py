@@ -49,7 +49,7 @@ def with_advice(line: str, error: Exception) -> str:
 
 
 def _cure(kind: type[Exception]) -> str:
-    """Return the advice in the docstring of an error class, or of its first base class with one."""
+    """Return the advice of an error class, or of its first base class with advice."""
     for base in kind.__mro__:
         found = _CURE.search(inspect.cleandoc(base.__doc__ or ""))
         if found is not None:

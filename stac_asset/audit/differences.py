@@ -1,6 +1,6 @@
 """Differences between a mirror and the source, and the comparison of an item.
 
-The functions are pure. `audit.run` reads the source and the files of the mirror.
+The functions are pure. `audit.comparison` reads the source and the files of the mirror.
 """
 
 from __future__ import annotations

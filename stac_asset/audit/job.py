@@ -1,4 +1,7 @@
-"""A comparison of a mirror with the source: the places, and the steps."""
+"""Runs an audit without repairs: opens the mirror and the source, and reports all differences.
+
+`audit.repair` calls `audit` before and after the repairs. `audit.comparison` finds the differences.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from itertools import islice
 
+from stac_asset.audit.comparison import compare, differences_of, summary_of
 from stac_asset.audit.contents import content_differences
 from stac_asset.audit.differences import Difference
-from stac_asset.audit.run import compare, differences_of, summary_of
 from stac_asset.audit.summary import AuditSummary
 from stac_asset.clients.registry import Clients
 from stac_asset.concurrency import in_executor

@@ -1,4 +1,4 @@
-"""Internal: errors in what the caller passed: the configuration, documents, hrefs and paths."""
+"""Internal: errors of input: the configuration, documents, hrefs and paths."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Finds the items of a mirror whose files can conflict with the files of the items of a run.
+"""Finds the items of a mirror with files that can conflict with the files of a run.
 
-The planner compares the names of files. With a million items, the names of all items take long to
-compare, and only few of them can be the same.
+`mirror.planning` passes the files of these items to the planner. The planner compares the names of
+files. With a million items, the names of all items take long to compare, and only few of them can
+be the same.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from stac_asset.plan.reservations import folded
 def neighbors(
     rows: Rows, wanted: Collection[Key], directory: str, facts: FileSystemFacts
 ) -> Iterator[Key]:
-    """Yield the items of a mirror whose folders can be folders of wanted items, or contain them.
+    """Yield the items with a folder that can be, or can contain, the folder of a wanted item.
 
     Folders that differ only by letter case or Unicode composition count as the same. If a folder of
     a wanted item is a symlink, all items are yielded.

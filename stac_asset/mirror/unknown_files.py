@@ -41,7 +41,7 @@ from stac_asset.mirror.storage.open import open_storage
 
 
 def unknown_files(directory: str | os.PathLike[str], keep: Collection[str] = ()) -> list[str]:
-    """Return the files of the mirrors in a directory that no record names.
+    """Return the unrecorded files of the mirrors in a directory.
 
     Args:
         directory: A mirror, or a directory with mirrors.
@@ -57,7 +57,7 @@ def unknown_files(directory: str | os.PathLike[str], keep: Collection[str] = ())
 def remove_unknown_files(
     directory: str | os.PathLike[str], keep: Collection[str] = ()
 ) -> list[str]:
-    """Remove the files of the mirrors in a directory that no record names, and return their paths.
+    """Remove the unrecorded files of the mirrors in a directory, and return the paths.
 
     Symlinks are removed, and not the files that they lead to. Folders that become empty are
     removed.
@@ -91,7 +91,7 @@ async def unknown_objects(
     remove: bool = False,
     keep: Collection[str] = (),
 ) -> list[str]:
-    """Return the objects of the mirrors in a prefix that no record names, and remove them.
+    """Return the unrecorded objects of the mirrors in a prefix, and remove them on request.
 
     Args:
         prefix: A mirror, or a prefix with mirrors.

@@ -142,7 +142,7 @@ class _Decompressed(io.RawIOBase):
         return b"".join(parts)
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Read bytes into a buffer, and return their number.
+        """Read bytes into a buffer, and return the number of bytes.
 
         Args:
             buffer: The buffer.

@@ -126,7 +126,7 @@ async def read_given(
 
 
 def wrong_type(found: object, kind: type[object], shown: str, verb: str) -> SourceError:
-    """Return the error about an object of another type. The message names the function for it.
+    """Return the error about an object of another type. The message names the right function.
 
     Args:
         found: The object.

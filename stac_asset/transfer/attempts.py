@@ -140,7 +140,7 @@ class CandidateDownload:
         return True
 
     async def _attempt(self) -> str | None:
-        """Make an attempt. Repeat the attempt if the host refuses it because of its limits."""
+        """Make an attempt. Repeat the attempt after a refusal by a limit of the host."""
         connection = self.connection
         if connection is None:
             return await self._attempt_once()

@@ -1,4 +1,4 @@
-"""What the transfers of a run share, and the statistics of a transfer."""
+"""Objects that the transfers of a run share, and the statistics of a transfer."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _MAX_INCREASE = 4096
 """Maximum number of successes between two increases."""
 
 _MIN_SHARE = 8
-"""Minimum share of refusals that lowers a limit: one of this number of answers."""
+"""A limit is lowered if at least one of this number of answers is a refusal."""
 
 _MAX_FORBIDDEN = 6
 """Maximum number of retries after 403 if the host may limit connections. Otherwise one retry."""

@@ -39,7 +39,7 @@ _MAX_RECORD_SECONDS = 60.0
 """Seconds between two records of few received bytes, and between two renewals of a claim."""
 
 _MANY = 100_000
-"""Part of the budget from which on received bytes are many."""
+"""Received bytes are many if they exceed the budget divided by this number."""
 
 
 class Reservation:

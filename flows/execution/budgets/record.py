@@ -17,7 +17,7 @@ CLAIM_SECONDS = 300.0
 """Seconds after which a claim ends, unless the process renews the claim."""
 
 WARNING_SHARE = 0.8
-"""Used share of a budget from which on an event is sent."""
+"""Used share of a budget at which an event is sent."""
 
 _SLACK = 64
 """A claim has this part of the free bytes in addition, so that small items need no other claim."""

@@ -14,7 +14,7 @@ from stac_asset.config import Config
 from stac_asset.environment import variables_of_fields
 
 _SECRET = "(secret)"
-"""What is shown in place of a secret that is set."""
+"""Text in place of a secret that is set."""
 
 
 def show_config(config: Config, given: Collection[str], as_json: bool) -> int:

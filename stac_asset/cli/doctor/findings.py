@@ -12,16 +12,16 @@ GROUP = "stac_asset.checks"
 
 
 class Level(StrEnum):
-    """How good a finding is."""
+    """The severity of a finding."""
 
     OK = "ok"
     """The check succeeded."""
 
     NOTE = "note"
-    """Something is not set up. That is a problem only for those who need it."""
+    """An optional part is not set up, such as an extra or the credentials of a provider."""
 
     PROBLEM = "problem"
-    """Something does not work."""
+    """Downloads would fail, or a required part does not work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +29,16 @@ class Finding:
     """The result of a check."""
 
     check: str
-    """What was checked, in one or two words."""
+    """The subject of the check, in one or two words."""
 
     level: Level
-    """How good the result is."""
+    """The severity."""
 
     text: str
-    """What was found."""
+    """The observation, as a sentence."""
 
     cure: str = ""
-    """What to do, in one sentence."""
+    """The advice, as a sentence. Empty if nothing is to do."""
 
 
 def added_findings() -> Iterable[Finding]:

@@ -1,4 +1,4 @@
-"""Checks of versions, and of packages that hide one another."""
+"""Checks of versions, and of packages that hide this package."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _EXTRAS = (
     ("geoparquet", "stac-geoparquet", "stac-geoparquet files"),
     ("gcs", "obstore", "Google Cloud Storage and Azure"),
 )
-"""Extra, a distribution of the extra, and what the extra is for."""
+"""Extra, a distribution of the extra, and the purpose of the extra."""
 
 
 def package_findings() -> Iterator[Finding]:
-    """Return the versions, and packages that hide this one."""
+    """Yield the findings about versions, and about packages that hide this package."""
     yield Finding(
         "versions",
         Level.OK,

@@ -23,7 +23,8 @@ _MAX_FREE = 16
 """Maximum number of buffers that are kept for later bodies."""
 
 MIN_DIRECT = 512 * 1024
-"""Minimum number of missing body bytes. Smaller bodies gain nothing."""
+"""Minimum number of missing bytes for which aiohttp's parser is left out. Smaller bodies do not
+arrive faster without the parser."""
 
 
 _free: list[memoryview] = []

@@ -30,7 +30,9 @@ Refusals do not prove that a bucket is private. Some services send status 403 fo
 connections. S3 sends it for missing objects too, unless the bucket may be listed."""
 
 _LONE_DENIAL = 16
-"""Number of refusals as which one counts if no other request to the bucket is pending."""
+"""Weight of a refusal, as a number of refusals, if no other request to the bucket is pending.
+
+The service then does not refuse because of too many connections."""
 
 _CONDITION = (
     "The AWS credentials were not accepted, and buckets were read without credentials. Renew the "

@@ -95,7 +95,7 @@ class Connections:
     async def open(
         self, session: AioSession, target: RequestTarget, options: ConnectionOptions
     ) -> Connection:
-        """Return the connection to a region and endpoint, and open it if necessary.
+        """Return the connection to a region and endpoint. A missing connection is opened.
 
         Args:
             session: The botocore session that finds the credentials.

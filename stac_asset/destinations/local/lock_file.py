@@ -195,7 +195,7 @@ def _age(name: str, folder: int) -> float:
 
 
 def _remove_left_behind(name: str, folder: int) -> bool:
-    """Remove a lock file that its owner left behind. Return False if another run removes it."""
+    """Remove the lock file of a killed run. Return False while another run does so."""
     guard = f".{hashlib.sha256(os.fsencode(name)).hexdigest()}.part.lock"
     held = LockFile._create(guard, folder)
     if held is None:

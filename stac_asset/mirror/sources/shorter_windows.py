@@ -16,7 +16,7 @@ _MIN_WINDOW = timedelta(seconds=1)
 
 
 def shorter_windows(window: Window, times: Sequence[datetime]) -> list[Window]:
-    """Return two windows that together are the window, or an empty list if it is too short.
+    """Return the two parts of a window, or an empty list for a window that is too short.
 
     Args:
         window: A time window.

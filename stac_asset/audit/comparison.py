@@ -1,7 +1,8 @@
-"""The comparison of a mirror with the source. No file is changed, and no asset is requested.
+"""Finds the differences between a mirror and the source. Changes no file, and requests no asset.
 
-The comparison joins the planning of the mirror, over all items of the selection, with the recorded
-files. In an object store, the listing at the start of the run replaces a request for each file.
+`audit.job` calls these functions. They join the planning of the mirror, over all items of the
+selection, with the recorded files. In an object store, the listing at the start of the run replaces
+a request for each file.
 """
 
 from __future__ import annotations
