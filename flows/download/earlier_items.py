@@ -14,13 +14,8 @@ from stac_asset.destinations.location import Location
 from stac_asset.plan.planner import Planner
 from stac_asset.rewrite.rewriter import make_files_relative, rewrite
 from stac_asset.rewrite.serialize import document_of
-from stac_asset.stac.earlier_files import (
-    EarlierDocument,
-    existing_item,
-    keep_earlier_files,
-    unselected_files,
-    would_be_empty,
-)
+from stac_asset.stac.earlier_document import EarlierDocument, would_be_empty
+from stac_asset.stac.earlier_files import existing_item, keep_earlier_files, unselected_files
 from stac_asset.types import Outcome
 
 

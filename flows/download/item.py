@@ -33,7 +33,8 @@ from stac_asset.errors import NoAssetsError
 from stac_asset.plan.owners import Owner, document_name, owner_name
 from stac_asset.plan.planner import Planner
 from stac_asset.redact import redact_href
-from stac_asset.stac.earlier_files import EarlierDocument, keep_earlier_files
+from stac_asset.stac.earlier_document import EarlierDocument
+from stac_asset.stac.earlier_files import keep_earlier_files
 from stac_asset.stac.given import wrong_type
 from stac_asset.stac.local_facts import facts_of
 

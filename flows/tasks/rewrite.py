@@ -21,12 +21,8 @@ from stac_asset.errors import StacAssetError
 from stac_asset.plan.owners import Owner
 from stac_asset.rewrite.rewriter import rewrite
 from stac_asset.rewrite.serialize import document_of, json_bytes
-from stac_asset.stac.earlier_files import (
-    EarlierDocument,
-    keep_earlier_files,
-    replace_document,
-    unselected_files,
-)
+from stac_asset.stac.earlier_document import EarlierDocument, replace_document
+from stac_asset.stac.earlier_files import keep_earlier_files, unselected_files
 from stac_asset.types import Failed, Outcome, outcomes_per_asset
 
 

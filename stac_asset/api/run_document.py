@@ -17,12 +17,8 @@ from stac_asset.destinations import Destination
 from stac_asset.plan.work import PlannedRun
 from stac_asset.rewrite.rewriter import make_files_relative, rewrite, rewrite_collection
 from stac_asset.rewrite.serialize import document_of, json_bytes
-from stac_asset.stac.earlier_files import (
-    EarlierDocument,
-    keep_earlier_files,
-    replace_document,
-    unselected_files,
-)
+from stac_asset.stac.earlier_document import EarlierDocument, replace_document
+from stac_asset.stac.earlier_files import keep_earlier_files, unselected_files
 from stac_asset.stac.item_collections import ReadItems
 from stac_asset.stac.parse import item_of
 from stac_asset.types import KeptFile, Outcome

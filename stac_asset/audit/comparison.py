@@ -1,6 +1,6 @@
 """Finds the differences between a mirror and the source. Changes no file, and requests no asset.
 
-`audit.job` calls these functions. They join the planning of the mirror, over all items of the
+`audit.job` calls these functions, which join the planning of the mirror, over all items of the
 selection, with the recorded files. In an object store, the listing at the start of the run replaces
 a request for each file.
 """

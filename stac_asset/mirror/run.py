@@ -48,7 +48,8 @@ from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.notices import notice
 from stac_asset.redact import unsigned_href
-from stac_asset.stac.earlier_files import EarlierDocument, keep_earlier_files, may_keep_files
+from stac_asset.stac.earlier_document import EarlierDocument
+from stac_asset.stac.earlier_files import keep_earlier_files, may_keep_files
 from stac_asset.types import Failed, Outcome
 
 _P = ParamSpec("_P")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stac_asset.destinations import LocalDestination, VersionError
-from stac_asset.stac.earlier_files import EarlierDocument, replace_document
+from stac_asset.stac.earlier_document import EarlierDocument, replace_document
 
 FIRST = b'{"id": "x", "assets": {"a": {}}}'
 OTHER = b'{"id": "x", "assets": {"b": {}}}'
