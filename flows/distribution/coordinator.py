@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
-from typing import Any
 
 import anyio
 import httpx
@@ -35,6 +34,7 @@ from prefect_stac_asset.flows.distribution.tracking import (
     pool_problem,
 )
 from prefect_stac_asset.flows.execution.budgets.errors import reason_to_leave
+from prefect_stac_asset.flows.execution.outages import Outages
 from prefect_stac_asset.flows.execution.runner import WorkerError, lost_outcomes
 from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.orchestration.units import (
@@ -100,8 +100,7 @@ class Distribution:
         self._pool = PoolState(target.pool)
         self._pool_checked = self._listed = self._last_running = float("-inf")
         self._problem: str | None = None
-        self._outages: dict[str, float] = {}
-        """The start of the outage of each kind of request, by the monotonic clock."""
+        self._outages = Outages(_MAX_OUTAGE)
 
     def add(self, unit: Unit) -> None:
         """Count an item, before the download begins.
@@ -130,17 +129,17 @@ class Distribution:
                 while True:
                     if time.monotonic() - self._pool_checked >= _POOL_CHECK:
                         self._pool_checked = time.monotonic()
-                        await self._guarded("work pool", self._check_pool(runs))
+                        await self._outages.guard("work pool", self._check_pool(runs))
                     self._create_shares()
                     if any(one.is_waiting for one in self._active.values()):
-                        await self._guarded("start of shares", self._start(runs))
+                        await self._outages.guard("start of shares", self._start(runs))
                     finished = await self._intake.finished(self._session.destinations)
                     for ended in [*finished, *self._ended()]:
                         yield ended
                     if self._is_finished():
                         return
                     await self._pause()
-                    await self._guarded("states of shares", self._observe(runs))
+                    await self._outages.guard("states of shares", self._observe(runs))
             finally:
                 await self._stop(runs)
 
@@ -299,26 +298,6 @@ class Distribution:
             notice(problem)
         self._problem = problem
 
-    async def _guarded(self, name: str, call: Coroutine[Any, Any, None]) -> None:
-        """Await requests to Prefect and the store. An outage of a few minutes is no error.
-
-        Args:
-            name: The purpose of the requests, for log lines.
-            call: The requests, which are repeated later.
-        """
-        try:
-            await call
-        except (DestinationError, httpx.HTTPError) as error:
-            if isinstance(error, httpx.HTTPStatusError) and not _is_outage(error.response):
-                raise
-            if name not in self._outages:
-                self._outages[name] = time.monotonic()
-                get_run_logger().warning("The %s cannot be requested for now: %s", name, error)
-            if time.monotonic() - self._outages[name] > _MAX_OUTAGE:
-                raise
-        else:
-            self._outages.pop(name, None)
-
     async def _stop(self, runs: ShareRuns) -> None:
         """Cancel the runs of unfinished shares, also if this run is being cancelled."""
         if self._own_task is not None:
@@ -337,8 +316,3 @@ class Distribution:
                     await asyncio.sleep(1.0 if pending else 0.0)
             except (httpx.HTTPError, OSError) as error:
                 get_run_logger().warning("The runs of the shares cannot be cancelled: %s", error)
-
-
-def _is_outage(response: httpx.Response) -> bool:
-    """Return whether a later request may succeed."""
-    return response.status_code >= 500 or response.status_code in (408, 429)

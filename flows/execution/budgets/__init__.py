@@ -8,6 +8,5 @@
 | `queue` | the shared queue of a rate, as a global concurrency limit of Prefect |
 | `meters` | the meters of the connections of a process, and the admission of items |
 | `errors` | the error of an asset that is left |
-| `outages` | calls that are repeated during an outage of the server |
 | `session` | the meters of a session, and the recording of received bytes |
 """

@@ -18,7 +18,6 @@ from weakref import WeakSet, WeakValueDictionary
 from prefect.client.orchestration import PrefectClient
 from yarl import URL
 
-from prefect_stac_asset.flows.execution.budgets.outages import despite_outage
 from prefect_stac_asset.flows.execution.budgets.queue import enqueue, queue_name
 from prefect_stac_asset.flows.execution.budgets.rates import Allowance, Rate
 from prefect_stac_asset.flows.execution.budgets.record import (
@@ -28,6 +27,7 @@ from prefect_stac_asset.flows.execution.budgets.record import (
     warned,
 )
 from prefect_stac_asset.flows.execution.budgets.store import update_record
+from prefect_stac_asset.flows.execution.outages import despite_outage
 from prefect_stac_asset.flows.parameters.budgets import Budget
 from stac_asset.concurrency import CrossLoopSemaphore
 from stac_asset.host_patterns import HostPatterns

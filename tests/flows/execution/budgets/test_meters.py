@@ -10,7 +10,6 @@ from prefect.client.orchestration import get_client
 
 from prefect_stac_asset.flows import Budget
 from prefect_stac_asset.flows.execution.budgets.meters import BudgetMeter, SharedRate, meters_of
-from prefect_stac_asset.flows.execution.budgets.outages import despite_outage
 from prefect_stac_asset.flows.execution.budgets.queue import enqueue
 from prefect_stac_asset.flows.execution.budgets.rates import Rate
 from prefect_stac_asset.flows.execution.budgets.session import SessionMeters
@@ -107,30 +106,6 @@ async def test_sessions_of_a_process_share_a_meter() -> None:
     first[0].open_session()
     second[0].open_session()
     assert [first[0].close_session(), second[0].close_session()] == [False, True]
-
-
-async def test_outage_of_the_server_is_no_error() -> None:
-    answers: list[Exception | int] = [
-        httpx.ConnectError("refused"),
-        _status(503),
-        7,
-        _status(422),
-    ]
-
-    async def call() -> int:
-        answer = answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    assert await despite_outage(call, wait=0.001) == 7
-    with pytest.raises(httpx.HTTPStatusError):
-        await despite_outage(call, wait=0.001)
-
-
-def _status(code: int) -> httpx.HTTPStatusError:
-    request = httpx.Request("POST", "http://127.0.0.1/api")
-    return httpx.HTTPStatusError("refused", request=request, response=httpx.Response(code))
 
 
 async def test_process_waits_for_the_queue_of_all_processes() -> None:
