@@ -48,8 +48,8 @@ def up(
     Later commands use the same --file by default.
     """
     from prefect_stac_asset.deployments.deployment_file import chosen_file
-    from prefect_stac_asset.deployments.local_stack import Stack
-    from prefect_stac_asset.deployments.watching import watch
+    from prefect_stac_asset.deployments.local_stack.stack import Stack
+    from prefect_stac_asset.deployments.local_stack.watching import watch
 
     stack = Stack(directory_path(str(folder), "--folder"), port, database or None)
 
@@ -73,7 +73,7 @@ def up(
 @folder_option
 def down(folder: Path) -> None:
     """Cancel runs, and stop the processes that `up` started."""
-    from prefect_stac_asset.deployments.local_stack import Stack
+    from prefect_stac_asset.deployments.local_stack.stack import Stack
 
     async def run() -> None:
         is_running = False
@@ -93,8 +93,8 @@ def status(folder: Path) -> None:
 
     The exit status is 1 if a process is not running.
     """
-    from prefect_stac_asset.deployments.local_stack import Stack
-    from prefect_stac_asset.deployments.status import status_lines
+    from prefect_stac_asset.deployments.local_stack.stack import Stack
+    from prefect_stac_asset.deployments.local_stack.status import status_lines
 
     processes, runs = asyncio.run(Stack.of(directory_path(str(folder), "--folder")).status())
     for line in status_lines(processes, runs):
@@ -128,7 +128,7 @@ def service(file: Path | None, folder: Path, port: int, is_printed: bool) -> Non
 
     The command writes a user unit, enables the unit, and starts the unit.
     """
-    from prefect_stac_asset.deployments.service import Service
+    from prefect_stac_asset.deployments.local_stack.service import Service
 
     path = directory_path(str(folder), "--folder")
     unit = Service(path, port, Path.cwd(), file.absolute() if file is not None else None)

@@ -22,9 +22,9 @@ from prefect.settings import (
 )
 from pydantic import SecretStr
 
-import prefect_stac_asset.deployments.local_stack as local_stack
+import prefect_stac_asset.deployments.local_stack.stack as local_stack
 from prefect_stac_asset.blocks import HttpCredentials
-from prefect_stac_asset.deployments.local_stack import Stack
+from prefect_stac_asset.deployments.local_stack.stack import Stack
 from prefect_stac_asset.deployments.schedules import ScheduleError
 from tests.support.deployments_cli import run_deployments_cli
 from tests.support.http_client import CLIENT

@@ -9,7 +9,7 @@ from prefect import Flow
 from prefect.flows import load_flow_from_entrypoint
 
 from prefect_stac_asset.deployments import deployments
-from prefect_stac_asset.deployments.local_stack import Stack
+from prefect_stac_asset.deployments.local_stack.stack import Stack
 from prefect_stac_asset.deployments.prefect_yaml import FILE, read_deployments
 from stac_asset.errors import ConfigError
 from tests.support.deployments_cli import run_deployments_cli

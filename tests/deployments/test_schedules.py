@@ -17,7 +17,7 @@ import prefect
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from prefect_stac_asset.deployments.orphaned_runs import end_orphaned_runs
+from prefect_stac_asset.deployments.local_stack.orphaned_runs import end_orphaned_runs
 from stac_asset.testing import Origin, Stall
 from tests.support.deployments_cli import run_deployments_cli
 from tests.support.prefect_environment import import_path

@@ -10,8 +10,8 @@ import pytest
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from prefect_stac_asset.deployments.__main__ import main
-from prefect_stac_asset.deployments.background import Background, StackError
-from prefect_stac_asset.deployments.local_stack import Stack
+from prefect_stac_asset.deployments.local_stack.background import Background, StackError
+from prefect_stac_asset.deployments.local_stack.stack import Stack
 from prefect_stac_asset.deployments.prefect_yaml import FILE
 from stac_asset.testing import Origin, Status
 from tests.support.deployments_cli import run_deployments_cli

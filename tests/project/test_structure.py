@@ -52,7 +52,7 @@ def test_modules_have_no_import_cycle(trees: dict[str, ast.Module]) -> None:
     assert "stac_asset.config" in graph["stac_asset.api.run"]
     # Imports inside functions count.
     assert (
-        "prefect_stac_asset.deployments.local_stack"
+        "prefect_stac_asset.deployments.local_stack.stack"
         in (graph["prefect_stac_asset.deployments.commands.local_server"])
     )
     try:
@@ -92,3 +92,14 @@ def test_a_class_name_has_one_meaning(trees: dict[str, ast.Module]) -> None:
             elif isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias":
                 modules[ast.unparse(node.target).lstrip("_")].append(module)
     assert {name: found for name, found in modules.items() if len(found) > 1} == {}
+
+
+def test_tests_mirror_the_folders_of_the_source() -> None:
+    tested = [
+        path.parent.relative_to(ROOT / "tests")
+        for folder in ("stac_asset", "flows", "blocks", "deployments")
+        for path in (ROOT / "tests" / folder).rglob("test_*.py")
+    ]
+    # Folders `stores` have the tests of object stores, for the modules of the folder above.
+    expected = {path.parent if path.name == "stores" else path for path in tested}
+    assert {str(path) for path in expected if not (ROOT / path).is_dir()} == set()

@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelled, Cancelling
 
 from prefect_stac_asset.deployments.crashed_runs import read_active_runs
-from prefect_stac_asset.deployments.orphaned_runs import flow_run_ids
+from prefect_stac_asset.deployments.local_stack.orphaned_runs import flow_run_ids
 from prefect_stac_asset.deployments.registration import online_workers
 
 _GRACE = 5.0

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from prefect.client.schemas.objects import FlowRun
 
-from prefect_stac_asset.deployments.cancelled_runs import without_process
+from prefect_stac_asset.deployments.local_stack.cancelled_runs import without_process
 
 
 def test_only_runs_without_a_process_are_ended_early() -> None:

@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefect_stac_asset.deployments.background import Background
+from prefect_stac_asset.deployments.local_stack.background import Background
 from stac_asset.errors import ConfigError
 
 NAME = "prefect-stac-asset.service"

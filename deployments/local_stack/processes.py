@@ -15,12 +15,15 @@ from pathlib import Path
 
 import httpx
 
-from prefect_stac_asset.deployments.background import Background, StackError
-from prefect_stac_asset.deployments.database_url import without_password
-from prefect_stac_asset.deployments.orphaned_runs import end_orphaned_processes, end_orphaned_runs
+from prefect_stac_asset.deployments.local_stack.background import Background, StackError
+from prefect_stac_asset.deployments.local_stack.database_url import without_password
+from prefect_stac_asset.deployments.local_stack.environment import stack_environment
+from prefect_stac_asset.deployments.local_stack.orphaned_runs import (
+    end_orphaned_processes,
+    end_orphaned_runs,
+)
+from prefect_stac_asset.deployments.local_stack.state import read_state, write_state
 from prefect_stac_asset.deployments.registration import has_worker
-from prefect_stac_asset.deployments.stack_environment import stack_environment
-from prefect_stac_asset.deployments.stack_state import read_state, write_state
 
 _SERVER_MODULE = "prefect_stac_asset.deployments.server_process"
 """Module that runs `prefect server start`."""

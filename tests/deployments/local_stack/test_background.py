@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from prefect_stac_asset.deployments.background import Background, failure_reason
+from prefect_stac_asset.deployments.local_stack.background import Background, failure_reason
 from tests.support.processes import block_until
 
 SERVER_LOG = """

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from prefect_stac_asset.deployments.background import Background, StackError
-from prefect_stac_asset.deployments.local_stack import Stack
-from prefect_stac_asset.deployments.watching import watch
+from prefect_stac_asset.deployments.local_stack.background import Background, StackError
+from prefect_stac_asset.deployments.local_stack.stack import Stack
+from prefect_stac_asset.deployments.local_stack.watching import watch
 
 SLEEP = ["sleep", "600"]
 

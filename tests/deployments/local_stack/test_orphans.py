@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from prefect_stac_asset.deployments.orphaned_runs import (
+from prefect_stac_asset.deployments.local_stack.orphaned_runs import (
     _from_proc,
     _from_ps,
     end_orphaned_processes,

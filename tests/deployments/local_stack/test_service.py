@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from prefect_stac_asset.deployments.service import NAME, Service
+from prefect_stac_asset.deployments.local_stack.service import NAME, Service
 from stac_asset.errors import ConfigError
 from tests.support.deployments_cli import run_deployments_cli
 

@@ -1,4 +1,4 @@
-"""Run a Prefect server, workers and all deployments on this machine (`make up`, `make down`)."""
+"""Internal: the steps of `make up`, `make down` and `status`: a server, workers, deployments."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from pathlib import Path
 import httpx
 from prefect.settings import PREFECT_API_KEY, PREFECT_API_URL, temporary_settings
 
-from prefect_stac_asset.deployments.background import StackError
-from prefect_stac_asset.deployments.cancelled_runs import cancel_runs
-from prefect_stac_asset.deployments.database_url import without_password
+from prefect_stac_asset.deployments.local_stack.background import StackError
+from prefect_stac_asset.deployments.local_stack.cancelled_runs import cancel_runs
+from prefect_stac_asset.deployments.local_stack.database_url import without_password
+from prefect_stac_asset.deployments.local_stack.processes import StackProcesses
+from prefect_stac_asset.deployments.local_stack.state import read_state, write_state
+from prefect_stac_asset.deployments.local_stack.status import Process, Runs, read_runs
 from prefect_stac_asset.deployments.prefect_yaml import read_deployments
 from prefect_stac_asset.deployments.registration import (
     make_process_pool,
@@ -20,9 +23,6 @@ from prefect_stac_asset.deployments.registration import (
     register_deployments,
 )
 from prefect_stac_asset.deployments.schedules import RUN_TIMEOUT, check_schedules
-from prefect_stac_asset.deployments.stack_processes import StackProcesses
-from prefect_stac_asset.deployments.stack_state import read_state, write_state
-from prefect_stac_asset.deployments.status import Process, Runs, read_runs
 from stac_asset.errors import ConfigError
 
 _STOP_TIMEOUT = 60.0
