@@ -1,4 +1,4 @@
-"""Background processes that later commands can find and stop.
+"""Internal: background processes that later commands can find and stop.
 
 Each process holds a lock on a file with its process id until the process ends. An unlocked file
 means that the process has ended, even if another process has the same id, for example after a

@@ -1,4 +1,4 @@
-"""End flow runs of killed workers.
+"""Internal: end the flow runs of killed workers.
 
 A killed worker cannot report the final state of its flow runs. On the server, these runs stay
 Running. Each run keeps a slot of the concurrency limit until the lease of the slot expires after

@@ -1,4 +1,4 @@
-"""Internal: the processes of a local stack, which are a Prefect server and one worker per pool."""
+"""Internal: the processes of a local stack: a Prefect server, and a worker for each pool."""
 
 from __future__ import annotations
 

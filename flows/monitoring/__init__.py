@@ -1,1 +1,1 @@
-"""Monitoring of runs: activity, disk space, failing items, metrics and traces."""
+"""Internal: monitoring of runs: activity, disk space, failing items, metrics and traces."""

@@ -1,1 +1,1 @@
-"""Plans of runs: dry runs, the artifact, and the approval of large runs."""
+"""Internal: plans of runs: dry runs, the artifact, and the approval of large runs."""

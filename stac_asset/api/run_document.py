@@ -105,7 +105,7 @@ class RunDocument:
         outcomes: list[list[Outcome]],
         earlier: EarlierDocument,
     ) -> tuple[pystac.ItemCollection, bytes | None]:
-        """Return the rewritten item collection, and its document if it is to be written."""
+        """Return the rewritten item collection, and the JSON document to write, if any."""
         work = self._work
         outcomes = [
             await self._keep_earlier_files(item, of_item, earlier)

@@ -22,7 +22,7 @@ from stac_asset.types import Failed
 
 
 class RunPlanner:
-    """Plans items, collections and item collections of a run, whose files get distinct paths.
+    """Plans items, collections and item collections of a run, with distinct paths of all files.
 
     Args:
         location: The destination: a directory, or a prefix of an object store.

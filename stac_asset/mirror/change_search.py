@@ -1,6 +1,6 @@
-"""The search for the changes of a source since the last run of a mirror.
+"""Searches a source for the changes since the last run of a mirror, and for removed items.
 
-`mirror.run` calls these functions before it chooses items. No file is written.
+`mirror.run` calls these functions before the run chooses items. No file is written.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ class ChangeSearch:
         return dataclasses.replace(usual, start=min(starts))
 
     def _is_selected(self, item: SourceDocument, usual: Window) -> bool:
-        """Return whether the mirror has an item, or its runs would have mirrored the item."""
+        """Return whether the mirror has an item, or earlier runs would have mirrored the item."""
         key, state = item.key, self._state
         if key is None or key in state.rows or key in state.started or key in state.lost:
             return True

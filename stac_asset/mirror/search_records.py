@@ -16,7 +16,7 @@ from stac_asset.mirror.storage.interface import MirrorStorage
 
 
 class SearchRecords:
-    """The records of one search in the state of a mirror.
+    """The records of a search in the state of a mirror.
 
     Args:
         storage: The files of the mirror.

@@ -1,4 +1,4 @@
-"""Objects of a bucket, as requests and listings describe them."""
+"""Internal: objects of a bucket, as requests and listings describe the objects."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ class StoredObject:
 
     @property
     def version(self) -> str:
-        """Identifies this version of the object."""
+        """The generation, or else the ETag."""
         return self.generation or self.etag

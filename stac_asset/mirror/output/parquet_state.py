@@ -1,4 +1,4 @@
-"""Decides whether a run writes the GeoParquet file of a mirror, and records which items it has.
+"""Decides whether a run writes the GeoParquet file of a mirror, and records the decision.
 
 `mirror.run` calls these functions. The record has the stamp of a file with all items of the mirror.
 The record is removed before the items change, so that a killed run leaves no wrong record.
@@ -44,7 +44,7 @@ class ParquetState:
         self._storage.remove_document(PARQUET_STATE)
 
     def update(self, rows: Rows) -> None:
-        """Write the file if it is outdated and the extra `geoparquet` is installed.
+        """Write an outdated file, if the extra `geoparquet` is installed.
 
         If the items do not fit into one table, a notice is added and an existing file is kept.
 

@@ -1,4 +1,4 @@
-"""Internal: the requests of a mirror to an object store. They run in the event loop of the run.
+"""Internal: the requests of a mirror to an object store, in the event loop of the run.
 
 A document is replaced only if it still has the version of the listing at the start of the run, and
 only while the run holds the lease of the mirror.
