@@ -53,7 +53,7 @@ class ObjectStoreUpload(StatefulUpload):
         key: The key in the bucket.
         declared: The expected size and checksum.
         hashed: Compute a checksum even if none is declared.
-        current: The object that is there, if any.
+        current: The present object of the key, if any.
         budget: The memory of all uploads.
         smallest: Minimum size of a part in bytes.
     """

@@ -59,7 +59,7 @@ class StoreCopying:
     hashed: bool
     """Whether to compute an undeclared checksum."""
     replaced: Replaced
-    """The object that is there."""
+    """The present object of the key."""
     new_upload: Callable[[Mapping[str, str]], MultipartUpload]
     """Returns a multipart upload to the key with the given metadata."""
     source_digest: str

@@ -55,7 +55,7 @@ async def leased(store: S3Store, key: str, wait: bool) -> AsyncIterator[None]:
     finally:
         renewing.cancel()
         await asyncio.wait([renewing])
-        with suppress(DestinationError):  # The lease ends by itself.
+        with suppress(DestinationError):  # A lease that is not renewed ends.
             await store.delete(lease.key)
 
 

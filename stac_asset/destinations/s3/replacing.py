@@ -52,7 +52,7 @@ async def replace_object(
         store: The bucket.
         key: The key of the object.
         mark: The mark of the upload in the metadata.
-        replaced: The object that is there.
+        replaced: The present object of the key.
         send: Sends the request with a condition.
 
     Raises:

@@ -255,7 +255,7 @@ class MultipartUpload:
         """Complete the upload, remove the note, and return the ETag of the object.
 
         Args:
-            replaced: The object that is there.
+            replaced: The present object of the key.
 
         Raises:
             DestinationError: The upload cannot be completed.

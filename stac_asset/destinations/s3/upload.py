@@ -38,7 +38,7 @@ class S3Upload(StatefulUpload):
         source: Digest of the source's identity.
         declared: The expected size and checksum.
         hashed: Compute a checksum even if none is declared.
-        replaced: The object that is there.
+        replaced: The present object of the key.
         budget: The memory of the parts of all uploads.
         smallest: Minimum size of a part in bytes.
         unfinished: The upload of an earlier run from the same source, if any.

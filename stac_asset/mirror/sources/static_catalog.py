@@ -146,7 +146,7 @@ class StaticCatalog:
                 if isinstance(result, SourceDocument):
                     found.add(result.key)
                     yield result
-        # An item that the search read and that now fails is there.
+        # The source has an item that the search read, even if the item now fails.
         is_there = keys if not self.is_complete else self._href_by_key.keys()
         self.undecided = {key for key in keys if key in is_there and key not in found}
 

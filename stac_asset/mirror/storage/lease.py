@@ -59,7 +59,7 @@ async def held_lease(
     finally:
         lease.stopping.set()
         await renewing  # A cancelled request may have been carried out.
-        with suppress(DestinationError):  # The lease ends by itself.
+        with suppress(DestinationError):  # A lease that is not renewed ends.
             await lease.release()
 
 
