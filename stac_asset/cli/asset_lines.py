@@ -8,7 +8,7 @@ import click
 from rich.filesize import decimal
 
 from stac_asset.cli.names import as_typed
-from stac_asset.cli.tables import printable
+from stac_asset.cli.output import printable
 from stac_asset.destinations.location import Location
 from stac_asset.transfer.reporter import Reporter
 from stac_asset.types import Candidate, Failed, Transfer

@@ -7,7 +7,6 @@ command line, the name is `--client` or `STAC_ASSET_CLIENT_OVERRIDE`.
 from __future__ import annotations
 
 import dataclasses
-import logging
 import os
 import re
 import sys
@@ -16,7 +15,6 @@ from functools import cache
 import click
 
 from stac_asset.cli.options import config_options
-from stac_asset.cli.output import print_message, print_problem
 from stac_asset.config import Config
 
 _PARAMETER = re.compile(r"`(?:Config\.)?(?P<name>[a-z][a-z0-9_]*)(?:=(?P<value>[^`]*))?`")
@@ -55,29 +53,6 @@ def as_typed(text: str) -> str:
         text: A message of the library.
     """
     return _ELEMENT.sub(_typed_element, _PARAMETER.sub(_typed, text))
-
-
-def show_library_logs(level: str = "WARNING") -> None:
-    """Print log records of the library on standard error, with the names of the command line.
-
-    Args:
-        level: The minimum level of the records.
-    """
-    logger = logging.getLogger("stac_asset")
-    for handler in [one for one in logger.handlers if isinstance(one, _Handler)]:
-        logger.removeHandler(handler)
-    logger.addHandler(_Handler(level))
-    logger.propagate = False
-    if logger.getEffectiveLevel() > (number := logging.getLevelNamesMapping()[level]):
-        logger.setLevel(number)
-
-
-class _Handler(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno == logging.WARNING:
-            print_problem(record.getMessage(), is_error=False)
-        else:
-            print_message(f"{record.levelname.lower()}: {record.getMessage()}")
 
 
 def _typed(match: re.Match[str]) -> str:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from typing import Any
 
 import click
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _COLORS = {"error": "red", "warning": "yellow"}
 
 
@@ -28,6 +30,15 @@ def colored(text: str, color: str) -> str:
         color: A name of a color of click.
     """
     return click.style(text, fg=color) if uses_colors() else text
+
+
+def printable(text: str) -> str:
+    """Return a text without the characters that control a terminal.
+
+    Args:
+        text: Any text, such as an id or key of an untrusted document. Line breaks are kept.
+    """
+    return "\n".join(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", line) for line in text.split("\n"))
 
 
 def print_json(value: Any) -> None:
@@ -64,6 +75,5 @@ def print_problem(text: str, is_error: bool = True, details: Iterable[str] = ())
 
 def _shown(text: str) -> str:
     from stac_asset.cli.names import as_typed
-    from stac_asset.cli.tables import printable
 
     return printable(as_typed(text))

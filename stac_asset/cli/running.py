@@ -16,7 +16,7 @@ def run(command: Coroutine[Any, Any, _T]) -> _T:
     Args:
         command: The coroutine.
     """
-    from stac_asset.cli.names import show_library_logs
+    from stac_asset.cli.library_logs import show_library_logs
     from stac_asset.concurrency import new_runner
     from stac_asset.notices import collect_notices
 

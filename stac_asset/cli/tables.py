@@ -1,8 +1,7 @@
-"""Prints tables, and makes untrusted text safe for the terminal."""
+"""Prints tables on standard output."""
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -10,9 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from stac_asset.cli.output import uses_colors
+from stac_asset.cli.output import printable, uses_colors
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _UNLIMITED = 10_000
 """Number of columns if the output is not a terminal, so that no cell is cut or folded."""
 
@@ -35,17 +33,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     console.print(table)
 
 
-def printable(text: str) -> str:
-    """Return a text without the characters that control a terminal.
-
-    Args:
-        text: Any text, such as an id or key of an untrusted document. Line breaks are kept.
-    """
-    return "\n".join(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", line) for line in text.split("\n"))
-
-
 def _cell(value: object) -> Text:
     if value is None:
         return Text("-")
     text = f"{value:,}" if isinstance(value, int) else str(value)
-    return Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
+    return Text(printable(text).replace("\n", "\N{REPLACEMENT CHARACTER}"))

@@ -10,8 +10,7 @@ import click
 from rich.filesize import decimal
 
 from stac_asset.api.destinations import RunDestinations
-from stac_asset.cli.output import print_json
-from stac_asset.cli.tables import printable
+from stac_asset.cli.output import print_json, printable
 from stac_asset.config import Config
 from stac_asset.destinations.location import location_of
 from stac_asset.destinations.values import Leftover

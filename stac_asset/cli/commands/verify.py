@@ -10,8 +10,7 @@ from typing import Any
 import click
 
 from stac_asset.api.destinations import RunDestinations
-from stac_asset.cli.output import print_json, print_problem
-from stac_asset.cli.tables import printable
+from stac_asset.cli.output import print_json, print_problem, printable
 from stac_asset.clients import Clients
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
 from stac_asset.destinations.location import StorePath, location_of

@@ -10,8 +10,7 @@ from stac_asset.cli.doctor.credentials import credential_findings
 from stac_asset.cli.doctor.findings import Finding, Level, added_findings
 from stac_asset.cli.doctor.machine import machine_findings
 from stac_asset.cli.doctor.packages import package_findings
-from stac_asset.cli.output import colored, print_json
-from stac_asset.cli.tables import printable
+from stac_asset.cli.output import colored, print_json, printable
 from stac_asset.config import Config
 from stac_asset.errors import ConfigError
 
