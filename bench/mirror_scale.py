@@ -123,7 +123,7 @@ async def _mirror(api: str, directory: str) -> dict[str, int]:
     from stac_asset.api.destinations import RunDestinations
     from stac_asset.clients import Clients
     from stac_asset.destinations.location import location_of
-    from stac_asset.mirror.run import Mirror
+    from stac_asset.mirror.run import MirrorUpdate
     from stac_asset.mirror.search.criteria import Criteria
     from stac_asset.mirror.sources.open import open_source
     from stac_asset.mirror.storage.open import open_storage
@@ -137,7 +137,7 @@ async def _mirror(api: str, directory: str) -> dict[str, int]:
         ):
             source = await open_source(api, clients, config, Path(scratch))
             now = datetime.now(UTC)
-            mirror = Mirror(storage, source, Criteria(), config, clients, now, documents)
+            mirror = MirrorUpdate(storage, source, Criteria(), config, clients, now, documents)
             await mirror.find_changes()
             await mirror.begin()
             await mirror.finish("keep")

@@ -16,7 +16,7 @@ from prefect_stac_asset.flows.verification.repairs import open_repairs
 from stac_asset.audit.repair import Downloads, RepairTools
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.planning import Prepared
-from stac_asset.mirror.run import Mirror
+from stac_asset.mirror.run import MirrorUpdate
 
 
 def repair_tools(
@@ -38,7 +38,7 @@ def repair_tools(
         destination_credentials: The block of the directory, if any.
     """
 
-    async def prepare(mirror: Mirror) -> Downloads:
+    async def prepare(mirror: MirrorUpdate) -> Downloads:
         preparation = RunPreparation(options, granularity, session)
         for prepared in mirror.prepared():
             preparation.add(_unit(0, prepared))
@@ -55,7 +55,7 @@ def repair_tools(
     return RepairTools(prepare, opened, on_removed)
 
 
-async def _downloads(mirror: Mirror, preparation: RunPreparation) -> Downloads:
+async def _downloads(mirror: MirrorUpdate, preparation: RunPreparation) -> Downloads:
     """Download items in task runs, and yield each item with the outcomes."""
     in_progress: dict[int, Prepared] = {}
 

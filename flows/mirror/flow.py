@@ -31,7 +31,7 @@ from prefect_stac_asset.flows.reporting.report_file import open_report
 from stac_asset.destinations.location import Location
 from stac_asset.errors import ConfigError, SourceError
 from stac_asset.mirror.output.removal import OnRemoved
-from stac_asset.mirror.run import Mirror
+from stac_asset.mirror.run import MirrorUpdate
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.sources.open import open_source
 from stac_asset.mirror.state.layout import REPORT
@@ -89,7 +89,7 @@ async def sync(
         approve_above: Limits above which a run waits for a person's approval.
         distribute: Name of a deployment of the flow `download-batch`, whose runs download the
             items on the machines of its work pool. Requires a `directory` in an object store.
-        mirror: Saved block `Mirror` in place of the other parameters, except `dry_run`.
+        mirror: Saved block `MirrorUpdate` in place of the other parameters, except `dry_run`.
 
     Returns:
         The location of the catalog, and the number of items, assets and bytes.
@@ -138,7 +138,7 @@ async def sync(
             ):
                 remote = await open_source(source, session.clients, config, Path(scratch))
                 await remote.check(criteria)
-                changes = Mirror(
+                changes = MirrorUpdate(
                     storage,
                     remote,
                     criteria,

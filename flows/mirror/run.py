@@ -39,7 +39,7 @@ from stac_asset.concurrency import concurrent_calls, in_executor
 from stac_asset.mirror.counts import ItemCounter
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.planning import Prepared
-from stac_asset.mirror.run import Mirror
+from stac_asset.mirror.run import MirrorUpdate
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.state.layout import CATALOG, REPORT, SHARES
 from stac_asset.mirror.storage.interface import MirrorStorage
@@ -67,7 +67,7 @@ class SyncFlowRun:
 
     def __init__(
         self,
-        mirror: Mirror,
+        mirror: MirrorUpdate,
         storage: MirrorStorage,
         session: Session,
         options: DownloadOptions,
@@ -255,7 +255,7 @@ def _unit(number: int, prepared: Prepared) -> Unit:
     return Unit(number, prepared.item, prepared.planned)
 
 
-def _empty_result(mirror: Mirror, started: float) -> DownloadResult:
+def _empty_result(mirror: MirrorUpdate, started: float) -> DownloadResult:
     return DownloadResult(
         directory=str(mirror.directory),
         document=str(mirror.directory / CATALOG),

@@ -16,7 +16,7 @@ from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
 from stac_asset.destinations.location import Location, absolute, location_of
 from stac_asset.mirror.downloads import download_items
 from stac_asset.mirror.output.removal import OnRemoved
-from stac_asset.mirror.run import Mirror
+from stac_asset.mirror.run import MirrorUpdate
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.notices import collect_notices
 from stac_asset.transfer.engine import Engine
@@ -106,7 +106,7 @@ def _repair_tools(
     """Return the repairs by an engine of this process."""
     engine = Engine(job.clients, job.config, destinations, max_concurrent_downloads=limit)
 
-    async def prepare(mirror: Mirror) -> Downloads:
+    async def prepare(mirror: MirrorUpdate) -> Downloads:
         return download_items(mirror, engine, limit)
 
     @asynccontextmanager

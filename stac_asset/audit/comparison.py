@@ -18,7 +18,7 @@ from stac_asset.audit.differences import (
 )
 from stac_asset.audit.summary import AuditSummary
 from stac_asset.mirror.changes import WantedItem, assets_without_file
-from stac_asset.mirror.run import Mirror
+from stac_asset.mirror.run import MirrorUpdate
 from stac_asset.mirror.state.layout import (
     CATALOG,
     COLLECTION,
@@ -33,7 +33,7 @@ from stac_asset.plan.reasons import Reason
 from stac_asset.stac.json_text import loads
 
 
-async def compare(mirror: Mirror) -> None:
+async def compare(mirror: MirrorUpdate) -> None:
     """Read the source and the records of the mirror.
 
     Args:
@@ -46,7 +46,7 @@ async def compare(mirror: Mirror) -> None:
     await mirror.find_removed(marked=False)
 
 
-def summary_of(mirror: Mirror) -> AuditSummary:
+def summary_of(mirror: MirrorUpdate) -> AuditSummary:
     """Return the summary of a comparison, without differences.
 
     Args:
@@ -64,7 +64,7 @@ def summary_of(mirror: Mirror) -> AuditSummary:
 
 
 def differences_of(
-    mirror: Mirror, storage: MirrorStorage, keep: Sequence[str] = ()
+    mirror: MirrorUpdate, storage: MirrorStorage, keep: Sequence[str] = ()
 ) -> Iterator[Difference]:
     """Yield all differences, each once. Blocks.
 
@@ -77,7 +77,7 @@ def differences_of(
 
 
 class _Differences:
-    def __init__(self, mirror: Mirror, storage: MirrorStorage, keep: frozenset[str]) -> None:
+    def __init__(self, mirror: MirrorUpdate, storage: MirrorStorage, keep: frozenset[str]) -> None:
         self._mirror = mirror
         self._storage = storage
         self._keep = keep

@@ -21,7 +21,7 @@ from stac_asset.destinations import Destinations
 from stac_asset.destinations.location import Location
 from stac_asset.destinations.part_names import lock_name, part_names
 from stac_asset.mirror.opening import open_mirror
-from stac_asset.mirror.run import Mirror
+from stac_asset.mirror.run import MirrorUpdate
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.storage.interface import MirrorStorage
@@ -60,7 +60,9 @@ class AuditJob:
     """Maximum number of documents of an object store that are read or written at the same time."""
 
     @asynccontextmanager
-    async def open_mirror(self, writable: bool) -> AsyncIterator[tuple[Mirror, MirrorStorage]]:
+    async def open_mirror(
+        self, writable: bool
+    ) -> AsyncIterator[tuple[MirrorUpdate, MirrorStorage]]:
         """Open a new run of the mirror.
 
         Args:

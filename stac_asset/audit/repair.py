@@ -27,7 +27,7 @@ from stac_asset.destinations.local.documents import new_file
 from stac_asset.errors import DestinationError
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.planning import Prepared
-from stac_asset.mirror.run import Mirror
+from stac_asset.mirror.run import MirrorUpdate
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.state.layout import REPORT, document_path
 from stac_asset.types import Outcome
@@ -37,16 +37,16 @@ from stac_asset.verify.results import Bad
 from stac_asset.verify.run import Repairs, verify_files
 
 Downloads: TypeAlias = AsyncGenerator[tuple[Prepared, Sequence[Outcome]], None]
-"""Downloads the items that `Mirror.prepared` yields, and yields each item with the outcomes."""
+"""Downloads the items of `MirrorUpdate.prepared`, and yields each item with the outcomes."""
 
 
 @dataclass(frozen=True, slots=True)
 class RepairTools:
     """How an audit repairs differences, supplied by the caller."""
 
-    prepare: Callable[[Mirror], Awaitable[Downloads]]
+    prepare: Callable[[MirrorUpdate], Awaitable[Downloads]]
     """Checks that the items can be downloaded, and returns the downloads, which are not started.
-    Called after `Mirror.choose`, and before the first file is written."""
+    Called after `MirrorUpdate.choose`, and before the first file is written."""
 
     open_repairs: Callable[[Sequence[Bad]], AbstractAsyncContextManager[Repairs]]
     """Opens the repairs of single files, as for `verify_files`."""
@@ -154,7 +154,7 @@ async def _update(job: AuditJob, repair: RepairTools) -> None:
         await mirror.finish(repair.on_removed)
 
 
-async def _add(mirror: Mirror, prepared: Prepared, outcomes: Sequence[Outcome]) -> None:
+async def _add(mirror: MirrorUpdate, prepared: Prepared, outcomes: Sequence[Outcome]) -> None:
     await mirror.add(prepared, await mirror.keep_earlier_files(prepared, outcomes))
 
 

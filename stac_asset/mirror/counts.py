@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stac_asset.mirror.completeness import incomplete_reasons
 from stac_asset.mirror.planning import Prepared
-from stac_asset.mirror.run import Mirror
+from stac_asset.mirror.run import MirrorUpdate
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.plan.reasons import Reason
 
@@ -94,7 +94,7 @@ class ItemCounter:
         self._reasons[prepared.wanted.reason] -= 1
 
     def counts(
-        self, mirror: Mirror, limits: RunSizeLimits, is_plan: bool, left_by_budget: int = 0
+        self, mirror: MirrorUpdate, limits: RunSizeLimits, is_plan: bool, left_by_budget: int = 0
     ) -> MirrorCounts:
         """Return the counts at the end of a run.
 

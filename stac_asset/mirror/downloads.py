@@ -8,13 +8,13 @@ from contextlib import aclosing
 
 from stac_asset.concurrency import bounded
 from stac_asset.mirror.planning import Prepared
-from stac_asset.mirror.run import Mirror
+from stac_asset.mirror.run import MirrorUpdate
 from stac_asset.transfer.engine import Engine
 from stac_asset.types import Outcome, Transfer, outcomes_per_asset
 
 
 async def download_items(
-    mirror: Mirror, engine: Engine, limit: int
+    mirror: MirrorUpdate, engine: Engine, limit: int
 ) -> AsyncGenerator[tuple[Prepared, Sequence[Outcome]], None]:
     """Download the chosen items of a run, and yield each item with the outcomes of all assets.
 

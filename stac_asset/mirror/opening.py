@@ -14,7 +14,7 @@ from stac_asset.config import Config
 from stac_asset.destinations import Destinations
 from stac_asset.destinations.location import Location
 from stac_asset.errors import SourceError
-from stac_asset.mirror.run import Mirror
+from stac_asset.mirror.run import MirrorUpdate
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.sources.open import open_source
 from stac_asset.mirror.storage.interface import MirrorStorage
@@ -33,7 +33,7 @@ async def open_mirror(
     writable: bool,
     must_exist: bool = False,
     concurrency: int = MAX_CONCURRENCY,
-) -> AsyncIterator[tuple[Mirror, MirrorStorage]]:
+) -> AsyncIterator[tuple[MirrorUpdate, MirrorStorage]]:
     """Open a new run of a mirror.
 
     Args:
@@ -64,7 +64,7 @@ async def open_mirror(
             remote = await open_source(source, clients, config, Path(scratch))
             await remote.check(criteria)
             now = datetime.now(UTC)
-            yield Mirror(storage, remote, criteria, config, clients, now, documents), storage
+            yield MirrorUpdate(storage, remote, criteria, config, clients, now, documents), storage
 
 
 async def _check_exists(storage: MirrorStorage, directory: Location) -> None:

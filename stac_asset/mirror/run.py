@@ -2,7 +2,7 @@
 
 The caller downloads the assets, for example as Prefect tasks:
 
-    mirror = Mirror(storage, source, criteria, config, clients, now, documents)
+    mirror = MirrorUpdate(storage, source, criteria, config, clients, now, documents)
     await mirror.find_changes()
     await mirror.find_removed(marked=False)   # only to mark or delete removed items
     async for prepared in mirror.choose(RunSizeLimits()): ...   # for a summary, or a dry run
@@ -56,8 +56,8 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-class Mirror:
-    """A run of a mirror.
+class MirrorUpdate:
+    """An update of a mirror: a run from the search to the written catalog.
 
     Args:
         storage: The files of the mirror.

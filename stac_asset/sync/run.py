@@ -19,7 +19,7 @@ from stac_asset.mirror.downloads import download_items
 from stac_asset.mirror.failing_items import FailureCounter
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.planning import Prepared
-from stac_asset.mirror.run import Mirror
+from stac_asset.mirror.run import MirrorUpdate
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.state.layout import CATALOG, REPORT
 from stac_asset.mirror.storage.interface import MirrorStorage
@@ -48,7 +48,7 @@ class SyncRun:
 
     def __init__(
         self,
-        mirror: Mirror,
+        mirror: MirrorUpdate,
         storage: MirrorStorage,
         engine: Engine,
         clients: Clients,

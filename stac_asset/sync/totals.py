@@ -10,7 +10,7 @@ from stac_asset.api.planned_rows import probed_action
 from stac_asset.clients.registry import Clients
 from stac_asset.config import Config
 from stac_asset.mirror.planning import Prepared
-from stac_asset.mirror.run import Mirror
+from stac_asset.mirror.run import MirrorUpdate
 from stac_asset.plan.reasons import Reason
 from stac_asset.plan.summary import PlannedAsset, PlannedItem, PlanSummary, PlanTotals
 from stac_asset.redact import redact_href
@@ -61,7 +61,7 @@ class MirrorTotals:
         is_failing = all(asset.action == "fail" for asset in assets) and bool(assets)
         self._totals.add(key.id, assets, key.collection, None if is_failing else reason)
 
-    def summary(self, mirror: Mirror, on_removed: str) -> PlanSummary:
+    def summary(self, mirror: MirrorUpdate, on_removed: str) -> PlanSummary:
         """Return the plan, with the items that the run does not download.
 
         Args:

@@ -22,7 +22,7 @@ from stac_asset.concurrency import concurrent_calls
 from stac_asset.destinations.location import location_of
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.planning import Prepared
-from stac_asset.mirror.run import Mirror
+from stac_asset.mirror.run import MirrorUpdate
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.sources.open import open_source
@@ -45,7 +45,7 @@ CONFORMS = [
 class MirrorRun:
     """Result of a run."""
 
-    mirror: Mirror
+    mirror: MirrorUpdate
     reasons: dict[str, str]
     """Reasons for the downloads, by item id."""
 
@@ -113,7 +113,7 @@ async def run_mirror(
             source = await open_source(href, clients, config, Path(scratch))
             criteria = criteria or Criteria()
             await source.check(criteria)
-            mirror = Mirror(storage, source, criteria, config, clients, now, kept)
+            mirror = MirrorUpdate(storage, source, criteria, config, clients, now, kept)
             await mirror.find_changes()
             if on_removed != "keep":
                 await mirror.find_removed(marked=on_removed == "delete")
