@@ -11,6 +11,7 @@ import sys
 import click
 
 from stac_asset.cli.arguments import directories, documents, machine, mirrors
+from stac_asset.cli.interrupts import INTERRUPTED, MESSAGE, exit_on_interrupt
 from stac_asset.cli.output import print_problem
 from stac_asset.cli.plugins import PluginGroup
 from stac_asset.errors import ConfigError, StacAssetError
@@ -20,7 +21,7 @@ EXIT_CODES = {
     1: "An error, assets that failed, nothing to download, or a closed output (`| head -1`).",
     2: "Invalid arguments or an invalid configuration.",
     3: "Only with --exit-code: there are files to download.",
-    130: "Interrupted by Ctrl-C. Part files are kept, and the same command resumes.",
+    INTERRUPTED: "Interrupted by Ctrl-C. Part files are kept, and the same command resumes.",
 }
 """The exit codes of all commands."""
 
@@ -33,12 +34,19 @@ def main() -> None:
     Errors of this library are printed on standard error, without a traceback.
     """
     _open_standard_streams()
+    with exit_on_interrupt():
+        code = _run()
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command line, and return the exit code."""
     try:
-        code = app.main(prog_name="stac-asset", standalone_mode=False)
+        code: int = app.main(prog_name="stac-asset", standalone_mode=False) or 0
     except click.exceptions.Abort:
         # Received bytes stay in part files.
-        click.echo("Interrupted. Run the same command again to resume.", err=True)
-        code = 130
+        click.echo(MESSAGE, err=True)
+        code = INTERRUPTED
     except click.ClickException as error:
         error.show()
         code = error.exit_code
@@ -50,7 +58,7 @@ def main() -> None:
         print_problem(f"the output cannot be written: {error.strerror}")
         sys.stdout = None  # Otherwise Python flushes the stream at exit, and fails again.
         code = 1
-    sys.exit(code)
+    return code
 
 
 def _open_standard_streams() -> None:

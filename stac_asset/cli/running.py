@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from stac_asset.cli.interrupts import clean_up_on_interrupt
+
 _T = TypeVar("_T")
 
 
@@ -20,6 +22,7 @@ def run(command: Coroutine[Any, Any, _T]) -> _T:
     from stac_asset.concurrency import new_runner
     from stac_asset.notices import collect_notices
 
+    clean_up_on_interrupt()
     context = click.get_current_context(silent=True)
     level = context.find_root().params.get("verbosity") if context is not None else None
     show_library_logs(level or "WARNING")

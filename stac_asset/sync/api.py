@@ -62,7 +62,8 @@ async def sync_mirror(
     Raises:
         SourceError: The source cannot be read, or is not a STAC source.
         ConfigError: An argument has an invalid value, or the source does not support the search.
-        NoAssetsError: Items are new or changed, and no asset has a key of `include`.
+        NoAssetsError: Items are new or changed, and `include` or `exclude` selects none of their
+            assets.
         DestinationError: The directory cannot be written, or another run updates the mirror.
         StacAssetError: The first failure, if `fail_fast` is set.
     """

@@ -14,6 +14,7 @@ from stac_asset.concurrency import concurrent_calls
 from stac_asset.config import Config
 from stac_asset.destinations import Destinations
 from stac_asset.destinations.output import Output
+from stac_asset.errors import NoAssetsError
 from stac_asset.mirror.counts import ItemCounter
 from stac_asset.mirror.downloads import download_items
 from stac_asset.mirror.failing_items import FailureCounter
@@ -70,6 +71,8 @@ class SyncRun:
         self._items = ItemCounter()
         self._assets = AssetCounter()
         self._failures = FailureCounter(storage)
+        self._chosen = 0
+        self._selected = 0
 
     async def plan(self, destinations: Destinations) -> SyncSummary:
         """Plan the run, and return the planned changes. No file is written.
@@ -90,8 +93,9 @@ class SyncRun:
         )
         await self._find_changes()
         async for prepared in self._mirror.choose(self._limits):
-            self._items.add(prepared)
+            self._add_item(prepared)
             await totals.add(prepared)
+        self._check_selection()
         return self._summary(totals.summary(self._mirror, self._on_removed))
 
     async def execute(self, report: Output, progress: bool) -> SyncSummary:
@@ -102,14 +106,16 @@ class SyncRun:
             progress: Show a progress bar on standard error.
 
         Raises:
+            NoAssetsError: `exclude` leaves no asset.
             StacAssetError: The first failure, if `Config.fail_fast` is set.
         """
         await self._find_changes()
         transfers: list[Transfer] = []
         async for prepared in self._mirror.choose(self._limits):
-            self._items.add(prepared)
+            self._add_item(prepared)
             if progress:
                 transfers += [one for one in prepared.planned if isinstance(one, Transfer)]
+        self._check_selection()
         unreadable = [
             Failed("a document of the source", "", error) for error in self._mirror.errors
         ]
@@ -130,6 +136,23 @@ class SyncRun:
         await self._failures.write()
         await report.commit()
         return self._summary()
+
+    def _add_item(self, prepared: Prepared) -> None:
+        """Count an item to download, and its selected assets."""
+        self._items.add(prepared)
+        self._chosen += 1
+        self._selected += len(prepared.planned)
+
+    def _check_selection(self) -> None:
+        """Check that `exclude` leaves an asset. The search for changes checks `include`.
+
+        Raises:
+            NoAssetsError: The chosen items have no assets, and `exclude` is set.
+        """
+        if self._config.exclude and self._chosen and not self._selected:
+            raise NoAssetsError(
+                "`exclude` leaves no asset of the new and changed items. Correct `exclude`."
+            )
 
     async def _find_changes(self) -> None:
         await self._mirror.find_changes()

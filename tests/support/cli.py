@@ -56,7 +56,7 @@ def run_command(*arguments: object, document: object = None) -> CommandResult:
         try:
             main()
         except SystemExit as end:
-            code = 0 if end.code is None else end.code
+            code = end.code
         sys.stdout.flush()
         sys.stderr.flush()
         result = output.getvalue().decode(), errors.getvalue().decode()

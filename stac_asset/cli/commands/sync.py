@@ -120,6 +120,8 @@ def _print_items(summary: SyncSummary) -> None:
     from stac_asset.cli.tables import print_table
 
     rows = summary.plan.rows if summary.plan is not None else ()
+    if not rows:
+        return
     columns = ("item", "collection", "reason", "assets", "bytes")
     print_table(
         columns, ((row.id, row.collection, row.reason, row.assets, row.bytes) for row in rows)

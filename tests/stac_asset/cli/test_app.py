@@ -170,6 +170,24 @@ def test_interrupt_while_reading_standard_input_exits_with_code_130() -> None:
     assert_interrupted(process)
 
 
+def test_interrupt_during_an_import_prints_one_line() -> None:
+    # Like pydantic, the import turns the interrupt into another error.
+    code = (
+        "import os, signal\n"
+        "from stac_asset.cli import app, main\n"
+        "@app.command()\n"
+        "def slow():\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    except KeyboardInterrupt:\n"
+        "        raise RuntimeError\n"
+        "main()\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code, "slow"], capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (130, "")
+    assert result.stderr == "\nInterrupted. Run the same command again to resume.\n"
+
+
 def assert_interrupted(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=240)

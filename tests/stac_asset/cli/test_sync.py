@@ -121,9 +121,17 @@ def test_running_mirror_is_not_updated_twice(origin: Origin, tmp_path: Path) -> 
     assert "another run is writing it" in line
 
 
-def test_include_without_matching_asset_is_reported(origin: Origin, tmp_path: Path) -> None:
-    line = read_single_error(run_command("sync", serve(origin, "one"), tmp_path, "-i", "typo"))
-    assert "`--include` selects no asset" in line
+@pytest.mark.parametrize("dry_run", [[], ["--dry-run"]])
+def test_selection_without_assets_is_an_error(
+    origin: Origin, tmp_path: Path, dry_run: list[str]
+) -> None:
+    command = ("sync", serve(origin, "one"), tmp_path, *dry_run)
+    assert "`--include` selects no asset" in read_single_error(run_command(*command, "-i", "typo"))
+    line = read_single_error(run_command(*command, "-x", "data"))
+    assert line.startswith("error: `--exclude` leaves no asset of the new and changed items.")
+    assert not (tmp_path / "things").exists()
+    assert run_command("sync", serve(origin, "one"), tmp_path).code == 0
+    assert run_command(*command, "-x", "data").code == 0, "nothing is new"
 
 
 def test_missing_directory_is_refused_on_request(
