@@ -25,8 +25,8 @@ from prefect_stac_asset.flows.distribution.intake import Intake
 from prefect_stac_asset.flows.distribution.leftovers import Leftovers, stop_shares
 from prefect_stac_asset.flows.distribution.target import Target
 from prefect_stac_asset.flows.distribution.tracking import (
+    IDLE_POOL_TIMEOUT,
     MAX_FAILURES,
-    SILENT_POOL,
     PoolState,
     ShareStep,
     in_flight,
@@ -77,7 +77,7 @@ class Distribution:
         granularity: The `granularity` of the run.
         session: The session of the run.
         leftovers: The shares of an earlier run.
-        silent_after: Seconds without a running share after which the work pool is examined.
+        idle_timeout: Seconds without a running share after which the work pool is examined.
     """
 
     def __init__(
@@ -88,11 +88,11 @@ class Distribution:
         granularity: Granularity,
         session: Session,
         leftovers: Leftovers,
-        silent_after: float = SILENT_POOL,
+        idle_timeout: float = IDLE_POOL_TIMEOUT,
     ) -> None:
         self._target, self._folder, self._session = target, folder, session
         self._options, self._granularity = options, granularity
-        self._leftovers, self._silent_after = leftovers, silent_after
+        self._leftovers, self._idle_timeout = leftovers, idle_timeout
         self._ids = set(leftovers.ids)
         self._intake = Intake(leftovers)
         self._active: dict[str, ActiveShare] = {}
@@ -258,7 +258,7 @@ class Distribution:
         active = [one for one in by_run.values() if one.state is StateType.RUNNING]
         if active or not by_run:
             self._last_running, self._problem = now, None
-        elif now - self._last_running >= self._silent_after:
+        elif now - self._last_running >= self._idle_timeout:
             self._note_problem()
         if not any(changed) and now - self._listed < _LISTING:
             return

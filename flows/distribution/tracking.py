@@ -26,7 +26,7 @@ _CANCELLING_TIMEOUT = 120.0
 MAX_FAILURES = 3
 """Number of runs of a share that may end without a result."""
 
-SILENT_POOL = 60.0
+IDLE_POOL_TIMEOUT = 60.0
 """Seconds without a running share after which the coordinator examines the work pool."""
 
 _IN_FLIGHT = 64

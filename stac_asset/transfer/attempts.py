@@ -204,7 +204,7 @@ class CandidateDownload:
         """Check that the received bytes can be the asset.
 
         Raises:
-            ContentError: The source sent an empty file, or other content than the asset promises.
+            ContentError: The source sent an empty file, or other content than the asset declares.
             LoginPageError: The source sent a login page.
         """
         transfer, candidate, config = self.transfer, self.candidate, self.context.config

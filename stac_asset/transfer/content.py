@@ -1,7 +1,7 @@
 """Internal: recognizes web pages, error messages and listings by their first bytes.
 
 The engine checks each received file, and `existing.py` checks files of earlier runs. Whether a kind
-of content is an error depends on the asset; see `promise.py`.
+of content is an error depends on the asset; see `declared_format.py`.
 """
 
 from __future__ import annotations

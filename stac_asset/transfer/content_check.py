@@ -14,8 +14,13 @@ from stac_asset.hrefs import parse_href
 from stac_asset.notices import notice
 from stac_asset.redact import redact_href
 from stac_asset.transfer.content import ContentKind, is_packed, is_suspicious
+from stac_asset.transfer.declared_format import (
+    Contradiction,
+    contradiction,
+    declared_format,
+    is_directory,
+)
 from stac_asset.transfer.logins import is_login, login_error
-from stac_asset.transfer.promise import Contradiction, contradiction, is_directory, promised_format
 from stac_asset.types import Candidate, Transfer
 from stac_asset.validate import directory_error
 
@@ -75,7 +80,7 @@ def content_error(
 
 
 def note_compression(transfer: Transfer, candidate: Candidate, head: bytes, encoding: str) -> None:
-    """Record a notice about a file that is stored compressed, unless the asset promises this.
+    """Record a notice about a file that is stored compressed, unless the asset declares this.
 
     Args:
         transfer: The transfer.
@@ -86,7 +91,7 @@ def note_compression(transfer: Transfer, candidate: Candidate, head: bytes, enco
     is_declared = transfer.size is not None or transfer.checksum is not None
     is_gzip = "gzip" in encoding.lower()
     is_plain = encoding.lower() == "identity" or (is_gzip and not is_packed(head))
-    if is_declared or is_plain or promised_format(transfer, parse_href(candidate.href)) == "gzip":
+    if is_declared or is_plain or declared_format(transfer, parse_href(candidate.href)) == "gzip":
         return
     notice(
         "Files are stored compressed, as the server sent them although the request forbids "

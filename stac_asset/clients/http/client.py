@@ -36,9 +36,9 @@ from stac_asset.error_mapping import mapped_errors
 from stac_asset.errors import ResponseError, TransferError
 from stac_asset.host_patterns import HostPatterns
 from stac_asset.redact import redact_href
+from stac_asset.transfer.declared_format import names_directory
 from stac_asset.transfer.interface import Request, Response, Stat
 from stac_asset.transfer.logins import is_login, login_error
-from stac_asset.transfer.promise import names_directory
 
 _MAX_REDIRECTS = 10
 """Number of redirects after which a request fails."""

@@ -25,8 +25,8 @@ from stac_asset.object_store.connection import Limits, is_installed, missing_ext
 from stac_asset.object_store.failures import FailureReason, failure_of
 from stac_asset.object_store.identity import AzureIdentity, GcsIdentity
 from stac_asset.redact import redact_href
+from stac_asset.transfer.declared_format import names_directory
 from stac_asset.transfer.interface import Request, Response, Stat
-from stac_asset.transfer.promise import names_directory
 
 _BLOCK = 1024 * 1024
 """Minimum size, in bytes, of the chunks of a response."""

@@ -51,8 +51,8 @@ from stac_asset.errors import (
     StacAssetError,
 )
 from stac_asset.redact import redact_href
+from stac_asset.transfer.declared_format import names_directory
 from stac_asset.transfer.interface import Request, Response, Stat
-from stac_asset.transfer.promise import names_directory
 
 if TYPE_CHECKING:
     from aiobotocore.session import AioSession
@@ -239,7 +239,7 @@ class S3Client(RangeClient):
     async def stored_source(self, request: Request, target: CopyTarget) -> StoredSource | None:
         """Return the object, if the destination is in the same service with the same credentials.
 
-        Objects whose content type promises something else than the asset are downloaded, so that
+        Objects whose content type differs from the type of the asset are downloaded, so that
         their content is checked.
 
         Args:

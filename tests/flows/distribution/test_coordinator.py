@@ -92,7 +92,7 @@ async def opened(
         place = directory / ".shares/items.json"
         folder = ShareFolder(session.destination_of(place), place)
         left = await read_leftovers(folder)
-        distribution = Distribution(target, folder, OPTIONS, "auto", session, left, silent_after=0)
+        distribution = Distribution(target, folder, OPTIONS, "auto", session, left, idle_timeout=0)
         for one in units:
             distribution.add(one)
         yield distribution, Worker(target, folder), session
@@ -171,7 +171,7 @@ async def test_next_run_uses_finished_shares_and_cancels_shares_of_changed_items
             units[3].owner.properties["changed"] = True  # type: ignore[union-attr]
             left = await read_leftovers(worker.folder)
             second = Distribution(
-                worker.target, worker.folder, OPTIONS, "auto", session, left, silent_after=0
+                worker.target, worker.folder, OPTIONS, "auto", session, left, idle_timeout=0
             )
             for one in units:
                 second.add(one)

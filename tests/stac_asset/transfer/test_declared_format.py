@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stac_asset.transfer.promise import contradiction
+from stac_asset.transfer.declared_format import contradiction
 from tests.support.transfers import file_transfer
 
 PAGE = b"<!DOCTYPE html><html><body><form action='/login'></form></body></html>"

@@ -1,7 +1,7 @@
-"""Internal: the kinds of content that contradict an asset, by its media type, name and roles.
+"""Internal: the format that an asset declares by media type, name and roles, and other content.
 
-An asset with the name `B04.tif` promises a raster, so an HTML page or a JSON document cannot be the
-file. An asset without media type, known file extension and known role promises nothing.
+An asset with the name `B04.tif` declares a raster, so an HTML page or a JSON document cannot be the
+file. An asset without media type, known file extension and known role declares no format.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _CONTRADICTIONS: dict[str, frozenset[ContentKind]] = {
     "csv": _ERRORS,
     "data": _ERRORS,
     "folder": _ERRORS,
-    "nothing": frozenset({ContentKind.LISTING, ContentKind.POINTER}),
+    "undeclared": frozenset({ContentKind.LISTING, ContentKind.POINTER}),
 }
 """The kinds of content that contradict a format. All kinds contradict other formats."""
 
@@ -96,7 +96,7 @@ def contradiction(transfer: Transfer, candidate: Candidate, head: bytes) -> Cont
         head: The first bytes of the file.
     """
     url = parse_href(candidate.href)
-    name = promised_format(transfer, url)
+    name = declared_format(transfer, url)
     if name == "gzip":
         return _packed_contradiction(url, head)
     content = content_of(head)
@@ -117,22 +117,22 @@ def _packed_contradiction(url: URL, head: bytes) -> Contradiction | None:
     return Contradiction(content, False)
 
 
-def promised_format(transfer: Transfer, url: URL) -> str:
-    """Return the format that an asset promises, such as "tiff", "binary" or "xml".
+def declared_format(transfer: Transfer, url: URL) -> str:
+    """Return the format that an asset declares, such as "tiff", "binary" or "undeclared".
 
-    The media type is the strongest promise, then the file extension, then the roles.
+    The media type takes precedence over the file extension, and both over the roles.
 
     Args:
         transfer: The transfer of the asset.
         url: The URL of the file.
     """
     if transfer.content_type:
-        known = _promised_by_type(transfer.content_type)
+        known = _format_of_type(transfer.content_type)
         if known is not None:
-            by_name = _promised_by_name(url)
+            by_name = _format_of_name(url)
             is_text = known not in _CONTRADICTIONS and by_name in _TEXT_FORMATS
             return "data" if is_text else known
-    known = _promised_by_name(url)
+    known = _format_of_name(url)
     if known is not None:
         return known
     if _DATA_PATH.search(url.path):
@@ -143,7 +143,7 @@ def promised_format(transfer: Transfer, url: URL) -> str:
         return "data"
     if (transfer.content_type or "").strip().lower() == "application/octet-stream":
         return "data"
-    return "folder" if url.raw_path.endswith("/") else "nothing"
+    return "folder" if url.raw_path.endswith("/") else "undeclared"
 
 
 def is_directory(transfer: Transfer, url: URL) -> bool:
@@ -166,7 +166,7 @@ def names_directory(url: URL) -> bool:
     return url.raw_path.endswith("/") or _EXTENSIONS.get(extension) == "directory"
 
 
-def _promised_by_type(media_type: str) -> str | None:
+def _format_of_type(media_type: str) -> str | None:
     known = format_of(media_type)
     if known == "zarr":
         return "directory"
@@ -178,7 +178,7 @@ def _promised_by_type(media_type: str) -> str | None:
     return "text" if top.startswith(_TEXT_TYPES) else None
 
 
-def _promised_by_name(url: URL) -> str | None:
+def _format_of_name(url: URL) -> str | None:
     for name in _names(url):
         known = _EXTENSIONS.get(PurePosixPath(name).suffix[1:].lower()) or format_of(name)
         if known is not None:
