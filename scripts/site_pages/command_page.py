@@ -36,8 +36,8 @@ stac-asset download item.json data --json | jq .failed
 _NOTHING = """
 `download`, `info` and `plan` exit with 1 if there is nothing to do: no item, no asset, or no asset
 that `--include` and `--exclude` select. Assets that are present already count as success. `sync`
-exits with 1 if neither the source nor the mirror has any items, and with 0 if the mirror is up to
-date. With `--warn`, failed assets do not change the exit code, unless all assets failed.
+exits with 1 if the mirror has no items after the run, and with 0 if the mirror is up to date. With
+`--warn`, failed assets do not change the exit code, unless all assets failed.
 
 """
 

@@ -65,8 +65,8 @@ def sync(
     DIRECTORY is a static STAC catalog, and can be a prefix such as s3://bucket/prefix. Checksums
     are always written. The flow sync of Prefect has the same options, and uses the same mirrors.
 
-    The exit code is 1 if items failed, if SOURCE did not return all items, or if neither SOURCE nor
-    the mirror has any items. Items that are left because of --max-items or --max-bytes are no
+    The exit code is 1 if items failed, if SOURCE did not return all items, or if the mirror has no
+    items after the run. Items that are left because of --max-items or --max-bytes are no
     errors.
     """
     from stac_asset.cli.commands.sync import SyncOptions, sync

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
 import time
 import warnings
@@ -28,6 +29,9 @@ from stac_asset.plan.work import PlannedRun
 from stac_asset.rewrite.serialize import document_of, json_bytes
 from stac_asset.stac.parse import Stac
 from stac_asset.types import Downloaded, Failed, Outcome, Skipped, outcome_row
+
+_CONTROL = re.compile(r"[\x7f-\x9f]")
+"""Control characters that JSON does not escape."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +135,7 @@ def _print_result(
     if not options.as_json and options.file_name is not None:
         click.echo(f"Output STAC JSON written to {work.document}")
     elif not options.as_json:
-        click.echo(json_bytes(_absolute_document(new, work.document)))
+        click.echo(_printable_json(_absolute_document(new, work.document)))
     print_message(f"{_counts(run.outcomes, seconds)}: {work.document}")
 
 
@@ -154,6 +158,12 @@ def result_row(run: Run, work: PlannedRun, seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 3),
         "failures": [outcome_row(outcome) for outcome in failed],
     }
+
+
+def _printable_json(document: dict[str, Any]) -> bytes:
+    """Return a document as JSON, in which characters that control a terminal are escaped."""
+    text = json_bytes(document).decode()
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()
 
 
 def _absolute_document(new: Stac, document: Location | None) -> dict[str, Any]:

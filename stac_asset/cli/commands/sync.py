@@ -62,7 +62,7 @@ async def sync(
         options: The other options.
 
     Returns:
-        1 if neither the source nor the mirror has items. Without `Config.warn`, also 1 if items
+        1 if the mirror has no items after the run. Without `Config.warn`, also 1 if items
         failed, or if the source did not return all items. Otherwise 0.
 
     Raises:
@@ -98,7 +98,8 @@ async def sync(
 
 def _exit_code(summary: SyncSummary, warn: bool) -> int:
     """Return the exit code. Items that are left because of a limit are no errors."""
-    if summary.is_empty:
+    has_nothing = not summary.mirrored and summary.plan is None
+    if summary.is_empty or has_nothing:
         return 1
     has_failed = bool(summary.errors or summary.items.failed_items)
     return 1 if (has_failed or not summary.is_source_complete) and not warn else 0

@@ -109,6 +109,9 @@ def test_source_without_items_is_an_error_unless_the_mirror_has_items(
     result = run_command("sync", serve(origin), tmp_path, "-q", *warn)
     assert (result.code, result.output) == (1, "")
     assert "error: the source has no items that match the search." in result.errors
+    result = run_command("sync", serve(origin, "one"), tmp_path, "--max-bytes", 99, *warn)
+    assert result.code == 1
+    assert "error: the mirror is not complete: 1 item is larger than `--max-bytes`" in result.errors
     assert run_command("sync", serve(origin, "one"), tmp_path).code == 0
     assert run_command("sync", origin.href("/items.json"), tmp_path, "--id", "none").code == 0
 
