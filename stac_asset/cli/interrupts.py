@@ -23,15 +23,19 @@ MESSAGE = "Interrupted. Run the same command again to resume."
 
 @contextmanager
 def exit_on_interrupt() -> Iterator[None]:
-    """Exit at once on Ctrl-C, until `clean_up_on_interrupt` is called or the context ends."""
-    if threading.current_thread() is not threading.main_thread():
+    """Exit at once on Ctrl-C, until `clean_up_on_interrupt` is called or the context ends.
+
+    Shells start background processes with SIGINT ignored. Such processes keep ignoring SIGINT.
+    """
+    is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not is_default or threading.current_thread() is not threading.main_thread():
         yield  # Only the main thread can set handlers.
         return
-    before = signal.signal(signal.SIGINT, _exit)
+    signal.signal(signal.SIGINT, _exit)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def clean_up_on_interrupt() -> None:
