@@ -26,6 +26,7 @@ async def content_differences(
     config: Config,
     keys: Iterable[Key],
     reported: Reported,
+    on_file: Callable[[], object],
 ) -> AsyncGenerator[Difference, None]:
     """Read all files of a mirror, and yield the files that differ from the documents.
 
@@ -35,6 +36,7 @@ async def content_differences(
         config: Which content of files is accepted.
         keys: The items of the mirror.
         reported: Items and assets of missing and corrupt files, which are left out.
+        on_file: Called after each file.
 
     Raises:
         SourceError: The documents cannot be read.
@@ -45,6 +47,7 @@ async def content_differences(
     checking = check_all(inventory, config=config, read=True, selects=_asset_of(documents))
     async with aclosing(checking) as verdicts:
         async for verdict in verdicts:
+            on_file()
             if isinstance(verdict, Missing | Corrupt | OutOfBounds):
                 key = documents[verdict.asset.document]
                 if (key, verdict.asset.key) not in reported:

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from stac_asset.audit.confirmation import audit
 from stac_asset.audit.differences import Difference, DifferenceRow, Kind, difference_row
-from stac_asset.audit.job import AuditJob, audit
+from stac_asset.audit.job import AuditJob
 from stac_asset.audit.summary import AuditSummary
 from stac_asset.concurrency import concurrent_calls
 from stac_asset.destinations import BusyError
