@@ -42,13 +42,21 @@ NOTHING_NEW = "NothingNew"
 DRY_RUN = "DryRun"
 """Name of the final state of a dry run."""
 
-SUCCESSFUL = ("Completed", NOTHING_NEW, COMPLETED_WITH_WARNINGS)
+REPAIRED = "Repaired"
+"""Name of the final state of a verification or audit that repaired all it found."""
+
+NOT_APPROVED = "NotApproved"
+"""Name of the final state of a run that a person refused."""
+
+SUCCESSFUL = ("Completed", NOTHING_NEW, REPAIRED, COMPLETED_WITH_WARNINGS)
 """Names of the final states of flow runs that did their work. A dry run does no work."""
 
 ENDED = (
     *SUCCESSFUL,
     DRY_RUN,
     BUDGET_REACHED,
+    NOT_APPROVED,
+    "Suspended",
     "Failed",
     "Crashed",
     "TimedOut",

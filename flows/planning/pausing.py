@@ -5,28 +5,30 @@ approval. Prefect ends a process that is paused for minutes while its deployment
 limit, because the paused run has given its slot back. A run without a deployment, and a subflow,
 cannot be suspended: the process waits.
 
-Prefect's server fails a run that is neither approved nor refused in time.
+Prefect's server fails a run that is neither approved nor refused in time. The cancellation of a
+waiting run is a refusal. Prefect's own pause would wait until the timeout.
 """
 
 from __future__ import annotations
 
+import asyncio
 from itertools import pairwise
 from typing import Any
+from uuid import UUID
 
 from prefect import get_run_logger
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.context import FlowRunContext
 from prefect.flow_runs import apause_flow_run, asuspend_flow_run
 from prefect.input import RunInput, keyset_from_paused_state
 from prefect.states import Cancelled
 from pydantic import Field
 
+from prefect_stac_asset.flows.execution.states import NOT_APPROVED
 from prefect_stac_asset.flows.planning.approval import ApproveAbove, ApprovedAmount
+from stac_asset.concurrency import cancel_all
 from stac_asset.plan.summary import PlanSummary
-
-NOT_APPROVED = "NotApproved"
-"""Name of the final state of a run that a person refused."""
 
 _SUSPENDED, _RESUMING = "Suspended", "Resuming"
 """Names of Prefect's states of a suspended run, and of a run that a person resumed."""
@@ -46,6 +48,8 @@ class Approval(RunInput):
 async def ask(plan: PlanSummary, limit: ApproveAbove, text: str) -> bool:
     """Pause or suspend the flow run until a person answers. Return whether the plan is approved.
 
+    A paused run that a person cancels is not approved.
+
     Args:
         plan: The plan of the run.
         limit: The parameter `approve_above`.
@@ -58,14 +62,43 @@ async def ask(plan: PlanSummary, limit: ApproveAbove, text: str) -> bool:
     question = Approval.with_initial_data(description=text)
     seconds, key = max(1, round(limit.hours * 3600)), ApprovedAmount.of(plan).key(run.run_count)
     get_run_logger().warning("Waiting for approval: %s", text)
-    answer: Approval
+    answer: Approval | None
     if run.deployment_id is not None and run.parent_task_run_id is None:
         answer = await asuspend_flow_run(wait_for_input=question, timeout=seconds, key=key)
     else:
-        answer = await apause_flow_run(
+        answer = await _pause(run.id, question, seconds, key)
+    return answer is not None and answer.approve
+
+
+async def _pause(run_id: UUID, question: type[Approval], seconds: int, key: str) -> Approval | None:
+    """Pause the flow run until a person answers, and return None if a person cancels the run.
+
+    Raises:
+        FlowPauseTimeout: No person answered in time.
+    """
+    paused = asyncio.ensure_future(
+        apause_flow_run(
             wait_for_input=question, timeout=seconds, key=key, poll_interval=_POLL_INTERVAL
         )
-    return answer.approve
+    )
+    cancelled = asyncio.ensure_future(_wait_for_cancellation(run_id))
+    try:
+        await asyncio.wait((paused, cancelled), return_when=asyncio.FIRST_COMPLETED)
+        if paused.done():
+            return paused.result()
+        cancelled.result()
+        return None
+    finally:
+        await cancel_all((paused, cancelled))
+
+
+async def _wait_for_cancellation(run_id: UUID) -> None:
+    async with get_client() as client:
+        while True:
+            await asyncio.sleep(_POLL_INTERVAL)
+            found = await client.read_flow_run(run_id)
+            if found.state_type in (StateType.CANCELLING, StateType.CANCELLED):
+                return
 
 
 async def answers() -> dict[ApprovedAmount, bool]:

@@ -1,8 +1,8 @@
 """Finds the differences between a mirror and the source. Changes no file, and requests no asset.
 
-`audit.job` calls these functions, which join the planning of the mirror, over all items of the
-selection, with the recorded files. In an object store, the listing at the start of the run replaces
-a request for each file.
+`audit.confirmation` calls these functions, which join the planning of the mirror, over all items of
+the selection, with the recorded files. In an object store, the listing at the start of the run
+replaces a request for each file.
 """
 
 from __future__ import annotations

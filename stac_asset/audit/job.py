@@ -1,4 +1,4 @@
-"""The places of an audit: the mirror, the source and the report. Opens the mirror and the source."""
+"""The places of an audit, which are opened here: the mirror, the source and the report."""
 
 from __future__ import annotations
 

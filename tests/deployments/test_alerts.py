@@ -37,6 +37,7 @@ def test_stale_alert_expects_successful_runs_of_the_deployment() -> None:
         assert trigger.expect == {
             "prefect.flow-run.Completed",
             "prefect.flow-run.NothingNew",
+            "prefect.flow-run.Repaired",
             "prefect.flow-run.CompletedWithWarnings",
         }
 
@@ -54,7 +55,15 @@ def test_each_final_state_ends_the_time_of_a_run_without_transfer() -> None:
     assert isinstance(heartbeat, EventTrigger)
     assert trigger.after == {RUN_PROGRESS}
     assert trigger.within > timedelta(seconds=2 * INTERVAL)
-    for name in ("Completed", "NothingNew", "BudgetReached", "DryRun", "Failed", "Crashed"):
+    for name in (
+        "Completed",
+        "NothingNew",
+        "BudgetReached",
+        "DryRun",
+        "NotApproved",
+        "Failed",
+        "Crashed",
+    ):
         assert f"prefect.flow-run.{name}" in trigger.expect
         assert f"prefect.flow-run.{name}" in heartbeat.expect
 

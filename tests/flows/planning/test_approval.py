@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.client.schemas.objects import FlowRun
-from prefect.exceptions import CancelledRun
+from prefect.exceptions import CancelledRun, Pause, PrefectHTTPStatusError
+from prefect.flow_engine import run_flow_async
 from prefect.flow_runs import aresume_flow_run
+from prefect.states import Cancelling
 from pydantic import ValidationError
 
 from prefect_stac_asset import flows
@@ -24,6 +27,7 @@ from stac_asset.errors import ConfigError
 from stac_asset.plan.summary import PlanSummary
 from stac_asset.testing import Origin
 from tests.support.items import make_item
+from tests.support.processes import poll
 
 OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=1)
 LARGE = ApproveAbove(bytes=10)
@@ -86,14 +90,22 @@ def test_limits_are_validated() -> None:
             ApproveAbove.model_validate(invalid)
 
 
-async def wait_for_state(client: PrefectClient, directory: Path, name: str) -> FlowRun:
-    """Wait until the flow run of a directory has a state."""
+async def wait_for_question(client: PrefectClient, directory: Path) -> tuple[FlowRun, str]:
+    """Wait until the flow run of a directory is paused, and return the run and the question."""
     named = FlowRunFilter(name=FlowRunFilterName(like_=str(directory)))
-    while True:
+
+    async def find() -> tuple[FlowRun, str] | None:
         for run in await client.read_flow_runs(flow_run_filter=named):
-            if run.state_name == name:
-                return run
-        await asyncio.sleep(0.1)
+            keyset = run.state.state_details.run_input_keyset if run.state is not None else None
+            if run.state_name == "Paused" and keyset is not None:
+                # Prefect stores the question after the state.
+                with suppress(PrefectHTTPStatusError):
+                    return run, str(await client.read_flow_run_input(run.id, keyset["description"]))
+        return None
+
+    found = await poll(find, bool)
+    assert found is not None
+    return found
 
 
 def start(href: str, directory: Path, **parameters: Any) -> asyncio.Task[Any]:
@@ -108,13 +120,9 @@ async def test_run_above_the_limit_waits_and_downloads_after_approval(
     href = make_item(origin, "a")
     waiting = start(href, tmp_path / "x")
     async with get_client() as client:
-        run = await wait_for_state(client, tmp_path / "x", "Paused")
+        run, question = await wait_for_question(client, tmp_path / "x")
         assert origin.gets("*.tif") == []
-        assert run.state is not None
-        keyset = run.state.state_details.run_input_keyset
-        assert keyset is not None
-        described = await client.read_flow_run_input(run.id, keyset["description"])
-        assert "1 files to download" in str(described)
+        assert "1 files to download" in question
         # The waiting run holds no lock.
         assert (await flows.download_item(href, str(tmp_path / "x"), OPTIONS)).downloaded == 1
         (tmp_path / "x" / "a.tif").unlink()
@@ -126,7 +134,7 @@ async def test_run_above_the_limit_waits_and_downloads_after_approval(
 async def test_refused_run_transfers_nothing(origin: Origin, tmp_path: Path) -> None:
     waiting = start(make_item(origin, "a"), tmp_path / "x")
     async with get_client() as client:
-        run = await wait_for_state(client, tmp_path / "x", "Paused")
+        run, _ = await wait_for_question(client, tmp_path / "x")
         await aresume_flow_run(run.id, run_input={"approve": False})
         with pytest.raises(CancelledRun):
             await waiting
@@ -134,6 +142,54 @@ async def test_refused_run_transfers_nothing(origin: Origin, tmp_path: Path) -> 
     assert run.state is not None
     assert (run.state.name, run.state.type.value) == ("NotApproved", "CANCELLED")
     assert "The plan was not approved. Items: 1 new" in (run.state.message or "")
+    assert origin.gets("*.tif") == []
+    assert not (tmp_path / "x").exists()
+
+
+async def test_paused_run_that_a_person_cancels_transfers_nothing(
+    origin: Origin, tmp_path: Path
+) -> None:
+    waiting = start(make_item(origin, "a"), tmp_path / "x")
+    async with get_client() as client:
+        run, _ = await wait_for_question(client, tmp_path / "x")
+        await client.set_flow_run_state(run.id, Cancelling())
+        with pytest.raises(CancelledRun):
+            await waiting
+        run = await client.read_flow_run(run.id)
+    assert run.state is not None
+    assert (run.state.name, run.state.type.value) == ("NotApproved", "CANCELLED")
+    assert origin.gets("*.tif") == []
+    assert not (tmp_path / "x").exists()
+
+
+async def test_suspended_run_that_is_refused_or_cancelled_transfers_nothing(
+    origin: Origin, tmp_path: Path
+) -> None:
+    deployment: Any = await flows.download_item.to_deployment(f"of {tmp_path.name}")
+    deployment_id = await deployment.aapply()
+    parameters = {"source": make_item(origin, "a"), "directory": str(tmp_path / "x")}
+
+    async def suspended(client: PrefectClient) -> FlowRun:
+        run = await client.create_flow_run_from_deployment(
+            deployment_id, parameters=parameters | {"approve_above": {"bytes": 10}}
+        )
+        with pytest.raises(Pause):
+            await execute(run)
+        run = await client.read_flow_run(run.id)
+        assert (run.state_name, run.state_type.value) == ("Suspended", "PAUSED")  # type: ignore[union-attr]
+        return run
+
+    async def execute(run: FlowRun) -> Any:
+        return await run_flow_async(flows.download_item, run, run.parameters, return_type="state")
+
+    async with get_client() as client:
+        refused, cancelled = await suspended(client), await suspended(client)
+        await aresume_flow_run(refused.id, run_input={"approve": False})
+        state = await execute(await client.read_flow_run(refused.id))
+        assert (state.name, state.type.value) == ("NotApproved", "CANCELLED")
+        assert "The plan was not approved. Items: 1 new" in state.message
+        await client.set_flow_run_state(cancelled.id, Cancelling())
+        assert (await client.read_flow_run(cancelled.id)).state_name == "Cancelled"
     assert origin.gets("*.tif") == []
     assert not (tmp_path / "x").exists()
 
