@@ -8,14 +8,16 @@ from typing import Annotated, Any
 from prefect import get_run_logger
 from prefect.states import Completed
 
+from prefect_stac_asset.flows.auditing.progress import progress_shown
 from prefect_stac_asset.flows.auditing.repairs import repair_tools
-from prefect_stac_asset.flows.auditing.reporting import report_result
+from prefect_stac_asset.flows.auditing.reporting import counts_of, report_result
 from prefect_stac_asset.flows.auditing.result import AuditResult
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import run_name
 from prefect_stac_asset.flows.execution.session import open_session
-from prefect_stac_asset.flows.execution.states import COMPLETED_WITH_WARNINGS
+from prefect_stac_asset.flows.execution.states import COMPLETED_WITH_WARNINGS, REPAIRED
 from prefect_stac_asset.flows.mirror.search import Search
+from prefect_stac_asset.flows.monitoring.check_metrics import open_check_metrics
 from prefect_stac_asset.flows.parameters.credentials import Credentials, DestinationCredentials
 from prefect_stac_asset.flows.parameters.destination import destination_location, persistent_path
 from prefect_stac_asset.flows.parameters.flow import asset_flow
@@ -23,7 +25,6 @@ from prefect_stac_asset.flows.parameters.form import WithoutEffect, titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.parameters.source import is_text
 from prefect_stac_asset.flows.reporting.report_file import open_rows, report_location
-from prefect_stac_asset.flows.verification.flow import REPAIRED
 from stac_asset.audit.job import AuditJob
 from stac_asset.audit.repair import run_audit
 from stac_asset.audit.summary import AuditSummary
@@ -38,7 +39,6 @@ _WITHOUT_EFFECT = WithoutEffect(
             "item_events",
             "lineage",
             "low_space_percent",
-            "metrics",
             "overwrite",
             "verify_existing",
             "write_checksums",
@@ -116,7 +116,10 @@ async def audit(
     report_at = report_location(report, block)
     send_library_logs()
     limit = options.max_concurrent_downloads
-    async with open_session(config, limit, credentials, block, options.budgets) as session:
+    async with (
+        open_check_metrics(options) as metrics,
+        open_session(config, limit, credentials, block, options.budgets) as session,
+    ):
         await session.prepare(location, repair)
         job = AuditJob(
             source,
@@ -131,13 +134,17 @@ async def audit(
         tools = None
         if repair:
             tools = repair_tools(session, options, granularity, on_removed, credentials, block)
-        async with open_rows(report_at, session.destinations) as write_row:
+        async with (
+            progress_shown(job.progress),
+            open_rows(report_at, session.destinations) as write_row,
+        ):
             summary = await run_audit(job, write_row, read_files, tools)
         seconds = time.monotonic() - started
         report_path = str(report_at) if report_at is not None else None
         result = AuditResult.of(str(location), summary, report_path, seconds)
         get_run_logger().info("%s", summary)
         await report_result(result, str(summary), options)
+        metrics.finish(counts_of(result), summary.error is None or options.warn, summary.complete)
         state: AuditResult = _state(summary, options.warn, result)
         return state
 

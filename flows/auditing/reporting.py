@@ -9,11 +9,21 @@ from prefect_stac_asset.flows.auditing.result import AuditResult
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
 from prefect_stac_asset.flows.reporting.artifacts import log_failure
 from prefect_stac_asset.flows.reporting.events import open_events
+from stac_asset.audit.differences import Kind
 
 AUDIT = "stac-asset-audit"
 """The key of the artifact with the differences."""
 
 AUDIT_COMPLETED = "stac_asset.audit.completed"
+
+
+def counts_of(result: AuditResult) -> dict[str, int]:
+    """Return the number of differences of each kind.
+
+    Args:
+        result: The result of the audit.
+    """
+    return {kind.value: getattr(result, kind.value) for kind in Kind}
 
 
 async def report_result(result: AuditResult, summary: str, options: DownloadOptions) -> None:
@@ -35,13 +45,9 @@ async def report_result(result: AuditResult, summary: str, options: DownloadOpti
 
 async def _write_table(result: AuditResult, summary: str) -> None:
     answer = "The mirror is complete" if result.complete else "The mirror is not complete"
-    count = sum(getattr(result, kind) for kind in _KINDS)
+    count = sum(counts_of(result).values())
     shown = len(result.first)
     note = f" The table has the first {shown:,} of {count:,} differences." if count > shown else ""
     rows = result.first or [{"state": "no differences"}]
     artifact = TableArtifact(key=AUDIT, description=f"{answer}: {summary}.{note}", table=rows)
     await artifact.acreate()
-
-
-_KINDS = ("missing", "extra", "outdated", "corrupt", "inconsistent")
-"""Fields of a result with the numbers of differences."""

@@ -19,6 +19,7 @@ from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import run_name
 from prefect_stac_asset.flows.execution.session import open_session
 from prefect_stac_asset.flows.execution.states import COMPLETED_WITH_WARNINGS
+from prefect_stac_asset.flows.monitoring.check_metrics import open_check_metrics
 from prefect_stac_asset.flows.orchestration.clients import RequiredClients
 from prefect_stac_asset.flows.orchestration.existence import check_units
 from prefect_stac_asset.flows.orchestration.sources import LocalItems, open_items, options_for
@@ -61,7 +62,6 @@ _WITHOUT_EFFECT = WithoutEffect(
             "low_space_percent",
             "make_directory",
             "max_connections_per_file",
-            "metrics",
             "overwrite",
             "price_per_gb",
             "verify_existing",
@@ -112,7 +112,10 @@ async def check_assets(
     result, errors, warnings = CheckResult(), list[Exception](), WarningLog(config.warn)
     limit = options.max_concurrent_downloads
     with tempfile.TemporaryDirectory(prefix="stac-asset-") as scratch:
-        async with open_session(config, limit, credentials, budgets=options.budgets) as session:
+        async with (
+            open_check_metrics(options) as metrics,
+            open_session(config, limit, credentials, budgets=options.budgets) as session,
+        ):
             owners = _owners(await open_items(source, session, Path(scratch)))
             total, planned, required = 0, 0, RequiredClients(session.clients)
             planner = Planner(Path(), config, LOCAL_FACTS)
@@ -137,6 +140,7 @@ async def check_assets(
                 result.report = str(location) if location is not None else None
                 warnings.finish(result.report)
                 result.seconds = round(time.monotonic() - started, 3)
+                metrics.finish(result.counts(), config.warn or not errors)
     get_run_logger().info("%s", result.summary())
     state: CheckResult = _state(errors, config.warn, result)
     return state

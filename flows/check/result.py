@@ -68,6 +68,10 @@ class CheckResult(BaseModel):
         if len(self.first_missing) < _MAX_SHOWN:
             self.first_missing.append(found.row())
 
+    def counts(self) -> dict[str, int]:
+        """Return the number of assets by result."""
+        return {"exist": self.exist, "missing": self.missing, "unknown": self.unknown}
+
     def summary(self) -> str:
         """Return the counts as a phrase."""
         if not self.total:

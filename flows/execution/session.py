@@ -24,8 +24,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from prefect.context import TaskRunContext
-
 from prefect_stac_asset.flows.execution.global_limits import connection_to_host
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.process_limits import ProcessLimits, run_limits
@@ -34,7 +32,7 @@ from prefect_stac_asset.flows.execution.stopping import (
     run_until_stopping,
     stop_run_on_failure,
 )
-from prefect_stac_asset.flows.monitoring.traces import Traces, open_traces
+from prefect_stac_asset.flows.monitoring.traces import Traces, open_traces, run_span
 from prefect_stac_asset.flows.parameters.budgets import Budget
 from prefect_stac_asset.flows.parameters.credentials import (
     BlockOrReference,
@@ -173,7 +171,7 @@ async def open_session(
     check_environment()
     limits = run_limits(max_concurrent_downloads, config)
     traces = open_traces()
-    with collect_notices(), _run_span(traces):
+    with collect_notices(), run_span(traces):
         for name in field_variables():
             notice(
                 "Flows do not read these variables of the environment. Set `options`, or the "
@@ -306,13 +304,6 @@ async def with_destinations(
         return stopped
     async with open_destinations(destination_credentials, config) as destinations:
         return await monitor.until_stopped(work(destinations))
-
-
-def _run_span(traces: Traces | None) -> AbstractContextManager[None]:
-    """Return the span of the flow run. A task with a session of its own is part of the run."""
-    if traces is None or TaskRunContext.get() is not None:
-        return nullcontext()
-    return traces.run()
 
 
 def _is_in_this_loop(session: Session) -> bool:

@@ -9,7 +9,7 @@ This module imports `prometheus_client`, so it is imported only in runs with the
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -59,6 +59,12 @@ class Metrics:
         self.newest = gauge("newest_item_timestamp_seconds", "Time of the newest item.")
         self.success = gauge("last_success_timestamp_seconds", "End of the last successful run.")
         self.complete = gauge("mirror_complete", "1 if the mirror is complete, otherwise 0.")
+        self.checked = Gauge(
+            "stac_asset_check_results",
+            "Assets, files or differences of the last check by result.",
+            (*_RUN, "result"),
+            registry=registry,
+        )
         self.free = gauge("destination_free_bytes", "Free bytes on the disk of the destination.")
         self.hosts: set[str] = set()
         """Hosts with a separate label."""
@@ -158,6 +164,15 @@ class RunMetrics:
             size: The free space in bytes.
         """
         self._metrics.free.labels(*self._labels).set(size)
+
+    def checked(self, counts: Mapping[str, int]) -> None:
+        """Record the result of a check, an audit or a verification.
+
+        Args:
+            counts: The number of assets, files or differences, by result.
+        """
+        for result, count in counts.items():
+            self._metrics.checked.labels(*self._labels, result).set(count)
 
     def finish(self, is_successful: bool, is_complete: bool | None = None) -> None:
         """Record the end of the run.

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+from prefect.context import TaskRunContext
 from prefect.runtime import deployment, flow_run
 from yarl import URL
 
@@ -27,12 +29,29 @@ _MAX_TEXT = 500
 """Maximum length of an attribute, in characters."""
 
 
+_run_with_span: ContextVar[tuple[str | None] | None] = ContextVar("run_with_span", default=None)
+"""The id of the flow run that has a span in this context. The id outside of flow runs is None."""
+
+
 def open_traces() -> Traces | None:
     """Return the spans of a run, if the process has a configured tracer."""
     provider = trace.get_tracer_provider()
     if isinstance(provider, trace.ProxyTracerProvider | trace.NoOpTracerProvider):
         return None
     return Traces(provider.get_tracer("stac_asset"))
+
+
+def run_span(traces: Traces | None) -> AbstractContextManager[None]:
+    """Return the span of the current flow run, unless the run has its span already.
+
+    A task with a session of its own is part of the run.
+
+    Args:
+        traces: The spans of the run, if a tracer is configured.
+    """
+    if traces is None or TaskRunContext.get() is not None or _run_with_span.get() == (flow_run.id,):
+        return nullcontext()
+    return traces.run()
 
 
 class Traces:
@@ -53,7 +72,11 @@ class Traces:
             "stac_asset.deployment": deployment.name,
         }
         with self._span(f"run {flow_run.flow_name}", **attributes):
-            yield
+            token = _run_with_span.set((flow_run.id,))
+            try:
+                yield
+            finally:
+                _run_with_span.reset(token)
 
     @contextmanager
     def batch(self, assets: int) -> Iterator[None]:

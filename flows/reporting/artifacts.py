@@ -7,7 +7,7 @@ the flow `check_assets` write them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -39,12 +39,12 @@ class Progress:
 
     Args:
         client: The client of Prefect's API.
-        statistics: The statistics of the run.
+        read: Returns the progress in percent and as text.
     """
 
-    def __init__(self, client: PrefectClient, statistics: Statistics) -> None:
+    def __init__(self, client: PrefectClient, read: Callable[[], tuple[float, str]]) -> None:
         self._client = client
-        self._statistics = statistics
+        self._read = read
         self._id: UUID | None = None
         self._last: tuple[float, str] | None = None
         self._stop = asyncio.Event()
@@ -68,7 +68,7 @@ class Progress:
 
     async def update(self) -> None:
         """Create or update the artifact if the progress changed."""
-        now = progress(self._statistics)
+        now = self._read()
         if now == self._last:
             return
         percent, text = self._last = now

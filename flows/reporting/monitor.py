@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,12 @@ from prefect_stac_asset.flows.monitoring.activity import Activity
 from prefect_stac_asset.flows.monitoring.item_times import completed_moment
 from prefect_stac_asset.flows.monitoring.metrics_endpoint import open_metrics
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
-from prefect_stac_asset.flows.reporting.artifacts import Progress, log_failure, write_artifacts
+from prefect_stac_asset.flows.reporting.artifacts import (
+    Progress,
+    log_failure,
+    progress,
+    write_artifacts,
+)
 from prefect_stac_asset.flows.reporting.events import Events, open_events
 from prefect_stac_asset.flows.reporting.result import DownloadResult
 from prefect_stac_asset.flows.reporting.statistics import Statistics, StatisticsReporter
@@ -153,7 +159,7 @@ class RunMonitor:
 
     async def start_progress(self) -> None:
         """Create the progress artifact, and start the tasks that report the progress."""
-        self._progress = Progress(self.client, self.statistics)
+        self._progress = Progress(self.client, partial(progress, self.statistics))
         await log_failure(self._progress.update())
         self._tasks = [
             asyncio.create_task(log_failure(self._progress.follow())),

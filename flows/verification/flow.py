@@ -13,7 +13,9 @@ from prefect.states import Completed
 
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import name_of
-from prefect_stac_asset.flows.execution.states import COMPLETED_WITH_WARNINGS
+from prefect_stac_asset.flows.execution.states import COMPLETED_WITH_WARNINGS, REPAIRED
+from prefect_stac_asset.flows.monitoring.check_metrics import open_check_metrics
+from prefect_stac_asset.flows.monitoring.traces import open_traces, run_span
 from prefect_stac_asset.flows.parameters.credentials import (
     Credentials,
     DestinationCredentials,
@@ -40,9 +42,6 @@ from stac_asset.verify.inventory import take_inventory
 from stac_asset.verify.results import Summary
 from stac_asset.verify.run import verify_files
 
-REPAIRED = "Repaired"
-"""Name of the final state of a run that repaired all bad files."""
-
 _STATES = ("verified", "unverifiable", "missing", "wrong", "refused", "elsewhere")
 
 _MAX_LISTED = 100
@@ -63,7 +62,6 @@ _WITHOUT_EFFECT = WithoutEffect(
             "lineage",
             "lineage_owners",
             "low_space_percent",
-            "metrics",
             "overwrite",
             "price_per_gb",
             "verify_existing",
@@ -137,6 +135,8 @@ async def verify(
     report_at = report_location(report, block)
     async with AsyncExitStack() as stack:
         stack.enter_context(collect_notices())
+        stack.enter_context(run_span(open_traces()))
+        metrics = await stack.enter_async_context(open_check_metrics(options))
         writes = repair or remove_unknown
         destinations = await stack.enter_async_context(open_destinations(block, config, writes))
         await prepare_destination(destinations, location, block, writes)
@@ -152,10 +152,11 @@ async def verify(
         async with open_rows(report_at, destinations) as write_row:
             repairs = opened if repair else None
             summary = await verify_files(inventory, repairs, write_row, config)
+        counts = {state: summary.counts[state] for state in _STATES}
         result = VerifyResult(
             directory=str(inventory.directory),
             documents=len(inventory.documents),
-            **{state: summary.counts[state] for state in _STATES},
+            **counts,
             repaired=summary.repaired,
             bytes=summary.bytes,
             bad=summary.first,
@@ -173,6 +174,7 @@ async def verify(
                 count,
                 first,
             )
+        metrics.finish(counts, summary.error is None or options.warn)
         state: VerifyResult = _state(summary, options.warn, result)
         return state
 

@@ -10,10 +10,12 @@ import pytest
 from prefect_stac_asset import flows
 from prefect_stac_asset.flows import AuditResult, DownloadOptions, Search
 from prefect_stac_asset.flows.auditing.reporting import AUDIT, AUDIT_COMPLETED
+from prefect_stac_asset.flows.reporting.artifacts import PROGRESS
 from stac_asset.errors import AuditError, SourceError
 from stac_asset.testing import Origin
 from tests.support.mirror_runs import build_item, run_mirror, serve_items
 from tests.support.prefect_reads import read_artifacts, read_back, read_events
+from tests.support.push_gateway import push_gateway
 
 OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2)
 
@@ -29,9 +31,16 @@ async def test_differences_fail_the_flow_until_they_are_repaired(
     (mirror / "things/one/a.tif").write_bytes(b"short")
     origin.forget()
 
-    state = await flows.audit(
-        href, str(mirror), options=OPTIONS, report=str(report), return_state=True
-    )
+    with push_gateway() as gateway:
+        options = OPTIONS.model_copy(update={"metrics": gateway.url})
+        state = await flows.audit(
+            href, str(mirror), options=options, report=str(report), return_state=True
+        )
+    (metrics,) = gateway.pushed.values()
+    labels = 'deployment="none",flow="audit"'
+    for result, count in (("missing", 1), ("corrupt", 1), ("extra", 1), ("outdated", 0)):
+        assert f'stac_asset_check_results{{{labels},result="{result}"}} {count}.0' in metrics
+    assert f"stac_asset_mirror_complete{{{labels}}} 0.0" in metrics
     run, _ = await read_back(state, 0)
     assert run.name == f"audit items.json to {mirror}"
     assert run.state is not None
@@ -43,7 +52,13 @@ async def test_differences_fail_the_flow_until_they_are_repaired(
     rows = [json.loads(line) for line in report.read_text().splitlines()]
     expected = {("missing", "new"), ("corrupt", "one"), ("extra", "gone")}
     assert {(row["state"], row["item"]) for row in rows} == expected
-    artifact = (await read_artifacts(state))[AUDIT]
+    artifacts = await read_artifacts(state)
+    progress = artifacts[PROGRESS]
+    assert (progress["data"], progress["description"]) == (
+        100.0,
+        "3 items of the source compared, 3 items in the mirror, 3 differences",
+    )
+    artifact = artifacts[AUDIT]
     assert artifact["description"] == (
         "The mirror is not complete: 1 of 3 items of the source are up to date; 1 missing, 1 extra,"
         " 1 corrupt."

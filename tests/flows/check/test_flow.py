@@ -21,6 +21,7 @@ from stac_asset.types import Transfer
 from tests.support.collections import collection_document
 from tests.support.items import item_document, make_item
 from tests.support.prefect_reads import message, read_back, states
+from tests.support.push_gateway import push_gateway
 
 OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2)
 
@@ -56,7 +57,14 @@ async def test_batch_failure_is_raised_and_report_has_row_per_asset(
     document = {"type": "FeatureCollection", "features": items}
     href = origin.put("/items.json", json.dumps(document).encode())
     report = tmp_path / "new.ndjson"
-    state = await flows.check_assets(href, OPTIONS, "batch", str(report), return_state=True)
+    with push_gateway() as gateway:
+        options = OPTIONS.model_copy(update={"metrics": gateway.url})
+        state = await flows.check_assets(href, options, "batch", str(report), return_state=True)
+    (metrics,) = gateway.pushed.values()
+    labels = 'deployment="none",flow="check-assets",result'
+    for result, count in (("exist", 2), ("missing", 2), ("unknown", 0)):
+        assert f'stac_asset_check_results{{{labels}="{result}"}} {count}.0' in metrics
+    assert f'stac_asset_runs_total{{{labels}="failure"}} 1.0' in metrics
     run, task_runs = await read_back(state, 2)
     assert run.state is not None
     assert run.state.type.value == "FAILED"

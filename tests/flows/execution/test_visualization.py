@@ -20,6 +20,8 @@ FLOWS = [
     flows.sync,
     flows.check_assets,
     flows.verify,
+    flows.audit,
+    flows.download_batch,
 ]
 
 

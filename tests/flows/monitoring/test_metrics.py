@@ -220,6 +220,7 @@ def test_each_metric_of_the_dashboard_exists() -> None:
     metrics.ended([Downloaded(one, one.candidates[0], 1, 1, 1.0, attempts=2)])
     metrics.newest(datetime(2026, 6, 1, tzinfo=UTC))
     metrics.free(1)
+    metrics.checked({"missing": 1})
     metrics.finish(is_successful=True, is_complete=True)
     samples = [sample for family in registry.collect() for sample in family.samples]
     exported = {sample.name: set(sample.labels) for sample in samples}

@@ -17,7 +17,9 @@ from stac_asset.testing import Origin
 from tests.support.items import item_document, make_item
 from tests.support.mirror_runs import build_item, run_mirror, serve_items
 from tests.support.prefect_reads import read_back, states
+from tests.support.push_gateway import push_gateway
 from tests.support.s3_destinations import Bucket, moto_service
+from tests.support.spans import by_name, recorded_spans
 
 OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2, write_checksums=True)
 
@@ -32,7 +34,9 @@ async def read_final_state(state: State[VerifyResult], task_runs: int = 0) -> tu
 async def test_valid_files_complete_the_flow(origin: Origin, tmp_path: Path) -> None:
     await flows.download_item(make_item(origin, "a", "b"), str(tmp_path), OPTIONS)
     report = tmp_path / "report.ndjson"
-    state = await flows.verify(str(tmp_path), report=str(report), return_state=True)
+    with recorded_spans() as exporter:
+        state = await flows.verify(str(tmp_path), report=str(report), return_state=True)
+        assert len(by_name(exporter)["run verify"]) == 1
     run, _ = await read_back(state, 0)
     assert run.name == f"verify {tmp_path}"
     assert await read_final_state(state) == ("Completed", "COMPLETED", "2 of 2 files are good")
@@ -63,8 +67,14 @@ async def test_missing_and_damaged_files_fail_the_flow_and_are_listed(
     assert isinstance(error, VerifyError)
     assert (error.count, error.total) == (2, 3)
     assert origin.requests == []
-    options = OPTIONS.model_copy(update={"warn": True})
-    state = await flows.verify(str(tmp_path), options=options, return_state=True)
+    with push_gateway() as gateway:
+        options = OPTIONS.model_copy(update={"warn": True, "metrics": gateway.url})
+        state = await flows.verify(str(tmp_path), options=options, return_state=True)
+    (metrics,) = gateway.pushed.values()
+    labels = 'deployment="none",flow="verify",result'
+    for result, count in (("missing", 1), ("wrong", 1), ("verified", 1), ("refused", 0)):
+        assert f'stac_asset_check_results{{{labels}="{result}"}} {count}.0' in metrics
+    assert f'stac_asset_runs_total{{{labels}="success"}} 1.0' in metrics
     name, kind, message = await read_final_state(state)
     assert (name, kind) == ("CompletedWithWarnings", "COMPLETED")
     assert "2 of 3 files" in message
