@@ -11,6 +11,8 @@ from prefect.types.entrypoint import EntrypointType
 
 from prefect_stac_asset.deployments.parameters import without_groups
 from prefect_stac_asset.deployments.prefect_yaml import FILE, Deployment, read_deployments
+from prefect_stac_asset.flows.parameters.flow import AssetFlow
+from prefect_stac_asset.flows.parameters.strict_schema import refuse_unknown_parameters
 
 
 def deployments(file: Path = FILE, *, pool: bool = False) -> list[RunnerDeployment]:
@@ -56,4 +58,6 @@ def _deployment(listed: Deployment, pool: bool) -> RunnerDeployment:
     )
     # `from_flow` stores the module that defines the flow; `prefect deploy` stores the file's value.
     deployment.entrypoint = listed.entrypoint
+    if isinstance(flow, AssetFlow):
+        refuse_unknown_parameters(deployment)
     return deployment

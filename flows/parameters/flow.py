@@ -34,6 +34,7 @@ from prefect_stac_asset.flows.parameters.mirror import (
 )
 from prefect_stac_asset.flows.parameters.settings import with_settings
 from prefect_stac_asset.flows.parameters.source import source_parameter
+from prefect_stac_asset.flows.parameters.strict_schema import refuse_unknown_parameters
 from prefect_stac_asset.flows.parameters.validation import (
     BLOCKS,
     CREDENTIALS,
@@ -76,14 +77,30 @@ def _by_module_path(method: Callable[_P, _R]) -> Callable[_P, _R]:
     return deploy
 
 
+def _refusing_unknown(method: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Return a method that makes a deployment whose runs have no unknown parameters."""
+
+    @wraps(method)
+    def make(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        made: Any = method(*args, **kwargs)
+        strict: Any = _awaited(made) if isawaitable(made) else refuse_unknown_parameters(made)
+        result: _R = strict
+        return result
+
+    async def _awaited(made: Awaitable[Any]) -> Any:
+        return refuse_unknown_parameters(await made)
+
+    return make
+
+
 class AssetFlow(PickledByName, Flow[_P, _R], Generic[_P, _R]):
     """A flow that validates parameters, and stores blocks as references."""
 
     steps: tuple[str, ...] = ()
     """The names of the tasks, in order, for pictures."""
 
-    to_deployment = _by_module_path(Flow.to_deployment)
-    ato_deployment = _by_module_path(Flow.ato_deployment)
+    to_deployment = _refusing_unknown(_by_module_path(Flow.to_deployment))
+    ato_deployment = _refusing_unknown(_by_module_path(Flow.ato_deployment))
     serve = _by_module_path(Flow.serve)
     deploy = _by_module_path(Flow.deploy)
     adeploy = _by_module_path(Flow.adeploy)

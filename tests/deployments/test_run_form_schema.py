@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +16,7 @@ from pydantic import ValidationError as ModelError
 
 from prefect_stac_asset import flows
 from prefect_stac_asset.deployments.prefect_yaml import read_deployments
+from prefect_stac_asset.deployments.runner_deployments import deployments
 from prefect_stac_asset.flows import DownloadOptions
 from prefect_stac_asset.flows.mirror.search import Search
 from prefect_stac_asset.flows.parameters.form import NEVER_EFFECTIVE, TITLES
@@ -81,8 +83,8 @@ def test_form_has_one_field_for_each_option_with_an_effect(flow: AnyFlow) -> Non
         assert hidden == NEVER_EFFECTIVE
     without_effect = {
         "sync": {"write_checksums", "check_first"},
-        "verify": {"include", "overwrite", "check_first", "lineage", "lineage_owners", "metrics"},
-        "check-assets": {"overwrite", "fsync", "write_checksums", "check_first", "metrics"},
+        "verify": {"include", "overwrite", "check_first", "lineage", "lineage_owners"},
+        "check-assets": {"overwrite", "fsync", "write_checksums", "check_first"},
     }
     assert without_effect.get(flow.name, set()) <= hidden
 
@@ -165,9 +167,12 @@ def typos(name: str) -> Iterator[str]:
         yield name[:at] + name[at + 1 : at + 2] + name[at : at + 1] + name[at + 2 :]
 
 
-@pytest.mark.parametrize("model", [DownloadOptions, Search], ids=lambda model: model.__name__)
-def test_misspelt_name_matches_one_pattern(model: type[Search]) -> None:
-    names = tuple(model.model_fields)
+NAMES = {model.__name__: tuple(model.model_fields) for model in (DownloadOptions, Search)}
+NAMES |= {flow.name: tuple(inspect.signature(flow.fn).parameters) for flow in DOWNLOADS}
+
+
+@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
+def test_misspelt_name_matches_one_pattern(names: tuple[str, ...]) -> None:
     patterns = {
         re.compile(pattern): schema["const"]
         for pattern, schema in misspelling_patterns(names).items()
@@ -212,3 +217,25 @@ def test_server_answers_misspelt_option_with_nearest_name(
         flow.validate_parameters({"source": "x", "directory": "y", **parameters})
     assert "unknown parameter. The nearest name is `" in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("flow", DOWNLOADS, ids=lambda flow: flow.name)
+async def test_server_refuses_unknown_parameters_of_deployments(flow: AnyFlow) -> None:
+    listed = next((one for one in deployments() if one.flow_name == flow.name), None)
+    made: Any = [await flow.to_deployment("a"), await flow.ato_deployment("a"), listed]  # type: ignore[misc]
+    first, *others = [
+        one._parameter_openapi_schema.model_dump(exclude_unset=True) for one in made if one
+    ]
+    assert all(one == first for one in others)
+
+    def answer(name: str) -> str:
+        with pytest.raises(ValidationError) as caught:
+            validate({name: "secret"}, first, raise_on_error=True, ignore_required=True)
+        return str(caught.value).removeprefix(f"Validation failed for field '{name}'. ")
+
+    names = tuple(inspect.signature(flow.fn).parameters)
+    expected = f"Failure reason: 'one of {', '.join(names)}' was expected"
+    assert answer("unknown") == expected
+    assert answer("optons") == "Failure reason: 'options' was expected"
+    if listed is not None:
+        validate(listed.parameters, first, raise_on_error=True, ignore_required=True)
