@@ -92,9 +92,10 @@ def _heartbeat_automation(deployment: UUID, watched: Sequence[str]) -> Automatio
     ended = {f"prefect.flow-run.{state}" for state in ENDED if state != "Cancelling"}
     return AutomationCore(
         name="end crashed runs of prefect-stac-asset",
-        description="Runs the deployment end-crashed-runs when the heartbeats of a run stop.",
+        description="Runs the deployment end-crashed-runs when a run has no process any more.",
         trigger=EventTrigger(
-            after={HEARTBEAT},
+            # A run that is cancelled before its process starts sends no heartbeat.
+            after={HEARTBEAT, "prefect.flow-run.Cancelling"},
             expect={HEARTBEAT, *ended},
             match={"prefect.resource.id": "prefect.flow-run.*"},
             match_related={

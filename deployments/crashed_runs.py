@@ -7,6 +7,9 @@ heartbeats of a run stop (`automations.py`).
 
 Heartbeats can also stop while the server is down or the machine is suspended. Therefore the flow
 waits, and ends a run only if none of its heartbeats arrives during that time.
+
+A run that was cancelled before its process started has no heartbeat, and no process confirms the
+cancellation. The flow ends such a run too.
 """
 
 from __future__ import annotations
@@ -90,7 +93,7 @@ async def end_crashed_runs(
 ) -> list[str]:
     """End flow runs of stopped processes.
 
-    Runs that never sent a heartbeat are not changed.
+    Runs that never sent a heartbeat are not changed, unless they are being cancelled.
 
     Args:
         wait: Seconds without a heartbeat after which a run is ended. By default, two intervals
@@ -102,15 +105,17 @@ async def end_crashed_runs(
     async with get_client() as client:
         runs = await _active_runs(client)
         before = await _heartbeats(client, runs)
-        if not before:
+        cancelled = {run.id for run in runs if _is_cancelling(run)} - before.keys()
+        if not before and not cancelled:
             return []
         setting = get_current_settings().flows.heartbeat_frequency or _DEFAULT_INTERVAL
         await asyncio.sleep(waiting_time(before.values(), setting) if wait is None else wait)
-        crashed = stopped_runs(before, await _heartbeats(client, runs))
+        after = await _heartbeats(client, runs)
+        crashed = stopped_runs(before, after) | (cancelled - after.keys())
         ended = []
         for run in runs:
             if run.id in crashed and await _end(client, run.id):
-                get_run_logger().warning("Flow run '%s' has crashed.", run.name)
+                get_run_logger().warning("Flow run '%s' has no process, and was ended.", run.name)
                 ended.append(run.name)
         return ended
 
@@ -121,9 +126,9 @@ def waiting_time(heartbeats: Iterable[Heartbeat], setting: float) -> float:
     Args:
         heartbeats: The last heartbeats of the runs.
         setting: The interval between the heartbeats of this flow run, in seconds. Applies to runs
-            that sent a single heartbeat.
+            that sent a single heartbeat, and if there is no heartbeat.
     """
-    return _INTERVALS * max(one.interval or setting for one in heartbeats)
+    return _INTERVALS * max((one.interval or setting for one in heartbeats), default=setting)
 
 
 def stopped_runs(before: Mapping[UUID, Heartbeat], after: Mapping[UUID, Heartbeat]) -> set[UUID]:
@@ -197,6 +202,10 @@ async def _heartbeats(client: PrefectClient, runs: Iterable[FlowRun]) -> dict[UU
             gap = (last.occurred - earlier[0].occurred).total_seconds() if earlier else None
             found[run.id] = Heartbeat(last.id, gap)
     return found
+
+
+def _is_cancelling(run: FlowRun) -> bool:
+    return run.state_type is StateType.CANCELLING
 
 
 async def _end(client: PrefectClient, run_id: UUID) -> bool:

@@ -74,7 +74,7 @@ async def test_only_runs_without_new_heartbeat_are_ended() -> None:
         deployment(client, "other.flow") as other,
     ):
         alive, dead, silent = [await start_run(client, ours, Running()) for _ in range(3)]
-        cancelled = await start_run(client, ours, Cancelling())
+        cancelled, unstarted = [await start_run(client, ours, Cancelling()) for _ in range(2)]
         foreign = await start_run(client, other, Running())
         await send_heartbeats(client, alive, dead, cancelled, foreign)
         runs = [await client.read_flow_run(run) for run in (alive, dead, cancelled, foreign)]
@@ -86,7 +86,7 @@ async def test_only_runs_without_new_heartbeat_are_ended() -> None:
         ended = await ending
         found = {
             run: (await client.read_flow_run(run)).state
-            for run in (alive, dead, silent, cancelled, foreign)
+            for run in (alive, dead, silent, cancelled, unstarted, foreign)
         }
         names = {run: state.name for run, state in found.items() if state is not None}
         assert names == {
@@ -94,6 +94,7 @@ async def test_only_runs_without_new_heartbeat_are_ended() -> None:
             dead: "Crashed",
             silent: "Running",
             cancelled: Cancelled().name,
+            unstarted: Cancelled().name,
             foreign: "Running",
         }
         assert (await client.read_flow_run(dead)).name in ended
@@ -179,6 +180,7 @@ def test_waiting_time_is_two_intervals_of_the_slowest_run() -> None:
     beat = [Heartbeat(uuid4(), interval) for interval in (30.0, None, 45.0)]
     assert waiting_time(beat, 30) == 90
     assert waiting_time(beat[:2], 180) == 360
+    assert waiting_time([], 30) == 60
 
 
 def test_run_with_new_or_unknown_heartbeat_has_not_stopped() -> None:
