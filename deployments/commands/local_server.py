@@ -113,6 +113,12 @@ def server(arguments: tuple[str, ...]) -> None:
     As with `up`, invalid credential blocks are refused when they are saved, and SQLite
     transactions wait for each other.
     """
+    from prefect.settings import get_current_settings
+
+    from prefect_stac_asset.deployments.ports import check_arguments
+
+    api = get_current_settings().server.api
+    check_arguments(arguments, api.host, api.port)
     from prefect_stac_asset.deployments.server_process import start_server
 
     start_server(arguments)

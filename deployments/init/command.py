@@ -16,6 +16,7 @@ from prefect_stac_asset.deployments.init.deployment_text import packaged_deploym
 from prefect_stac_asset.deployments.init.files import check_existing, files_to_write, write_files
 from prefect_stac_asset.deployments.init.next_steps import next_steps, numbered
 from prefect_stac_asset.deployments.pools import POOL_TYPES
+from prefect_stac_asset.deployments.ports import free_port
 from prefect_stac_asset.deployments.prefect_yaml import Schedule
 from stac_asset.cli.options import json_option
 from stac_asset.cli.output import print_json
@@ -193,7 +194,7 @@ def init(
     check_existing(choices)
     written = list(write_files(choices.folder, files_to_write(choices)))
     server = get_current_settings().api.url
-    steps = next_steps(choices, server, Path.cwd())
+    steps = next_steps(choices, server, Path.cwd(), free_port())
     if as_json:
         print_json(
             {

@@ -10,6 +10,7 @@ from pathlib import Path
 from prefect_stac_asset.deployments.init.choices import Choices
 from prefect_stac_asset.deployments.init.deployment_text import EXAMPLE_DEPLOYMENT
 from prefect_stac_asset.deployments.init.files import pool_file
+from prefect_stac_asset.deployments.ports import DEFAULT_PORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +26,16 @@ class NextStep:
     commands: tuple[str, ...] = ()
 
 
-def next_steps(choices: Choices, server: str | None, working_directory: Path) -> Iterator[NextStep]:
+def next_steps(
+    choices: Choices, server: str | None, working_directory: Path, port: int = DEFAULT_PORT
+) -> Iterator[NextStep]:
     """Yield the steps after the files were written.
 
     Args:
         choices: The choices of the user.
         server: URL of the Prefect server that the settings of Prefect select, if any.
         working_directory: The folder in which the user runs the commands.
+        port: A free port for a server on this machine.
     """
     file = shlex.quote(choices.file)
     if choices.is_file_only:
@@ -43,7 +47,7 @@ def next_steps(choices: Choices, server: str | None, working_directory: Path) ->
     if "my-bucket" in choices.directory and choices.given_directory is None:
         yield NextStep(f"In {choices.file}, replace {choices.directory} by a prefix of your own.")
     if server is None:
-        yield from _server(choices)
+        yield from _server(choices, port)
     if kind.package is not None:
         yield NextStep("Install the worker:", (f"python -m pip install {kind.package}",))
     if kind.has_image:
@@ -84,19 +88,21 @@ def _file_option(choices: Choices) -> str:
     return f" --prefect-file {shlex.quote(choices.file)}" if choices.file != "prefect.yaml" else ""
 
 
-def _server(choices: Choices) -> Iterator[NextStep]:
+def _server(choices: Choices, port: int) -> Iterator[NextStep]:
     if choices.pool_type.name not in ("process", "docker"):
         yield NextStep(
             "Select a Prefect server that the runs can reach, in each terminal:",
             ("export PREFECT_API_URL=https://prefect.example.com/api",),
         )
         return
+    option = f" --port {port}" if port != DEFAULT_PORT else ""
     yield NextStep(
-        "Start a Prefect server in another terminal:", ("python -m prefect_stac_asset server",)
+        "Start a Prefect server in another terminal:",
+        (f"python -m prefect_stac_asset server{option}",),
     )
     yield NextStep(
         "Select the server, in each terminal:",
-        ("export PREFECT_API_URL=http://127.0.0.1:4200/api",),
+        (f"export PREFECT_API_URL=http://127.0.0.1:{port}/api",),
     )
 
 

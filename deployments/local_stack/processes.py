@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -23,6 +21,7 @@ from prefect_stac_asset.deployments.local_stack.orphaned_runs import (
     end_orphaned_runs,
 )
 from prefect_stac_asset.deployments.local_stack.state import read_state, write_state
+from prefect_stac_asset.deployments.ports import free_port, listen_problem
 from prefect_stac_asset.deployments.registration import has_worker
 
 _SERVER_MODULE = "prefect_stac_asset.deployments.server_process"
@@ -89,15 +88,12 @@ class StackProcesses:
                     f"{running['database']}. Stop it with `make down` first."
                 )
             return
-        with closing(socket.socket()) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", self.port))
-            except OSError as error:
-                raise StackError(
-                    f"Cannot listen on port {self.port} ({error.strerror}). Choose another port "
-                    "with PORT=4300."
-                ) from None
+        problem = listen_problem(self.port)
+        if problem is not None:
+            raise StackError(
+                f"Cannot listen on port {self.port} ({problem}). Choose another port with "
+                f"PORT={free_port(self.port + 1)}."
+            )
         write_state(self.folder, **state)
         start = ("--host", "127.0.0.1", "--port", str(self.port))
         self.server.start([sys.executable, "-m", _SERVER_MODULE, *start], self._environment())

@@ -5,12 +5,16 @@ from __future__ import annotations
 import ast
 import json
 import re
+import subprocess
 from dataclasses import dataclass
+from importlib.metadata import metadata, version
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from prefect.utilities.filesystem import filter_files
 
 from prefect_stac_asset.deployments.init.choices import CODE
 from prefect_stac_asset.deployments.pools import POOL_TYPES
@@ -112,7 +116,7 @@ def test_existing_prefect_yaml_without_the_deployments_is_refused(
 ) -> None:
     (tmp_path / "prefect.yaml").write_text(text)
     done = run_init(tmp_path)
-    assert (done.code, contents(tmp_path)) == (1, {"prefect.yaml": text.encode()})
+    assert (done.code, contents(tmp_path)) == (2, {"prefect.yaml": text.encode()})
     assert "already exists without the deployments example. Choose another" in done.errors
     other = run_init(tmp_path, "--file", "stac-asset.yaml")
     assert other.code == 0, other.errors
@@ -131,7 +135,7 @@ def test_edited_prefect_yaml_is_kept(tmp_path: Path) -> None:
 def test_file_in_place_of_a_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "flows").touch()
     done = run_init(tmp_path)
-    assert done.code == 1
+    assert done.code == 2
     assert done.errors.startswith(f"error: Cannot write '{tmp_path / 'flows' / 'stac_mirror.py'}':")
 
 
@@ -280,3 +284,50 @@ def test_image_installs_this_package_and_runs_without_root(tmp_path: Path) -> No
     assert re.search(r'"prefect==3\.\d+\.\d+" "\$STAC_ASSET"$', text, re.M)
     assert text.index("USER stac") > text.index("RUN useradd")
     assert "docker push registry.example.com/stac:1\n" in done.output
+
+
+def instructions(dockerfile: Path) -> list[tuple[str, str]]:
+    """Return the instructions of a Dockerfile, each with its text in a line."""
+    text = dockerfile.read_text().replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [(name, rest) for name, _, rest in (line.partition(" ") for line in lines)]
+
+
+def test_dockerfile_is_valid_where_docker_is_absent(repository: Repository) -> None:
+    if repository.kind not in WITH_IMAGE:
+        assert not (repository.folder / "Dockerfile").exists()
+        return
+    found = instructions(repository.folder / "Dockerfile")
+    assert found[0] == ("FROM", "python:3.13-slim")
+    assert {name for name, _ in found} == {"FROM", "ARG", "RUN", "COPY", "USER", "WORKDIR", "ENV"}
+    for name, rest in found:
+        if name == "RUN":
+            subprocess.run(["sh", "-n", "-c", rest], check=True)
+        if name == "COPY":
+            source, target = rest.split()
+            assert (repository.folder / source).is_dir()
+            assert target == f"{CODE}/{source}"
+        if name == "ENV":
+            assert all("=" in pair for pair in rest.split())
+    (argument,) = [rest for name, rest in found if name == "ARG"]
+    requirement = Requirement(argument.removeprefix("STAC_ASSET=").strip('"'))
+    assert requirement.name == "prefect-stac-asset"
+    assert requirement.specifier.contains(version("prefect-stac-asset"), prereleases=True)
+    extras = metadata("prefect-stac-asset").get_all("Provides-Extra") or []
+    assert requirement.extras <= set(extras)
+    (folder,) = [rest for name, rest in found if name == "WORKDIR"]
+    assert any(f"--owner stac {folder}" in rest for name, rest in found if name == "RUN")
+
+
+def test_prefectignore_keeps_flows_and_leaves_out_the_rest(tmp_path: Path) -> None:
+    assert run_init(tmp_path).code == 0
+    uploaded = {"prefect.yaml", "flows/stac_mirror.py", "pools/process.json", "data/own.csv"}
+    ignored = {".git/config", ".venv/bin/python", "flows/__pycache__/a.pyc", ".env", "mirror/a.tif"}
+    ignored |= {"data/.a.tif.part", "data/.a.tif.part.json"}
+    for name in uploaded | ignored:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    patterns = (tmp_path / ".prefectignore").read_text().splitlines()
+    found = filter_files(str(tmp_path), patterns, include_dirs=False)
+    assert {name for name in found if (tmp_path / name).is_file()} >= uploaded
+    assert not found & ignored
