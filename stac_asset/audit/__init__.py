@@ -1,7 +1,7 @@
 """Audits of mirrors: the differences between a mirror and the source, and repairs.
 
 Call `audit_mirror`. The mirror must be in a directory, or in a prefix of an object store, that the
-flow `sync` wrote.
+flow or the command `sync` wrote.
 
     from stac_asset.audit import Criteria, audit_mirror
 

@@ -141,11 +141,12 @@ __all__ = [
 _RESPONSE_ERRORS = ("ResponseError", "ResponseForbiddenError", "ResponseNotFoundError")
 """Errors that are imported on first use. Importing aiohttp takes a tenth of a second."""
 
+if not TYPE_CHECKING:  # Type checkers know the imports above.
 
-def __getattr__(name: str) -> Any:
-    if name not in _RESPONSE_ERRORS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from stac_asset.errors import response
+    def __getattr__(name: str) -> Any:
+        if name not in _RESPONSE_ERRORS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from stac_asset.errors import response
 
-    globals().update({one: getattr(response, one) for one in _RESPONSE_ERRORS})
-    return globals()[name]
+        globals().update({one: getattr(response, one) for one in _RESPONSE_ERRORS})
+        return globals()[name]
