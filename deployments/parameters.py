@@ -20,6 +20,7 @@ from prefect_stac_asset.flows.parameters.flow import AssetFlow
 from prefect_stac_asset.flows.parameters.form import OPTION_GROUPS, ungrouped
 from prefect_stac_asset.flows.parameters.mirror import MIRROR_SLUG
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, FlowOptions
+from prefect_stac_asset.flows.parameters.url_secrets import refused_urls
 from prefect_stac_asset.flows.parameters.validation import (
     CREDENTIALS,
     DESTINATION_CREDENTIALS,
@@ -87,6 +88,8 @@ def check_parameters(flow: Flow[..., Any], given: Mapping[str, Any], where: str)
             _slug(reference, at)
         if not references:  # The server validates parameters with references.
             _check(value, hints.get(name, Any), path)
+        for error in refused_urls(value, (name,)):
+            raise ValueError(f"{_within(sent, error['loc'], where)}: {error['msg']}")
     if is_asset_flow and isinstance(sent.get("options"), dict):
         _check_effects(flow, sent["options"], f"{where}.options")
     if is_asset_flow:

@@ -2,7 +2,7 @@
 
 `redact_href` and `redact_text` are for messages, logs and reports. `redact_values` is for texts of
 servers, which may repeat what the client sent. `unsigned_href` is for hrefs in documents, which
-must still identify the file.
+must still identify the file. `secret_parts` is for values that are stored as they are.
 """
 
 import base64
@@ -36,22 +36,29 @@ _MALFORMED_AUTHORITY = re.compile(r"://(?!(\[[^/\]]*\]|[^/:]*)(:\d*)?(/|$))")
 _LOCAL_QUERY = re.compile(r"([?#])[^/=]*=.*", re.DOTALL)
 """A query or fragment of the form `name=value` after a local path."""
 
+_SECRET_NAMES = "|".join(
+    (
+        r".*(token|secret|passw(or)?d|passphrase|signature|credential|jwt).*",
+        r"(.*[_-])?key|(api|access|subscription|shared|account)key|pwd|connectid",
+        r"sig|sas|hdn(ea|ts|tl)|hmac|verify|sgn|sign(ed)?",
+        r"auth|auth[_-].*|authorization|oauth.*|bearer|code|ticket|assertion|saml.*",
+        r"j?session([_-]?id)?",
+    )
+)
+"""Pattern of the names of query parameters with a secret value."""
+
 _SIGNING = re.compile(
     "|".join(
         (
+            _SECRET_NAMES,
             # Amazon S3 and CloudFront, Google, and similar names of Alibaba, Huawei and Tencent.
             r"x-(amz|goog|oss|obs|tos|bce|cos)-.*|(aws|oss|obs)?accesskeyid|googleaccessid",
             r"key-pair-id|policy|expires?|hash-algorithm",
             r"q-(ak|sign.*|key-time|header-list|url-param-list)",
             # Azure shared access signatures:
             # https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas
-            r"s(ig|e|p|t|r|v|s|rt|ip|pr|koid|ktid|kt|ke|ks|kv|i|dd|aoid|uoid|cid|es)|sas",
-            # Akamai, Cloudflare and other content delivery networks.
-            r"hdn(ea|ts|tl)|hmac|verify|sgn|sign(ed)?",
-            # Common names of tokens, keys and logins.
-            r".*(token|secret|passw(or)?d|passphrase|signature|credential|jwt).*",
-            r"(.*[_-])?key|(api|access|subscription|shared|account)key|pwd|connectid",
-            r"auth.*|oauth.*|bearer|code|ticket|assertion|saml.*|j?session([_-]?id)?",
+            r"s(e|p|t|r|v|s|rt|ip|pr|koid|ktid|kt|ke|ks|kv|i|dd|aoid|uoid|cid|es)",
+            r"auth.*",
         )
     ),
     re.IGNORECASE,
@@ -62,8 +69,13 @@ Each name is used by a known service. Parameters that are missing from this list
 documents. An unnecessary name in this list may make hrefs unusable.
 """
 
+_SECRET_NAME = re.compile(_SECRET_NAMES, re.IGNORECASE)
+
 _MIN_SECRET = 4
-"""Minimum length of a secret that is removed from texts."""
+"""Minimum length of a secret, in characters. Shorter texts may be part of any word."""
+
+_SWITCHES = frozenset({"true", "false"})
+"""Values of query parameters that are no secrets, such as in `?signed=true`."""
 
 _HEADERS_WITHOUT_SECRETS = frozenset(
     {
@@ -204,6 +216,30 @@ def unsigned_href(href: str) -> str:
         return _redacted(href)  # For example a `?` in the password: not a valid URL.
     query, fragment = _unsigned(query), _unsigned(fragment)
     return f"{kept}{question_mark if query else ''}{query}{hash_mark if fragment else ''}{fragment}"
+
+
+def secret_parts(href: str) -> list[str]:
+    """Return the parts of a URL that contain a secret, such as ``["`sig`"]``, for messages.
+
+    Args:
+        href: A URL. Other texts, such as local paths, have no such parts.
+    """
+    scheme, separator, rest = href.strip().partition("://")
+    if not separator or not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9+.-]*", scheme):
+        return []
+    if found := _CONTAINER.match(href.strip()):
+        rest = href.strip()[found.end() :]
+    path, _, fragment = rest.partition("#")
+    path, _, query = path.partition("?")
+    authority = path.partition("/")[0]
+    is_malformed = "@" in rest and _MALFORMED_AUTHORITY.search(f"://{authority}")
+    parts = ["a user name or password"] if "@" in authority or is_malformed else []
+    for field in f"{query}&{fragment}".split("&"):
+        name, value = map(unquote, field.partition("=")[::2])
+        is_long = len(value) >= _MIN_SECRET and value.lower() not in _SWITCHES
+        if is_long and _SECRET_NAME.fullmatch(name):
+            parts.append(f"`{shortened(name, 40)}`")
+    return parts
 
 
 def _unsigned(query: str) -> str:

@@ -10,7 +10,7 @@ import inspect
 from abc import ABC
 from collections.abc import Iterable, Mapping
 from types import new_class
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Self, get_type_hints
 
 from prefect.blocks.abstract import JobBlock
 from prefect.blocks.core import Block, schema_extra
@@ -22,6 +22,7 @@ from pydantic import (
     FieldSerializationInfo,
     field_serializer,
     field_validator,
+    model_validator,
 )
 from pydantic.fields import FieldInfo
 
@@ -31,6 +32,7 @@ from prefect_stac_asset.flows.mirror.block_runs import DeployedRun, LocalRun, Mi
 from prefect_stac_asset.flows.mirror.flow import sync
 from prefect_stac_asset.flows.mirror.result import SyncResult
 from prefect_stac_asset.flows.parameters.mirror import MIRROR_SLUG
+from prefect_stac_asset.flows.parameters.url_secrets import refused_urls
 from prefect_stac_asset.flows.parameters.validation import CREDENTIALS, DESTINATION_CREDENTIALS
 from stac_asset.errors import ConfigError
 
@@ -69,6 +71,13 @@ class _MirrorJob(_Job, ABC):
     def _reference(cls, given: Any) -> Any:
         """Return the slug of a block or a reference."""
         return None if given in (None, "") else _slug(given)
+
+    @model_validator(mode="after")
+    def _check_urls(self) -> Self:
+        """Refuse URLs with secrets, which the server would store in plain text."""
+        for error in refused_urls({name: getattr(self, name) for name in _fields()}):
+            raise ValueError(f"{'.'.join(map(str, error['loc']))}: {error['msg']}")
+        return self
 
     @field_serializer("options", check_fields=False)
     def _set_options(self, options: BaseModel | None, info: FieldSerializationInfo) -> Any:

@@ -35,6 +35,7 @@ from prefect_stac_asset.flows.parameters.mirror import (
 from prefect_stac_asset.flows.parameters.settings import with_settings
 from prefect_stac_asset.flows.parameters.source import source_parameter
 from prefect_stac_asset.flows.parameters.strict_schema import refuse_unknown_parameters
+from prefect_stac_asset.flows.parameters.url_secrets import check_deployed_urls
 from prefect_stac_asset.flows.parameters.validation import (
     BLOCKS,
     CREDENTIALS,
@@ -63,13 +64,14 @@ def _by_module_path(method: Callable[_P, _R]) -> Callable[_P, _R]:
     """Return a method that deploys a flow, with the module path as default entrypoint.
 
     Prefect's default is the path of the flow's file, relative to the current folder. A worker does
-    not find that file.
+    not find that file. URLs with secrets are refused, because the deployment would store them.
     """
 
     @wraps(method)
     def deploy(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         (flow, *_) = args
         assert isinstance(flow, Flow)
+        check_deployed_urls(kwargs)
         if is_in_package(flow.fn):
             kwargs.setdefault("entrypoint_type", EntrypointType.MODULE_PATH)
         return method(*args, **kwargs)

@@ -20,6 +20,7 @@ from prefect.settings import get_current_settings
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from prefect_stac_asset.flows.parameters.form import WithoutEffect
+from prefect_stac_asset.flows.parameters.url_secrets import is_stored, refused_urls
 from stac_asset import Config
 from stac_asset.config_fields import nearest_name
 from stac_asset.errors import ConfigError, SourceError
@@ -85,7 +86,10 @@ def validated_parameters(
         return {name: getattr(found, name) for name in type(found).model_fields}
     reasons = "; ".join(_reason(error, function) for error in found[:_MAX_REASONS])
     more = f", and {len(found) - _MAX_REASONS} more" if len(found) > _MAX_REASONS else ""
-    raise ParameterTypeError(f"Invalid parameters for {function.__name__}: {reasons}{more}")
+    text = f"Invalid parameters for {function.__name__}: {reasons}{more}"
+    if is_stored() and any(error["type"] == "secret_in_url" for error in found):
+        text += ". The stored parameters of this run show the secret, so replace it at its provider"
+    raise ParameterTypeError(text)
 
 
 @cache
@@ -156,10 +160,12 @@ def _checked(
     """Return the parameters as a model, or the list of validation errors."""
     values = {name: value for name, value in parameters.items() if name not in BLOCKS}
     try:
-        return _model(function).model_validate(values)
+        found = _model(function).model_validate(values)
     except ValidationError as error:
         # The error contains the values, so it is not raised.
-        return [dict(one) for one in error.errors(include_context=False, include_input=False)]
+        invalid = [dict(one) for one in error.errors(include_context=False, include_input=False)]
+        return [*invalid, *refused_urls(values)]
+    return list(refused_urls(found)) or found
 
 
 @cache

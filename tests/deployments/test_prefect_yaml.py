@@ -235,6 +235,11 @@ INVALID_PARAMETERS = {
         "['{{ prefect.blocks.secret.s3same }}']",
         "parameters.options.include[0]: templates ('{{') are not allowed in parameters, because",
     ),
+    "URL with a signature": (
+        "directory: /data",
+        "directory: 's3://bucket/data?X-Amz-Signature=abcdef'",
+        "parameters.directory: the URL contains a secret (`X-Amz-Signature`), and Prefect stores",
+    ),
     "block reference by id": (
         "block_document_slug: http-credentials/mine",
         "block_document_id: 5f0a47d9-31c6-4e0c-a6d7-6c9d1c1e7d4f",

@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import assume, example, given
@@ -20,6 +21,7 @@ from stac_asset.redact import (
     redact_href,
     redact_text,
     redact_values,
+    secret_parts,
     secrets_in_headers,
     unsigned_href,
 )
@@ -141,6 +143,24 @@ X%2DAmz%2DCredential X-Goog-Signature GoogleAccessId AWSAccessKeyId OSSAccessKey
 q-sign-algorithm q-ak q-signature sv se sp sr sig skoid sktid skt ske sks skv saoid scid ses st spr
 verify hmac sign code apikey api_key maxar_api_key subscription-key connectId auth auth_key
 oauth_signature session sessionid JSESSIONID client_secret password passwd SAMLResponse"""
+
+
+_WITHOUT_SECRET = """
+Policy Key-Pair-Id Expires Hash-Algorithm x-amz-date GoogleAccessId AWSAccessKeyId OSSAccessKeyId
+q-sign-algorithm q-ak sv se sp sr skoid sktid skt ske sks skv saoid scid ses st spr"""
+
+
+def test_secret_parts_are_the_names_of_secrets() -> None:
+    without = _WITHOUT_SECRET.split()
+    for name in SIGNING_PARAMETERS.split():
+        shown = [] if name in without else [f"`{unquote(name)}`"]
+        for href in (f"https://host/a?id=1&{name}={SECRET}", f"s3://b/a#{name}={SECRET}"):
+            assert secret_parts(href) == shown
+        assert secret_parts(f"/data/a.tif?{name}={SECRET}") == []
+    for user in ("user", "user:x", "user:p/x", "user:p?x"):
+        assert secret_parts(f"https://{user}@host/a.tif") == ["a user name or password"]
+    for href in ("abfs://box@account.dfs.core.windows.net/a", "https://host/a@b", "file:///a@b"):
+        assert secret_parts(href) == []
 
 
 def test_unsigned_href_omits_signing_parameters() -> None:

@@ -55,6 +55,8 @@ def test_fields_are_the_parameters_of_the_flow() -> None:
         {},
         {"source": ""},
         {"source": None},
+        {"source": f"https://user:{SECRET}@example.com/api"},
+        {"directory": f"s3://bucket/mirror?sig={SECRET}"},
         {"max_item": 1},
         {"options": {"includ": []}},
         {"search": {"collection": []}},
