@@ -35,6 +35,7 @@ from stac_asset.plan.planner import Planner
 from stac_asset.redact import redact_href
 from stac_asset.stac.earlier_document import EarlierDocument
 from stac_asset.stac.earlier_files import keep_earlier_files
+from stac_asset.stac.foreign_documents import check_replaceable
 from stac_asset.stac.given import wrong_type
 from stac_asset.stac.local_facts import facts_of
 
@@ -207,6 +208,8 @@ async def _download(
     report_file = planner.document("the report", report_path(Path(file_name)).name)
     unit = Unit(0, owner, tuple(planner.assets(owner)))
     planner.check_selection()
+    destination = session.destination_of(planner.directory)
+    await check_replaceable(document, destination)
     state: DownloadResult | None = await step.check(
         lambda: [unit], session, document, report_file, planner.directory
     )
@@ -214,7 +217,6 @@ async def _download(
         return state
     preparation = RunPreparation(options, granularity, session)
     preparation.add(unit)
-    destination = session.destination_of(planner.directory)
     # `open_report` checks and creates the directory; folders in it may always be created.
     inside = options.model_copy(update={"make_directory": True})
     async with (

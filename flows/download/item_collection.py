@@ -44,6 +44,7 @@ from prefect_stac_asset.flows.reporting.result import DownloadResult, report_pat
 from stac_asset.destinations.location import Location
 from stac_asset.plan.file_names import FolderTemplate
 from stac_asset.plan.planner import Planner
+from stac_asset.stac.foreign_documents import check_replaceable
 from stac_asset.stac.local_facts import facts_of
 
 _MAX_KEPT = 10_000
@@ -129,6 +130,8 @@ async def download_item_collection(
                 planner: Planner[Location] = Planner(destination, config, facts)
                 document = planner.document("the item collection", file_name, items.base)
                 report = planner.document("the report", report_path(Path(file_name)).name)
+                there = session.destination_of(planner.directory)
+                await check_replaceable(document, there)
                 # Read all items before the first download, to detect path collisions and missing
                 # credentials and to count the assets.
                 distribution = await open_distribution(
@@ -161,9 +164,7 @@ async def download_item_collection(
                     async with open_monitor(
                         session, preparation.amount, options, planner.directory
                     ) as monitor:
-                        earlier = EarlierItems(
-                            document, config, planner, session.destination_of(planner.directory)
-                        )
+                        earlier = EarlierItems(document, config, planner, there)
                         result = await _download(
                             units, preparation, monitor, written, rows, earlier
                         )

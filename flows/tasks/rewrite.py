@@ -23,6 +23,7 @@ from stac_asset.rewrite.rewriter import rewrite
 from stac_asset.rewrite.serialize import document_of, json_bytes
 from stac_asset.stac.earlier_document import EarlierDocument, replace_document
 from stac_asset.stac.earlier_files import keep_earlier_files, unselected_files
+from stac_asset.stac.foreign_documents import check_replaceable
 from stac_asset.types import Failed, Outcome, outcomes_per_asset
 
 
@@ -76,6 +77,7 @@ async def rewrite_item(
             is_kept = await earlier.is_replaced_by_nothing(found, config)
             return location, None if is_kept else json_bytes(document_of(new))
 
+        await check_replaceable(location, destination)
         return await replace_document(location, destination, build)
 
     written: Location = await with_destinations(write, config, destination_credentials)

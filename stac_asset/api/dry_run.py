@@ -21,6 +21,7 @@ from stac_asset.errors import DestinationError
 from stac_asset.plan.owners import owner_id
 from stac_asset.plan.summary import Action, PlannedAsset, PlanSummary, PlanTotals
 from stac_asset.plan.work import PlannedRun
+from stac_asset.stac.foreign_documents import check_replaceable
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ async def dry_run(
 
 async def _dry_run(run: Run, planned: PlannedRun, limit: int) -> Plan:
     directory, config = run.directory, run.config
-    problem = await _directory_problem(run)
+    problem = await _directory_problem(run, planned)
     rows = await planned_rows(list(planned), run.clients, run.destinations, config, limit)
     is_local = isinstance(directory, Path)
     totals = PlanTotals(config.price_per_gb, limit, config.expected_speed)
@@ -166,12 +167,14 @@ async def _dry_run(run: Run, planned: PlannedRun, limit: int) -> Plan:
     )
 
 
-async def _directory_problem(run: Run) -> str | None:
+async def _directory_problem(run: Run, planned: PlannedRun) -> str | None:
     try:
         if isinstance(run.directory, Path):
             check_directory(run.directory, run.config.make_directory)
         else:
             await run.destinations.prepare(str(run.directory), writable=False)
+        destination = run.destinations.destination_of(str(run.directory))
+        await check_replaceable(planned.document, destination)
     except DestinationError as error:
         return error.message
     return None

@@ -27,6 +27,7 @@ from stac_asset.destinations.location import Location, location_of
 from stac_asset.destinations.space import check_space
 from stac_asset.errors import DownloadError, DownloadWarning
 from stac_asset.plan.work import PlannedRun
+from stac_asset.stac.foreign_documents import check_replaceable
 from stac_asset.transfer.engine import Engine
 from stac_asset.transfer.reporter import Reporter
 from stac_asset.types import (
@@ -195,6 +196,8 @@ class Run:
             check_space(declared, lambda: transfers, self.directory)
         if transfers or work.document is not None:
             await self.prepare()
+        destination = self.destinations.destination_of(str(self.directory))
+        await check_replaceable(work.document, destination)
         with shown_progress(self._engine, transfers, self._progress):
             async with self.open(), aclosing(self._engine.run(transfers)) as arriving:
                 with frozen_heap(len(transfers)):

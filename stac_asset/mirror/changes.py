@@ -93,6 +93,9 @@ class ChangeSet:
     duplicates: int = 0
     """Number of items that the source returned again. The first document counts."""
 
+    foreign: frozenset[str] = frozenset()
+    """Paths of files of other programs, which no document of the mirror replaces."""
+
     other_metadata: list[WantedItem] = field(default_factory=list)
     """Items with complete files, and with metadata that differs or that was not recorded."""
 

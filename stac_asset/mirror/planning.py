@@ -20,6 +20,7 @@ from stac_asset.destinations.location import Location
 from stac_asset.errors import AssetOverwriteError, StacAssetError
 from stac_asset.integrity import Multihash
 from stac_asset.mirror.changes import ChangeSet, WantedItem
+from stac_asset.mirror.foreign_documents import documents_of
 from stac_asset.mirror.neighbors import neighbors
 from stac_asset.mirror.source_item import Key, SourceDocument
 from stac_asset.mirror.state.layout import (
@@ -35,6 +36,7 @@ from stac_asset.mirror.state.version import digests_of_undeclared
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.plan.owners import owner_name
 from stac_asset.plan.planner import Planner
+from stac_asset.stac.foreign_documents import foreign_error
 from stac_asset.stac.local_facts import facts_of
 from stac_asset.stac.parse import item_of
 from stac_asset.transfer.probe import probe_all
@@ -138,6 +140,9 @@ def _prepare_item(
     source, key = changes.document(wanted), wanted.key
     try:
         item = item_of(source.document, source.base)
+        for path in documents_of(key):
+            if path in changes.foreign:
+                raise foreign_error(storage.directory / path)
         _reserve_collection(planner, key.collection, collections)
         document = planner.document(owner_name(item), document_path(key))
         planned = [

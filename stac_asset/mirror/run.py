@@ -27,6 +27,7 @@ from stac_asset.config import Config
 from stac_asset.errors import SourceError, StacAssetError
 from stac_asset.mirror.change_search import ChangeSearch
 from stac_asset.mirror.changes import ChangeSet, WantedItem
+from stac_asset.mirror.foreign_documents import foreign_documents
 from stac_asset.mirror.former_sources import former_sources
 from stac_asset.mirror.metadata_updates import MetadataUpdates
 from stac_asset.mirror.output import removal
@@ -173,6 +174,9 @@ class MirrorUpdate:
             whole,
         )
         await self._found.find_changes(self._now)
+        self.changes.foreign = await self._in_thread(
+            foreign_documents, self._storage, self._state, self.changes.wanted
+        )
         self._metadata = MetadataUpdates(
             self._storage, self.changes, self._config, self._source_href
         )

@@ -53,6 +53,9 @@ class MirrorState:
     lost: dict[Key, str] = field(default_factory=dict)
     """Items with a row in the index and no document, with the unsigned hrefs of their sources."""
 
+    changed: set[Key] = field(default_factory=set)
+    """Items with a row in the index, and a document that was written after the row."""
+
 
 def read_state(storage: MirrorStorage, config: Config | None = None) -> MirrorState:
     """Return the state of a mirror.
@@ -111,6 +114,8 @@ def _valid_row(line: bytes, storage: MirrorStorage, state: MirrorState) -> Index
     if stamp is None:
         state.lost[row.key] = row.source
     if not row.checked or stamp != row.document_stamp:
+        if stamp is not None:
+            state.changed.add(row.key)
         state.rows.invalidate(row.key)
         return None
     return _with_missing_files(row, storage, folder)

@@ -14,7 +14,7 @@ from stac_asset.destinations import Destinations
 from stac_asset.destinations.location import Location
 from stac_asset.errors import ConfigError
 from stac_asset.mirror.output.catalog import is_mirror_catalog
-from stac_asset.mirror.state.layout import CATALOG
+from stac_asset.mirror.state.layout import CATALOG, LOCK, PARQUET
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.mirror.storage.lease import RENEWAL, held_lease
 from stac_asset.mirror.storage.listing import Listing
@@ -44,13 +44,15 @@ async def open_storage(
             object store. At most `MAX_CONCURRENCY` are.
 
     Raises:
-        ConfigError: There is another catalog, which a mirror would overwrite.
+        ConfigError: There is another catalog or GeoParquet file, which a mirror would overwrite.
         DestinationError: Another run updates the mirror, or a request failed.
     """
     if isinstance(directory, Path):
         local = LocalStorage(directory)
         if await in_thread(local.exists, CATALOG):
             _check_catalog(directory, await in_thread(local.read, CATALOG))
+        else:
+            _check_parquet(directory, local)
         yield local
         return
     destination = destinations.destination_of(str(directory))
@@ -67,6 +69,8 @@ async def open_storage(
         limit = min(concurrency, MAX_CONCURRENCY)
         storage = StoreStorage(directory, destination, files, lease, limit)
         stack.callback(storage.close)
+        if catalog is None:
+            _check_parquet(directory, storage)
         yield storage
 
 
@@ -75,4 +79,17 @@ def _check_catalog(directory: Location, data: bytes | None) -> None:
         raise ConfigError(
             f"`directory` '{directory}' has a {CATALOG} that was not written by a mirror. Choose "
             "another directory."
+        )
+
+
+def _check_parquet(directory: Location, storage: MirrorStorage) -> None:
+    """Check that a directory without a catalog has no GeoParquet file of another program.
+
+    A run writes the catalog and its state before the GeoParquet file.
+    """
+    folder, _, lock = LOCK.partition("/")
+    if storage.is_listed(PARQUET) and not set(storage.file_names(folder)) - {lock}:
+        raise ConfigError(
+            f"`directory` '{directory}' has a file {PARQUET} that was not written by a mirror. "
+            "Move the file, or choose another directory."
         )

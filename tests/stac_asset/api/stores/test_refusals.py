@@ -144,6 +144,19 @@ async def test_missing_credentials(
     assert "`destination_profile`" in text
 
 
+async def test_foreign_document(origin: Origin, store: Config, bucket: Bucket) -> None:
+    await bucket.put("the-item.json", b"mine")
+    url = f"s3://{bucket.name}/{bucket.prefix}"
+    plan = await plan_item(remote_item(origin, "a"), url, config=store)
+    origin.forget()
+    with pytest.raises(DestinationError) as caught:
+        await download_item(remote_item(origin, "a"), url, config=store)
+    assert str(caught.value) == plan.directory_problem
+    assert str(caught.value).startswith(f"'{url}/the-item.json' exists and is no STAC document")
+    assert origin.requests == []
+    assert await bucket.content("the-item.json") == b"mine"
+
+
 @pytest.mark.parametrize(
     "directory",
     [

@@ -161,6 +161,33 @@ async def test_foreign_catalog_is_refused_before_any_request_to_the_source(
     assert await bucket.keys() == [f"{bucket.prefix}/catalog.json"]
 
 
+async def test_foreign_document_of_an_item_is_kept(
+    origin: Origin, bucket: Bucket, store: Config
+) -> None:
+    await bucket.put("things/one/one.json", b"mine")
+    href = serve_items(origin, items_of(origin, "one", "two"))
+    for on_removed in ("keep", "delete"):
+        run = await run_in_bucket(bucket, href, store_config(store), on_removed=on_removed)
+        assert await bucket.content("things/one/one.json") == b"mine"
+        assert HttpReader(bucket).check() == {"two"}
+        assert run.failed_ids == (["one"] if on_removed == "keep" else [])
+        serve_items(origin, items_of(origin, "two"))
+    assert origin.gets("/one/*") == []
+
+
+async def test_foreign_geoparquet_file_is_refused(
+    origin: Origin, bucket: Bucket, store: Config
+) -> None:
+    await bucket.put("items.parquet", b"mine")
+    href = serve_items(origin, items_of(origin, "one"))
+    with pytest.raises(
+        ConfigError, match=r"has a file items.parquet that was not written by a mir"
+    ):
+        await run_in_bucket(bucket, href, store_config(store))
+    assert origin.gets("*") == []
+    assert await bucket.keys() == [f"{bucket.prefix}/items.parquet"]
+
+
 class _ObstoreIO(DefaultStacIO):
     """Reads `s3://` hrefs by obstore."""
 
