@@ -107,7 +107,7 @@ async def _read_note(store: S3Store, key: str) -> UploadNote | None:
 
 
 async def abort_upload(store: S3Store, key: str, upload: str) -> None:
-    """Abort a multipart upload, and remove the note.
+    """Abort a multipart upload, and remove the note. The note of another upload stays.
 
     Args:
         store: The bucket.
@@ -118,4 +118,8 @@ async def abort_upload(store: S3Store, key: str, upload: str) -> None:
         DestinationError: A request failed.
     """
     await store.multipart.abort(key, upload)
-    await store.delete(note_key(key))
+    data = await store.content(note_key(key))
+    if data is not None:
+        note = UploadNote.parse(data)
+        if note is None or note.upload == upload:
+            await store.delete(note_key(key))

@@ -24,7 +24,7 @@ from stac_asset.destinations.s3.store import S3Store
 from stac_asset.destinations.s3.unfinished import Unfinished
 from stac_asset.destinations.store_copy import StoreAccess, StoreCopy, StoredSource
 from stac_asset.destinations.upload_state import StatefulUpload, UploadState, check_checksum
-from stac_asset.destinations.values import Declared
+from stac_asset.destinations.values import Declared, VersionError
 from stac_asset.errors import DestinationError
 from stac_asset.integrity import Multihash, new_hash
 
@@ -265,6 +265,7 @@ class S3Upload(StatefulUpload):
             TruncatedError: Bytes are missing.
             SizeError: The size differs from the declared one.
             ChecksumError: The checksum differs from the declared one.
+            VersionError: Another run wrote the object meanwhile.
             DestinationError: The file cannot be completed.
         """
         self._state.check_complete()
@@ -275,7 +276,12 @@ class S3Upload(StatefulUpload):
         digest = self._writer.digest
         computed = digest.multihash() if digest is not None else None
         check_checksum(self._declared.checksum, computed)
-        self.version = await self._multipart.complete(self._replaced)
+        try:
+            self.version = await self._multipart.complete(self._replaced)
+        except VersionError:
+            # No later run finds the parts, if the other run has replaced the note too.
+            await self.discard()
+            raise
         self._ended = True
         if computed is None and self._hashed:
             computed = await self._read_back()
