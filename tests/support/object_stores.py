@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import quote
+from xml.sax.saxutils import unescape
 
 from stac_asset import AzureIdentity, GcsIdentity
 from stac_asset.destinations.object_store import ObjectStore, ObjectStoreDestination
@@ -72,6 +74,14 @@ class GcsBucket:
         found = self.service.objects.get(f"{PREFIX}/{key}")
         return found.data if found is not None else None
 
+    def put(self, key: str, data: bytes) -> None:
+        """Write an object as another program would."""
+        self.service.put(f"{PREFIX}/{key}", data)
+
+    def keys(self) -> set[str]:
+        """Return the keys of the prefix."""
+        return {key.removeprefix(f"{PREFIX}/") for key in self.service.objects}
+
     def has_leftovers(self) -> bool:
         names = [key.rpartition("/")[2] for key in self.service.objects]
         return bool(self.service.uploads) or any(name.startswith(".") for name in names)
@@ -105,9 +115,22 @@ class AzureContainer:
         return destination_of(self.url, self.identity)
 
     def content(self, key: str) -> bytes | None:
-        path = quote(f"{ACCOUNT}/{self.name}/{PREFIX}/{key}")
+        return self._get(quote(f"{self.name}/{PREFIX}/{key}"), "")
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write an object as another program would."""
+        self.azurite.put(self.name, f"{PREFIX}/{key}", data)
+
+    def keys(self) -> set[str]:
+        """Return the keys of the prefix."""
+        listing = (self._get(self.name, "restype=container&comp=list&") or b"").decode()
+        names = {unescape(name) for name in re.findall("<Name>(.*?)</Name>", listing)}
+        return {name.removeprefix(f"{PREFIX}/") for name in names}
+
+    def _get(self, path: str, query: str) -> bytes | None:
+        url = f"{self.azurite.url}/{ACCOUNT}/{path}?{query}{account_sas()}"
         try:
-            with urllib.request.urlopen(f"{self.azurite.url}/{path}?{account_sas()}") as response:
+            with urllib.request.urlopen(url) as response:
                 data: bytes = response.read()
         except urllib.error.HTTPError as error:
             with error:

@@ -7,11 +7,12 @@ import threading
 import urllib.error
 import urllib.request
 from typing import Any
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, unquote, urljoin
 
 from stac_asset import Config
 from stac_asset.testing import Origin
 from tests.support.mirror_runs import CONFIG, MirrorRun, build_item, run_mirror
+from tests.support.object_stores import AzureContainer, GcsBucket
 from tests.support.s3_destinations import Bucket
 
 _FOLLOWED = ("root", "parent", "collection", "child", "item")
@@ -99,6 +100,17 @@ class HttpReader:
         hrefs += [asset["href"] for asset in document.get("assets", {}).values()]
         relative = [one for one in hrefs if one.startswith(".")]
         return [urljoin(href, quote(one, safe="/.%~")) for one in relative]
+
+
+class ContentReader(HttpReader):
+    """Reads the mirror in a bucket of Google Cloud Storage or Azure."""
+
+    def __init__(self, bucket: GcsBucket | AzureContainer) -> None:
+        self.root, self._bucket = "http://mirror/", bucket
+
+    def get(self, href: str) -> bytes | None:
+        """Return the content of an existing object."""
+        return self._bucket.content(unquote(href.removeprefix(self.root)))
 
 
 class PollingReader:

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from prefect import flow
 from prefect.exceptions import ParameterTypeError
-from prefect_aws import AwsCredentials, S3Bucket
+from prefect_aws import AwsCredentials, MinIOCredentials, S3Bucket
 from pydantic import SecretStr
 
 from prefect_stac_asset import blocks, flows
@@ -27,6 +27,7 @@ from stac_asset.errors import DestinationError
 from stac_asset.plan.owners import owner_name
 from stac_asset.testing import Origin, S3Proxy, Status
 from stac_asset.types import Candidate, Outcome, Transfer
+from tests.support.collections import collection_document
 from tests.support.flow_inputs import put_item_collection, with_options, with_threads
 from tests.support.items import item_document, item_from_origin
 from tests.support.prefect_reads import read_artifacts, read_back, read_events
@@ -171,6 +172,36 @@ async def test_submitted_batches_write_to_the_bucket_of_a_block(
         await flows.download_item_collection(href, "scenes", options, destination_credentials=block)
     [kept, *_] = result.items()
     assert kept.assets["a"].href == f"{url}/{kept.id}/a.tif"
+
+
+async def test_collection_is_written_with_the_keys_of_minio(
+    origin: Origin, bucket: Bucket, proxy: S3Proxy
+) -> None:
+    document = collection_document(origin, "a")
+    href = origin.put("/collection.json", json.dumps(document).encode())
+    await MinIOCredentials(
+        minio_root_user=KEY,
+        minio_root_password=SecretStr(SECRET),
+        aws_client_parameters={"endpoint_url": proxy.url},
+    ).save("minio", overwrite=True)
+    url = f"s3://{bucket.name}/data"
+    state = await flows.download_collection(
+        href,
+        url,
+        OPTIONS,
+        destination_credentials=await MinIOCredentials.load("minio"),
+        return_state=True,
+    )
+    run, _ = await read_back(state, 3)
+    result = await state.aresult()
+    assert result.document == f"{url}/collection.json"
+    assert run.parameters["destination_credentials"] == blocks.ref("minio-credentials/minio")
+    assert await bucket.content("a.png") == origin.content("/a.png")
+    written = json.loads(await bucket.content("collection.json") or b"")
+    assert written["assets"]["a"]["href"] == "./a.png"
+    assert KEY in sent(proxy)
+    assert SECRET not in f"{run}{result}{await read_artifacts(state)}"
+    assert not await bucket.has_leftovers()
 
 
 async def test_retry_with_overwrite_in_another_process_downloads_only_missing_objects(

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,7 +26,7 @@ from stac_asset import (
 )
 from stac_asset.api.destinations import RunDestinations
 from stac_asset.clients import Clients
-from stac_asset.testing import Origin, Truncate
+from stac_asset.testing import Origin, Status, Truncate
 from stac_asset.testing.client_under_test import data_of
 from stac_asset.verify.check import check_all
 from stac_asset.verify.inventory import take_inventory
@@ -202,11 +203,16 @@ async def test_refused_storage_class(origin: Origin, container: AzureContainer) 
     assert "the service refuses the request (status 400). Check `destination_storage_class`" in text
 
 
-async def test_endpoint_that_is_no_object_store(origin: Origin, container: AzureContainer) -> None:
-    config = config_of(container)
+@pytest.mark.parametrize("page", [None, b"<html><body>Welcome</body></html>"])
+async def test_endpoint_that_is_no_object_store(
+    origin: Origin, bucket: GcsBucket | AzureContainer, page: bytes | None
+) -> None:
+    config = config_of(bucket)
     with Origin() as other:
-        config.destination_endpoint_url = other.url
-        text = await refusal(origin, f"{container.url}/x", config)
+        if page is not None:
+            other.fault("*", Status(200, body=page), times=0)
+        config.destination_identity = replace(bucket.identity, endpoint_url=other.url)
+        text = await refusal(origin, f"{bucket.url}/x", config)
     assert "`destination_endpoint_url`" in text
 
 
