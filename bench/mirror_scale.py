@@ -3,7 +3,9 @@
     python -m bench.mirror_scale --items 10000 100000
 
 The command writes a STAC API and a mirror of its items, and serves the API with nginx. Each run of
-the mirror is a process of its own. The first run writes the index, and is not measured.
+the mirror is a process of its own. The first run writes the index, and is not measured. It also
+writes all GeoParquet files, which takes most of the time of the command, unless
+`--without-geoparquet` is given.
 """
 
 from __future__ import annotations
@@ -50,29 +52,32 @@ class Figures:
     """Size of these files in bytes."""
 
 
-def measure(amounts: Sequence[int], changes: int = CHANGES) -> Iterator[Figures]:
+def measure(
+    amounts: Sequence[int], changes: int = CHANGES, geoparquet: bool = True
+) -> Iterator[Figures]:
     """Run mirrors, and yield the figures of a run without and of a run with changes for each.
 
     Args:
         amounts: Numbers of items.
         changes: Number of changed items.
+        geoparquet: Whether the runs write GeoParquet files.
     """
     for items in amounts:
         with tempfile.TemporaryDirectory(prefix="mirror-scale-") as folder:
             served, directory = Path(folder, "served"), Path(folder, "mirror")
             served.mkdir()
             with nginx(served) as origin:
-                api = write_api(served, origin, items)
+                api = write_api(served, origin, items, with_files=False)
                 write_mirror(directory, served, api)
-                _run(api, directory)
-                yield _measured(api, directory, items, 0)
+                _run(api, directory, geoparquet)
+                yield _measured(api, directory, items, 0, geoparquet)
                 changed = _change_items(served, changes)
-                yield _measured(api, directory, items, changed)
+                yield _measured(api, directory, items, changed, geoparquet)
 
 
-def _measured(api: str, directory: Path, items: int, changed: int) -> Figures:
+def _measured(api: str, directory: Path, items: int, changed: int, geoparquet: bool) -> Figures:
     before = _files(directory)
-    reported = _run(api, directory)
+    reported = _run(api, directory, geoparquet)
     if reported["metadata_updates"] != changed or reported["wanted"]:
         raise RuntimeError(f"the run found other changes than {changed}: {reported}")
     written = {
@@ -89,8 +94,9 @@ def _measured(api: str, directory: Path, items: int, changed: int) -> Figures:
     )
 
 
-def _run(api: str, directory: Path) -> dict[str, Any]:
+def _run(api: str, directory: Path, geoparquet: bool) -> dict[str, Any]:
     command = [sys.executable, "-m", "bench.mirror_scale", "--api", api, "--into", str(directory)]
+    command += [] if geoparquet else ["--without-geoparquet"]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     reported: dict[str, Any] = json.loads(done.stdout)
     return reported
@@ -164,17 +170,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(description="Measure runs of a mirror over many items.")
     parser.add_argument("--items", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument(
+        "--without-geoparquet", action="store_true", help="run as without the extra `geoparquet`"
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--api", help=argparse.SUPPRESS)
     parser.add_argument("--into", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.api:
+        if options.without_geoparquet:
+            sys.modules["stac_geoparquet"] = None  # type: ignore[assignment] # not installed
         _report(options.api, options.into)
         return
     if not options.json:
         print("| items | changed | processor time | peak memory | requests | files | written |")
         print("|---|---|---|---|---|---|---|")
-    for figures in measure(options.items):
+    for figures in measure(options.items, geoparquet=not options.without_geoparquet):
         if options.json:
             print(json.dumps(asdict(figures)), flush=True)
         else:

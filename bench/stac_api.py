@@ -18,13 +18,14 @@ ASSET = "data"
 _PER_PAGE = 250
 
 
-def write_api(folder: Path, base: str, count: int) -> str:
+def write_api(folder: Path, base: str, count: int, with_files: bool = True) -> str:
     """Write the pages of an API and a small file for each item, and return the URL of the API.
 
     Args:
         folder: Root folder of the server.
         base: URL of the root folder, without a trailing slash.
         count: Number of items.
+        with_files: Whether to write the files. Runs without downloads need none.
     """
     root = f"{base}/api"
     _write(folder / "api" / "index.json", _landing(root))
@@ -37,11 +38,16 @@ def write_api(folder: Path, base: str, count: int) -> str:
         if end < count:
             links.append({"rel": "next", "href": f"{root}/page-{end}/", "method": "GET"})
         items = [_item(number, base) for number in range(start, end)]
-        for item in items:
-            (files / f"{item['id']}.tif").write_bytes(b"II*\0" + item["id"].encode())
+        for item in items if with_files else ():
+            (files / f"{item['id']}.tif").write_bytes(_content(item["id"]))
         page = {"type": "FeatureCollection", "features": items, "links": links}
         _write(folder / "api" / (f"page-{start}" if start else "search") / "index.json", page)
     return root
+
+
+def _content(name: str) -> bytes:
+    """Return the content of the file of an item."""
+    return b"II*\0" + name.encode()
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:
@@ -129,7 +135,7 @@ def write_mirror(directory: Path, served: Path, api: str) -> None:
         for item in json.loads(page.read_bytes()).get("features", ()):
             path = directory / document_path(Key(COLLECTION, item["id"]))
             path.parent.mkdir(parents=True)
-            content = (served / "files" / f"{item['id']}.tif").read_bytes()
+            content = _content(item["id"])
             path.with_suffix(".tif").write_bytes(content)
             path.write_text(json.dumps(_mirrored(item, api, content)))
 

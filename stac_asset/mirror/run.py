@@ -327,7 +327,7 @@ class MirrorUpdate:
                     rows[key] = dataclasses.replace(rows[key], source=self._source_href)
                     self._changed = True
         if rows.has_changes:
-            await self._in_thread(self._parquet.record_outdated)
+            await self._in_thread(self._parquet.record_outdated, rows)
         if rows.is_outdated:
             await self._in_thread(write_index, self._storage, rows)
 

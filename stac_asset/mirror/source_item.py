@@ -44,22 +44,29 @@ class SourceDocument:
     def key(self) -> Key | None:
         """Key of the item. Unset for a document without a valid id."""
         if not self._keys:
-            self._keys.append(self._key())
+            self._keys.append(key_of(self.document))
         return self._keys[0]
 
-    def _key(self) -> Key | None:
-        fields = self.document if isinstance(self.document, dict) else {}
-        name, collection = fields.get("id"), fields.get("collection")
-        if not isinstance(name, str) or not name:
-            return None
-        collection = collection if isinstance(collection, str) and collection else None
-        key = Key(collection, name)
-        return key if all(map(_is_unicode, key)) else None
+
+def key_of(document: Any) -> Key | None:
+    """Return the key of an item. Unset for a document without a valid id.
+
+    Args:
+        document: The item's document, of any shape.
+    """
+    if not isinstance(document, dict):
+        return None
+    name, collection = document.get("id"), document.get("collection")
+    if not isinstance(name, str) or not name or not _is_unicode(name):
+        return None
+    if not isinstance(collection, str) or not collection:
+        return Key(None, name)
+    return Key(collection, name) if _is_unicode(collection) else None
 
 
-def _is_unicode(text: str | None) -> bool:
+def _is_unicode(text: str) -> bool:
     """Return whether a text can be part of a URL. JSON can contain halves of surrogate pairs."""
-    if text is None or text.isascii():
+    if text.isascii():
         return True
     try:
         text.encode()

@@ -22,6 +22,7 @@ from stac_asset.destinations.part_names import is_part_name, lock_name, part_nam
 from stac_asset.errors import DestinationError
 from stac_asset.mirror.output.catalog import is_mirror_catalog
 from stac_asset.mirror.output.item_links import is_link_file
+from stac_asset.mirror.output.parquet_parts import is_part
 from stac_asset.mirror.state.index import MirrorState, read_state
 from stac_asset.mirror.state.index_files import is_index_file
 from stac_asset.mirror.state.layout import (
@@ -201,7 +202,7 @@ def _known_files(state: MirrorState) -> dict[str, set[str] | None]:
 
 
 def _is_known(file: str, known: dict[str, set[str] | None]) -> bool:
-    if is_index_file(file) or is_link_file(file):
+    if is_index_file(file) or is_link_file(file) or is_part(file):
         return True
     folder, _, name = file.rpartition("/")
     names = known.get(folder, set())

@@ -19,6 +19,8 @@ _ELEMENT = "[]"
 _SKIPPED = frozenset({("geometry",), ("bbox",)})
 """Fields that are converted separately, with all below."""
 
+_ASSETS = ("assets",)
+
 _MAX_INTEGER = 2**63 - 1
 """Maximum of the 64-bit integers of a column."""
 
@@ -85,10 +87,9 @@ def _unified(value: Any, path: Path, texts: set[Path], floats: set[Path]) -> Any
     if path in texts:
         return json.dumps(value)
     if isinstance(value, dict):
-        # A column cannot have objects without fields.
-        return {
-            key: _unified(entry, (*path, key), texts, floats) for key, entry in value.items()
-        } or None
+        fields = {key: _unified(entry, (*path, key), texts, floats) for key, entry in value.items()}
+        # A column cannot have objects without fields, except for the assets of an item.
+        return fields or ({} if path == _ASSETS else None)
     if isinstance(value, list):
         return [_unified(entry, (*path, _ELEMENT), texts, floats) for entry in value]
     return float(value) if path in floats else value

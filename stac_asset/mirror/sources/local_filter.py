@@ -12,7 +12,7 @@ from typing import Any
 from stac_asset.errors import ConfigError
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window, span_of, time_of
-from stac_asset.mirror.source_item import SourceDocument
+from stac_asset.mirror.source_item import key_of
 from stac_asset.notices import notice
 from stac_asset.redact import redact_href
 from stac_asset.stac.geometry import bbox_of, bounds_of, heights_of
@@ -57,7 +57,7 @@ def matches(document: Any, criteria: Criteria, window: Window) -> bool:
         criteria: The search criteria.
         window: Time window of the search.
     """
-    key = SourceDocument(document, "").key
+    key = key_of(document)
     if key is None:
         return True
     start, end = span_of(document)
@@ -82,7 +82,7 @@ def mismatch(document: Any, criteria: Criteria, window: Window) -> str | None:
         criteria: The search criteria.
         window: Time window of the search.
     """
-    key = SourceDocument(document, "").key
+    key = key_of(document)
     if key is None:
         return None
     if criteria.ids and key.id not in criteria.ids:

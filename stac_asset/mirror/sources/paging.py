@@ -10,7 +10,8 @@ from typing import Any
 
 from stac_asset.errors import SourceError
 from stac_asset.hrefs import UrlOrigin
-from stac_asset.mirror.source_item import Key, SourceDocument, links_of
+from stac_asset.mirror.source_item import key_of, links_of
+from stac_asset.mirror.sources.compact_keys import CompactKeys
 from stac_asset.redact import redact_href
 from stac_asset.stac.api_request import ApiRequest, following
 from stac_asset.stac.next_page import MAX_EMPTY_PAGES, next_link
@@ -31,7 +32,7 @@ class Paging:
         self._shown = redact_href(request.href)
         self._origins = origins
         self._requested = {request.identity}
-        self._keys: set[Key] = set()
+        self._keys = CompactKeys()
         self._count = 0
         self._matched: int | None = None
         self._pages_without_new = 0
@@ -81,8 +82,8 @@ class Paging:
         """
         if self._matched is None:
             self._matched = number_matched(page)
-        keys = [SourceDocument(feature, "").key for feature in page["features"]]
-        new = {key for key in keys if key is not None} - self._keys
+        keys = [key_of(feature) for feature in page["features"]]
+        new = {key for key in keys if key is not None and self._keys.add(key)}
         features: list[Any] = page["features"]
         if self._skips_repeated:
             features = [
@@ -91,7 +92,6 @@ class Paging:
                 if key is None or key in new
             ]
         self._pages_without_new = 0 if new else self._pages_without_new + 1
-        self._keys |= new
         self._count += len(features)
         return features
 

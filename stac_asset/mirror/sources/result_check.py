@@ -10,7 +10,7 @@ from typing import Any
 
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window
-from stac_asset.mirror.source_item import Key, SourceDocument
+from stac_asset.mirror.source_item import Key, key_of
 from stac_asset.mirror.sources.compact_keys import CompactKeys
 from stac_asset.mirror.sources.local_filter import mismatch
 from stac_asset.notices import notice
@@ -69,13 +69,13 @@ class ResultCheck:
             if is_quiet:
                 continue
             rejected = True
-            key = SourceDocument(feature, "").key
+            key = key_of(feature)
             notice(
                 f"The API '{self._shown}' returned items that do not match `search.{reason}`, "
                 "which are not mirrored",
                 _name(key),
             )
-        keys = [SourceDocument(feature, "").key for feature in accepted]
+        keys = map(key_of, accepted)
         is_new = [key is None or self._seen.add(key) for key in keys]
         if self.skips_repeated:
             accepted = [found for found, is_one in zip(accepted, is_new, strict=True) if is_one]

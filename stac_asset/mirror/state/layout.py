@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from stac_asset.mirror.source_item import Key
 from stac_asset.plan.file_names import safe_name
@@ -67,7 +68,7 @@ def item_folder(key: Key) -> str:
         key: Key of the item.
     """
     name = _folder_name(key.id)
-    return f"{_folder_name(key.collection)}/{name}" if key.collection is not None else name
+    return f"{collection_folder(key.collection)}/{name}" if key.collection is not None else name
 
 
 def document_path(key: Key) -> str:
@@ -100,6 +101,7 @@ def is_file_name(name: object) -> bool:
     return "/" not in name and "\0" not in name
 
 
+@lru_cache
 def collection_folder(collection: str) -> str:
     """Return the folder of a collection, relative to the mirror directory.
 

@@ -57,6 +57,8 @@ class Rows(MutableMapping[Key, IndexRow]):
         """Outdated parts of the links to items, by collection. See `part_of`."""
         self._unclear: set[str | None] = set()
         """Collections with rows that could not be used."""
+        self.unclear_parts: set[int] = set()
+        """Parts of the index with unusable rows, so that changes are unknown. See `part_of`."""
         self.incomplete: set[Key] = set()
         """Items with failed assets, or with missing files."""
         self.asset_keys: dict[str, None] = {}
@@ -177,13 +179,25 @@ class Rows(MutableMapping[Key, IndexRow]):
         Args:
             key: Key of the item.
         """
+        place = place_of(key)
         self._unclear.add(key.collection)
-        self._mark(key, place_of(key))
+        self.unclear_parts.add(part_of(place))
+        self._mark(key, place)
 
     @property
     def has_changes(self) -> bool:
         """Whether an item of the mirror changed since the index was written."""
         return bool(self._changed or self._hidden or self._unsettled)
+
+    @property
+    def changed_keys(self) -> Set[Key]:
+        """Items with a changed row. Changes in `unclear_parts` are unknown."""
+        return self._changed.keys() | self._hidden.keys()
+
+    @property
+    def changed_parts(self) -> set[int]:
+        """The parts of the index with changed items. See `part_of`."""
+        return self.unclear_parts | {part_of(place_of(key)) for key in self.changed_keys}
 
     @property
     def is_outdated(self) -> bool:

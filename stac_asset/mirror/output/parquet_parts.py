@@ -1,0 +1,235 @@
+"""Internal: the GeoParquet files of a mirror with many items, one file per part.
+
+Parts are divided as the shards of the index are, so that a run writes only the parts with changed
+items. All parts have the same columns. An item that does not fit into these columns requires that
+all parts are written again.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Set
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from stac_asset.errors import DestinationError
+from stac_asset.mirror.output.parquet_items import UnifiedItems, item_documents
+from stac_asset.mirror.output.parquet_record import ParquetRecord, part_path
+from stac_asset.mirror.source_item import Key
+from stac_asset.mirror.state.layout import PARQUET, document_path
+from stac_asset.mirror.state.placement import part_of, place_of, shard_names, shard_of
+from stac_asset.mirror.state.row import IndexRow
+from stac_asset.mirror.state.rows import Rows
+from stac_asset.mirror.storage.interface import MirrorStorage, Stamp
+
+_PART = re.compile(r"[0-9a-f]{1,4}\.parquet")
+
+_Documents = Callable[[Iterable[IndexRow]], Iterator[dict[str, Any]]]
+"""Returns the documents of items in the form of the table."""
+
+
+def write_all_parts(storage: MirrorStorage, rows: Rows, depth: int) -> dict[str, Stamp]:
+    """Write all parts, and return the stamp of each part by name.
+
+    Args:
+        storage: The files of the mirror.
+        rows: All items in the mirror.
+        depth: Depth of the parts.
+
+    Returns:
+        The stamps. Empty, without written files, if no item has a position and a geometry.
+
+    Raises:
+        ValueError: The items do not fit into one table. Existing files are kept.
+        DestinationError: A file cannot be written.
+    """
+    with tempfile.TemporaryDirectory(prefix="stac-asset-") as folder:
+        plain, unified = Path(folder, "plain"), Path(folder, "unified")
+        tables = plain
+        try:
+            has_items = _write_tables(rows, depth, partial(item_documents, storage), plain)
+        except DestinationError:
+            raise
+        except Exception:  # The exceptions of stac-geoparquet are not documented.
+            tables = unified
+            try:
+                items = UnifiedItems.of(storage, rows.values())
+                has_items = _write_tables(rows, depth, items.documents, unified)
+            except DestinationError:
+                raise
+            except Exception as error:
+                raise ValueError(f"the items do not fit into one table: {error}") from error
+        # A directory cannot have a file and a folder of the same name.
+        if storage.stamp(PARQUET) is not None:
+            storage.remove("", [PARQUET])
+        return {
+            name: storage.write(part_path(name), (tables / name).read_bytes())
+            for name in (shard_names(depth) if has_items else ())
+        }
+
+
+def write_changed_parts(
+    storage: MirrorStorage, rows: Rows, record: ParquetRecord
+) -> dict[str, Stamp] | None:
+    """Write the parts with changed items, and return the stamps of all parts by name.
+
+    The other items of a part are copied from the earlier file. The documents of all items are read
+    for parts whose changes are not known.
+
+    Args:
+        storage: The files of the mirror.
+        rows: All items in the mirror.
+        record: The record of the parts before the run.
+
+    Returns:
+        The stamps, or None if items do not fit into the columns of the parts.
+
+    Raises:
+        DestinationError: A file cannot be written.
+    """
+    changed: defaultdict[str, set[Key]] = defaultdict(set)
+    for key in rows.changed_keys:
+        changed[shard_of(part_of(place_of(key)), record.depth)].add(key)
+    unknown = record.outdated | {shard_of(part, record.depth) for part in rows.unclear_parts}
+    stamps = dict(record.parts)
+    with tempfile.TemporaryDirectory(prefix="stac-asset-") as folder:
+        for name in sorted(changed.keys() | unknown):
+            keys = set(rows.keys_of_shard(name)) if name in unknown else changed[name]
+            existing = [rows[key] for key in sorted(keys, key=document_path) if key in rows]
+            part = storage.read(part_path(name))
+            if part is None:
+                return None
+            try:
+                data = _changed_part(
+                    part,
+                    None if name in unknown else keys,
+                    item_documents(storage, existing),
+                    Path(folder),
+                )
+            except DestinationError:
+                raise
+            except Exception:  # The exceptions of stac-geoparquet are not documented.
+                return None
+            if data is None:
+                return None
+            stamps[name] = storage.write(part_path(name), data)
+    return stamps
+
+
+def remove_parts(storage: MirrorStorage, keep: Collection[str] = ()) -> None:
+    """Remove parts, and the folder if no part is left.
+
+    Args:
+        storage: The files of the mirror.
+        keep: Names of the parts that are kept.
+
+    Raises:
+        DestinationError: A part cannot be removed.
+    """
+    existing = [name for name in storage.file_names(PARQUET) if _PART.fullmatch(name)]
+    kept = {f"{name}.parquet" for name in keep}
+    for name in existing:
+        if name not in kept:
+            storage.remove_document(f"{PARQUET}/{name}")
+    if existing and not kept:
+        storage.remove_empty_folders([PARQUET])
+
+
+def is_part(path: str) -> bool:
+    """Return whether a path can be that of a part.
+
+    Args:
+        path: Path of a file, relative to the mirror.
+    """
+    folder, _, name = path.rpartition("/")
+    return folder == PARQUET and _PART.fullmatch(name) is not None
+
+
+def _write_tables(rows: Rows, depth: int, documents: _Documents, folder: Path) -> bool:
+    """Write a file with the common columns for each part, and return whether there are items.
+
+    Args:
+        rows: All items in the mirror.
+        depth: Depth of the parts.
+        documents: Returns the documents of items.
+        folder: The new folder of the files, which have the names of the parts.
+    """
+    import pyarrow as pa
+    from pyarrow.dataset import dataset
+    from stac_geoparquet.arrow import to_parquet
+
+    folder.mkdir()
+    schema = None
+    for name in shard_names(depth):
+        keys = sorted(rows.keys_of_shard(name), key=document_path)
+        found = _write_table(documents(rows[key] for key in keys), folder / f"{name}.own")
+        if found is not None:
+            schemas = [schema, found] if schema is not None else [found]
+            schema = pa.unify_schemas(schemas, promote_options="permissive")
+    if schema is None:
+        return False
+    for name in shard_names(depth):
+        own = folder / f"{name}.own"
+        table = schema.empty_table()
+        if own.exists():
+            table = dataset(own, schema=schema, format="parquet").to_table()
+            own.unlink()
+        to_parquet(table, folder / name)
+    return True
+
+
+def _write_table(items: Iterator[dict[str, Any]], path: Path) -> Any:
+    """Write a file, and return the columns. Without items, write no file and return None."""
+    import pyarrow.parquet as pq
+    from stac_geoparquet.arrow import parse_stac_items_to_arrow, to_parquet
+
+    first = next(items, None)
+    if first is None:
+        return None
+    to_parquet(parse_stac_items_to_arrow(chain([first], items)), path)
+    return pq.read_schema(path).remove_metadata()
+
+
+def _changed_part(
+    part: bytes, changed: Set[Key] | None, items: Iterator[dict[str, Any]], folder: Path
+) -> bytes | None:
+    """Return the new content of a part, or None if an item does not fit into the columns.
+
+    Args:
+        part: The content before the run.
+        changed: The items that are not copied. None stands for all items.
+        items: The documents of the new and changed items.
+        folder: A folder for temporary files.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.ParquetFile(pa.BufferReader(part)).read()
+    schema = table.schema
+    kept = table.slice(0, 0) if changed is None else table.filter(_unchanged(table, changed))
+    path = folder / "new"
+    columns = _write_table(items, path)
+    if columns is not None:
+        plain = schema.remove_metadata()
+        if not pa.unify_schemas([plain, columns], promote_options="permissive").equals(plain):
+            return None
+        new = pq.ParquetFile(path).read().to_pydict()
+        kept = pa.concat_tables([kept, pa.Table.from_pydict(new, schema=schema)])
+    sink = pa.BufferOutputStream()
+    pq.write_table(kept, sink)
+    return bytes(sink.getvalue())
+
+
+def _unchanged(table: Any, changed: Set[Key]) -> Any:
+    """Return a column of booleans: whether the item of each row is unchanged."""
+    import pyarrow as pa
+
+    ids = table["id"].to_pylist()
+    has_collections = "collection" in table.column_names
+    collections = table["collection"].to_pylist() if has_collections else [None] * len(ids)
+    keys = (Key(*key) for key in zip(collections, ids, strict=True))
+    return pa.array([key not in changed for key in keys], pa.bool_())
