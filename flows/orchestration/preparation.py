@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from prefect_stac_asset.flows.orchestration.existence import check_first
 from prefect_stac_asset.flows.orchestration.units import Unit, download_units, is_batched
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.reporting.monitor import Amount
+from stac_asset.api.frozen_heap import frozen_heap
 from stac_asset.destinations.location import Location, parsed_location
 from stac_asset.destinations.space import check_space
 from stac_asset.errors import ConfigError
@@ -118,12 +120,23 @@ class RunPreparation:
                 units(), self.transfers, self._granularity, self._options, self._session
             )
 
-    def download(self, units: Iterable[Unit]) -> AsyncGenerator[tuple[Unit, list[Outcome]], None]:
+    async def download(
+        self, units: Iterable[Unit]
+    ) -> AsyncGenerator[tuple[Unit, list[Outcome]], None]:
         """Download items, and yield each item with the outcomes of all assets.
 
         Args:
             units: The items. They are read as needed.
+
+        Yields:
+            An item, and the outcomes of its assets.
         """
+        with frozen_heap(self.transfers):
+            async with aclosing(self._downloads(units)) as done:
+                async for unit, outcomes in done:
+                    yield unit, outcomes
+
+    def _downloads(self, units: Iterable[Unit]) -> AsyncGenerator[tuple[Unit, list[Outcome]], None]:
         if self._distribution is not None:
             return self._distribution.download(units)
         return download_units(

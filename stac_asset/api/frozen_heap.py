@@ -2,7 +2,7 @@
 
 A run keeps its items and transfers until its end. Without `frozen_heap`, each full collection
 visits all of them and finds no garbage. In a run over 5,000 small files, this takes 4 % of the
-processor time.
+processor time. In a flow, the collections visit Prefect's objects too, and take 13 %.
 """
 
 from __future__ import annotations
