@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -196,16 +197,12 @@ def assert_interrupted(process: subprocess.Popen[str]) -> None:
     assert errors == "\nInterrupted. Run the same command again to resume.\n"
 
 
-def test_href_is_required_if_standard_input_is_a_terminal() -> None:
+def test_href_is_required_if_standard_input_is_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal, other_end = pty.openpty()
-    try:
-        command = [*COMMAND, "download"]
-        result = subprocess.run(command, stdin=other_end, capture_output=True, text=True)
-    finally:
-        os.close(terminal)
-        os.close(other_end)
-    assert (result.returncode, result.stdout) == (2, "")
-    assert "HREF is missing. Give the URL or path of a document" in " ".join(result.stderr.split())
+    with os.fdopen(terminal, "rb"), os.fdopen(other_end) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        with pytest.raises(click.UsageError, match=r"HREF is missing\. Give the URL"):
+            app.main(["download"], standalone_mode=False)
 
 
 def test_output_to_a_program_that_has_ended_is_quiet() -> None:
