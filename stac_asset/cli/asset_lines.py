@@ -30,7 +30,7 @@ class AssetLines(Reporter):
         self._print(f"downloaded: {_name(transfer)}{size}: {candidate.path}")
 
     async def skipped(self, transfer: Transfer, candidate: Candidate) -> None:
-        """Print the line of an asset that was there."""
+        """Print the line of an asset that already existed."""
         self._print(f"skipped: {_name(transfer)}: {candidate.path}")
 
     async def failed(self, transfer: Transfer, candidate: Candidate, error: Exception) -> None:

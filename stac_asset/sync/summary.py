@@ -72,7 +72,7 @@ class SyncSummary:
     """Number of downloaded assets."""
 
     skipped: int
-    """Number of assets that were there."""
+    """Number of skipped assets, which already existed."""
 
     bytes: int
     """Total size of the downloaded files, in bytes."""
