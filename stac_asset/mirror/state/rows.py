@@ -15,13 +15,12 @@ from heapq import merge
 from typing import NamedTuple
 
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import item_folder
+from stac_asset.mirror.state.folders import compare_folders
 from stac_asset.mirror.state.placement import (
     end_place,
     first_place,
     part_of,
     place_of,
-    place_of_folder,
     shard_names,
     shard_of,
 )
@@ -143,34 +142,9 @@ class Rows(MutableMapping[Key, IndexRow]):
         Args:
             folders: Returns the folders of the mirror that can belong to items.
         """
-        found = bytearray(len(self._stored))
-        unknown, doubtful = list[str](), set[int]()
-        for folder in folders():
-            place = place_of_folder(folder)
-            numbers = self._stored.at(place)
-            if len(numbers) == 1 and not found[numbers[0]]:
-                found[numbers[0]] = 1
-            elif numbers:
-                doubtful.add(place)
-            else:
-                unknown.append(folder)
-        if doubtful:  # Folders that differ only by letter case have the same place.
-            by_folder = {
-                item_folder(self._stored.row(number).key): number
-                for place in doubtful
-                for number in self._stored.at(place)
-                if number not in self._hidden_numbers
-            }
-            for number in by_folder.values():
-                found[number] = 0
-            for folder in folders():
-                if folder in by_folder:
-                    found[by_folder[folder]] = 1
-                elif place_of_folder(folder) in doubtful:
-                    unknown.append(folder)
-        for number, is_found in enumerate(found):
-            if not is_found and number not in self._hidden_numbers:
-                self._drop(number)
+        unknown, missing = compare_folders(self._stored, self._hidden_numbers, folders)
+        for number in missing:
+            self._drop(number)
         return unknown
 
     def invalidate(self, key: Key) -> None:
