@@ -130,11 +130,12 @@ class Distribution:
                     if time.monotonic() - self._pool_checked >= _POOL_CHECK:
                         self._pool_checked = time.monotonic()
                         await self._outages.guard("work pool", self._check_pool(runs))
+                    done = self._ended()  # No share is created after a budget is reached.
                     self._create_shares()
                     if any(one.is_waiting for one in self._active.values()):
                         await self._outages.guard("start of shares", self._start(runs))
                     finished = await self._intake.finished(self._session.destinations)
-                    for ended in [*finished, *self._ended()]:
+                    for ended in [*finished, *done]:
                         yield ended
                     if self._is_finished():
                         return

@@ -113,6 +113,10 @@ class Intake:
             unit = self._again.pop() if self._again else next(self._source, None)
             self.is_read = unit is None
             units = self._cutter.rest() if unit is None else self._assigned(unit)
+            if self._reason:  # Items that were added before the budget was reached.
+                for one in units:
+                    self.leave(one, self._reason)
+                continue
             share = self._share_of(units)
             if share is not None:
                 count -= 1

@@ -6,8 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
+import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
@@ -23,6 +26,7 @@ from prefect_stac_asset.flows.distribution.folder import ShareFolder, share_of
 from prefect_stac_asset.flows.distribution.leftovers import read_leftovers
 from prefect_stac_asset.flows.distribution.shares import Share
 from prefect_stac_asset.flows.distribution.target import Target, target_of
+from prefect_stac_asset.flows.execution.budgets.errors import left_transfer
 from prefect_stac_asset.flows.execution.runner import WorkerError
 from prefect_stac_asset.flows.execution.session import Session, open_session
 from prefect_stac_asset.flows.orchestration.units import Unit
@@ -32,9 +36,13 @@ from stac_asset.testing import Origin
 from stac_asset.types import Downloaded, Failed, Outcome
 from tests.flows.distribution.conftest import KEYS, unit
 from tests.support.flow_inputs import with_options
+from tests.support.processes import wait_until
+from tests.support.restartable_server import RestartableServer
+from tests.support.s3_buckets import KEY, SECRET
 from tests.support.s3_destinations import Bucket
 
 OPTIONS = with_options()
+REACHED = "Budget 'all' is reached"
 
 
 @dataclass
@@ -44,11 +52,15 @@ class Worker:
     target: Target
     folder: ShareFolder
 
+    @property
+    def deployment(self) -> DeploymentFilter:
+        """The filter for all runs of the deployment."""
+        return DeploymentFilter(id=DeploymentFilterId(any_=[self.target.id]))
+
     async def runs(self) -> list[FlowRun]:
         """Return the runs that have not ended, in the order of their creation."""
-        mine = DeploymentFilter(id=DeploymentFilterId(any_=[self.target.id]))
         async with get_client() as client:
-            found = await client.read_flow_runs(deployment_filter=mine)
+            found = await client.read_flow_runs(deployment_filter=self.deployment)
         waiting = [run for run in found if run.state is not None and not run.state.is_final()]
         return sorted(waiting, key=lambda run: run.created or run.expected_start_time)
 
@@ -58,15 +70,28 @@ class Worker:
 
     async def finish(self, run: FlowRun) -> None:
         """Write a result in which each asset was downloaded, and end the run."""
-        share = await self.share(run)
+        await self.write_result(await self.share(run))
+        async with get_client() as client:
+            await client.set_flow_run_state(run.id, Completed(), force=True)
+
+    async def write_result(self, share: Share) -> None:
+        """Write a result in which each asset was downloaded."""
         outcomes = [
             ShareOutcome(at, number, Downloaded(one, one.candidates[0], 1, 1, 0.1))
             for at, item in enumerate(share.items)
             for number, one in enumerate(item.transfers)
         ]
         await self.folder.write_result(share.id, result_bytes(outcomes))
-        async with get_client() as client:
-            await client.set_flow_run_state(run.id, Completed(), force=True)
+
+    async def leave(self, run: FlowRun) -> None:
+        """Write a result in which a budget is reached, and end the run."""
+        share = await self.share(run)
+        outcomes = [
+            ShareOutcome(at, number, left_transfer(one, REACHED))
+            for at, item in enumerate(share.items)
+            for number, one in enumerate(item.transfers)
+        ]
+        await self.folder.write_result(share.id, result_bytes(outcomes))
 
     async def crash(self, run: FlowRun) -> None:
         """End the run as after a kill."""
@@ -96,6 +121,12 @@ async def opened(
         for one in units:
             distribution.add(one)
         yield distribution, Worker(target, folder), session
+
+
+async def collected(
+    distribution: Distribution, units: list[Unit]
+) -> list[tuple[Unit, list[Outcome]]]:
+    return [one async for one in distribution.download(units)]
 
 
 def outcomes_of(ended: list[tuple[Unit, list[Outcome]]]) -> dict[int, set[type[object]]]:
@@ -186,6 +217,79 @@ async def test_next_run_uses_finished_shares_and_cancels_shares_of_changed_items
     ended, before, after = await coordinate()
     assert sorted(ended) == [0, 1]
     assert {run.id for run in before}.isdisjoint(run.id for run in after)
+
+
+async def test_no_share_is_started_after_a_budget_is_reached(
+    origin: Origin, bucket: Bucket
+) -> None:
+    directory = StorePath.parse(f"s3://{bucket.name}/{bucket.prefix}")
+    units = [unit(origin, directory, number) for number in range(7)]
+
+    @flow
+    async def coordinate() -> tuple[list[tuple[Unit, list[Outcome]]], int, list[FlowRun]]:
+        async with opened(bucket, units) as (distribution, worker, _):
+            done = asyncio.create_task(collected(distribution, units))
+            while len(before := await worker.runs()) < 2:
+                await asyncio.sleep(0.2)
+            await worker.leave(before[0])
+            await worker.finish(before[1])
+            (ended,) = await asyncio.gather(done)
+            return ended, len(before), await worker.runs()
+
+    ended, started, after = await coordinate()
+    assert (started, len(after)) == (2, 1)  # Only the run of the left items has no final state.
+    left = [one.number for one, _ in ended if one.left_because]
+    assert sorted(one.number for one, _ in ended) == list(range(7))
+    assert {one.left_because for one, _ in ended} == {"", REACHED}
+    assert len(left) == 5
+    taken = [pair for pair in ended if not pair[0].left_because]
+    assert list(outcomes_of(taken).values()) == [{Downloaded}] * 2
+
+
+async def test_restart_of_the_server_loses_no_share_and_starts_none_twice(
+    origin: Origin, bucket: Bucket, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory = StorePath.parse(f"s3://{bucket.name}/{bucket.prefix}")
+    units = [unit(origin, directory, number) for number in range(6)]
+
+    @flow
+    async def coordinate(server: RestartableServer) -> tuple[list[Any], set[Any], list[FlowRun]]:
+        async with opened(bucket, units) as (distribution, worker, _):
+            done = asyncio.create_task(collected(distribution, units))
+            while len(before := await worker.runs()) < 2:
+                await asyncio.sleep(0.2)
+            share = await worker.share(before[0])
+            server.stop()
+            # The worker of this share does not need the server.
+            await worker.write_result(share)
+            await wait_until(lambda: "cannot be requested for now" in caplog.text)
+            server.start()
+            finished = {before[0].id}
+            while not done.done():
+                for run in await worker.runs():
+                    if run.id != before[0].id:
+                        await worker.finish(run)
+                        finished.add(run.id)
+                await asyncio.sleep(0.2)
+            async with get_client() as client:
+                return (
+                    await done,
+                    finished,
+                    await client.read_flow_runs(deployment_filter=worker.deployment),
+                )
+
+    given = await S3Credentials.load("fan-out")
+    with RestartableServer.running(tmp_path) as server:
+        block = S3Credentials(
+            access_key_id=KEY, secret_access_key=SECRET, endpoint_url=given.endpoint_url
+        )
+        await block.save("fan-out")
+        ended, finished, runs = await coordinate(server)
+    assert sorted(one.number for one, _ in ended) == list(range(6))
+    assert {type(outcome) for _, found in ended for outcome in found} == {Downloaded}
+    assert {run.id for run in runs} == finished
+    assert len(runs) == 3
+    assert {str(run.idempotency_key).rpartition(":")[2] for run in runs} == {"1"}
 
 
 async def test_paused_pool_is_named(origin: Origin, bucket: Bucket) -> None:
