@@ -8,7 +8,7 @@ floats.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -72,6 +72,17 @@ class ColumnTypes:
             yield _unified(item, (), texts, floats)
 
 
+def with_texts(items: Iterable[dict[str, Any]], texts: Set[Path]) -> Iterator[dict[str, Any]]:
+    """Yield items in which some fields are JSON text.
+
+    Args:
+        items: The items.
+        texts: The fields, as `ColumnTypes.text_fields` returned them for other items.
+    """
+    for item in items:
+        yield _unified(item, (), texts, frozenset()) if texts else item
+
+
 def name_of(path: Path) -> str:
     """Return the name of a field for messages, such as `properties.eo:cloud_cover`.
 
@@ -81,7 +92,7 @@ def name_of(path: Path) -> str:
     return ".".join(path)
 
 
-def _unified(value: Any, path: Path, texts: set[Path], floats: set[Path]) -> Any:
+def _unified(value: Any, path: Path, texts: Set[Path], floats: Set[Path]) -> Any:
     if value is None or path in _SKIPPED:
         return value
     if path in texts:

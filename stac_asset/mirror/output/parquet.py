@@ -71,12 +71,12 @@ def write_parquet(
         _write_whole(storage, rows)
         record_whole(storage)
         return
-    parts = write_changed_parts(storage, rows, record) if depth == record.depth else None
-    if parts is None:
-        parts = write_all_parts(storage, rows, depth)
-    remove_parts(storage, keep=parts)
-    if parts:
-        record_parts(storage, parts)
+    written = write_changed_parts(storage, rows, record) if depth == record.depth else None
+    if written is None:
+        written = write_all_parts(storage, rows, depth)
+    remove_parts(storage, keep=written.parts)
+    if written.parts:
+        record_parts(storage, written)
     else:
         record_whole(storage)
 

@@ -1,4 +1,4 @@
-"""Internal: the GeoParquet files of a mirror with many items, one file per part.
+"""Internal: the GeoParquet files of a large mirror, divided into parts.
 
 Parts are divided as the shards of the index are, so that a run writes only the parts with changed
 items. All parts have the same columns. An item that does not fit into these columns requires that
@@ -7,6 +7,7 @@ all parts are written again.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import tempfile
 from collections import defaultdict
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from stac_asset.errors import DestinationError
+from stac_asset.mirror.output.column_types import with_texts
 from stac_asset.mirror.output.parquet_items import UnifiedItems, item_documents
 from stac_asset.mirror.output.parquet_record import ParquetRecord, part_path
 from stac_asset.mirror.source_item import Key
@@ -32,8 +34,8 @@ _Documents = Callable[[Iterable[IndexRow]], Iterator[dict[str, Any]]]
 """Returns the documents of items in the form of the table."""
 
 
-def write_all_parts(storage: MirrorStorage, rows: Rows, depth: int) -> dict[str, Stamp]:
-    """Write all parts, and return the stamp of each part by name.
+def write_all_parts(storage: MirrorStorage, rows: Rows, depth: int) -> ParquetRecord:
+    """Write all parts, and return the new record.
 
     Args:
         storage: The files of the mirror.
@@ -41,7 +43,7 @@ def write_all_parts(storage: MirrorStorage, rows: Rows, depth: int) -> dict[str,
         depth: Depth of the parts.
 
     Returns:
-        The stamps. Empty, without written files, if no item has a position and a geometry.
+        The record. Empty, without written files, if no item has a position and a geometry.
 
     Raises:
         ValueError: The items do not fit into one table. Existing files are kept.
@@ -49,7 +51,7 @@ def write_all_parts(storage: MirrorStorage, rows: Rows, depth: int) -> dict[str,
     """
     with tempfile.TemporaryDirectory(prefix="stac-asset-") as folder:
         plain, unified = Path(folder, "plain"), Path(folder, "unified")
-        tables = plain
+        tables, texts = plain, set[tuple[str, ...]]()
         try:
             has_items = _write_tables(rows, depth, partial(item_documents, storage), plain)
         except DestinationError:
@@ -58,6 +60,7 @@ def write_all_parts(storage: MirrorStorage, rows: Rows, depth: int) -> dict[str,
             tables = unified
             try:
                 items = UnifiedItems.of(storage, rows.values())
+                texts = items.types.text_fields()
                 has_items = _write_tables(rows, depth, items.documents, unified)
             except DestinationError:
                 raise
@@ -66,16 +69,17 @@ def write_all_parts(storage: MirrorStorage, rows: Rows, depth: int) -> dict[str,
         # A directory cannot have a file and a folder of the same name.
         if storage.stamp(PARQUET) is not None:
             storage.remove("", [PARQUET])
-        return {
+        stamps = {
             name: storage.write(part_path(name), (tables / name).read_bytes())
             for name in (shard_names(depth) if has_items else ())
         }
+        return ParquetRecord(parts=stamps, texts=frozenset(texts))
 
 
 def write_changed_parts(
     storage: MirrorStorage, rows: Rows, record: ParquetRecord
-) -> dict[str, Stamp] | None:
-    """Write the parts with changed items, and return the stamps of all parts by name.
+) -> ParquetRecord | None:
+    """Write the parts with changed items, and return the new record.
 
     The other items of a part are copied from the earlier file. The documents of all items are read
     for parts whose changes are not known.
@@ -86,7 +90,7 @@ def write_changed_parts(
         record: The record of the parts before the run.
 
     Returns:
-        The stamps, or None if items do not fit into the columns of the parts.
+        The record, or None if items do not fit into the columns of the parts.
 
     Raises:
         DestinationError: A file cannot be written.
@@ -95,7 +99,7 @@ def write_changed_parts(
     for key in rows.changed_keys:
         changed[shard_of(part_of(place_of(key)), record.depth)].add(key)
     unknown = record.outdated | {shard_of(part, record.depth) for part in rows.unclear_parts}
-    stamps = dict(record.parts)
+    stamps: dict[str, Stamp] = dict(record.parts)
     with tempfile.TemporaryDirectory(prefix="stac-asset-") as folder:
         for name in sorted(changed.keys() | unknown):
             keys = set(rows.keys_of_shard(name)) if name in unknown else changed[name]
@@ -107,7 +111,7 @@ def write_changed_parts(
                 data = _changed_part(
                     part,
                     None if name in unknown else keys,
-                    item_documents(storage, existing),
+                    with_texts(item_documents(storage, existing), record.texts),
                     Path(folder),
                 )
             except DestinationError:
@@ -117,7 +121,7 @@ def write_changed_parts(
             if data is None:
                 return None
             stamps[name] = storage.write(part_path(name), data)
-    return stamps
+    return dataclasses.replace(record, parts=stamps, outdated=frozenset())
 
 
 def remove_parts(storage: MirrorStorage, keep: Collection[str] = ()) -> None:
@@ -183,7 +187,7 @@ def _write_tables(rows: Rows, depth: int, documents: _Documents, folder: Path) -
 
 
 def _write_table(items: Iterator[dict[str, Any]], path: Path) -> Any:
-    """Write a file, and return the columns. Without items, write no file and return None."""
+    """Write a file unless there are no items, and return the columns of the file."""
     import pyarrow.parquet as pq
     from stac_geoparquet.arrow import parse_stac_items_to_arrow, to_parquet
 
@@ -197,7 +201,7 @@ def _write_table(items: Iterator[dict[str, Any]], path: Path) -> Any:
 def _changed_part(
     part: bytes, changed: Set[Key] | None, items: Iterator[dict[str, Any]], folder: Path
 ) -> bytes | None:
-    """Return the new content of a part, or None if an item does not fit into the columns.
+    """Return the new content of a part. Items with other columns give None.
 
     Args:
         part: The content before the run.

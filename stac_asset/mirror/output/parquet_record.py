@@ -7,7 +7,8 @@ only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,9 @@ class ParquetRecord:
 
     outdated: frozenset[str] = frozenset()
     """Names of the parts that can lack changes of a killed run."""
+
+    texts: frozenset[tuple[str, ...]] = frozenset()
+    """Fields that are JSON text in all parts. See `column_types`."""
 
     @property
     def is_current(self) -> bool:
@@ -75,14 +79,20 @@ def read_record(storage: MirrorStorage) -> ParquetRecord:
     if "parts" not in recorded:
         stamp = storage.stamp(PARQUET)
         return ParquetRecord(recorded.get("stamp") == (list(stamp) if stamp is not None else None))
-    return _record_of_parts(storage, recorded["parts"], recorded.get("outdated"))
+    return _record_of_parts(
+        storage, recorded["parts"], recorded.get("outdated"), recorded.get("texts")
+    )
 
 
-def _record_of_parts(storage: MirrorStorage, parts: Any, outdated: Any) -> ParquetRecord:
+def _record_of_parts(
+    storage: MirrorStorage, parts: Any, outdated: Any, texts: Any
+) -> ParquetRecord:
     """Return the record of parts. Parts that another program changed are outdated."""
     depth = len(next(iter(parts))) if isinstance(parts, dict) and parts else 0
     names = list(shard_names(depth)) if 0 < depth <= MAX_DEPTH else []
     if not names or parts.keys() != set(names) or not isinstance(outdated, list):
+        return ParquetRecord()
+    if not isinstance(texts, list) or not all(isinstance(path, list) for path in texts):
         return ParquetRecord()
     stamps: dict[str, Stamp] = {}
     for name in names:
@@ -92,7 +102,8 @@ def _record_of_parts(storage: MirrorStorage, parts: Any, outdated: Any) -> Parqu
         stamps[name] = stamp
     changed = {name for name in names if parts[name] != list(stamps[name])}
     changed.update(name for name in names if name in outdated)
-    return ParquetRecord(False, stamps, frozenset(changed))
+    paths = frozenset(tuple(map(str, path)) for path in texts)
+    return ParquetRecord(False, stamps, frozenset(changed), paths)
 
 
 def record_whole(storage: MirrorStorage) -> None:
@@ -107,20 +118,22 @@ def record_whole(storage: MirrorStorage) -> None:
     _write(storage, {"stamp": storage.stamp(PARQUET)})
 
 
-def record_parts(
-    storage: MirrorStorage, parts: Mapping[str, Stamp], outdated: Set[str] = frozenset()
-) -> None:
-    """Record the parts.
+def record_parts(storage: MirrorStorage, record: ParquetRecord) -> None:
+    """Write the record of the parts.
 
     Args:
         storage: The files of the mirror.
-        parts: The stamp of each part, by name.
-        outdated: Names of the parts that do not have all items.
+        record: The record.
 
     Raises:
         DestinationError: The record cannot be written.
     """
-    _write(storage, {"parts": dict(parts), "outdated": sorted(outdated)})
+    fields = {
+        "parts": dict(record.parts),
+        "outdated": sorted(record.outdated),
+        "texts": sorted(record.texts),
+    }
+    _write(storage, fields)
 
 
 def record_outdated(storage: MirrorStorage, record: ParquetRecord, rows: Rows) -> None:
@@ -138,7 +151,7 @@ def record_outdated(storage: MirrorStorage, record: ParquetRecord, rows: Rows) -
         storage.remove_document(PARQUET_STATE)
         return
     changed = {shard_of(part, record.depth) for part in rows.changed_parts}
-    record_parts(storage, record.parts, record.outdated | changed)
+    record_parts(storage, dataclasses.replace(record, outdated=record.outdated | changed))
 
 
 def _write(storage: MirrorStorage, fields: dict[str, Any]) -> None:

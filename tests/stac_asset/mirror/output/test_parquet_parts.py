@@ -159,6 +159,12 @@ def test_field_with_several_types_in_different_parts_is_json_text(parts: Parts) 
     items = parts.items()
     assert [items[name]["properties"]["odd"] for name in (ONE, TWO)] == ["1", '"x"']
     assert len(items) == 12
+    before = parts.versions()
+    parts.change(ONE, odd="y")
+    parts.write()
+    assert parts.items()[ONE]["properties"]["odd"] == '"y"'
+    after = parts.versions()
+    assert {name for name in after if after[name] != before[name]} == {part_of_item(ONE)}
     assert any("properties.odd" in line for line in notices.lines())
 
 
@@ -211,6 +217,7 @@ def test_damaged_or_lost_part_is_written_again(parts: Parts, content: bytes) -> 
         {"parts": {"0": 1}, "outdated": []},
         {"parts": {"0" * 40: [1, 1]}, "outdated": []},
         {"parts": [1], "outdated": [[]]},
+        {"parts": {f"{digit:x}": [1, 1] for digit in range(16)}, "outdated": [], "texts": [1]},
     ],
 )
 def test_invalid_record_is_ignored(parts: Parts, record: object) -> None:
