@@ -15,7 +15,7 @@ from prefect_stac_asset.flows.auditing.result import AuditResult
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import run_name
 from prefect_stac_asset.flows.execution.session import open_session
-from prefect_stac_asset.flows.execution.states import COMPLETED_WITH_WARNINGS, REPAIRED
+from prefect_stac_asset.flows.execution.state_names import COMPLETED_WITH_WARNINGS, REPAIRED
 from prefect_stac_asset.flows.mirror.search import Search
 from prefect_stac_asset.flows.monitoring.check_metrics import open_check_metrics
 from prefect_stac_asset.flows.parameters.credentials import Credentials, DestinationCredentials

@@ -18,7 +18,7 @@ from prefect_stac_asset.flows.check.result import CheckResult
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import run_name
 from prefect_stac_asset.flows.execution.session import open_session
-from prefect_stac_asset.flows.execution.states import COMPLETED_WITH_WARNINGS
+from prefect_stac_asset.flows.execution.state_names import COMPLETED_WITH_WARNINGS
 from prefect_stac_asset.flows.monitoring.check_metrics import open_check_metrics
 from prefect_stac_asset.flows.orchestration.clients import RequiredClients
 from prefect_stac_asset.flows.orchestration.existence import check_units

@@ -29,7 +29,8 @@ from prefect_stac_asset.flows.execution.budgets.errors import left_transfer, rea
 from prefect_stac_asset.flows.execution.finished import find_written
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.session import Session, open_session
-from prefect_stac_asset.flows.execution.states import SKIPPED, flow_state
+from prefect_stac_asset.flows.execution.state_names import SKIPPED
+from prefect_stac_asset.flows.execution.states import flow_state
 from prefect_stac_asset.flows.execution.stopping import StopMonitor
 from prefect_stac_asset.flows.orchestration.preparation import RunPreparation
 from prefect_stac_asset.flows.orchestration.units import Unit

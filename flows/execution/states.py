@@ -24,46 +24,16 @@ from typing import Any
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed
 
+from prefect_stac_asset.flows.execution.state_names import (
+    BUDGET_REACHED,
+    COMPLETED_WITH_WARNINGS,
+    SKIPPED,
+    WARNED,
+)
 from prefect_stac_asset.flows.reporting.result import DownloadResult
 from stac_asset.errors import DownloadError, StacAssetError, accepts_text
 from stac_asset.transfer.interface import Stat
 from stac_asset.types import Downloaded, Failed, Outcome, Skipped
-
-SKIPPED = "Skipped"
-WARNED = "Warned"
-COMPLETED_WITH_WARNINGS = "CompletedWithWarnings"
-
-BUDGET_REACHED = "BudgetReached"
-"""Name of the final state of a flow that left items for the next run because of a budget."""
-
-NOTHING_NEW = "NothingNew"
-"""Name of the final state of a run without new, changed or removed items."""
-
-DRY_RUN = "DryRun"
-"""Name of the final state of a dry run."""
-
-REPAIRED = "Repaired"
-"""Name of the final state of a verification or audit that repaired all it found."""
-
-NOT_APPROVED = "NotApproved"
-"""Name of the final state of a run that a person refused."""
-
-SUCCESSFUL = ("Completed", NOTHING_NEW, REPAIRED, COMPLETED_WITH_WARNINGS)
-"""Names of the final states of flow runs that did their work. A dry run does no work."""
-
-ENDED = (
-    *SUCCESSFUL,
-    DRY_RUN,
-    BUDGET_REACHED,
-    NOT_APPROVED,
-    "Suspended",
-    "Failed",
-    "Crashed",
-    "TimedOut",
-    "Cancelling",
-    "Cancelled",
-)
-"""Names of the states of flow runs that transfer nothing any more."""
 
 
 class BatchError(DownloadError):

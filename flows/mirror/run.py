@@ -15,12 +15,8 @@ from prefect.states import Completed
 from prefect_stac_asset.flows.distribution.parameter import open_distribution
 from prefect_stac_asset.flows.distribution.target import Target
 from prefect_stac_asset.flows.execution.session import Session
-from prefect_stac_asset.flows.execution.states import (
-    BUDGET_REACHED,
-    DRY_RUN,
-    NOTHING_NEW,
-    flow_state,
-)
+from prefect_stac_asset.flows.execution.state_names import BUDGET_REACHED, DRY_RUN, NOTHING_NEW
+from prefect_stac_asset.flows.execution.states import flow_state
 from prefect_stac_asset.flows.mirror.completeness import headline, write_answer
 from prefect_stac_asset.flows.mirror.result import SyncResult
 from prefect_stac_asset.flows.monitoring.failing_items import FailingItems

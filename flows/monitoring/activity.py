@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.filesize import decimal
 
+from prefect_stac_asset.flows.reporting.event_names import NEARLY_FULL
 from prefect_stac_asset.flows.reporting.events import Events
 from prefect_stac_asset.flows.reporting.statistics import Statistics
 from stac_asset.concurrency import in_thread
@@ -25,8 +26,6 @@ from stac_asset.notices import notice
 
 if TYPE_CHECKING:
     from prefect_stac_asset.flows.monitoring.metrics import RunMetrics
-
-NEARLY_FULL = "stac_asset.destination.nearly_full"
 
 INTERVAL = 60.0
 """Seconds between two reports. Automations must allow a longer time without a report."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from prefect_stac_asset.flows.reporting.event_names import ITEMS_FAILING
 from prefect_stac_asset.flows.reporting.events import Events
 from stac_asset.mirror.failing_items import FailureCounter
 from stac_asset.mirror.source_item import Key
 from stac_asset.redact import shortened
-
-ITEMS_FAILING = "stac_asset.items.failing"
 
 FAILED_RUNS = "stac-asset.failed-runs"
 """Label with the number of runs in a row in which the items of the event failed."""

@@ -49,14 +49,17 @@ class Metrics:
             return Histogram(name, text, _RUN, buckets=buckets, registry=registry)
 
         self.received = counter("received_bytes", "Bytes received, including failed attempts.")
-        self.assets = counter("assets", "Finished assets by outcome.", "outcome")
+        self.assets = counter("assets", "Finished assets: downloaded, skipped, failed.", "outcome")
         self.retries = counter("retries", "Retries of downloads.", "host", "reason")
-        self.runs = counter("runs", "Finished runs by result.", "result")
+        self.runs = counter("runs", "Finished runs by result: success, failure.", "result")
         self.asset_seconds = histogram("asset_seconds", "Time of downloaded assets.", _SECONDS)
         self.asset_bytes = histogram("asset_bytes", "Size of downloaded assets.", _BYTES)
-        self.run_seconds = gauge("run_seconds", "Time of the last finished run.")
+        self.run_seconds = gauge("run_seconds", "Time of the last run, without the search.")
         self.queued = gauge("queued_assets", "Planned assets that have not ended.")
-        self.newest = gauge("newest_item_timestamp_seconds", "Time of the newest item.")
+        self.newest = gauge(
+            "newest_item_timestamp_seconds",
+            "Time of the newest item of the mirror or run.",
+        )
         self.success = gauge("last_success_timestamp_seconds", "End of the last successful run.")
         self.complete = gauge("mirror_complete", "1 if the mirror is complete, otherwise 0.")
         self.checked = Gauge(

@@ -25,7 +25,7 @@ from prefect.input import RunInput, keyset_from_paused_state
 from prefect.states import Cancelled
 from pydantic import Field
 
-from prefect_stac_asset.flows.execution.states import NOT_APPROVED
+from prefect_stac_asset.flows.execution.state_names import NOT_APPROVED
 from prefect_stac_asset.flows.planning.approval import ApproveAbove, ApprovedAmount
 from stac_asset.concurrency import cancel_all
 from stac_asset.plan.summary import PlanSummary

@@ -9,7 +9,7 @@ from typing import Any
 from prefect.states import Completed
 
 from prefect_stac_asset.flows.execution.session import Session
-from prefect_stac_asset.flows.execution.states import DRY_RUN, NOTHING_NEW
+from prefect_stac_asset.flows.execution.state_names import DRY_RUN, NOTHING_NEW
 from prefect_stac_asset.flows.orchestration.units import Unit
 from prefect_stac_asset.flows.planning.approval import ApproveAbove, ApprovedAmount, needs_approval
 from prefect_stac_asset.flows.planning.artifact import description, write_plan

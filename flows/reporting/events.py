@@ -20,17 +20,18 @@ from prefect.runtime import deployment
 
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
 from prefect_stac_asset.flows.reporting.collection_lineage import CollectionLineage
+from prefect_stac_asset.flows.reporting.event_names import (
+    ITEM_DOWNLOADED,
+    ITEM_FAILED,
+    RUN_COMPLETED,
+    RUN_PROGRESS,
+)
 from prefect_stac_asset.flows.reporting.lineage import lineage
 from prefect_stac_asset.flows.reporting.result import DownloadResult
 from stac_asset.destinations.location import Location
 from stac_asset.plan.owners import Owner
 from stac_asset.redact import redact_href, redact_text
 from stac_asset.types import Downloaded, Failed, Outcome
-
-ITEM_DOWNLOADED = "stac_asset.item.downloaded"
-ITEM_FAILED = "stac_asset.item.failed"
-RUN_COMPLETED = "stac_asset.run.completed"
-RUN_PROGRESS = "stac_asset.run.progress"
 
 _MAX_ASSETS = 3
 """Maximum number of assets in an event. Events can fill most of the server's database."""

@@ -19,7 +19,8 @@ from prefect_stac_asset.flows.execution.run_names import (
     checks_name,
 )
 from prefect_stac_asset.flows.execution.session import Session, in_session
-from prefect_stac_asset.flows.execution.states import WARNED, check_state
+from prefect_stac_asset.flows.execution.state_names import WARNED
+from prefect_stac_asset.flows.execution.states import check_state
 from prefect_stac_asset.flows.execution.stoppable import stoppable_task
 from prefect_stac_asset.flows.parameters.credentials import TaskCredentials
 from prefect_stac_asset.flows.parameters.options import DownloadOptions

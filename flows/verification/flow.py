@@ -13,7 +13,7 @@ from prefect.states import Completed
 
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import name_of
-from prefect_stac_asset.flows.execution.states import COMPLETED_WITH_WARNINGS, REPAIRED
+from prefect_stac_asset.flows.execution.state_names import COMPLETED_WITH_WARNINGS, REPAIRED
 from prefect_stac_asset.flows.monitoring.check_metrics import open_check_metrics
 from prefect_stac_asset.flows.monitoring.traces import open_traces, run_span
 from prefect_stac_asset.flows.parameters.credentials import (

@@ -21,10 +21,8 @@ from prefect_stac_asset.flows.execution.budgets.meters import (
     meters_of,
 )
 from prefect_stac_asset.flows.parameters.budgets import Budget
+from prefect_stac_asset.flows.reporting.event_names import BUDGET_WARNING
 from stac_asset.notices import notice
-
-WARNING = "stac-asset.budget.warning"
-"""Name of the event about a budget of which 80 % are used."""
 
 _CHECK_SECONDS = 1.0
 """Seconds between two checks whether received bytes are to be recorded."""
@@ -204,7 +202,7 @@ async def _warn(usage: Usage | None) -> None:
         return
     event = Event.model_validate(
         {
-            "event": WARNING,
+            "event": BUDGET_WARNING,
             "resource": {
                 "prefect.resource.id": f"stac-asset.budget.{usage.budget}",
                 "prefect.resource.name": usage.budget,

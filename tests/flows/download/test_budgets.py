@@ -12,11 +12,10 @@ from prefect.client.schemas.objects import State
 
 from prefect_stac_asset import flows
 from prefect_stac_asset.flows import DownloadOptions, DownloadResult
-from prefect_stac_asset.flows.execution.budgets.session import WARNING
 from prefect_stac_asset.flows.execution.budgets.store import read_record
 from prefect_stac_asset.flows.parameters.budgets import Budget
 from prefect_stac_asset.flows.reporting.artifacts import SUMMARY
-from prefect_stac_asset.flows.reporting.events import RUN_COMPLETED
+from prefect_stac_asset.flows.reporting.event_names import BUDGET_WARNING, RUN_COMPLETED
 from stac_asset.errors import VerifyError
 from stac_asset.testing import IgnoreRange, Origin, Truncate
 from tests.support.flow_inputs import with_options, with_threads
@@ -144,7 +143,7 @@ async def test_bytes_of_failed_attempts_count_and_the_event_is_sent_once(
     sent = sum(request.body_sent for request in origin.gets())
     assert sent == 6 * SIZE + 600
     assert await used("event") == sent
-    [event] = await read_events(WARNING, state, 1)
+    [event] = await read_events(BUDGET_WARNING, state, 1)
     assert event["resource"]["prefect.resource.id"] == "stac-asset.budget.event"
     assert event["payload"] == {"budget": "event", "used": sent, "limit": 7 * SIZE}
 
@@ -153,7 +152,7 @@ async def test_bytes_of_failed_attempts_count_and_the_event_is_sent_once(
     assert (await state.aresult()).downloaded == 1
     assert await used("event") == sent + SIZE
     await read_events(RUN_COMPLETED, state, 1)
-    await read_events(WARNING, state, 0)
+    await read_events(BUDGET_WARNING, state, 0)
 
     source = put_items(origin, tmp_path, 8, sized=False)
     state = await download(source, tmp_path / "to", options)

@@ -11,7 +11,6 @@ import pytest
 
 from prefect_stac_asset.flows import DownloadOptions
 from prefect_stac_asset.flows.monitoring.activity import (
-    NEARLY_FULL,
     Activity,
     Space,
     nearly_full_event,
@@ -21,7 +20,8 @@ from prefect_stac_asset.flows.monitoring.failing_items import (
     FailingItems,
     failing_events,
 )
-from prefect_stac_asset.flows.reporting.events import RUN_PROGRESS, Events
+from prefect_stac_asset.flows.reporting.event_names import NEARLY_FULL, RUN_PROGRESS
+from prefect_stac_asset.flows.reporting.events import Events
 from prefect_stac_asset.flows.reporting.statistics import Statistics
 from stac_asset.destinations.location import StorePath
 from stac_asset.mirror.source_item import Key

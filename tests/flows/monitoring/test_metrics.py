@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import ValidationError
+from scripts.site_pages.metric_page import metric_page
 
 from prefect_stac_asset import flows
 from prefect_stac_asset.flows import DownloadOptions
@@ -236,7 +237,7 @@ def test_each_metric_of_the_dashboard_exists() -> None:
     described = {
         family.name for family in registry.collect() if not family.name.endswith("_created")
     }
-    page = (ROOT / "docs" / "operations.md").read_text()
+    page = metric_page()
     assert {name for name in described if f"`{name}" not in page} == set()
 
 

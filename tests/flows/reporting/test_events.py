@@ -11,12 +11,12 @@ import pytest
 
 from prefect_stac_asset import flows
 from prefect_stac_asset.flows import DownloadOptions
-from prefect_stac_asset.flows.reporting.events import (
+from prefect_stac_asset.flows.reporting.event_names import (
     ITEM_DOWNLOADED,
     ITEM_FAILED,
     RUN_COMPLETED,
-    item_event,
 )
+from prefect_stac_asset.flows.reporting.events import item_event
 from prefect_stac_asset.flows.reporting.lineage import MATERIALIZED
 from stac_asset.testing import Origin, Truncate
 from stac_asset.types import Candidate, Downloaded, Transfer
