@@ -107,6 +107,10 @@ docs: $(VENV)/dev  ## Build the documentation site into build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 	@echo 'Open build/site/index.html. The search needs a server: $(BIN)/python -m http.server --directory build/site'
 
+.PHONY: pictures
+pictures: $(VENV)/dev  ## Take the screenshots of the documentation, in the light and the dark theme
+	@UPDATE_DOCS=1 $(BIN)/python -m pytest tests/browser
+
 .PHONY: registry
 registry: $(VENV)/dev  ## Write the files for Prefect's collection registry into build/registry
 	@$(BIN)/python -m scripts.registry_files

@@ -24,6 +24,9 @@ ROOT_PAGES = {
 """Documents of the root folder, and their paths on the site."""
 
 
+_PICTURE = re.compile(r"!\[(?P<text>[^]]*)\]\((?P<path>[./]*images/)(?P<name>[\w-]+)\.png\)")
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages.
 
@@ -43,7 +46,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Replace links to files by links to their pages on the site.
+    """Replace links to files by links to their pages, and add the pictures of the dark theme.
 
     Args:
         markdown: The text of the page.
@@ -53,7 +56,15 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
         markdown = re.sub(
             rf"\]\((\.\./)*{re.escape(name)}(?=[)#])", f"]({_up(page)}{target}", markdown
         )
+    markdown = _PICTURE.sub(_with_dark_theme, markdown)
     return markdown.replace("](decisions)", "](decisions/index.md)")
+
+
+def _with_dark_theme(picture: re.Match[str]) -> str:
+    text, path, name = picture["text"], picture["path"], picture["name"]
+    if not (ROOT / "docs" / "images" / f"{name}-dark.png").is_file():
+        return picture[0]
+    return f"![{text}]({path}{name}.png#only-light)![{text}]({path}{name}-dark.png#only-dark)"
 
 
 def _up(page: Page) -> str:

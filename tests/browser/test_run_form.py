@@ -1,14 +1,11 @@
-"""Prefect's UI in a real browser: the run form, the artifacts of a run and the block forms.
+"""Prefect's UI in a real browser: forms, the artifacts of a run, and the tutorial.
 
-The following command updates the screenshots in `docs/images`:
-
-    UPDATE_DOCS=1 make test ARGS=tests/browser
+`make pictures` updates the screenshots in `docs/images`.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -20,21 +17,21 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import (
     BrowserContext,
-    Locator,
     Page,
-    Response,
     Route,
     expect,
     sync_playwright,
 )
 from prefect.blocks.core import Block
 
+from examples.archive import TOKEN
 from prefect_stac_asset.blocks.registry import OUR_BLOCKS
 from stac_asset.testing import Origin
+from tests.support.browser import field, submit, take_screenshot
 from tests.support.items import item_document, make_item
-from tests.support.paths import ROOT
 from tests.support.scheduled_mirror import call_api, wait_for
 from tests.support.stacks import SHORT_POLLING, RunningStack, running_stack
+from tests.support.tutorial import Tutorial
 
 CHROMIUM = shutil.which("chromium")
 TIMEOUT_MS = 120_000
@@ -90,34 +87,6 @@ def page(stack: RunningStack, browser: BrowserContext, blocked_hosts: set[str]) 
     page.route("**/*", filter_request)
     yield page
     page.close()
-
-
-def field(page: Page, title: str) -> Locator:
-    """Return the form field with a title."""
-    label = page.locator("label").get_by_text(title, exact=True)
-    return page.locator("div.group").filter(has=label).last
-
-
-def submit(page: Page) -> Response:
-    """Submit the form, and return the response of the server.
-
-    The server responds with 503 while SQLite is locked. Unlike Prefect's client, the UI does not
-    retry the request.
-    """
-    while True:
-        with page.expect_response(
-            lambda response: response.url.endswith("/create_flow_run")
-        ) as response:
-            page.get_by_role("button", name="Submit", exact=True).click()
-        if response.value.status != 503:
-            return response.value
-
-
-def take_screenshot(page: Page, name: str) -> None:
-    """Update a screenshot of the documentation if UPDATE_DOCS is set."""
-    if os.environ.get("UPDATE_DOCS"):
-        page.add_style_tag(content="[data-sonner-toaster] { display: none }")
-        page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png", animations="disabled")
 
 
 def test_run_form_starts_run_with_artifacts(
@@ -283,6 +252,50 @@ def test_saved_mirror_is_picked_in_place_of_required_parameters(
     assert [path.name for path in folder.rglob("*.tif")] == ["visual.tif"]
 
 
+def test_tutorial_ends_in_a_scheduled_mirror(
+    stack: RunningStack, page: Page, tmp_path: Path
+) -> None:
+    with Tutorial.begin(stack, tmp_path) as tutorial:
+        tutorial.register(0)
+        page.goto(f"{stack.url}/v2/blocks/catalog/http-credentials/create")
+        page.locator("input[name=blockName]").fill("tutorial")
+        hosts = field(page, "Hosts")
+        hosts.get_by_role("button", name="Add item").click()
+        hosts.locator("textarea").fill(tutorial.host)
+        token = field(page, "Bearer token (Optional)")
+        token.get_by_role("tab", name="password").click()
+        token.locator("input").fill(TOKEN)
+        take_screenshot(page, "tutorial-block")
+        page.locator("button[type=submit]").click()
+        expect(page).to_have_url(re.compile("/blocks/block/"))
+
+        found = call_api("GET", f"{stack.url}/api/deployments/name/sync/nightly")
+        page.goto(f"{stack.url}/v2/deployments/deployment/{found['id']}/run")
+        credentials = field(page, "Credentials (Optional)")
+        credentials.get_by_role("tab", name="HttpCredentials").click()
+        credentials.get_by_role("button", name="Select a block").click()
+        page.get_by_role("option", name="tutorial", exact=True).click()
+        expect(page.get_by_role("option", name="tutorial", exact=True)).to_have_count(0)
+        take_screenshot(page, "tutorial-form")
+        run_id = submit(page).json()["id"]
+        assert tutorial.message_of(run_id).startswith("4 items found: 4 new")
+        page.goto(f"{stack.url}/v2/runs/flow-run/{run_id}")
+        expect(page.get_by_text("Completed", exact=True).first).to_be_visible()
+        take_screenshot(page, "tutorial-run")
+        page.get_by_role("tab", name="Artifacts").click()
+        page.get_by_text("stac-asset-summary").click()
+        page.locator("a[href*='/artifacts/artifact/']").first.click()
+        expect(page.get_by_text("12 of 12 assets downloaded").first).to_be_visible()
+        page.locator("main img").last.scroll_into_view_if_needed()
+        take_screenshot(page, "tutorial-artifact")
+
+        tutorial.register(1)
+        assert "sync/nightly" in tutorial.status()
+        tutorial.archive.publish()
+        assert tutorial.message_of(tutorial.quick_run()).startswith("5 items found: 1 new")
+        tutorial.damage_and_repair()
+
+
 def test_block_form_refuses_invalid_block(stack: RunningStack, page: Page) -> None:
     page.goto(f"{stack.url}/v2/blocks/catalog/http-credentials/create")
     page.locator("input[name=blockName]").fill("invalid")
@@ -302,6 +315,6 @@ def test_block_form_refuses_invalid_block(stack: RunningStack, page: Page) -> No
 @pytest.mark.parametrize("kind", OUR_BLOCKS, ids=lambda kind: kind.__name__)
 def test_block_form_has_all_fields(stack: RunningStack, page: Page, kind: type[Block]) -> None:
     page.goto(f"{stack.url}/blocks/catalog/{kind.get_block_type_slug()}/create")
-    for name, field in kind.model_fields.items():
-        title = re.compile(rf"^{field.title}( \(Optional\))?$")
+    for name, info in kind.model_fields.items():
+        title = re.compile(rf"^{info.title}( \(Optional\))?$")
         expect(page.get_by_text(title).first, name).to_be_visible()

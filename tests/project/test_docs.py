@@ -11,6 +11,7 @@ from tests.support.paths import ROOT
 
 FOLDERS = "tests|stac_asset|prefect_stac_asset|flows|blocks|deployments|bench|scripts|examples"
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PROVIDERS = [page for page in (ROOT / "docs" / "providers").glob("*.md") if page.name != "index.md"]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -34,6 +35,27 @@ def test_architecture_names_every_folder_and_module() -> None:
     names |= {path.name for path in modules}
     unnamed = {name for name in names if f"`{name}`" not in text}
     assert unnamed == {"__init__.py"}
+
+
+@pytest.mark.parametrize("page", PROVIDERS, ids=lambda path: path.stem)
+def test_every_provider_has_the_same_sections(page: Path) -> None:
+    text = page.read_text()
+    titles = re.findall(r"^## (.*)$", text, re.M)
+    assert titles[0] == "What you need"
+    assert titles[1].startswith("Download")
+    assert titles[-3:] == ["An item to try", "Limits", "Errors"]
+    assert "stac_asset.Config(" in text
+    assert ".save(" in text or "leave `credentials` empty" in text
+    assert "| error | cure |" in text
+
+
+def test_every_picture_is_made_by_a_command() -> None:
+    code = (ROOT / "tests" / "browser" / "test_run_form.py").read_text()
+    taken = set(re.findall(r'take_screenshot\(page, "([a-z-]+)"\)', code))
+    images = {path.stem for path in (ROOT / "docs" / "images").iterdir()}
+    assert images == {"performance", *taken, *(f"{name}-dark" for name in taken)}
+    text = "".join(document.read_text() for document in DOCUMENTS)
+    assert [name for name in taken if f"images/{name}.png" not in text] == []
 
 
 def test_every_guarantee_names_a_test() -> None:

@@ -1,4 +1,4 @@
-"""The documentation site: pages, links, generated references, and code blocks."""
+"""The documentation site: pages, links and generated references."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ import ast
 import dataclasses
 import os
 import re
-import shlex
 import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
-from textwrap import dedent
-from typing import Any
+from typing import TypeGuard
 
-import click
 import pytest
 
+from prefect_stac_asset.flows.execution import state_names
+from prefect_stac_asset.flows.execution.state_names import STATES
+from prefect_stac_asset.flows.reporting.event_names import EVENTS
 from scripts.site_pages.command_page import commands
 from scripts.site_pages.error_page import cause_and_cure, error_classes
 from stac_asset import Config
-from stac_asset.cli.app import EXIT_CODES, app
+from stac_asset.cli.app import EXIT_CODES
 from stac_asset.errors import StacAssetError
 from tests.support.paths import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+STATE_FUNCTIONS = {"Completed", "Failed", "Cancelled", "Paused", "Suspended", "Crashed"}
+"""Functions of Prefect that return a state."""
 
 
 class Resources(HTMLParser):
@@ -52,12 +53,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder
-
-
-def python_blocks(page: Path) -> list[str]:
-    """Return the code blocks in Python, without the indent of a list."""
-    blocks = re.findall(r"^( *)```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S | re.M)
-    return [dedent(code) for _, code in blocks]
 
 
 def text_of(site: Path, page: str) -> str:
@@ -96,6 +91,43 @@ def test_pages_of_flows_and_blocks_list_parameters_and_fields(site: Path) -> Non
     assert "download_assets" in text_of(site, "reference/tasks.html")
 
 
+def test_pages_list_states_events_and_metrics(site: Path) -> None:
+    states = text_of(site, "reference/states.html")
+    assert all(f"<code>{state.name}</code>" in states for state in STATES)
+    events = text_of(site, "reference/events.html")
+    assert all(f"<code>{event.name}</code>" in events for event in EVENTS)
+    metrics = text_of(site, "reference/metrics.html")
+    assert "<code>stac_asset_retries_total</code>" in metrics
+    assert "<code>reason</code>" in metrics
+
+
+def test_described_states_are_those_that_flows_and_tasks_return() -> None:
+    described = {state.name for state in STATES}
+    constants = vars(state_names)
+    for path in sorted((ROOT / "flows").rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) in STATE_FUNCTIONS:
+                names = [
+                    one for word in call.keywords if word.arg == "name" for one in ast.walk(word)
+                ]
+                texts = [one.value for one in names if isinstance(one, ast.Constant) and one.value]
+                used = [constants[one.id] for one in names if is_constant(one)]
+                assert {*texts, *used} <= described, (path, call.lineno)
+
+
+def is_constant(node: ast.AST) -> TypeGuard[ast.Name]:
+    """Return whether a name is that of a constant."""
+    return isinstance(node, ast.Name) and node.id.isupper()
+
+
+def test_described_events_are_those_in_the_code() -> None:
+    described = {event.name for event in EVENTS}
+    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "flows").rglob("*.py"))
+    found = re.findall(r'"(stac[_-]asset\.(?:item|items|run|destination|audit|budget)\.\w+)"', text)
+    assert set(found) == described
+    assert len(found) == len(described)
+
+
 def test_page_of_the_library_has_docstrings(site: Path) -> None:
     text = text_of(site, "reference/library.html")
     assert "stac_asset.api.collections.download_item" in text
@@ -107,38 +139,3 @@ def test_every_error_has_a_cause_and_a_cure(error: type[StacAssetError]) -> None
     cause, cure = cause_and_cure(error)
     assert cause.endswith(".")
     assert cure.endswith(".")
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_commands_in_code_blocks_have_known_arguments(page: Path) -> None:
-    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
-    lines = [line.partition("  #")[0] for block in blocks for line in block.splitlines()]
-    for line in lines:
-        words = shlex.split(line)
-        if words[:1] == ["stac-asset"]:
-            check_arguments(app, words[1:])
-
-
-def check_arguments(command: click.Command, words: list[str]) -> None:
-    """Parse the arguments of a command and of its subcommand, without running them."""
-    if isinstance(command, click.Group) and words:
-        found = command.get_command(click.Context(command), words[0])
-        assert found is not None, words
-        check_arguments(found, words[1:])
-    else:
-        command.make_context(command.name, list(words))
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_python_blocks_compile(page: Path) -> None:
-    for code in python_blocks(page):
-        compile(code, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_configurations_in_code_blocks_are_valid(page: Path) -> None:
-    for code in python_blocks(page):
-        if re.match(r"import stac_asset\n\nconfig = ", code):
-            names: dict[str, Any] = {}
-            exec(code, names)
-            names["config"].validate()

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import ValidationError
-from scripts.site_pages.metric_page import metric_page
 
 from prefect_stac_asset import flows
 from prefect_stac_asset.flows import DownloadOptions
@@ -28,6 +27,7 @@ from prefect_stac_asset.flows.monitoring.metrics_endpoint import (
     metrics_target,
     open_metrics,
 )
+from scripts.site_pages.metric_page import metric_page
 from stac_asset.errors import ConfigError, TransferError
 from stac_asset.mirror.storage.local import LocalStorage
 from stac_asset.notices import collect_notices
