@@ -20,7 +20,10 @@ from prefect.types.entrypoint import EntrypointType
 
 from prefect_stac_asset.blocks.references import is_reference, load_reference, name_of, reference_to
 from prefect_stac_asset.blocks.registry import check_supported, check_supported_destination
-from prefect_stac_asset.flows.execution.embedded_server import start_embedded_server
+from prefect_stac_asset.flows.execution.embedded_server import (
+    prepare_embedded_server,
+    start_embedded_server,
+)
 from prefect_stac_asset.flows.execution.error_logs import (
     log_refused_parameters,
     shorten_error_logs,
@@ -49,6 +52,8 @@ from prefect_stac_asset.flows.parameters.validation import (
     validated_parameters,
 )
 from stac_asset.errors import ConfigError
+
+prepare_embedded_server()
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
