@@ -168,7 +168,14 @@ def comparable(deployment: dict[str, Any]) -> dict[str, Any]:
         }
         for schedule in deployment["schedules"]
     ]
-    changing = ("updated", "last_polled", "version_id", "version_info", "pull_steps")
+    changing = (
+        "updated",
+        "last_polled",
+        "status",  # Of the last poll, which a busy machine delays.
+        "version_id",
+        "version_info",
+        "pull_steps",
+    )
     kept = {name: value for name, value in deployment.items() if name not in changing}
     schema = dict(kept["parameter_openapi_schema"])
     for name in ("additionalProperties", "patternProperties"):  # Unknown to `prefect deploy`.
