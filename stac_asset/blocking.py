@@ -14,6 +14,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from stac_asset.api import assets, collections
+from stac_asset.api.tracebacks import ShortTraceback
 from stac_asset.concurrency import new_runner
 from stac_asset.errors import RunningLoopError
 
@@ -46,7 +47,7 @@ def _blocking(function: Callable[_P, Coroutine[Any, Any, _T]]) -> Callable[_P, _
                 f"blocking.{name} was called in a running event loop and would block the loop. "
                 f"Use 'await stac_asset.{name}(...)' instead."
             )
-        with new_runner() as runner:
+        with ShortTraceback(), new_runner() as runner:
             return runner.run(function(*args, **kwargs))
 
     blocking.__module__ = __name__

@@ -100,7 +100,7 @@ async def check_assets(
 
     Raises:
         SourceError: The source cannot be read, or is not a STAC document.
-        NoAssetsError: No asset has a key of `include`.
+        NoAssetsError: No asset matches `include`.
         MissingCredentialError: A required credential is not configured.
         DownloadError: Assets do not exist or could not be checked, and `warn` is not set.
     """

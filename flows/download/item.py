@@ -82,7 +82,7 @@ async def download_item(
 
     Raises:
         SourceError: The document cannot be read, or is not a STAC item.
-        NoAssetsError: The item has no assets, or no asset has a key of `include`.
+        NoAssetsError: The item has no assets, or no asset matches `include`.
         DestinationError: The directory cannot be created or written to.
         ConfigError: The options contradict each other, or the directory.
         MissingCredentialError: A required credential is not configured.
@@ -157,7 +157,7 @@ async def download_collection(
 
     Raises:
         SourceError: The document cannot be read, or is not a STAC collection.
-        NoAssetsError: No asset has a key of `include`.
+        NoAssetsError: No asset matches `include`.
         DestinationError: The directory cannot be created or written to.
         ConfigError: The options contradict each other, or the directory.
         MissingCredentialError: A required credential is not configured.

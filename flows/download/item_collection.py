@@ -106,7 +106,7 @@ async def download_item_collection(
         DestinationError: The directory cannot be created or written to.
         ConfigError: The options contradict each other, or the directory.
         MissingCredentialError: A required credential is not configured.
-        NoAssetsError: No asset has a key of `include`.
+        NoAssetsError: No asset matches `include`.
         DownloadError: Assets failed, and `warn` is not set. All other assets were downloaded,
             unless `fail_fast` is set.
     """

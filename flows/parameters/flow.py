@@ -51,6 +51,7 @@ from prefect_stac_asset.flows.parameters.validation import (
     storable_parameters,
     validated_parameters,
 )
+from stac_asset.api.tracebacks import ShortTraceback
 from stac_asset.errors import ConfigError
 
 prepare_embedded_server()
@@ -273,10 +274,11 @@ async def _result(run: Awaitable[Any]) -> Any:
     Raises:
         CancelledRun: The run was cancelled.
     """
-    state = await run
-    if state.type is StateType.CANCELLING:
-        raise CancelledRun("The flow run was cancelled")
-    return await state.aresult()
+    with ShortTraceback():
+        state = await run
+        if state.type is StateType.CANCELLING:
+            raise CancelledRun("The flow run was cancelled")
+        return await state.aresult()
 
 
 def _check_kind(one: Any, in_list: bool = False, parameter: str = CREDENTIALS) -> None:

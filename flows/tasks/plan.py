@@ -59,7 +59,7 @@ async def plan_item(
 
     Raises:
         SourceError: The item cannot be read, or is of another type.
-        NoAssetsError: The item has no assets, or no asset has a key of `include`.
+        NoAssetsError: The item has no assets, or no asset matches `include`.
         DestinationError: The directory is empty or of an unknown kind.
         DownloadError: Assets cannot be planned, and `warn` is not set. With `warn`, they are left
             out and logged.

@@ -12,6 +12,7 @@ import pystac
 
 from stac_asset.api.destinations import RunDestinations
 from stac_asset.api.progress import shown_progress
+from stac_asset.api.tracebacks import ShortTraceback, short_tracebacks
 from stac_asset.clients.base import Client
 from stac_asset.clients.registry import Clients
 from stac_asset.config import Config, checked_config
@@ -38,6 +39,7 @@ from stac_asset.types import (
 )
 
 
+@short_tracebacks
 async def download_asset(
     key: str,
     asset: pystac.Asset,
@@ -83,6 +85,7 @@ async def download_asset(
     return new
 
 
+@short_tracebacks
 async def download_file(
     href: PathLikeObject,
     destination: PathLikeObject,
@@ -114,6 +117,7 @@ async def download_file(
         await _download(transfer, own, config, messages, stream, progress)
 
 
+@short_tracebacks
 async def assert_asset_exists(
     asset: pystac.Asset, config: Config | None = None, clients: list[Client] | None = None
 ) -> None:
@@ -138,6 +142,7 @@ async def assert_asset_exists(
         raise result.error
 
 
+@short_tracebacks
 async def asset_exists(
     asset: pystac.Asset, config: Config | None = None, clients: list[Client] | None = None
 ) -> bool:
@@ -183,27 +188,29 @@ async def open_href(
     Raises:
         StacAssetError: The href cannot be read.
     """
-    config = checked_config(config)
-    href = given_href(href)
-    limit = config.http_client_timeout
-    deadline = None if limit is None else asyncio.get_running_loop().time() + limit
-    async with Clients(config, clients) as own:
-        with mapped_errors(href):
-            client = await own.get_client(href)
-            async with AsyncExitStack() as stack:
-                # The timeouts exclude `yield`, so that they never cancel code of the caller.
-                async with asyncio.timeout_at(deadline):
-                    fetching = client.fetch(Request(parse_href(href)))
-                    response = await stack.enter_async_context(fetching)
-                chunks = aiter(response.chunks)
-                while True:
+    with ShortTraceback():
+        config = checked_config(config)
+        href = given_href(href)
+        limit = config.http_client_timeout
+        deadline = None if limit is None else asyncio.get_running_loop().time() + limit
+        async with Clients(config, clients) as own:
+            with mapped_errors(href):
+                client = await own.get_client(href)
+                async with AsyncExitStack() as stack:
+                    # The timeouts exclude `yield`, so that they never cancel code of the caller.
                     async with asyncio.timeout_at(deadline):
-                        chunk = await anext(chunks, None)
-                    if chunk is None:
-                        return
-                    yield bytes(chunk)
+                        fetching = client.fetch(Request(parse_href(href)))
+                        response = await stack.enter_async_context(fetching)
+                    chunks = aiter(response.chunks)
+                    while True:
+                        async with asyncio.timeout_at(deadline):
+                            chunk = await anext(chunks, None)
+                        if chunk is None:
+                            return
+                        yield bytes(chunk)
 
 
+@short_tracebacks
 async def read_href(
     href: PathLikeObject, config: Config | None = None, clients: list[Client] | None = None
 ) -> bytes:

@@ -6,6 +6,7 @@ import pystac
 
 from stac_asset.api.dry_run import Plan, dry_run
 from stac_asset.api.run import Run
+from stac_asset.api.tracebacks import short_tracebacks
 from stac_asset.clients.base import Client
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
 from stac_asset.notices import collect_notices
@@ -18,6 +19,7 @@ from stac_asset.stac.given import (
 from stac_asset.types import MessageQueue, PathLikeObject
 
 
+@short_tracebacks
 async def download_item(
     item: ItemLike,
     directory: PathLikeObject,
@@ -53,7 +55,7 @@ async def download_item(
 
     Raises:
         SourceError: The item cannot be read, or is of another type.
-        NoAssetsError: The item has no assets, or no asset has a key of `include` (a ValueError).
+        NoAssetsError: The item has no assets, or no asset matches `include` (a ValueError).
         ConfigError: The configuration is invalid.
         DownloadError: Assets failed. All other assets and the item document were written.
         StacAssetError: The first failure, if `fail_fast` is set. No document is written.
@@ -69,6 +71,7 @@ async def download_item(
             return await run.download(found, work, keep_non_downloaded)
 
 
+@short_tracebacks
 async def download_collection(
     collection: CollectionLike,
     directory: PathLikeObject,
@@ -106,7 +109,7 @@ async def download_collection(
         SourceError: The document cannot be read, or is of another type.
         CannotIncludeAndExclude: `include` and `exclude` are both set.
         ConfigError: The configuration is invalid.
-        NoAssetsError: No asset has a key of `include` (a ValueError).
+        NoAssetsError: No asset matches `include` (a ValueError).
         DownloadError: Assets failed. All other assets and the document were written.
         StacAssetError: The first failure, if `fail_fast` is set. No document is written.
     """
@@ -121,6 +124,7 @@ async def download_collection(
             return await run.download(found, work, keep_non_downloaded)
 
 
+@short_tracebacks
 async def download_item_collection(
     item_collection: ItemCollectionLike,
     directory: PathLikeObject,
@@ -160,7 +164,7 @@ async def download_item_collection(
         SourceError: The document cannot be read, or is of another type.
         CannotIncludeAndExclude: `include` and `exclude` are both set.
         ConfigError: The configuration or `path_template` is invalid.
-        NoAssetsError: No asset has a key of `include` (a ValueError).
+        NoAssetsError: No asset matches `include` (a ValueError).
         DownloadError: Assets failed. All other assets and the document were written.
         StacAssetError: The first failure, if `fail_fast` is set. No document is written.
     """
@@ -180,6 +184,7 @@ async def download_item_collection(
             return await run.download_item_collection(found, work, keep_non_downloaded)
 
 
+@short_tracebacks
 async def plan_item(
     item: ItemLike,
     directory: PathLikeObject,
@@ -202,7 +207,7 @@ async def plan_item(
 
     Raises:
         SourceError: The item cannot be read, or is of another type.
-        NoAssetsError: The item has no assets, or no asset has a key of `include` (a ValueError).
+        NoAssetsError: The item has no assets, or no asset matches `include` (a ValueError).
         ConfigError: The configuration is invalid.
     """
     with collect_notices():
@@ -213,6 +218,7 @@ async def plan_item(
             return await dry_run(run, work, max_concurrent_downloads)
 
 
+@short_tracebacks
 async def plan_collection(
     collection: CollectionLike,
     directory: PathLikeObject,
@@ -235,7 +241,7 @@ async def plan_collection(
     Raises:
         SourceError: The collection cannot be read, or is of another type.
         ConfigError: The configuration is invalid.
-        NoAssetsError: No asset has a key of `include` (a ValueError).
+        NoAssetsError: No asset matches `include` (a ValueError).
     """
     with collect_notices():
         run = Run(directory, config, clients=clients)
@@ -247,6 +253,7 @@ async def plan_collection(
             return await dry_run(run, work, max_concurrent_downloads)
 
 
+@short_tracebacks
 async def plan_item_collection(
     item_collection: ItemCollectionLike,
     directory: PathLikeObject,
@@ -272,7 +279,7 @@ async def plan_item_collection(
     Raises:
         SourceError: The items cannot be read, or are of another type.
         ConfigError: The configuration or `path_template` is invalid.
-        NoAssetsError: No asset has a key of `include` (a ValueError).
+        NoAssetsError: No asset matches `include` (a ValueError).
     """
     with collect_notices():
         run = Run(directory, config, clients=clients)

@@ -221,5 +221,6 @@ class Run:
         if errors and not self.config.warn:
             raise DownloadError(errors, total=len(self.outcomes))
         for error in errors:
-            # Attribute the warning to the caller of the public function that calls `download`.
-            warnings.warn(str(error), DownloadWarning, stacklevel=4)
+            # Attribute the warning to the caller of the public function that calls `download`,
+            # through the wrapper of the function.
+            warnings.warn(str(error), DownloadWarning, stacklevel=5)

@@ -57,7 +57,7 @@ class RunPlanner:
                 no document is written.
 
         Raises:
-            NoAssetsError: The item has no assets, or no asset has a key of `include`.
+            NoAssetsError: The item has no assets, or no asset matches `include`.
             DestinationError: The directory does not exist, or the document would replace the
                 source.
         """
@@ -75,7 +75,7 @@ class RunPlanner:
             file_name: The name of the collection document. If None, no document is written.
 
         Raises:
-            NoAssetsError: No asset has a key of `include`.
+            NoAssetsError: No asset matches `include`.
             DestinationError: The directory does not exist, or the document would replace the
                 source.
         """
@@ -100,7 +100,7 @@ class RunPlanner:
 
         Raises:
             ConfigError: The template is invalid, or does not fit any item.
-            NoAssetsError: No asset of any item has a key of `include`.
+            NoAssetsError: No asset of any item matches `include`.
             DestinationError: The directory does not exist, or the document would replace the
                 source.
         """

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from stac_asset.api.destinations import RunDestinations
+from stac_asset.api.tracebacks import short_tracebacks
 from stac_asset.audit.differences import DifferenceRow
 from stac_asset.audit.job import AuditJob
 from stac_asset.audit.repair import Downloads, RepairTools, run_audit
@@ -30,6 +31,7 @@ def _ignore(_: object) -> None:
     pass
 
 
+@short_tracebacks
 async def audit_mirror(
     source: str,
     directory: str | os.PathLike[str],
@@ -71,7 +73,7 @@ async def audit_mirror(
     Raises:
         SourceError: The source cannot be read, or the mirror does not exist.
         ConfigError: The source does not support the search, or the directory is no mirror.
-        NoAssetsError: Items differ, and no asset has a key of `include`.
+        NoAssetsError: Items differ, and no asset matches `include`.
         DestinationError: A run of the mirror is in progress, or a request failed.
     """
     config = (config or Config()).copy()
