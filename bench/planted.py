@@ -126,7 +126,7 @@ class PlantedMirror:
 
 
 def _mirrored(item: dict[str, Any], source: str, files: dict[str, bytes]) -> dict[str, Any]:
-    version = version_of(item, source, None, lambda key: True).to_dict()
+    version = version_of(item, source, None, lambda key, asset: True).to_dict()
     link = {"rel": "derived_from", "href": source, SOURCE: source, VERSION: version}
     assets = {
         key: asset

@@ -141,7 +141,7 @@ def write_mirror(directory: Path, served: Path, api: str) -> None:
 
 
 def _mirrored(item: dict[str, Any], api: str, content: bytes) -> dict[str, Any]:
-    version = version_of(item, api, None, lambda key: key == ASSET).to_dict()
+    version = version_of(item, api, None, lambda key, asset: key == ASSET).to_dict()
     checksum = f"1220{hashlib.sha256(content).hexdigest()}"
     href = f"{api}/collections/{COLLECTION}/items/{item['id']}"
     link = {"rel": "derived_from", "href": href, SOURCE: api, VERSION: version}

@@ -21,6 +21,7 @@ from stac_asset.config_fields import (
 )
 from stac_asset.errors import CannotIncludeAndExclude, ConfigError
 from stac_asset.host_patterns import HostPatterns
+from stac_asset.selection.patterns import AssetSelection, asset_selection
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -65,13 +66,15 @@ class Config(ConfigFields):
 
         Raises:
             CannotIncludeAndExclude: `include` and `exclude` are both set.
-            ConfigError: Other fields contradict each other, or a value is invalid.
+            ConfigError: Other fields contradict each other, or a value is invalid, such as an empty
+                pattern of `include`.
         """
         self._check_types()
         if self.include and self.exclude:
             raise CannotIncludeAndExclude(
                 "`include` and `exclude` are mutually exclusive. Set only one of them."
             )
+        selection_of(self)
         if self.warn and self.fail_fast:
             raise ConfigError(
                 "`warn` and `fail_fast` are mutually exclusive. Set only one of them."
@@ -222,16 +225,29 @@ class Config(ConfigFields):
         return cls(**EnvironmentFields.load(**overrides).values())
 
 
-def selects(config: ConfigFields, key: str) -> bool:
+def selection_of(config: ConfigFields) -> AssetSelection:
+    """Return the decision which assets `include` and `exclude` select.
+
+    Args:
+        config: The configuration.
+
+    Raises:
+        ConfigError: A pattern is empty.
+    """
+    return asset_selection(tuple(config.include), tuple(config.exclude))
+
+
+def selects(config: ConfigFields, key: str, asset: object) -> bool:
     """Return whether `include` and `exclude` select an asset.
 
     Args:
         config: The configuration.
         key: The key of the asset.
+        asset: The asset, as an object of pystac or as JSON of any shape.
     """
-    if config.include:
-        return key in config.include
-    return key not in config.exclude
+    if not (config.include or config.exclude):
+        return True
+    return selection_of(config).selects(key, asset)
 
 
 def checked_config(config: Config | None) -> Config:

@@ -51,15 +51,17 @@ class ConfigFields:
     """How to handle a failed asset in the document: KEEP the source href, or DELETE the asset."""
 
     exclude: list[str] = field(default_factory=list)
-    """Keys of assets to leave out.
+    """Assets to leave out: keys, globs, `role:overview`, `type:application/*`.
 
-    Mutually exclusive with `include`.
+    `include` describes the patterns. Mutually exclusive with `include`.
     """
 
     include: list[str] = field(default_factory=list)
-    """Keys of the only assets to download, such as `visual`. Empty means all assets.
+    """The only assets to download: keys, globs such as `B0*`, `role:data`, `type:image/tiff*`.
 
-    Mutually exclusive with `exclude`.
+    Empty means all assets. An asset is downloaded if any pattern matches. Globs also work after
+    `role:` and `type:`. A pattern that is the key of an asset always matches this asset. Mutually
+    exclusive with `exclude`.
     """
 
     make_directory: bool = True

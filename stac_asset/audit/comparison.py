@@ -7,7 +7,8 @@ replaces a request for each file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
 from stac_asset.audit.differences import (
     Difference,
@@ -19,6 +20,7 @@ from stac_asset.audit.differences import (
 from stac_asset.audit.summary import AuditSummary
 from stac_asset.mirror.changes import WantedItem, assets_without_file
 from stac_asset.mirror.run import MirrorUpdate
+from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.layout import (
     CATALOG,
     COLLECTION,
@@ -125,7 +127,20 @@ class _Differences:
         }
         yield from file_differences(row, folder, stamps)
         if row.key in self._changes.seen:
-            yield from failed_differences(row, self._changes.wants)
+            yield from failed_differences(row, self._wants(row))
+
+    def _wants(self, row: IndexRow) -> Callable[[str], bool]:
+        """Return the function that returns whether the asset with a key is wanted."""
+        wanted = self._wanted.get(row.key) if row.failed else None
+        if wanted is None:
+            return self._changes.selection.may_select
+        source = self._changes.document(wanted)
+        return lambda asset: self._changes.wants(asset, source)
+
+    @cached_property
+    def _wanted(self) -> dict[Key, WantedItem]:
+        """The items that a run of the mirror would download."""
+        return {wanted.key: wanted for wanted in self._changes.wanted}
 
     def _changed(self, wanted: WantedItem) -> Iterator[Difference]:
         """Yield the differences of an item that a run of the mirror would update."""
@@ -140,7 +155,11 @@ class _Differences:
         without_file = assets_without_file(source, row, version)
         count = 0
         for difference in version_differences(
-            row, version, wanted.reason, self._changes.wants, without_file
+            row,
+            version,
+            wanted.reason,
+            lambda asset: self._changes.wants(asset, source),
+            without_file,
         ):
             count += 1
             yield difference

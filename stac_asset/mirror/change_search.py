@@ -80,7 +80,7 @@ class ChangeSearch:
         self._selection = Selection(config)
         self._former: set[str] = set()
         """Former hrefs of the source."""
-        self.changes = ChangeSet(state, self._selection.wants, documents, whole)
+        self.changes = ChangeSet(state, self._selection.assets, documents, whole)
         """Differences between source and mirror, after `find_changes`."""
         self.abandoned: set[Key] = set()
         """Incomplete items that the source no longer has, after `find_changes`."""
@@ -120,12 +120,12 @@ class ChangeSearch:
             self.window = await in_executor(
                 self._storage.executor, self._window_of_all_items, usual
             )
-        selection.add(self._state.rows.asset_keys)
+        selection.add_mirrored(self._state.rows.asset_keys)
         source.position = None if self._whole else self._state.positions.get(search)
         async for item in source.items(self._criteria, self.window):
             if self.window is not usual and not self._is_selected(item, usual):
                 continue
-            selection.add(item.asset_keys)
+            selection.add(item.assets)
             changes.add(item)
         changes.found_by_search = len(changes.seen)
         if not source.is_complete:

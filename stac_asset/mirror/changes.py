@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -23,6 +23,7 @@ from stac_asset.mirror.state.source_digest import SourceDigests
 from stac_asset.mirror.state.version import Version, version_of
 from stac_asset.notices import notice
 from stac_asset.plan.reasons import Reason
+from stac_asset.selection.patterns import AssetSelection
 from stac_asset.stac.json_text import loads
 
 
@@ -61,12 +62,12 @@ class ChangeSet:
 
     Args:
         state: State of the mirror.
-        wants: Returns whether the asset with a key is wanted.
+        selection: The decision which assets are wanted.
         documents: An empty file, open for reading and writing, for the documents of wanted items.
     """
 
     state: MirrorState
-    wants: Callable[[str], bool]
+    selection: AssetSelection
     documents: IO[bytes]
     checks_files: bool = False
     """Whether an item is incomplete if its document names no file of a wanted asset. An audit finds
@@ -105,7 +106,7 @@ class ChangeSet:
 
     def __post_init__(self) -> None:
         self.seen = SeenItems(self.state.rows)
-        self._digests = SourceDigests(self.wants)
+        self._digests = SourceDigests(self.selection)
 
     def add(self, item: SourceDocument) -> None:
         """Compare an item of the source with the mirror.
@@ -140,10 +141,10 @@ class ChangeSet:
         row = self.state.rows.get(key)
         self.seen.add(key)
         self._count(key, row.source if row is not None else None)
-        version = version_of(item.document, item.base, item.etag, self.wants)
+        version = version_of(item.document, item.base, item.etag, self.selection.selects)
         if version.metadata is None:
             digest = None
-        reason = self._reason(key, row, version)
+        reason = self._reason(key, row, version, item)
         if row is not None and self.checks_files and reason in (None, Reason.METADATA):
             is_complete = not assets_without_file(item, row, version)
             reason = reason if is_complete else Reason.FILES_MISSING
@@ -166,6 +167,21 @@ class ChangeSet:
             self.collections.add(key.collection)
         if source is not None:
             self.sources.add(source)
+
+    def wants(self, key: str, item: SourceDocument) -> bool:
+        """Return whether an asset is wanted.
+
+        An asset that the source does not have any more is wanted if its key, or any roles or media
+        type, can select the asset.
+
+        Args:
+            key: The key of the asset.
+            item: The item of the source.
+        """
+        assets = item.assets
+        if key not in assets:
+            return self.selection.may_select(key)
+        return self.selection.selects(key, assets[key])
 
     @property
     def found(self) -> int:
@@ -228,11 +244,13 @@ class ChangeSet:
             if key not in self.seen and started.source in sources
         }
 
-    def _reason(self, key: Key, row: IndexRow | None, version: Version) -> Reason | None:
+    def _reason(
+        self, key: Key, row: IndexRow | None, version: Version, item: SourceDocument
+    ) -> Reason | None:
         """Return why to download an item. None means that the item is up to date."""
         if row is None:
             return Reason.RETRY if self._failed_before(key, version) else Reason.NEW
-        if self._has_changed(row, version):
+        if self._has_changed(row, version, item):
             return Reason.RETRY if self._failed_before(key, version) else Reason.CHANGED
         if row.removed:
             return Reason.RESTORED
@@ -242,9 +260,11 @@ class ChangeSet:
             return Reason.FILES_MISSING
         return None if version.has_same_metadata(row.version) else Reason.METADATA
 
-    def _has_changed(self, row: IndexRow, version: Version) -> bool:
+    def _has_changed(self, row: IndexRow, version: Version, item: SourceDocument) -> bool:
         removed_assets = row.version.assets.keys() - version.assets.keys()
-        return not version.is_included_in(row.version) or any(map(self.wants, removed_assets))
+        return not version.is_included_in(row.version) or any(
+            self.wants(key, item) for key in removed_assets
+        )
 
     def _failed_before(self, key: Key, version: Version) -> bool:
         """Return whether an earlier run failed to download the same version of an item."""

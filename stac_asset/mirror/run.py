@@ -155,8 +155,8 @@ class MirrorUpdate:
 
         Raises:
             SourceError: The search did not reach its end.
-            NoAssetsError: There are items to download, and no asset of the source or the mirror has
-                a key of `include`.
+            NoAssetsError: There are items to download, and no asset of the source or the mirror
+                matches `include`.
         """
         self._set_state(await self._in_thread(read_state, self._storage, self._config))
         self._collections_before = {

@@ -35,10 +35,10 @@ class SourceDocument:
     """The result of `key`, after the first access."""
 
     @property
-    def asset_keys(self) -> list[str]:
-        """Keys of the assets."""
+    def assets(self) -> Mapping[str, Any]:
+        """The assets by key, of any shape."""
         assets = self.document.get("assets") if isinstance(self.document, dict) else None
-        return list(assets) if isinstance(assets, dict) else []
+        return assets if isinstance(assets, dict) else {}
 
     @property
     def key(self) -> Key | None:

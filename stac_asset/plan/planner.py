@@ -162,9 +162,9 @@ class Planner(Generic[Place]):
             owner: The item or collection. It is not changed.
         """
         self.selection.add(owner.assets)
-        wants = self.selection.wants
+        selects = self.selection.selects
         for key, asset in owner.assets.items():
-            if not wants(key):
+            if not selects(key, asset):
                 continue
             if is_missing(asset.href) and all(
                 is_missing(href) for href in self._hrefs.given(asset, owner)
@@ -175,12 +175,12 @@ class Planner(Generic[Place]):
             yield key, asset
 
     def check_selection(self) -> None:
-        """Check that the planned items have the keys of `include` and `exclude`.
+        """Check that assets of the planned items match the patterns of `include` and `exclude`.
 
-        Keys that no item has are recorded as notices.
+        Patterns that no asset matches are recorded as notices.
 
         Raises:
-            NoAssetsError: `include` is set, and no planned item has any of its keys.
+            NoAssetsError: `include` is set, and no asset of the planned items matches.
         """
         error = self.selection.report()
         if error is not None:
@@ -241,14 +241,6 @@ class Planner(Generic[Place]):
             roles=roles_of(asset),
         )
 
-    def wants(self, key: str) -> bool:
-        """Return whether `include` and `exclude` select an asset.
-
-        Args:
-            key: The key of the asset.
-        """
-        return self.selection.wants(key)
-
     def _with_unselected(
         self, owner: Owner, planned: Mapping[str, Transfer | Failed], folder: str
     ) -> Iterator[tuple[str, Transfer | Failed]]:
@@ -264,7 +256,7 @@ class Planner(Generic[Place]):
         for key, asset in owner.assets.items():
             if key in planned:
                 yield key, planned[key]
-            elif not self.selection.wants(key):
+            elif not self.selection.selects(key, asset):
                 candidates = self._hrefs.unselected(key, asset, owner, folder)
                 if candidates:
                     yield key, Transfer("", key, candidates, self._root)

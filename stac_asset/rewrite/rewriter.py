@@ -82,7 +82,7 @@ def rewrite(
                 new.assets[key].extra_fields["file:size"] = outcome.kept.size
                 _add_file_extension(new)
             continue
-        is_kept = keep_non_downloaded or (is_missing(asset.href) and selects(config, key))
+        is_kept = keep_non_downloaded or (is_missing(asset.href) and selects(config, key, asset))
         if (outcome is None and not is_kept) or (
             failed and config.error_strategy is ErrorStrategy.DELETE
         ):

@@ -118,7 +118,7 @@ async def unselected_files(
     found: dict[str, KeptFile] = {}
     for key, asset in assets.items():
         path = _file(asset, earlier.location)
-        if path is None or key not in owner.assets or selects(config, key):
+        if path is None or key not in owner.assets or selects(config, key, owner.assets[key]):
             continue
         if path in unchanged or not (path in used or is_used(path)):
             file = await _named_file(path, key, asset, config, destination)
@@ -175,7 +175,7 @@ def _without_href(
     missing = [
         key
         for key, asset in owner.assets.items()
-        if is_missing(asset.href) and selects(config, key)
+        if is_missing(asset.href) and selects(config, key, asset)
     ]
     known = {asset_key(outcome) for outcome in outcomes} if missing else ()
     return [key for key in missing if key not in known]

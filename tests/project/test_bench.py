@@ -176,7 +176,7 @@ def test_synthetic_mirror_has_no_changes(tmp_path: Path) -> None:
         for item in json.loads((tmp_path / "api" / page / "index.json").read_bytes())["features"]:
             row = rows[Key(COLLECTION, item["id"])]
             assert not row.missing_files
-            version = version_of(item, api, None, lambda key: key == ASSET)
+            version = version_of(item, api, None, lambda key, asset: key == ASSET)
             assert version.is_included_in(row.version)
             assert version.has_same_metadata(row.version)
 

@@ -34,7 +34,7 @@ def write_large_mirror(
     for item in items:
         key = Key(item["collection"], item["id"])
         document = copy.deepcopy(item)
-        version = version_of(item, href, None, lambda key: True).to_dict()
+        version = version_of(item, href, None, lambda key, asset: True).to_dict()
         document["links"] = [{"rel": "derived_from", "href": href, SOURCE: href, VERSION: version}]
         path = directory / document_path(key)
         path.parent.mkdir(parents=True)

@@ -191,7 +191,7 @@ configs = st.builds(
     alternate_assets=st.sampled_from([[], ["mirror"], ["s3", "mirror", "href"]]),
     file_name_strategy=st.sampled_from(list(FileNameStrategy)),
     error_strategy=st.sampled_from(list(ErrorStrategy)),
-    include=st.sampled_from([[], [], [], ["B04"]]),
+    include=st.sampled_from([[], [], [], ["B04"], ["B*"], ["role:data"], ["type:image/*"]]),
     allow_local_hrefs=st.sampled_from([None, True, False]),
     write_checksums=st.booleans(),
 )

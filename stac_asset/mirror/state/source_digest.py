@@ -6,11 +6,13 @@ document. The same digest means the same version. A different digest means nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
 import orjson
+
+from stac_asset.selection.patterns import AssetSelection
 
 _MAX_SELECTIONS = 1000
 """Maximum number of combinations of asset keys whose selection is kept in memory."""
@@ -20,11 +22,11 @@ class SourceDigests:
     """Digests of the items of a run.
 
     Args:
-        wants: Returns whether the asset with a key is wanted.
+        selection: The decision which assets are wanted.
     """
 
-    def __init__(self, wants: Callable[[str], bool]) -> None:
-        self._wants = wants
+    def __init__(self, selection: AssetSelection) -> None:
+        self._selection = selection
         self._wanted: dict[tuple[Any, ...], list[Any]] = {}
 
     def digest(self, document: Mapping[str, Any], base: str) -> int | None:
@@ -40,15 +42,23 @@ class SourceDigests:
             The digest, or None if the document has values that only the slow comparison supports.
         """
         assets = document.get("assets")
-        keys = tuple(assets) if isinstance(assets, dict) else ()
-        wanted = self._wanted.get(keys)
-        if wanted is None:
-            wanted = list(filter(self._wants, keys))
-            if len(self._wanted) < _MAX_SELECTIONS:
-                self._wanted[keys] = wanted
+        wanted = self._wanted_keys(assets if isinstance(assets, dict) else {})
         fields = {name: value for name, value in document.items() if name != "links"}
         try:
             data = orjson.dumps([base, wanted, fields])
         except TypeError:  # Half of a surrogate pair, or an integer of more than 64 bits.
             return None
         return int.from_bytes(blake2b(data, digest_size=8).digest(), "big") or 1
+
+    def _wanted_keys(self, assets: Mapping[str, Any]) -> list[Any]:
+        """Return the keys of the wanted assets."""
+        selects = self._selection.selects
+        if not self._selection.needs_only_keys:
+            return [key for key, asset in assets.items() if selects(key, asset)]
+        keys = tuple(assets)
+        wanted = self._wanted.get(keys)
+        if wanted is None:
+            wanted = [key for key in keys if selects(key, None)]
+            if len(self._wanted) < _MAX_SELECTIONS:
+                self._wanted[keys] = wanted
+        return wanted

@@ -136,7 +136,10 @@ class Version:
 
 
 def version_of(
-    document: Mapping[str, Any], base: str, etag: str | None, wants: Callable[[str], bool]
+    document: Mapping[str, Any],
+    base: str,
+    etag: str | None,
+    wants: Callable[[str, object], bool],
 ) -> Version:
     """Return the version of an item at the source.
 
@@ -146,14 +149,14 @@ def version_of(
         document: The item's document, of any shape.
         base: Base of relative hrefs in the document.
         etag: ETag of the document, if the document was read from its own URL.
-        wants: Returns whether the asset with a key is wanted.
+        wants: Returns whether an asset, of any shape, is wanted. The key comes first.
     """
     properties, assets = document.get("properties"), document.get("assets")
     updated = _text_or_none(properties.get("updated")) if isinstance(properties, dict) else None
     wanted = {
         key: asset
         for key, asset in (assets.items() if isinstance(assets, dict) else ())
-        if wants(key)
+        if wants(key, asset)
     }
     digests = {key: _digests(asset, base) for key, asset in wanted.items()}
     metadata, asset_metadata = metadata_digests(document, wanted)

@@ -64,7 +64,7 @@ def check_rewritten(
     expected = {
         key: None
         for key, asset in owner.assets.items()
-        if keep or (is_missing(asset.href) and selects(run.config, key))
+        if keep or (is_missing(asset.href) and selects(run.config, key, asset))
     }
     for outcome in outcomes:
         if not isinstance(outcome, Failed):

@@ -1,4 +1,4 @@
-"""Keys of `include` and `exclude` that no asset has."""
+"""Patterns of `include` and `exclude` that no asset has."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def report(config: Config, *keys: str) -> tuple[NoAssetsError | None, list[str]]
     """Return the error and the notices for items with the given asset keys."""
     selection = Selection(config)
     for key in keys:
-        selection.add([key])
+        selection.add({key: None})
     with collect_notices() as notices:
         return selection.report(), notices.lines()
 
@@ -55,6 +55,65 @@ def test_include_without_matching_asset_is_an_error() -> None:
         "`include` selects no asset: no asset has the key 'red', 'scl' (did you mean 'SCL'?); "
         "existing keys are 'B04', 'SCL'. Correct `include`."
     )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (
+            "role:dta",
+            "No asset has the role 'dta' of `include` (did you mean 'role:data'?); existing roles "
+            "are 'data', 'overview'",
+        ),
+        (
+            "roles:data",
+            "No asset has the key 'roles:data' of `include` (did you mean 'role:data'?); existing "
+            "keys are 'a', 'b'",
+        ),
+        (
+            "type:text/xml",
+            "No asset has the media type 'text/xml' of `include`; existing media types are "
+            "'image/tiff'",
+        ),
+        ("x*", "No asset has a key like 'x*' of `include`; existing keys are 'a', 'b'"),
+    ],
+)
+def test_pattern_without_assets_is_a_notice(pattern: str, expected: str) -> None:
+    selection = Selection(Config(include=["a", pattern]))
+    selection.add({"a": {"roles": ["data"], "type": "image/tiff"}, "b": {"roles": ["overview"]}})
+    with collect_notices() as notices:
+        assert selection.report() is None
+    assert notices.lines() == [expected]
+
+
+def test_patterns_that_select_no_asset_are_an_error() -> None:
+    error, notices = report(Config(include=["role:data", "x*", "y"]), "a")
+    assert notices == []
+    assert str(error) == (
+        "`include` selects no asset: no asset has the role 'data'; no asset has a role, and no "
+        "asset has a key like 'x*'; existing keys are 'a', and no asset has the key 'y'; existing "
+        "keys are 'a'. Correct `include`."
+    )
+
+
+def test_matching_patterns_are_not_reported() -> None:
+    config = Config(include=["a*", "role:data", "type:image/*"])
+    selection = Selection(config)
+    selection.add({"a1": {"type": "image/png"}})
+    selection.add({"b": {"roles": ["data"]}})
+    with collect_notices() as notices:
+        assert selection.report() is None
+    assert notices.lines() == []
+
+
+def test_roles_of_mirrored_assets_are_not_reported_as_unknown() -> None:
+    selection = Selection(Config(include=["role:data", "x*"]))
+    selection.add_mirrored(["B04"])
+    selection.add({"thumbnail": {"roles": ["thumbnail"]}})
+    with collect_notices() as notices:
+        assert selection.report() is None
+    assert len(notices.lines()) == 1
+    assert "'x*'" in notices.lines()[0]
 
 
 @pytest.mark.parametrize("config", [Config(), Config(include=["a"]), Config(exclude=["a"])])

@@ -23,7 +23,7 @@ ITEM: dict[str, Any] = {
 
 def version(item: dict[str, Any], etag: str | None = None, *wanted: str) -> Version:
     return version_of(
-        item, "https://e.com/items/a.json", etag, lambda key: key in wanted or not wanted
+        item, "https://e.com/items/a.json", etag, lambda key, asset: key in wanted or not wanted
     )
 
 
