@@ -10,12 +10,13 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from stac_asset.audit.differences import Kind
+from stac_asset.audit.differences import DIFFERENCE_COLUMNS, Kind, shown_differences
 from stac_asset.audit.summary import AuditSummary
+from stac_asset.display import Display, Shown
 from stac_asset.notices import notice_lines
 
 
-class AuditResult(BaseModel):
+class AuditResult(Display, BaseModel):
     """The result of an audit, as JSON values."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
@@ -72,6 +73,25 @@ class AuditResult(BaseModel):
 
     notices: list[str] = []
     """Conditions that users should know, although nothing failed."""
+
+    def _shown(self) -> Shown:
+        counts = {kind: getattr(self, kind.value) for kind in Kind}
+        parts = [f"{count:,} {kind}" for kind, count in counts.items() if count]
+        text = f"{self.unchanged:,} of {self.found:,} items of the source are up to date"
+        facts = {
+            "directory": self.directory,
+            "complete": self.complete,
+            "repaired": self.repaired,
+            "report": self.report,
+            "notices": "; ".join(self.notices),
+        }
+        return Shown(
+            f"{text}; {', '.join(parts) or 'no differences'}",
+            facts,
+            DIFFERENCE_COLUMNS,
+            shown_differences(self.first),
+            sum(counts.values()),
+        )
 
     @classmethod
     def of(cls, directory: str, summary: AuditSummary, report: str | None, seconds: float) -> Self:

@@ -11,12 +11,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from prefect_stac_asset.flows.tasks.check_outcomes import Checked
+from stac_asset.display import Display, Shown
 
 _MAX_SHOWN = 100
 """Maximum number of assets listed in a result, of those that are missing or not checked."""
 
 
-class CheckResult(BaseModel):
+class CheckResult(Display, BaseModel):
     """The result of a check of assets.
 
     The result is small, can be stored as JSON, and contains no STAC objects and no secrets.
@@ -71,6 +72,12 @@ class CheckResult(BaseModel):
     def counts(self) -> dict[str, int]:
         """Return the number of assets by result."""
         return {"exist": self.exist, "missing": self.missing, "unknown": self.unknown}
+
+    def _shown(self) -> Shown:
+        facts = {"missing": self.missing, "unknown": self.unknown, "report": self.report}
+        names = ("owner", "key", "exists", "href", "error")
+        rows = (tuple(row.get(name) for name in names) for row in self.first_missing)
+        return Shown(self.summary(), facts, names, rows, self.missing + self.unknown)
 
     def summary(self) -> str:
         """Return the counts as a phrase."""

@@ -7,6 +7,7 @@ import dataclasses
 from pydantic import Field
 
 from prefect_stac_asset.flows.reporting.result import DownloadResult
+from stac_asset.display import Shown
 from stac_asset.mirror.counts import MirrorCounts
 
 
@@ -53,6 +54,11 @@ class SyncResult(DownloadResult):
 
     dry_run: bool = False
     """Whether the run was a dry run. The counts are then the planned changes."""
+
+    def _shown(self) -> Shown:
+        shown = super()._shown()
+        state = {"complete": self.complete, "not complete because": "; ".join(self.incomplete)}
+        return dataclasses.replace(shown, facts=state | dict(shown.facts))
 
     def summary(self) -> str:
         """Return the counts as a phrase."""

@@ -12,6 +12,7 @@ import pystac
 from pydantic import BaseModel, ConfigDict
 
 from prefect_stac_asset.flows.reporting.stored_files import RunFilesAccess, local_copy
+from stac_asset.display import Display, Shown
 from stac_asset.errors import HrefError
 from stac_asset.hrefs import absolute_href
 from stac_asset.plan.summary import PlanSummary
@@ -24,7 +25,7 @@ _MAX_NOTICES = 3
 """Maximum number of notices in the message of a state."""
 
 
-class DownloadResult(BaseModel):
+class DownloadResult(Display, BaseModel):
     """The result of a download flow.
 
     The result is small, can be stored as JSON, and contains no STAC objects and no secrets.
@@ -87,6 +88,18 @@ class DownloadResult(BaseModel):
         if self.left_by_budget:
             text += f", {self.left_by_budget:,} items left because of a budget"
         return text
+
+    def _shown(self) -> Shown:
+        facts = {
+            "directory": self.directory,
+            "document": self.document,
+            "report": self.report,
+            "bytes": self.bytes,
+            "seconds": self.seconds,
+            "plan": self.plan and str(self.plan),
+            "notices": "; ".join(self.notices),
+        }
+        return Shown(self.summary(), facts)
 
     def item(self) -> pystac.Item:
         """Read the rewritten item.

@@ -10,8 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from stac_asset.display import Display, Shown
 
-class VerifyResult(BaseModel):
+
+class VerifyResult(Display, BaseModel):
     """The result of a verification, as JSON values."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
@@ -66,3 +68,11 @@ class VerifyResult(BaseModel):
 
     seconds: float
     """Duration of the run, in seconds."""
+
+    def _shown(self) -> Shown:
+        bad = self.missing + self.wrong + self.refused
+        good = self.verified + self.unverifiable
+        names = ("state", "owner", "key", "path", "reason")
+        rows = (tuple(row.get(name) for name in names) for row in self.bad)
+        facts = {"directory": self.directory, "repaired": self.repaired, "report": self.report}
+        return Shown(f"{good:,} of {good + bad:,} files are good", facts, names, rows, bad)

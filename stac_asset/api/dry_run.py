@@ -17,6 +17,7 @@ from stac_asset.api.run import Run
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS
 from stac_asset.destinations.directories import check_directory
 from stac_asset.destinations.space import bytes_on_disk, free_bytes
+from stac_asset.display import Display, Shown
 from stac_asset.errors import DestinationError
 from stac_asset.plan.owners import owner_id
 from stac_asset.plan.summary import Action, PlannedAsset, PlanSummary, PlanTotals
@@ -24,8 +25,8 @@ from stac_asset.plan.work import PlannedRun
 from stac_asset.stac.foreign_documents import check_replaceable
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+@dataclass(frozen=True, slots=True, repr=False)
+class Plan(Display):
     """The effects of a download, and the free disk space."""
 
     directory: str
@@ -113,6 +114,20 @@ class Plan:
             "fits": self.fits,
             "problems": list(self.problems),
         }
+
+    def _shown(self) -> Shown:
+        facts = {
+            "directory": self.directory,
+            "document": self.document,
+            "items": ", ".join(f"{n:,} {reason}" for reason, n in self.summary.items.items()),
+            "problems": " ".join(self.problems),
+        }
+        rows = (
+            (row.owner, row.key, row.action, row.size, row.note or row.reason, row.href)
+            for row in self.rows
+        )
+        columns = ("owner", "asset", "action", "bytes", "reason", "href")
+        return Shown(str(self), facts, columns, rows, len(self.rows))
 
     def __str__(self) -> str:
         unknown = f", {self.unknown} of unknown size" if self.unknown else ""

@@ -5,7 +5,7 @@ The functions are pure. `audit.comparison` reads the source and the files of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -99,6 +99,22 @@ def difference_row(difference: Difference, repaired: bool = False) -> Difference
         "reason": difference.reason,
         "repaired": repaired,
     }
+
+
+DIFFERENCE_COLUMNS = ("difference", "item", "asset", "path", "reason")
+"""The columns of `shown_differences`."""
+
+
+def shown_differences(rows: Iterable[Mapping[str, object]]) -> Iterator[tuple[object, ...]]:
+    """Return rows of the report as rows of a table in a notebook.
+
+    Args:
+        rows: Rows of the report.
+    """
+    return (
+        tuple(row.get(name) for name in ("state", "item", "asset", "path", "reason"))
+        for row in rows
+    )
 
 
 def file_differences(

@@ -6,20 +6,23 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from stac_asset.audit.differences import (
+    DIFFERENCE_COLUMNS,
     INCOMPLETE,
     Difference,
     DifferenceRow,
     Kind,
     difference_row,
+    shown_differences,
 )
+from stac_asset.display import Display, Shown
 from stac_asset.errors import AuditError
 
 _MAX_LISTED = 100
 """Maximum number of differences that a summary lists."""
 
 
-@dataclass(slots=True)
-class AuditSummary:
+@dataclass(slots=True, repr=False)
+class AuditSummary(Display):
     """The result of an audit."""
 
     found: int = 0
@@ -90,6 +93,11 @@ class AuditSummary:
             problems = [f"the source did not return all items: {reason}" for reason in reasons]
             problems += self._problems
         return AuditError(problems, self.differences)
+
+    def _shown(self) -> Shown:
+        rows = shown_differences(self.first)
+        facts = {"complete": self.complete, "source errors": "; ".join(self.source_errors)}
+        return Shown(str(self), facts, DIFFERENCE_COLUMNS, rows, self.differences)
 
     def __str__(self) -> str:
         parts = [f"{self.counts[kind]:,} {kind}" for kind in Kind if self.counts[kind]]

@@ -110,8 +110,8 @@ class ChangeSearch:
 
         Raises:
             SourceError: The search did not reach its end.
-            NoAssetsError: There are items to download, and no asset of the source or the mirror has
-                a key of `include`.
+            NoAssetsError: There are items to download, and no asset of the source or the mirror
+                matches `include`.
         """
         selection, changes, source = self._selection, self.changes, self._source
         search = self._criteria.digest(self._source_href)

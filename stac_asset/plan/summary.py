@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from stac_asset.display import Display, Shown
 from stac_asset.plan.prices import GIGABYTE, price_of
 from stac_asset.plan.reasons import Reason, item_reason
 
@@ -109,8 +110,8 @@ class Speed:
         return round(total / max(1, min(slots, files)), 1)
 
 
-@dataclass(frozen=True, slots=True)
-class PlanSummary:
+@dataclass(frozen=True, slots=True, repr=False)
+class PlanSummary(Display):
     """The totals of a plan."""
 
     items: dict[str, int]
@@ -142,6 +143,11 @@ class PlanSummary:
     def changes(self) -> int:
         """Number of items that are not present."""
         return sum(self.items.values()) - self.items.get(Reason.PRESENT.value, 0)
+
+    def _shown(self) -> Shown:
+        rows = ((row.collection, row.id, row.reason, row.assets, row.bytes) for row in self.rows)
+        columns = ("collection", "item", "reason", "files", "bytes")
+        return Shown(str(self), {}, columns, rows, self.changes)
 
     def __str__(self) -> str:
         parts = [f"{count:,} {reason}" for reason, count in self.items.items()]

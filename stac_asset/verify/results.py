@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from stac_asset.display import Display, Shown
 from stac_asset.errors import VerifyError
 from stac_asset.redact import redact_href
 from stac_asset.verify.expected import ExpectedAsset
@@ -128,8 +129,8 @@ def verdict_row(verdict: Verdict, repaired: bool = False) -> VerdictRow:
     return row
 
 
-@dataclass(slots=True)
-class Summary:
+@dataclass(slots=True, repr=False)
+class Summary(Display):
     """The counts of all verdicts of a directory, and the first bad assets."""
 
     unreadable: tuple[Unreadable, ...] = ()
@@ -190,6 +191,12 @@ class Summary:
             f"document {found.path}: {found.reason}" for found in self.unreadable[:_MAX_LISTED]
         ]
         return VerifyError(broken + self._errors, self.bad, self.good + self.bad)
+
+    def _shown(self) -> Shown:
+        names = ("state", "owner", "key", "path", "reason")
+        rows = (tuple(row.get(name) for name in names) for row in self.first)
+        facts = {"unreadable": "; ".join(found.path for found in self.unreadable[:_MAX_LISTED])}
+        return Shown(str(self), facts, names, rows, self.bad - len(self.unreadable))
 
     def __str__(self) -> str:
         total = self.good + self.bad
