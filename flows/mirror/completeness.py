@@ -26,11 +26,12 @@ def headline(result: SyncResult) -> str:
     return f"The mirror is not complete: {', '.join(result.incomplete)}"
 
 
-def answer(result: SyncResult) -> str:
+def answer(result: SyncResult, picture: str | None = None) -> str:
     """Return the answer as markdown.
 
     Args:
         result: The result of the run.
+        picture: The section with the picture of new items, if any.
     """
     rows = [
         ("Items of the source that match the search", f"{result.found:,}"),
@@ -45,15 +46,21 @@ def answer(result: SyncResult) -> str:
         result.incomplete
     )
     parts += [table(("", ""), rows), f"Directory: {plain(result.directory)}"]
+    if picture is not None:
+        parts.append(picture)
     return "\n\n".join(parts) + "\n"
 
 
-async def write_answer(client: PrefectClient | None, result: SyncResult) -> None:
+async def write_answer(
+    client: PrefectClient | None, result: SyncResult, picture: str | None = None
+) -> None:
     """Write the artifact.
 
     Args:
         client: The client of Prefect's API, or None for a new one.
         result: The result of the run.
+        picture: The section with the picture of new items, if any.
     """
-    artifact = MarkdownArtifact(key=MIRROR, description=headline(result), markdown=answer(result))
+    text = answer(result, picture)
+    artifact = MarkdownArtifact(key=MIRROR, description=headline(result), markdown=text)
     await artifact.acreate(client)

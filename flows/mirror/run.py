@@ -17,6 +17,7 @@ from prefect_stac_asset.flows.distribution.target import Target
 from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.execution.state_names import BUDGET_REACHED, DRY_RUN, NOTHING_NEW
 from prefect_stac_asset.flows.execution.states import flow_state
+from prefect_stac_asset.flows.mirror.before_after import BeforeAfter
 from prefect_stac_asset.flows.mirror.completeness import headline, write_answer
 from prefect_stac_asset.flows.mirror.result import SyncResult
 from prefect_stac_asset.flows.monitoring.failing_items import FailingItems
@@ -156,8 +157,9 @@ class SyncFlowRun:
             await self._mirror.begin()
             await self._failing.begin()
             monitor.log(unreadable)
+            pictured = BeforeAfter(self._mirror.changes.state.rows)
             try:
-                await self._download(preparation, monitor, report)
+                await self._download(preparation, monitor, report, pictured)
             except Exception:
                 # Record the items that were finished before the error.
                 await self._mirror.save()
@@ -174,7 +176,8 @@ class SyncFlowRun:
                 if newest is not None:
                     monitor.metrics.newest(newest)
             await monitor.finish(result, result.complete)
-            await log_failure(write_answer(monitor.client, result))
+            picture = await pictured.section()
+            await log_failure(write_answer(monitor.client, result, picture))
         # A mirror without items has no catalog.
         exists = self._storage.exists
         has_catalog = await in_executor(self._storage.executor, exists, CATALOG)
@@ -194,7 +197,11 @@ class SyncFlowRun:
             await self._mirror.find_removed(marked=self._on_removed == "delete")
 
     async def _download(
-        self, preparation: RunPreparation, monitor: RunMonitor, report: Report
+        self,
+        preparation: RunPreparation,
+        monitor: RunMonitor,
+        report: Report,
+        pictured: BeforeAfter,
     ) -> None:
         in_progress: dict[int, Prepared] = {}
 
@@ -206,7 +213,10 @@ class SyncFlowRun:
         async def add(unit: Unit, ended: Sequence[Outcome]) -> None:
             prepared = in_progress.pop(unit.number)
             outcomes = await self._mirror.keep_earlier_files(prepared, ended)
+            is_new = not pictured.has_item(prepared)
             is_complete = await self._mirror.add(prepared, outcomes)
+            if is_complete:
+                pictured.add(prepared, is_new)
             has_failed = any(isinstance(outcome, Failed) for outcome in outcomes)
             self._counts.failed += has_failed
             self._failing.add(prepared.wanted.key, has_failed)

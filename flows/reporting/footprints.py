@@ -7,6 +7,7 @@ limited number of points, so that some hundreds of outlines fit in memory.
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
@@ -18,11 +19,55 @@ from stac_asset.stac.geometry import ring_of_box, rings_of
 Outline: TypeAlias = list[tuple[float, float]]
 """Longitudes and latitudes of a ring or line, or of a single point."""
 
+MAX_FOOTPRINTS = 300
+"""Maximum number of items with footprints in a sample."""
+
 _MAX_POINTS = 64
 """Approximate maximum number of points per outline."""
 
 _MAX_OUTLINES = 64
 """Maximum number of outlines per item."""
+
+
+_INVALID = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
+"""Errors of invalid geometries."""
+
+
+class FootprintSample:
+    """A uniform random sample of the footprints of items, with a limited size."""
+
+    def __init__(self) -> None:
+        self.footprints: list[list[Outline]] = []
+        """The outlines of each item in the sample."""
+        self.count = 0
+        """Number of items with a footprint, including those that are not in the sample."""
+        self._random = random.Random(0)
+
+    def add(self, owner: Owner) -> None:
+        """Add the footprint of an item or collection, if any.
+
+        Args:
+            owner: The item or collection.
+        """
+        self._add(outlines(owner))
+
+    def add_box(self, bbox: Sequence[float]) -> None:
+        """Add the bounding box of an item.
+
+        Args:
+            bbox: Four numbers, or six with heights.
+        """
+        self._add(_boxes([bbox]))
+
+    def _add(self, footprint: list[Outline]) -> None:
+        if not footprint:
+            return
+        self.count += 1
+        # Reservoir sampling: every item is kept with the same probability.
+        if len(self.footprints) < MAX_FOOTPRINTS:
+            self.footprints.append(footprint)
+        elif (at := self._random.randrange(self.count)) < MAX_FOOTPRINTS:
+            self.footprints[at] = footprint
 
 
 def outlines(owner: Owner) -> list[Outline]:
@@ -34,16 +79,25 @@ def outlines(owner: Owner) -> list[Outline]:
         owner: The item or collection.
     """
     try:
-        rings: Iterable[Sequence[Sequence[float]]]
         if not isinstance(owner, pystac.Item):
-            rings = [ring_of_box(box) for box in owner.extent.spatial.bboxes if box]
-        elif owner.geometry:
-            rings = rings_of(owner.geometry)
-        else:
-            rings = [ring_of_box(owner.bbox)] if owner.bbox else []
-        found = [_simplify(ring) for ring in rings]
-    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError):
+            return _boxes(box for box in owner.extent.spatial.bboxes if box)
+        if not owner.geometry:
+            return _boxes([owner.bbox] if owner.bbox else [])
+        return _usable(rings_of(owner.geometry))
+    except _INVALID:
         return []
+
+
+def _boxes(bboxes: Iterable[Sequence[float]]) -> list[Outline]:
+    """Return the outlines of bounding boxes. Invalid boxes have no outlines."""
+    try:
+        return _usable(map(ring_of_box, bboxes))
+    except _INVALID:
+        return []
+
+
+def _usable(rings: Iterable[Sequence[Sequence[float]]]) -> list[Outline]:
+    found = map(_simplify, rings)
     return [outline for outline in found if outline][:_MAX_OUTLINES]
 
 

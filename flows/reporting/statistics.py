@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import heapq
-import random
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from prefect_stac_asset.flows.reporting.footprints import Outline, outlines
+from prefect_stac_asset.flows.reporting.footprints import FootprintSample, Outline
 from stac_asset.errors import DownloadError, StacAssetError
 from stac_asset.plan.owners import Owner
 from stac_asset.redact import redact_href, redact_text
@@ -21,9 +20,6 @@ MAX_TOP_ASSETS = 10
 
 MAX_FAILURES = 100
 """Maximum number of failed assets to keep."""
-
-MAX_FOOTPRINTS = 300
-"""Maximum number of items with footprints to keep. Larger runs keep a uniform random sample."""
 
 _MAX_BUCKETS = 240
 """Maximum number of buckets of `Throughput`."""
@@ -95,14 +91,12 @@ class Statistics:
         """Bytes received for finished and unfinished assets."""
 
         self.failures: list[dict[str, str]] = []
-        self.footprints: list[list[Outline]] = []
         self.throughput = Throughput()
         self._clock, self._started = clock, clock()
         self._ended = self._bytes = 0
         self._slowest: list[AssetRow] = []
         self._retried: list[tuple[int, AssetRow]] = []
-        self._sampled = 0
-        self._random = random.Random(0)
+        self._footprints = FootprintSample()
 
     @property
     def seconds(self) -> float:
@@ -118,6 +112,11 @@ class Statistics:
     def done_bytes(self) -> int:
         """Size of finished files plus bytes received for unfinished assets."""
         return self._bytes + max(0, self.received_so_far - self.received)
+
+    @property
+    def footprints(self) -> list[list[Outline]]:
+        """The footprints of the items. Large runs keep a uniform random sample."""
+        return self._footprints.footprints
 
     @property
     def slowest(self) -> list[AssetRow]:
@@ -151,7 +150,7 @@ class Statistics:
             outcomes: The outcomes of the assets.
         """
         self.items += 1
-        self._sample(owner)
+        self._footprints.add(owner)
         for outcome in outcomes:
             match outcome:
                 case Downloaded():
@@ -200,17 +199,6 @@ class Statistics:
         if len(self.failures) < MAX_FAILURES:
             reason = redact_text(f"{type(error).__name__}: {error}")[:1000]
             self.failures.append({"owner": owner, "key": key, "href": href, "error": reason})
-
-    def _sample(self, owner: Owner) -> None:
-        footprint = outlines(owner)
-        if not footprint:
-            return
-        self._sampled += 1
-        # Reservoir sampling: every item is kept with the same probability.
-        if len(self.footprints) < MAX_FOOTPRINTS:
-            self.footprints.append(footprint)
-        elif (at := self._random.randrange(self._sampled)) < MAX_FOOTPRINTS:
-            self.footprints[at] = footprint
 
 
 class StatisticsReporter(Reporter):

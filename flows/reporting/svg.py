@@ -13,6 +13,9 @@ from xml.etree import ElementTree
 ACCENT = "#2b8cbe"
 """Color of data."""
 
+ACCENT_2 = "#d9822b"
+"""Color of a second kind of data."""
+
 MUTED = "#808080"
 """Color of axes, texts, land and data in the background."""
 

@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Set
 from heapq import merge
+from itertools import islice
 from typing import NamedTuple
 
 from stac_asset.mirror.source_item import Key
@@ -111,6 +112,21 @@ class Rows(MutableMapping[Key, IndexRow]):
         return isinstance(other, Rows) and dict(self.items()) == dict(other.items())
 
     __hash__ = None  # type: ignore[assignment] # mutable
+
+    def sample(self, count: int) -> Iterator[IndexRow]:
+        """Yield at most about twice a number of rows, evenly spread over all rows.
+
+        Only these rows are decoded.
+
+        Args:
+            count: The number of rows.
+        """
+        step = max(1, len(self) // count)
+        for number in range(0, len(self._stored), step):
+            if number not in self._hidden_numbers:
+                yield self._stored.row(number)
+        for key in islice(list(self._changed), None, None, step):
+            yield self[key]
 
     def read(self, row: IndexRow, line: bytes) -> None:
         """Add a row that the run read. Call `settle` after the last row.

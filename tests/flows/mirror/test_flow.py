@@ -300,6 +300,7 @@ async def test_run_has_name_state_summary_and_events(
     artifacts = await read_artifacts(state)
     assert "| Assets downloaded | 6 |" in artifacts[SUMMARY]["data"]
     assert artifacts[MIRROR]["data"].startswith("# The mirror is complete\n")
+    assert "- Blue: 3 new items" in artifacts[MIRROR]["data"]
     events = await read_events(ITEM_DOWNLOADED, state, 3)
     assert {event["payload"]["id"] for event in events} == ids(sample_items[:3])
     for event in events:

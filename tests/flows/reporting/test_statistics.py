@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from prefect_stac_asset.flows.reporting.artifacts import progress
+from prefect_stac_asset.flows.reporting.footprints import MAX_FOOTPRINTS
 from prefect_stac_asset.flows.reporting.statistics import (
     MAX_FAILURES,
-    MAX_FOOTPRINTS,
     MAX_TOP_ASSETS,
     Statistics,
     StatisticsReporter,
