@@ -18,8 +18,12 @@ from stac_asset.errors import DownloadError
 from stac_asset.testing import Origin
 from tests.support.flow_inputs import put_item_collection
 from tests.support.items import item_document, make_item
+from tests.support.notebooks import run_notebook
+from tests.support.paths import ROOT
 from tests.support.prefect_reads import read_back, states
 from tests.support.workers import deploy
+
+NOTEBOOK = ROOT / "examples/notebook.ipynb"
 
 pytestmark = pytest.mark.usefixtures("prefect_test")
 
@@ -67,3 +71,34 @@ async def test_tasks_download_and_rewrite_one_item(origin: Origin, tmp_path: Pat
         "the-item/thumbnail": ("Completed", "COMPLETED"),
         "rewrite the-item": ("Completed", "COMPLETED"),
     }
+
+
+async def test_notebook_searches_plans_downloads_and_shows_a_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("rasterio")
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(NOTEBOOK.parent)
+    values = await run_notebook(NOTEBOOK)
+    assert values["search"] == ["example-1", "example-2"]
+    assert values["plan"].count("download") == 6
+    assert "example-1_red.tif" in values["plan"]._repr_html_()
+    assert all(Path(href).is_file() for href in values["download"])
+    picture = values["show"]
+    picture.canvas.draw()
+    assert len({*picture.canvas.buffer_rgba().tobytes()}) > 50
+    assert (values["flow"].downloaded, values["flow"].failed) == (6, 0)
+    assert "6 downloaded" in values["flow"]._repr_html_()
+    assert sorted(path.name for path in (tmp_path / "flow-downloads").glob("*/*.tif")) == sorted(
+        f"example-{number}_{key}.tif" for number in (1, 2) for key in ("ndvi", "nir", "red")
+    )
+
+
+def test_notebook_is_stored_without_outputs() -> None:
+    notebook = json.loads(NOTEBOOK.read_bytes())
+    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+    ids = [cell["id"] for cell in notebook["cells"]]
+    assert len(set(ids)) == len(ids)
