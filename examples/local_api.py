@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 DATA = Path(__file__).resolve().parent / "data"
 COLLECTION = "examples"
+_TYPE = "application/geo+json"
 CONFORMS_TO = [
     "https://api.stacspec.org/v1.0.0/core",
     "https://api.stacspec.org/v1.0.0/item-search",
@@ -57,7 +58,7 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def _landing_page(self) -> dict[str, Any]:
         links = [
-            {"rel": "search", "href": f"{self._url}/search", "method": method}
+            {"rel": "search", "href": f"{self._url}/search", "method": method, "type": _TYPE}
             for method in ("GET", "POST")
         ]
         links += [{"rel": name, "href": f"{self._url}/"} for name in ("self", "root")]
@@ -81,7 +82,7 @@ class _Handler(SimpleHTTPRequestHandler):
     def _send(self, document: dict[str, Any]) -> None:
         data = json.dumps(document).encode()
         self.send_response(200)
-        self.send_header("Content-Type", "application/geo+json")
+        self.send_header("Content-Type", _TYPE)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)

@@ -60,8 +60,8 @@ class ConfigFields:
     """The only assets to download: keys, globs such as `B0*`, `role:data`, `type:image/tiff*`.
 
     Empty means all assets. An asset is downloaded if any pattern matches. Globs also work after
-    `role:` and `type:`. A pattern that is the key of an asset always matches this asset. Mutually
-    exclusive with `exclude`.
+    `role:` and `type:`. A pattern that is the key of an asset always matches this asset.
+    Mutually exclusive with `exclude`.
     """
 
     make_directory: bool = True

@@ -116,8 +116,8 @@ def check_content_type(actual: str | None, expected: str | None, strict: bool, h
         raise directory_error(href, f"the content type '{actual}'")
     if not expected or _is_same(actual, expected):
         return
-    if strict:
-        content_type(actual, expected)
+    if strict and not _is_possible(actual, expected):
+        raise ContentTypeError(actual, expected, href)
     notice(
         "the content type of the response differs from the media type of the asset",
         f"'{actual}' instead of '{expected}' for {href}",

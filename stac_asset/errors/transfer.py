@@ -6,11 +6,14 @@ import re
 from typing import Any
 
 from stac_asset.errors.base import DescribedError, StacAssetError, accepts_text
+from stac_asset.redact import redact_href
 
 _CONTENT_TYPES = re.compile(
     r"content type '(.*)' differs from the asset's media type '(.*)'\. Set "
 )
 """The text of a `ContentTypeError`."""
+
+_HOST = re.compile(r"https?://([^/?#]+)")
 
 _WEB_PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 """Content types of web pages."""
@@ -169,23 +172,32 @@ class ContentTypeError(DescribedError):
     Args:
         actual: The content type that the source reports.
         expected: The media type that the asset declares.
+        href: The href, if known. Its query is not stored.
     """
 
     @accepts_text
-    def __init__(self, actual: str, expected: str, *args: Any, **kwargs: Any) -> None:
-        super().__init__(actual, expected, *args)
+    def __init__(
+        self, actual: str, expected: str, href: str = "", *args: Any, **kwargs: Any
+    ) -> None:
+        href = redact_href(href)
+        super().__init__(actual, expected, href, *args)
         self.actual = actual
         self.expected = expected
+        self.href = href
 
     def _restore(self, text: str) -> None:
         found = _CONTENT_TYPES.search(text)
         self.actual, self.expected = found.groups() if found else ("", "")
+        self.href = ""
 
     def _describe(self) -> str:
-        page = self.actual.partition(";")[0].strip().lower() in _WEB_PAGE_TYPES
-        hint = " The server sent an HTML page instead of the file; a login may be needed."
-        return (
-            f"content type '{self.actual}' differs from the asset's media type "
+        subject = f"{self.href} cannot be used: " if self.href else ""
+        text = (
+            f"{subject}content type '{self.actual}' differs from the asset's media type "
             f"'{self.expected}'. Set `http_check_content_type=False` to accept it."
-            f"{hint if page else ''}"
         )
+        if self.actual.partition(";")[0].strip().lower() in _WEB_PAGE_TYPES:
+            text += " The server sent an HTML page instead of the file; a login may be needed."
+            host = _HOST.match(self.href)
+            text += f" Configure a credential for {host[1]}." if host else ""
+        return text

@@ -42,6 +42,9 @@ _COPERNICUS_ADVICE = (
     "Configure `oauth2_grant` with the token endpoint of the Copernicus Data Space, or an OAuth2 "
     "block, for {host}."
 )
+_USGS_ADVICE = (
+    "Use the copy on S3 instead of {host}: `alternate_assets=['s3']` and `s3_requester_pays=True`."
+)
 _ADVICE = (
     "Configure a credential for {host}: an OAuth2 or HTTP block, `oauth2_grant` or `http_headers`."
 )
@@ -71,6 +74,8 @@ def login_error(requested: URL, login: URL) -> LoginPageError:
         advice = _EARTHDATA_ADVICE
     elif _COPERNICUS.fullmatch(host):
         advice = _COPERNICUS_ADVICE
+    elif host.lower() == "ers.cr.usgs.gov":
+        advice = _USGS_ADVICE
     return LoginPageError(
         f"{redact_href(requested)} cannot be read: a login is needed, because the server redirects "
         f"to the login page of {host}. {advice.format(host=requested.host)}"

@@ -294,7 +294,8 @@ async def test_expired_credentials_fail_after_one_request_without_them(origin: O
     assert str(caught.value) == (
         "a block of type 's3-credentials' without a name was refused by "
         f"127.0.0.1:{origin.port}: Access denied to s3://bucket/a.tif: the AWS credentials expired "
-        "(ExpiredToken)"
+        "(ExpiredToken). Renew them, or use a profile or role, whose credentials are renewed by "
+        "themselves."
     )
     signed, unsigned = origin.requests
     assert "authorization" in signed.headers

@@ -26,7 +26,7 @@ ERRORS = {
 
 ARGUMENTS_BY_NAME: dict[str, tuple[Any, ...]] = {
     "AssetOverwriteError": (["asset 'a' of item 'x'", "https://u:p@h/?sig=1"], "/data/a.tif"),
-    "ContentTypeError": ("text/html", "image/tiff"),
+    "ContentTypeError": ("text/html", "image/tiff", "https://host/a.tif"),
     "ResponseError": (503, "Busy", "https://user:pass@host/a.tif?sig=1", 3.5, "come back"),
     "ResponseNotFoundError": (404, "Not Found", "https://host/a b.tif"),
     "ResponseForbiddenError": (403, "", "https://user:pa/ss@host/a.tif"),

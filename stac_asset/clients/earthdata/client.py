@@ -14,6 +14,7 @@ from typing import Self
 from aiohttp import ClientResponse, ClientSession, hdrs
 from yarl import URL
 
+from stac_asset.clients.earthdata.applications import approval_advice
 from stac_asset.clients.earthdata.hosts import HOSTS
 from stac_asset.clients.earthdata.login import LOGIN_URL, EarthdataLogin, netrc_login
 from stac_asset.clients.http import headers
@@ -184,7 +185,10 @@ class EarthdataClient(HttpClient):
                 response.status,
                 headers.reason_of(response),
                 str(request.url),
-                hint=f"{response.url.host} sends this status if {_TOKEN_PROBLEM}",
+                hint=(
+                    f"{response.url.host} sends this status if {_TOKEN_PROBLEM}. "
+                    f"{approval_advice(request.url, response.url)}"
+                ),
             )
         super()._check_status(response, request)
 
@@ -192,7 +196,8 @@ class EarthdataClient(HttpClient):
         if self._is_login(response, request):
             raise LoginPageError(
                 f"{redact_href(request.url)} cannot be read: {response.url.host} sent a login page "
-                f"instead of the file, because {_TOKEN_PROBLEM}"
+                f"instead of the file, because {_TOKEN_PROBLEM}. "
+                f"{approval_advice(request.url, response.url)}"
             )
         super()._check_content_type(response, request)
 

@@ -15,6 +15,7 @@ from yarl import URL
 
 from stac_asset import validate
 from stac_asset.clients.http import headers
+from stac_asset.clients.http.advice import status_advice
 from stac_asset.clients.http.cookies import ChainCookies, OriginCookies
 from stac_asset.clients.http.credentials import (
     CombinedCredentials,
@@ -312,7 +313,7 @@ class HttpClient(RangeClient):
                 headers.reason_of(response),
                 str(request.url),
                 headers.retry_after(response),
-                _status_hint(response.status, request.url),
+                status_advice(response.status, request.url, response.url, response.headers),
             )
 
     def _check_content_type(self, response: ClientResponse, request: Request) -> None:
@@ -338,15 +339,6 @@ def _is_at_login(response: ClientResponse, requested: URL) -> bool:
     url = response.url
     is_elsewhere = (url.host, url.path) != (requested.host, requested.path)
     return is_elsewhere and is_login(url) and not is_login(requested)
-
-
-def _status_hint(status: int, url: URL) -> str:
-    """Return advice for a status without the file, or an empty text."""
-    if status < 300:
-        return headers.hint_without_file(status)
-    if status in (403, 404) and names_directory(url):
-        return "the href may be that of a directory, which cannot be downloaded as a file"
-    return ""
 
 
 def _is_without_file(response: ClientResponse) -> bool:

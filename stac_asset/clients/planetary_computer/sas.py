@@ -20,7 +20,7 @@ from stac_asset.clients.http import headers
 from stac_asset.clients.http.token_requests import read_token, request_token
 from stac_asset.clients.http.tokens import Token, TokenKeeper
 from stac_asset.config import Config
-from stac_asset.errors import ConfigError, TransferError
+from stac_asset.errors import ConfigError, ResponseError, TransferError
 from stac_asset.host_patterns import HostPattern
 from stac_asset.notices import notice
 from stac_asset.redact import redact_href
@@ -82,6 +82,15 @@ class SasTokens:
         self._headers = {"Ocp-Apim-Subscription-Key": key} if key else {}
         self._keepers: dict[Container, TokenKeeper] = {}
         self._refusals: dict[Container, str] = {}
+
+    @property
+    def _limit_advice(self) -> str:
+        if self._headers:
+            return "the limit of the subscription key is reached. Start the run again later"
+        return (
+            "set `pc_subscription_key` to a subscription key of the Planetary Computer, which "
+            "raises the limit, or start the run again later"
+        )
 
     async def sign(self, url: URL) -> URL:
         """Return the URL with the token of the container, or unchanged if no token is needed.
@@ -162,6 +171,9 @@ class SasTokens:
                     f"{response.status} for {redact_href(url)}"
                 )
                 return Token.lasting("", math.inf)
+            if response.status == 429:
+                wait = headers.retry_after(response)
+                raise ResponseError.of(429, "", str(url), wait, self._limit_advice)
             value, body = await read_token(response, url, "token")
         value = value.lstrip("?")
         if not _SAS_TOKEN.fullmatch(value):

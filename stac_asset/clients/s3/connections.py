@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import ClientSession
 
 from stac_asset.clients.http.session import session_of_connector
+from stac_asset.clients.s3.advice import source_name
 from stac_asset.clients.s3.botocore_clients import (
     ConnectionOptions,
     connect,
@@ -49,6 +50,8 @@ class Connections:
         self._closed = False
         self._has_credentials: bool | None = None
         self._loaded_credentials = False
+        self.credential_source = ""
+        """The source of the credentials, after `load_credentials`, if known."""
 
     async def finds_credentials(self, session: AioSession) -> bool:
         """Return whether a session finds credentials.
@@ -81,6 +84,7 @@ class Connections:
                 if not self._loaded_credentials:
                     credentials: Any = await session.get_credentials()
                     await credentials.get_frozen_credentials()
+                    self.credential_source = source_name(str(credentials.method))
                     self._loaded_credentials = True
         return self._loaded_credentials
 

@@ -16,6 +16,7 @@ from multidict import CIMultiDict
 
 from stac_asset import error_mapping as mapping
 from stac_asset.clients.requested_wait import requested_wait
+from stac_asset.clients.s3.advice import code_advice
 from stac_asset.clients.s3.objects import RequestTarget
 from stac_asset.errors import (
     AccessError,
@@ -252,9 +253,13 @@ class Access:
     unsigned: bool = False
     """Whether an option or the environment forbids signatures."""
 
+    source: str = ""
+    """The source of the credentials, if known, such as `environment variables`."""
+
     def __str__(self) -> str:
         if self.signed:
-            access = "using the AWS credentials found."
+            source = f" in {self.source}" if self.source else ""
+            access = f"using the AWS credentials found{source}."
         elif self.unsigned:
             access = "without credentials, because `s3_unsigned` or `AWS_NO_SIGN_REQUEST` is set."
         elif self.target.signed:
@@ -265,11 +270,15 @@ class Access:
                 f"{redact_href(self.target.endpoint or '')}. Set `s3_endpoint_url` to this "
                 "endpoint if you trust it."
             )
-        if self.storage is not None and self.storage.requester_pays and not self.requester_pays:
+        if self.requester_pays:
+            return access
+        if self.storage is not None and self.storage.requester_pays:
             access += (
                 " The item declares that the requester pays. Set `s3_requester_pays=True` to "
                 "accept the costs."
             )
+        elif self.target.endpoint is None and not self.unsigned:
+            access += " If the requester pays for the bucket, set `s3_requester_pays=True`."
         return access
 
 
@@ -292,14 +301,19 @@ def _map_client_error(error: ClientError, shown: str, access: Access | str) -> S
     if status in (404, 410) or code in ("NoSuchKey", "NoSuchBucket"):
         return NotFoundError(f"{shown} does not exist ({label})")
     if code in _EXPIRED:
-        return AccessError(f"Access denied to {shown}: the AWS credentials expired ({code})")
+        return AccessError(
+            f"Access denied to {shown}: the AWS credentials expired ({code}). Renew them, or use a "
+            "profile or role, whose credentials are renewed by themselves."
+        )
     if code == "InvalidObjectState":
         return AccessError(f"{shown} is archived. Restore the object before the download.")
     if code in _TIMEOUTS:
         return StalledError(f"{shown} timed out ({label})")
     if status in (401, 403):
+        advice = code_advice(code, str(response.get("Error", {}).get("Message") or ""))
         denied = AccessError(
-            f"Access denied to {shown} ({label}) {access} The object may also not exist."
+            f"Access denied to {shown} ({label}) {access} "
+            f"{advice or 'The object may also not exist.'}"
         )
         denied.may_be_limit = status == 403
         return denied
@@ -315,4 +329,5 @@ def _map_client_error(error: ClientError, shown: str, access: Access | str) -> S
         status = 503
     wait = requested_wait(CIMultiDict(metadata.get("HTTPHeaders", {})), status)
     reason = code if code and not code.isdigit() else ""
-    return ResponseError.of(status, reason, shown, wait)
+    hint = code_advice(code, "") if 400 <= status < 500 else ""
+    return ResponseError.of(status, reason, shown, wait, hint)

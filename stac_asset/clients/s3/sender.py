@@ -105,7 +105,14 @@ class RequestSender:
                     f"Requester pays is enabled for {shown}, but no AWS credentials were found. "
                     "Configure credentials or set `s3_requester_pays=False`."
                 )
-        access = Access(target, signed, request.storage, client.requester_pays, client.unsigned)
+        access = Access(
+            target,
+            signed,
+            request.storage,
+            client.requester_pays,
+            client.unsigned,
+            self._connections.credential_source,
+        )
 
         async def send_to(signed: bool) -> _Answer:
             to = await self._connection(target, signed)

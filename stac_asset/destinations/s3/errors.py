@@ -39,6 +39,12 @@ _ADVICE = {
     "EntityTooLarge": "the file is too large for the service",
     "KeyTooLongError": "the key is longer than 1,024 bytes. Use a shorter `path_template`",
 }
+_KMS_ADVICE = (
+    "the KMS key cannot be used. Allow kms:GenerateDataKey and kms:Decrypt on the key, or correct "
+    "`destination_kms_key_id`"
+)
+"""Advice for errors of the key service. Their codes start with `KMS.`."""
+
 _CODES = {"403": "AccessDenied", "301": "PermanentRedirect"}
 """The codes of statuses: the response to a HEAD request has no body."""
 
@@ -129,6 +135,8 @@ def mapped_errors(url: str, action: str = "written") -> Iterator[None]:
             raise ConflictError(code in ("ConditionalRequestConflict", "409")) from None
         code = _CODES.get(code, code)
         advice = ", or check `destination_endpoint_url`" if code.isdecimal() else ""
+        if code.startswith("KMS.") or "kms:" in str(error):
+            raise _failure(f"{url} cannot be {action}: {_KMS_ADVICE}") from None
         reason = _ADVICE.get(code, f"the service responded {code!r}. Try again later{advice}")
         raise _failure(f"{url} cannot be {action}: {reason}") from None
     except _FieldError:

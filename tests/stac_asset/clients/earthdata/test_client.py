@@ -210,7 +210,9 @@ async def test_login_page_is_an_error(
         await read_bytes(client, href, content_type)
     assert str(raised.value) == (
         f"{href} cannot be read: {LOGIN} sent a login page instead of the file, because the "
-        "Earthdata token is missing, has expired, or is not valid for this data"
+        "Earthdata token is missing, has expired, or is not valid for this data. Generate a new "
+        f"token, or approve the application of the archive at {DATA} at "
+        "https://urs.earthdata.nasa.gov/profile (Applications, Authorized Apps)"
     )
     assert not await client.href_exists(href)
 
@@ -268,7 +270,9 @@ async def test_refusal_contains_status_host_and_reason(
         assert raised.value.status == status
         assert str(raised.value).endswith(
             f" for {href}: {host} sends this status if the Earthdata token is missing, has "
-            "expired, or is not valid for this data"
+            "expired, or is not valid for this data. Generate a new token, or approve the "
+            f"application of the archive at {DATA} at https://urs.earthdata.nasa.gov/profile "
+            "(Applications, Authorized Apps)"
         )
         assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
 

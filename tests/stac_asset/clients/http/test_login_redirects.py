@@ -68,6 +68,10 @@ def test_other_pages_are_not_login_pages(url: str) -> None:
         (LOGINS[0], "add e4ftl01.cr.usgs.gov to `earthdata_hosts`"),
         (LOGINS[2], "`oauth2_grant` with the token endpoint of the Copernicus Data Space"),
         (LOGINS[5], "Configure a credential for e4ftl01.cr.usgs.gov"),
+        (
+            "https://ers.cr.usgs.gov/login/",
+            "`alternate_assets=['s3']` and `s3_requester_pays=True`",
+        ),
     ],
 )
 def test_error_names_login_and_credential(login: str, advice: str) -> None:

@@ -177,6 +177,30 @@ async def test_retry_after_of_token_endpoint_is_respected(
     assert asyncio.get_running_loop().time() - started >= 1
 
 
+@pytest.mark.parametrize(
+    ("key", "advice"),
+    [
+        (None, "set `pc_subscription_key` to a subscription key of the Planetary Computer"),
+        ("s3cr3t-key", "the limit of the subscription key is reached"),
+    ],
+)
+async def test_rate_limit_of_token_endpoint_names_the_subscription_key(
+    key: str | None, advice: str, make_client: MakeClient
+) -> None:
+    with Origin() as endpoint:
+        endpoint.fault("*", Status(429), times=0)
+        client = make_client(
+            sas_token_endpoint=endpoint.url,
+            blob_hosts=["http://blobs.example"],
+            subscription_key=key,
+            config=Config(http_max_attempts=1),
+        )
+        with pytest.raises(TokenError) as raised:
+            await read_bytes(client, f"http://blobs.example/{ACCOUNT}/naip/a.tif")
+    assert advice in str(raised.value)
+    assert "s3cr3t" not in str(raised.value)
+
+
 async def test_broken_token_request_is_retried(make_client: MakeClient) -> None:
     with Origin() as endpoint:
         endpoint.put(f"/{ACCOUNT}/naip", b'{"token": "sig=x"}')

@@ -51,6 +51,7 @@ async def test_missing_bucket_is_refused(bucket: Bucket) -> None:
         (403, "SignatureDoesNotMatch", "Correct the credentials"),
         (400, "ExpiredToken", "Renew them"),
         (400, "AuthorizationHeaderMalformed", "destination_region"),
+        (400, "KMS.NotFoundException", "correct `destination_kms_key_id`"),
         (503, "SlowDown", "Try again later"),
     ],
 )
