@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from stac_asset.api.destinations import RunDestinations
+from stac_asset.api.tracebacks import short_tracebacks
 from stac_asset.clients.registry import Clients
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
 from stac_asset.destinations.directories import check_directory
@@ -24,6 +25,7 @@ from stac_asset.transfer.engine import Engine
 from stac_asset.transfer.reporter import Reporter
 
 
+@short_tracebacks
 async def sync_mirror(
     source: str,
     directory: str | os.PathLike[str],

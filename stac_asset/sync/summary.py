@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.filesize import decimal
 
+from stac_asset.display import Display, Shown
 from stac_asset.errors import DownloadError
 from stac_asset.mirror.counts import MirrorCounts
 from stac_asset.plan.summary import PlanSummary
@@ -46,8 +47,8 @@ class AssetCounter:
                 self.bytes += outcome.size
 
 
-@dataclass(frozen=True, slots=True)
-class SyncSummary:
+@dataclass(frozen=True, slots=True, repr=False)
+class SyncSummary(Display):
     """The result of a run of a mirror."""
 
     directory: str
@@ -119,6 +120,16 @@ class SyncSummary:
             "failures": [str(error) for error in self.errors[:_MAX_LISTED]],
             "plan": dataclasses.asdict(self.plan) if self.plan is not None else None,
         }
+
+    def _shown(self) -> Shown:
+        facts = {
+            "directory": self.directory,
+            "complete": self.items.complete,
+            "not complete because": "; ".join(self.items.incomplete),
+            "report": self.report,
+        }
+        rows = ((str(error),) for error in self.errors)
+        return Shown(str(self), facts, ("failure",), rows, len(self.errors))
 
     def __str__(self) -> str:
         if self.plan is not None:

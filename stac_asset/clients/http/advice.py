@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from yarl import URL
 
 from stac_asset.clients.http import headers
-from stac_asset.transfer.promise import names_directory
+from stac_asset.transfer.declared_format import names_directory
 
 _COPERNICUS = re.compile(r"(.+\.)?dataspace\.copernicus\.eu", re.I)
 _USGS = re.compile(r"(.+\.)?usgs\.gov", re.I)
@@ -118,18 +118,17 @@ def _access_advice(
             "the bucket denies requests without a signature, or the object does not exist. Use an "
             "s3:// href, for example with `alternate_assets=['s3']`, and AWS credentials"
         )
-    where = asked = requested.host_port_subcomponent or ""
+    host = requested.host_port_subcomponent or ""
+    redirected = ""
     if answered.origin() != requested.origin():
-        where = f"{answered.host_port_subcomponent}, to which {asked} redirects,"
+        redirected = f"the server redirected to {answered.host_port_subcomponent}, which refused; "
     if status == 401:
         return (
-            f"{where} requires a credential, or refused the one that was sent. Configure "
-            f"one for {asked}: an HTTP or OAuth2 block, `oauth2_grant` or `http_headers`"
+            f"{redirected}configure a credential for {host}, or renew it: an HTTP or OAuth2 block, "
+            "`oauth2_grant` or `http_headers`"
         )
-    return (
-        f"{where} denies access. Configure a credential for {asked}, or check that the account may "
-        "read the file"
-    )
+    advice = f"configure a credential for {host}, or check that the account may read the file"
+    return redirected + advice
 
 
 def _other_region(response_headers: Mapping[str, str]) -> str:

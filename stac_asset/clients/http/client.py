@@ -37,7 +37,6 @@ from stac_asset.error_mapping import mapped_errors
 from stac_asset.errors import ResponseError, TransferError
 from stac_asset.host_patterns import HostPatterns
 from stac_asset.redact import redact_href
-from stac_asset.transfer.declared_format import names_directory
 from stac_asset.transfer.interface import Request, Response, Stat
 from stac_asset.transfer.logins import is_login, login_error
 

@@ -12,7 +12,6 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Set
 from heapq import merge
-from itertools import islice
 from typing import NamedTuple
 
 from stac_asset.mirror.source_item import Key
@@ -114,19 +113,10 @@ class Rows(MutableMapping[Key, IndexRow]):
     __hash__ = None  # type: ignore[assignment] # mutable
 
     def sample(self, count: int) -> Iterator[IndexRow]:
-        """Yield at most about twice a number of rows, evenly spread over all rows.
-
-        Only these rows are decoded.
-
-        Args:
-            count: The number of rows.
-        """
+        """Yield about `count` rows, evenly spread over all rows. Other rows are not decoded."""
         step = max(1, len(self) // count)
-        for number in range(0, len(self._stored), step):
-            if number not in self._hidden_numbers:
-                yield self._stored.row(number)
-        for key in islice(list(self._changed), None, None, step):
-            yield self[key]
+        yield from self._stored.every(step, self._hidden_numbers)
+        yield from (self[key] for key in list(self._changed)[::step])
 
     def read(self, row: IndexRow, line: bytes) -> None:
         """Add a row that the run read. Call `settle` after the last row.

@@ -11,7 +11,7 @@ import tempfile
 import weakref
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.placement import place_of
@@ -104,6 +104,16 @@ class StoredRows:
             number: Number of the row.
         """
         return IndexRow.from_line(self.line(number))
+
+    def every(self, step: int, hidden: Collection[int]) -> Iterator[IndexRow]:
+        """Yield every n-th row.
+
+        Args:
+            step: The difference between the numbers of two rows.
+            hidden: Numbers of rows to leave out.
+        """
+        numbers = range(0, len(self), step)
+        return (self.row(number) for number in numbers if number not in hidden)
 
     def find(self, key: Key, place: int | None = None) -> int | None:
         """Return the number of the row of an item, if any.

@@ -31,10 +31,10 @@ def advice(
     ("status", "href", "text"),
     [
         (204, FILE, "no bytes to send"),
-        (401, FILE, "example.com requires a credential"),
+        (401, FILE, "configure a credential for example.com, or renew it"),
         (401, FILE, "`oauth2_grant` or `http_headers`"),
-        (403, FILE, "Configure a credential for example.com"),
-        (403, "http://127.0.0.1:8000/a.tif", "Configure a credential for 127.0.0.1:8000"),
+        (403, FILE, "configure a credential for example.com, or check that the account may"),
+        (403, "http://127.0.0.1:8000/a.tif", "configure a credential for 127.0.0.1:8000"),
         (403, "https://example.com/folder/", "may be that of a directory"),
         (404, "https://example.com/folder/", "may be that of a directory"),
         (429, FILE, "Lower `max_connections_per_host`"),
@@ -68,7 +68,8 @@ def test_other_hosts_get_no_advice_of_a_provider(host: str) -> None:
 
 def test_redirected_refusal_names_both_hosts() -> None:
     text = advice(403, FILE, "https://storage.example.org/a.tif")
-    assert "storage.example.org, to which example.com redirects, denies access" in text
+    assert text.startswith("the server redirected to storage.example.org, which refused; ")
+    assert "configure a credential for example.com" in text
 
 
 def test_region_of_the_bucket_is_named() -> None:
