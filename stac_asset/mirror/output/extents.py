@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from stac_asset.mirror.search.window import moment, rfc3339
-from stac_asset.mirror.state.row import IndexRow
-from stac_asset.mirror.state.rows import RowChange
+from stac_asset.mirror.state.row import IndexRow, RowChange
 from stac_asset.stac.geometry import Box, enclosing_box, merged_longitudes, without_heights
 
 _MAX_LONGITUDES = 10_000

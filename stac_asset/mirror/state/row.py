@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from sys import intern
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -139,6 +139,16 @@ class IndexRow:
             )
         except (KeyError, TypeError, AttributeError):
             raise ValueError("Line of the index has a missing or invalid field") from None
+
+
+class RowChange(NamedTuple):
+    """A change of a row during a run."""
+
+    before: IndexRow | None
+    """The row that the run read, if any."""
+
+    after: IndexRow | None
+    """The new row. None for a removed row."""
 
 
 def index_row(document: Any, stamp: Stamp, folder: str = "") -> IndexRow | None:

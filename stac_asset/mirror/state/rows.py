@@ -1,8 +1,7 @@
 """The rows of a mirror's index during a run.
 
-A mirror can have very many items, and a run changes few of them. The rows that a run read stay in
-`StoredRows`, and are decoded for each access. Changed rows are encoded lines in memory. The rows
-also know which shards of the index, and which links of the catalogs, are outdated.
+A mirror can have many items, and a run changes few. The rows that a run read stay in `StoredRows`,
+and changed rows are encoded lines. The rows also know which shards and catalogs are outdated.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Set
 from heapq import merge
-from typing import NamedTuple
 
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.folders import compare_folders
@@ -24,18 +22,8 @@ from stac_asset.mirror.state.placement import (
     shard_names,
     shard_of,
 )
-from stac_asset.mirror.state.row import IndexRow
+from stac_asset.mirror.state.row import IndexRow, RowChange
 from stac_asset.mirror.state.stored_rows import StoredRows
-
-
-class RowChange(NamedTuple):
-    """A change of a row during a run."""
-
-    before: IndexRow | None
-    """The row that the run read, if any."""
-
-    after: IndexRow | None
-    """The new row. None for a removed row."""
 
 
 class Rows(MutableMapping[Key, IndexRow]):
@@ -112,9 +100,8 @@ class Rows(MutableMapping[Key, IndexRow]):
 
     __hash__ = None  # type: ignore[assignment] # mutable
 
-    def sample(self, count: int) -> Iterator[IndexRow]:
-        """Yield about `count` rows, evenly spread over all rows. Other rows are not decoded."""
-        step = max(1, len(self) // count)
+    def every(self, step: int) -> Iterator[IndexRow]:
+        """Yield every n-th row, where n is `step`. Other rows are not decoded."""
         yield from self._stored.every(step, self._hidden_numbers)
         yield from (self[key] for key in list(self._changed)[::step])
 

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from stac_asset.mirror.output.extents import ItemsExtent, extent_after
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.row import IndexRow
-from stac_asset.mirror.state.rows import RowChange
+from stac_asset.mirror.state.row import IndexRow, RowChange
 from stac_asset.mirror.state.version import Version
 from stac_asset.stac.geometry import enclosing_box, merged_longitudes
 
