@@ -12,7 +12,7 @@ from stac_asset.destinations import VersionError
 from stac_asset.errors import DestinationError
 from stac_asset.mirror.storage.lease import held_lease
 from stac_asset.testing import Lost, Origin, Reset, S3Proxy
-from stac_asset.testing.s3_proxy import SLOW_DOWN
+from stac_asset.testing.s3_proxy import SLOW_DOWN, S3Request
 from tests.support.mirror_runs import build_item, serve_items
 from tests.support.processes import wait_until
 from tests.support.s3_destinations import Bucket
@@ -126,3 +126,31 @@ async def test_reader_sees_whole_documents_and_existing_objects(
             await run_in_bucket(bucket, href, config, on_removed="delete")
             await wait_until(lambda: reader.error or reader.seen)
     assert HttpReader(bucket).check() == {item["id"] for item in items}
+
+
+async def test_mirror_is_whole_after_each_write(
+    origin: Origin, bucket: Bucket, service: str, store: Config
+) -> None:
+    """A reader follows all links between two requests of a run, while the service waits."""
+    reader, problems = HttpReader(bucket), list[str]()
+    seen: list[set[str]] = []
+
+    def check(request: S3Request) -> None:
+        if request.operation in ("PutObject", "CompleteMultipartUpload", "DeleteObject"):
+            try:
+                seen.append(reader.check())
+            except (AssertionError, ValueError) as error:
+                problems.append(f"{request.operation} of {request.key}: {error}")
+
+    with S3Proxy(service, on_request=check) as proxy:
+        config = store_config(store, destination_endpoint_url=proxy.url)
+        href = serve_items(origin, items_of(origin, "one", "two"))
+        await run_in_bucket(bucket, href, config, renewal=10)
+        items = items_of(origin, "one", "three")
+        asset = items[0]["assets"]["data"]
+        asset["href"] = asset["href"].replace("data.tif", "data_v2.tif")
+        serve_items(origin, items)
+        await run_in_bucket(bucket, href, config, on_removed="delete", renewal=10)
+    assert problems == []
+    assert {"one", "two"} in seen
+    assert seen[-1] == {"one", "three"}
