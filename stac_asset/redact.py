@@ -74,6 +74,9 @@ _SECRET_NAME = re.compile(_SECRET_NAMES, re.IGNORECASE)
 _MIN_SECRET = 4
 """Minimum length of a secret, in characters. Shorter texts may be part of any word."""
 
+_MISSPELT_LOGIN = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+:/?|//)[^/:]*:[^/]*@")
+"""User and password of a URL with a slash too few, such as `s3:/key:secret@bucket`."""
+
 _SWITCHES = frozenset({"true", "false"})
 """Values of query parameters that are no secrets, such as in `?signed=true`."""
 
@@ -224,20 +227,21 @@ def secret_parts(href: str) -> list[str]:
     Args:
         href: A URL. Other texts, such as local paths, have no such parts.
     """
-    scheme, separator, rest = href.strip().partition("://")
+    href = href.strip()
+    scheme, separator, rest = href.partition("://")
     if not separator or not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9+.-]*", scheme):
-        return []
-    if found := _CONTAINER.match(href.strip()):
-        rest = href.strip()[found.end() :]
+        return ["a user name or password"] if _MISSPELT_LOGIN.match(href) else []
+    if found := _CONTAINER.match(href):
+        rest = href[found.end() :]
     path, _, fragment = rest.partition("#")
     path, _, query = path.partition("?")
     authority = path.partition("/")[0]
     is_malformed = "@" in rest and _MALFORMED_AUTHORITY.search(f"://{authority}")
     parts = ["a user name or password"] if "@" in authority or is_malformed else []
-    for field in f"{query}&{fragment}".split("&"):
+    for field in re.split("[&;]", f"{query}&{fragment}"):
         name, value = map(unquote, field.partition("=")[::2])
         is_long = len(value) >= _MIN_SECRET and value.lower() not in _SWITCHES
-        if is_long and _SECRET_NAME.fullmatch(name):
+        if (is_long and _SECRET_NAME.fullmatch(name)) or _USER.search(value):
             parts.append(f"`{shortened(name, 40)}`")
     return parts
 

@@ -24,6 +24,11 @@ URLS = {
     f"https://b.s3.amazonaws.com/i.json?X-Amz-Signature={SECRET}": "`X-Amz-Signature`",
     f"https://example.com/item.json?token={SECRET}": "`token`",
     f"https://example.com/item.json#access_token={SECRET}": "`access_token`",
+    f"https://example.com/item.json?page=1;token={SECRET}": "`token`",
+    f"https://example.com/item.json?next=https%3A%2F%2Fu:{SECRET}@host": "`next`",
+    f"s3:/key:{SECRET}@bucket/x": "a user name or password",
+    f"s3:key:{SECRET}@bucket/x": "a user name or password",
+    f"//user:{SECRET}@example.com/x": "a user name or password",
     f" HTTPS://example.com/item.json?API%5FKey={SECRET}": "`API_Key`",
 }
 
@@ -75,6 +80,8 @@ def test_all_parameters_are_checked(flow: Any, parameters: dict[str, Any]) -> No
         "s3://bucket/user@host/item.json",
         "file:///data/a@b/item.json",
         "/data/token=abcdef?x@y/item.json",
+        "run:1@2026/item.json",
+        "https://example.com/item.json?next=https://example.com/2",
         '{"type": "Feature", "links": [{"href": "https://example.com/?sig=abcdef"}]}',
     ],
 )
