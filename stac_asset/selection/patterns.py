@@ -54,11 +54,12 @@ class AssetPattern:
     """The expression of a role, a media type or a glob of keys."""
 
     @classmethod
-    def parse(cls, text: str) -> AssetPattern:
+    def parse(cls, text: str, option: str = "include") -> AssetPattern:
         """Return the pattern of a text.
 
         Args:
             text: An element of `include` or `exclude`.
+            option: The name of the option, for the error.
 
         Raises:
             ConfigError: The text, or the text after a prefix, is empty.
@@ -69,7 +70,7 @@ class AssetPattern:
             kind, value = PatternKind(prefix), rest
         if not (value if kind is PatternKind.KEY else value.strip()):
             raise ConfigError(
-                f"the pattern '{text}' of assets is empty. Use a key, a glob such as 'B0*', "
+                f"`{option}` has the empty pattern '{text}'. Use a key, a glob such as 'B0*', "
                 "'role:data' or 'type:image/tiff*'."
             )
         if kind is PatternKind.TYPE:
@@ -125,10 +126,12 @@ class AssetSelection:
     """
 
     def __init__(self, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> None:
-        included = tuple(map(AssetPattern.parse, dict.fromkeys(include)))
+        included = tuple(AssetPattern.parse(text) for text in dict.fromkeys(include))
         self.is_include = bool(included)
         """Whether the patterns are those of the assets to select."""
-        self.patterns = included or tuple(map(AssetPattern.parse, dict.fromkeys(exclude)))
+        self.patterns = included or tuple(
+            AssetPattern.parse(text, "exclude") for text in dict.fromkeys(exclude)
+        )
         """The patterns that decide."""
         self._texts = frozenset(pattern.text for pattern in self.patterns)
         self._globs = tuple(

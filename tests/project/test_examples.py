@@ -28,6 +28,28 @@ NOTEBOOK = ROOT / "examples/notebook.ipynb"
 pytestmark = pytest.mark.usefixtures("prefect_test")
 
 
+async def test_notebook_searches_plans_downloads_and_shows_a_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("rasterio")
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(NOTEBOOK.parent)
+    values = await run_notebook(NOTEBOOK)
+    assert values["search"] == ["example-1", "example-2"]
+    assert values["plan"].count("download") == 6
+    assert "example-1_red.tif" in values["plan"]._repr_html_()
+    assert all(Path(href).is_file() for href in values["download"])
+    picture = values["show"]
+    picture.canvas.draw()
+    assert len({*picture.canvas.buffer_rgba().tobytes()}) > 50
+    assert (values["flow"].downloaded, values["flow"].failed) == (6, 0)
+    assert "6 downloaded" in values["flow"]._repr_html_()
+    assert sorted(path.name for path in (tmp_path / "flow-downloads").glob("*/*.tif")) == sorted(
+        f"example-{number}_{key}.tif" for number in (1, 2) for key in ("ndvi", "nir", "red")
+    )
+
+
 async def test_subflow_returns_file_sizes(origin: Origin, tmp_path: Path) -> None:
     href = make_item(origin, "a", "b")
     state = await measure_item(href, str(tmp_path), return_state=True)
@@ -71,28 +93,6 @@ async def test_tasks_download_and_rewrite_one_item(origin: Origin, tmp_path: Pat
         "the-item/thumbnail": ("Completed", "COMPLETED"),
         "rewrite the-item": ("Completed", "COMPLETED"),
     }
-
-
-async def test_notebook_searches_plans_downloads_and_shows_a_picture(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("rasterio")
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(NOTEBOOK.parent)
-    values = await run_notebook(NOTEBOOK)
-    assert values["search"] == ["example-1", "example-2"]
-    assert values["plan"].count("download") == 6
-    assert "example-1_red.tif" in values["plan"]._repr_html_()
-    assert all(Path(href).is_file() for href in values["download"])
-    picture = values["show"]
-    picture.canvas.draw()
-    assert len({*picture.canvas.buffer_rgba().tobytes()}) > 50
-    assert (values["flow"].downloaded, values["flow"].failed) == (6, 0)
-    assert "6 downloaded" in values["flow"]._repr_html_()
-    assert sorted(path.name for path in (tmp_path / "flow-downloads").glob("*/*.tif")) == sorted(
-        f"example-{number}_{key}.tif" for number in (1, 2) for key in ("ndvi", "nir", "red")
-    )
 
 
 def test_notebook_is_stored_without_outputs() -> None:
