@@ -31,8 +31,8 @@ class SourceDocument:
     etag: str | None = None
     """ETag of the document. Unset for items of a page or an item file."""
 
-    _keys: list[Key | None] = field(default_factory=list, init=False, repr=False, compare=False)
-    """The result of `key`, after the first access."""
+    _keys: list[Key | None] = field(default_factory=list, repr=False, compare=False)
+    """The result of `key`, after the first access or if known before."""
 
     @property
     def assets(self) -> Mapping[str, Any]:

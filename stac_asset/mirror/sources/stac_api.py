@@ -26,7 +26,7 @@ from stac_asset.errors import ConfigError, NotFoundError, ResponseError, SourceE
 from stac_asset.hrefs import absolute_href, origin_of, parse_href, with_scheme_of
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window
-from stac_asset.mirror.source_item import Key, SourceDocument, links_of
+from stac_asset.mirror.source_item import Key, SourceDocument, key_of, links_of
 from stac_asset.mirror.sources.api_io import ApiIO
 from stac_asset.mirror.sources.lookup import IdLookup
 from stac_asset.mirror.sources.page_reader import PageReader
@@ -253,11 +253,10 @@ class StacApi:
 
     def _item(self, feature: Any) -> SourceDocument:
         """Return an item of a page. Relative hrefs are resolved against the URL of the item."""
-        item = SourceDocument(feature, self.href)
-        key = item.key
+        key = key_of(feature)
         if key is None or key.collection is None:
-            return item
-        return SourceDocument(feature, self._item_href(*key))
+            return SourceDocument(feature, self.href, _keys=[key])
+        return SourceDocument(feature, self._item_href(*key), _keys=[key])
 
     def _item_href(self, collection: str | None, name: str) -> str:
         folder = self._item_folders.get(collection)
