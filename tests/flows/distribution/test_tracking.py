@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import pytest
 from prefect.client.schemas.objects import StateType
 
+from prefect_stac_asset.flows.distribution.coordinator import Distribution
 from prefect_stac_asset.flows.distribution.tracking import (
     LEASE_EXPIRY,
     Observation,
@@ -79,3 +82,7 @@ def test_pool_that_starts_no_runs_has_a_reason() -> None:
     assert "'p' has no running worker" in str(pool_problem(PoolState("p", "process", workers=0)))
     assert "'p' is paused" in str(pool_problem(PoolState("p", "process", True, 1)))
     assert "no process serves" in str(pool_problem(PoolState(None, is_served=False)))
+
+
+def test_pool_without_a_running_share_is_examined_after_a_minute() -> None:
+    assert signature(Distribution).parameters["idle_timeout"].default == 60
