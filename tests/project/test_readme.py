@@ -46,7 +46,9 @@ def test_named_targets_and_files_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"\bmake ([a-z]+)", README):
         assert re.search(rf"^{target}:", makefile, re.M), target
-    for image in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
+    images = re.findall(r"!\[[^]]*\]\(([^)]+)\)|(?:src|srcset)=\"([^\"]+)\"", README)
+    assert len(images) >= 3
+    for image in (linked or embedded for linked, embedded in images):
         assert (ROOT / image).is_file(), image
 
 

@@ -68,6 +68,12 @@ def test_pages_need_no_network(site: Path) -> None:
         assert remote == [], path
 
 
+def test_pictures_exist_for_the_light_and_the_dark_theme(site: Path) -> None:
+    text = text_of(site, "tutorial.html")
+    assert 'src="images/tutorial-run.png#only-light"' in text
+    assert 'src="images/tutorial-run-dark.png#only-dark"' in text
+
+
 def test_page_of_options_lists_every_field(site: Path) -> None:
     text = text_of(site, "reference/options.html")
     for field in dataclasses.fields(Config):
