@@ -69,7 +69,7 @@ async def test_errors_logs_and_reports_have_short_hrefs(
     check(caplog.text)
     run = Run(tmp_path, config)
     with pytest.raises(DownloadError):
-        await run.download(item, run.plan_item(item, "item.json"), False)
+        await run.download(item, run.planner.plan_item(item, "item.json"), False)
     for outcome in run.outcomes:
         check(str(outcome_row(outcome)))
 
