@@ -50,7 +50,7 @@ class Archive:
         return f"{self._origin.url}/catalog.json"
 
     def publish(self) -> str:
-        """Publish a new scene, and return its id."""
+        """Publish a new scene, and return the id."""
         self._scenes += 1
         name = f"scene-{self._scenes}"
         assets: dict[str, Any] = {}

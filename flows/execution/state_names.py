@@ -28,7 +28,7 @@ NOT_APPROVED = "NotApproved"
 """Name of the final state of a run that a person refused."""
 
 SUCCESSFUL = ("Completed", NOTHING_NEW, REPAIRED, COMPLETED_WITH_WARNINGS)
-"""Names of the final states of flow runs that did their work. A dry run does no work."""
+"""Names of the final states of successful flow runs, without dry runs."""
 
 ENDED = (
     *SUCCESSFUL,
@@ -42,7 +42,7 @@ ENDED = (
     "Cancelling",
     "Cancelled",
 )
-"""Names of the states of flow runs that transfer nothing any more."""
+"""Names of the states of flow runs without transfers."""
 
 KindOfRun: TypeAlias = Literal["flow run", "task run", "both"]
 

@@ -21,7 +21,7 @@ ROOT_PAGES = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
 }
-"""Documents of the root folder, and their paths on the site."""
+"""Documents of the root folder, with paths on the site."""
 
 
 _PICTURE = re.compile(r"!\[(?P<text>[^]]*)\]\((?P<path>[./]*images/)(?P<name>[\w-]+)\.png\)")
@@ -46,7 +46,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Replace links to files by links to their pages, and add the pictures of the dark theme.
+    """Replace links to files by links to pages, and add the pictures of the dark theme.
 
     Args:
         markdown: The text of the page.

@@ -63,7 +63,7 @@ NOT_RUN_COMMANDS = {
     "python examples/notify.py": "tests/support/automation_runs.py creates the automation",
     "stac-asset blocks check mine": "requests NASA's host; tests/blocks/test_cli.py has a server",
 }
-"""Commands that do not run here, by their beginning, and the reason."""
+"""Commands that do not run here: beginning of the command, and the reason."""
 
 SETUP = {
     "credentials.md": """
@@ -291,7 +291,7 @@ async def _deploy(flow: Any, name: str) -> None:
 
 
 def _run_block(block: CodeBlock, code: str, names: dict[str, Any]) -> None:
-    """Run a block, call the flow that the block defines, and check what the block creates."""
+    """Run a block, call the defined flow, and load the saved blocks."""
     run_python(code, names, block.place)
     for definition, call in CALLS.items():
         if definition in code:

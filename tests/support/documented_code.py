@@ -1,4 +1,4 @@
-"""Code blocks of the documentation, and programs that run them."""
+"""Code blocks of the documentation."""
 
 from __future__ import annotations
 

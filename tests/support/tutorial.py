@@ -44,7 +44,7 @@ class Tutorial:
     @classmethod
     @contextmanager
     def begin(cls, stack: RunningStack, folder: Path) -> Iterator[Tutorial]:
-        """Start the archive. Pictures show its documented port."""
+        """Start the archive, for pictures on the documented port."""
         port = PORT if os.environ.get("UPDATE_DOCS") else 0
         with Origin(port=port, strict=True) as origin:
             yield cls(stack, Archive(origin), origin.url, folder / "tutorial.yaml")
@@ -65,13 +65,13 @@ class Tutorial:
         return self._run("status")
 
     def message_of(self, run_id: str) -> str:
-        """Wait for the end of a run, and return the message of its state."""
+        """Wait for the end of a run, and return the message of the state."""
         state = wait_for_end(self.stack, run_id)["state"]
         assert state["type"] == "COMPLETED", state
         return str(state["message"])
 
     def quick_run(self) -> str:
-        """Start the deployment with its own parameters, and return the id of the run."""
+        """Start the deployment with the stored parameters, and return the id of the run."""
         return str(create_run(self.stack, "sync/nightly").json()["id"])
 
     def damage_and_repair(self) -> None:
