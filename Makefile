@@ -86,8 +86,15 @@ test-lowest: $(LOWEST)/run  ## Run the schedule tests with the lowest supported 
 	@$(LOWEST)/bin/python -m pytest $(TESTS) $(ARGS)
 
 .PHONY: test-range
-test-range: $(LOWEST)/run $(NEWEST)/run  ## Run the tests of blocks, flows and deployments with the lowest and the newest dependencies
+test-range:  ## Run the tests of blocks, flows and deployments with the lowest and the newest dependencies
+	@$(MAKE) --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) range-lowest range-newest
+
+# Targets of `test-range`. Most of their time, tests wait for a server, so that both run at once.
+.PHONY: range-lowest range-newest
+range-lowest: $(LOWEST)/run
 	@$(LOWEST)/bin/python -m pytest $(RANGE_TESTS) $(ARGS)
+
+range-newest: $(NEWEST)/run
 	@cat $(NEWEST)/versions.txt
 	@$(NEWEST)/bin/python -m pytest $(RANGE_TESTS) $(ARGS)
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from socket import socket
@@ -29,6 +28,7 @@ from stac_asset.errors import ConfigError, StacAssetError
 from stac_asset.testing import Origin
 from tests.support.cli import run_command as run_command_here
 from tests.support.paths import ROOT
+from tests.support.prefect_environment import PREPARED_PYTHON, import_path
 from tests.support.server_logs import unexpected_errors
 
 pytestmark = pytest.mark.usefixtures("prefect_test")
@@ -50,8 +50,8 @@ async def run_command(*arguments: str) -> CommandResult:
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
     done = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, *arguments],
-        env={**os.environ, **settings, "PYTHONPATH": str(ROOT), "COLUMNS": "300"},
+        [*PREPARED_PYTHON, *arguments],
+        env={**os.environ, **settings, "PYTHONPATH": import_path(), "COLUMNS": "300"},
         cwd=ROOT,
         capture_output=True,
         text=True,

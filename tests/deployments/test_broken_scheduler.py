@@ -25,7 +25,6 @@ def test_failing_scheduler_is_detected_in_server_log(tmp_path: Path) -> None:
         **QUICK_SERVER,
         "PREFECT_HOME": str(tmp_path),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "1",
     }
     log = tmp_path / "server.log"
     with pytest.raises(AssertionError) as failed, checked_log(log):

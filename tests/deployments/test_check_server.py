@@ -30,6 +30,7 @@ from tests.support.deployments_cli import run_deployments_cli
 from tests.support.http_client import CLIENT
 from tests.support.paths import ROOT
 from tests.support.prefect_databases import QUICK_SERVER, make_prefect_home
+from tests.support.prefect_environment import import_path
 from tests.support.prefect_server import server_process
 from tests.support.scheduled_mirror import wait_for
 from tests.support.server_logs import checked_log
@@ -144,7 +145,11 @@ def test_interrupted_check_deletes_its_flow(server: str, tmp_path: Path) -> None
     checking = subprocess.Popen(
         [sys.executable, "-m", "prefect_stac_asset.deployments", "check", "--server"],
         cwd=ROOT,
-        env={**os.environ, **prefect_settings(server, tmp_path)},
+        env={
+            **os.environ,
+            **prefect_settings(server, tmp_path),
+            "PYTHONPATH": import_path(),
+        },
         stderr=subprocess.PIPE,
     )
     try:

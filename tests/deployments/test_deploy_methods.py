@@ -23,7 +23,7 @@ from prefect.types.entrypoint import EntrypointType
 from prefect_stac_asset import flows
 from prefect_stac_asset.flows import VerifyResult
 from tests.support.paths import ROOT
-from tests.support.prefect_environment import prefect_environment
+from tests.support.prefect_environment import PREPARED_PYTHON, prefect_environment
 from tests.support.remote_runs import (
     FLOWS,
     flow_parameters,
@@ -131,7 +131,7 @@ def deploy_with_each_method(folder: Path, pool: str) -> None:
     ]
     (folder / "prefect.yaml").write_text(yaml.safe_dump({"name": "x", "deployments": listed}))
     done = subprocess.run(
-        [sys.executable, "deploy.py", pool, str(ROOT), str(folder), *FLOWS],
+        [*PREPARED_PYTHON, "deploy.py", pool, str(ROOT), str(folder), *FLOWS],
         cwd=folder,
         env=prefect_environment(),
         stdout=subprocess.PIPE,

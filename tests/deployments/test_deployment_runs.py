@@ -51,7 +51,10 @@ async def test_failed_deployment_run_raises_download_error(
         *FAILED_RUN_ERRORS,
     )
     run: Any = await run_deployment(
-        name, parameters={"source": source, "directory": str(tmp_path)}, timeout=280
+        name,
+        parameters={"source": source, "directory": str(tmp_path)},
+        timeout=280,
+        poll_interval=1,
     )
     assert run.state.is_failed()
     with pytest.raises(DownloadError) as caught:

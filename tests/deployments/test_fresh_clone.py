@@ -78,7 +78,8 @@ def test_fresh_clone_completes_a_scheduled_run(origin: Origin, tmp_path: Path) -
     copy_tracked_files(folder)
     mirror = ScheduledMirror("often", origin, tmp_path / "mirror")
     mirror.publish("item")
-    mirror.write(folder / "prefect.yaml", INTERVAL)
+    # A run takes ten seconds of a core, as its processes are no forks.
+    mirror.write(folder / "prefect.yaml", {**INTERVAL, "interval": 10})
     make = make_function(folder, port)
     logs = folder / ".up"
     with checked_log(logs / "server.log"), checked_log(logs / "worker-stac-asset.log"):

@@ -132,7 +132,7 @@ def test_sqlite_accepts_concurrent_changes(stack: RunningStack) -> None:
     # More connections than a browser opens.
     with ThreadPoolExecutor(8) as pool:
         created = pool.map(
-            lambda _: call_api("POST", f"{deployment}/create_flow_run", state=state), range(60)
+            lambda _: call_api("POST", f"{deployment}/create_flow_run", state=state), range(24)
         )
         runs = [f"{stack.url}/api/flow_runs/{run['id']}" for run in created]
         list(pool.map(lambda run: call_api("DELETE", run), runs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from stac_asset.stac.parse import load_stac
 from stac_asset.testing import Origin
 from tests.support.paths import ROOT
 from tests.support.prefect_databases import make_prefect_home
+from tests.support.prefect_environment import import_path
 from tests.support.server_logs import checked_log
 
 sys.path.insert(0, str(ROOT / "examples"))
@@ -47,7 +49,14 @@ def run_demo(
         make_prefect_home(folder / ".demo" / "prefect")
     command = [sys.executable, str(folder / "examples" / "demo.py"), *arguments]
     with checked_log(folder / ".demo" / "prefect.log", *provoked):
-        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": import_path()},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
 
 def digest(path: Path) -> str:

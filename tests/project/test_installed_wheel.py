@@ -139,6 +139,10 @@ async def test_printed_steps_of_init_lead_to_runs_beside_user_packages(
     steps = carried_out(done.stdout, repository, shell, tmp_path / "worker.log")
     with steps as commands:
         assert [command.split()[0] for command in commands] == ["prefect"] * 5
+        # The schedule starts a run every ten seconds, and a run takes ten seconds of a core.
+        mirror.wait_for_file("item")
+        mirror.wait_for_completed_runs(url)
+        mirror.pause(url)
         for deployment in ("nightly/theirs", "download-item/download-item"):
             directory = tmp_path / deployment.replace("/", "-")
             directory.mkdir()
@@ -146,13 +150,11 @@ async def test_printed_steps_of_init_lead_to_runs_beside_user_packages(
                 deployment,
                 parameters={"source": source, "directory": str(directory)},
                 timeout=240,
+                poll_interval=1,
             )
             assert isinstance(run, FlowRun)
             assert run.state is not None
             assert run.state.is_completed(), run.state
-        mirror.wait_for_file("item")
-        mirror.wait_for_completed_runs(url)
-        mirror.pause(url)
 
     seen = json.loads((tmp_path / "nightly-theirs" / "seen.json").read_text())
     assert seen["names"] == ["flows of the user", "blocks of the user", "deployments of the user"]

@@ -6,12 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import prefect
 import pytest
 
-from tests.support.prefect_environment import import_path
+from tests.support.prefect_environment import PREPARED_PYTHON, import_path
 from tests.support.processes import block_until
 
 
@@ -23,9 +24,14 @@ def script(tmp_path: Path) -> Path:
     return path
 
 
-def start(*arguments: str | Path, folder: Path, **environment: str) -> subprocess.Popen[str]:
+def start(
+    *arguments: str | Path,
+    folder: Path,
+    python: Sequence[str] = (sys.executable,),
+    **environment: str,
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, *map(str, arguments)],
+        [*python, *map(str, arguments)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": import_path(), **environment},
         stdin=subprocess.PIPE,
@@ -60,6 +66,37 @@ def test_module_runs_in_a_fork(tmp_path: Path) -> None:
     process = start("-m", "prefect", "--version", folder=tmp_path)
     assert process.communicate() == (f"{prefect.__version__}\n", "")
     assert process.returncode == 0
+
+
+def test_option_runs_any_program_in_a_fork(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "def function(number: int) -> None: ...\n"
+        "print('prefect.flow_engine' in sys.modules, __name__, sys.argv, sys.path[0])\n"
+        "print(function.__annotations__['number'], function.__module__, '_Server' in globals())\n"
+    )
+    process = start("-c", code, "a", folder=tmp_path, python=PREPARED_PYTHON)
+    assert process.communicate() == (
+        "True __main__ ['-c', 'a'] \n<class 'int'> __main__ False\n",
+        "",
+    )
+    (tmp_path / "program.py").write_text(code)
+    process = start("program.py", "a", folder=tmp_path, python=PREPARED_PYTHON)
+    assert process.communicate() == (
+        f"True __main__ ['program.py', 'a'] {tmp_path}\n<class 'int'> __main__ False\n",
+        "",
+    )
+
+
+def test_services_of_forked_servers_run_often(tmp_path: Path) -> None:
+    code = (
+        "import inspect\n"
+        "from prefect.server.services import scheduler\n"
+        "for service in (scheduler.schedule_deployments, scheduler.schedule_recent_deployments):\n"
+        "    print(inspect.signature(service).parameters['perpetual'].default.every.seconds)\n"
+    )
+    process = start("-c", code, folder=tmp_path, python=PREPARED_PYTHON)
+    assert process.communicate() == ("10\n2\n", "")
 
 
 def test_traceback_of_a_fork_is_printed(script: Path, tmp_path: Path) -> None:

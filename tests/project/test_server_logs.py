@@ -182,6 +182,29 @@ def test_locked_sqlite_is_harmless_only_if_prefect_retries(
     assert len(unexpected_errors(INFO + log + INFO)) == expected
 
 
+@pytest.mark.parametrize(
+    ("task", "error", "expected"),
+    [
+        ("schedule_deployments", "<class 'asyncpg.exceptions.ForeignKeyViolationError'>: x", 0),
+        (
+            "schedule_recent_deployments",
+            "(sqlite3.IntegrityError) FOREIGN KEY constraint failed",
+            0,
+        ),
+        ("schedule_deployments", "<class 'asyncpg.exceptions.UniqueViolationError'>: x", 1),
+        ("mark_work_queues_ready", "(sqlite3.IntegrityError) FOREIGN KEY constraint failed", 1),
+    ],
+)
+def test_deletion_of_a_deployment_during_scheduling_is_harmless(
+    task: str, error: str, expected: int
+) -> None:
+    log = (
+        f"02:59:48.171 | ERROR   | docket.dependencies - ↩ [   846ms] {task}(){{{task}}}\n"
+        f"{TRACEBACK}sqlalchemy.exc.IntegrityError: {error}\n"
+    )
+    assert len(unexpected_errors(INFO + log + INFO)) == expected
+
+
 def test_errors_name_their_test_and_patterns_apply_to_later_tests(tmp_path: Path) -> None:
     log = ServerLog(tmp_path / "log")
     with log.path.open("w") as file:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from prefect.deployments import run_deployment
 
 from prefect_stac_asset import blocks, flows
 from tests.support.paths import ROOT
-from tests.support.prefect_environment import prefect_environment
+from tests.support.prefect_environment import PREPARED_PYTHON, prefect_environment
 from tests.support.processes import poll
 from tests.support.providers import Providers
 from tests.support.workers import deploy
@@ -110,7 +109,7 @@ async def run_with_all_providers(providers: Providers, folder: Path, pool: str) 
             "options": OPTIONS,
             "credentials": credentials,
         }
-        run: Any = await run_deployment(name, parameters=parameters, timeout=500)
+        run: Any = await run_deployment(name, parameters=parameters, timeout=500, poll_interval=1)
         assert isinstance(run, FlowRun)
         return run
 
@@ -124,7 +123,7 @@ async def run_with_all_providers(providers: Providers, folder: Path, pool: str) 
 
 async def _run_direct_call(runs: Runs) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", _DIRECT_CALL),
+        *(*PREPARED_PYTHON, "-c", _DIRECT_CALL),
         cwd=ROOT,
         env=prefect_environment(**DEBUG),
         stdin=asyncio.subprocess.PIPE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ from prefect.settings import get_current_settings
 
 from tests.support.paths import ROOT
 from tests.support.prepared import prepare_processes
+
+PREPARED_PYTHON = (sys.executable, "-X", "prepared")
+"""Interpreter that runs any program as a fork, if `PYTHONPATH` is `import_path()`."""
 
 
 def prefect_environment(**variables: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ import gc
 import inspect
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
@@ -20,18 +21,57 @@ from tests.support.prefect_server import prefect_server as running_server
 from tests.support.server_logs import ServerLog
 from tests.support.workers import running_worker
 
-_LIBRARY = ROOT / "tests" / "stac_asset"
+_TESTS = ROOT / "tests"
+_LIBRARY = _TESTS / "stac_asset"
+
+FIRST_FILES = (
+    "flows/distribution/test_runs.py",
+    "deployments/test_schedules.py",
+    "deployments/test_fresh_clone.py",
+    "deployments/local_stack/test_stack.py",
+    "browser/test_run_form.py",
+    "project/test_demo.py",
+    "deployments/test_check_server.py",
+)
+"""Files that take a minute or more, and mostly wait. They start first."""
+
+LONG_FILES = (
+    "project/test_installed_wheel.py",
+    "deployments/test_deploy_methods.py",
+    "flows/mirror/test_pgstac.py",
+    "deployments/test_crashed_runs.py",
+    "flows/execution/test_scale.py",
+    "flows/parameters/test_block_references.py",
+    "flows/parameters/test_credentials.py",
+    "flows/execution/test_runner_dask.py",
+    "flows/execution/test_runner_ray.py",
+    "flows/execution/test_stopping.py",
+    "deployments/test_serving.py",
+    "deployments/test_deployment_runs.py",
+)
+"""Files that take half a minute or more. They start first of those on the Prefect server."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests that use Prefect last and in a single event loop, and ignore its open sockets.
+    """Order the tests for parallel runs, and ignore the open sockets of Prefect.
 
-    Prefect keeps the HTTP and websocket clients of an event loop until the process ends. The server
-    and the worker of the session take 3 % of a core while they have nothing to do, so that they
-    start as late as possible. Tests with servers of their own take long and come first.
+    Prefect keeps the HTTP and websocket clients of an event loop until the process ends. Tests that
+    use Prefect therefore run in a single event loop.
+
+    Long files come first, so that no process runs a long file after the others have ended. The
+    server and the worker of the session take 3 % of a core while they have nothing to do. Tests
+    that use them come last, after those of the library.
     """
     on_server = {item.path for item in items if "prefect_server" in _fixtures(item)}
-    items.sort(key=lambda item: (item.path in on_server, _LIBRARY in item.path.parents))
+    first, long = _ranks(FIRST_FILES), _ranks(LONG_FILES)
+    items.sort(
+        key=lambda item: (
+            first.get(item.path, len(first)),
+            item.path in on_server,
+            _LIBRARY in item.path.parents,
+            long.get(item.path, len(long)),
+        )
+    )
     for item in items:
         if "prefect_test" in _fixtures(item):
             if inspect.iscoroutinefunction(getattr(item, "function", None)):
@@ -40,6 +80,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(
                 pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
             )
+
+
+def _ranks(names: Sequence[str]) -> dict[Path, int]:
+    """Return the position of each file in a list."""
+    ranks = {_TESTS / name: rank for rank, name in enumerate(names)}
+    missing = [str(path) for path in ranks if not path.exists()]
+    assert not missing, f"Correct the lists of long files: {', '.join(missing)} does not exist"
+    return ranks
 
 
 def _fixtures(item: pytest.Item) -> Sequence[str]:

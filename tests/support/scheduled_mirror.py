@@ -13,7 +13,7 @@ from stac_asset.testing import Origin
 from tests.support.http_client import CLIENT
 from tests.support.items import item_document
 
-INTERVAL = {"interval": 10, "anchor_date": "2026-01-01T00:00:00Z"}
+INTERVAL = {"interval": 5, "anchor_date": "2026-01-01T00:00:00Z"}
 EVERY_TEN_SECONDS = {"cron": "* * * * * */10"}
 
 

@@ -24,6 +24,11 @@ HARMLESS = {
         "A busy machine responded too late to the ping of a websocket. The clients of Prefect in "
         "workers, runners and event consumers reconnect."
     ),
+    r"\| docket\.dependencies - [^\n]*\bschedule_(?:recent_)?deployments\(.*"
+    r"(?:ForeignKeyViolationError|sqlite3\.IntegrityError\) FOREIGN KEY constraint failed)": (
+        "A deployment was deleted while the scheduler created its runs. The scheduler creates the "
+        "runs of the other deployments a few seconds later."
+    ),
     r"- Failed to update state of flow run .*404 Not Found.*Flow run with id \S+ not found": (
         "A schedule was paused. The server then removes its runs, also a run that a worker or a "
         "runner is about to start."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,7 +17,7 @@ from tests.support.deployments_cli import run_deployments_cli
 from tests.support.http_client import CLIENT
 from tests.support.paths import ROOT
 from tests.support.prefect_databases import QUICK_SERVER, make_prefect_home
-from tests.support.prefect_environment import certificates, import_path
+from tests.support.prefect_environment import PREPARED_PYTHON, certificates, import_path
 from tests.support.server_logs import ServerLog, checked_log, unexpected_errors
 from tests.support.servers import free_port
 
@@ -78,8 +77,13 @@ class RunningStack:
         assert done.returncode == 0, done.stderr
 
     def _run_python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {"PREFECT_API_URL": f"{self.url}/api", "PREFECT_HOME": str(self.folder)}
-        return _run_without_errors([sys.executable, *arguments], env={**os.environ, **environment})
+        environment = {
+            **os.environ,
+            "PREFECT_API_URL": f"{self.url}/api",
+            "PREFECT_HOME": str(self.folder),
+            "PYTHONPATH": import_path(),
+        }
+        return _run_without_errors([*PREPARED_PYTHON, *arguments], env=environment)
 
     def processes(self) -> list[int]:
         """Return the process ids of the server, the workers and the flow runs."""

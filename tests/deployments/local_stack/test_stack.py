@@ -294,7 +294,7 @@ def test_container_command_runs_the_flow(
     command = template["job_configuration"]["command"]
     assert command == "{{ command }}"  # Empty: Prefect runs its own command.
     execute = [sys.executable, "-m", "prefect", "flow-run", "execute", run_id]
-    environment = {**os.environ, **server}
+    environment = {**os.environ, **server, "PYTHONPATH": import_path()}
     executed = subprocess.run(
         execute, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ from tests.support.block_parameters import (
     user_flow_parameters,
 )
 from tests.support.items import make_item
-from tests.support.prefect_environment import prefect_environment
+from tests.support.prefect_environment import PREPARED_PYTHON, prefect_environment
 from tests.support.server_logs import checked_log
 from tests.support.user_flow import list_hosts
 from tests.support.workers import deploy, wait_for_pool
@@ -175,7 +174,9 @@ async def test_runs_of_new_deployments_use_referenced_blocks(
         await deploy(flows.download_item, pool, parameters=item_parameters),
         await deploy(list_hosts, pool, parameters=own_parameters),
     ]
-    run, own_run = await asyncio.gather(*(run_deployment(name, timeout=280) for name in names))
+    run, own_run = await asyncio.gather(
+        *(run_deployment(name, timeout=280, poll_interval=1) for name in names)
+    )
     assert run.state is not None
     assert run.state.is_completed(), run.state
     assert (tmp_path / "a.tif").read_bytes() == origin.content("/a.tif")
@@ -202,7 +203,7 @@ async def test_schedule_parameters_accept_references() -> None:
 
 def run_python(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *arguments],
+        [*PREPARED_PYTHON, *arguments],
         cwd=folder,
         env=prefect_environment(),
         capture_output=True,
@@ -354,7 +355,7 @@ async def test_flow_serve_accepts_references(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with checked_log(log), log.open("wb") as output:
         serving = subprocess.Popen(  # noqa: ASYNC220 # does not block
-            [sys.executable, str(script)],
+            [*PREPARED_PYTHON, str(script)],
             cwd=tmp_path,
             env=prefect_environment(),
             stdout=output,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from stac_asset.errors import ConfigError, DownloadError, SourceError
 from stac_asset.testing import Origin, Stall, Status
 from tests.support.items import item_document, make_item
 from tests.support.paths import ROOT
-from tests.support.prefect_environment import prefect_environment
+from tests.support.prefect_environment import PREPARED_PYTHON, prefect_environment
 from tests.support.prefect_server import stored_rows
 from tests.support.processes import wait_until
 
@@ -180,7 +179,7 @@ async def test_rejected_parameters_are_not_stored_or_logged(origin: Origin, tmp_
     }
     done = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-c", _CALLS_FROM_STDIN],
+        [*PREPARED_PYTHON, "-c", _CALLS_FROM_STDIN],
         input=json.dumps(list(rejected.values())).encode(),
         env=prefect_environment(
             PREFECT_LOGGING_LEVEL="DEBUG", PREFECT_LOGGING_INTERNAL_LEVEL="DEBUG"

@@ -16,6 +16,20 @@ from pathlib import Path
 from tests.support.paths import ROOT
 from tests.support.processes import block_until
 
+_LOOPS = {
+    # Changed deployments get scheduled runs soon. The default is 5 s.
+    "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "2",
+    # Deployments that a busy server missed get scheduled runs. The default is 60 s.
+    "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "10",
+    # Automations that wait for an event are examined every 5 s by default.
+    "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT2S",
+    # No test needs these services, which run every 5 s by default.
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_CLEANUP_RECONCILER_LOOP_SECONDS": "60",
+}
+"""Intervals of services of Prefect servers. Prefect reads them at the import of its modules."""
+
 
 def prepare_processes(folder: Path) -> None:
     """Write a `sitecustomize.py` that starts processes as forks.
@@ -52,7 +66,7 @@ def _start(path: Path) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.prepared.server", str(path)],
         cwd=ROOT,
-        env={**kept, "PREFECT_HOME": str(path.with_name("prefect"))},
+        env={**kept, **_LOOPS, "PREFECT_HOME": str(path.with_name("prefect"))},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         start_new_session=True,

@@ -2,8 +2,9 @@
 
 The tests copy this file as `sitecustomize.py` to a folder of the import path, next to a file that
 describes the server. Python imports the file at the start of each process. If the process would run
-a module of Prefect with the interpreter of the server, the server forks. Other processes only
-compare their arguments.
+a module of Prefect with the interpreter of the server, the server forks. Any other module, program
+or script runs in a fork if the interpreter has the option `-X prepared`. The remaining processes
+only compare their arguments.
 
 The process passes arguments, environment, working directory, standard streams and inherited pipes
 to the fork, forwards signals to the fork, and ends with the status of the fork. A process that is
@@ -28,18 +29,29 @@ _MODULES = (
     "prefect_stac_asset.deployments.server_process",
     "tests.support.served_flows",
     "tests.support.served_tasks",
+    "uvicorn",  # Temporary servers of Prefect.
 )
+_OPTION = ["-X", "prepared"]
 _SCRIPT = os.sep + os.path.join("prefect", "runner", "_workspace_runtime_bootstrap.py")
 # Prefect and Dask start processes with `multiprocessing`.
 _SPAWNED = "from multiprocessing.spawn import spawn_main; spawn_main("
 
 
-def _is_prepared(arguments: list[str]) -> bool:
-    """Return whether the server has imported the module of a command line.
+def _program(options: list[str]) -> list[str] | None:
+    """Return the arguments without options of the interpreter, or None if no fork runs them.
 
     Args:
-        arguments: The arguments of the interpreter.
+        options: The arguments of the interpreter.
     """
+    if options[:2] == _OPTION:
+        return options[2:]
+    # `multiprocessing` passes PYTHONDONTWRITEBYTECODE as an option.
+    arguments = options[1 if options[:1] == ["-B"] else 0 :]
+    return arguments if _is_prepared(arguments) else None
+
+
+def _is_prepared(arguments: list[str]) -> bool:
+    """Return whether the server has imported the module of a command line."""
     if arguments[:1] == ["-m"]:
         return arguments[1] in _MODULES
     if arguments[:1] == ["-c"]:
@@ -131,7 +143,6 @@ def _receive(connection: socket) -> int:
 
 
 if __name__ == "sitecustomize":
-    # `multiprocessing` passes PYTHONDONTWRITEBYTECODE as an option.
-    _arguments = sys.orig_argv[2 if sys.orig_argv[1:2] == ["-B"] else 1 :]
-    if _is_prepared(_arguments) and (_connection := _connect()) is not None:
+    _arguments = _program(sys.orig_argv[1:])
+    if _arguments is not None and (_connection := _connect()) is not None:
         _run(_connection, _arguments)

@@ -24,6 +24,7 @@ import struct
 import sys
 import threading
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 _IMPORTED = (
@@ -150,7 +151,8 @@ def _run(request: dict[str, Any]) -> None:
                 sys.modules.pop(sys.argv[0], None)  # The module runs anew, and is not imported.
             runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
         elif kind == "-c":
-            exec(arguments[1], sys.modules["__main__"].__dict__)
+            main = sys.modules["__main__"] = ModuleType("__main__")
+            exec(compile(arguments[1], "<string>", "exec", dont_inherit=True), main.__dict__)
         else:
             runpy.run_path(sys.argv[0], run_name="__main__")
         status = 0
