@@ -33,7 +33,7 @@ FIRST_FILES = (
     "project/test_demo.py",
     "deployments/test_check_server.py",
 )
-"""Files that take a minute or more, and mostly wait. They start first."""
+"""Files that take a minute or more and mostly wait, which start first."""
 
 LONG_FILES = (
     "project/test_installed_wheel.py",
@@ -49,7 +49,7 @@ LONG_FILES = (
     "deployments/test_serving.py",
     "deployments/test_deployment_runs.py",
 )
-"""Files that take half a minute or more. They start first of those on the Prefect server."""
+"""Files that take half a minute or more, the first of those on the Prefect server."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -28,7 +28,7 @@ _LOOPS = {
     "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS": "60",
     "PREFECT_SERVER_SERVICES_CLEANUP_RECONCILER_LOOP_SECONDS": "60",
 }
-"""Intervals of services of Prefect servers. Prefect reads them at the import of its modules."""
+"""Intervals of the services of a Prefect server, which Prefect reads at the import."""
 
 
 def prepare_processes(folder: Path) -> None:

@@ -38,7 +38,7 @@ _SPAWNED = "from multiprocessing.spawn import spawn_main; spawn_main("
 
 
 def _program(options: list[str]) -> list[str] | None:
-    """Return the arguments without options of the interpreter, or None if no fork runs them.
+    """Return the program and its arguments, or None if the process is no fork.
 
     Args:
         options: The arguments of the interpreter.
