@@ -9,6 +9,7 @@ import asyncio
 import os
 import random
 import signal
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,6 @@ from prefect_stac_asset.flows import DownloadOptions, Search
 from stac_asset.testing import Origin, Stall
 from tests.support.paths import ROOT
 from tests.support.pgstac import PgstacServer, pgstac_server
-from tests.support.prefect_environment import PREPARED_PYTHON
 from tests.support.processes import wait_until
 
 COLLECTION = "scenes"
@@ -195,7 +195,8 @@ async def _kill_run(api: PgstacServer, archive: Archive, directory: Path, log: P
     for name in archive.items:
         if archive.random.random() < 0.5:
             archive.origin.fault(f"/{name}/*", Stall(), times=0)
-    command = [*PREPARED_PYTHON, "-c", PROGRAM, api.href, str(directory), COLLECTION]
+    # No fork: a fork ends shortly after the killed process.
+    command = [sys.executable, "-c", PROGRAM, api.href, str(directory), COLLECTION]
     environment = {**os.environ, "PREFECT_API_URL": str(PREFECT_API_URL.value())}
     with log.open("wb") as file:
         process = await asyncio.create_subprocess_exec(

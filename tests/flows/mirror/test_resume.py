@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from tests.support.mirror_flow_runs import (
 )
 from tests.support.mirror_runs import check_catalog, read_item_documents
 from tests.support.paths import ROOT
-from tests.support.prefect_environment import PREPARED_PYTHON
 from tests.support.processes import wait_until
 from tests.support.stac_api import (
     COLLECTION,
@@ -53,7 +53,8 @@ async def test_run_resumes_after_killed_run(
     for path in stalled_paths:
         origin.fault(path, Stall(), times=0)
     program = SYNC_PROGRAM.replace("options))", f"options, granularity={granularity!r}))")
-    command = [*PREPARED_PYTHON, "-c", program, api.href, str(directory), COLLECTION]
+    # No fork: a fork ends shortly after the killed process.
+    command = [sys.executable, "-c", program, api.href, str(directory), COLLECTION]
     environment = {**os.environ, "PREFECT_API_URL": str(PREFECT_API_URL.value())}
     with (tmp_path / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
