@@ -87,16 +87,17 @@ test: $(VENV)/dev $(PGSTAC)/run tests/node/node_modules  ## Run all tests; ARGS=
 test-lowest: $(LOWEST)/run  ## Run the schedule tests with the lowest supported dependencies; TESTS='tests/flows' selects others
 	@$(LOWEST)/bin/python -m pytest $(TESTS) $(ARGS)
 
+# Tests wait for servers most of the time, so that both run at once.
 .PHONY: test-range
 test-range:  ## Run the tests of blocks, flows and deployments with the lowest and the newest dependencies
 	@$(MAKE) --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) range-lowest range-newest
 
-# Targets of `test-range`. Most of their time, tests wait for a server, so that both run at once.
-.PHONY: range-lowest range-newest
-range-lowest: $(LOWEST)/run
+.PHONY: range-lowest
+range-lowest: $(LOWEST)/run  ## Run the tests of `test-range` with the lowest dependencies only
 	@$(LOWEST)/bin/python -m pytest $(RANGE_TESTS) $(ARGS)
 
-range-newest: $(NEWEST)/run
+.PHONY: range-newest
+range-newest: $(NEWEST)/run  ## Run the tests of `test-range` with the newest dependencies only
 	@cat $(NEWEST)/versions.txt
 	@$(NEWEST)/bin/python -m pytest $(RANGE_TESTS) $(ARGS)
 
