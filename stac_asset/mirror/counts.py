@@ -53,7 +53,8 @@ class MirrorCounts:
     """The reasons why the mirror is not complete, one phrase each."""
 
     def __str__(self) -> str:
-        text = f"{self.found:,} items found: {self.new:,} new, {self.changed:,} changed"
+        items = "item" if self.found == 1 else "items"
+        text = f"{self.found:,} {items} found: {self.new:,} new, {self.changed:,} changed"
         for count, name in (
             (self.metadata_updated, "with updated metadata"),
             (self.again, "retried"),

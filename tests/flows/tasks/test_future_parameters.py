@@ -360,7 +360,7 @@ async def test_flow_run_names_escape_and_redact_parameters(origin: Origin, tmp_p
         (flows.verify, (str(directory),), f"verify {directory}".replace("\n", r"\n")),
         (
             flows.download_item,
-            (f"{origin.url}/item {{0}}.json?sig=hidden", str(directory)),
+            (f"{origin.url}/item {{0}}.json?page=hidden", str(directory)),
             "download item {0}.json?… to ",
         ),
         (flows.download_item, ("#hidden", str(directory)), "download a source to "),

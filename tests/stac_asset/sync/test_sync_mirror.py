@@ -21,6 +21,7 @@ async def test_mirror_in_a_bucket_is_updated(origin: Origin, store: Config, buck
     url, config = mirror_url(bucket), store_config(store)
     summary = await sync_mirror(href, url, config=config)
     assert (summary.items.new, summary.downloaded, summary.bytes) == (1, 1, 100)
+    assert str(summary.items).startswith("1 item found: 1 new, 0 changed")
     assert (summary.report, summary.items.complete) == (f"{url}/sync.report.ndjson", True)
     origin.forget()
     href = serve_items(origin, [build_item(origin, "one"), build_item(origin, "two")])
