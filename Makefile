@@ -81,7 +81,7 @@ down: $(VENV)/run  ## Stop the server and the worker that `make up` started
 # collect the tests, and 1 GiB with its Prefect server.
 .PHONY: test
 test: $(VENV)/dev $(PGSTAC)/run tests/node/node_modules  ## Run all tests; ARGS='-k name' selects tests
-	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-lowest
 test-lowest: $(LOWEST)/run  ## Run the schedule tests with the lowest supported dependencies; TESTS='tests/flows' selects others
