@@ -77,7 +77,7 @@ service: $(VENV)/run  ## Start the server and the worker after each restart of t
 down: $(VENV)/run  ## Stop the server and the worker that `make up` started
 	@$(BIN)/python -m prefect_stac_asset.deployments down
 
-# Four processes keep two cores busy, as tests often wait for Prefect. A process takes 10 s of a core to
+# Five processes keep two cores busy, as tests often wait for Prefect. A process takes 10 s of a core to
 # collect the tests, and 1 GiB with its Prefect server.
 .PHONY: test
 test: $(VENV)/dev $(PGSTAC)/run tests/node/node_modules  ## Run all tests; ARGS='-k name' selects tests
