@@ -7,6 +7,7 @@ replaced, because a rerun writes its documents again.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from stac_asset.destinations.interface import Destination
 from stac_asset.destinations.location import Location
@@ -26,8 +27,8 @@ async def check_replaceable(location: Location | None, destination: Destination)
     Raises:
         DestinationError: There is a file that is no STAC document.
     """
-    if location is None:
-        return
+    if location is None or (isinstance(location, Path) and location.is_symlink()):
+        return  # Only the link is replaced, not the file that it leads to.
     key = destination.key_of(str(location))
     data = await destination.head(key, _HEAD)
     if is_foreign(data) and len(data) == _HEAD:
