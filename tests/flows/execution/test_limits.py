@@ -87,7 +87,7 @@ async def read_limit() -> GlobalConcurrencyLimitResponse:
 
 async def create_documented_limit() -> None:
     """Run the command in `docs/runners.md` that creates a limit, with the host of the tests."""
-    (command,) = re.findall(r"^    prefect (gcl create .*)$", _RUNNERS.read_text(), re.M)
+    (command,) = re.findall(r"^prefect (gcl create .*)$", _RUNNERS.read_text(), re.M)
     arguments = command.replace("download.dataspace.copernicus.eu", "127.0.0.1").split()
     done = await asyncio.to_thread(
         subprocess.run,
