@@ -20,13 +20,13 @@ def check_stac_asset() -> None:
     if origin is None:
         raise ImportError(
             "Files of the package `stac_asset` are missing, as after `pip uninstall stac-asset`. "
-            "Run `pip install --force-reinstall --no-deps prefect-stac-asset`."
+            "Run `pip install --force-reinstall --no-deps .` in a clone of prefect-stac-asset."
         )
     # Only the package of this distribution contains this text.
     if "lazy_loader.attach(" not in origin.read_text(encoding="utf-8"):
         raise ImportError(
             f"The package `stac_asset` at {origin.parent} is not the library of "
-            "prefect-stac-asset. If it is PyPI's `stac-asset`, run `pip uninstall stac-asset` and "
-            "then `pip install --force-reinstall --no-deps prefect-stac-asset`; otherwise remove "
-            "that folder from the import path."
+            "prefect-stac-asset. If it is PyPI's `stac-asset`, run `pip uninstall stac-asset`, and "
+            "then `pip install --force-reinstall --no-deps .` in a clone of prefect-stac-asset; "
+            "otherwise remove that folder from the import path."
         )

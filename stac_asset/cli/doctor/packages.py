@@ -48,8 +48,8 @@ def _shadow_finding() -> Finding:
             "packages",
             Level.PROBLEM,
             f"PyPI's stac-asset {other} is installed too. It has a module of the same name.",
-            "Run `pip uninstall stac-asset`, then `pip install --force-reinstall --no-deps "
-            "prefect-stac-asset`.",
+            "Run `pip uninstall stac-asset`, then `pip install --force-reinstall --no-deps .` in a "
+            "clone of prefect-stac-asset.",
         )
     hidden = [entry for entry in sys.path if _hides(Path(entry or "."), folder)]
     if hidden:
