@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -157,9 +158,21 @@ def _report(api: str, directory: str) -> None:
     """Run a mirror in this process, and print the figures as JSON."""
     changes = asyncio.run(_mirror(api, directory))
     used = resource.getrusage(resource.RUSAGE_SELF)
-    memory = used.ru_maxrss if sys.platform == "darwin" else used.ru_maxrss * 1024
     cpu_seconds = used.ru_utime + used.ru_stime
-    print(json.dumps({**changes, "cpu_seconds": cpu_seconds, "memory": memory}))
+    print(json.dumps({**changes, "cpu_seconds": cpu_seconds, "memory": _peak_memory()}))
+
+
+def _peak_memory() -> int:
+    """Return the peak memory of this process in bytes.
+
+    On Linux, `ru_maxrss` is at least the peak of the process that started this one, whose list of
+    files is larger than a mirror run.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        (peak,) = re.findall(r"^VmHWM:\s+(\d+) kB$", status.read_text(), re.M)
+        return int(peak) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
