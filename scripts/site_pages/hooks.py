@@ -38,6 +38,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     command = [sys.executable, "-m", "scripts.site_pages"]
     printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=ROOT).stdout
     for name, text in json.loads(printed).items():
+        committed = files.get_file_from_path(name)
+        if committed is not None:  # The page that the repository shows without a build.
+            files.remove(committed)
         files.append(File.generated(config, name, content=text))
     for name, target in ROOT_PAGES.items():
         text = (ROOT / name).read_text(encoding="utf-8").replace("](docs/", "](")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.site_pages.__main__ import PAGES
 from tests.support.paths import ROOT
 
 FOLDERS = "tests|stac_asset|prefect_stac_asset|flows|blocks|deployments|bench|scripts|examples"
@@ -17,13 +18,21 @@ PROVIDERS = [page for page in (ROOT / "docs" / "providers").glob("*.md") if page
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_named_files_exist(document: Path) -> None:
     text = document.read_text()
-    linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
-    # `make docs` generates the pages of the folder `reference`, and checks the links to them.
-    files = [name for name in linked if "reference/" not in name]
+    files = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", text)
     missing = [name for name in files if not (document.parent / name).exists()]
     named = re.findall(rf"`((?:{FOLDERS})/[\w/.-]+)`", text)
     missing += [name for name in named if not (ROOT / name).exists()]
     assert missing == []
+
+
+def test_generated_pages_have_a_page_in_the_repository() -> None:
+    generated = {name: page for name, page in PAGES.items() if name.startswith("reference/")}
+    committed = {f"reference/{path.name}" for path in (ROOT / "docs" / "reference").iterdir()}
+    assert committed == set(generated)
+    for name, page in generated.items():
+        text = (ROOT / "docs" / name).read_text()
+        assert text.partition("\n")[0] == page().lstrip().partition("\n")[0]
+        assert f"`build/site/{name.removesuffix('.md')}.html`" in text
 
 
 def test_architecture_names_every_folder_and_module() -> None:

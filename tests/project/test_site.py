@@ -68,6 +68,11 @@ def test_pages_need_no_network(site: Path) -> None:
         assert remote == [], path
 
 
+def test_generated_pages_replace_the_pages_of_the_repository(site: Path) -> None:
+    for path in (ROOT / "docs" / "reference").glob("*.md"):
+        assert "make docs" not in text_of(site, f"reference/{path.stem}.html"), path
+
+
 def test_pictures_exist_for_the_light_and_the_dark_theme(site: Path) -> None:
     text = text_of(site, "tutorial.html")
     assert 'src="images/tutorial-run.png#only-light"' in text
