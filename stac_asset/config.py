@@ -54,8 +54,8 @@ OAUTH2_GRANTS: dict[str, tuple[str, ...]] = {
 class Config(ConfigFields):
     """Configuration of downloads.
 
-    `ConfigFields` documents the fields. The constructor does not check the values. All functions
-    with a `config` argument call `validate`.
+    `ConfigFields` documents the fields. The constructor checks the names of the fields, lists and
+    dictionaries. All functions with a `config` argument call `validate`, which checks all values.
     """
 
     # Without this option, pydantic accepts instances without checking their fields.

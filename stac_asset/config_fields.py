@@ -18,6 +18,7 @@ from typing import Any, Literal
 from stac_asset.errors import ConfigError
 from stac_asset.object_store.identity import AzureIdentity, GcsIdentity
 from stac_asset.strategy import ErrorStrategy, FileNameStrategy
+from stac_asset.string_lists import string_list
 
 DEFAULT_S3_REGION_NAME = "us-west-2"
 DEFAULT_S3_RETRY_MODE = "adaptive"
@@ -333,14 +334,23 @@ class ConfigFields:
     """Additional fields of the token request, such as a scope."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set a field. Choices may be written as text, in upper or lower case.
+        """Set a field.
+
+        Choices may be written as text, in upper or lower case. Lists may be tuples or sets.
 
         Raises:
-            ConfigError: There is no such field.
+            ConfigError: There is no such field, or a list or dictionary has another type.
         """
-        if name not in self.__dataclass_fields__:
-            known = self.__dataclass_fields__
+        known = self.__dataclass_fields__
+        if name not in known:
             raise ConfigError(f"`Config` has no field `{name}`.{nearest_name(name, known)}")
+        if known[name].default_factory is list:
+            value = string_list(name, value)
+        elif known[name].default_factory is dict and not isinstance(value, dict):
+            # The value is not in the message, because it may be a secret.
+            raise ConfigError(
+                f"`{name}` must be a dictionary, not {type(value).__name__}. Pass a dictionary."
+            )
         if isinstance(value, str) and name in CHOICES:
             text = value.strip().casefold()
             chosen = (one for key, one in CHOICES[name].items() if key.casefold() == text)

@@ -14,6 +14,7 @@ from typing import Self
 from yarl import URL
 
 from stac_asset.errors import ConfigError
+from stac_asset.string_lists import string_list
 
 _PATTERN = re.compile(
     r"(?:(?P<scheme>https?)://)?(?P<subdomains>\*\.)?"
@@ -84,13 +85,13 @@ class HostPatterns:
         patterns: Texts in the format of `HostPattern.parse`.
 
     Raises:
-        ConfigError: A text is not a pattern.
+        ConfigError: A text is not a pattern, or a single text is given.
     """
 
     __slots__ = ("patterns",)
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        self.patterns = tuple(HostPattern.parse(pattern) for pattern in patterns)
+        self.patterns = tuple(map(HostPattern.parse, string_list("hosts", patterns)))
 
     def names_host_of(self, url: URL) -> bool:
         """Return whether a pattern has the host of a URL, with any scheme and port.

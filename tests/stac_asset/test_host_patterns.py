@@ -65,6 +65,11 @@ def test_invalid_text_is_a_config_error(text: str) -> None:
         HostPatterns(["example.com", text])
 
 
+def test_single_string_is_not_a_list_of_hosts() -> None:
+    with pytest.raises(ConfigError, match=r"must be a list, .* Write \['localhost'\]"):
+        HostPatterns("localhost")
+
+
 @pytest.mark.parametrize(
     ("pattern", "url"),
     [

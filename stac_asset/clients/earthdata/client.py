@@ -25,6 +25,7 @@ from stac_asset.config import Config
 from stac_asset.errors import LoginPageError, MissingCredentialError, ResponseError
 from stac_asset.host_patterns import HostPatterns
 from stac_asset.redact import redact_href
+from stac_asset.string_lists import string_list
 from stac_asset.transfer.interface import Request
 from stac_asset.validate import format_of
 
@@ -123,7 +124,7 @@ class EarthdataClient(HttpClient):
         config = (config or Config()).copy()
         login = URL(login_url)
         if hosts is not HOSTS:
-            hosts = (*hosts, str(login.origin()))
+            hosts = (*string_list("hosts", hosts), str(login.origin()))
         trusted = HostPatterns(hosts)
         token = (token or ("" if username else os.environ.get("EARTHDATA_PAT", ""))).strip()
         credential = None

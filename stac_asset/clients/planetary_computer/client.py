@@ -14,6 +14,7 @@ from stac_asset.clients.planetary_computer.sas import SasTokens
 from stac_asset.config import Config
 from stac_asset.errors import ConfigError, TokenError
 from stac_asset.host_patterns import HostPattern
+from stac_asset.string_lists import string_list
 from stac_asset.transfer.interface import Request
 
 _REFUSED_STATUSES = frozenset({401, 403, 404, 409})
@@ -63,7 +64,8 @@ class PlanetaryComputerClient(HttpClient):
     ) -> None:
         super().__init__(session, check_content_type)
         self.sas_token_endpoint = sas_token_endpoint
-        self._hosts = tuple(HostPattern.parse(host) for host in (*_BLOB_HOSTS, *blob_hosts))
+        hosts = (*_BLOB_HOSTS, *string_list("blob_hosts", blob_hosts))
+        self._hosts = tuple(map(HostPattern.parse, hosts))
         self._credentials = self._tokens = SasTokens(
             self._hosts,
             sas_token_endpoint,

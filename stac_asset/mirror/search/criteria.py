@@ -14,6 +14,7 @@ from stac_asset.errors import ConfigError
 from stac_asset.mirror.search.window import Window, is_relative, window
 from stac_asset.redact import quoted_list, shortened
 from stac_asset.stac.geometry import GEOMETRY_TYPES, bounds_of, boxes_overlap, without_heights
+from stac_asset.string_lists import string_list
 
 _MAX_PAGE_SIZE = 10_000
 """Maximum value of `page_size`, as in the STAC API specification (parameter `limit`)."""
@@ -68,7 +69,9 @@ class Criteria:
 
     def __post_init__(self) -> None:
         for name in ("collections", "ids", "q", "sortby"):
-            if not all(isinstance(value, str) and value.strip() for value in getattr(self, name)):
+            values = tuple(string_list(f"search.{name}", getattr(self, name)))
+            object.__setattr__(self, name, values)
+            if not all(value.strip() for value in values):
                 raise ConfigError(f"`search.{name}` has an empty entry. Remove the entry.")
         if self.bbox is not None:
             _check_bbox(self.bbox)
@@ -76,6 +79,11 @@ class Criteria:
             if self.bbox is not None:
                 raise ConfigError(
                     "`search.bbox` and `search.intersects` exclude each other. Set only one."
+                )
+            if not isinstance(self.intersects, Mapping):
+                raise ConfigError(
+                    "`search.intersects` must be a GeoJSON geometry as a dictionary, not "
+                    f"{type(self.intersects).__name__}. Pass a dictionary."
                 )
             if self.intersects.get("type") not in GEOMETRY_TYPES:
                 kind = self.intersects.get("type")
@@ -174,10 +182,14 @@ def _check_bbox(bbox: Sequence[float]) -> None:
     Raises:
         ConfigError: The bounding box is invalid.
     """
+    form = "four numbers (west, south, east, north) or six (with heights)"
+    if not all(isinstance(value, int | float) for value in bbox):
+        raise ConfigError(
+            f"`search.bbox` must be a list of {form}. Write for example [8, 49, 9, 50]."
+        )
     if len(bbox) not in (4, 6):
         raise ConfigError(
-            "`search.bbox` must have four numbers (west, south, east, north) or six (with heights),"
-            f" and has {len(bbox)}. Correct the bounding box."
+            f"`search.bbox` must have {form}, and has {len(bbox)}. Correct the bounding box."
         )
     if not all(math.isfinite(value) for value in bbox):
         raise ConfigError("`search.bbox` must have finite numbers. Correct the bounding box.")

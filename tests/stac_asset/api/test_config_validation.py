@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import queue
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pystac
 import pytest
@@ -112,8 +113,6 @@ def test_choices_of_config_are_accepted_as_text_in_any_case(text: str) -> None:
         ("file_name_strategy", "KEYS", "`file_name_strategy` must be FILE_NAME or KEY, not 'KEYS'"),
         ("file_name_strategy", 2, "`file_name_strategy` must be FILE_NAME or KEY, not int"),
         ("verify_existing", "all", "`verify_existing` must be size or checksum or none, not 'all'"),
-        ("include", "B04", "`include` is not valid: Input should be a valid list, not str"),
-        ("include", [4], "`include.0` is not valid: Input should be a valid string"),
         ("overwrite", "yes", "`overwrite` is not valid: Input should be a valid boolean, not str"),
     ],
 )
@@ -121,6 +120,46 @@ def test_wrong_type_of_field_is_rejected_in_one_sentence(field: str, value: Any,
     with pytest.raises(ConfigError) as error_info:
         Config(**{field: value}).validate()
     assert str(error_info.value) == text
+
+
+LISTS = [field.name for field in fields(Config) if field.default_factory is list]
+DICTIONARIES = [field.name for field in fields(Config) if field.default_factory is dict]
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("red", "must be a list, not a string. Write ['red']."),
+        ("red, nir", "must be a list, not a string. Write ['red', 'nir']."),
+        (None, "must be a list of strings, not NoneType. Pass a list."),
+        ({"red": 1}, "must be a list of strings, not dict. Pass a list."),
+        ([4], "must be a list of strings, and has an entry of the type int. Correct the entry."),
+    ],
+)
+def test_value_that_is_no_list_is_rejected_when_the_field_is_set(
+    name: str, value: Any, text: str
+) -> None:
+    for make in (lambda: Config(**{name: value}), lambda: setattr(Config(), name, value)):
+        with pytest.raises(ConfigError) as error_info:
+            make()
+        assert str(error_info.value) == f"`{name}` {text}"
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_tuples_sets_and_iterators_are_accepted_as_lists(name: str) -> None:
+    for value in (("b", "a"), iter(["b", "a"])):
+        assert getattr(Config(**{name: cast(Any, value)}), name) == ["b", "a"]
+    for value in ({"b", "a"}, frozenset({"b", "a"})):
+        assert getattr(Config(**{name: cast(Any, value)}), name) == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", DICTIONARIES)
+def test_value_that_is_no_dictionary_is_rejected_without_showing_it(name: str) -> None:
+    value: Any = "Authorization: s3cret"
+    with pytest.raises(ConfigError) as error_info:
+        Config(**{name: value})
+    assert str(error_info.value) == f"`{name}` must be a dictionary, not str. Pass a dictionary."
 
 
 def test_misspelt_field_is_rejected_with_the_nearest_name() -> None:

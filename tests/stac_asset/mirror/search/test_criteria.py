@@ -19,6 +19,8 @@ POLYGON = {"type": "Polygon", "coordinates": [[[9, 49], [11, 49], [11, 51], [9, 
     [
         ("`search.bbox` must have four numbers .* and has 3", {"bbox": (1, 2, 3)}),
         ("`search.bbox` .* has 0", {"bbox": ()}),
+        ("`search.bbox` must be a list of four numbers", {"bbox": "8,49,9,50"}),
+        ("`search.bbox` must be a list of four numbers", {"bbox": ("8", "49", "9", "50")}),
         ("`search.bbox` must have finite numbers", {"bbox": (1, 2, float("nan"), 4)}),
         ("`search.bbox` has a south of 5 that is north of 4", {"bbox": (1, 5, 2, 4)}),
         ("`search.bbox` must be in degrees", {"bbox": (1, 5, 200, 6)}),
@@ -26,6 +28,12 @@ POLYGON = {"type": "Polygon", "coordinates": [[[9, 49], [11, 49], [11, 51], [9, 
         ("`search.intersects` is not a GeoJSON geometry", {"intersects": {"type": "Circle"}}),
         ("`search.intersects` is not a GeoJSON geometry", {"intersects": {}}),
         ("`search.bbox` and `search.intersects`", {"intersects": POLYGON, "bbox": (1, 2, 3, 4)}),
+        ("`search.intersects` must be a GeoJSON geometry", {"intersects": "POLYGON EMPTY"}),
+        (r"`search.collections` must be .* Write \['a', 'b'\]", {"collections": "a,b"}),
+        ("`search.ids` must be a list", {"ids": "a"}),
+        ("`search.q` must be a list", {"q": "flood"}),
+        ("`search.sortby` must be a list", {"sortby": "id"}),
+        ("`search.ids` must be a list of strings", {"ids": [1]}),
         ("`search.collections` has an empty entry", {"collections": ("a", "")}),
         ("`search.ids` has an empty entry", {"ids": (" ",)}),
         ("`search.filter` is empty", {"filter": " "}),
@@ -39,6 +47,12 @@ def test_invalid_criteria_are_rejected(message: str, fields: dict[str, Any]) -> 
     with pytest.raises(ConfigError, match=message) as error_info:
         Criteria(**fields)
     assert "\n" not in str(error_info.value)
+
+
+def test_lists_and_sets_are_accepted_as_tuples() -> None:
+    lists: dict[str, Any] = {"collections": ["b", "a"], "ids": {"y", "x"}}
+    criteria = Criteria(**lists)
+    assert (criteria.collections, criteria.ids) == (("b", "a"), ("x", "y"))
 
 
 def test_bbox_covers_overlapping_boxes() -> None:
