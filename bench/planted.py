@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from stac_asset.mirror.layout import SOURCE, VERSION, document_path, item_folder
 from stac_asset.mirror.output.catalog import write_catalog
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.index import read_state
 from stac_asset.mirror.state.index_files import write_index
-from stac_asset.mirror.state.layout import SOURCE, VERSION, document_path, item_folder
 from stac_asset.mirror.state.version import version_of
 from stac_asset.mirror.storage.local import LocalStorage
 

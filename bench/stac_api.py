@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from stac_asset.mirror.layout import SOURCE, VERSION, document_path
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import SOURCE, VERSION, document_path
 from stac_asset.mirror.state.version import version_of
 
 COLLECTION = "scenes"

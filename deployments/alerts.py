@@ -19,15 +19,15 @@ from uuid import UUID
 
 from prefect.events import CompoundTrigger, EventTrigger, Posture
 
-from prefect_stac_asset.flows.execution.state_names import ENDED, SUCCESSFUL
-from prefect_stac_asset.flows.monitoring.activity import INTERVAL
-from prefect_stac_asset.flows.monitoring.failing_items import FAILED_RUNS
-from prefect_stac_asset.flows.reporting.event_names import (
+from prefect_stac_asset.flows.execution.event_names import (
     BUDGET_WARNING,
     ITEMS_FAILING,
     NEARLY_FULL,
     RUN_PROGRESS,
 )
+from prefect_stac_asset.flows.execution.state_names import ENDED, SUCCESSFUL
+from prefect_stac_asset.flows.monitoring.activity import INTERVAL
+from prefect_stac_asset.flows.monitoring.failing_items import FAILED_RUNS
 from stac_asset.errors import ConfigError
 
 _LINK = "\n{{ flow_run | ui_url }}"

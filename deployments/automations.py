@@ -22,8 +22,8 @@ from prefect.exceptions import ObjectNotFound
 
 from prefect_stac_asset.deployments.crashed_runs import ACTIVE_RUNS, HEARTBEAT
 from prefect_stac_asset.deployments.item_parameters import item_parameters
+from prefect_stac_asset.flows.execution.event_names import ITEM_DOWNLOADED
 from prefect_stac_asset.flows.execution.state_names import ENDED
-from prefect_stac_asset.flows.reporting.event_names import ITEM_DOWNLOADED
 from stac_asset.errors import ConfigError
 
 _HEARTBEAT_TIMEOUT = timedelta(seconds=90)

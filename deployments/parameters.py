@@ -15,8 +15,8 @@ from pydantic_core import to_jsonable_python
 
 from prefect_stac_asset.blocks.references import BlockReference, parse_reference
 from prefect_stac_asset.blocks.registry import CREDENTIAL_SLUGS, DESTINATION_SLUGS
+from prefect_stac_asset.flows.execution.flow import AssetFlow
 from prefect_stac_asset.flows.mirror.search import SEARCH_GROUPS, Search
-from prefect_stac_asset.flows.parameters.flow import AssetFlow
 from prefect_stac_asset.flows.parameters.form import OPTION_GROUPS, ungrouped
 from prefect_stac_asset.flows.parameters.mirror import MIRROR_SLUG
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, FlowOptions

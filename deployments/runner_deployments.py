@@ -11,7 +11,7 @@ from prefect.types.entrypoint import EntrypointType
 
 from prefect_stac_asset.deployments.parameters import without_groups
 from prefect_stac_asset.deployments.prefect_yaml import FILE, Deployment, read_deployments
-from prefect_stac_asset.flows.parameters.flow import AssetFlow
+from prefect_stac_asset.flows.execution.flow import AssetFlow
 from prefect_stac_asset.flows.parameters.strict_schema import refuse_unknown_parameters
 
 

@@ -12,6 +12,7 @@ from prefect_stac_asset.flows.auditing.progress import progress_shown
 from prefect_stac_asset.flows.auditing.repairs import repair_tools
 from prefect_stac_asset.flows.auditing.reporting import counts_of, report_result
 from prefect_stac_asset.flows.auditing.result import AuditResult
+from prefect_stac_asset.flows.execution.flow import asset_flow
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import run_name
 from prefect_stac_asset.flows.execution.session import open_session
@@ -20,7 +21,6 @@ from prefect_stac_asset.flows.mirror.search import Search
 from prefect_stac_asset.flows.monitoring.check_metrics import open_check_metrics
 from prefect_stac_asset.flows.parameters.credentials import Credentials, DestinationCredentials
 from prefect_stac_asset.flows.parameters.destination import destination_location, persistent_path
-from prefect_stac_asset.flows.parameters.flow import asset_flow
 from prefect_stac_asset.flows.parameters.form import WithoutEffect, titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.parameters.source import is_text

@@ -6,9 +6,9 @@ from prefect.artifacts import TableArtifact
 from prefect.runtime import flow_run
 
 from prefect_stac_asset.flows.auditing.result import AuditResult
+from prefect_stac_asset.flows.execution.event_names import AUDIT_COMPLETED
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
 from prefect_stac_asset.flows.reporting.artifacts import log_failure
-from prefect_stac_asset.flows.reporting.event_names import AUDIT_COMPLETED
 from prefect_stac_asset.flows.reporting.events import open_events
 from stac_asset.audit.differences import Kind
 

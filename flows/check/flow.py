@@ -15,6 +15,7 @@ from prefect.states import Completed
 
 from prefect_stac_asset.flows.check.artifacts import artifacts_written
 from prefect_stac_asset.flows.check.result import CheckResult
+from prefect_stac_asset.flows.execution.flow import asset_flow
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import run_name
 from prefect_stac_asset.flows.execution.session import open_session
@@ -25,7 +26,6 @@ from prefect_stac_asset.flows.orchestration.existence import check_units
 from prefect_stac_asset.flows.orchestration.sources import LocalItems, open_items, options_for
 from prefect_stac_asset.flows.orchestration.units import Unit, is_batched, unit_of
 from prefect_stac_asset.flows.parameters.credentials import Credentials
-from prefect_stac_asset.flows.parameters.flow import asset_flow
 from prefect_stac_asset.flows.parameters.form import DESTINATION_OPTIONS, WithoutEffect, titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.reporting.report_file import open_rows, report_location

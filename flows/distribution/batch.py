@@ -27,17 +27,17 @@ from prefect_stac_asset.flows.distribution.folder import ShareFolder, share_of
 from prefect_stac_asset.flows.distribution.shares import Share
 from prefect_stac_asset.flows.execution.budgets.errors import left_transfer, reason_to_leave
 from prefect_stac_asset.flows.execution.finished import find_written
+from prefect_stac_asset.flows.execution.flow import asset_flow
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.session import Session, open_session
 from prefect_stac_asset.flows.execution.state_names import SKIPPED
-from prefect_stac_asset.flows.execution.states import flow_state
 from prefect_stac_asset.flows.execution.stopping import StopMonitor
 from prefect_stac_asset.flows.orchestration.preparation import RunPreparation
 from prefect_stac_asset.flows.orchestration.units import Unit
 from prefect_stac_asset.flows.parameters.credentials import Credentials, DestinationCredentials
-from prefect_stac_asset.flows.parameters.flow import asset_flow
 from prefect_stac_asset.flows.parameters.form import titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
+from prefect_stac_asset.flows.reporting.flow_state import flow_state
 from prefect_stac_asset.flows.reporting.result import DownloadResult
 from prefect_stac_asset.flows.reporting.stored_files import store_access
 from stac_asset.concurrency import bounded, cancel_all

@@ -9,22 +9,22 @@ from typing import Annotated, TypeVar
 import pystac
 from prefect import get_run_logger
 
+from prefect_stac_asset.flows.execution.flow import asset_flow
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import run_name
 from prefect_stac_asset.flows.execution.session import Session, open_session
-from prefect_stac_asset.flows.execution.states import flow_state
+from prefect_stac_asset.flows.monitoring.monitor import open_monitor
 from prefect_stac_asset.flows.orchestration.preparation import RunPreparation
 from prefect_stac_asset.flows.orchestration.sources import options_for, read_one
 from prefect_stac_asset.flows.orchestration.units import Unit, as_opaque
 from prefect_stac_asset.flows.parameters.credentials import Credentials, DestinationCredentials
 from prefect_stac_asset.flows.parameters.destination import checked_destination
-from prefect_stac_asset.flows.parameters.flow import asset_flow
 from prefect_stac_asset.flows.parameters.form import titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.parameters.source import is_text
 from prefect_stac_asset.flows.planning.approval import ApproveAbove
 from prefect_stac_asset.flows.planning.step import PlanStep
-from prefect_stac_asset.flows.reporting.monitor import open_monitor
+from prefect_stac_asset.flows.reporting.flow_state import flow_state
 from prefect_stac_asset.flows.reporting.report_file import open_report
 from prefect_stac_asset.flows.reporting.result import DownloadResult, report_path
 from prefect_stac_asset.flows.tasks.rewrite import rewrite_item

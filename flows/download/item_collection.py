@@ -24,21 +24,21 @@ from prefect_stac_asset.flows.distribution.parameter import (
 from prefect_stac_asset.flows.distribution.target import target_of
 from prefect_stac_asset.flows.download.earlier_items import EarlierItems
 from prefect_stac_asset.flows.download.items_file import ItemsFile, open_items_file
+from prefect_stac_asset.flows.execution.flow import asset_flow
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import run_name
 from prefect_stac_asset.flows.execution.session import open_session
-from prefect_stac_asset.flows.execution.states import flow_state
+from prefect_stac_asset.flows.monitoring.monitor import RunMonitor, open_monitor
 from prefect_stac_asset.flows.orchestration.preparation import RunPreparation
 from prefect_stac_asset.flows.orchestration.sources import LocalItems, open_items, options_for
 from prefect_stac_asset.flows.orchestration.units import Unit, unit_of
 from prefect_stac_asset.flows.parameters.credentials import Credentials, DestinationCredentials
 from prefect_stac_asset.flows.parameters.destination import checked_destination
-from prefect_stac_asset.flows.parameters.flow import asset_flow
 from prefect_stac_asset.flows.parameters.form import titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.planning.approval import ApproveAbove
 from prefect_stac_asset.flows.planning.step import PlanStep
-from prefect_stac_asset.flows.reporting.monitor import RunMonitor, open_monitor
+from prefect_stac_asset.flows.reporting.flow_state import flow_state
 from prefect_stac_asset.flows.reporting.report_file import Report, open_report
 from prefect_stac_asset.flows.reporting.result import DownloadResult, report_path
 from stac_asset.destinations.location import Location

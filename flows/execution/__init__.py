@@ -1,1 +1,1 @@
-"""Internal: how flows run tasks: runner, sessions, limits, retries, states, and stopping."""
+"""Internal: how flows run tasks: flow class, runner, sessions, limits, retries, states, traces."""

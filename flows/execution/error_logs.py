@@ -18,7 +18,7 @@ from prefect.exceptions import SignatureMismatchError
 from prefect.logging.loggers import PrefectLogAdapter, get_logger
 from prefect.runtime import flow_run
 
-from prefect_stac_asset.flows.reporting.failure_text import with_advice
+from prefect_stac_asset.flows.execution.failure_text import with_advice
 from stac_asset.config_fields import nearest_name
 from stac_asset.errors import StacAssetError, UnexpectedError
 

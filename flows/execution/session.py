@@ -32,7 +32,7 @@ from prefect_stac_asset.flows.execution.stopping import (
     run_until_stopping,
     stop_run_on_failure,
 )
-from prefect_stac_asset.flows.monitoring.traces import Traces, open_traces, run_span
+from prefect_stac_asset.flows.execution.traces import Traces, open_traces, run_span
 from prefect_stac_asset.flows.parameters.budgets import Budget
 from prefect_stac_asset.flows.parameters.credentials import (
     BlockOrReference,

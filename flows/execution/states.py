@@ -1,4 +1,4 @@
-"""Mapping of outcomes of assets, and of results of flows, to Prefect states.
+"""Mapping of outcomes of assets to Prefect states.
 
 | outcome of an asset | neither | `fail_fast` | `warn` |
 |---|---|---|---|
@@ -24,13 +24,7 @@ from typing import Any
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed
 
-from prefect_stac_asset.flows.execution.state_names import (
-    BUDGET_REACHED,
-    COMPLETED_WITH_WARNINGS,
-    SKIPPED,
-    WARNED,
-)
-from prefect_stac_asset.flows.reporting.result import DownloadResult
+from prefect_stac_asset.flows.execution.state_names import SKIPPED, WARNED
 from stac_asset.errors import DownloadError, StacAssetError, accepts_text
 from stac_asset.transfer.interface import Stat
 from stac_asset.types import Downloaded, Failed, Outcome, Skipped
@@ -134,33 +128,3 @@ def stopped_state(fail_fast: bool) -> State[Any]:
     if fail_fast:
         return Cancelled(message="another asset failed first, and `fail_fast` is set")
     return Cancelled(message="the flow run was stopped")
-
-
-def flow_state(errors: Sequence[Exception], total: int, warn: bool, result: DownloadResult) -> Any:
-    """Return the state of a flow after all assets have ended.
-
-    The flow returns this state, and Prefect gives its caller the result.
-
-    Args:
-        errors: The errors of the failed assets.
-        total: Number of assets.
-        warn: Whether errors are only warnings.
-        result: The result of the flow.
-
-    Raises:
-        DownloadError: Assets failed, and `warn` is not set.
-    """
-    if not errors:
-        message = f"{result.downloaded} of {total} assets downloaded"
-        if not total:
-            message = "No item was taken" if result.left_by_budget else "No assets to download"
-        if result.skipped:
-            message += f", {result.skipped} already present"
-        name = BUDGET_REACHED if result.left_by_budget else None
-        return Completed(name=name, message=result.message(message), data=result)
-    error = DownloadError(errors, total=total)
-    if not warn:
-        raise error
-    message = result.message(str(error))
-    name = BUDGET_REACHED if result.left_by_budget else COMPLETED_WITH_WARNINGS
-    return Completed(name=name, message=message, data=result)

@@ -34,9 +34,9 @@ from prefect.client.schemas.objects import StateType
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
+from prefect_stac_asset.flows.execution.flow import AssetFlow
 from prefect_stac_asset.flows.execution.retries import is_last_attempt, is_retryable
 from prefect_stac_asset.flows.execution.states import stopped_state
-from prefect_stac_asset.flows.parameters.flow import AssetFlow
 
 _R = TypeVar("_R")
 

@@ -12,6 +12,7 @@ from typing import Annotated
 
 from prefect_stac_asset.flows.distribution.parameter import Distribute
 from prefect_stac_asset.flows.distribution.target import target_of
+from prefect_stac_asset.flows.execution.flow import asset_flow
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import run_name
 from prefect_stac_asset.flows.execution.session import Session, open_session
@@ -20,7 +21,6 @@ from prefect_stac_asset.flows.mirror.run import SyncFlowRun
 from prefect_stac_asset.flows.mirror.search import Search
 from prefect_stac_asset.flows.parameters.credentials import Credentials, DestinationCredentials
 from prefect_stac_asset.flows.parameters.destination import checked_destination
-from prefect_stac_asset.flows.parameters.flow import asset_flow
 from prefect_stac_asset.flows.parameters.form import WithoutEffect, titled
 from prefect_stac_asset.flows.parameters.mirror import MirrorBlock, required
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
@@ -30,11 +30,11 @@ from prefect_stac_asset.flows.planning.step import PlanStep
 from prefect_stac_asset.flows.reporting.report_file import open_report
 from stac_asset.destinations.location import Location
 from stac_asset.errors import ConfigError, SourceError
+from stac_asset.mirror.layout import REPORT
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.run import MirrorUpdate
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.sources.open import open_source
-from stac_asset.mirror.state.layout import REPORT
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.mirror.storage.open import open_storage
 

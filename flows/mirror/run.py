@@ -16,12 +16,12 @@ from prefect_stac_asset.flows.distribution.parameter import open_distribution
 from prefect_stac_asset.flows.distribution.target import Target
 from prefect_stac_asset.flows.execution.session import Session
 from prefect_stac_asset.flows.execution.state_names import BUDGET_REACHED, DRY_RUN, NOTHING_NEW
-from prefect_stac_asset.flows.execution.states import flow_state
 from prefect_stac_asset.flows.mirror.before_after import BeforeAfter
 from prefect_stac_asset.flows.mirror.completeness import headline, write_answer
 from prefect_stac_asset.flows.mirror.result import SyncResult
 from prefect_stac_asset.flows.monitoring.failing_items import FailingItems
 from prefect_stac_asset.flows.monitoring.item_times import newest_moment
+from prefect_stac_asset.flows.monitoring.monitor import RunMonitor, open_monitor
 from prefect_stac_asset.flows.orchestration.preparation import RunPreparation
 from prefect_stac_asset.flows.orchestration.units import Unit
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
@@ -29,16 +29,16 @@ from prefect_stac_asset.flows.planning.artifact import write_plan
 from prefect_stac_asset.flows.planning.step import PlanStep
 from prefect_stac_asset.flows.planning.totals import new_totals
 from prefect_stac_asset.flows.reporting.artifacts import log_failure
-from prefect_stac_asset.flows.reporting.monitor import RunMonitor, open_monitor
+from prefect_stac_asset.flows.reporting.flow_state import flow_state
 from prefect_stac_asset.flows.reporting.report_file import Report
 from prefect_stac_asset.flows.reporting.result import DownloadResult
 from stac_asset.concurrency import concurrent_calls, in_executor
 from stac_asset.mirror.counts import ItemCounter
+from stac_asset.mirror.layout import CATALOG, REPORT, SHARES
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.planning import Prepared
 from stac_asset.mirror.run import MirrorUpdate
 from stac_asset.mirror.run_limits import RunSizeLimits
-from stac_asset.mirror.state.layout import CATALOG, REPORT, SHARES
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.notices import notice_lines
 from stac_asset.plan.summary import PlanSummary

@@ -1,1 +1,1 @@
-"""Internal: monitoring of runs: activity, disk space, failing items, metrics and traces."""
+"""Internal: monitoring of runs: run monitor, activity, disk space, failing items and metrics."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.filesize import decimal
 
-from prefect_stac_asset.flows.reporting.event_names import NEARLY_FULL
+from prefect_stac_asset.flows.execution.event_names import NEARLY_FULL
 from prefect_stac_asset.flows.reporting.events import Events
 from prefect_stac_asset.flows.reporting.statistics import Statistics
 from stac_asset.concurrency import in_thread

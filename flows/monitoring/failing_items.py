@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from prefect_stac_asset.flows.reporting.event_names import ITEMS_FAILING
+from prefect_stac_asset.flows.execution.event_names import ITEMS_FAILING
 from prefect_stac_asset.flows.reporting.events import Events
 from stac_asset.mirror.failing_items import FailureCounter
 from stac_asset.mirror.source_item import Key

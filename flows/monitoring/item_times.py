@@ -9,8 +9,8 @@ from typing import Any
 import pystac
 
 from stac_asset.hrefs import unquoted_name
+from stac_asset.mirror.layout import CATALOG, COLLECTION
 from stac_asset.mirror.search.window import moment
-from stac_asset.mirror.state.layout import CATALOG, COLLECTION
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.plan.owners import Owner
 from stac_asset.stac.json_text import loads

@@ -5,22 +5,32 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from prefect_stac_asset.flows.execution.session import Session
+from prefect_stac_asset.flows.monitoring.monitor import Amount
 from prefect_stac_asset.flows.orchestration.clients import RequiredClients
 from prefect_stac_asset.flows.orchestration.existence import check_first
 from prefect_stac_asset.flows.orchestration.units import Unit, download_units, is_batched
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
-from prefect_stac_asset.flows.reporting.monitor import Amount
 from stac_asset.api.frozen_heap import frozen_heap
 from stac_asset.destinations.location import Location, parsed_location
 from stac_asset.destinations.space import check_space
 from stac_asset.errors import ConfigError
 from stac_asset.types import Failed, Outcome
 
-if TYPE_CHECKING:
-    from prefect_stac_asset.flows.distribution.coordinator import Distribution
+
+class Distributor(Protocol):
+    """Downloads the items of a run on other machines."""
+
+    def add(self, unit: Unit) -> None:
+        """Count an item, before the download begins."""
+
+    def download(self, units: Iterable[Unit]) -> AsyncGenerator[tuple[Unit, list[Outcome]], None]:
+        """Download items, and yield each item with the outcomes of all assets."""
+
+    async def finish(self) -> None:
+        """End the distribution, after the documents of the run are written."""
 
 
 class RunPreparation:
@@ -40,7 +50,7 @@ class RunPreparation:
         options: DownloadOptions,
         granularity: Granularity,
         session: Session,
-        distribution: Distribution | None = None,
+        distribution: Distributor | None = None,
     ) -> None:
         self.amount = Amount()
         """Number and total size of the assets."""

@@ -1,1 +1,1 @@
-"""Internal: artifacts, events, lineage, statistics and report files of runs."""
+"""Internal: artifacts, events, lineage, statistics, report files and final states of runs."""

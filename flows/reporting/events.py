@@ -18,14 +18,14 @@ from prefect.events import Event
 from prefect.events.clients import get_events_client
 from prefect.runtime import deployment
 
-from prefect_stac_asset.flows.parameters.options import DownloadOptions
-from prefect_stac_asset.flows.reporting.collection_lineage import CollectionLineage
-from prefect_stac_asset.flows.reporting.event_names import (
+from prefect_stac_asset.flows.execution.event_names import (
     ITEM_DOWNLOADED,
     ITEM_FAILED,
     RUN_COMPLETED,
     RUN_PROGRESS,
 )
+from prefect_stac_asset.flows.parameters.options import DownloadOptions
+from prefect_stac_asset.flows.reporting.collection_lineage import CollectionLineage
 from prefect_stac_asset.flows.reporting.lineage import lineage
 from prefect_stac_asset.flows.reporting.result import DownloadResult
 from stac_asset.destinations.location import Location

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prefect import get_run_logger
 
+from prefect_stac_asset.flows.execution.failure_text import failure_line
 from prefect_stac_asset.flows.execution.runner import WorkerError
-from prefect_stac_asset.flows.reporting.failure_text import failure_line
 from stac_asset.errors import DownloadWarning
 from stac_asset.types import Transfer
 

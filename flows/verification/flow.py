@@ -11,11 +11,12 @@ from prefect import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
+from prefect_stac_asset.flows.execution.flow import asset_flow
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import name_of
 from prefect_stac_asset.flows.execution.state_names import COMPLETED_WITH_WARNINGS, REPAIRED
+from prefect_stac_asset.flows.execution.traces import open_traces, run_span
 from prefect_stac_asset.flows.monitoring.check_metrics import open_check_metrics
-from prefect_stac_asset.flows.monitoring.traces import open_traces, run_span
 from prefect_stac_asset.flows.parameters.credentials import (
     Credentials,
     DestinationCredentials,
@@ -23,7 +24,6 @@ from prefect_stac_asset.flows.parameters.credentials import (
     prepare_destination,
 )
 from prefect_stac_asset.flows.parameters.destination import destination_location, persistent_path
-from prefect_stac_asset.flows.parameters.flow import asset_flow
 from prefect_stac_asset.flows.parameters.form import WithoutEffect, titled
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, Granularity
 from prefect_stac_asset.flows.reporting.report_file import open_rows, report_location

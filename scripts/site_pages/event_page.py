@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prefect_stac_asset.flows.reporting.event_names import EVENTS
+from prefect_stac_asset.flows.execution.event_names import EVENTS
 from scripts.site_pages.markdown import code, table, text_cell
 
 _INTRODUCTION = """# Events

@@ -19,15 +19,15 @@ from stac_asset.audit.differences import (
 )
 from stac_asset.audit.summary import AuditSummary
 from stac_asset.mirror.changes import WantedItem, assets_without_file
-from stac_asset.mirror.run import MirrorUpdate
-from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import (
+from stac_asset.mirror.layout import (
     CATALOG,
     COLLECTION,
     collection_folder,
     document_path,
     item_folder,
 )
+from stac_asset.mirror.run import MirrorUpdate
+from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.mirror.unknown_files import unrecorded_files

@@ -9,8 +9,8 @@ from stac_asset.audit.differences import Difference, Kind
 from stac_asset.config import Config
 from stac_asset.destinations import Destinations
 from stac_asset.destinations.location import Location
+from stac_asset.mirror.layout import document_path
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import document_path
 from stac_asset.verify.check import check_all
 from stac_asset.verify.expected import ExpectedAsset
 from stac_asset.verify.inventory import take_inventory

@@ -26,11 +26,11 @@ from stac_asset.concurrency import concurrent_calls
 from stac_asset.destinations import BusyError
 from stac_asset.destinations.local.documents import new_file
 from stac_asset.errors import DestinationError
+from stac_asset.mirror.layout import REPORT, document_path
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.planning import Prepared
 from stac_asset.mirror.run import MirrorUpdate
 from stac_asset.mirror.run_limits import RunSizeLimits
-from stac_asset.mirror.state.layout import REPORT, document_path
 from stac_asset.types import Outcome
 from stac_asset.verify.expected import ExpectedAsset
 from stac_asset.verify.inventory import take_inventory

@@ -10,9 +10,9 @@ import dataclasses
 from collections.abc import Iterable
 
 from stac_asset.audit.differences import Difference, Kind
+from stac_asset.mirror.layout import CATALOG, REPORT, STATE_FILES
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.index import MirrorState
-from stac_asset.mirror.state.layout import CATALOG, REPORT, STATE_FILES
 from stac_asset.mirror.storage.interface import MirrorStorage, Stamp
 
 StateStamps = tuple[Stamp | None, ...]

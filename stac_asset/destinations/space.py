@@ -9,14 +9,26 @@ import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Protocol
 
 from stac_asset.destinations.directories import existing_parent
 from stac_asset.destinations.part_names import part_paths
 from stac_asset.errors import DestinationError
-from stac_asset.types import Transfer
 
 _BLOCK = 512
 """Size in bytes of the blocks that `stat` counts."""
+
+
+class PlannedFile(Protocol):
+    """A file that a run writes, such as that of a transfer."""
+
+    @property
+    def path(self) -> str:
+        """The absolute path."""
+
+    @property
+    def size(self) -> int | None:
+        """The declared size in bytes, if there is one."""
 
 
 def free_bytes(directory: Path) -> int:
@@ -38,15 +50,13 @@ def bytes_on_disk(path: str) -> int:
     return _occupied(path) + _occupied(part)
 
 
-def check_space(
-    declared: int, transfers: Callable[[], Iterable[Transfer]], directory: Path
-) -> None:
+def check_space(declared: int, files: Callable[[], Iterable[PlannedFile]], directory: Path) -> None:
     """Check that the files of a run fit on the disk.
 
     Args:
         declared: Total declared size of the files in bytes.
-        transfers: Returns the transfers of the run. Called only if the total is larger than the
-            free space.
+        files: Returns the files of the run. Called only if the total is larger than the free
+            space.
         directory: The directory of the run.
 
     Raises:
@@ -59,7 +69,7 @@ def check_space(
     if declared <= free:
         return
     # A size larger than the disk is usually wrong. Such an asset fails without the others.
-    sizes = {one.path: one.size for one in transfers() if one.size and one.size <= disk.total}
+    sizes = {one.path: one.size for one in files() if one.size and one.size <= disk.total}
     needed = sum(max(0, size - bytes_on_disk(path)) for path, size in sizes.items())
     if needed > free:
         raise DestinationError(

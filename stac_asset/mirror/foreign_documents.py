@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from stac_asset.mirror.changes import WantedItem
+from stac_asset.mirror.layout import COLLECTION, collection_folder, document_path
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.index import MirrorState
-from stac_asset.mirror.state.layout import COLLECTION, collection_folder, document_path
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.stac.foreign_documents import is_foreign
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 
+from stac_asset.mirror.layout import collection_folder, item_folder
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import collection_folder, item_folder
 from stac_asset.mirror.state.placement import place_of_folder
 from stac_asset.mirror.state.rows import Rows
 from stac_asset.plan.facts import FileSystemFacts

@@ -21,15 +21,15 @@ from stac_asset.errors import AssetOverwriteError, StacAssetError
 from stac_asset.integrity import Multihash
 from stac_asset.mirror.changes import ChangeSet, WantedItem
 from stac_asset.mirror.foreign_documents import documents_of
-from stac_asset.mirror.neighbors import neighbors
-from stac_asset.mirror.source_item import Key, SourceDocument
-from stac_asset.mirror.state.layout import (
+from stac_asset.mirror.layout import (
     COLLECTION,
     RESERVED,
     collection_folder,
     document_path,
     item_folder,
 )
+from stac_asset.mirror.neighbors import neighbors
+from stac_asset.mirror.source_item import Key, SourceDocument
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.state.started import StartedItem
 from stac_asset.mirror.state.version import digests_of_undeclared

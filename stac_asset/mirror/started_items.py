@@ -11,11 +11,11 @@ import time
 from collections.abc import Collection, Iterable
 
 from stac_asset.mirror.changes import WantedItem
+from stac_asset.mirror.layout import document_path, item_folder
 from stac_asset.mirror.output.item_files import remove_empty_folders, remove_files
 from stac_asset.mirror.planning import is_same_download
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.index import MirrorState
-from stac_asset.mirror.state.layout import document_path, item_folder
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.state.started import StartedItem, recorded_files, write_started
 from stac_asset.mirror.storage.interface import MirrorStorage

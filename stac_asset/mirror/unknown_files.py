@@ -20,12 +20,8 @@ from stac_asset.destinations.local.os_errors import map_os_errors
 from stac_asset.destinations.location import StorePath
 from stac_asset.destinations.part_names import is_part_name, lock_name, part_names
 from stac_asset.errors import DestinationError
-from stac_asset.mirror.output.catalog import is_mirror_catalog
-from stac_asset.mirror.output.item_links import is_link_file
-from stac_asset.mirror.output.parquet_parts import is_part
-from stac_asset.mirror.state.index import MirrorState, read_state
-from stac_asset.mirror.state.index_files import is_index_file
-from stac_asset.mirror.state.layout import (
+from stac_asset.mirror.catalog_document import is_mirror_catalog
+from stac_asset.mirror.layout import (
     CATALOG,
     COLLECTION,
     REPORT,
@@ -35,6 +31,10 @@ from stac_asset.mirror.state.layout import (
     collection_folder,
     document_path,
 )
+from stac_asset.mirror.output.item_links import is_link_file
+from stac_asset.mirror.output.parquet_parts import is_part
+from stac_asset.mirror.state.index import MirrorState, read_state
+from stac_asset.mirror.state.index_files import is_index_file
 from stac_asset.mirror.state.started import recorded_files
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.mirror.storage.local import LocalStorage

@@ -13,11 +13,11 @@ from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
 from stac_asset.destinations.directories import check_directory
 from stac_asset.destinations.location import absolute, location_of
 from stac_asset.destinations.output import open_output
+from stac_asset.mirror.layout import REPORT
 from stac_asset.mirror.opening import open_mirror
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.search.criteria import Criteria
-from stac_asset.mirror.state.layout import REPORT
 from stac_asset.notices import collect_notices
 from stac_asset.sync.run import SyncRun
 from stac_asset.sync.summary import SyncSummary

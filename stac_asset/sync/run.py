@@ -18,11 +18,11 @@ from stac_asset.errors import NoAssetsError
 from stac_asset.mirror.counts import ItemCounter
 from stac_asset.mirror.downloads import download_items
 from stac_asset.mirror.failing_items import FailureCounter
+from stac_asset.mirror.layout import CATALOG, REPORT
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.planning import Prepared
 from stac_asset.mirror.run import MirrorUpdate
 from stac_asset.mirror.run_limits import RunSizeLimits
-from stac_asset.mirror.state.layout import CATALOG, REPORT
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.notices import notice
 from stac_asset.plan.summary import PlanSummary, PlanTotals

@@ -10,8 +10,8 @@ from prefect.events import CompoundTrigger, EventTrigger, Posture
 
 from prefect_stac_asset.deployments.alerts import Alert, Conditions, alerts
 from prefect_stac_asset.deployments.automations import _heartbeat_automation
+from prefect_stac_asset.flows.execution.event_names import RUN_PROGRESS
 from prefect_stac_asset.flows.monitoring.activity import INTERVAL
-from prefect_stac_asset.flows.reporting.event_names import RUN_PROGRESS
 from stac_asset.errors import ConfigError
 from tests.support.deployments_cli import run_deployments_cli
 

@@ -281,7 +281,7 @@ def test_flow_loaded_by_path_keeps_path_entrypoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "user_flows.py").write_text(
-        "from prefect_stac_asset.flows.parameters.flow import asset_flow\n"
+        "from prefect_stac_asset.flows.execution.flow import asset_flow\n"
         "@asset_flow()\n"
         "def user_flow(credentials: None = None) -> None: ...\n"
     )

@@ -15,8 +15,8 @@ from typing import TypeGuard
 import pytest
 
 from prefect_stac_asset.flows.execution import state_names
+from prefect_stac_asset.flows.execution.event_names import EVENTS
 from prefect_stac_asset.flows.execution.state_names import STATES
-from prefect_stac_asset.flows.reporting.event_names import EVENTS
 from scripts.site_pages.command_page import commands
 from scripts.site_pages.error_page import cause_and_cure, error_classes
 from stac_asset import Config

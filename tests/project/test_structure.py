@@ -1,4 +1,4 @@
-"""The structure of the source: import cycles, sizes of folders, package docstrings, class names."""
+"""The structure of the source: import cycles, sizes, package docstrings, class names."""
 
 from __future__ import annotations
 
@@ -47,8 +47,25 @@ def imported_modules(name: str, trees: dict[str, ast.Module]) -> set[str]:
     return found & trees.keys() - {name}
 
 
-def test_modules_have_no_import_cycle(trees: dict[str, ast.Module]) -> None:
-    graph = {name: imported_modules(name, trees) for name in trees}
+@pytest.fixture(scope="module")
+def graph(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
+    """Return the modules that each module imports."""
+    return {name: imported_modules(name, trees) for name in trees}
+
+
+def imports_between(package: str, graph: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Return the folders and modules of a package that each of its folders and modules imports."""
+    depth = package.count(".") + 2
+    found = defaultdict(set)
+    for module, imported in graph.items():
+        for other in imported:
+            if module.startswith(f"{package}.") and other.startswith(f"{package}."):
+                importer, target = (".".join(n.split(".")[:depth]) for n in (module, other))
+                found[importer] |= {target} - {importer}
+    return found
+
+
+def test_modules_have_no_import_cycle(graph: dict[str, set[str]]) -> None:
     assert "stac_asset.config" in graph["stac_asset.api.run"]
     # Imports inside functions count.
     assert (
@@ -59,6 +76,17 @@ def test_modules_have_no_import_cycle(trees: dict[str, ast.Module]) -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(f"These modules import one another: {' -> '.join(error.args[1])}")
+
+
+def test_folders_have_no_import_cycle(graph: dict[str, set[str]]) -> None:
+    packages = {name.rpartition(".")[0] for name in graph} - {""}
+    between = imports_between("prefect_stac_asset.flows", graph)
+    assert "prefect_stac_asset.flows.execution" in between["prefect_stac_asset.flows.reporting"]
+    for package in sorted(packages):
+        try:
+            TopologicalSorter(imports_between(package, graph)).prepare()
+        except CycleError as error:
+            pytest.fail(f"These folders import one another: {' -> '.join(error.args[1])}")
 
 
 def test_folders_have_few_modules_at_their_top() -> None:

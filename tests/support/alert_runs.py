@@ -17,9 +17,9 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect_stac_asset.deployments.alert_registration import create_alerts
 from prefect_stac_asset.deployments.alerts import Conditions
 from prefect_stac_asset.flows import DownloadOptions
+from prefect_stac_asset.flows.execution.event_names import BUDGET_WARNING
 from prefect_stac_asset.flows.monitoring.activity import Activity, Space, nearly_full_event
 from prefect_stac_asset.flows.monitoring.failing_items import FailingItems
-from prefect_stac_asset.flows.reporting.event_names import BUDGET_WARNING
 from prefect_stac_asset.flows.reporting.events import Events
 from prefect_stac_asset.flows.reporting.statistics import Statistics
 from stac_asset.errors import ConfigError

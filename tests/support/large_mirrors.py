@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from stac_asset.mirror.layout import INDEX, SOURCE, VERSION, document_path
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import INDEX, SOURCE, VERSION, document_path
 from stac_asset.mirror.state.placement import place_of
 from stac_asset.mirror.state.row import index_row
 from stac_asset.mirror.state.version import version_of

@@ -20,8 +20,8 @@ from prefect_stac_asset.flows.execution.budgets.meters import (
     Usage,
     meters_of,
 )
+from prefect_stac_asset.flows.execution.event_names import BUDGET_WARNING
 from prefect_stac_asset.flows.parameters.budgets import Budget
-from prefect_stac_asset.flows.reporting.event_names import BUDGET_WARNING
 from stac_asset.notices import notice
 
 _CHECK_SECONDS = 1.0

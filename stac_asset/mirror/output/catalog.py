@@ -11,10 +11,11 @@ import pystac
 from stac_asset.config import Config
 from stac_asset.errors import SourceError
 from stac_asset.hrefs import quoted_path
+from stac_asset.mirror.catalog_document import parsed_document
+from stac_asset.mirror.layout import CATALOG, COLLECTION, SOURCE, collection_folder
 from stac_asset.mirror.output.extents import ItemsExtent, extent_after
 from stac_asset.mirror.output.item_links import STAC_VERSION, ItemLinks, link
 from stac_asset.mirror.source_item import SourceDocument
-from stac_asset.mirror.state.layout import CATALOG, COLLECTION, SOURCE, collection_folder
 from stac_asset.mirror.state.rows import Rows
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.redact import redact_href
@@ -96,7 +97,7 @@ def _write_collection(
     """Write the document of a collection, and the catalogs with links to the items."""
     path = f"{collection_folder(name)}/{COLLECTION}"
     previous = storage.read(path)
-    earlier = _parsed(previous, "Collection")
+    earlier = parsed_document(previous, "Collection")
     links = ItemLinks(storage, rows, name)
     hrefs = _item_hrefs(earlier)
     is_settled = links.is_settled and len(hrefs) == (0 if links.depth else rows.collections[name])
@@ -134,18 +135,9 @@ def _item_hrefs(collection: dict[str, Any] | None) -> list[str]:
     ]
 
 
-def is_mirror_catalog(data: bytes | None) -> bool:
-    """Return whether a mirror wrote a catalog.
-
-    Args:
-        data: The catalog, or None if there is no catalog that can be read.
-    """
-    return SOURCE in (_parsed(data, "Catalog") or {})
-
-
 def _catalog(previous: bytes | None, source: str) -> dict[str, Any]:
     """Return the existing catalog, which users may have edited, or a new catalog."""
-    document = _parsed(previous, "Catalog")
+    document = parsed_document(previous, "Catalog")
     return document or {
         "type": "Catalog",
         "stac_version": STAC_VERSION,
@@ -199,16 +191,6 @@ def _minimal_collection(name: str) -> dict[str, Any]:
         "license": "other",
         "links": [],
     }
-
-
-def _parsed(data: bytes | None, kind: str) -> dict[str, Any] | None:
-    try:
-        document = loads(data, f"{kind} of the mirror") if data is not None else None
-    except ValueError:
-        return None
-    if not isinstance(document, dict) or document.get("type") != kind:
-        return None
-    return document if isinstance(document.get("id"), str) else None
 
 
 def _content(collection: dict[str, Any]) -> dict[str, Any]:

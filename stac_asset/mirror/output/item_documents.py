@@ -16,11 +16,7 @@ from stac_asset.destinations.location import Location
 from stac_asset.errors import SourceError
 from stac_asset.hrefs import relative_href
 from stac_asset.integrity import Multihash, new_hash
-from stac_asset.mirror.output.item_files import remove_files
-from stac_asset.mirror.planning import Prepared
-from stac_asset.mirror.search.window import rfc3339
-from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import (
+from stac_asset.mirror.layout import (
     CATALOG,
     COLLECTION,
     FAILED,
@@ -32,6 +28,10 @@ from stac_asset.mirror.state.layout import (
     document_path,
     item_folder,
 )
+from stac_asset.mirror.output.item_files import remove_files
+from stac_asset.mirror.planning import Prepared
+from stac_asset.mirror.search.window import rfc3339
+from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.row import IndexRow, asset_files, index_row
 from stac_asset.mirror.state.version import Version
 from stac_asset.mirror.storage.interface import MirrorStorage

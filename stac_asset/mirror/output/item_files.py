@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from stac_asset.mirror.layout import collection_folder, item_folder
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import collection_folder, item_folder
 from stac_asset.mirror.storage.interface import MirrorStorage
 
 

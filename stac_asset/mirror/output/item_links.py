@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from stac_asset.hrefs import quoted_path
+from stac_asset.mirror.layout import CATALOG, COLLECTION, collection_folder, document_path
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import CATALOG, COLLECTION, collection_folder, document_path
 from stac_asset.mirror.state.placement import depth_for, shard_names, shard_of
 from stac_asset.mirror.state.rows import Rows
 from stac_asset.mirror.storage.interface import MirrorStorage

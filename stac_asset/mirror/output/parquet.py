@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from stac_asset.mirror.layout import PARQUET
 from stac_asset.mirror.output.parquet_items import UnifiedItems, item_documents
 from stac_asset.mirror.output.parquet_parts import (
     remove_parts,
@@ -21,7 +22,6 @@ from stac_asset.mirror.output.parquet_parts import (
     write_changed_parts,
 )
 from stac_asset.mirror.output.parquet_record import ParquetRecord, record_parts, record_whole
-from stac_asset.mirror.state.layout import PARQUET
 from stac_asset.mirror.state.placement import depth_for
 from stac_asset.mirror.state.rows import Rows
 from stac_asset.mirror.storage.interface import MirrorStorage

@@ -9,10 +9,10 @@ from typing import Any
 
 from stac_asset.errors import DestinationError
 from stac_asset.hrefs import absolute_href, is_absolute, is_missing, relative_href
+from stac_asset.mirror.layout import PARQUET
 from stac_asset.mirror.output.column_types import ColumnTypes, name_of
 from stac_asset.mirror.search.window import moment
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import PARQUET
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.notices import notice

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from stac_asset.errors import DestinationError
+from stac_asset.mirror.layout import PARQUET, document_path
 from stac_asset.mirror.output.column_types import with_texts
 from stac_asset.mirror.output.parquet_items import UnifiedItems, item_documents
 from stac_asset.mirror.output.parquet_record import ParquetRecord, part_path
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import PARQUET, document_path
 from stac_asset.mirror.state.placement import part_of, place_of, shard_names, shard_of
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.state.rows import Rows

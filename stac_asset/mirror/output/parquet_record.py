@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stac_asset.mirror.state.layout import INDEX, PARQUET, PARQUET_STATE
+from stac_asset.mirror.layout import INDEX, PARQUET, PARQUET_STATE
 from stac_asset.mirror.state.placement import MAX_DEPTH, shard_names, shard_of
 from stac_asset.mirror.state.rows import Rows
 from stac_asset.mirror.storage.interface import MirrorStorage, Stamp

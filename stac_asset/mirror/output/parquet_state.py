@@ -6,6 +6,7 @@ items change. So a killed run leaves no wrong record.
 
 from __future__ import annotations
 
+from stac_asset.mirror.layout import PARQUET, PARQUET_STATE
 from stac_asset.mirror.output.parquet import has_geoparquet, write_parquet
 from stac_asset.mirror.output.parquet_record import (
     ParquetRecord,
@@ -13,7 +14,6 @@ from stac_asset.mirror.output.parquet_record import (
     record_outdated,
     record_whole,
 )
-from stac_asset.mirror.state.layout import PARQUET, PARQUET_STATE
 from stac_asset.mirror.state.rows import Rows
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.notices import notice

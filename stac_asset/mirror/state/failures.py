@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from stac_asset.mirror.layout import FAILURES
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import FAILURES
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.rewrite.serialize import json_bytes
 from stac_asset.stac.json_text import loads

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Set
 
-from stac_asset.mirror.state.layout import item_folder
+from stac_asset.mirror.layout import item_folder
 from stac_asset.mirror.state.placement import place_of_folder
 from stac_asset.mirror.state.stored_rows import StoredRows
 

@@ -13,15 +13,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from stac_asset.config import Config
-from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.index_files import depth_of, index_files, index_lines
-from stac_asset.mirror.state.layout import (
+from stac_asset.mirror.layout import (
     POSITIONS,
     SEARCHES,
     document_name,
     is_file_name,
     item_folder,
 )
+from stac_asset.mirror.source_item import Key
+from stac_asset.mirror.state.index_files import depth_of, index_files, index_lines
 from stac_asset.mirror.state.row import IndexRow, index_row
 from stac_asset.mirror.state.rows import Rows
 from stac_asset.mirror.state.started import StartedItem, read_started

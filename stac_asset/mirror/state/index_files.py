@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from stac_asset.mirror.state.layout import INDEX, SHARDS
+from stac_asset.mirror.layout import INDEX, SHARDS
 from stac_asset.mirror.state.lines import blocks_of_lines
 from stac_asset.mirror.state.placement import depth_for, shard_names
 from stac_asset.mirror.state.rows import Rows

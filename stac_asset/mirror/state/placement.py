@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import blake2b
 
+from stac_asset.mirror.layout import item_folder
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import item_folder
 from stac_asset.plan.reservations import folded
 
 MAX_DEPTH = 4

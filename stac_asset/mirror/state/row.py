@@ -13,9 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from stac_asset.hrefs import unquoted_name
-from stac_asset.mirror.search.window import rfc3339, span_of
-from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import (
+from stac_asset.mirror.layout import (
     FAILED,
     OTHER_FILES,
     REMOVED,
@@ -24,6 +22,8 @@ from stac_asset.mirror.state.layout import (
     document_path,
     is_file_name,
 )
+from stac_asset.mirror.search.window import rfc3339, span_of
+from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.version import Version
 from stac_asset.mirror.storage.interface import Stamp
 from stac_asset.rewrite.serialize import json_bytes

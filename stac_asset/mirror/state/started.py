@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stac_asset.mirror.layout import STARTED, is_file_name
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import STARTED, is_file_name
 from stac_asset.mirror.state.lines import blocks_of_lines
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.state.version import Version

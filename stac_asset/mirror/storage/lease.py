@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager, suppress
 
 from stac_asset.destinations import Destination, VersionError
 from stac_asset.errors import DestinationError
-from stac_asset.mirror.state.layout import LOCK
+from stac_asset.mirror.layout import LOCK
 
 logger = logging.getLogger(__name__)
 

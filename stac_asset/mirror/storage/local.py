@@ -18,8 +18,8 @@ from stac_asset.destinations.local.os_errors import map_os_errors
 from stac_asset.destinations.part_names import lock_name, part_names
 from stac_asset.errors import TransferError
 from stac_asset.integrity import Multihash
-from stac_asset.mirror.output.catalog import is_mirror_catalog
-from stac_asset.mirror.state.layout import CATALOG
+from stac_asset.mirror.catalog_document import is_mirror_catalog
+from stac_asset.mirror.layout import CATALOG
 from stac_asset.mirror.storage.interface import Stamp
 from stac_asset.transfer.stored import stored_error
 

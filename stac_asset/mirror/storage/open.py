@@ -13,8 +13,8 @@ from stac_asset.concurrency import in_thread
 from stac_asset.destinations import Destinations
 from stac_asset.destinations.location import Location
 from stac_asset.errors import ConfigError
-from stac_asset.mirror.output.catalog import is_mirror_catalog
-from stac_asset.mirror.state.layout import CATALOG, LOCK, PARQUET
+from stac_asset.mirror.catalog_document import is_mirror_catalog
+from stac_asset.mirror.layout import CATALOG, LOCK, PARQUET
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.mirror.storage.lease import RENEWAL, held_lease
 from stac_asset.mirror.storage.listing import Listing

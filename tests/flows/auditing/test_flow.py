@@ -10,8 +10,8 @@ import pytest
 from prefect_stac_asset import flows
 from prefect_stac_asset.flows import AuditResult, DownloadOptions, Search
 from prefect_stac_asset.flows.auditing.reporting import AUDIT
+from prefect_stac_asset.flows.execution.event_names import AUDIT_COMPLETED
 from prefect_stac_asset.flows.reporting.artifacts import PROGRESS
-from prefect_stac_asset.flows.reporting.event_names import AUDIT_COMPLETED
 from stac_asset.errors import AuditError, SourceError
 from stac_asset.testing import Origin
 from tests.support.mirror_runs import build_item, run_mirror, serve_items

@@ -13,9 +13,9 @@ from prefect.client.schemas.objects import State
 from prefect_stac_asset import flows
 from prefect_stac_asset.flows import DownloadOptions, DownloadResult
 from prefect_stac_asset.flows.execution.budgets.store import read_record
+from prefect_stac_asset.flows.execution.event_names import BUDGET_WARNING, RUN_COMPLETED
 from prefect_stac_asset.flows.parameters.budgets import Budget
 from prefect_stac_asset.flows.reporting.artifacts import SUMMARY
-from prefect_stac_asset.flows.reporting.event_names import BUDGET_WARNING, RUN_COMPLETED
 from stac_asset.errors import VerifyError
 from stac_asset.testing import IgnoreRange, Origin, Truncate
 from tests.support.flow_inputs import with_options, with_threads

@@ -17,14 +17,14 @@ from pystac.validation import JsonSchemaSTACValidator
 from prefect_stac_asset import flows
 from prefect_stac_asset.blocks import HttpCredentials
 from prefect_stac_asset.flows import DownloadOptions, Search, SyncResult
-from prefect_stac_asset.flows.mirror.completeness import MIRROR
-from prefect_stac_asset.flows.planning.artifact import PLAN
-from prefect_stac_asset.flows.reporting.artifacts import SUMMARY
-from prefect_stac_asset.flows.reporting.event_names import (
+from prefect_stac_asset.flows.execution.event_names import (
     ITEM_DOWNLOADED,
     ITEMS_FAILING,
     RUN_COMPLETED,
 )
+from prefect_stac_asset.flows.mirror.completeness import MIRROR
+from prefect_stac_asset.flows.planning.artifact import PLAN
+from prefect_stac_asset.flows.reporting.artifacts import SUMMARY
 from stac_asset.cli.app import app
 from stac_asset.errors import DownloadError
 from stac_asset.stac.item_files import read_items

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from prefect_stac_asset.flows import DownloadOptions
+from prefect_stac_asset.flows.execution.event_names import NEARLY_FULL, RUN_PROGRESS
 from prefect_stac_asset.flows.monitoring.activity import (
     Activity,
     Space,
@@ -20,7 +21,6 @@ from prefect_stac_asset.flows.monitoring.failing_items import (
     FailingItems,
     failing_events,
 )
-from prefect_stac_asset.flows.reporting.event_names import NEARLY_FULL, RUN_PROGRESS
 from prefect_stac_asset.flows.reporting.events import Events
 from prefect_stac_asset.flows.reporting.statistics import Statistics
 from stac_asset.destinations.location import StorePath

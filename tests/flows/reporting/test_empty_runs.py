@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prefect_stac_asset.flows import DownloadResult
 from prefect_stac_asset.flows.check.result import CheckResult
-from prefect_stac_asset.flows.execution.states import flow_state
 from prefect_stac_asset.flows.reporting.artifacts import summary
+from prefect_stac_asset.flows.reporting.flow_state import flow_state
 from prefect_stac_asset.flows.reporting.statistics import Statistics
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from prefect_stac_asset import flows
 from prefect_stac_asset.flows import DownloadOptions
-from prefect_stac_asset.flows.reporting.event_names import (
+from prefect_stac_asset.flows.execution.event_names import (
     ITEM_DOWNLOADED,
     ITEM_FAILED,
     RUN_COMPLETED,

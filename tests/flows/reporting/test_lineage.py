@@ -11,7 +11,7 @@ from prefect.assets import Asset
 
 from prefect_stac_asset import flows
 from prefect_stac_asset.flows import DownloadOptions
-from prefect_stac_asset.flows.reporting.event_names import ITEM_FAILED, RUN_COMPLETED
+from prefect_stac_asset.flows.execution.event_names import ITEM_FAILED, RUN_COMPLETED
 from prefect_stac_asset.flows.reporting.lineage import MATERIALIZED, REFERENCED, asset_key
 from stac_asset.testing import Origin
 from tests.support.items import item_document, make_item

@@ -14,7 +14,7 @@ from bench.planted import PLANTS, PlantedMirror, files_of, ruin_content, scene
 from stac_asset.audit import Criteria, audit_mirror
 from stac_asset.destinations.local.documents import new_file
 from stac_asset.errors import DestinationError
-from stac_asset.mirror.state.layout import REPORT
+from stac_asset.mirror.layout import REPORT
 from stac_asset.testing import Origin, Status
 from tests.support.audits import audit_found, found_of_row
 from tests.support.mirror_runs import CONFIG, build_item, run_mirror, serve_items

@@ -11,8 +11,8 @@ import pytest
 from scripts.site_pages.command_results import RESULTS
 from stac_asset.cli.app import app
 from stac_asset.destinations.local.documents import new_file
+from stac_asset.mirror.layout import REPORT
 from stac_asset.mirror.search.criteria import Criteria
-from stac_asset.mirror.state.layout import REPORT
 from stac_asset.testing import Origin
 from tests.support.cli import CommandResult, read_single_error, run_command
 from tests.support.mirror_runs import build_item, check_catalog, serve_items

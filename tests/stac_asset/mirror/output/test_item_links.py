@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from stac_asset.mirror.layout import document_path
 from stac_asset.mirror.output.catalog import write_catalog
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.layout import document_path
 from stac_asset.mirror.state.row import IndexRow
 from stac_asset.mirror.state.rows import Rows
 from stac_asset.mirror.state.version import Version

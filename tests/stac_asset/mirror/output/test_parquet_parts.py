@@ -12,13 +12,13 @@ import geopandas
 import pyarrow.dataset
 import pytest
 
+from stac_asset.mirror.layout import document_path
 from stac_asset.mirror.output.item_documents import write_row
 from stac_asset.mirror.output.parquet import write_parquet
 from stac_asset.mirror.output.parquet_record import read_record, record_outdated
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.index import read_state
 from stac_asset.mirror.state.index_files import write_index
-from stac_asset.mirror.state.layout import document_path
 from stac_asset.mirror.state.rows import Rows
 from stac_asset.mirror.storage.local import LocalStorage
 from stac_asset.mirror.unknown_files import unknown_files

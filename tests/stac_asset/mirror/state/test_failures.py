@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stac_asset.mirror.layout import FAILURES
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state import failures
 from stac_asset.mirror.state.failures import failed_runs, read_failures, write_failures
-from stac_asset.mirror.state.layout import FAILURES
 from stac_asset.mirror.storage.local import LocalStorage
 
 ONE, TWO, THREE = Key("c", "one"), Key(None, "two"), Key("c", "three")

@@ -8,12 +8,12 @@ from stac_asset import Config
 from stac_asset.api.destinations import RunDestinations
 from stac_asset.concurrency import in_executor
 from stac_asset.destinations.location import location_of
+from stac_asset.mirror.layout import document_path
 from stac_asset.mirror.output.item_documents import write_row
 from stac_asset.mirror.output.parquet import write_parquet
 from stac_asset.mirror.output.parquet_record import ParquetRecord, read_record
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.index import read_state
-from stac_asset.mirror.state.layout import document_path
 from stac_asset.mirror.storage.open import open_storage
 from stac_asset.testing import Origin
 from tests.support.large_mirrors import shard_of_item

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from prefect_stac_asset.flows.execution.failure_text import failure_line, with_advice
 from prefect_stac_asset.flows.orchestration.batch_log import BatchLog
-from prefect_stac_asset.flows.reporting.failure_text import failure_line, with_advice
 from stac_asset.errors import ChecksumError, NotFoundError, StalledError, TransferError
 from stac_asset.types import Candidate, Downloaded, Failed, Skipped, Transfer
 

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from prefect_stac_asset import flows
 from prefect_stac_asset.flows import DownloadOptions
 from prefect_stac_asset.flows.execution.session import open_session
-from prefect_stac_asset.flows.monitoring.traces import open_traces
+from prefect_stac_asset.flows.execution.traces import open_traces
 from stac_asset import Config
 from stac_asset.testing import Origin, Status
 from stac_asset.types import Candidate, Transfer
