@@ -86,7 +86,7 @@ RESULTS: dict[str, dict[str, str]] = {
         "`is_upload`",
         "in_use": "leftovers that a run has open",
         "younger": "leftovers that are younger than --older-than",
-        "without_note": "unfinished uploads that another program may have started",
+        "without_note": "kept uploads without a note, which another program may have started",
     },
     "blocks": {
         "blocks": "the names of the saved blocks of each block type",

@@ -119,7 +119,7 @@ class Leftover:
     """The id of the unfinished upload, if any, for the object of the first key."""
 
     is_foreign: bool = False
-    """Whether another program may have started the upload. Such an upload is not removed."""
+    """Whether another program may have started the upload, because no note names the upload."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,31 +27,37 @@ class Cleaning:
     """Leftovers that a run has open."""
 
     foreign: tuple[Leftover, ...] = ()
-    """Unfinished uploads that another program may have started."""
+    """Kept uploads that another program may have started."""
 
 
-def sort_leftovers(found: list[Leftover], older_than: float) -> Cleaning:
+def sort_leftovers(
+    found: list[Leftover], older_than: float, without_note: bool = False
+) -> Cleaning:
     """Return which leftovers are to be removed.
 
     Args:
         found: All leftovers.
         older_than: Minimum age in seconds of a leftover to remove.
+        without_note: Remove also uploads that another program may have started.
     """
-    own = [one for one in found if not one.is_foreign]
+    own = [one for one in found if without_note or not one.is_foreign]
     return Cleaning(
         removed=tuple(one for one in own if one.age >= older_than),
         young=tuple(one for one in own if one.age < older_than),
-        foreign=tuple(one for one in found if one.is_foreign),
+        foreign=tuple(one for one in found if one.is_foreign and not without_note),
     )
 
 
-async def clean(destination: Destination, older_than: float, dry_run: bool = False) -> Cleaning:
+async def clean(
+    destination: Destination, older_than: float, dry_run: bool = False, without_note: bool = False
+) -> Cleaning:
     """Remove part files, notes and unfinished uploads of interrupted runs.
 
     Args:
         destination: The destination.
         older_than: Minimum age in seconds since the last write.
         dry_run: Remove nothing.
+        without_note: Remove also uploads that another program may have started.
 
     Returns:
         The removed and the kept leftovers.
@@ -60,7 +66,7 @@ async def clean(destination: Destination, older_than: float, dry_run: bool = Fal
         DestinationError: The destination cannot be listed, or a leftover cannot be removed.
     """
     found = [leftover async for leftover in destination.leftovers()]
-    planned = sort_leftovers(found, older_than)
+    planned = sort_leftovers(found, older_than, without_note)
     if dry_run or not planned.removed:
         return planned
 

@@ -59,12 +59,18 @@ def verify(
     help="Minimum age since the last write, such as 30m, 12h or 7d.",
 )
 @click.option("--dry-run", is_flag=True, help="List the leftovers, and remove nothing.")
+@click.option(
+    "--without-note",
+    is_flag=True,
+    help="Abort also unfinished uploads without a note, which other programs may have started.",
+)
 @json_option
 @destination_options
 def clean(
     directory: str,
     older_than: str,
     dry_run: bool,
+    without_note: bool,
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -80,4 +86,4 @@ def clean(
         age = parse_age(older_than)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--older-than") from None
-    return run(clean(directory, read_config(options), age, dry_run, as_json))
+    return run(clean(directory, read_config(options), age, dry_run, without_note, as_json))

@@ -37,7 +37,12 @@ def parse_age(text: str) -> float:
 
 
 async def clean(
-    directory: str, config: Config, older_than: float, dry_run: bool, as_json: bool = False
+    directory: str,
+    config: Config,
+    older_than: float,
+    dry_run: bool,
+    without_note: bool = False,
+    as_json: bool = False,
 ) -> int:
     """Remove the leftovers of interrupted runs from a directory or prefix, and print each removal.
 
@@ -46,6 +51,7 @@ async def clean(
         config: The configuration, for the options of the destination.
         older_than: Minimum age in seconds since the last write.
         dry_run: Remove nothing.
+        without_note: Abort also unfinished uploads that another program may have started.
         as_json: Print JSON.
 
     Returns:
@@ -61,7 +67,7 @@ async def clean(
     async with destinations:
         await destinations.prepare(str(location), writable=False)
         destination = destinations.destination_of(str(location))
-        done = await leftovers.clean(destination, older_than, dry_run)
+        done = await leftovers.clean(destination, older_than, dry_run, without_note)
     if as_json:
         print_json(
             {
@@ -83,7 +89,10 @@ async def clean(
         f"{len(done.in_use)} in use kept"
     )
     if done.foreign:
-        click.echo(f"{len(done.foreign)} unfinished uploads without a note kept:")
+        click.echo(
+            f"{len(done.foreign)} unfinished uploads without a note kept, which --without-note "
+            "aborts:"
+        )
         for leftover in done.foreign:
             click.echo(f"- {_shown(leftover)}")
     return 0

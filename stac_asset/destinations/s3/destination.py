@@ -25,7 +25,7 @@ from stac_asset.destinations.s3.keys import writable
 from stac_asset.destinations.s3.lease import leased
 from stac_asset.destinations.s3.leftovers import list_leftovers, remove_upload
 from stac_asset.destinations.s3.listing import Folders
-from stac_asset.destinations.s3.objects import CHECKSUM, MARK
+from stac_asset.destinations.s3.objects import CHECKSUM, MARK, StartedUpload
 from stac_asset.destinations.s3.parts import DEFAULT_PART, MAX_HELD
 from stac_asset.destinations.s3.replacing import Replaced, replace_object
 from stac_asset.destinations.s3.store import S3Store
@@ -323,17 +323,19 @@ class S3Destination(StoredFiles):
     async def remove_leftover(self, leftover: Leftover) -> bool:
         """Abort an unfinished upload and remove the note, unless this process has the key open.
 
+        An upload without a note is aborted too.
+
         Args:
             leftover: The leftover, as `leftovers` returned it.
 
         Raises:
             DestinationError: A request failed.
         """
-        full = self._prefix.full(leftover.keys[0])
+        full, *notes = [self._prefix.full(key) for key in leftover.keys]
         try:
             async with self._alone(full, wait=False):
                 if leftover.upload is not None:
-                    await remove_upload(self._store, full, leftover.upload)
+                    await remove_upload(self._store, StartedUpload(full, leftover.upload), notes)
                 else:
                     await self._store.delete(full)
                 self._folders.forget(full)

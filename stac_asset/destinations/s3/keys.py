@@ -18,6 +18,16 @@ def note_key(key: str) -> str:
     return _beside(key, lambda name: part_names(name)[1])
 
 
+def extra_note_key(key: str, mark: str) -> str:
+    """Return the key of the note about an upload, if the note of another run has `note_key`.
+
+    Args:
+        key: The key of the file in the bucket.
+        mark: The mark of the upload.
+    """
+    return note_key(f"{key}.{mark[:8]}")
+
+
 def lease_key(key: str) -> str:
     """Return the key of the lease of a file.
 

@@ -1,6 +1,8 @@
 """Internal: the note about an unfinished multipart upload, an object beside the key.
 
 A later run, on any machine, finds the note and continues the upload. An invalid note is ignored.
+
+Before an upload has an id, its note names the key only.
 """
 
 from __future__ import annotations
@@ -15,9 +17,17 @@ from stac_asset.destinations.s3.parts import MIN_PART, PartLayout
 HEAD_SIZE = 16 * 1024
 """Number of bytes at the start of a file that a note keeps: the stored parts cannot be read."""
 
+MAX_NOTE = 1024 * 1024
+"""Maximum size of a note in bytes."""
 
-STARTING = b'{"upload":""}'
-"""The note before the id of the upload is known, and of an upload that cannot be resumed."""
+
+def starting_note(key: str) -> bytes:
+    """Return the note of an upload whose id is not known yet.
+
+    Args:
+        key: The key of the object.
+    """
+    return json.dumps({"upload": "", "key": key}, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,5 +108,5 @@ class StartedUpload:
     upload: str
     """The id of the upload."""
 
-    started: float
-    """Time of the start in seconds since the epoch, by the clock of the service."""
+    started: float = 0.0
+    """Time of the start in seconds since the epoch, by the clock of the service, if listed."""

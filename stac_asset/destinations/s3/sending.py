@@ -18,13 +18,13 @@ from stac_asset.concurrency import cancel_all, in_thread
 from stac_asset.destinations.buckets.buffers import BufferBudget
 from stac_asset.destinations.buckets.errors import MissingError
 from stac_asset.destinations.s3.digest import OrderedDigest
-from stac_asset.destinations.s3.keys import note_key
-from stac_asset.destinations.s3.note import STARTING, UploadNote
+from stac_asset.destinations.s3.note import UploadNote, starting_note
 from stac_asset.destinations.s3.objects import MARK, StoredPart
 from stac_asset.destinations.s3.replacing import Replaced, replace_object
 from stac_asset.destinations.s3.store import S3Store
 from stac_asset.destinations.s3.streaming import StreamedPart
-from stac_asset.destinations.s3.unfinished import abort_upload
+from stac_asset.destinations.s3.unfinished import Unfinished
+from stac_asset.destinations.s3.written_note import WrittenNote
 from stac_asset.destinations.store_copy import StoredSource
 from stac_asset.errors import DestinationError
 
@@ -66,9 +66,8 @@ class MultipartUpload:
         key: The key of the object.
         metadata: The metadata of the object.
         budget: The memory of the parts.
-        upload: The id of an upload that an earlier run started, if any.
-        mark: The mark of that upload.
-        stored: The stored parts of that upload.
+        conditional: Whether the service checks the conditions of requests.
+        unfinished: An upload that an earlier run started, if any.
     """
 
     def __init__(
@@ -77,16 +76,18 @@ class MultipartUpload:
         key: str,
         metadata: Mapping[str, str],
         budget: BufferBudget,
-        upload: str | None = None,
-        mark: str | None = None,
-        stored: Iterable[StoredPart] = (),
+        conditional: bool,
+        unfinished: Unfinished | None = None,
     ) -> None:
         self._store, self._key = store, key
         self._metadata = metadata
         self._budget = budget
-        self.upload = upload
-        self.mark = mark or uuid.uuid4().hex
-        self._earlier = {part.number: part for part in stored}
+        self.upload = unfinished.note.upload if unfinished is not None else None
+        self.mark = unfinished.note.mark if unfinished is not None else uuid.uuid4().hex
+        etag = unfinished.etag if unfinished is not None else None
+        self._note = WrittenNote(store, key, self.mark, conditional, etag)
+        parts = unfinished.parts if unfinished is not None else ()
+        self._earlier = {part.number: part for part in parts}
         self._stored: dict[int, StoredPart] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._creating = asyncio.Lock()
@@ -117,14 +118,10 @@ class MultipartUpload:
         async with self._creating:
             if self.upload is not None:
                 return
-            await self._write_note(STARTING)
+            await self._note.write(starting_note(self._key))
             metadata = {**self._metadata, MARK: self.mark}
             self.upload = await self._store.multipart.create(self._key, metadata)
-            await self._write_note(note(self.upload, self.mark).to_bytes())
-
-    async def _write_note(self, data: bytes) -> None:
-        digest = hashlib.sha256(data).digest()
-        await self._store.put(note_key(self._key), io.BytesIO(data), {}, {}, digest)
+            await self._note.write(note(self.upload, self.mark).to_bytes())
 
     def send(self, part: Part, digest: OrderedDigest | None) -> None:
         """Hash and send a full part in the background, and return the memory afterwards.
@@ -269,7 +266,7 @@ class MultipartUpload:
 
         etag = await replace_object(self._store, self._key, self.mark, replaced, send)
         with suppress(DestinationError):  # The next run removes a note without an upload.
-            await self._store.delete(note_key(self._key))
+            await self._note.remove()
         return etag
 
     async def stop(self) -> None:
@@ -287,7 +284,8 @@ class MultipartUpload:
         self._tasks.clear()
         if self.upload is not None:
             with suppress(DestinationError):  # `clean` removes what is left.
-                await abort_upload(self._store, self._key, self.upload)
+                await self._store.multipart.abort(self._key, self.upload)
+                await self._note.remove()
 
 
 def _is_same(earlier: StoredPart, part: Part, sha256: bytes) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from stac_asset.destinations.buckets.errors import ConflictError
 from stac_asset.destinations.missing_ranges import MissingRanges
 from stac_asset.destinations.s3.errors import UnsupportedError
 from stac_asset.destinations.s3.keys import note_key
-from stac_asset.destinations.s3.note import UploadNote
+from stac_asset.destinations.s3.note import MAX_NOTE, UploadNote
 from stac_asset.destinations.s3.objects import StoredPart
 from stac_asset.destinations.s3.store import S3Store
 from stac_asset.destinations.values import Declared
@@ -22,7 +23,10 @@ class Unfinished:
     note: UploadNote
     """The note of the upload."""
 
-    parts: tuple[StoredPart, ...]
+    etag: str
+    """The ETag of the note object."""
+
+    parts: tuple[StoredPart, ...] = ()
     """The stored parts that have the size of the layout."""
 
     def received_parts(self, offset: int, missing: MissingRanges | None) -> list[int]:
@@ -59,17 +63,19 @@ async def find_unfinished(
     Raises:
         DestinationError: A request failed.
     """
-    note = await _read_note(store, key)
-    if note is None:
+    found = await _read_note(store, key)
+    if found is None:
         return None
+    note = found.note
     layout = note.layout
     is_same = note.source == source and layout.size in (None, declared.size or layout.size)
     is_same = is_same and (note.validator is not None or declared.checksum is not None)
     parts = await store.multipart.parts(key, note.upload) if is_same else None
     if not parts:
-        await abort_upload(store, key, note.upload)
+        await _abort(store, key, found)
         return None
-    return Unfinished(note, tuple(part for part in parts if layout.matches(part.number, part.size)))
+    usable = tuple(part for part in parts if layout.matches(part.number, part.size))
+    return replace(found, parts=usable)
 
 
 async def remove_unfinished(store: S3Store, key: str) -> None:
@@ -82,44 +88,34 @@ async def remove_unfinished(store: S3Store, key: str) -> None:
     Raises:
         DestinationError: A request failed.
     """
-    note = await _read_note(store, key)
-    if note is not None:
-        await abort_upload(store, key, note.upload)
+    found = await _read_note(store, key)
+    if found is not None:
+        await _abort(store, key, found)
 
 
-async def _read_note(store: S3Store, key: str) -> UploadNote | None:
+async def _read_note(store: S3Store, key: str) -> Unfinished | None:
     """Return the note of a key. Remove a note without an upload, and abort the uploads of the key.
 
     A run writes such a note before it starts an upload. If the run is killed then, the id of the
     upload is lost.
     """
-    data = await store.content(note_key(key))
-    if data is None:
+    found = await store.document(note_key(key), MAX_NOTE)
+    if found is None:
         return None
+    data, etag = found
     note = UploadNote.parse(data)
-    if note is None:
-        # Listing uploads needs a permission of its own, and not all services list them.
-        with suppress(DestinationError, UnsupportedError):
-            for upload in await store.multipart.unfinished(key):
-                await store.multipart.abort(key, upload)
-        await store.delete(note_key(key))
-    return note
+    if note is not None:
+        return Unfinished(note, etag)
+    # Listing uploads needs a permission of its own, and not all services list them.
+    with suppress(DestinationError, UnsupportedError):
+        for upload in await store.multipart.unfinished(key):
+            await store.multipart.abort(key, upload)
+    await store.delete(note_key(key))
+    return None
 
 
-async def abort_upload(store: S3Store, key: str, upload: str) -> None:
-    """Abort a multipart upload, and remove the note. The note of another upload stays.
-
-    Args:
-        store: The bucket.
-        key: The key of the object.
-        upload: The id of the upload.
-
-    Raises:
-        DestinationError: A request failed.
-    """
-    await store.multipart.abort(key, upload)
-    data = await store.content(note_key(key))
-    if data is not None:
-        note = UploadNote.parse(data)
-        if note is None or note.upload == upload:
-            await store.delete(note_key(key))
+async def _abort(store: S3Store, key: str, found: Unfinished) -> None:
+    """Abort a multipart upload, and remove the note. The note of a later upload stays."""
+    await store.multipart.abort(key, found.note.upload)
+    with suppress(ConflictError):
+        await store.delete(note_key(key), found.etag)

@@ -73,7 +73,13 @@ class S3Upload(StatefulUpload):
     def _reset(self) -> None:
         """Set the state of an upload without received bytes."""
         self._state = UploadState(self._declared.size)
-        self._set_writer(MultipartUpload(self._store, self._key, self._metadata(), self._budget))
+        self._set_writer(self._new_multipart(self._metadata()))
+
+    def _new_multipart(
+        self, metadata: Mapping[str, str], unfinished: Unfinished | None = None
+    ) -> MultipartUpload:
+        checked = self._replaced.checked
+        return MultipartUpload(self._store, self._key, metadata, self._budget, checked, unfinished)
 
     def _set_writer(self, multipart: MultipartUpload) -> None:
         digest = OrderedDigest(self._declared.checksum) if self._hashed else None
@@ -88,17 +94,7 @@ class S3Upload(StatefulUpload):
 
     def _resume(self, unfinished: Unfinished) -> None:
         note, layout, parts = unfinished.note, unfinished.note.layout, unfinished.parts
-        self._set_writer(
-            MultipartUpload(
-                self._store,
-                self._key,
-                self._metadata(),
-                self._budget,
-                note.upload,
-                note.mark,
-                parts,
-            )
-        )
+        self._set_writer(self._new_multipart(self._metadata(), unfinished))
         self._writer.layout = layout
         if self._declared.checksum is not None:
             # The digest needs all bytes, and stored parts cannot be read. So all bytes are
@@ -145,7 +141,7 @@ class S3Upload(StatefulUpload):
             self._declared,
             self._hashed,
             self._replaced,
-            lambda metadata: MultipartUpload(self._store, self._key, metadata, self._budget),
+            self._new_multipart,
             self._source,
             self._largest_copy,
         )

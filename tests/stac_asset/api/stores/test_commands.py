@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from stac_asset import Config, blocking
+from stac_asset.concurrency import in_thread
 from stac_asset.testing import Origin, S3Proxy, Status
 from stac_asset.testing.s3_proxy import error_body
 from tests.support.cli import run_command
@@ -89,3 +90,21 @@ def test_command_refuses_destinations_before_the_document_is_read(
             assert line.startswith(f"error: {url}/"), line
             assert cure in line, line
     assert origin.requests == []
+
+
+async def test_clean_aborts_uploads_without_a_note_on_request(
+    store: Config, bucket: Bucket
+) -> None:
+    key = f"{bucket.prefix}/a.tif"
+    await bucket.client.create_multipart_upload(Bucket=bucket.name, Key=key)
+    url = f"s3://{bucket.name}/{bucket.prefix}"
+    endpoint = ("--destination-endpoint-url", store.destination_endpoint_url)
+    kept = await in_thread(lambda: run_command("clean", url, *endpoint))
+    assert kept.code == 0, kept.errors
+    assert "1 unfinished uploads without a note kept, which --without-note aborts" in kept.output
+    assert f"- s3://{bucket.name}/{key} (unfinished upload" in kept.output
+    assert len(await bucket.uploads()) == 1
+    done = await in_thread(lambda: run_command("clean", url, *endpoint, "--without-note"))
+    assert done.code == 0, done.errors
+    assert "1 leftovers removed, 0 younger ones" in done.output
+    assert not await bucket.has_leftovers()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from stac_asset.destinations.buckets.keys import PROBE
 from stac_asset.destinations.s3 import S3Destination
 from stac_asset.destinations.s3.keys import lease_key, note_key
-from stac_asset.destinations.s3.note import STARTING
+from stac_asset.destinations.s3.note import starting_note
 from stac_asset.destinations.values import Declared, Leftover
 from stac_asset.testing import S3Proxy
 from stac_asset.testing.client_under_test import data_of
@@ -47,6 +47,20 @@ async def test_uploads_of_other_programs_and_prefixes_stay(bucket: Bucket) -> No
     assert len(await bucket.uploads()) == 2
 
 
+async def test_uploads_without_a_note_are_aborted_on_request(bucket: Bucket) -> None:
+    """As after another program that removed all objects of a prefix."""
+    for key in (f"{bucket.prefix}/{KEY}", f"{bucket.prefix}-2/neighbour.bin"):
+        where = {"Bucket": bucket.name, "Key": key}
+        started = await bucket.client.create_multipart_upload(**where)
+        upload = started["UploadId"]
+        await bucket.client.upload_part(**where, UploadId=upload, PartNumber=1, Body=b"1")
+    young = await clean(bucket.destination(), older_than=3600, without_note=True)
+    assert (young.removed, len(young.young), young.foreign) == ((), 1, ())
+    done = await clean(bucket.destination(), older_than=0, without_note=True)
+    assert [one.keys for one in done.removed] == [(KEY,)]
+    assert [one["Key"] for one in await bucket.uploads()] == [f"{bucket.prefix}-2/neighbour.bin"]
+
+
 async def test_note_of_another_upload_does_not_claim_an_upload(bucket: Bucket) -> None:
     await send(bucket.destination(), data_of(2 * PART), stop_after=PART)
     [upload] = await bucket.uploads()
@@ -61,11 +75,11 @@ async def test_note_of_another_upload_does_not_claim_an_upload(bucket: Bucket) -
 
 
 async def test_upload_of_a_run_that_was_killed_at_its_start_is_aborted(bucket: Bucket) -> None:
-    await bucket.put(note_key(KEY), STARTING)
     full = f"{bucket.prefix}/{KEY}"
+    await bucket.put(note_key(KEY), starting_note(full))
     await bucket.client.create_multipart_upload(Bucket=bucket.name, Key=full)
     done = await clean(bucket.destination(), older_than=0)
-    assert [one.keys for one in done.removed] == [(KEY,)]
+    assert [one.keys for one in done.removed] == [(KEY, note_key(KEY))]
     assert not await bucket.has_leftovers()
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
 from stac_asset.destinations import VersionError
 from stac_asset.destinations.s3 import S3Destination
+from stac_asset.destinations.s3.note import starting_note
 from stac_asset.destinations.s3.parts import MAX_HELD
+from stac_asset.destinations.s3.upload import S3Upload
+from stac_asset.testing import Lost, S3Proxy
 from stac_asset.testing.client_under_test import data_of
+from stac_asset.verify.leftovers import clean
 from tests.stac_asset.destinations.s3.test_uploads import KEY, NOTHING, send
 from tests.support.conditional_s3 import ConditionalS3
 from tests.support.s3_destinations import PART, Bucket
@@ -25,6 +30,12 @@ async def strict(service: str) -> AsyncIterator[Bucket]:
     with ConditionalS3(service) as proxy:
         async with Bucket.create(proxy.url) as bucket:
             yield bucket
+
+
+def opened(bucket: Bucket, number: int) -> AbstractAsyncContextManager[S3Upload]:
+    """Open the upload of one of two machines."""
+    destination = destination_of(bucket, f"machine-{number}")
+    return destination.open_upload(KEY, SOURCES[number], NOTHING)
 
 
 def destination_of(bucket: Bucket, machine: str) -> S3Destination:
@@ -73,8 +84,7 @@ async def test_one_of_two_runs_wins(strict: Bucket, existing: bytes | None, size
     contents = [bytes([number]) * size for number in range(2)]
 
     async def run(number: int) -> None:
-        destination = destination_of(strict, f"machine-{number}")
-        async with destination.open_upload(KEY, SOURCES[number], NOTHING) as upload:
+        async with opened(strict, number) as upload:
             await both.wait()  # Both runs have found the same object.
             await upload.begin(0, '"1"', size)
             await upload.write(contents[number])
@@ -88,3 +98,68 @@ async def test_one_of_two_runs_wins(strict: Bucket, existing: bytes | None, size
     winner = results.index(None)
     assert await strict.content(KEY) == contents[winner]
     assert not await strict.has_leftovers()
+
+
+@pytest.mark.parametrize("killed", [0, 1], ids=["first", "second"])
+async def test_upload_of_a_killed_run_keeps_its_note(strict: Bucket, killed: int) -> None:
+    """Without the note, `clean` would take the upload for one of another program."""
+    both = asyncio.Barrier(2)
+
+    async def run(number: int) -> None:
+        async with opened(strict, number) as upload:
+            await both.wait()  # No run has found a note.
+            if number == 1:
+                await both.wait()
+            await upload.begin(0, '"1"', SIZE)
+            await upload.write(data_of(PART))
+            await upload._multipart.wait()
+            if number == 0:
+                await both.wait()
+            if number == killed:
+                return  # As after a kill, the upload is neither completed nor aborted.
+            await upload.write(data_of(SIZE)[PART:])
+            await upload.commit()
+
+    await asyncio.gather(run(0), run(1))
+    assert len(await strict.uploads()) == 1
+    done = await clean(strict.destination(), older_than=0)
+    assert [one.keys[0] for one in done.removed] == [KEY]
+    assert done.foreign == ()
+    assert await strict.content(KEY) == data_of(SIZE)
+    assert not await strict.has_leftovers()
+
+
+async def test_upload_without_an_id_keeps_its_note(strict: Bucket) -> None:
+    """As after a kill between the request that starts an upload and the note with the id."""
+    async with opened(strict, 0) as first, opened(strict, 1) as second:
+        await first.begin(0, '"1"', SIZE)
+        await first.write(data_of(PART))
+        killed, full = second._multipart, f"{strict.prefix}/{KEY}"
+        await killed._note.write(starting_note(full))
+        await killed._store.multipart.create(full, {})
+        await first.write(data_of(SIZE)[PART:])
+        await first.commit()
+    assert len(await strict.uploads()) == 1
+    done = await clean(strict.destination(), older_than=0)
+    assert (len(done.removed), done.foreign) == (1, ())
+    assert not await strict.has_leftovers()
+
+
+async def test_run_that_fails_keeps_the_note_of_the_other_run(strict: Bucket) -> None:
+    async with opened(strict, 0) as first, opened(strict, 1) as second:
+        for upload in (first, second):
+            await upload.begin(0, '"1"', SIZE)
+            await upload.write(data_of(PART))
+            await upload._multipart.wait()
+        await second.discard()
+    [leftover] = [one async for one in strict.destination().leftovers()]
+    assert not leftover.is_foreign
+    await send(strict.destination(), data_of(SIZE))
+    assert not await strict.has_leftovers()
+
+
+async def test_lost_responses_to_notes_leave_no_note(proxied: Bucket, proxy: S3Proxy) -> None:
+    proxy.fault("PutObject", Lost(), key="*.part.json", times=2)
+    await send(proxied.destination(), data_of(SIZE))
+    assert await proxied.content(KEY) == data_of(SIZE)
+    assert not await proxied.has_leftovers()

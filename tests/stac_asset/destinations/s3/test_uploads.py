@@ -10,7 +10,7 @@ import pytest
 
 from stac_asset.destinations.s3 import ObjectSettings, S3Destination
 from stac_asset.destinations.s3.keys import note_key
-from stac_asset.destinations.s3.note import STARTING
+from stac_asset.destinations.s3.note import starting_note
 from stac_asset.destinations.values import Declared
 from stac_asset.errors import DestinationError
 from stac_asset.integrity import Multihash
@@ -234,7 +234,7 @@ async def test_service_that_does_not_list_uploads_stores_files(
     proxy.fault("CreateMultipartUpload", SLOW_DOWN)
     unknown = Status(501, body=error_body("NotImplemented"))
     proxy.fault("ListMultipartUploads", unknown, times=0)
-    await proxied.put(note_key(KEY), STARTING)
+    await proxied.put(note_key(KEY), starting_note(f"{proxied.prefix}/{KEY}"))
     await send(proxied.destination(), data_of(2 * PART))
     assert await proxied.content(KEY) == data_of(2 * PART)
     assert len(proxy.received("ListMultipartUploads")) >= 2
