@@ -9,6 +9,7 @@ Enter.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
@@ -128,7 +129,14 @@ def main(port: int) -> None:
 
 
 if __name__ == "__main__":
+    chosen = int(sys.argv[1]) if len(sys.argv) > 1 else PORT
     try:
-        main(int(sys.argv[1]) if len(sys.argv) > 1 else PORT)
+        main(chosen)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        sys.exit(
+            f"Cannot listen on port {chosen}: {reason}. Choose another port: "
+            f"python examples/archive.py {chosen + 1}"
+        )
     except KeyboardInterrupt:
         print()

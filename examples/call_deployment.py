@@ -47,4 +47,6 @@ async def list_items(href: str, directory: str, deployment: str = DEPLOYMENT) ->
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (3, 4):
+        sys.exit("Usage: python examples/call_deployment.py HREF DIRECTORY [FLOW/DEPLOYMENT]")
     print("\n".join(asyncio.run(list_items(*sys.argv[1:]))))

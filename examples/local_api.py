@@ -1,12 +1,15 @@
 """A small STAC API on this machine, with the items and files of `examples/data`.
 
-The notebook `notebook.ipynb` starts this API, so that it needs no network. `python local_api.py`
-starts it for other programs.
+    python examples/local_api.py [PORT]
+
+The notebook `notebook.ipynb` starts this API too, so that it needs no network.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import sys
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -110,5 +113,14 @@ def _is_inside(item: dict[str, Any], bbox: str | list[float] | None) -> bool:
 
 
 if __name__ == "__main__":
-    print(f"The STAC API is at {start(8081)}. Press Enter to end it.")
-    input()
+    chosen = int(sys.argv[1]) if len(sys.argv) > 1 else 8081
+    try:
+        url = start(chosen)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        sys.exit(
+            f"Cannot listen on port {chosen}: {reason}. Choose another port: "
+            f"python examples/local_api.py {chosen + 1}"
+        )
+    print(f"The STAC API is at {url}. Press Enter to stop the API.", flush=True)
+    sys.stdin.readline()

@@ -133,5 +133,7 @@ def make_data(directory: Path, count: int = 2) -> list[Path]:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("Usage: python examples/make_data.py DIRECTORY")
     for path in make_data(Path(sys.argv[1])):
         print(path)

@@ -1,9 +1,10 @@
 """An automation that notifies a person if a run of a deployment fails.
 
-    python examples/notify.py sync/sync slack-webhook/operators
+    python examples/notify.py FLOW/DEPLOYMENT BLOCK-TYPE/NAME
 
-The second argument is a saved notification block, as 'block type/name'. Prefect has block types for
-email, Slack, Microsoft Teams, PagerDuty and others. Create a block in the UI, under Blocks.
+For example `sync/sync slack-webhook/operators`. The second argument is a saved notification block.
+Prefect has block types for email, Slack, Microsoft Teams, PagerDuty and others. Create a block in
+the UI, under Blocks. A second call replaces the automation.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from prefect.events import EventTrigger, Posture, SendNotification
 
 
 async def notify_of_failures(deployment: str, block: str) -> None:
-    """Create the automation.
+    """Create the automation, and remove those of earlier calls.
 
     Args:
         deployment: The deployment, as 'flow name/deployment name'.
@@ -28,8 +29,11 @@ async def notify_of_failures(deployment: str, block: str) -> None:
     async with get_client() as client:
         watched = await client.read_deployment_by_name(deployment)
         notification = await client.read_block_document_by_name(name, block_type)
+        automation_name = f"notify of failed runs of {deployment}"
+        for earlier in await client.read_automations_by_name(automation_name):
+            await client.delete_automation(earlier.id)
     automation = Automation(
-        name=f"notify of failed runs of {deployment}",
+        name=automation_name,
         trigger=EventTrigger(
             expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
             match={"prefect.resource.id": "prefect.flow-run.*"},
@@ -53,4 +57,6 @@ async def notify_of_failures(deployment: str, block: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("Usage: python examples/notify.py FLOW/DEPLOYMENT BLOCK-TYPE/NAME")
     asyncio.run(notify_of_failures(*sys.argv[1:]))

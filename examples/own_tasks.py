@@ -43,4 +43,6 @@ async def download_thumbnails(href: str, directory: str) -> str:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("Usage: python examples/own_tasks.py HREF DIRECTORY")
     print(asyncio.run(download_thumbnails(*sys.argv[1:])))

@@ -86,4 +86,6 @@ async def _wait_until_recorded(state: State[DownloadResult]) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit("Usage: python examples/run_flow.py DIRECTORY HREF...")
     sys.exit(asyncio.run(run(Path(sys.argv[1]), sys.argv[2:])))

@@ -43,5 +43,7 @@ async def measure_item(href: str, directory: str) -> dict[str, int]:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("Usage: python examples/subflow.py HREF DIRECTORY")
     for name, size in asyncio.run(measure_item(*sys.argv[1:])).items():
         print(f"{name}: {size:,} bytes")

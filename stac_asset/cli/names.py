@@ -6,10 +6,13 @@ command line, the name is `--client` or `STAC_ASSET_CLIENT_OVERRIDE`.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import os
 import re
+import shlex
 import sys
+from contextlib import suppress
 from functools import cache
 
 import click
@@ -66,6 +69,9 @@ def _typed(match: re.Match[str]) -> str:
     if option is None or (value is None and _is_variable(option, variable)):
         return f"`{variable}`" if value is None else f"`{variable}={value}`"
     flag = _flag(option)
+    if value is not None and value.startswith("["):
+        with suppress(ValueError, SyntaxError):
+            return f"`{' '.join(f'{flag} {shlex.quote(one)}' for one in ast.literal_eval(value))}`"
     if value is None or (option.is_bool_flag and value == "True"):
         return f"`{flag}`"
     if option.is_bool_flag and value == "False":

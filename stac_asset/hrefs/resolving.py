@@ -44,8 +44,9 @@ def absolute_href(href: object, base: str | None) -> str:
         if href.startswith("/"):
             return href
         raise HrefError(
-            f"cannot resolve relative href '{redact_href(href)}': its document has no self href. "
-            "Set the self href, or use an absolute href."
+            f"cannot resolve relative href '{redact_href(href)}': the document has no self href. "
+            "Give the path or URL of the document instead of a pipe or its text, or set the self "
+            "href."
         )
     if is_local(base):
         folder = local_path(base).absolute().parent

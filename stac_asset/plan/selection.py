@@ -113,11 +113,27 @@ class Selection:
                 for found in _by_form(unknown)
             ]
             return NoAssetsError(
-                f"`include` selects no asset: {', and '.join(reasons)}. Correct `include`."
+                f"`include` selects no asset: {', and '.join(reasons)}. "
+                + (self._separate_entries(unknown) or "Correct `include`.")
             )
         for pattern in unknown:
-            notice(f"No asset has {_described([pattern])} of `{self._name}`{self._hint([pattern])}")
+            advice = self._separate_entries([pattern])
+            notice(
+                f"No asset has {_described([pattern])} of `{self._name}`{self._hint([pattern])}"
+                + (f". {advice}" if advice else "")
+            )
         return None
+
+    def _separate_entries(self, unknown: Sequence[AssetPattern]) -> str | None:
+        """Return the advice to separate entries such as 'red,nir', if any."""
+        if not any("," in pattern.text for pattern in unknown):
+            return None
+        entries = [
+            text.strip()
+            for pattern in self.assets.patterns
+            for text in (pattern.text.split(",") if pattern in unknown else [pattern.text])
+        ]
+        return f"Write `{self._name}={[text for text in entries if text]}`."
 
     def _add_keys(self, keys: Iterable[str]) -> None:
         keys = list(keys)

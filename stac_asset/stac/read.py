@@ -134,12 +134,33 @@ async def _read_json(
     try:
         found = await _read(request, clients, config, max_attempts, max_size)
     except StacAssetError as error:
+        if text := directory_text(href):
+            raise SourceError(text) from None
         raise SourceError(f"'{shown}' cannot be read: {error}") from error
     try:
         content = loads(decompressed(found.data, found.encoding, max_size or MAX_DOCUMENT), shown)
     except ValueError as error:
         raise SourceError(f"'{shown}' is not valid JSON: {error}") from None
     return JsonDocument(content, found.href, None if is_local(href) else found.validator)
+
+
+def directory_text(href: str) -> str | None:
+    """Return the text of the error for a directory in place of a document.
+
+    Args:
+        href: A URL or a local path.
+
+    Returns:
+        The text, or None if the href is not a local directory.
+    """
+    if not is_local(href) or not (path := local_path(href)).is_dir():
+        return None
+    first = min((one.name for one in path.glob("*.json")), default=None)
+    example = f", such as '{path / first}'" if first else ""
+    return (
+        f"'{path}' is a directory, not a STAC document. Give the path of a document in the "
+        f"directory{example}. `stac-asset verify` checks the files of a directory."
+    )
 
 
 async def read_document(href: str, clients: Sources, config: Config) -> tuple[bytes, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.client.orchestration import get_client
 from prefect.flows import load_flow_from_entrypoint
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.utilities.callables import parameter_schema
@@ -135,4 +136,8 @@ def _is_requested(origin: Origin, path: str) -> bool:
 
 async def _notify(deployment: str, webhook: dict[str, Any]) -> None:
     await CustomWebhookNotificationBlock(**webhook).asave("operators", overwrite=True)
-    await notify_of_failures(deployment, "custom-webhook/operators")
+    for _ in range(2):  # The second call replaces the automation of the first call.
+        await notify_of_failures(deployment, "custom-webhook/operators")
+    async with get_client() as client:
+        name = f"notify of failed runs of {deployment}"
+        assert len(await client.read_automations_by_name(name)) == 1

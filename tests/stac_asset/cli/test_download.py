@@ -253,3 +253,34 @@ def test_line_of_each_asset_is_printed_only_with_verbose_option(
         "downloaded: asset 'a' of item"
         in run_command("download", href, tmp_path, "-v", "--overwrite").errors
     )
+
+
+@pytest.mark.parametrize("command", ["download", "info", "plan"])
+def test_relative_hrefs_of_a_piped_document_get_advice_to_give_the_path(
+    origin: Origin, command: str
+) -> None:
+    document = item_document(origin, "a")
+    document["assets"]["a"]["href"] = "./a.tif"
+    document["links"] = []
+    result = run_command(command, document=document)
+    assert result.code == 1
+    assert "Give the path or URL of the document instead of a pipe" in result.output + result.errors
+
+
+@pytest.mark.parametrize("command", ["download", "info", "plan", "sync"])
+def test_directory_in_place_of_a_document_gets_advice(tmp_path: Path, command: str) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    arguments = (command, folder, tmp_path / "out")[: 2 if command == "info" else 3]
+    line = read_single_error(run_command(*arguments), 1)
+    assert f"'{folder}' is a directory, not a STAC document. Give the path of a document" in line
+    assert line.endswith("`stac-asset verify` checks the files of a directory.")
+    for name in ("b.json", "a.json"):
+        (folder / name).write_text("{}")
+    assert f"such as '{folder / 'a.json'}'" in read_single_error(run_command(*arguments), 1)
+
+
+def test_keys_with_a_comma_get_advice_to_repeat_the_option(origin: Origin, tmp_path: Path) -> None:
+    command = ("download", make_item(origin, "red", "nir"), tmp_path, "-i", "red,nir")
+    line = read_single_error(run_command(*command), 1)
+    assert line.endswith("Write `--include red --include nir`.")

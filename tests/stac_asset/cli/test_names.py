@@ -18,6 +18,7 @@ from tests.support.items import make_item
         ("Set `http_check_content_type=False`.", "Set `--no-http-check-content-type`."),
         ("Set `verify_existing=none`.", "Set `--verify-existing none`."),
         ("Set `make_directory=True`.", "Set `STAC_ASSET_MAKE_DIRECTORY=True`."),
+        ("Write `include=['a', 'b c']`.", "Write `--include a --include 'b c'`."),
         ("`Config.earthdata_token`", "`STAC_ASSET_EARTHDATA_TOKEN`"),
         ("`http_headers.Accept` is", "`--header Accept` is"),
         ("`http_headers_hosts`: 'x'", "`--header-host`: 'x'"),

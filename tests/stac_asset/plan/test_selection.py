@@ -57,6 +57,18 @@ def test_include_without_matching_asset_is_an_error() -> None:
     )
 
 
+def test_keys_in_a_single_entry_get_advice_to_separate_them() -> None:
+    error, _ = report(Config(include=["red, nir", "role:a,"]), "red", "nir")
+    assert str(error).endswith(". Write `include=['red', 'nir', 'role:a']`.")
+    error, (line,) = report(Config(include=["ndvi", "red,nir"]), "red", "nir", "ndvi")
+    assert error is None
+    assert line.endswith("'ndvi'. Write `include=['ndvi', 'red', 'nir']`.")
+    _, (line,) = report(Config(exclude=["B0*,SCL"]), "SCL")
+    assert line.endswith(". Write `exclude=['B0*', 'SCL']`.")
+    _, notices = report(Config(include=["red,nir"]), "red,nir")
+    assert notices == []
+
+
 @pytest.mark.parametrize(
     ("pattern", "expected"),
     [
