@@ -13,7 +13,8 @@ from stac_asset.mirror.layout import COLLECTION, collection_folder, document_pat
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.index import MirrorState
 from stac_asset.mirror.storage.interface import MirrorStorage
-from stac_asset.stac.foreign_documents import is_foreign
+from stac_asset.notices import notice
+from stac_asset.stac.foreign_documents import REPLACED, is_downloaded, is_foreign
 
 
 def documents_of(key: Key) -> list[str]:
@@ -32,6 +33,8 @@ def foreign_documents(
 ) -> frozenset[str]:
     """Return the paths of files that are no STAC documents, and that the run would replace. Blocks.
 
+    A STAC document that the run replaces, and that the mirror did not write, causes a notice.
+
     Args:
         storage: The files of the mirror.
         state: The state of the mirror. Documents that the mirror has are not checked.
@@ -45,9 +48,16 @@ def foreign_documents(
     known = {f"{collection_folder(name)}/{COLLECTION}" for name in _collections(state)}
     paths = dict.fromkeys(path for key in new for path in documents_of(key) if path not in known)
     existing = filter(storage.is_listed, paths)
-    return frozenset(
-        path for path, data in storage.read_all(existing) if data is not None and is_foreign(data)
-    )
+    own = {document_path(key) for key in state.started}
+    foreign: set[str] = set()
+    for path, data in storage.read_all(existing):
+        if data is not None and is_foreign(data):
+            foreign.add(path)
+        elif data is not None and path not in own:
+            location = storage.directory / path
+            if not is_downloaded(data, location):
+                notice(REPLACED, f"'{location}'")
+    return frozenset(foreign)
 
 
 def _collections(state: MirrorState) -> list[str]:

@@ -62,6 +62,23 @@ async def test_each_step_has_named_task_run(origin: Origin, tmp_path: Path) -> N
     }
 
 
+@pytest.mark.parametrize("flow_name", ["download_item", "download_item_collection"])
+async def test_notice_names_the_document_of_another_program(
+    origin: Origin, tmp_path: Path, flow_name: str
+) -> None:
+    document = item_document(origin, "a")
+    items = {"type": "FeatureCollection", "features": [document]}
+    source = json.dumps(document if flow_name == "download_item" else items)
+    for name in ("the-item.json", "item-collection.json"):
+        (tmp_path / name).write_text(source)
+    download = getattr(flows, flow_name)
+    result = await download(source, str(tmp_path), OPTIONS)
+    assert result.notices == [
+        f"STAC documents that no earlier download wrote are replaced: '{result.document}'"
+    ]
+    assert (await download(source, str(tmp_path), OPTIONS)).notices == []
+
+
 async def test_second_run_skips_existing_files(origin: Origin, tmp_path: Path) -> None:
     href = make_item(origin, "a", "b")
     await flows.download_item(href, str(tmp_path), OPTIONS)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
+import pystac
 import pytest
 
 from stac_asset.errors import ConfigError
+from stac_asset.notices import collect_notices
 from stac_asset.testing import Origin
 from tests.support.mirror_runs import (
+    NOW,
     build_item,
     check_catalog,
     read_item_documents,
@@ -75,3 +80,29 @@ async def test_foreign_geoparquet_file_is_refused(origin: Origin, tmp_path: Path
     (tmp_path / "catalog.json").unlink()  # The state of the mirror is still there.
     await run_mirror(tmp_path, href)
     check_catalog(tmp_path, {"one"})
+
+
+async def test_stac_documents_of_another_program_are_replaced_with_a_notice(
+    origin: Origin, tmp_path: Path
+) -> None:
+    item = build_item(origin, "one")
+    href = serve_items(origin, [item, build_item(origin, "two")])
+    foreign = [tmp_path / "things" / "one" / "one.json", tmp_path / "things" / "collection.json"]
+    foreign[0].parent.mkdir(parents=True)
+    foreign[0].write_text(json.dumps({**item, "links": []}))
+    extent = pystac.Extent(
+        pystac.SpatialExtent([[0, 0, 1, 1]]), pystac.TemporalExtent([[NOW, NOW]])
+    )
+    collection = pystac.Collection("things", "Of another program.", extent)
+    collection.save_object(include_self_link=False, dest_href=str(foreign[1]))
+    with collect_notices() as notices:
+        await run_mirror(tmp_path, href, stop_after=1)
+    [line] = [line for line in notices.lines() if "no earlier download wrote" in line]
+    assert "(2 times)" in line
+    assert all(f"'{path}'" in line for path in foreign)
+    with collect_notices() as notices:
+        assert (await run_mirror(tmp_path, href)).failed_ids == []
+        shutil.rmtree(tmp_path / ".mirror")
+        assert (await run_mirror(tmp_path, href)).failed_ids == []
+    assert not [line for line in notices.lines() if "no earlier download wrote" in line]
+    check_catalog(tmp_path, {"one", "two"})

@@ -75,6 +75,20 @@ async def test_item_and_assets_are_written(
     assert again.to_dict() == new.to_dict()
 
 
+async def test_document_of_another_program_is_replaced_with_a_notice(
+    origin: Origin, bucket: GcsBucket | AzureContainer, caplog: pytest.LogCaptureFixture
+) -> None:
+    url, config, item = f"{bucket.url}/{PREFIX}", config_of(bucket), remote_item(origin, "a")
+    foreign = json.dumps(item.to_dict(transform_hrefs=False)).encode()
+    await asyncio.to_thread(bucket.put, "the-item.json", foreign)
+    await download_item(item, url, config=config)
+    [text] = [text for text in caplog.messages if "no earlier download wrote" in text]
+    assert f"'{url}/the-item.json'" in text
+    caplog.clear()
+    await download_item(item, url, config=config)
+    assert "no earlier download wrote" not in caplog.text
+
+
 async def test_url_with_an_account_is_written(origin: Origin, container: AzureContainer) -> None:
     url = f"abfs://{container.name}@devstoreaccount1.dfs.core.windows.net/{PREFIX}"
     config = config_of(container)

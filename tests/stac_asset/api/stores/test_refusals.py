@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import ssl
 from pathlib import Path
@@ -155,6 +156,17 @@ async def test_foreign_document(origin: Origin, store: Config, bucket: Bucket) -
     assert str(caught.value).startswith(f"'{url}/the-item.json' exists and is no STAC document")
     assert origin.requests == []
     assert await bucket.content("the-item.json") == b"mine"
+
+
+async def test_stac_document_of_another_program_is_replaced_with_a_notice(
+    origin: Origin, store: Config, bucket: Bucket, caplog: pytest.LogCaptureFixture
+) -> None:
+    item, url = remote_item(origin, "a"), f"s3://{bucket.name}/{bucket.prefix}"
+    await bucket.put("the-item.json", json.dumps(item.to_dict(transform_hrefs=False)).encode())
+    for is_foreign in (True, False):
+        caplog.clear()
+        await download_item(item, url, config=store)
+        assert (f"'{url}/the-item.json'" in caplog.text) is is_foreign
 
 
 @pytest.mark.parametrize(
