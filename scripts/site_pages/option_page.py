@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any, get_type_hints
 
 import click
+from pydantic import AliasChoices
 
 from prefect_stac_asset import DownloadOptions
 from scripts.site_pages.markdown import code, table, text_cell
@@ -37,14 +38,13 @@ def option_page() -> str:
 
 def _library_table() -> str:
     flags, titles = _flags(), _titles()
-    prefix = EnvironmentFields.model_config["env_prefix"]
     descriptions, hints = field_descriptions(), get_type_hints(Config)
     rows = [
         (
             code(field.name),
             code(type_name(hints[field.name])),
             code(_default(field)),
-            code(f"{prefix}{field.name}".upper()),
+            " or ".join(map(code, _variables(field.name))),
             code(flags.get(field.name, "")),
             titles.get(field.name, "not in the form: a secret" if not field.repr else ""),
             text_cell(descriptions[field.name]),
@@ -80,6 +80,14 @@ def _flags() -> dict[str, str]:
                 names = [*parameter.opts, *parameter.secondary_opts]
                 flags[parameter.name] = ", ".join(names)
     return flags
+
+
+def _variables(field: str) -> list[str]:
+    """Return the environment variables of a field, in order of precedence."""
+    alias = EnvironmentFields.model_fields[field].validation_alias
+    if isinstance(alias, AliasChoices):
+        return [str(name) for name in alias.choices]
+    return [f"{EnvironmentFields.model_config['env_prefix']}{field}".upper()]
 
 
 def _titles() -> dict[str, str]:

@@ -97,8 +97,8 @@ class SchemeError(StacAssetError, ValueError):
 class HrefError(StacAssetError, ValueError):
     """Raised when an href is missing, empty, malformed, or relative without a base.
 
-    Cure: Correct the href in the item, or pass the href of the item so that relative hrefs can be
-    resolved.
+    Cure: Correct the href in the item. For a relative href, give the path or URL of the document
+    instead of its text.
     """
 
 

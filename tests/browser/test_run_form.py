@@ -31,7 +31,7 @@ from tests.support.browser import field, submit, take_screenshot
 from tests.support.items import item_document, make_item
 from tests.support.scheduled_mirror import call_api, wait_for
 from tests.support.stacks import SHORT_POLLING, RunningStack, running_stack
-from tests.support.tutorial import Tutorial
+from tests.support.tutorial import PAGE, Tutorial
 
 CHROMIUM = shutil.which("chromium")
 TIMEOUT_MS = 120_000
@@ -291,10 +291,15 @@ def test_tutorial_ends_in_a_scheduled_mirror(
         take_screenshot(page, "tutorial-artifact")
 
         tutorial.register(1)
-        assert "sync/nightly" in tutorial.status()
+        status = tutorial.status()
+        assert "next run     sync/nightly" in status
+        assert "next run     audit/weekly" in status
         tutorial.archive.publish()
-        assert tutorial.message_of(tutorial.quick_run()).startswith("5 items found: 1 new")
+        message = tutorial.message_of(tutorial.quick_run("sync/nightly"))
+        assert message.startswith("5 items found: 1 new")
         tutorial.damage_and_repair()
+        message = tutorial.message_of(tutorial.quick_run("audit/weekly"))
+        assert f"the message `{message}`" in " ".join(PAGE.read_text().split())
 
 
 def test_block_form_refuses_invalid_block(stack: RunningStack, page: Page) -> None:

@@ -84,6 +84,7 @@ def test_page_of_options_lists_every_field(site: Path) -> None:
     for field in dataclasses.fields(Config):
         assert f"<code>{field.name}</code>" in text
         assert f"STAC_ASSET_{field.name.upper()}" in text
+    assert "<code>EARTHDATA_PAT</code>" in text
 
 
 def test_page_of_the_command_line_has_the_help_of_every_command(site: Path) -> None:

@@ -70,21 +70,23 @@ class Tutorial:
         assert state["type"] == "COMPLETED", state
         return str(state["message"])
 
-    def quick_run(self) -> str:
-        """Start the deployment with the stored parameters, and return the id of the run."""
-        return str(create_run(self.stack, "sync/nightly").json()["id"])
+    def quick_run(self, deployment: str) -> str:
+        """Start a deployment with the stored parameters, and return the id of the run."""
+        return str(create_run(self.stack, deployment).json()["id"])
 
     def damage_and_repair(self) -> None:
         """Run the documented commands that damage, verify and repair the mirror."""
         text = PAGE.read_text(encoding="utf-8")
         mirror = self.stack.folder / "data" / "mirror"
         [damaged] = re.findall(r"^echo damaged > \.up/data/mirror/(\S+)$", text, re.M)
-        verify, repair = re.findall(r"^\.venv/bin/stac-asset (verify .*)$", text, re.M)
+        commands = re.findall(r"^\.venv/bin/stac-asset (.*)$", text, re.M)
+        verify, repair, audit = commands
         before = (mirror / damaged).read_bytes()
         (mirror / damaged).write_text("damaged\n")
         assert self._stac_asset(verify) == 1
         assert self._stac_asset(repair) == 0
         assert (mirror / damaged).read_bytes() == before
+        assert self._stac_asset(audit) == 0
 
     def _stac_asset(self, command: str) -> int:
         command = command.replace(".up/", f"{self.stack.folder}/").replace(_HOST, self.host)

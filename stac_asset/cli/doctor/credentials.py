@@ -46,7 +46,12 @@ async def credential_findings(config: Config) -> AsyncIterator[Finding]:
 
 async def _s3_finding(config: Config) -> Finding:
     if config.s3_unsigned or is_unsigned_environment():
-        return Finding("S3", Level.NOTE, "Requests are sent without credentials.", "")
+        return Finding(
+            "S3",
+            Level.NOTE,
+            "Requests are sent without credentials. Private buckets refuse them.",
+            "Unset AWS_NO_SIGN_REQUEST and `s3_unsigned` for private buckets.",
+        )
     client = await S3Client.from_config(config)
     try:
         credentials = await client.session.get_credentials()

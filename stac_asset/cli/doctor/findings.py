@@ -26,7 +26,11 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of a check."""
+    """The result of a check.
+
+    Raises:
+        ValueError: A note or a problem has no cure.
+    """
 
     check: str
     """The subject of the check, in one or two words."""
@@ -38,7 +42,11 @@ class Finding:
     """The observation, as a sentence."""
 
     cure: str = ""
-    """The advice, as a sentence. Empty if nothing is to do."""
+    """The advice, as a sentence. Required for notes and problems."""
+
+    def __post_init__(self) -> None:
+        if self.level is not Level.OK and not self.cure:
+            raise ValueError(f"The finding '{self.check}' has no cure.")
 
 
 def added_findings() -> Iterable[Finding]:

@@ -10,6 +10,7 @@ from stac_asset.cli.doctor.credentials import credential_findings
 from stac_asset.cli.doctor.findings import Finding, Level, added_findings
 from stac_asset.cli.doctor.machine import machine_findings
 from stac_asset.cli.doctor.packages import package_findings
+from stac_asset.cli.names import as_typed
 from stac_asset.cli.output import colored, print_json, printable
 from stac_asset.config import Config
 from stac_asset.errors import ConfigError
@@ -41,12 +42,19 @@ async def doctor(directory: str, as_json: bool) -> int:
     findings += [finding async for finding in credential_findings(config)]
     findings += machine_findings(directory, config)
     findings += added_findings()
+    findings = [_as_typed(finding) for finding in findings]
     if as_json:
         print_json([dataclasses.asdict(finding) for finding in findings])
     else:
         for finding in findings:
             _print(finding)
     return int(any(finding.level is Level.PROBLEM for finding in findings))
+
+
+def _as_typed(finding: Finding) -> Finding:
+    """Return a finding with the options and variables of the command line."""
+    text, cure = as_typed(finding.text), as_typed(finding.cure)
+    return dataclasses.replace(finding, text=text, cure=cure)
 
 
 def _print(finding: Finding) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from stac_asset.cli.doctor.findings import Finding, Level
 from tests.support.cli import run_command
 
 SECRET = "top-secret"
@@ -76,7 +77,7 @@ def test_doctor_finds_no_problem_on_a_machine_without_settings() -> None:
     levels = {finding["check"]: finding["level"] for finding in found}
     assert levels["versions"] == levels["packages"] == levels["destination"] == "ok"
     assert levels["S3"] == levels["NASA Earthdata"] == levels["Prefect server"] == "note"
-    assert all(finding["cure"] for finding in found if finding["level"] == "problem")
+    assert all(finding["cure"] for finding in found if finding["level"] != "ok")
 
 
 def test_doctor_names_the_credentials_that_it_found(
@@ -94,6 +95,23 @@ def test_doctor_names_the_credentials_that_it_found(
     assert texts["S3"] == "Credentials are found: env."
     assert texts["NASA Earthdata"] == ".netrc has a login for urs.earthdata.nasa.gov."
     assert texts["Planetary Computer"] == "A subscription key is set."
+
+
+def test_every_note_and_problem_has_a_cure() -> None:
+    for level in (Level.NOTE, Level.PROBLEM):
+        with pytest.raises(ValueError, match="The finding 'disk' has no cure"):
+            Finding("disk", level, "The disk is full.")
+    assert Finding("disk", Level.OK, "The disk has space.").cure == ""
+
+
+def test_doctor_names_options_and_variables_of_the_command_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_NO_SIGN_REQUEST", "YES")
+    found = findings()
+    assert "`--s3-unsigned`" in found["S3"]["cure"]
+    assert "`STAC_ASSET_PC_SUBSCRIPTION_KEY`" in found["Planetary Computer"]["cure"]
+    assert "`STAC_ASSET_OAUTH2_GRANT`" in found["OAuth2"]["cure"]
 
 
 def test_doctor_names_a_misspelt_variable(monkeypatch: pytest.MonkeyPatch) -> None:
