@@ -15,6 +15,7 @@ from stac_asset.audit.summary import AuditSummary
 from stac_asset.clients.registry import Clients
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
 from stac_asset.destinations.location import Location, absolute, location_of
+from stac_asset.mirror.arguments import MirrorArguments
 from stac_asset.mirror.downloads import download_items
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.run import MirrorUpdate
@@ -33,7 +34,7 @@ def _ignore(_: object) -> None:
 
 @short_tracebacks
 async def audit_mirror(
-    source: str,
+    source: str | os.PathLike[str],
     directory: str | os.PathLike[str],
     search: Criteria | None = None,
     config: Config | None = None,
@@ -76,9 +77,8 @@ async def audit_mirror(
         NoAssetsError: Items differ, and no asset matches `include`.
         DestinationError: A run of the mirror is in progress, or a request failed.
     """
-    config = (config or Config()).copy()
-    config.validate()
-    config.write_checksums = True  # As in each run of a mirror.
+    given = MirrorArguments.checked(source, search, config, on_removed, max_concurrent_downloads)
+    config = given.config
     location = absolute(location_of(directory))
     with collect_notices():
         async with (
@@ -87,9 +87,9 @@ async def audit_mirror(
         ):
             await destinations.prepare(str(location), repair)
             job = AuditJob(
-                source,
+                given.source,
                 location,
-                search or Criteria(),
+                given.search,
                 config,
                 clients,
                 destinations,

@@ -16,7 +16,7 @@ class RunSizeLimits:
         max_bytes: Maximum number of bytes to download; None is no limit.
 
     Raises:
-        ConfigError: A limit is not positive.
+        ConfigError: A limit is not a positive integer.
     """
 
     max_items: int | None = None
@@ -39,6 +39,10 @@ class RunSizeLimits:
     def __post_init__(self) -> None:
         for name in ("max_items", "max_bytes"):
             value = getattr(self, name)
+            if value is not None and not isinstance(value, int):
+                raise ConfigError(
+                    f"`{name}` must be an integer, not {type(value).__name__}. Use for example 500."
+                )
             if value is not None and value < 1:
                 raise ConfigError(
                     f"`{name}` must be at least 1, and is {value}. Leave the parameter out for no "

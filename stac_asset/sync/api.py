@@ -13,6 +13,7 @@ from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config
 from stac_asset.destinations.directories import check_directory
 from stac_asset.destinations.location import absolute, location_of
 from stac_asset.destinations.output import open_output
+from stac_asset.mirror.arguments import MirrorArguments
 from stac_asset.mirror.layout import REPORT
 from stac_asset.mirror.opening import open_mirror
 from stac_asset.mirror.output.removal import OnRemoved
@@ -27,7 +28,7 @@ from stac_asset.transfer.reporter import Reporter
 
 @short_tracebacks
 async def sync_mirror(
-    source: str,
+    source: str | os.PathLike[str],
     directory: str | os.PathLike[str],
     search: Criteria | None = None,
     config: Config | None = None,
@@ -70,9 +71,8 @@ async def sync_mirror(
         StacAssetError: The first failure, if `fail_fast` is set.
     """
     started = time.monotonic()
-    config = (config or Config()).copy()
-    config.validate()
-    config.write_checksums = True  # The next run detects changed files by their checksums.
+    given = MirrorArguments.checked(source, search, config, on_removed, max_concurrent_downloads)
+    config = given.config
     limits = RunSizeLimits(max_items, max_bytes)
     location = absolute(location_of(directory))
     if isinstance(location, Path):
@@ -84,9 +84,9 @@ async def sync_mirror(
         ):
             await destinations.prepare(str(location), not dry_run)
             opening = open_mirror(
-                source,
+                given.source,
                 location,
-                search or Criteria(),
+                given.search,
                 config,
                 clients,
                 destinations,

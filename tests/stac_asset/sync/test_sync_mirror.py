@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stac_asset import Config
-from stac_asset.errors import ConfigError, DestinationError
+from stac_asset.audit import audit_mirror
+from stac_asset.errors import ConfigError, DestinationError, SourceError
 from stac_asset.sync import Criteria, sync_mirror
 from stac_asset.testing import Origin, Stall
 from tests.support.mirror_runs import CONFIG, build_item, check_catalog, serve_items
@@ -62,7 +65,33 @@ async def test_invalid_arguments_are_refused_before_the_first_request(
         await sync_mirror(href, tmp_path, max_items=0)
     with pytest.raises(ConfigError, match="include"):
         await sync_mirror(href, tmp_path, config=Config(include=["a"], exclude=["b"]))
+    for call in (sync_mirror, audit_mirror):
+        for arguments, text in (
+            ({"config": {"include": ["a"]}}, "`config` must be a `Config`, not dict"),
+            ({"search": {"ids": ["a"]}}, "`search` must be a `Criteria`, not dict"),
+            ({"on_removed": "del"}, "`on_removed` must be keep or mark or delete, not 'del'"),
+            ({"max_concurrent_downloads": "5"}, "`max_concurrent_downloads` must be an integer"),
+            ({"max_concurrent_downloads": 0}, "`max_concurrent_downloads` must be an integer"),
+        ):
+            given: Any = arguments
+            with pytest.raises(ConfigError, match=text):
+                await call(href, tmp_path, **given)
+        missing: Any = None
+        with pytest.raises(SourceError, match="`source` is of type None"):
+            await call(missing, tmp_path)
+    limit: Any = "3"
+    with pytest.raises(ConfigError, match="`max_items` must be an integer, not str"):
+        await sync_mirror(href, tmp_path, max_items=limit)
     (tmp_path / "file").write_text("")
     with pytest.raises(DestinationError, match="Not a directory"):
         await sync_mirror(href, tmp_path / "file" / "mirror")
     assert origin.requests == []
+
+
+async def test_source_may_be_a_path(origin: Origin, tmp_path: Path) -> None:
+    source = tmp_path / "items.json"
+    document = {"type": "FeatureCollection", "features": [build_item(origin, "one")]}
+    source.write_text(json.dumps(document))
+    summary = await sync_mirror(source, tmp_path / "mirror")
+    assert (summary.items.new, summary.errors) == (1, ())
+    assert (await audit_mirror(source, tmp_path / "mirror")).complete
