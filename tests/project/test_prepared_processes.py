@@ -133,6 +133,15 @@ def test_signal_ends_process_and_fork(script: Path, tmp_path: Path, number: sign
         block_until(lambda: not fork.exists())
 
 
+def test_killed_fork_ends_the_process(script: Path, tmp_path: Path) -> None:
+    script.write_text("import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)\n")
+    with start(script, folder=tmp_path) as process:
+        assert process.stdout is not None
+        os.kill(int(process.stdout.readline()), signal.SIGKILL)
+        assert process.wait(60) == -signal.SIGKILL
+        assert process.stdout.read() == ""
+
+
 def test_spawned_process_runs_in_a_fork(script: Path, tmp_path: Path) -> None:
     """`multiprocessing` passes the function, and a pipe for the end of the parent process."""
     script.write_text(

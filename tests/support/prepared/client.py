@@ -106,7 +106,8 @@ def _run(connection: socket, arguments: list[str]) -> NoReturn:
         signal.signal(number, lambda received, _: _kill(fork, received))
     status = _receive(connection)
     if os.WIFSIGNALED(status):
-        signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
+        if os.WTERMSIG(status) in forwarded:
+            signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
         os.kill(os.getpid(), os.WTERMSIG(status))
     os._exit(os.waitstatus_to_exitcode(status))
 
