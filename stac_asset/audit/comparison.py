@@ -55,12 +55,14 @@ def summary_of(mirror: MirrorUpdate) -> AuditSummary:
         mirror: The run of the mirror, after `compare`.
     """
     changes = mirror.changes
+    # Without items of the source, nothing was compared: the source or the search may be wrong.
+    is_compared = changes.found > 0
     return AuditSummary(
         found=changes.found,
         mirrored=len(changes.state.rows),
         unchanged=changes.unchanged,
         undecided=mirror.undecided,
-        is_source_complete=mirror.is_complete and not mirror.is_doubtful,
+        is_source_complete=mirror.is_complete and not mirror.is_doubtful and is_compared,
         source_errors=[str(error) for error in mirror.errors],
     )
 

@@ -38,7 +38,7 @@ class AuditSummary(Display):
     """Number of items of the mirror about which the source gave no definite answer."""
 
     is_source_complete: bool = True
-    """Whether the source returned all items that match the search."""
+    """Whether the source returned all items that match the search, and at least one."""
 
     source_errors: list[str] = field(default_factory=list)
     """Why items of the source may be missing from the comparison."""

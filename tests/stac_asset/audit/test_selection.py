@@ -172,6 +172,19 @@ async def test_empty_search_is_not_complete_and_makes_no_item_extra(
         assert "found nothing" in str(summary.error)
 
 
+async def test_search_that_selects_no_item_of_the_mirror_is_not_complete(
+    origin: Origin, tmp_path: Path
+) -> None:
+    with search_api(build_items(origin, "one", "two")) as api:
+        await run_mirror(tmp_path, api.url)
+        with search_api([]) as other:
+            for source, search in ((api.url, Criteria(ids=("three",))), (other.url, Criteria())):
+                found, summary = await audit(source, tmp_path, search)
+                assert (found, summary.found, summary.mirrored) == (set(), 0, 2)
+                assert (summary.complete, summary.is_source_complete) == (False, False)
+                assert "the search ended early or found nothing" in str(summary.error)
+
+
 async def test_item_without_definite_answer_is_undecided(origin: Origin, tmp_path: Path) -> None:
     with search_api(build_items(origin, "one", "two")) as api:
         await run_mirror(tmp_path, api.url)
