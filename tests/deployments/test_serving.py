@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -101,17 +99,12 @@ def run_scripts(scripts: Sequence[Path]) -> Iterator[None]:
         cwd=scripts[0].parent,
         env=prefect_environment(PREFECT_RUNNER_POLL_FREQUENCY="4"),
         stdin=subprocess.DEVNULL,
-        start_new_session=True,
     )
     try:
         yield
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(120)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.terminate()
+        assert process.wait(120) == 0
 
 
 SCRIPTS = (
