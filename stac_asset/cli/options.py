@@ -107,8 +107,8 @@ _ESTIMATE_OPTIONS: list[_Decorator[Any]] = [
 """Options of the command `plan` only."""
 
 _OPTIONS: list[_Decorator[Any]] = [
-    _option("include", "-i", "--include", multiple=True, metavar="KEY"),
-    _option("exclude", "-x", "--exclude", multiple=True, metavar="KEY"),
+    _option("include", "-i", "--include", multiple=True, metavar="PATTERN"),
+    _option("exclude", "-x", "--exclude", multiple=True, metavar="PATTERN"),
     _option("alternate_assets", "-a", "--alternate-assets", multiple=True, metavar="KEY"),
     _option(
         "file_name_strategy",

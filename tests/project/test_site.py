@@ -97,6 +97,15 @@ def test_page_of_the_command_line_has_the_help_of_every_command(site: Path) -> N
         assert f"<td>{code}</td>" in text
 
 
+def test_every_command_has_an_option_for_json() -> None:
+    without = {
+        path
+        for path, command in commands()
+        if not any("--json" in parameter.opts for parameter in command.params)
+    }
+    assert without == {"stac-asset"}
+
+
 def test_pages_of_flows_and_blocks_list_parameters_and_fields(site: Path) -> None:
     assert "Criteria that select the items to mirror." in text_of(site, "reference/flows.html")
     assert "Personal access token" in text_of(site, "reference/blocks.html")

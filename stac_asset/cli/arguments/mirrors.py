@@ -118,9 +118,11 @@ def audit(
 
     SOURCE is the URL of a STAC API, or the URL or path of a static catalog or of a file with items.
     DIRECTORY can be a prefix such as s3://bucket/prefix. Give the same search, --include and
-    --exclude as for the mirror. Prints the number of items and assets that are missing, extra,
-    outdated, corrupt or inconsistent. The exit code is 1 if there are any, or if SOURCE did not
-    return all items.
+    --exclude as for the mirror. The result is the number of items and assets that are missing,
+    extra, outdated, corrupt or inconsistent.
+
+    The exit code is 1 if there are differences, or if SOURCE did not return all items or returned
+    none. With --warn, the exit code is 0.
     """
     from stac_asset.cli.commands.audit import AuditOptions, audit
 

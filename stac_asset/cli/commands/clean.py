@@ -85,13 +85,12 @@ async def clean(
     for leftover in done.in_use:
         click.echo(f"in use: {_shown(leftover)}")
     click.echo(
-        f"{len(done.removed)} leftovers {verb}, {len(done.young)} younger ones and "
-        f"{len(done.in_use)} in use kept"
+        f"leftovers: {len(done.removed):,} {verb}, {len(done.young):,} younger than the given age, "
+        f"{len(done.in_use):,} in use"
     )
     if done.foreign:
         click.echo(
-            f"{len(done.foreign)} unfinished uploads without a note kept, which --without-note "
-            "aborts:"
+            f"unfinished uploads without a note: {len(done.foreign):,}. --without-note aborts them."
         )
         for leftover in done.foreign:
             click.echo(f"- {_shown(leftover)}")

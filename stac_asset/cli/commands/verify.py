@@ -119,11 +119,14 @@ def _print(
 ) -> None:
     click.echo(summary)
     if leftovers:
-        click.echo(f"{len(leftovers)} part files of interrupted downloads:")
+        click.echo(
+            f"part files of interrupted downloads: {len(leftovers):,}. `stac-asset clean` removes "
+            "them."
+        )
         for path in leftovers:
             click.echo(f"- {printable(path)}")
     if unknown:
-        action = "removed" if are_removed else "found"
-        click.echo(f"{len(unknown)} files that no record of a mirror names {action}:")
+        action = "Now removed." if are_removed else "--remove-unknown removes them."
+        click.echo(f"files without a record of the mirror: {len(unknown):,}. {action}")
         for path in unknown:
             click.echo(f"- {printable(path)}")

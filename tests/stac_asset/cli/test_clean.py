@@ -34,7 +34,7 @@ def test_clean_removes_old_part_files(tmp_path: Path) -> None:
     assert planned.code == 0, planned.errors
     assert planned.output == (
         f"would be removed: {old[0]} (10 bytes, 30.0 h old)\n"
-        "1 leftovers would be removed, 1 younger ones and 0 in use kept\n"
+        "leftovers: 1 would be removed, 1 younger than the given age, 0 in use\n"
     )
     assert all(path.exists() for path in [*old, *young])
     found = json.loads(run_command("clean", tmp_path, "--dry-run", "--json").output)
@@ -42,7 +42,7 @@ def test_clean_removes_old_part_files(tmp_path: Path) -> None:
     assert [row["location"] for row in found["removed"]] == [str(old[0])]
     assert (found["dry_run"], found["removed"][0]["bytes"], len(found["younger"])) == (True, 10, 1)
     done = run_command("clean", tmp_path)
-    assert done.output.startswith(f"removed: {old[0]} (10 bytes, 30.0 h old)\n1 leftovers removed")
+    assert done.output.startswith(f"removed: {old[0]} (10 bytes, 30.0 h old)\nleftovers: 1 removed")
     assert not any(path.exists() for path in old)
     assert all(path.exists() for path in young)
     assert run_command("clean", tmp_path, "--older-than", "90m").code == 0
@@ -59,7 +59,7 @@ def test_part_file_of_a_running_download_is_kept(tmp_path: Path) -> None:
     finally:
         os.close(folder)
     assert f"in use: {used[0]}" in done.output
-    assert "0 leftovers removed, 0 younger ones and 1 in use kept" in done.output
+    assert "leftovers: 0 removed, 0 younger than the given age, 1 in use" in done.output
     assert all(path.exists() for path in used)
 
 

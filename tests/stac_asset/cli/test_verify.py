@@ -44,10 +44,10 @@ def test_verify_removes_unknown_files_of_a_mirror_only_with_option(
     old = tmp_path / "things/item/old.tif"
     old.write_bytes(b"old")
     result = run_command("verify", tmp_path)
-    lines = f"1 files that no record of a mirror names found:\n- {old}\n"
+    lines = f"files without a record of the mirror: 1. --remove-unknown removes them.\n- {old}\n"
     assert result == CommandResult(0, f"1 of 1 files are good\n{lines}", "")
     assert old.exists()
     result = run_command("verify", tmp_path, "--remove-unknown")
-    assert (result.code, result.output.endswith(f"names removed:\n- {old}\n")) == (0, True)
+    assert (result.code, result.output.endswith(f" 1. Now removed.\n- {old}\n")) == (0, True)
     assert not old.exists()
     assert run_command("verify", tmp_path).output == "1 of 1 files are good\n"

@@ -222,7 +222,7 @@ async def test_command_clean_aborts_unfinished_uploads(bucket: Bucket, proxy: S3
     assert len(await bucket.uploads()) == 1
     url = url_of(bucket)
     kept = await run("clean", url)
-    assert kept.output == "0 leftovers removed, 1 younger ones and 0 in use kept\n"
+    assert kept.output == "leftovers: 0 removed, 1 younger than the given age, 0 in use\n"
     assert not proxy.received("PutObject")
     done = await run("clean", url, "--older-than", "0s")
     assert done.output.startswith(f"removed: {url}/a.tif (unfinished upload, 5.2 MB, 0.0 h old)")

@@ -101,10 +101,10 @@ async def test_clean_aborts_uploads_without_a_note_on_request(
     endpoint = ("--destination-endpoint-url", store.destination_endpoint_url)
     kept = await in_thread(lambda: run_command("clean", url, *endpoint))
     assert kept.code == 0, kept.errors
-    assert "1 unfinished uploads without a note kept, which --without-note aborts" in kept.output
+    assert "unfinished uploads without a note: 1. --without-note aborts them." in kept.output
     assert f"- s3://{bucket.name}/{key} (unfinished upload" in kept.output
     assert len(await bucket.uploads()) == 1
     done = await in_thread(lambda: run_command("clean", url, *endpoint, "--without-note"))
     assert done.code == 0, done.errors
-    assert "1 leftovers removed, 0 younger ones" in done.output
+    assert "leftovers: 1 removed, 0 younger" in done.output
     assert not await bucket.has_leftovers()
