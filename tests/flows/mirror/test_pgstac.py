@@ -9,7 +9,6 @@ import asyncio
 import os
 import random
 import signal
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from prefect_stac_asset.flows import DownloadOptions, Search
 from stac_asset.testing import Origin, Stall
 from tests.support.paths import ROOT
 from tests.support.pgstac import PgstacServer, pgstac_server
+from tests.support.prefect_environment import PREPARED_PYTHON
 from tests.support.processes import wait_until
 
 COLLECTION = "scenes"
@@ -32,7 +32,8 @@ PAGE_SIZE = 100
 SEARCH = Search(collections=[COLLECTION], page_size=PAGE_SIZE)
 OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2)
 PROGRAM = f"""
-import asyncio, sys
+import asyncio, os, sys
+print(os.getpid(), flush=True)
 from prefect_stac_asset import flows
 source, directory, collection = sys.argv[1:]
 options = flows.DownloadOptions(max_concurrent_downloads=4, http_read_timeout=600)
@@ -195,8 +196,7 @@ async def _kill_run(api: PgstacServer, archive: Archive, directory: Path, log: P
     for name in archive.items:
         if archive.random.random() < 0.5:
             archive.origin.fault(f"/{name}/*", Stall(), times=0)
-    # No fork: a fork ends shortly after the killed process.
-    command = [sys.executable, "-c", PROGRAM, api.href, str(directory), COLLECTION]
+    command = [*PREPARED_PYTHON, "-c", PROGRAM, api.href, str(directory), COLLECTION]
     environment = {**os.environ, "PREFECT_API_URL": str(PREFECT_API_URL.value())}
     with log.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
@@ -204,6 +204,7 @@ async def _kill_run(api: PgstacServer, archive: Archive, directory: Path, log: P
         )
     await wait_until(lambda: process.returncode is not None or len(archive.origin.gets()) >= 4)
     assert process.returncode is None, log.read_text()
-    process.send_signal(signal.SIGKILL)
-    await process.wait()
+    # The process is a fork, which the started process waits for.
+    os.kill(int(log.read_text().partition("\n")[0]), signal.SIGKILL)
+    assert await process.wait() == -signal.SIGKILL
     archive.origin.heal()
