@@ -37,6 +37,20 @@ def test_verify_repairs_files_only_with_repair_option(origin: Origin, tmp_path: 
     )
 
 
+def test_verify_lists_part_files_and_names_the_command_that_removes_them(
+    origin: Origin, tmp_path: Path
+) -> None:
+    run_command("download", make_item(origin, "a"), tmp_path, "--write-checksums")
+    (tmp_path / ".b.tif.part").write_bytes(b"some")
+    result = run_command("verify", tmp_path)
+    assert (result.code, result.errors) == (0, "")
+    assert result.output == (
+        "1 of 1 files are good\n"
+        "part files of interrupted downloads: 1. `stac-asset clean` removes them.\n"
+        f"- {tmp_path}/.b.tif.part\n"
+    )
+
+
 def test_verify_removes_unknown_files_of_a_mirror_only_with_option(
     origin: Origin, tmp_path: Path
 ) -> None:
