@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 
 import click
 import httpx
+from prefect.blocks.core import Block
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import BlockDocument
 from pydantic import ValidationError
+from yarl import URL
 
 from prefect_stac_asset.blocks.prefect_api import configured_server, map_prefect_errors
 from prefect_stac_asset.blocks.references import BlockReference, invalid_fields, name_of
@@ -23,6 +25,7 @@ from stac_asset.cli.tables import print_table
 from stac_asset.clients import Request
 from stac_asset.concurrency import new_runner
 from stac_asset.errors import ConfigError
+from stac_asset.host_patterns import HostPatterns
 from stac_asset.hrefs import parse_href
 from stac_asset.redact import redact_href
 
@@ -138,13 +141,22 @@ async def _check(name: str, href: str) -> _Opened:
     url, shown = parse_href(href), redact_href(href)
     async with await client_of(block, Config()) as client:
         if not client.claims(url):
-            raise ConfigError(
-                f"{name_of(block)} does not apply to {shown}. Check its `hosts` or `buckets`."
-            )
+            raise ConfigError(f"{name_of(block)} does not apply to {shown}. {_cure(block, url)}")
         request = Request(url)
         await client.check(request)
         found = await client.stat(request)
     return _Opened(name_of(block), shown, found.size)
+
+
+def _cure(block: Block, url: URL) -> str:
+    """Return how to let a block apply to a URL that the client of the block does not claim."""
+    hosts = getattr(block, "hosts", None)
+    if hosts and HostPatterns(hosts).names_host_of(url):
+        return (
+            "Hosts without a scheme are for https, and hosts without a port for the default port. "
+            f"Set `hosts` to ['{url.origin()}']."
+        )
+    return "Check its `hosts` or `buckets`."
 
 
 async def _reference(name: str) -> BlockReference:

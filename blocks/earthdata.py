@@ -58,7 +58,7 @@ class EarthdataCredentials(ProviderCredentials):
         description=(
             "Hosts that receive the token, in addition to the login host: example.com, or "
             "*.example.com for all subdomains. By default, all known hosts of the DAACs. Only "
-            "https is used, unless a host starts with http://."
+            "https is used. For http, write the scheme, such as http://127.0.0.1:8010."
         ),
         min_length=1,
     )

@@ -22,7 +22,10 @@ HostList = Annotated[list[Annotated[str, HOST_RULE]], AfterValidator(_valid_host
 
 def _valid_url(url: str) -> str:
     if url.strip() and endpoint_of(url) is None:
-        raise ValueError("The value must be an http(s) URL without a user name or password.")
+        raise ValueError(
+            "The value must be an http(s) URL without a user name or password. Write the whole "
+            "URL, such as https://example.com or http://127.0.0.1:8010."
+        )
     return url
 
 

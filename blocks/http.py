@@ -46,7 +46,8 @@ class HttpCredentials(ProviderCredentials):
         title="Hosts",
         description=(
             "Hosts that receive these credentials: example.com, or *.example.com for all "
-            "subdomains. Only https is used, unless a host starts with http://."
+            "subdomains. Only https is used. For http, write the scheme, such as "
+            "http://127.0.0.1:8010."
         ),
         min_length=1,
     )

@@ -74,7 +74,7 @@ class OAuth2Credentials(ProviderCredentials):
         title="Hosts",
         description=(
             "Hosts that receive the token: example.com, or *.example.com for all subdomains. Only "
-            "https is used, unless a host starts with http://."
+            "https is used. For http, write the scheme, such as http://127.0.0.1:8010."
         ),
         min_length=1,
     )

@@ -83,10 +83,10 @@ def check_parameters(flow: Flow[..., Any], given: Mapping[str, Any], where: str)
         hints = {}  # The annotations of a custom flow may only be valid for type checkers.
     for name, value in sent.items():
         path = f"{where}.{name}"
-        references = list(_references(value, path))
-        for at, reference in references:
+        referred = list(references(value, path))
+        for at, reference in referred:
             _slug(reference, at)
-        if not references:  # The server validates parameters with references.
+        if not referred:  # The server validates parameters with references.
             _check(value, hints.get(name, Any), path)
         for error in refused_urls(value, (name,)):
             raise ValueError(f"{_within(sent, error['loc'], where)}: {error['msg']}")
@@ -152,16 +152,21 @@ def _slug(value: Any, path: str) -> str:
         ) from None
 
 
-def _references(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield each reference to a saved block in a value, with the path of the reference."""
+def references(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Yield each reference to a saved block in a value, with the path of the reference.
+
+    Args:
+        value: The value of a parameter.
+        path: The path of the value.
+    """
     if isinstance(value, dict):
         if "$ref" in value:
             yield path, value
         for name, inner in value.items():
-            yield from _references(inner, f"{path}.{name}")
+            yield from references(inner, f"{path}.{name}")
     elif isinstance(value, list):
         for number, inner in enumerate(value):
-            yield from _references(inner, f"{path}[{number}]")
+            yield from references(inner, f"{path}[{number}]")
 
 
 def _check(value: Any, kind: Any, path: str) -> None:

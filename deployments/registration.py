@@ -26,6 +26,7 @@ from prefect_stac_asset.deployments.automations import watch_heartbeats
 from prefect_stac_asset.deployments.crashed_runs import ENTRYPOINT
 from prefect_stac_asset.deployments.parameters import without_groups
 from prefect_stac_asset.deployments.runner_deployments import deployments
+from prefect_stac_asset.deployments.saved_blocks import check_saved_blocks
 from prefect_stac_asset.deployments.ui_changes import (
     Merged,
     digests,
@@ -61,9 +62,9 @@ async def register_deployments(file: Path, reset: bool = False) -> AsyncIterator
         difference between the file and the server.
 
     Raises:
-        ConfigError: The file is invalid, a work pool in it does not exist, or Prefect refuses some
-            deployments. The message has a line for each refused deployment. All others are
-            registered.
+        ConfigError: The file is invalid, or a work pool in it does not exist. Or some deployments
+            refer to a block that is not saved, or are refused by Prefect: the message has a line
+            for each of them, and all others are registered.
     """
     made = deployments(file, pool=True)
     async with get_client() as client:
@@ -81,6 +82,8 @@ async def register_deployments(file: Path, reset: bool = False) -> AsyncIterator
         try:
             registered, differences = await _register(deployment, reset)
             ids.append((str(deployment.entrypoint), registered))
+        except ConfigError as error:
+            refused.append(error.message)
         except (DeploymentApplyError, PrefectHTTPStatusError) as error:
             refused.append(f"Prefect refused deployment '{deployment.name}': {_reason(error)}")
         else:
@@ -95,13 +98,18 @@ async def register_deployments(file: Path, reset: bool = False) -> AsyncIterator
 async def _register(
     deployment: RunnerDeployment, reset: bool, is_served: bool = False
 ) -> tuple[UUID, list[str]]:
-    """Register a deployment, and return its id and the differences between file and server."""
+    """Register a deployment, and return its id and the differences between file and server.
+
+    Raises:
+        ConfigError: The deployment refers to a block that is not saved.
+    """
     name = f"{deployment.flow_name}/{deployment.name}"
     async with get_client() as client:
         current, last = digests(deployment), await read_digests(client, deployment)
         try:
             server = await client.read_deployment_by_name(name)
         except ObjectNotFound:
+            await check_saved_blocks(client, deployment)
             registered, differences = await deployment.aapply(), list[str]()
             if last is not None:
                 differences.append(
@@ -121,6 +129,7 @@ async def _register(
             deployment.schedules = list(merged.schedules)
             for setting, value in merged.settings.items():
                 setattr(deployment, setting, value)
+            await check_saved_blocks(client, deployment)
             registered = await deployment.aapply()
             await _remove_schedules(client, server, merged)
         await write_digests(client, deployment, last, current)
@@ -151,8 +160,9 @@ async def register_served(serving: Sequence[RunnerDeployment], reset: bool = Fal
         A sentence for each difference between the file and the server.
 
     Raises:
-        ConfigError: Workers run a deployment of the same name. This process would take its runs,
-            and Prefect would pause the deployment when the process ends.
+        ConfigError: A deployment refers to a block that is not saved. Or workers run a deployment
+            of the same name. This process would take its runs, and Prefect would pause the
+            deployment when the process ends.
     """
     async with get_client() as client:
         for deployment in serving:

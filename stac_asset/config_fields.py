@@ -303,7 +303,7 @@ class ConfigFields:
     """Hosts that receive the OAuth2 bearer token. Required with `oauth2_grant`.
 
     Each entry is `example.com`, or `*.example.com` for all subdomains, with a port if it is not
-    the default. Only https is used, unless the entry starts with `http://`.
+    the default. Only https is used. For http, write the scheme, such as `http://127.0.0.1:8010`.
     """
 
     oauth2_token_url: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def down(folder: Path) -> None:
 @click.command()
 @folder_option
 def status(folder: Path) -> None:
-    """Show processes, active runs, next runs and the last result of each deployment.
+    """Show processes, active, late and next runs, and the last result of each deployment.
 
     The exit status is 1 if a process is not running.
     """
@@ -97,7 +98,8 @@ def status(folder: Path) -> None:
     from prefect_stac_asset.deployments.local_stack.status import status_lines
 
     processes, runs = asyncio.run(Stack.of(directory_path(str(folder), "--folder")).status())
-    for line in status_lines(processes, runs):
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in status_lines(processes, runs, width):
         click.echo(line)
     if not processes:
         click.echo("Nothing is running.")

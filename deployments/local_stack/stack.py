@@ -99,7 +99,8 @@ class Stack:
 
         Raises:
             ConfigError: The file is invalid or has deployments for containers: no process was
-                started. Or the server refused some deployments: all processes are running.
+                started. Or some deployments were refused, for example because they refer to a block
+                that is not saved: all processes are running.
             StackError: The port is already in use, or a process did not start.
             ScheduleError: All processes are running, but the server creates no scheduled runs.
         """

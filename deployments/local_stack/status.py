@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from prefect.client.schemas.filters import (
     DeploymentFilterId,
     FlowRunFilter,
     FlowRunFilterState,
+    FlowRunFilterStateName,
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun, StateType
@@ -23,14 +25,18 @@ from prefect.client.schemas.sorting import FlowRunSort
 
 from prefect_stac_asset.deployments.crashed_runs import read_active_runs
 
-_MESSAGE_LENGTH = 200
-"""Maximum number of characters of a state message."""
-
 _NEXT_RUNS = 5
-"""Maximum number of scheduled runs."""
+"""Maximum number of late runs, and of scheduled runs."""
 
+_INDENT = 13 * " "
+"""Start of the further lines of a message."""
+
+_LATE = FlowRunFilter(state=FlowRunFilterState(name=FlowRunFilterStateName(any_=["Late"])))
 _SCHEDULED = FlowRunFilter(
-    state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
+    state=FlowRunFilterState(
+        type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]),
+        name=FlowRunFilterStateName(not_any_=["Late"]),
+    )
 )
 _ENDED = FlowRunFilter(
     state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(TERMINAL_STATES)))
@@ -71,6 +77,9 @@ class Runs:
     """The runs of a server that `status` shows."""
 
     active: list[DeploymentRun]
+    late: list[DeploymentRun]
+    """Runs whose start has passed, at most five."""
+
     scheduled: list[DeploymentRun]
     """The next scheduled runs, at most five."""
 
@@ -78,13 +87,33 @@ class Runs:
     """The last ended run of each deployment, by deployment."""
 
 
-def status_lines(processes: Iterable[Process], runs: Runs | None) -> Iterator[str]:
+def status_lines(
+    processes: Iterable[Process], runs: Runs | None, width: int | None = None
+) -> Iterator[str]:
     """Yield the lines that `status` prints.
 
     Args:
         processes: The server and the workers.
         runs: The runs of the server. None if the server is not running.
+        width: Maximum length of a line in characters. None for lines of any length.
     """
+    for entry in _entries(processes, runs):
+        first, *further = entry.splitlines()
+        for line in (first, *(_INDENT + one for one in further)):
+            if width is None:
+                yield line
+            else:
+                yield from textwrap.wrap(
+                    line,
+                    width,
+                    subsequent_indent=_INDENT,
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
+
+
+def _entries(processes: Iterable[Process], runs: Runs | None) -> Iterator[str]:
+    """Yield a text for each process, run and deployment. Messages can have several lines."""
     for process in processes:
         state = "stopped" if process.since is None else f"running since {_shown(process.since)}"
         yield f"{process.description}, {state}, log in {process.log}"
@@ -92,9 +121,11 @@ def status_lines(processes: Iterable[Process], runs: Runs | None) -> Iterator[st
         return
     for run in runs.active:
         yield f"active run   {run.deployment}: '{run.name}' {run.state} since {_shown(run.time)}"
+    for run in runs.late:
+        yield f"late run     {run.deployment}: late since {_shown(run.time)}"
     for run in runs.scheduled:
         yield f"next run     {run.deployment}: {_shown(run.time)}"
-    if not runs.scheduled:
+    if not (runs.late or runs.scheduled):
         yield "next run     none: no schedule is active"
     for deployment, last in runs.last.items():
         if last is None:
@@ -115,14 +146,18 @@ async def read_runs() -> Runs:
         )
         names: dict[UUID | None, str] = {one.id: name for name, one in deployments}
         active = await read_active_runs(client)
-        scheduled = await client.read_flow_runs(
-            flow_run_filter=_SCHEDULED,
-            sort=FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC,
-            limit=_NEXT_RUNS,
-        )
+        late, scheduled = [
+            await client.read_flow_runs(
+                flow_run_filter=waiting,
+                sort=FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC,
+                limit=_NEXT_RUNS,
+            )
+            for waiting in (_LATE, _SCHEDULED)
+        ]
         ended = await asyncio.gather(*(_last(client, one) for _, one in deployments))
         return Runs(
             [_run(run, names.get(run.deployment_id)) for run in active],
+            [_run(run, names.get(run.deployment_id)) for run in late],
             [_run(run, names.get(run.deployment_id)) for run in scheduled],
             {
                 name: _run(run, name) if run else None
@@ -144,7 +179,6 @@ async def _last(client: PrefectClient, deployment: DeploymentResponse) -> FlowRu
 def _run(run: FlowRun, deployment: str | None) -> DeploymentRun:
     state = run.state
     is_scheduled = run.state_type is StateType.SCHEDULED
-    lines = (state.message or "").splitlines() if state is not None else []
     return DeploymentRun(
         deployment or "no deployment",
         run.name,
@@ -152,7 +186,7 @@ def _run(run: FlowRun, deployment: str | None) -> DeploymentRun:
         run.next_scheduled_start_time or run.expected_start_time
         if is_scheduled or state is None
         else state.timestamp,
-        lines[0][:_MESSAGE_LENGTH] if lines else "",
+        (state.message or "").strip() if state is not None else "",
     )
 
 

@@ -9,10 +9,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import islice
+from types import MappingProxyType
 
 from stac_asset.audit.comparison import compare, differences_of, summary_of
 from stac_asset.audit.contents import Reported, content_differences
-from stac_asset.audit.differences import Difference
+from stac_asset.audit.differences import Difference, RepairErrors
 from stac_asset.audit.job import AuditJob
 from stac_asset.audit.running_mirrors import (
     StateStamps,
@@ -56,7 +57,10 @@ class _Comparison:
 
 
 async def audit(
-    job: AuditJob, on_difference: Callable[[Difference], object], read_files: bool = False
+    job: AuditJob,
+    on_difference: Callable[[Difference], object],
+    read_files: bool = False,
+    repair_errors: RepairErrors = MappingProxyType({}),
 ) -> AuditSummary:
     """Compare a mirror with the source. No file is changed, and no asset is requested.
 
@@ -67,6 +71,7 @@ async def audit(
         job: The mirror and the source.
         on_difference: Called with each difference.
         read_files: Read all files, to compare the checksums.
+        repair_errors: The errors of failed repairs, which the reasons of the differences contain.
 
     Returns:
         The summary of all differences.
@@ -81,8 +86,10 @@ async def audit(
         notice(_REPEATED)
         found = await _repeated(job, read_files, only=found.differences)
     for difference in found.differences:
-        found.summary.add(difference)
-        on_difference(difference)
+        error = repair_errors.get((difference.key, difference.asset))
+        shown = difference if error is None else difference.after_repair(error)
+        found.summary.add(shown)
+        on_difference(shown)
     return found.summary
 
 

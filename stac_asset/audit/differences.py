@@ -6,7 +6,7 @@ The functions are pure. `audit.comparison` reads the source and the files of the
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -16,6 +16,7 @@ from stac_asset.mirror.state.version import Version
 from stac_asset.mirror.storage.interface import Stamp
 from stac_asset.plan.reasons import Reason
 from stac_asset.redact import shortened
+from stac_asset.verify.repair import REPAIR_FAILED
 
 _MAX_LENGTH = 40
 """Maximum length of a time in a reason, in characters."""
@@ -69,6 +70,14 @@ class Difference:
         """The values that identify a difference in two audits of a mirror."""
         return self.kind, self.key, self.asset, self.path if self.key is None else None
 
+    def after_repair(self, error: str) -> Difference:
+        """Return the difference with the error of a failed repair in the reason.
+
+        Args:
+            error: The message of the error.
+        """
+        return replace(self, reason=f"{self.reason}{REPAIR_FAILED}{error}")
+
     @property
     def subject(self) -> str:
         """The item, asset or file, for messages."""
@@ -77,6 +86,9 @@ class Difference:
         item = f"item '{self.key.id}'"
         return f"asset '{self.asset}' of {item}" if self.asset is not None else item
 
+
+RepairErrors: TypeAlias = Mapping[tuple[Key | None, str | None], str]
+"""The messages of failed repairs, by item and asset. Without an asset: the first of the item."""
 
 DifferenceRow: TypeAlias = dict[str, str | bool | None]
 """A row of the report. All values are JSON values."""

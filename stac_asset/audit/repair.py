@@ -25,16 +25,18 @@ from stac_asset.audit.summary import AuditSummary
 from stac_asset.concurrency import concurrent_calls
 from stac_asset.destinations import BusyError
 from stac_asset.destinations.local.documents import new_file
-from stac_asset.errors import DestinationError
+from stac_asset.errors import DestinationError, StacAssetError
 from stac_asset.mirror.layout import REPORT, document_path
 from stac_asset.mirror.output.removal import OnRemoved
 from stac_asset.mirror.planning import Prepared
 from stac_asset.mirror.run import MirrorUpdate
 from stac_asset.mirror.run_limits import RunSizeLimits
-from stac_asset.types import Outcome
+from stac_asset.mirror.source_item import Key
+from stac_asset.types import Failed, Outcome
 from stac_asset.verify.expected import ExpectedAsset
 from stac_asset.verify.inventory import take_inventory
-from stac_asset.verify.results import Bad
+from stac_asset.verify.repair import REPAIR_FAILED
+from stac_asset.verify.results import Bad, VerdictRow
 from stac_asset.verify.run import Repairs, verify_files
 
 Downloads: TypeAlias = AsyncGenerator[tuple[Prepared, Sequence[Outcome]], None]
@@ -84,15 +86,15 @@ async def run_audit(
     summary = await audit(job, before.append, read_files)
     if any(_is_repairable(found, repair) for found in before):
         async with _locked(job):
-            await _update(job, repair)
-            await _repair_files(job, repair, before, read_files)
+            errors = await _update(job, repair)
+            errors |= await _repair_files(job, repair, before, read_files)
         left = set()
 
         def add(found: Difference) -> None:
             left.add(found.identity)
             on_row(difference_row(found))
 
-        summary = await audit(job, add, read_files)
+        summary = await audit(job, add, read_files, errors)
         for difference in before:
             if difference.identity not in left:
                 summary.repaired += 1
@@ -131,8 +133,9 @@ async def _locked(job: AuditJob) -> AsyncIterator[None]:
         ) from None
 
 
-async def _update(job: AuditJob, repair: RepairTools) -> None:
-    """Run the mirror over the whole selection."""
+async def _update(job: AuditJob, repair: RepairTools) -> dict[tuple[Key | None, str | None], str]:
+    """Run the mirror over the whole selection, and return the errors of assets."""
+    errors: dict[tuple[Key | None, str | None], str] = {}
     async with job.open_mirror(writable=True) as (mirror, storage):
         await mirror.find_changes(whole=True)
         if repair.on_removed != "keep":
@@ -147,12 +150,22 @@ async def _update(job: AuditJob, repair: RepairTools) -> None:
                 aclosing(downloads) as done,
             ):
                 async for prepared, outcomes in done:
+                    for outcome in outcomes:
+                        if isinstance(outcome, Failed):
+                            message = _message(outcome.error)
+                            errors[prepared.wanted.key, outcome.key] = message
+                            errors.setdefault((prepared.wanted.key, None), message)
                     await start(_add(mirror, prepared, outcomes))
         except Exception:
             # Record the items that were finished before the error.
             await mirror.save()
             raise
         await mirror.finish(repair.on_removed)
+    return errors
+
+
+def _message(error: Exception) -> str:
+    return error.message if isinstance(error, StacAssetError) else str(error)
 
 
 async def _add(mirror: MirrorUpdate, prepared: Prepared, outcomes: Sequence[Outcome]) -> None:
@@ -161,22 +174,29 @@ async def _add(mirror: MirrorUpdate, prepared: Prepared, outcomes: Sequence[Outc
 
 async def _repair_files(
     job: AuditJob, repair: RepairTools, before: Sequence[Difference], read_files: bool
-) -> None:
-    """Repair the files that the update left missing or corrupt."""
+) -> dict[tuple[Key | None, str | None], str]:
+    """Repair the files that the update left missing or corrupt, and return the errors."""
     bad = {
-        (f"{job.directory}/{document_path(found.key)}", found.asset)
+        (f"{job.directory}/{document_path(found.key)}", found.asset): (found.key, found.asset)
         for found in before
         if found.kind in (Kind.MISSING, Kind.CORRUPT)
         and found.key is not None
         and found.path is not None
     }
+    errors: dict[tuple[Key | None, str | None], str] = {}
     if not bad:
-        return
+        return errors
 
     def selects(asset: ExpectedAsset) -> bool:
         return (asset.document, asset.key) in bad
 
+    def add(row: VerdictRow) -> None:
+        _, _, error = str(row.get("reason", "")).partition(REPAIR_FAILED)
+        if error:
+            errors[bad[str(row["document"]), str(row["key"])]] = error
+
     inventory = await take_inventory(str(job.directory), job.destinations)
     await verify_files(
-        inventory, repair.open_repairs, config=job.config, read=read_files, selects=selects
+        inventory, repair.open_repairs, add, config=job.config, read=read_files, selects=selects
     )
+    return errors

@@ -37,6 +37,9 @@ from stac_asset.verify.results import Bad, Corrupt, Missing, OutOfBounds, Verdic
 _MAX_SOURCES = 16
 """Maximum number of sources that are read at the same time."""
 
+REPAIR_FAILED = ", and the repair failed: "
+"""Text between the reason of a difference and the error of the repair."""
+
 
 @dataclass(frozen=True, slots=True)
 class Repair:
@@ -134,7 +137,7 @@ async def after_repair(
     error = errors.get(verdict.path)
     if error is not None:
         reason = error.message if isinstance(error, StacAssetError) else str(error)
-        reason = f"{verdict.reason}, and the repair failed: {reason}"
+        reason = f"{verdict.reason}{REPAIR_FAILED}{reason}"
         return dataclasses.replace(verdict, reason=reason)
     return verdict
 

@@ -350,3 +350,15 @@ def test_help_lists_blocks_command() -> None:
     result = CliRunner().invoke(app, ["--help"])
     assert "blocks  Added by prefect-stac-asset." in result.output
     assert "check" in CliRunner().invoke(app, ["blocks", "--help"]).output
+
+
+@pytest.mark.parametrize(
+    ("block", "field"),
+    [(S3Credentials, "endpoint_url"), (EarthdataCredentials, "login_url")],
+)
+@pytest.mark.parametrize("url", ["127.0.0.1:8010", "localhost:8010"])
+def test_error_of_a_url_without_a_scheme_names_the_form(
+    block: type[Block], field: str, url: str
+) -> None:
+    with pytest.raises(ValidationError, match="Write the whole URL, such as"):
+        block(**{field: url})

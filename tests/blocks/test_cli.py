@@ -198,6 +198,20 @@ async def test_check_reports_href_that_block_cannot_open(
     assert len(protected_origin.requests) <= 2  # HEAD, then GET if HEAD fails.
 
 
+async def test_check_names_the_scheme_that_a_host_needs(protected_origin: Origin) -> None:
+    hosts = [protected_origin.url.removeprefix("http://")]
+    await Block.asave(HttpCredentials(hosts=hosts, token=SECRET), "without-scheme", overwrite=True)
+    href = protected_origin.href("/a.tif")
+    result = await asyncio.to_thread(
+        CliRunner().invoke, app, ["blocks", "check", "without-scheme", "--href", href]
+    )
+    assert str(result.exception) == (
+        f"block 'http-credentials/without-scheme' does not apply to {href}. Hosts without a "
+        "scheme are for https, and hosts without a port for the default port. Set `hosts` to "
+        f"['{protected_origin.url}']."
+    )
+
+
 @pytest.mark.parametrize(
     "arguments", [[], ["check", "valid", "--href", "https://example.com/a"]], ids=["list", "check"]
 )

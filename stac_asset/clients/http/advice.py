@@ -119,6 +119,8 @@ def _access_advice(
             "s3:// href, for example with `alternate_assets=['s3']`, and AWS credentials"
         )
     host = requested.host_port_subcomponent or ""
+    if requested.scheme == "http":
+        host = str(requested.origin())  # Hosts without a scheme are for https only.
     redirected = ""
     if answered.origin() != requested.origin():
         redirected = f"the server redirected to {answered.host_port_subcomponent}, which refused; "

@@ -164,8 +164,8 @@ async def test_each_failed_asset_is_logged_in_one_record_without_traceback(
     assert state.is_failed()
     reasons = [
         f"asset '{key}' of item 'the-item': 401 Unauthorized for {origin.href(f'/{key}.tif')}: "
-        f"configure a credential for 127.0.0.1:{origin.port}, or renew it: an HTTP or OAuth2 "
-        "block, `oauth2_grant` or `http_headers`"
+        f"configure a credential for http://127.0.0.1:{origin.port}, or renew it: an HTTP or "
+        "OAuth2 block, `oauth2_grant` or `http_headers`"
         for key in "ab"
     ]
     errors = [one for one in caplog.records if one.levelno >= logging.WARNING]

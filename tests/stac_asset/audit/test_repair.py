@@ -129,6 +129,45 @@ async def test_failed_repairs_remain_differences(origin: Origin, tmp_path: Path)
         ("missing", "one", "a")
     ]
     assert (summary.repaired, summary.complete) == (1, False)
+    [row] = summary.first
+    assert "and the repair failed: " in str(row["reason"])
+    assert " 404" in str(row["reason"])
+    assert str(row["reason"]) in str(summary.error)
+
+
+async def test_error_of_a_failed_repair_of_content_is_shown(origin: Origin, tmp_path: Path) -> None:
+    href = serve_items(origin, [build_item(origin, "one", "a", "b")])
+    await run_mirror(tmp_path, href)
+    path = tmp_path / "things/one/a.tif"
+    path.write_bytes(path.read_bytes()[::-1])
+    origin.fault("/one/a.tif", Status(403), times=0)
+    rows: list[Any] = []
+    await audit_mirror(
+        href, tmp_path, config=CONFIG, repair=True, read_files=True, on_row=rows.append
+    )
+    [row] = rows
+    assert (row["state"], row["item"], row["asset"], row["repaired"]) == (
+        "corrupt",
+        "one",
+        "a",
+        False,
+    )
+    assert row["reason"].count("and the repair failed: ") == 1
+    assert " 403" in row["reason"]
+
+
+async def test_error_of_an_item_that_cannot_be_added_is_shown(
+    origin: Origin, tmp_path: Path
+) -> None:
+    href = serve_items(origin, [build_item(origin, "one")])
+    await run_mirror(tmp_path, href)
+    serve_items(origin, [build_item(origin, "one"), build_item(origin, "two")])
+    foreign = tmp_path / "things" / "two" / "two.json"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_bytes(b"mine")
+    summary = await audit_mirror(href, tmp_path, config=CONFIG, repair=True)
+    reasons = [str(row["reason"]) for row in summary.first if row["item"] == "two"]
+    assert any("and the repair failed: " in one and "is no STAC document" in one for one in reasons)
 
 
 async def test_repair_waits_for_no_other_run_and_changes_nothing(

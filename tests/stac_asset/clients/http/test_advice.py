@@ -34,7 +34,7 @@ def advice(
         (401, FILE, "configure a credential for example.com, or renew it"),
         (401, FILE, "`oauth2_grant` or `http_headers`"),
         (403, FILE, "configure a credential for example.com, or check that the account may"),
-        (403, "http://127.0.0.1:8000/a.tif", "configure a credential for 127.0.0.1:8000"),
+        (403, "http://127.0.0.1:8000/a.tif", "configure a credential for http://127.0.0.1:8000"),
         (403, "https://example.com/folder/", "may be that of a directory"),
         (404, "https://example.com/folder/", "may be that of a directory"),
         (429, FILE, "Lower `max_connections_per_host`"),
