@@ -159,10 +159,10 @@ def _report(api: str, directory: str) -> None:
     changes = asyncio.run(_mirror(api, directory))
     used = resource.getrusage(resource.RUSAGE_SELF)
     cpu_seconds = used.ru_utime + used.ru_stime
-    print(json.dumps({**changes, "cpu_seconds": cpu_seconds, "memory": _peak_memory()}))
+    print(json.dumps({**changes, "cpu_seconds": cpu_seconds, "memory": peak_memory()}))
 
 
-def _peak_memory() -> int:
+def peak_memory() -> int:
     """Return the peak memory of this process in bytes.
 
     On Linux, `ru_maxrss` is at least the peak of the process that started this one, whose list of
