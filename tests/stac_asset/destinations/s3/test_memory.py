@@ -1,4 +1,4 @@
-"""Memory of uploads in a process of their own: bounded by the buffers, not by the sizes of files."""
+"""Memory of uploads in a process of their own: bounded by the buffers, not by the file sizes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIZE = 96 * MIB
 """Size of a file in bytes."""
 
 LIMIT = SIZE
-"""Maximum growth in bytes. All uploads of a run share 36 MiB, and measured growth is some 40 MiB."""
+"""Maximum growth in bytes. All uploads of a run share 36 MiB, and some 40 MiB were measured."""
 
 _DOWNLOAD = """
 import asyncio, json, sys
