@@ -38,6 +38,10 @@ class Upload(Protocol):
         """Whether byte ranges may arrive in any order, after `split`."""
 
     @property
+    def accepts_pipes(self) -> bool:
+        """Whether `write` and `put` also accept `PipedBytes`, and move the bytes to the file."""
+
+    @property
     def offset(self) -> int:
         """Number of received bytes."""
 

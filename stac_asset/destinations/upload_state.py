@@ -167,6 +167,9 @@ class StatefulUpload(ABC):
     accepts_ranges: bool = True
     """Whether byte ranges may arrive in any order, after `split`."""
 
+    accepts_pipes: bool = False
+    """Whether `write` and `put` also accept `PipedBytes`."""
+
     version: str | None = None
     """The version of the complete file after `commit`, if known."""
 

@@ -14,6 +14,7 @@ from typing import Protocol
 from yarl import URL
 
 from stac_asset.destinations.store_copy import CopyTarget, StoredSource
+from stac_asset.pipes import Chunk
 from stac_asset.types import Storage
 
 
@@ -94,6 +95,12 @@ class Response:
 
     ends_with_connection: bool = False
     """Whether only the end of the connection ends the bytes, so that missing bytes go unnoticed."""
+
+    piped_chunks: AsyncIterator[Chunk] | None = None
+    """The same bytes as `chunks`, some of them in pipes, if the client can receive into pipes.
+
+    The engine reads them in place of `chunks` if the upload accepts pipes.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ budgets. Connections have no meter by default.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Protocol, cast
 
+from stac_asset.destinations.interface import Upload
+from stac_asset.transfer.interface import Response
 from stac_asset.transfer.stall import StallTimer
 
 
@@ -40,7 +42,27 @@ class Meter(Protocol):
         """
 
 
-async def metered(
+def chunks_for(
+    upload: Upload, response: Response, meter: Meter | None, timer: StallTimer
+) -> AsyncIterator[bytes | memoryview]:
+    """Return the chunks of a response for an upload.
+
+    The chunks are `PipedBytes` in part if the upload accepts them. They have the methods of `bytes`
+    that the engine uses.
+
+    Args:
+        upload: The upload.
+        response: The response.
+        meter: The meter of the connection, if any.
+        timer: The timer of the attempt.
+    """
+    chunks = response.chunks
+    if response.piped_chunks is not None and upload.accepts_pipes:
+        chunks = cast(AsyncIterator[bytes | memoryview], response.piped_chunks)
+    return chunks if meter is None else _metered(chunks, meter, timer)
+
+
+async def _metered(
     chunks: AsyncIterator[bytes | memoryview], meter: Meter, timer: StallTimer
 ) -> AsyncIterator[bytes | memoryview]:
     """Yield the chunks of a response at the speed that a meter allows.

@@ -14,7 +14,7 @@ end, so that all connections end at about the same time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ from stac_asset.redact import redact_href
 from stac_asset.transfer.host_connection import HostConnection
 from stac_asset.transfer.interface import Request, Response, Source
 from stac_asset.transfer.known_hosts import known_service, max_connections
-from stac_asset.transfer.meter import Meter, metered
+from stac_asset.transfer.meter import Meter, chunks_for
 from stac_asset.transfer.retry import is_transient
 from stac_asset.transfer.shared_connections import MIB, ConnectionShare
 from stac_asset.transfer.stall import StallTimer
@@ -109,18 +109,21 @@ class ParallelFetch:
         self._further: set[asyncio.Task[None]] = set()
         self._receiving: set[asyncio.Task[None] | None] = set()
 
-    async def read_first(self, response: Response, timer: StallTimer) -> None:
+    async def read_first(
+        self, response: Response, chunks: AsyncIterator[bytes | memoryview], timer: StallTimer
+    ) -> None:
         """Open further connections, and read the first response up to their ranges.
 
         Args:
-            response: The response. Its next byte is the first missing byte.
+            response: The response.
+            chunks: The rest of its chunks. Its next byte is the first missing byte.
             timer: The timer of the attempt.
         """
         target = self._take()
         assert target is not None, "bytes are missing"
         self._open_further()
         try:
-            await self._read(target, response, timer)
+            await self._read(target, response, chunks, timer)
         finally:
             target.taken = False
 
@@ -245,12 +248,11 @@ class ParallelFetch:
                         response.end = target.end
                     if connection is not None:
                         connection.begin_response(self._upload, response.wait)
-                    if self._meter is not None:
-                        response.chunks = metered(response.chunks, self._meter, timer)
+                    chunks = chunks_for(self._upload, response, self._meter, timer)
                     if is_further:
                         self._receiving.add(asyncio.current_task())
                         self._share.receiving = len(self._receiving)
-                    await self._read(target, response, timer)
+                    await self._read(target, response, chunks, timer)
         except ResponseError as error:
             if error.status in (412, 416):
                 raise RangeError(
@@ -258,13 +260,19 @@ class ParallelFetch:
                 ) from None
             raise
 
-    async def _read(self, target: ByteRange, response: Response, timer: StallTimer) -> None:
+    async def _read(
+        self,
+        target: ByteRange,
+        response: Response,
+        chunks: AsyncIterator[bytes | memoryview],
+        timer: StallTimer,
+    ) -> None:
         """Read a response up to the end, or up to a range that another connection fetches."""
         end = self._upload.size if response.end is None else response.end
         assert end is not None, "the size of a split file is known"
         own = target
         try:
-            async for chunk in response.chunks:
+            async for chunk in chunks:
                 while chunk:
                     data = chunk[: min(target.end, end) - target.position]
                     await self._upload.put(target, data)

@@ -17,7 +17,7 @@ from stac_asset.transfer.host_connection import HostConnection
 from stac_asset.transfer.host_limits import connection_to
 from stac_asset.transfer.interface import Request, Response, Source
 from stac_asset.transfer.known_hosts import endpoint_of
-from stac_asset.transfer.meter import Meter, metered
+from stac_asset.transfer.meter import Meter, chunks_for
 from stac_asset.transfer.parallel import ParallelFetch, connections_per_file
 from stac_asset.transfer.shared_connections import TRAFFIC, ConnectionShare, can_split
 from stac_asset.transfer.stall import StallTimer
@@ -87,8 +87,7 @@ class Receiver:
         try:
             with mapped_errors(self.url), StallTimer(self.candidate.href, *limits) as timer:
                 async with self.client.fetch(self.request()) as response:
-                    if self._meter is not None:
-                        response.chunks = metered(response.chunks, self._meter, timer)
+                    chunks = chunks_for(self.upload, response, self._meter, timer)
                     self.answered_by, self.is_unsized = response.url, False
                     await self._begin(response, timer)
                     self.is_unsized = response.size is None
@@ -101,11 +100,11 @@ class Receiver:
                     await self.context.reporter.opened(self.candidate, response.size)
                     if can_split(response, self.upload) and self.connections() > 1:
                         share = self._share()
-                    if await self._write_all(response.chunks, timer, share) or share is None:
+                    if await self._write_all(chunks, timer, share) or share is None:
                         return
                     await self.upload.split()
                     parallel = self._parallel(share)
-                    await parallel.read_first(response, timer)
+                    await parallel.read_first(response, chunks, timer)
             await parallel.finish()
         finally:
             if share is not None:

@@ -4,6 +4,7 @@ aiohttp's parser and stream copy each byte of a body twice. If the length of the
 byte of the body needs a parser. `DirectBody` then replaces the protocol of the connection by a
 `BufferedProtocol`, which receives into two buffers: one is filled while the caller writes the
 other. The connection returns to aiohttp's pool when all announced bytes have arrived.
+`PipedBody` (`piped_body.py`) receives into pipes instead.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Self
 import aiohttp
 from aiohttp import ClientResponse, hdrs
 from aiohttp.client_proto import ResponseHandler
+
+from stac_asset.pipes import Chunk, PipedBytes
 
 _BUFFER_SIZE = 512 * 1024
 """Size in bytes of each of the two buffers. Larger buffers save no further processor time."""
@@ -94,11 +97,15 @@ class DirectBody(asyncio.BufferedProtocol):
             self._is_lost = True
             return
         transport.pause_reading()
-        self._filling, self._spare = _buffer(), _buffer()
-        transport.set_protocol(self)
-        transport.resume_reading()
+        self._receive()
 
-    async def chunks(self) -> AsyncIterator[bytes | memoryview]:
+    def _receive(self) -> None:
+        """Receive the missing bytes. The transport is paused."""
+        self._filling, self._spare = _buffer(), _buffer()
+        self._transport.set_protocol(self)
+        self._transport.resume_reading()
+
+    async def chunks(self) -> AsyncIterator[Chunk]:
         """Yield the rest of the body. Each chunk is valid until the next chunk is requested.
 
         Yields:
@@ -119,15 +126,15 @@ class DirectBody(asyncio.BufferedProtocol):
                     self._waiter = asyncio.get_running_loop().create_future()
                     await self._waiter
         finally:
-            self._free_buffers()
+            self._release()
 
-    def _free_buffers(self) -> None:
-        """Keep the buffers for later bodies, unless bytes can still arrive."""
+    def _release(self) -> None:
+        """Keep the memory for later bodies, unless bytes can still arrive."""
         self._filled = 0
         if self._spare and (self._is_lost or not self._missing) and len(_free) < _MAX_FREE:
             _free.extend((self._filling, self._spare))
 
-    def _take(self) -> memoryview:
+    def _take(self) -> memoryview | PipedBytes:
         """Return the received bytes, and receive further bytes into the other buffer."""
         taken = self._filling[: self._filled]
         self._filling, self._spare = self._spare, self._filling

@@ -6,6 +6,7 @@ The HTTP clients and the S3 client use `opened`, so that both read bodies in the
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import cast
 
 import aiohttp
 from aiohttp import ClientResponse, hdrs
@@ -14,8 +15,10 @@ from yarl import URL
 from stac_asset.clients.http import headers
 from stac_asset.clients.http.body import DirectBody
 from stac_asset.clients.http.compression import with_complete_gzip
+from stac_asset.clients.http.piped_body import PipedBody
 from stac_asset.clients.requested_wait import wait_after_success
 from stac_asset.error_mapping import mapped_errors
+from stac_asset.pipes import Chunk
 from stac_asset.transfer.interface import Response
 
 
@@ -41,7 +44,8 @@ def opened(
     """
     offset, end, size = headers.extent(response, href, is_part)
     encoding = response.headers.get(hdrs.CONTENT_ENCODING)
-    chunks = _read_chunks(response, href, is_direct)
+    body = DirectBody if is_direct else None
+    chunks = cast(AsyncIterator[bytes | memoryview], _read_chunks(response, href, body))
     if size is None and encoding is not None:
         chunks = with_complete_gzip(chunks, encoding, href)
     return Response(
@@ -55,24 +59,32 @@ def opened(
         wait=wait_after_success(response.headers),
         content_type=response.headers.get(hdrs.CONTENT_TYPE),
         ends_with_connection=size is None and not headers.has_checked_end(response),
+        piped_chunks=_read_chunks(response, href, PipedBody) if is_direct else None,
     )
 
 
 async def _read_chunks(
-    response: ClientResponse, href: URL | str, is_direct: bool
-) -> AsyncIterator[bytes | memoryview]:
+    response: ClientResponse, href: URL | str, direct: type[DirectBody] | None
+) -> AsyncIterator[Chunk]:
+    """Yield the chunks of a response.
+
+    Args:
+        response: The response.
+        href: The requested href, for errors.
+        direct: The class that receives a large body. None means that aiohttp reads all bodies.
+    """
     with mapped_errors(href):
-        body = DirectBody.of(response) if is_direct else None
+        body = direct.of(response) if direct is not None else None
         if body is not None:
-            async for view in body.chunks():
-                yield view
+            async for chunk in body.chunks():
+                yield chunk
             return
         try:
-            async for chunk in response.content.iter_any():
-                yield chunk
+            async for received in response.content.iter_any():
+                yield received
         except (aiohttp.ClientError, OSError):
             # Up to half a megabyte received before the connection broke is still in aiohttp's
             # buffer. Once an error is set, the public read methods raise it and return no bytes.
-            if received := response.content._read_nowait(-1):
-                yield received
+            if rest := response.content._read_nowait(-1):
+                yield rest
             raise

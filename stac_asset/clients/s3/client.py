@@ -232,6 +232,7 @@ class S3Client(RangeClient):
                 response.ranges = checksum is None
                 if checksum is not None:
                     response.chunks = checksum.verified(response.chunks, shown)
+                    response.piped_chunks = None
                 yield response
             finally:
                 found.close()

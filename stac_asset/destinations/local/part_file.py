@@ -19,6 +19,7 @@ from stac_asset.destinations.local.os_errors import map_os_errors
 from stac_asset.destinations.local.resume_note import ResumeNote, ResumeNoteFile
 from stac_asset.destinations.part_names import part_names
 from stac_asset.errors import DestinationError
+from stac_asset.pipes import Chunk, PipedBytes
 
 
 class PartFile:
@@ -115,7 +116,7 @@ class PartFile:
         self.write_at(data, self.length)
         self.length += len(data)
 
-    def write_at(self, data: bytes | memoryview, position: int) -> None:
+    def write_at(self, data: Chunk, position: int) -> None:
         """Write bytes at a position.
 
         Args:
@@ -126,6 +127,9 @@ class PartFile:
             DestinationError: The bytes cannot be written.
         """
         with map_os_errors(self.path):
+            if isinstance(data, PipedBytes):
+                data.move_to(self.fd, position)
+                return
             size = len(data)
             written = os.pwrite(self.fd, data, position)
             while written < size:

@@ -15,6 +15,7 @@ from stac_asset.destinations.missing_ranges import ByteRange, MissingRanges
 from stac_asset.destinations.upload_state import StatefulUpload, UploadState, check_checksum
 from stac_asset.destinations.values import Declared
 from stac_asset.errors import DestinationError
+from stac_asset.pipes import Chunk, PipedBytes
 
 _MIN_NOTED = 64 * 1024
 """Minimum number of received bytes for a resume note. With fewer bytes, a later run starts over."""
@@ -38,6 +39,9 @@ class LocalUpload(StatefulUpload):
     Raises:
         DestinationError: The bytes of an earlier run cannot be removed.
     """
+
+    accepts_pipes = True
+    """Whether `write` and `put` also accept `PipedBytes`."""
 
     def __init__(
         self,
@@ -92,7 +96,7 @@ class LocalUpload(StatefulUpload):
         """Whether the key had a file when the upload was opened."""
         return self._part.replaces
 
-    async def write(self, data: bytes | memoryview) -> None:
+    async def write(self, data: Chunk) -> None:
         """Append bytes.
 
         Args:
@@ -106,7 +110,7 @@ class LocalUpload(StatefulUpload):
         state = self._state
         state.check_room(len(data))
         await self._writes(self._write_at, data, state.offset)
-        if not state.offset:
+        if not state.offset and not isinstance(data, PipedBytes):
             self._start = bytes(data[:_START])
         state.offset += len(data)
         if state.validator and not self._part.note.written and self._needs_note():
@@ -114,9 +118,11 @@ class LocalUpload(StatefulUpload):
         if self._hashing is not None:
             self._hashing.proceed()
 
-    def _write_at(self, data: bytes | memoryview, position: int) -> None:
+    def _write_at(self, data: Chunk, position: int) -> None:
         self._part.write_at(data, position)
         hashing = self._hashing
+        if isinstance(data, PipedBytes):
+            return  # A thread hashes the bytes from the file.
         if hashing is not None and hashing.digest.position == position:
             hashing.digest.update(memoryview(data))
 
@@ -133,7 +139,7 @@ class LocalUpload(StatefulUpload):
         self._state.missing = MissingRanges(size, [ByteRange(self._state.offset, size)])
         self._write_note()
 
-    async def put(self, target: ByteRange, data: bytes | memoryview) -> None:
+    async def put(self, target: ByteRange, data: Chunk) -> None:
         """Write bytes at the start of a missing range, and shorten the range.
 
         Args:

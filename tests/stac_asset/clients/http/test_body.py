@@ -1,4 +1,7 @@
-"""Large bodies that are received without aiohttp's parser, over HTTP and TLS, on both loops."""
+"""Large bodies that are received without aiohttp's parser, on both loops.
+
+They arrive in buffers over HTTP and TLS, and in pipes over HTTP.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,9 @@ from stac_asset import Config, download_file
 from stac_asset.clients import HttpClient
 from stac_asset.clients.http.body import MIN_DIRECT
 from stac_asset.errors import ConnectionFailedError, TruncatedError
+from stac_asset.pipes import Chunk, PipedBytes
 from stac_asset.testing import Chunked, Gzip, Origin, Redirect, Reset, Stall, Truncate
-from stac_asset.transfer.interface import Request
+from stac_asset.transfer.interface import Request, Response
 from tests.support.files import hidden_files
 from tests.support.forward_proxy import forward_proxy
 
@@ -34,13 +38,17 @@ Run = Callable[[Coroutine[Any, Any, None]], None]
 
 @dataclass
 class Place:
-    """An origin, and the event loop of the client."""
+    """An origin, the event loop of the client, and whether bodies arrive in pipes if possible."""
 
     origin: Origin
     run: Run
+    is_piped: bool
 
     def put(self, path: str = "/a.tif", size: int = SIZE) -> str:
         return self.origin.put(path, size=size)
+
+    async def read(self, client: HttpClient, request: Request) -> tuple[bytes, bool]:
+        return await read(client, request, self.is_piped)
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +72,14 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
         yield runner.run
 
 
-@pytest.fixture(params=["http", "https"])
+@pytest.fixture(params=["http", "http-pipes", "https", "https-pipes"])
 def place(
     request: pytest.FixtureRequest, run: Run, server_context: ssl.SSLContext
 ) -> Iterator[Place]:
     """Run an origin over HTTP or TLS."""
-    with Origin(ssl_context=server_context if request.param == "https" else None) as origin:
-        yield Place(origin, run)
+    scheme, _, pipes = request.param.partition("-")
+    with Origin(ssl_context=server_context if scheme == "https" else None) as origin:
+        yield Place(origin, run, bool(pipes))
 
 
 def config(**fields: Any) -> Config:
@@ -90,17 +99,24 @@ def request_for(href: str, **fields: Any) -> Request:
     return Request(URL(href, encoded=True), watched=True, accepts_views=True, **fields)
 
 
-async def read(client: HttpClient, request: Request) -> tuple[bytes, bool]:
+def chunks_of(response: Response, is_piped: bool) -> AsyncIterator[Chunk]:
+    return response.piped_chunks or response.chunks if is_piped else response.chunks
+
+
+async def read(client: HttpClient, request: Request, is_piped: bool) -> tuple[bytes, bool]:
     """Return the body, and whether a part of the body was received without the parser."""
     received, is_direct = bytearray(), False
     async with client.fetch(request) as response:
-        async for chunk in response.chunks:
-            is_direct |= isinstance(chunk, memoryview)
-            before = bytes(chunk)
+        async for chunk in chunks_of(response, is_piped):
+            is_direct |= isinstance(chunk, memoryview | PipedBytes)
+            before = bytes(chunk) if isinstance(chunk, memoryview) else b""
             for _ in range(3):
                 await asyncio.sleep(0)
-            assert chunk == before, "the chunk changed before the next chunk was requested"
-            received += before
+            if isinstance(chunk, memoryview):
+                assert chunk == before, "the chunk changed before the next chunk was requested"
+            size, content = len(chunk), bytes(chunk)
+            assert len(content) == size
+            received += content
     return bytes(received), is_direct
 
 
@@ -111,7 +127,7 @@ def test_large_bodies_share_a_connection(place: Place) -> None:
         async with new_client() as client:
             for number, href in enumerate(hrefs):
                 content = place.origin.content(f"/{number}.tif")
-                assert await read(client, request_for(href)) == (content, True)
+                assert await place.read(client, request_for(href)) == (content, True)
 
     place.run(run())
     assert place.origin.connections == 1
@@ -125,13 +141,16 @@ def test_other_bodies_are_read_by_aiohttp(place: Place) -> None:
     async def run() -> None:
         async with new_client() as client:
             for href in (small, place.put("/chunked.tif"), place.put("/gzip.tif")):
-                assert not (await read(client, request_for(href)))[1]
+                assert not (await place.read(client, request_for(href)))[1]
             whole = Request(URL(large), watched=True)
-            assert await read(client, whole) == (place.origin.content("/a.tif"), False)
+            assert await place.read(client, whole) == (
+                place.origin.content("/a.tif"),
+                False,
+            )
         context = aiohttp.TCPConnector(ssl=ssl.create_default_context())
         async with aiohttp.ClientSession(connector=context, trust_env=True) as session:
             # The timeouts of a session that the user created are those of aiohttp's protocol.
-            body = await read(HttpClient(session), request_for(large))
+            body = await place.read(HttpClient(session), request_for(large))
             assert body == (place.origin.content("/a.tif"), False)
 
     place.run(run())
@@ -148,13 +167,15 @@ def test_truncated_body_yields_received_bytes_and_fails(place: Place, after: int
 
             async def receive() -> None:
                 async with client.fetch(request_for(href)) as response:
-                    async for chunk in response.chunks:
-                        received.extend(chunk)
+                    async for chunk in chunks_of(response, place.is_piped):
+                        received.extend(bytes(chunk))
 
             with pytest.raises(TruncatedError, match="ended before its announced length"):
                 await receive()
             assert received == place.origin.content("/a.tif")[:after]
-            assert (await read(client, request_for(href)))[0] == place.origin.content("/a.tif")
+            assert (await place.read(client, request_for(href)))[0] == place.origin.content(
+                "/a.tif"
+            )
 
     place.run(run())
 
@@ -167,8 +188,10 @@ def test_reset_connection_fails(place: Place, after: int) -> None:
     async def run() -> None:
         async with new_client() as client:
             with pytest.raises((TruncatedError, ConnectionFailedError)):
-                await read(client, request_for(href))
-            assert (await read(client, request_for(href)))[0] == place.origin.content("/a.tif")
+                await place.read(client, request_for(href))
+            assert (await place.read(client, request_for(href)))[0] == place.origin.content(
+                "/a.tif"
+            )
 
     place.run(run())
 
@@ -183,8 +206,8 @@ def test_cancelled_body_ends_the_request(place: Place) -> None:
 
             async def receive() -> None:
                 async with client.fetch(request_for(href)) as response:
-                    async for chunk in response.chunks:
-                        received.extend(chunk)
+                    async for chunk in chunks_of(response, place.is_piped):
+                        received.extend(bytes(chunk))
                         if len(received) >= 2 * MIB:
                             started.set()
 
@@ -196,7 +219,9 @@ def test_cancelled_body_ends_the_request(place: Place) -> None:
             assert received == place.origin.content("/a.tif")[: 2 * MIB]
             while place.origin.in_flight:
                 await asyncio.sleep(0.01)
-            assert (await read(client, request_for(href)))[0] == place.origin.content("/a.tif")
+            assert (await place.read(client, request_for(href)))[0] == place.origin.content(
+                "/a.tif"
+            )
         assert place.origin.connections == 2
 
     place.run(run())
@@ -209,7 +234,7 @@ def test_body_that_is_left_early_is_closed(place: Place) -> None:
         async with new_client() as client:
             for _ in range(3):
                 async with client.fetch(request_for(href)) as response:
-                    async for _ in response.chunks:
+                    async for _ in chunks_of(response, place.is_piped):
                         break
             while place.origin.in_flight:
                 await asyncio.sleep(0.01)
@@ -228,10 +253,10 @@ def test_byte_range_and_redirect_are_received(place: Place) -> None:
             async with client.fetch(request_for(href)) as response:
                 validator = response.validator
             part = {"offset": MIB, "validator": validator}
-            body = await read(client, request_for(href, end=3 * MIB, **part))
+            body = await place.read(client, request_for(href, end=3 * MIB, **part))
             assert body == (content[MIB : 3 * MIB], True)
             redirected = request_for(place.origin.href("/from.tif"), **part)
-            assert await read(client, redirected) == (content[MIB:], True)
+            assert await place.read(client, redirected) == (content[MIB:], True)
 
     place.run(run())
 
@@ -247,7 +272,7 @@ def test_bodies_arrive_through_a_proxy(place: Place, monkeypatch: pytest.MonkeyP
                 monkeypatch.setenv(name, proxy.url)
             async with new_client() as client:
                 for _ in range(2):
-                    body = await read(client, request_for(href))
+                    body = await place.read(client, request_for(href))
                     assert body == (place.origin.content("/a.tif"), True)
             assert proxy.heads
 
@@ -260,8 +285,9 @@ def test_bodies_arrive_through_a_proxy(place: Place, monkeypatch: pytest.MonkeyP
     ids=["zeros", "large", "response"],
 )
 @pytest.mark.parametrize("is_late", [False, True], ids=["together", "late"])
+@pytest.mark.parametrize("is_piped", [False, True], ids=["buffers", "pipes"])
 def test_connection_with_excess_bytes_is_not_reused(
-    run: Run, garbage: bytes, is_late: bool
+    run: Run, garbage: bytes, is_late: bool, is_piped: bool
 ) -> None:
     """Excess bytes are never part of the file, nor the response to the next request."""
     data = bytes(range(256)) * (SIZE // 256)
@@ -288,7 +314,8 @@ def test_connection_with_excess_bytes_is_not_reused(
         async with server, new_client() as client:
             port = server.sockets[0].getsockname()[1]
             for _ in range(3):
-                body, _ = await read(client, request_for(f"http://127.0.0.1:{port}/a.tif"))
+                href = f"http://127.0.0.1:{port}/a.tif"
+                body, _ = await read(client, request_for(href), is_piped)
                 assert body == data
                 if is_late:
                     received.set()
