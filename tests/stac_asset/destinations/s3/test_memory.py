@@ -21,7 +21,7 @@ LIMIT = SIZE
 """Maximum growth in bytes. All uploads of a run share 36 MiB, and some 40 MiB were measured."""
 
 _DOWNLOAD = """
-import asyncio, json, sys
+import asyncio, json, os, sys
 from bench.mirror_scale import peak_memory
 from stac_asset import Config, download_item
 
@@ -33,14 +33,19 @@ async def main(small, large, url, endpoint, key, secret):
     )
     await download_item(small, f"{url}/small", config=config)
     before = peak_memory()
+    written = []
+    sys.addaudithook(lambda event, values: is_written(event, values) and written.append(values[0]))
     await download_item(large, f"{url}/large", config=config)
-    print(json.dumps(peak_memory() - before))
+    print(json.dumps([peak_memory() - before, written]))
+
+def is_written(event, values):
+    return event == "open" and bool(values[2] & (os.O_WRONLY | os.O_RDWR))
 
 asyncio.run(main(*sys.argv[1:]))
 """
 
 
-async def test_memory_does_not_grow_with_the_sizes_of_files(
+async def test_memory_does_not_grow_with_file_sizes_and_no_local_file_is_written(
     origin: Origin, bucket: Bucket, proxy: S3Proxy
 ) -> None:
     """The service stores parts more slowly than the source sends them."""
@@ -59,6 +64,8 @@ async def test_memory_does_not_grow_with_the_sizes_of_files(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < LIMIT
+    growth, written = json.loads(done.stdout)
+    assert growth < LIMIT
+    assert written == []
     for key in "ab":
         assert (await bucket.head(f"large/{key}.tif"))["ContentLength"] == SIZE

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from stac_asset.destinations.buckets.keys import PROBE
 from stac_asset.destinations.s3 import ObjectSettings, S3Destination
 from stac_asset.destinations.s3.keys import note_key
 from stac_asset.destinations.s3.note import starting_note
@@ -286,6 +287,30 @@ async def test_settings_of_objects_are_sent(proxied: Bucket, proxy: S3Proxy) -> 
         assert request.headers["x-amz-storage-class"] == "STANDARD_IA"
         assert request.headers["x-amz-tagging"] == "project=mirror"
         assert request.headers["x-amz-acl"] == "private"
+
+
+async def test_encryption_is_requested_for_each_kind_of_object(
+    proxied: Bucket, proxy: S3Proxy
+) -> None:
+    settings = ObjectSettings(encryption="aws:kms", kms_key_id="key-of-the-mirror")
+    destination = proxied.destination(settings=settings)
+    await send(destination, data_of(PART + 1))
+    await destination.write("item.json", b"{}")
+    created = proxy.received("CreateMultipartUpload") + proxy.received("PutObject", "*item.json")
+    assert len(created) == 2
+    for request in created:
+        assert request.headers["x-amz-server-side-encryption"] == "aws:kms"
+        key = request.headers["x-amz-server-side-encryption-aws-kms-key-id"]
+        assert key == "key-of-the-mirror"
+
+
+async def test_conditional_requests_are_tried_once_per_run(proxied: Bucket, proxy: S3Proxy) -> None:
+    destination = proxied.destination()
+    await destination.prepare()
+    for size in (100, PART + 1, 2 * PART):
+        await send(destination, data_of(size))
+    assert len({one.key for one in proxy.received("PutObject", f"*/{PROBE}*")}) == 1
+    assert len(proxy.received("DeleteObject", f"*/{PROBE}*")) == 1
 
 
 async def test_folder_is_listed_once(proxied: Bucket, proxy: S3Proxy) -> None:
