@@ -32,6 +32,7 @@ from stac_asset.errors import ConfigError
 
 _LINK = "\n{{ flow_run | ui_url }}"
 _DAY = timedelta(days=1)
+_RUNS = {"prefect.resource.id": "prefect.flow-run.*"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,81 +95,94 @@ def alerts(deployment: str, deployment_id: UUID, conditions: Conditions) -> list
         "prefect.resource.role": "deployment",
         "prefect.resource.id": f"prefect.deployment.{deployment_id}",
     }
-    runs = {"prefect.resource.id": "prefect.flow-run.*"}
-    stale, idle = _text(conditions.stale), _text(conditions.no_transfer)
     return [
-        Alert(
-            name=f"{deployment}: stale",
-            subject=f"{deployment} had no successful run within {stale}",
-            body="Check the last runs, and that the schedule is active and a worker is online.",
-            trigger=_stale_trigger(conditions.stale, runs, related),
-        ),
-        Alert(
-            name=f"{deployment}: failing items",
-            subject=f"Items of {deployment} failed in {conditions.failing_runs} runs in a row",
-            body="{{ event.payload.count }} items, such as {{ event.payload.ids | join(', ') }}"
-            + _LINK,
-            trigger=EventTrigger(
-                expect={ITEMS_FAILING},
-                match={
-                    "prefect.resource.id": "stac-asset.mirror.*",
-                    FAILED_RUNS: str(conditions.failing_runs),
-                },
-                match_related=related,
-                posture=Posture.Reactive,
-                threshold=1,
-                within=timedelta(0),
-            ),
-        ),
-        Alert(
-            name=f"{deployment}: nearly full",
-            subject=f"The destination of {deployment} is nearly full",
-            body="{{ event.payload.free_percent }} % of the disk of {{ event.payload.directory }} "
-            "are free." + _LINK,
-            trigger=EventTrigger(
-                expect={NEARLY_FULL},
-                match={"prefect.resource.id": "stac-asset.destination.*"},
-                match_related=related,
-                for_each={"prefect.resource.id"},
-                posture=Posture.Reactive,
-                threshold=1,
-                within=_DAY,  # At most one alert a day.
-            ),
-        ),
-        Alert(
-            name=f"{deployment}: no transfer",
-            subject=f"A run of {deployment} transferred nothing for {idle}",
-            body="{{ flow_run.name }}" + _LINK,
-            trigger=EventTrigger(
-                after={RUN_PROGRESS},
-                expect={RUN_PROGRESS, *_state_events(*ENDED)},
-                match=runs,
-                match_related=related,
-                for_each={"prefect.resource.id"},
-                posture=Posture.Proactive,
-                threshold=1,
-                within=conditions.no_transfer,
-            ),
-        ),
-        # Runs of all deployments share the budget of a provider.
-        Alert(
-            name="stac-asset: budget",
-            subject="A budget of a provider is used up to 80 %",
-            body="{{ event.payload.budget }}: {{ event.payload.used }} of "
-            "{{ event.payload.limit }} used." + _LINK,
-            trigger=EventTrigger(
-                expect={BUDGET_WARNING},
-                posture=Posture.Reactive,
-                threshold=1,
-                within=timedelta(0),
-            ),
-        ),
+        _stale(deployment, conditions.stale, related),
+        _failing_items(deployment, conditions.failing_runs, related),
+        _nearly_full(deployment, related),
+        _no_transfer(deployment, conditions.no_transfer, related),
+        _budget(),
     ]
 
 
-def _stale_trigger(
-    within: timedelta, runs: dict[str, str], related: dict[str, str]
-) -> CompoundTrigger:
+def _stale(deployment: str, within: timedelta, related: dict[str, str]) -> Alert:
+    return Alert(
+        name=f"{deployment}: stale",
+        subject=f"{deployment} had no successful run within {_text(within)}",
+        body="Check the last runs, and that the schedule is active and a worker is online.",
+        trigger=_stale_trigger(within, related),
+    )
+
+
+def _failing_items(deployment: str, runs: int, related: dict[str, str]) -> Alert:
+    return Alert(
+        name=f"{deployment}: failing items",
+        subject=f"Items of {deployment} failed in {runs} runs in a row",
+        body="{{ event.payload.count }} items, such as {{ event.payload.ids | join(', ') }}"
+        + _LINK,
+        trigger=EventTrigger(
+            expect={ITEMS_FAILING},
+            match={"prefect.resource.id": "stac-asset.mirror.*", FAILED_RUNS: str(runs)},
+            match_related=related,
+            posture=Posture.Reactive,
+            threshold=1,
+            within=timedelta(0),
+        ),
+    )
+
+
+def _nearly_full(deployment: str, related: dict[str, str]) -> Alert:
+    return Alert(
+        name=f"{deployment}: nearly full",
+        subject=f"The destination of {deployment} is nearly full",
+        body="{{ event.payload.free_percent }} % of the disk of {{ event.payload.directory }} "
+        "are free." + _LINK,
+        trigger=EventTrigger(
+            expect={NEARLY_FULL},
+            match={"prefect.resource.id": "stac-asset.destination.*"},
+            match_related=related,
+            for_each={"prefect.resource.id"},
+            posture=Posture.Reactive,
+            threshold=1,
+            within=_DAY,  # At most one alert a day.
+        ),
+    )
+
+
+def _no_transfer(deployment: str, within: timedelta, related: dict[str, str]) -> Alert:
+    return Alert(
+        name=f"{deployment}: no transfer",
+        subject=f"A run of {deployment} transferred nothing for {_text(within)}",
+        body="{{ flow_run.name }}" + _LINK,
+        trigger=EventTrigger(
+            after={RUN_PROGRESS},
+            expect={RUN_PROGRESS, *_state_events(*ENDED)},
+            match=_RUNS,
+            match_related=related,
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=within,
+        ),
+    )
+
+
+def _budget() -> Alert:
+    # Runs of all deployments share the budget of a provider.
+    return Alert(
+        name="stac-asset: budget",
+        subject="A budget of a provider is used up to 80 %",
+        body="{{ event.payload.budget }}: {{ event.payload.used }} of "
+        "{{ event.payload.limit }} used." + _LINK,
+        trigger=EventTrigger(
+            expect={BUDGET_WARNING},
+            posture=Posture.Reactive,
+            threshold=1,
+            within=timedelta(0),
+        ),
+    )
+
+
+def _stale_trigger(within: timedelta, related: dict[str, str]) -> CompoundTrigger:
     """Return the trigger for a time without a successful run.
 
     The first part fires exactly this time after a successful run. The second part divides the time
@@ -182,7 +196,7 @@ def _stale_trigger(
         return EventTrigger(
             after=after,
             expect=successes,
-            match=runs,
+            match=_RUNS,
             match_related=related,
             posture=Posture.Proactive,
             threshold=1,

@@ -27,10 +27,10 @@ from prefect_stac_asset.flows.parameters.validation import (
     MIRROR,
     nearest_option,
 )
-from stac_asset.config_fields import nearest_name
 from stac_asset.destinations.directories import directory_path
 from stac_asset.destinations.location import location_of
 from stac_asset.errors import ConfigError, DestinationError
+from stac_asset.errors.nearest_name import nearest_name
 from stac_asset.mirror.run_limits import RunSizeLimits
 
 ERROR_TEXTS = {"extra_forbidden": "unknown key", "missing": "required key is missing"}

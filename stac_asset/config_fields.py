@@ -7,15 +7,14 @@ the run form and the reference show this description.
 from __future__ import annotations
 
 import ast
-import difflib
 import inspect
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from textwrap import dedent
 from typing import Any, Literal
 
 from stac_asset.errors import ConfigError
+from stac_asset.errors.nearest_name import nearest_name
 from stac_asset.object_store.identity import AzureIdentity, GcsIdentity
 from stac_asset.strategy import ErrorStrategy, FileNameStrategy
 from stac_asset.string_lists import string_list
@@ -374,18 +373,6 @@ CHOICES: dict[str, dict[str, object]] = {
     },
 }
 """The values of fields with a choice, by name."""
-
-
-def nearest_name(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """Return a sentence with the known name that is most similar to a name, if any.
-
-    Args:
-        name: A name that does not exist.
-        known: The names that exist.
-        prefix: A prefix to show before the known name.
-    """
-    found = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
-    return f" The nearest name is `{prefix}{found[0]}`." if found else ""
 
 
 @cache

@@ -32,8 +32,9 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from stac_asset.config_fields import ConfigFields, field_descriptions, nearest_name
+from stac_asset.config_fields import ConfigFields, field_descriptions
 from stac_asset.errors import ConfigError
+from stac_asset.errors.nearest_name import nearest_name
 
 PREFIX = "STAC_ASSET_"
 """Prefix of the environment variables."""

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +27,7 @@ from prefect_stac_asset.flows.download.items_file import ItemsFile, open_items_f
 from prefect_stac_asset.flows.execution.flow import asset_flow
 from prefect_stac_asset.flows.execution.library_logs import send_library_logs
 from prefect_stac_asset.flows.execution.run_names import run_name
-from prefect_stac_asset.flows.execution.session import open_session
+from prefect_stac_asset.flows.execution.session import Session, open_session
 from prefect_stac_asset.flows.monitoring.monitor import RunMonitor, open_monitor
 from prefect_stac_asset.flows.orchestration.preparation import RunPreparation
 from prefect_stac_asset.flows.orchestration.sources import LocalItems, open_items, options_for
@@ -49,6 +49,15 @@ from stac_asset.stac.local_facts import facts_of
 
 _MAX_KEPT = 10_000
 """Maximum number of items plus assets to keep in memory. Larger collections are read twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Paths:
+    """Where a run writes."""
+
+    directory: Location
+    document: Location
+    report: Location
 
 
 @asset_flow(
@@ -157,20 +166,9 @@ async def download_item_collection(
                 )
                 if planned is not None:
                     return planned
-                async with (
-                    open_report(report, planner.directory, session) as rows,
-                    open_items_file(document, planner.directory, session.destinations) as written,
-                ):
-                    async with open_monitor(
-                        session, preparation.amount, options, planner.directory
-                    ) as monitor:
-                        earlier = EarlierItems(document, config, planner, there)
-                        result = await _download(
-                            units, preparation, monitor, written, rows, earlier
-                        )
-                    get_run_logger().info("%s: %s", result.summary(), result.document)
-                    state: DownloadResult = flow_state(rows.errors, rows.total, config.warn, result)
-                    return state
+                earlier = EarlierItems(document, config, planner, there)
+                paths = _Paths(planner.directory, document, report)
+                return await _reported(units, preparation, session, options, paths, earlier)
 
     final: DownloadResult = await step.run(attempt)
     return final
@@ -192,6 +190,26 @@ def _units(
     for number, entry in enumerate(items):
         valid = entry if isinstance(entry, pystac.Item) else None
         yield unit_of(number, entry, planner.item_assets(valid, folders) if valid else ())
+
+
+async def _reported(
+    units: Callable[[], Iterable[Unit]],
+    preparation: RunPreparation,
+    session: Session,
+    options: DownloadOptions,
+    paths: _Paths,
+    earlier: EarlierItems,
+) -> DownloadResult:
+    """Download the units, report the run, and return the final state of the flow."""
+    async with (
+        open_report(paths.report, paths.directory, session) as rows,
+        open_items_file(paths.document, paths.directory, session.destinations) as written,
+    ):
+        async with open_monitor(session, preparation.amount, options, paths.directory) as monitor:
+            result = await _download(units, preparation, monitor, written, rows, earlier)
+        get_run_logger().info("%s: %s", result.summary(), result.document)
+        state: DownloadResult = flow_state(rows.errors, rows.total, session.config.warn, result)
+        return state
 
 
 async def _download(

@@ -19,8 +19,8 @@ from prefect.logging.loggers import PrefectLogAdapter, get_logger
 from prefect.runtime import flow_run
 
 from prefect_stac_asset.flows.execution.failure_text import with_advice
-from stac_asset.config_fields import nearest_name
 from stac_asset.errors import StacAssetError, UnexpectedError
+from stac_asset.errors.nearest_name import nearest_name
 
 _FLOW_RUNS = "prefect.flow_runs"
 _TASK_RUNS = "prefect.task_runs"

@@ -109,16 +109,7 @@ async def sync(
     destination = checked_destination(directory, config, destination_credentials)
     criteria = search.criteria()
     RunSizeLimits(max_items, max_bytes)  # Reports an invalid limit before the first request.
-    if is_text(source):
-        raise SourceError(
-            "`source` is JSON text. Set `source` to the URL of a STAC API, or to the URL or path "
-            "of a catalog or file."
-        )
-    if options.check_first:
-        raise ConfigError(
-            "`check_first` is not supported by `sync`, because the next run retries failed items. "
-            "Set `check_first=False`."
-        )
+    _check_supported(source, options)
     target = await target_of(distribute, destination)
     send_library_logs()
     limit = options.max_concurrent_downloads
@@ -169,6 +160,25 @@ async def sync(
 
     final: SyncResult = await step.run(attempt)
     return final
+
+
+def _check_supported(source: str, options: DownloadOptions) -> None:
+    """Check the values that other flows accept.
+
+    Raises:
+        SourceError: The source is JSON text.
+        ConfigError: `check_first` is set.
+    """
+    if is_text(source):
+        raise SourceError(
+            "`source` is JSON text. Set `source` to the URL of a STAC API, or to the URL or path "
+            "of a catalog or file."
+        )
+    if options.check_first:
+        raise ConfigError(
+            "`check_first` is not supported by `sync`, because the next run retries failed items. "
+            "Set `check_first=False`."
+        )
 
 
 @asynccontextmanager

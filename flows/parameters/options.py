@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from enum import Enum
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_type_hints
 
 from pydantic import AfterValidator, ConfigDict, Field, create_model
@@ -98,16 +99,21 @@ class FlowOptions(Form):
         Raises:
             ConfigError: The options contradict each other.
         """
-        hints = get_type_hints(Config)
         values = {}
-        for field in dataclasses.fields(Config):
-            if field.repr:
-                value = getattr(self, field.name)
-                kind = hints[field.name]
-                values[field.name] = kind[value] if _is_enum(kind) else value
+        for name, kind in _kinds().items():
+            value = getattr(self, name)
+            values[name] = kind[value] if _is_enum(kind) else value
         config = Config(**values)
         config.validate()
         return config
+
+
+@cache
+def _kinds() -> dict[str, Any]:
+    """Return the types of the fields of `Config` that are options, by name."""
+    # Evaluating the annotations takes longer than a small download.
+    hints = get_type_hints(Config)
+    return {field.name: hints[field.name] for field in dataclasses.fields(Config) if field.repr}
 
 
 def _is_enum(kind: Any) -> bool:
@@ -115,14 +121,14 @@ def _is_enum(kind: Any) -> bool:
 
 
 def _derived_fields() -> dict[str, Any]:
-    hints = get_type_hints(Config)
+    kinds = _kinds()
     # Read at import: until Python 3.11.8, parsing source code can fail while another thread parses.
     descriptions = field_descriptions()
     fields: dict[str, Any] = {}
     for field in dataclasses.fields(Config):
         if not field.repr:
             continue
-        kind, default = hints[field.name], field.default
+        kind, default = kinds[field.name], field.default
         if _is_enum(kind):
             # The form shows the names, because the numeric values have no meaning for users.
             kind, default = Literal[tuple(kind.__members__)], field.default.name

@@ -25,9 +25,9 @@ from prefect.settings.base import PrefectBaseSettings, build_settings_config
 from pydantic import BeforeValidator, ValidationError, create_model
 
 from prefect_stac_asset.flows.parameters.options import DownloadOptions
-from stac_asset.config_fields import nearest_name
 from stac_asset.environment import parsed_from_text
 from stac_asset.errors import ConfigError
+from stac_asset.errors.nearest_name import nearest_name
 
 PREFIX = "PREFECT_INTEGRATIONS_STAC_ASSET_"
 """Prefix of the environment variables."""

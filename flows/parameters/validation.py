@@ -22,8 +22,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from prefect_stac_asset.flows.parameters.form import WithoutEffect
 from prefect_stac_asset.flows.parameters.url_secrets import is_stored, refused_urls
 from stac_asset import Config
-from stac_asset.config_fields import nearest_name
 from stac_asset.errors import ConfigError, SourceError
+from stac_asset.errors.nearest_name import nearest_name
 
 CREDENTIALS = "credentials"
 """Name of the parameter with credential blocks. `AssetFlow` validates this parameter."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import pystac
 from prefect import get_run_logger
-from prefect.events import Event
+from prefect.events import Event, RelatedResource
 from prefect.events.clients import get_events_client
 from prefect.runtime import deployment
 
@@ -61,18 +61,11 @@ class Events:
     def __init__(
         self, run_id: str, options: DownloadOptions, deployment_id: str | None = None
     ) -> None:
-        self._run = {
-            "prefect.resource.id": f"prefect.flow-run.{run_id}",
-            "prefect.resource.role": "flow-run",
-        }
-        self._related = [self._run]
+        self._run = f"prefect.flow-run.{run_id}"
+        # Validated once, as all events have them.
+        self._related = [_related("flow-run", self._run)]
         if deployment_id is not None:
-            self._related.append(
-                {
-                    "prefect.resource.id": f"prefect.deployment.{deployment_id}",
-                    "prefect.resource.role": "deployment",
-                }
-            )
+            self._related.append(_related("deployment", f"prefect.deployment.{deployment_id}"))
         self._run_id = run_id
         self._options = options
         self._collections = CollectionLineage(options.lineage_owners)
@@ -122,7 +115,7 @@ class Events:
             total: Number of planned assets.
         """
         payload = {"received": received, "done": done, "total": total}
-        resource = {"prefect.resource.id": self._run["prefect.resource.id"]}
+        resource = {"prefect.resource.id": self._run}
         await self.put(RUN_PROGRESS, resource, payload)
 
     async def send_queued(self) -> None:
@@ -201,6 +194,10 @@ async def open_events(run_id: str, options: DownloadOptions) -> AsyncIterator[Ev
     finally:
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
+
+
+def _related(role: str, resource_id: str) -> RelatedResource:
+    return RelatedResource({"prefect.resource.id": resource_id, "prefect.resource.role": role})
 
 
 def item_event(

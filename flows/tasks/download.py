@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from functools import partial
 from uuid import UUID
 
 from prefect.cache_policies import NO_CACHE
@@ -38,8 +37,11 @@ from stac_asset.concurrency import bounded
 from stac_asset.errors import ConfigError
 from stac_asset.types import Failed, Outcome, Transfer
 
-_finished: dict[UUID, dict[Transfer, Outcome]] = {}
-"""Outcomes of earlier attempts of a batch, by task run. A retry skips these transfers."""
+_finished: dict[UUID, dict[int, Outcome]] = {}
+"""Outcomes of earlier attempts of a batch, by task run and position of the transfer.
+
+A retry skips these transfers.
+"""
 
 
 @stoppable_task(
@@ -134,7 +136,7 @@ async def download_assets(
     context = TaskRunContext.get()
     run_id = context.task_run.id if context is not None else None
     finished = _finished.pop(run_id, {}) if run_id is not None else {}
-    done: dict[Transfer, Outcome] = {}
+    done: dict[int, Outcome] = {}
     resolved = checked_options(options)
 
     def keep_for_retry(failed: list[Failed]) -> bool:
@@ -144,30 +146,33 @@ async def download_assets(
         )
         if is_retried and run_id is not None:
             _finished[run_id] = {
-                transfer: outcome
-                for transfer, outcome in done.items()
+                position: outcome
+                for position, outcome in done.items()
                 if not isinstance(outcome, Failed)
             }
         return is_retried
 
     async def download(session: Session) -> State[list[Outcome]]:
-        for transfer, outcome in finished.items():
+        for position, outcome in finished.items():
             if await has_file(outcome, session.destinations):
-                done[transfer] = outcome
-        waiting = [transfer for transfer in transfers if transfer not in done]
+                done[position] = outcome
+        waiting = [position for position in range(len(transfers)) if position not in done]
+
+        async def download_at(position: int) -> tuple[int, Outcome]:
+            return position, await _download(transfers[position], session)
+
         limit = session.max_concurrent_downloads
         with session.batch_span(len(waiting)):
             async with (
-                hold_slots(waiting, resolved),
-                aclosing(bounded(partial(_download, session=session), waiting, limit)) as outcomes,
+                hold_slots((transfers[position] for position in waiting), resolved),
+                aclosing(bounded(download_at, waiting, limit)) as outcomes,
             ):
-                async for outcome in outcomes:
+                async for position, outcome in outcomes:
                     if isinstance(outcome, Failed) and session.config.fail_fast:
                         keep_for_retry([outcome])
                         raise outcome.error
-                    assert outcome.transfer is not None, "outcomes of the engine have a transfer"
-                    done[outcome.transfer] = outcome
-        found = [done[transfer] for transfer in transfers]
+                    done[position] = outcome
+        found = [done[position] for position in range(len(transfers))]
         failed = [outcome for outcome in found if isinstance(outcome, Failed)]
         is_retried = keep_for_retry(failed)
         return batch_state(found, session.config.warn and not is_retried)

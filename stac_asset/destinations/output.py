@@ -26,6 +26,9 @@ _SOURCE = "stac-asset:output"
 _MAX_MEMORY = 8 * 1024 * 1024
 """Maximum size, in bytes, of a file that is collected in memory."""
 
+_MIN_WRITE = 64 * 1024
+"""Minimum size, in bytes, of a write to a file in a directory, except for the last."""
+
 _WAIT = 45.0
 """Seconds to wait while another run is writing an object.
 
@@ -55,16 +58,24 @@ class Output(Protocol):
 
 
 class _LocalOutput:
-    """A file in a directory."""
+    """A file in a directory. Rows are short, so that each write has several."""
 
     def __init__(self, file: PartFile) -> None:
         self._file = file
+        self._waiting = bytearray()
 
     def append(self, data: bytes) -> None:
-        self._file.append(data)
+        self._waiting += data
+        if len(self._waiting) >= _MIN_WRITE:
+            self._write()
 
     async def commit(self) -> None:
+        self._write()
         self._file.commit()
+
+    def _write(self) -> None:
+        self._file.append(bytes(self._waiting))
+        self._waiting.clear()
 
 
 class _StoreOutput:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
@@ -16,20 +17,28 @@ from stac_asset.cli.options import (
 from stac_asset.cli.running import run
 from stac_asset.cli.search_options import search_options, take_search
 
-_ON_REMOVED = click.Choice(["keep", "mark", "delete"])
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _mirror_arguments(command: _F) -> _F:
+    """Add the arguments that name a mirror: the source, the directory and the search."""
+    directory = click.argument("directory", type=click.Path(file_okay=False))
+    return click.argument("source")(directory(search_options(command)))
+
+
+def _on_removed(text: str) -> Callable[[_F], _F]:
+    return click.option(
+        "--on-removed",
+        type=click.Choice(["keep", "mark", "delete"]),
+        default="keep",
+        show_default=True,
+        help=text,
+    )
 
 
 @click.command()
-@click.argument("source")
-@click.argument("directory", type=click.Path(file_okay=False))
-@search_options
-@click.option(
-    "--on-removed",
-    type=_ON_REMOVED,
-    default="keep",
-    show_default=True,
-    help="Action for items that left SOURCE.",
-)
+@_mirror_arguments
+@_on_removed("Action for items that left SOURCE.")
 @click.option(
     "--max-items",
     type=click.IntRange(min=1),
@@ -86,21 +95,13 @@ def sync(
 
 
 @click.command()
-@click.argument("source")
-@click.argument("directory", type=click.Path(file_okay=False))
-@search_options
+@_mirror_arguments
 @click.option("--report", metavar="FILE", help="File for a row of JSON per difference.")
 @click.option("--read-files", is_flag=True, help="Read all files, to compare the checksums.")
 @click.option(
     "--repair", is_flag=True, help="Update the mirror, and replace missing and corrupt files."
 )
-@click.option(
-    "--on-removed",
-    type=_ON_REMOVED,
-    default="keep",
-    show_default=True,
-    help="With --repair, the action for items that left SOURCE.",
-)
+@_on_removed("With --repair, the action for items that left SOURCE.")
 @json_option
 @config_options
 def audit(
