@@ -14,8 +14,8 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from prefect_stac_asset.blocks.references import BlockReference, parse_reference
 from prefect_stac_asset.deployments.parameters import references
-from stac_asset.config_fields import nearest_name
 from stac_asset.errors import ConfigError
+from stac_asset.errors.nearest_name import nearest_name
 
 
 async def check_saved_blocks(client: PrefectClient, deployment: RunnerDeployment) -> None:
