@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -226,7 +227,7 @@ async def test_no_share_is_started_after_a_budget_is_reached(
     units = [unit(origin, directory, number) for number in range(7)]
 
     @flow
-    async def coordinate() -> tuple[list[tuple[Unit, list[Outcome]]], int, list[FlowRun]]:
+    async def coordinate() -> tuple[list[tuple[Unit, list[Outcome]]], list[FlowRun], list[FlowRun]]:
         async with opened(bucket, units) as (distribution, worker, _):
             done = asyncio.create_task(collected(distribution, units))
             while len(before := await worker.runs()) < 2:
@@ -234,10 +235,13 @@ async def test_no_share_is_started_after_a_budget_is_reached(
             await worker.leave(before[0])
             await worker.finish(before[1])
             (ended,) = await asyncio.gather(done)
-            return ended, len(before), await worker.runs()
+            return ended, before, await worker.runs()
 
-    ended, started, after = await coordinate()
-    assert (started, len(after)) == (2, 1)  # Only the run of the left items has no final state.
+    ended, before, after = await coordinate()
+    for run in before:  # The items are in the document of the share.
+        assert run.parameters["share"].startswith(f"{directory}/.shares/")
+        assert len(json.dumps(run.parameters)) < 2_000
+    assert (len(before), len(after)) == (2, 1)  # Only the run of the left items has no final state.
     left = [one.number for one, _ in ended if one.left_because]
     assert sorted(one.number for one, _ in ended) == list(range(7))
     assert {one.left_because for one, _ in ended} == {"", REACHED}

@@ -46,6 +46,24 @@ async def test_deployment_of_another_flow_is_refused() -> None:
         await target_of(name, STORE)
 
 
+@pytest.mark.parametrize(
+    ("distribute", "reason"),
+    [
+        ("missing", "'download-batch/missing' does not exist"),
+        ("sync/sync", "is a deployment of flow 'sync'"),
+    ],
+)
+async def test_runs_with_a_wrong_deployment_fail_before_any_request(
+    origin: Origin, distribute: str, reason: str
+) -> None:
+    source = make_item(origin, "a")
+    for flow in (flows.download_item_collection, flows.sync):
+        state = await flow(source, "s3://bucket/data", distribute=distribute, return_state=True)
+        assert state.is_failed()
+        assert reason in str(state.message)
+    assert origin.requests == []
+
+
 @pytest.mark.parametrize("scheme", ["", "file://"])
 async def test_local_directory_is_refused_with_the_reason(
     origin: Origin, tmp_path: Path, scheme: str
