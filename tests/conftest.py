@@ -30,6 +30,7 @@ from tests.support.prefect_fixtures import (
     server_log,
     worker_log,
 )
+from tests.support.schema_checks import check_schemas_once
 from tests.support.server_logs import pytest_runtest_setup
 
 # Pytest finds hooks and fixtures by name.
@@ -52,6 +53,8 @@ gc.disable()
 for _module in pkgutil.walk_packages(stac_asset.__path__, "stac_asset."):
     if not _module.name.endswith("__main__"):
         importlib.import_module(_module.name)
+
+check_schemas_once()
 
 # Ray reads the variable during the import. With the value 0, the cluster uses the loopback
 # interface.

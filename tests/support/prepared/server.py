@@ -201,6 +201,7 @@ if __name__ == "__main__":
         # The lowest supported Prefect does not have all modules.
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(module)
+    importlib.import_module("tests.support.schema_checks").check_schemas_once()
     assert threading.active_count() == 1, threading.enumerate()
     gc.enable()
     gc.freeze()
