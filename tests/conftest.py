@@ -30,6 +30,7 @@ from tests.support.prefect_fixtures import (
     server_log,
     worker_log,
 )
+from tests.support.rotated_imports import import_test_modules
 from tests.support.schema_checks import check_schemas_once
 from tests.support.server_logs import pytest_runtest_setup
 
@@ -73,9 +74,13 @@ def pytest_report_header() -> str:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
-    """Enable garbage collections again, also in the main process of parallel tests."""
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Import the test modules, and enable garbage collections again.
+
+    The main process of parallel tests calls this hook too.
+    """
     try:
+        import_test_modules(Path(argument).absolute() for argument in session.config.args)
         return (yield)
     finally:
         gc.enable()
@@ -148,5 +153,6 @@ def installed_wheel(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """A directory with the installed wheel, without dependencies."""
     folder = tmp_path_factory.mktemp("installed")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    pip += ["--no-compile"]  # Python compiles the modules that are imported.
     subprocess.run([*pip, "--target", str(folder), str(wheel)], check=True, capture_output=True)
     return folder
