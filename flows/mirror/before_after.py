@@ -33,7 +33,7 @@ class BeforeAfter:
         self._earlier = FootprintSample()
         self._new = FootprintSample()
         self._updated = FootprintSample()
-        self._add_earlier(rows.every(max(1, len(rows) // MAX_FOOTPRINTS)))
+        self._add_earlier(rows.sample(MAX_FOOTPRINTS))
 
     def has_item(self, prepared: Prepared) -> bool:
         """Return whether the mirror has an item. Call this method before the item is added.

@@ -12,6 +12,7 @@ from typing import IO
 from stac_asset.clients.registry import Clients
 from stac_asset.concurrency import in_executor
 from stac_asset.config import Config
+from stac_asset.mirror.answer_rows import with_rows
 from stac_asset.mirror.changes import ChangeSet
 from stac_asset.mirror.former_sources import former_sources, still_at
 from stac_asset.mirror.output import removal
@@ -122,7 +123,8 @@ class ChangeSearch:
             )
         selection.add_mirrored(self._state.rows.asset_keys)
         source.position = None if self._whole else self._state.positions.get(search)
-        async for item in source.items(self._criteria, self.window):
+        found = source.items(self._criteria, self.window)
+        async for item in with_rows(found, self._state, self._storage):
             if self.window is not usual and not self._is_selected(item, usual):
                 continue
             selection.add(item.assets)
@@ -136,7 +138,7 @@ class ChangeSearch:
         unseen = set(changes.unseen(self._criteria, self._source_href, self._former))
         if self._whole:
             unseen |= self._lost()
-        async for item in source.items_by_id(unseen):
+        async for item in with_rows(source.items_by_id(unseen), self._state, self._storage):
             changes.add(item)
         if source.is_complete:
             await self._find_abandoned(unseen - source.undecided)
@@ -157,6 +159,8 @@ class ChangeSearch:
         """
         if not self._source.is_complete:
             return
+        # Any item of the mirror can be missing.
+        await in_executor(self._storage.executor, self._state.rows.unread.require_all)
         missing = removal.missing_from_search(
             self.changes, self._criteria, self.window, self._sources, marked
         )

@@ -127,7 +127,7 @@ class ChangeSet:
         stored = rows.stored_with_digest(place_of(key), digest) if digest is not None else None
         if stored is not None and not self.seen.has_number(stored):
             self.seen.add_number(stored)
-            self._count(key, rows.stored_source(stored))
+            self._count(key, rows.stored.source(stored))
             self.unchanged += 1
             return
         if key in self.seen:

@@ -11,12 +11,20 @@ from stac_asset.plan.file_names import safe_name
 CATALOG = "catalog.json"
 COLLECTION = "collection.json"
 PARQUET = "items.parquet"
+ITEM_CATALOGS = "~items"
+"""Folder of the catalogs between a collection with many items and the items.
+
+No item has this folder, because names of items with `~` are escaped."""
+
 REPORT = "sync.report.ndjson"
 INDEX = ".mirror/index.ndjson"
 """The index of a mirror with few items."""
 
 SHARDS = ".mirror/index"
 """Folder of the shards of the index of a mirror with many items."""
+
+SUMMARIES = ".mirror/index.json"
+"""Summaries of the shards, so that a run need not read all shards."""
 
 PARQUET_STATE = ".mirror/parquet.json"
 """Version of the GeoParquet file that has all items. Missing if the file can be outdated."""
@@ -30,7 +38,7 @@ LOCK = ".mirror/lock.json"
 SHARES = ".mirror/shares"
 """The folder of the documents of a run that distributes its items."""
 
-STATE_FILES = (INDEX, PARQUET_STATE, STARTED, SEARCHES, POSITIONS, FAILURES, LOCK)
+STATE_FILES = (INDEX, SUMMARIES, PARQUET_STATE, STARTED, SEARCHES, POSITIONS, FAILURES, LOCK)
 """The files of the state of a mirror, except for the shards of the index."""
 
 RESERVED = {CATALOG: "the catalog", PARQUET: "the GeoParquet file", REPORT: "the report"}
@@ -59,6 +67,15 @@ REMOVED = "mirror:removed"
 _SPECIAL = re.compile(r"[#%/:?\\~]")
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}")
 """An id that is a safe name of a folder, and of a document with a suffix."""
+
+
+def shard_path(name: str) -> str:
+    """Return the path of a shard of the index.
+
+    Args:
+        name: Name of the shard: hexadecimal digits.
+    """
+    return f"{SHARDS}/{name}.ndjson"
 
 
 def item_folder(key: Key) -> str:

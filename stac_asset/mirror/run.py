@@ -158,7 +158,7 @@ class MirrorUpdate:
             NoAssetsError: There are items to download, and no asset of the source or the mirror
                 matches `include`.
         """
-        self._set_state(await self._in_thread(read_state, self._storage, self._config))
+        self._set_state(await self._in_thread(read_state, self._storage, self._config, whole))
         self._collections_before = {
             name for name, count in self._state.rows.collections.items() if name and count
         }
@@ -328,8 +328,7 @@ class MirrorUpdate:
                     self._changed = True
         if rows.has_changes:
             await self._in_thread(self._parquet.record_outdated, rows)
-        if rows.is_outdated:
-            await self._in_thread(write_index, self._storage, rows)
+        await self._in_thread(write_index, self._storage, rows)
 
     async def finish(self, on_removed: OnRemoved) -> None:
         """End the run: handle removed items, and write the catalog, index and GeoParquet file.

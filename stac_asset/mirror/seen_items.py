@@ -31,14 +31,14 @@ class SeenItems(Set[Key]):
             return False
         if key in self._others:
             return True
-        number = self._rows.stored_number(key, place_of(key)) if self._count else None
+        number = self._rows.stored.find(key, place_of(key)) if self._count else None
         return number is not None and self.has_number(number)
 
     def __iter__(self) -> Iterator[Key]:
         yield from self._others
         for number in range(8 * len(self._bits)):
             if self.has_number(number):
-                yield self._rows.stored_key(number)
+                yield self._rows.stored.row(number).key
 
     def __len__(self) -> int:
         return self._count + len(self._others)
@@ -53,7 +53,7 @@ class SeenItems(Set[Key]):
         Args:
             key: Key of the item.
         """
-        number = self._rows.stored_number(key, place_of(key))
+        number = self._rows.stored.find(key, place_of(key))
         if number is None:
             self._others.add(key)
         else:

@@ -23,7 +23,7 @@ from stac_asset.rewrite.serialize import NOT_FINITE
 _BOM = "\ufeff"
 
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
-_LONG_NUMBERS = (b"0" * 20, b"-" + b"0" * 19)
+_LONG_NUMBER, _LONG_NEGATIVE = b"0" * 20, b"-" + b"0" * 19
 """Digits of integers that can exceed 64 bits. orjson reads such integers as floats."""
 
 
@@ -53,7 +53,7 @@ def loads(data: bytes | str, name: str = "") -> Any:
 
 def _has_long_number(data: bytes) -> bool:
     digits = data.translate(_DIGITS_TO_ZERO)
-    return any(number in digits for number in _LONG_NUMBERS)
+    return _LONG_NUMBER in digits or _LONG_NEGATIVE in digits
 
 
 class JsonDecoder:

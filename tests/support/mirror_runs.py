@@ -26,6 +26,7 @@ from stac_asset.mirror.run import MirrorUpdate
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.sources.open import open_source
+from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.mirror.storage.open import open_storage
 from stac_asset.plan.reasons import Reason
 from stac_asset.testing import Origin, Status
@@ -82,6 +83,7 @@ async def run_mirror(
     renewal: float = 0.2,
     during: Callable[[], Awaitable[object]] | None = None,
     concurrency: int = 8,
+    files: MirrorStorage | None = None,
 ) -> MirrorRun:
     """Run a mirror once.
 
@@ -98,6 +100,7 @@ async def run_mirror(
         renewal: Seconds between two renewals of the lease in an object store.
         during: Awaited before the downloads.
         concurrency: Maximum number of concurrent reads or writes in an object store.
+        files: The files of the directory, for example to record the calls.
     """
     limits = limits or RunSizeLimits()
     reasons: dict[str, str] = {}
@@ -108,8 +111,9 @@ async def run_mirror(
             Clients(config) as clients,
             open_storage(
                 location_of(directory), destinations, renewal=renewal, concurrency=concurrency
-            ) as storage,
+            ) as opened,
         ):
+            storage = files or opened
             source = await open_source(href, clients, config, Path(scratch))
             criteria = criteria or Criteria()
             await source.check(criteria)

@@ -99,13 +99,13 @@ def _write_collection(
     previous = storage.read(path)
     earlier = parsed_document(previous, "Collection")
     links = ItemLinks(storage, rows, name)
-    hrefs = _item_hrefs(earlier)
-    is_settled = links.is_settled and len(hrefs) == (0 if links.depth else rows.collections[name])
+    hrefs = links.hrefs_after(_item_hrefs(earlier))
     written = links.write_catalogs()
     document = _collection(name, earlier, source)
-    extent = _extent(rows, name, earlier)
-    document["extent"] = extent.merged_into(document.get("extent"))
-    data = links.document(document, hrefs if is_settled else None)
+    if source is not None or earlier is None or rows.changes_of(name) != []:
+        extent = _extent(rows, name, earlier)
+        document["extent"] = extent.merged_into(document.get("extent"))
+    data = links.document(document, hrefs)
     changed = False
     if previous != data:
         storage.write(path, data)
@@ -117,8 +117,9 @@ def _write_collection(
 
 def _extent(rows: Rows, name: str, earlier: dict[str, Any] | None) -> ItemsExtent:
     """Return the extent of the items of a collection. All items are read only if necessary."""
-    first, changes = next(rows.of_collection(name)), rows.changes_of(name)
-    if earlier is not None and changes is not None and first.bbox and all(first.span):
+    first, changes = rows.first_of(name), rows.changes_of(name)
+    has_extent = first is not None and first.bbox and all(first.span)
+    if earlier is not None and changes is not None and has_extent:
         extent = extent_after(earlier.get("extent"), changes)
         if extent is not None:
             return extent

@@ -10,13 +10,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 from stac_asset.hrefs import quoted_path
-from stac_asset.mirror.layout import CATALOG, COLLECTION, collection_folder, document_path
+from stac_asset.mirror.layout import (
+    CATALOG,
+    COLLECTION,
+    ITEM_CATALOGS,
+    collection_folder,
+    document_path,
+)
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.placement import depth_for, shard_names, shard_of
+from stac_asset.mirror.state.row import RowChange
 from stac_asset.mirror.state.rows import Rows
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.rewrite.serialize import json_bytes
@@ -29,7 +37,6 @@ MAX_LINKED_ITEMS = 10_000
 _ITEMS_PER_CATALOG = 1_000
 """Mean number of items per catalog above which there are more catalogs."""
 
-_FOLDER = "~items"
 _FILE = re.compile(r"([0-9a-f]{1,4})\.json")
 
 JSON, GEOJSON = "application/json", "application/geo+json"
@@ -67,11 +74,25 @@ class ItemLinks:
         self.depth = depth_for(count, current, MAX_LINKED_ITEMS, _ITEMS_PER_CATALOG)
         """Depth of the catalogs. 0 without catalogs."""
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether the catalogs have the links to all items."""
-        names = set(shard_names(self.depth)) if self.depth else set()
-        return names == self._existing and not self._rows.outdated_links(self._collection)
+    def hrefs_after(self, before: Sequence[str]) -> list[str] | None:
+        """Return the hrefs of the links to items after the changes, if known without all rows.
+
+        Args:
+            before: The hrefs of the links to items in the present document.
+        """
+        count, changes = self._rows.collections[self._collection], list[RowChange]()
+        if self._rows.outdated.links(self._collection):
+            known = self._rows.changes_of(self._collection)
+            if known is None:
+                return None
+            changes = known
+        removed = [one.before.key for one in changes if one.before and not one.after]
+        added = [one.after.key for one in changes if one.after and not one.before]
+        if self.depth or len(before) != count + len(removed) - len(added):
+            return None
+        hrefs = set(before).difference(self._hrefs(removed, "./"))
+        # Documents have the links in the order of the paths, which are not quoted.
+        return sorted(hrefs.union(self._hrefs(added, "./")), key=unquote)
 
     def write_catalogs(self) -> int:
         """Write the outdated catalogs, and return the number of written catalogs.
@@ -81,9 +102,11 @@ class ItemLinks:
         """
         if self.depth == 0:
             return 0
-        parts = self._rows.outdated_links(self._collection)
+        parts = self._rows.outdated.links(self._collection)
         outdated = {shard_of(part, self.depth) for part in parts}
         outdated.update(set(shard_names(self.depth)) - self._existing)
+        for name in outdated:
+            self._rows.unread.require_part(name)
         return sum(self._storage.map(self._write_catalog, sorted(outdated)))
 
     def remove_catalogs(self) -> None:
@@ -96,7 +119,7 @@ class ItemLinks:
         for name in sorted(self._existing - current):
             self._storage.remove_document(self._path(name))
         if self._existing and not current:
-            self._storage.remove_empty_folders([f"{self._base}{_FOLDER}"])
+            self._storage.remove_empty_folders([f"{self._base}{ITEM_CATALOGS}"])
 
     def document(self, document: dict[str, Any], previous: Iterable[str] | None) -> bytes:
         """Return a collection or catalog as JSON, with the links to items after the other links.
@@ -107,7 +130,7 @@ class ItemLinks:
         """
         if self.depth:
             names = shard_names(self.depth)
-            links = [link("child", f"./{_FOLDER}/{name}.json") for name in names]
+            links = [link("child", f"./{ITEM_CATALOGS}/{name}.json") for name in names]
             return json_bytes(document | {"links": [*document["links"], *links]})
         if previous is None:
             rows = self._rows.of_collection(self._collection)
@@ -137,7 +160,7 @@ class ItemLinks:
         return [f"{prefix}{quoted_path(path.removeprefix(self._base))}" for path in paths]
 
     def _path(self, name: str) -> str:
-        return f"{self._base}{_FOLDER}/{name}.json"
+        return f"{self._base}{ITEM_CATALOGS}/{name}.json"
 
 
 def link_files(storage: MirrorStorage, collection: str | None) -> list[str]:
@@ -148,8 +171,8 @@ def link_files(storage: MirrorStorage, collection: str | None) -> list[str]:
         collection: Id of the collection, or None for items without a collection.
     """
     base = f"{collection_folder(collection)}/" if collection is not None else ""
-    names = storage.file_names(f"{base}{_FOLDER}")
-    return [f"{base}{_FOLDER}/{name}" for name in names if _FILE.fullmatch(name)]
+    names = storage.file_names(f"{base}{ITEM_CATALOGS}")
+    return [f"{base}{ITEM_CATALOGS}/{name}" for name in names if _FILE.fullmatch(name)]
 
 
 def is_link_file(path: str) -> bool:
@@ -159,7 +182,7 @@ def is_link_file(path: str) -> bool:
         path: Path of a file, relative to the mirror.
     """
     folder, _, name = path.rpartition("/")
-    return folder.rpartition("/")[2] == _FOLDER and _FILE.fullmatch(name) is not None
+    return folder.rpartition("/")[2] == ITEM_CATALOGS and _FILE.fullmatch(name) is not None
 
 
 def link(rel: str, href: str, media_type: str = JSON) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def write_changed_parts(
     changed: defaultdict[str, set[Key]] = defaultdict(set)
     for key in rows.changed_keys:
         changed[shard_of(part_of(place_of(key)), record.depth)].add(key)
-    unknown = record.outdated | {shard_of(part, record.depth) for part in rows.unclear_parts}
+    unknown = record.outdated | {shard_of(part, record.depth) for part in rows.outdated.unclear}
     stamps: dict[str, Stamp] = dict(record.parts)
     with tempfile.TemporaryDirectory(prefix="stac-asset-") as folder:
         for name in sorted(changed.keys() | unknown):

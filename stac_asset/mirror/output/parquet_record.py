@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stac_asset.mirror.layout import INDEX, PARQUET, PARQUET_STATE
-from stac_asset.mirror.state.placement import MAX_DEPTH, shard_names, shard_of
+from stac_asset.mirror.state.placement import MAX_DEPTH, part_of, place_of, shard_names, shard_of
 from stac_asset.mirror.state.rows import Rows
 from stac_asset.mirror.storage.interface import MirrorStorage, Stamp
 from stac_asset.rewrite.serialize import json_bytes
@@ -150,7 +150,8 @@ def record_outdated(storage: MirrorStorage, record: ParquetRecord, rows: Rows) -
     if not record.parts:
         storage.remove_document(PARQUET_STATE)
         return
-    changed = {shard_of(part, record.depth) for part in rows.changed_parts}
+    parts = rows.outdated.unclear.union(part_of(place_of(key)) for key in rows.changed_keys)
+    changed = {shard_of(part, record.depth) for part in parts}
     record_parts(storage, dataclasses.replace(record, outdated=record.outdated | changed))
 
 

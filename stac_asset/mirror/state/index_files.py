@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from stac_asset.mirror.layout import INDEX, SHARDS
+from stac_asset.mirror.layout import INDEX, SHARDS, shard_path
 from stac_asset.mirror.state.lines import blocks_of_lines
 from stac_asset.mirror.state.placement import depth_for, shard_names
 from stac_asset.mirror.state.rows import Rows
+from stac_asset.mirror.state.summaries import write_summary
 from stac_asset.mirror.storage.interface import MirrorStorage
 
 _SHARD = re.compile(r"([0-9a-f]{1,4})\.ndjson")
@@ -71,8 +72,24 @@ def index_lines(storage: MirrorStorage, files: Iterable[str]) -> Iterator[bytes]
         yield from (data or b"").splitlines()
 
 
+def shard_lines(storage: MirrorStorage, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield the names of shards with each line, without line breaks.
+
+    Args:
+        storage: The files of the mirror.
+        names: Names of the shards, which need not exist.
+
+    Raises:
+        DestinationError: A request to an object store failed.
+    """
+    paths = [path for name in names if storage.stamp(path := shard_path(name)) is not None]
+    for path, data in storage.read_all(paths):
+        name = _name(path)
+        yield from ((name, line) for line in (data or b"").splitlines())
+
+
 def write_index(storage: MirrorStorage, rows: Rows) -> None:
-    """Write the outdated files of the index of a mirror.
+    """Write the outdated files of the index of a mirror, and the summaries of the shards.
 
     Args:
         storage: The files of the mirror.
@@ -81,17 +98,28 @@ def write_index(storage: MirrorStorage, rows: Rows) -> None:
     Raises:
         DestinationError: The index cannot be written.
     """
-    depth = depth_for(len(rows), rows.depth or 0)
+    depth = rows.depth or 0
+    if rows.is_outdated:
+        depth = depth_for(len(rows), depth)
+        _write_files(storage, rows, depth)
+    write_summary(storage, rows, depth)
+
+
+def _write_files(storage: MirrorStorage, rows: Rows, depth: int) -> None:
+    """Write the outdated files of the index."""
     if depth == 0:
         for _, lines in rows.shards([""]):
             storage.write_blocks(INDEX, blocks_of_lines(lines))
     else:
-        shards = rows.shards(rows.outdated_shards(depth))
-        for _ in storage.map(lambda shard: _write_shard(storage, *shard), shards):
+        names: Iterable[str] = rows.outdated.shards(depth)
+        if depth != rows.depth:
+            rows.unread.require_all()
+            names = shard_names(depth)
+        for _ in storage.map(lambda shard: _write_shard(storage, *shard), rows.shards(names)):
             pass
     if depth != rows.depth:
         # The new files are complete, so the rows of earlier files are not needed any more.
-        current = {INDEX} if depth == 0 else {_path(name) for name in shard_names(depth)}
+        current = {INDEX} if depth == 0 else {shard_path(name) for name in shard_names(depth)}
         for path in index_files(storage):
             if path not in current:
                 storage.remove_document(path)
@@ -100,13 +128,9 @@ def write_index(storage: MirrorStorage, rows: Rows) -> None:
 def _write_shard(storage: MirrorStorage, name: str, lines: Iterable[bytes]) -> None:
     data = b"".join(b"%b\n" % line for line in lines)
     if data:
-        storage.write(_path(name), data)
+        storage.write(shard_path(name), data)
     else:
-        storage.remove_document(_path(name))
-
-
-def _path(name: str) -> str:
-    return f"{SHARDS}/{name}.ndjson"
+        storage.remove_document(shard_path(name))
 
 
 def _name(path: str) -> str:

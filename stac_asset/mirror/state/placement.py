@@ -100,13 +100,22 @@ def shard_names(depth: int) -> Iterator[str]:
         yield f"{number:0{depth}x}"
 
 
+def bits_below(depth: int) -> int:
+    """Return the number of bits of a place after the digits of its shard.
+
+    Args:
+        depth: Depth of the shards. 0 stands for a single file.
+    """
+    return _BITS - _BITS_PER_DIGIT * depth
+
+
 def first_place(name: str) -> int:
     """Return the lowest place of a shard.
 
     Args:
         name: Name of the shard.
     """
-    return int(name or "0", 16) << (_BITS - _BITS_PER_DIGIT * len(name))
+    return int(name or "0", 16) << bits_below(len(name))
 
 
 def end_place(name: str) -> int:
@@ -115,7 +124,7 @@ def end_place(name: str) -> int:
     Args:
         name: Name of the shard.
     """
-    return first_place(name) + (1 << (_BITS - _BITS_PER_DIGIT * len(name)))
+    return first_place(name) + (1 << bits_below(len(name)))
 
 
 def _depth(count: int, largest_whole: int, per_shard: int) -> int:

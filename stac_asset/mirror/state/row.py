@@ -5,7 +5,7 @@ A row is stored as a line of JSON. Earlier releases also stored the path of the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from sys import intern
 from typing import Any, NamedTuple
@@ -136,6 +136,72 @@ class IndexRow:
                 checked=fields.get("checked", False),
                 source_digest=int(digest, 16) if digest is not None else None,
                 missing_files=missing_files,
+            )
+        except (KeyError, TypeError, AttributeError):
+            raise ValueError("Line of the index has a missing or invalid field") from None
+
+
+class RowFacts(NamedTuple):
+    """The facts of a row that each run reads. An `IndexRow` takes three times as long to read."""
+
+    key: Key
+    """Collection and id of the item."""
+
+    document_stamp: tuple[Any, Any]
+    """Version and size in bytes of the document."""
+
+    source: str
+    """Unsigned href of the item's source."""
+
+    asset_keys: Set[str]
+    """Keys of the assets of the version of the item."""
+
+    files: Mapping[str, tuple[Any, Any]]
+    """Name and size in bytes of each asset's file, by asset key."""
+
+    is_whole: bool
+    """Whether no asset failed, and the document is not marked as removed."""
+
+    has_failed: bool
+    """Whether assets failed to download."""
+
+    checked: bool
+    """Field `checked` of the row."""
+
+    source_digest: int | None
+    """Digest of the item at the source, if known."""
+
+    @classmethod
+    def from_line(cls, line: bytes) -> RowFacts:
+        """Return the facts of a stored row, of which `IndexRow.from_line` returns the whole.
+
+        Args:
+            line: A line of the index.
+
+        Raises:
+            ValueError: The line is not a row.
+        """
+        fields = loads(line)
+        try:
+            digest, collection = fields.get("digest"), fields.get("collection")
+            failed = bool(fields.get("failed"))
+            version, size = fields["stamp"]
+            _, _ = fields["span"]
+            files = fields["files"]
+            for _, _ in files.values():
+                pass
+            assets = fields["version"]["assets"]
+            "".join(assets.values())  # Raises TypeError for a value that is not a text.
+            return cls(
+                Key(intern(collection) if collection else None, fields["id"]),
+                (version, size),
+                intern(fields["source"]),
+                assets.keys(),
+                files,
+                not failed and not fields.get("removed", False),
+                failed,
+                fields.get("checked", False),
+                int(digest, 16) if digest is not None else None,
             )
         except (KeyError, TypeError, AttributeError):
             raise ValueError("Line of the index has a missing or invalid field") from None

@@ -14,15 +14,18 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterator
 
 from stac_asset.mirror.source_item import Key
-from stac_asset.mirror.state.placement import place_of
+from stac_asset.mirror.state.placement import bits_below, place_of
 from stac_asset.mirror.state.row import IndexRow
+from stac_asset.mirror.state.unread_shards import UnreadShards
 
 _MAX_MEMORY = 8 * 1024 * 1024
 """Maximum number of bytes of encoded rows in memory."""
 
+_NONE = range(0)
+
 
 class StoredRows:
-    """Rows by number, ordered by place. Rows are added first, and then `sort` is called once."""
+    """Rows by number. The rows of a shard have adjacent numbers, in the order of their places."""
 
     def __init__(self) -> None:
         self._recent = bytearray()
@@ -41,16 +44,25 @@ class StoredRows:
         self._names: dict[str | None, int] = {}
         """Numbers of sources and collections, in the order of the numbers."""
         self._texts: list[str | None] = []
+        self.unread = UnreadShards()
+        """The shards that the run has not read."""
+        self._shards: dict[int, range] = {}
+        """Numbers of the rows of each shard, by the first digits of the places."""
+        self._shift = bits_below(0)
+        """Number of bits of a place after the digits of the shard."""
+        self._settled = 0
+        """Number of rows at the last call of `settle`."""
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def append(self, row: IndexRow, line: bytes, place: int) -> None:
-        """Add a row.
+    def append(self, line: bytes, source: str, collection: str | None, place: int) -> None:
+        """Add a row. Call `settle` after the last row.
 
         Args:
-            row: The row.
             line: The encoded row.
+            source: Source of the item.
+            collection: Collection of the item.
             place: Place of the item.
         """
         if len(self._recent) > _MAX_MEMORY:
@@ -60,29 +72,40 @@ class StoredRows:
         self._lengths.append(len(line))
         self._digests.append(0)
         self._learned.append(0)
-        self._sources.append(self._number(row.source))
-        self._collections.append(self._number(row.key.collection))
+        self._sources.append(self._number(source))
+        self._collections.append(self._number(collection))
         self._recent += line
 
-    def sort(self) -> None:
-        """Order the rows by place. Rows of shards already are in order."""
-        places = self._places
-        if all(places[index] <= places[index + 1] for index in range(len(places) - 1)):
-            return
-        order = array("I", sorted(range(len(places)), key=places.__getitem__))
-        for name in ("_places", "_offsets", "_lengths", "_digests", "_sources", "_collections"):
-            column = getattr(self, name)
-            setattr(self, name, array(column.typecode, map(column.__getitem__, order)))
+    def settle(self, depth: int) -> list[int]:
+        """Order the rows that were added since the last call, and return repeated rows.
 
-    def repeated(self) -> list[int]:
-        """Return the numbers of rows whose item has an earlier row."""
-        places, found = self._places, []
-        for number in range(1, len(places)):
-            if places[number] == places[number - 1]:
-                earlier = range(self.at(places[number]).start, number)
-                if self.row(number).key in {self.row(other).key for other in earlier}:
-                    found.append(number)
-        return found
+        Args:
+            depth: Depth of the shards. The same in each call. The rows of a shard are added
+                between two calls.
+
+        Returns:
+            The numbers of rows whose item has an earlier row.
+        """
+        places, start, end = self._places, self._settled, len(self._places)
+        self._shift = bits_below(depth)
+        if any(places[number] > places[number + 1] for number in range(start, end - 1)):
+            order = array("I", sorted(range(start, end), key=places.__getitem__))
+            for name in ("_places", "_offsets", "_lengths", "_digests", "_sources", "_collections"):
+                column = getattr(self, name)
+                column[start:] = array(column.typecode, map(column.__getitem__, order))
+            places = self._places
+        number = start
+        while number < end:
+            shard = places[number] >> self._shift
+            after = bisect_left(places, (shard + 1) << self._shift, number, end)
+            self._shards[shard] = range(number, after)
+            number = after
+        self._settled = end
+        return [
+            number
+            for number in range(start + 1, end)
+            if places[number] == places[number - 1] and self._is_repeated(number)
+        ]
 
     def line(self, number: int) -> bytes:
         """Return an encoded row.
@@ -133,20 +156,24 @@ class StoredRows:
         Args:
             place: The place.
         """
-        places, first = self._places, bisect_left(self._places, place)
-        end = first
-        while end < len(places) and places[end] == place:
+        places, shard = self._places, self._shard(place)
+        first = end = bisect_left(places, place, shard.start, shard.stop)
+        while end < shard.stop and places[end] == place:
             end += 1
         return range(first, end)
 
-    def between(self, start: int, end: int) -> range:
-        """Return the numbers of the rows in a range of places.
+    def between(self, start: int, end: int) -> Iterator[int]:
+        """Yield the numbers of the rows in a range of places, ordered by place.
 
         Args:
             start: The lowest place.
             end: The lowest place after the range.
         """
-        return range(bisect_left(self._places, start), bisect_left(self._places, end))
+        places = self._places
+        for name in range(start >> self._shift, ((end - 1) >> self._shift) + 1):
+            shard = self._shard(name << self._shift)
+            first = bisect_left(places, start, shard.start, shard.stop)
+            yield from range(first, bisect_left(places, end, first, shard.stop))
 
     def with_digest(self, place: int, digest: int) -> int | None:
         """Return the number of the row with a place and a digest, if any.
@@ -155,12 +182,10 @@ class StoredRows:
             place: The place of an item.
             digest: The digest of the item at the source, which is not 0.
         """
-        places, digests = self._places, self._digests
-        number = bisect_left(places, place)
-        while number < len(places) and places[number] == place:
+        digests = self._digests
+        for number in self.at(place):
             if digests[number] == digest:
                 return number
-            number += 1
         return None
 
     def place(self, number: int) -> int:
@@ -211,6 +236,17 @@ class StoredRows:
         wanted = self._names.get(collection)
         if wanted is not None:
             yield from (number for number, one in enumerate(self._collections) if one == wanted)
+
+    def _shard(self, place: int) -> range:
+        """Return the numbers of the rows of the shard with a place. Blocks if not read yet."""
+        if self.unread:
+            self.unread.require_places([place])
+        return self._shards.get(place >> self._shift, _NONE)
+
+    def _is_repeated(self, number: int) -> bool:
+        """Return whether an earlier row with the same place is of the same item."""
+        earlier = range(self.at(self._places[number]).start, number)
+        return self.row(number).key in {self.row(other).key for other in earlier}
 
     def _number(self, text: str | None) -> int:
         number = self._names.get(text)
