@@ -11,14 +11,14 @@ import dataclasses
 import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from stac_asset.errors import DestinationError
-from stac_asset.mirror.layout import PARQUET, document_path
+from stac_asset.mirror.layout import PARQUET, PARQUET_STATE, document_path
 from stac_asset.mirror.output.column_types import with_texts
 from stac_asset.mirror.output.parquet_items import UnifiedItems, item_documents
 from stac_asset.mirror.output.parquet_record import ParquetRecord, part_path
@@ -69,6 +69,8 @@ def write_all_parts(storage: MirrorStorage, rows: Rows, depth: int) -> ParquetRe
         # A directory cannot have a file and a folder of the same name.
         if storage.stamp(PARQUET) is not None:
             storage.remove("", [PARQUET])
+        # After a kill, parts could have different columns. All are written then.
+        storage.remove_document(PARQUET_STATE)
         stamps = {
             name: storage.write(part_path(name), (tables / name).read_bytes())
             for name in (shard_names(depth) if has_items else ())
@@ -82,7 +84,8 @@ def write_changed_parts(
     """Write the parts with changed items, and return the new record.
 
     The other items of a part are copied from the earlier file. The documents of all items are read
-    for parts whose changes are not known.
+    for parts whose changes are not known. If an item has a new field, the column is added to all
+    parts, without reading the documents of other items.
 
     Args:
         storage: The files of the mirror.
@@ -101,26 +104,27 @@ def write_changed_parts(
     unknown = record.outdated | {shard_of(part, record.depth) for part in rows.outdated.unclear}
     stamps: dict[str, Stamp] = dict(record.parts)
     with tempfile.TemporaryDirectory(prefix="stac-asset-") as folder:
-        for name in sorted(changed.keys() | unknown):
-            keys = set(rows.keys_of_shard(name)) if name in unknown else changed[name]
-            existing = [rows[key] for key in sorted(keys, key=document_path) if key in rows]
-            part = storage.read(part_path(name))
-            if part is None:
-                return None
-            try:
-                data = _changed_part(
-                    part,
-                    None if name in unknown else keys,
-                    with_texts(item_documents(storage, existing), record.texts),
-                    Path(folder),
-                )
-            except DestinationError:
-                raise
-            except Exception:  # The exceptions of stac-geoparquet are not documented.
-                return None
-            if data is None:
-                return None
-            stamps[name] = storage.write(part_path(name), data)
+        for name in unknown:
+            changed[name] = set(rows.keys_of_shard(name))
+        try:
+            before = _columns_of(storage, next(iter(record.parts)))
+            columns = [before, *_write_changed(storage, rows, record, changed, Path(folder))]
+            after = _united(columns)
+            if not after.equals(before):
+                # After a kill, parts could have different columns. All are written then.
+                storage.remove_document(PARQUET_STATE)
+            for name in sorted(changed) if after.equals(before) else record.parts:
+                part = storage.read(part_path(name))
+                if part is None or not _columns_in(part).equals(before):
+                    return None
+                is_unknown = name in unknown
+                keys = None if is_unknown else changed.get(name, set())
+                data = _changed_part(part, keys, Path(folder, name), after)
+                stamps[name] = storage.write(part_path(name), data)
+        except DestinationError:
+            raise
+        except Exception:  # The exceptions of stac-geoparquet are not documented.
+            return None
     return dataclasses.replace(record, parts=stamps, outdated=frozenset())
 
 
@@ -198,31 +202,76 @@ def _write_table(items: Iterator[dict[str, Any]], path: Path) -> Any:
     return pq.read_schema(path).remove_metadata()
 
 
-def _changed_part(
-    part: bytes, changed: Set[Key] | None, items: Iterator[dict[str, Any]], folder: Path
-) -> bytes | None:
-    """Return the new content of a part. Items with other columns give None.
+def _write_changed(
+    storage: MirrorStorage,
+    rows: Rows,
+    record: ParquetRecord,
+    changed: Mapping[str, Set[Key]],
+    folder: Path,
+) -> list[Any]:
+    """Write a file with the new and changed items of each part, and return the columns."""
+    found = []
+    for name, keys in changed.items():
+        existing = [rows[key] for key in sorted(keys, key=document_path) if key in rows]
+        items = with_texts(item_documents(storage, existing), record.texts)
+        columns = _write_table(items, folder / name)
+        if columns is not None:
+            found.append(columns)
+    return found
+
+
+def _columns_of(storage: MirrorStorage, name: str) -> Any:
+    """Return the columns of a part. A missing part has none."""
+    import pyarrow as pa
+
+    part = storage.read(part_path(name))
+    return _columns_in(part) if part is not None else pa.schema([])
+
+
+def _columns_in(part: bytes) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    return pq.read_schema(pa.BufferReader(part)).remove_metadata()
+
+
+def _united(columns: list[Any]) -> Any:
+    """Return columns for all items of tables. Tables whose columns contradict raise an error."""
+    import pyarrow as pa
+
+    return pa.unify_schemas(columns, promote_options="permissive")
+
+
+def _changed_part(part: bytes, changed: Set[Key] | None, new: Path, columns: Any) -> bytes:
+    """Return the new content of a part.
 
     Args:
         part: The content before the run.
         changed: The items that are not copied. None stands for all items.
-        items: The documents of the new and changed items.
-        folder: A folder for temporary files.
+        new: File with the new and changed items, if any.
+        columns: The columns of all parts.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
+    from pyarrow.dataset import dataset
+    from stac_geoparquet.arrow import to_parquet
 
     table = pq.ParquetFile(pa.BufferReader(part)).read()
-    schema = table.schema
+    has_columns = table.schema.remove_metadata().equals(columns)
+    old = new.with_suffix(".old")
+    if not has_columns:
+        old.write_bytes(part)
+        table = dataset(old, schema=columns, format="parquet").to_table()
     kept = table.slice(0, 0) if changed is None else table.filter(_unchanged(table, changed))
-    path = folder / "new"
-    columns = _write_table(items, path)
-    if columns is not None:
-        plain = schema.remove_metadata()
-        if not pa.unify_schemas([plain, columns], promote_options="permissive").equals(plain):
-            return None
-        new = pq.ParquetFile(path).read().to_pydict()
-        kept = pa.concat_tables([kept, pa.Table.from_pydict(new, schema=schema)])
+    if new.exists() and has_columns:
+        items = pq.ParquetFile(new).read().to_pydict()
+        kept = pa.concat_tables([kept, pa.Table.from_pydict(items, schema=table.schema)])
+    elif new.exists():
+        items = dataset(new, schema=columns, format="parquet").to_table()
+        kept = pa.concat_tables([kept, items])
+    if not has_columns:
+        to_parquet(kept, old)
+        return old.read_bytes()
     sink = pa.BufferOutputStream()
     pq.write_table(kept, sink)
     return bytes(sink.getvalue())

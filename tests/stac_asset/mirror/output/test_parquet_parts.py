@@ -15,17 +15,19 @@ import pytest
 from stac_asset.mirror.layout import document_path
 from stac_asset.mirror.output.item_documents import write_row
 from stac_asset.mirror.output.parquet import write_parquet
-from stac_asset.mirror.output.parquet_record import read_record, record_outdated
+from stac_asset.mirror.output.parquet_record import part_path, read_record, record_outdated
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.index import read_state
 from stac_asset.mirror.state.index_files import write_index
 from stac_asset.mirror.state.rows import Rows
+from stac_asset.mirror.storage.interface import Stamp
 from stac_asset.mirror.storage.local import LocalStorage
 from stac_asset.mirror.unknown_files import unknown_files
 from stac_asset.notices import collect_notices
 from stac_asset.stac.item_files import read_items
 from stac_asset.testing import Origin
 from tests.support.large_mirrors import file_versions, shard_of_item, write_large_mirror
+from tests.support.recorded_storage import RecordedStorage
 
 LIMITS = 4, 1
 """Items of a single file, and mean number of items of a part."""
@@ -130,10 +132,15 @@ def test_only_parts_of_changed_items_are_written(parts: Parts) -> None:
     assert parts.time_of(ONE) == LATER
 
 
-def test_field_without_a_column_rewrites_all_parts(parts: Parts) -> None:
+def test_field_without_a_column_is_added_to_all_parts_without_reading_documents(
+    parts: Parts,
+) -> None:
     before = parts.versions()
     parts.change(ONE, note={"deep": 1})
+    parts.storage = recorded = RecordedStorage(parts.folder.parent)
     parts.write()
+    documents = {path for path in recorded.read_paths if path.startswith("things/")}
+    assert documents == {document_path(Key("things", ONE))}
     after = parts.versions()
     assert all(after[name] != before[name] for name in before)
     assert parts.items()[ONE]["properties"]["note"] == {"deep": 1}
@@ -148,6 +155,31 @@ def test_field_without_a_column_rewrites_all_parts(parts: Parts) -> None:
     last = parts.versions()
     assert {name for name in last if last[name] != after[name]} == {part_of_item(TWO)}
     assert parts.items()[TWO]["properties"]["note"] == {"deep": 2}
+
+
+def test_kill_between_parts_with_a_new_column_causes_all_parts_to_be_written(
+    parts: Parts,
+) -> None:
+    class KilledStorage(LocalStorage):
+        def write(self, path: str, data: bytes) -> Stamp:
+            if path == part_path(sorted(before)[5]):
+                raise KeyboardInterrupt
+            return super().write(path, data)
+
+    before, storage = parts.versions(), parts.storage
+    parts.change(ONE, note="new")
+    parts.storage = KilledStorage(storage.directory)
+    with pytest.raises(KeyboardInterrupt):
+        parts.write()
+    parts.storage = storage
+    write_index(storage, parts.rows)
+    parts.read()
+    assert not read_record(storage).is_current
+    parts.write()
+    assert len(parts.items()) == 12
+    schemas = [pyarrow.dataset.dataset(path).schema for path in parts.folder.iterdir()]
+    assert all("note" in schema.names for schema in schemas)
+    assert len(schemas) == len(before)
 
 
 def test_field_with_several_types_in_different_parts_is_json_text(parts: Parts) -> None:
