@@ -1,8 +1,9 @@
-"""Measure runs of a mirror over many items: unchanged, and with 100 changed items.
+"""Measure runs of a mirror over many items: unchanged, with 100 changed items, and a short answer.
 
     python -m bench.mirror_scale --items 10000 100000
 
-The command writes a STAC API and a mirror of its items, and serves the API with nginx. Each run of
+The short answer has the 100 changed items only, as that of a search for the last day has. The
+command writes a STAC API and a mirror of its items, and serves the API with nginx. Each run of
 the mirror is a process of its own. The first run writes the index, and is not measured. It also
 writes all GeoParquet files, which takes most of the time of the command, unless
 `--without-geoparquet` is given.
@@ -39,6 +40,8 @@ class Figures:
     """The figures of a run."""
 
     items: int
+    answered: int
+    """Number of items that the API returned."""
     changed: int
     """Number of items whose metadata changed."""
     cpu_seconds: float
@@ -56,7 +59,7 @@ class Figures:
 def measure(
     amounts: Sequence[int], changes: int = CHANGES, geoparquet: bool = True
 ) -> Iterator[Figures]:
-    """Run mirrors, and yield the figures of a run without and of a run with changes for each.
+    """Run mirrors, and yield the figures of runs without changes, with changes, and a short answer.
 
     Args:
         amounts: Numbers of items.
@@ -71,12 +74,16 @@ def measure(
                 api = write_api(served, origin, items, with_files=False)
                 write_mirror(directory, served, api)
                 _run(api, directory, geoparquet)
-                yield _measured(api, directory, items, 0, geoparquet)
+                yield _measured(api, directory, items, items, 0, geoparquet)
                 changed = _change_items(served, changes)
-                yield _measured(api, directory, items, changed, geoparquet)
+                yield _measured(api, directory, items, items, changed, geoparquet)
+                changed = _shorten_answer(served, changes)
+                yield _measured(api, directory, items, changed, changed, geoparquet)
 
 
-def _measured(api: str, directory: Path, items: int, changed: int, geoparquet: bool) -> Figures:
+def _measured(
+    api: str, directory: Path, items: int, answered: int, changed: int, geoparquet: bool
+) -> Figures:
     before = _files(directory)
     reported = _run(api, directory, geoparquet)
     if reported["metadata_updates"] != changed or reported["wanted"]:
@@ -86,10 +93,11 @@ def _measured(api: str, directory: Path, items: int, changed: int, geoparquet: b
     }
     return Figures(
         items=items,
+        answered=answered,
         changed=changed,
         cpu_seconds=reported["cpu_seconds"],
         memory=reported["memory"],
-        requests=-(-items // _PER_PAGE),
+        requests=-(-answered // _PER_PAGE),
         files=len(written),
         bytes=sum(size for _, size in written.values()),
     )
@@ -122,6 +130,17 @@ def _change_items(served: Path, count: int) -> int:
             page.write_text(json.dumps(document))
             changed += 1
     return changed
+
+
+def _shorten_answer(served: Path, count: int) -> int:
+    """Change some items, return only these items from now on, and return the number of items."""
+    page = served / "api" / "search" / "index.json"
+    document = json.loads(page.read_bytes())
+    document |= {"features": document["features"][:count], "links": []}
+    for item in document["features"]:
+        item["properties"]["eo:cloud_cover"] += 0.5
+    page.write_text(json.dumps(document))
+    return len(document["features"])
 
 
 async def _mirror(api: str, directory: str) -> dict[str, int]:
@@ -196,8 +215,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _report(options.api, options.into)
         return
     if not options.json:
-        print("| items | changed | processor time | peak memory | requests | files | written |")
-        print("|---|---|---|---|---|---|---|")
+        columns = "items", "answered", "changed", "processor time", "peak memory", "requests"
+        print(f"| {' | '.join(columns)} | files | written |")
+        print("|---|---|---|---|---|---|---|---|")
     for figures in measure(options.items, geoparquet=not options.without_geoparquet):
         if options.json:
             print(json.dumps(asdict(figures)), flush=True)
@@ -208,6 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _print(figures: Figures) -> None:
     cells = (
         f"{figures.items:,}",
+        f"{figures.answered:,}",
         f"{figures.changed:,}",
         f"{figures.cpu_seconds:.1f} s",
         f"{figures.memory / 1e6:.0f} MB",
