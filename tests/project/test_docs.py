@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -56,6 +57,45 @@ def test_every_provider_has_the_same_sections(page: Path) -> None:
     assert "stac_asset.Config(" in text
     assert ".save(" in text or "leave `credentials` empty" in text
     assert "| error | cure |" in text
+
+
+OTHER_TEXTS = {
+    "red,nir": "an example of a key",
+    "No space left": "the operating system",
+    "No space left on device": "the operating system",
+    "No module named 'obstore'": "Python",
+    "database is locked": "SQLite",
+}
+"""Texts of messages that this project does not write, with the origin."""
+
+
+@pytest.fixture(scope="module")
+def texts() -> str:
+    """Return the strings of the source code. A formatted value is a null character."""
+    found: list[str] = []
+    for folder in ("stac_asset", "prefect_stac_asset", "flows", "blocks", "deployments"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.JoinedStr):
+                    parts = [getattr(part, "value", "") for part in node.values]
+                    found.append("".join(one if isinstance(one, str) else "\0" for one in parts))
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    found.append(node.value)
+    return "\n".join(found)
+
+
+@pytest.mark.parametrize("page", ["incomplete-mirror", "troubleshooting"])
+def test_described_messages_are_those_in_the_code(page: str, texts: str) -> None:
+    quoted = []
+    for line in (ROOT / "docs" / f"{page}.md").read_text().splitlines():
+        if line.strip().startswith("|"):
+            quoted += re.findall(r"(`+) ?(.+?) ?\1", line.split("|")[1])
+    messages = {text for _, text in quoted if not text.isdecimal()} - set(OTHER_TEXTS)
+    assert len(messages) >= 10
+    for message in messages:
+        # Numbers and names differ from message to message.
+        for part in re.split(r"^[0-9]+ |`\w+` at …|…", message):
+            assert part.strip() in texts, message
 
 
 def test_every_picture_is_made_by_a_command() -> None:
