@@ -108,3 +108,34 @@ async def test_clean_aborts_uploads_without_a_note_on_request(
     assert done.code == 0, done.errors
     assert "leftovers: 1 removed, 0 younger" in done.output
     assert not await bucket.has_leftovers()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "action"),
+    [
+        (("sync", "SOURCE", "URL"), "written"),
+        (("audit", "SOURCE", "URL"), "read"),
+        (("audit", "SOURCE", "URL", "--repair"), "written"),
+        (("clean", "URL"), "written"),
+        (("verify", "URL", "--repair"), "written"),
+    ],
+    ids=["sync", "audit", "audit --repair", "clean", "verify --repair"],
+)
+def test_other_commands_refuse_a_missing_bucket_before_any_request(
+    origin: Origin,
+    store: Config,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    action: str,
+) -> None:
+    monkeypatch.setenv("STAC_ASSET_S3_MAX_ATTEMPTS", "1")
+    values = {"SOURCE": make_item(origin, "a"), "URL": "s3://missing-bucket/x"}
+    endpoint = ("--destination-endpoint-url", store.destination_endpoint_url)
+    given = [values.get(one, one) for one in arguments]
+    refused = run_command(*given, *endpoint)
+    assert (refused.code, refused.output) == (1, "")
+    assert refused.errors == (
+        f"error: s3://missing-bucket/x/ cannot be {action}: the bucket does not exist. Create the "
+        "bucket, or correct the URL\n"
+    )
+    assert origin.requests == []
