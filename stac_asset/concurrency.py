@@ -17,7 +17,7 @@ from collections.abc import (
     Iterable,
 )
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import copy_context
 from functools import partial
 from types import TracebackType
@@ -30,7 +30,10 @@ _T = TypeVar("_T")
 
 
 async def bounded(
-    call: Callable[[_A], Awaitable[_R]], inputs: Iterable[_A], limit: int
+    call: Callable[[_A], Awaitable[_R]],
+    inputs: Iterable[_A],
+    limit: int,
+    slots: AbstractAsyncContextManager[object] | None = None,
 ) -> AsyncGenerator[_R, None]:
     """Yield the results of a call for each input, in order of completion.
 
@@ -42,6 +45,7 @@ async def bounded(
         call: The function to await for each input.
         inputs: The inputs. For a list or tuple shorter than `limit`, fewer tasks are started.
         limit: Maximum number of concurrent calls, at least 1.
+        slots: Limits the tasks of several generators. Each task holds a slot while it makes calls.
 
     Yields:
         The results of the calls.
@@ -55,14 +59,15 @@ async def bounded(
 
     async def work() -> None:
         try:
-            for value in remaining:
-                while len(done) > limit:
-                    room.clear()
-                    await room.wait()
-                done.append((await call(value),))
-                arrived.set()
-                if stopped:  # A call may return normally although it was cancelled.
-                    return
+            async with nullcontext() if slots is None else slots:
+                for value in remaining:
+                    while len(done) > limit:
+                        room.clear()
+                        await room.wait()
+                    done.append((await call(value),))
+                    arrived.set()
+                    if stopped:  # A call may return normally although it was cancelled.
+                        return
             done.append(None)
         # A call may raise CancelledError although its task was not cancelled.
         except (Exception, asyncio.CancelledError) as error:

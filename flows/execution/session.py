@@ -120,20 +120,19 @@ class Session:
         await prepare_destination(self.destinations, directory, credentials, writable)
 
     async def download(self, transfer: Transfer) -> Outcome:
-        """Download a file, within the limit of simultaneous downloads.
+        """Download a file. The caller holds one of `limits.downloads`.
 
         Args:
             transfer: The planned download.
         """
-        async with self.limits.downloads:
-            if self.stopping:  # The caller is about to be cancelled. Do not start the download.
-                raise asyncio.CancelledError
-            if self.traces is None:
-                return await self.engine.download(transfer)
-            with self.traces.asset(transfer) as span:
-                outcome = await self.engine.download(transfer)
-                span.end(outcome)
-                return outcome
+        if self.stopping:  # The caller is about to be cancelled. Do not start the download.
+            raise asyncio.CancelledError
+        if self.traces is None:
+            return await self.engine.download(transfer)
+        with self.traces.asset(transfer) as span:
+            outcome = await self.engine.download(transfer)
+            span.end(outcome)
+            return outcome
 
     def batch_span(self, assets: int) -> AbstractContextManager[None]:
         """Return the span of a batch, or a context without effect if no tracer is configured.

@@ -86,7 +86,7 @@ async def download_asset(
     transfer = transfer_of(asset, resolved.config(), directory)
 
     async def download(session: Session) -> State[Outcome]:
-        async with hold_slots([transfer], resolved):
+        async with hold_slots([transfer], resolved), session.limits.downloads:
             outcome = await _download(transfer, session)
         is_retried = (
             isinstance(outcome, Failed) and is_retryable(outcome.error) and not is_last_attempt()
@@ -165,7 +165,9 @@ async def download_assets(
         with session.batch_span(len(waiting)):
             async with (
                 hold_slots((transfers[position] for position in waiting), resolved),
-                aclosing(bounded(download_at, waiting, limit)) as outcomes,
+                aclosing(
+                    bounded(download_at, waiting, limit, session.limits.downloads)
+                ) as outcomes,
             ):
                 async for position, outcome in outcomes:
                     if isinstance(outcome, Failed) and session.config.fail_fast:

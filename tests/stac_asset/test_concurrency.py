@@ -105,6 +105,27 @@ async def test_concurrent_calls_are_limited() -> None:
     assert calls.max_running == 4
 
 
+async def test_tasks_of_several_generators_share_slots_and_keep_them_between_calls() -> None:
+    slots, running, most, order = CrossLoopSemaphore(2), 0, 0, []
+
+    async def call(value: str) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        order.append(value)
+
+    async def consume(name: str) -> None:
+        async for _ in bounded(call, [name] * 10, 5, slots):
+            assert slots.held <= 2
+
+    await asyncio.gather(consume("a"), consume("b"))
+    assert most == 2
+    assert order == ["a"] * 10 + ["b"] * 10
+    assert slots.held == 0
+
+
 async def test_inputs_are_consumed_on_demand() -> None:
     consumed = 0
 
