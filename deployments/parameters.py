@@ -104,7 +104,7 @@ def check_parameters(flow: Flow[..., Any], given: Mapping[str, Any], where: str)
 
 
 def without_groups(flow: Flow[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return parameters without the groups of options of version 0.1.0.
+    """Return parameters without the groups of options of earlier versions.
 
     The run form does not show the options of these groups.
 

@@ -20,7 +20,7 @@ from prefect_stac_asset.flows.parameters.form import shape, ungrouped
 from stac_asset.mirror.search.criteria import Criteria
 
 SEARCH_GROUPS = ("more",)
-"""Name of the group of criteria in parameters that version 0.1.0 stored."""
+"""Name of the group of criteria in parameters that earlier versions stored."""
 
 
 class Search(BaseModel):

@@ -1,6 +1,6 @@
 """Titles and order of options in Prefect's run form, and options without effect in a flow.
 
-All options of a flow are fields of one object. Version 0.1.0 sent rarely used options in groups,
+All options of a flow are fields of one object. Earlier versions sent rarely used options in groups,
 which the form could not show for stored parameters. `Form` still accepts these groups.
 """
 
@@ -103,7 +103,7 @@ NEVER_EFFECTIVE = frozenset({"http_headers_hosts"})
 """Options without effect in all flows. `http_headers` is a secret, which no flow accepts."""
 
 OPTION_GROUPS = ("attempts", "connections", "s3", "oauth2", "rare")
-"""Names of groups of options in parameters that version 0.1.0 stored."""
+"""Names of groups of options in parameters that earlier versions stored."""
 
 _SHOWN = {"title", "description", "default", "position"}
 """Keywords of a field that only a form shows."""

@@ -126,7 +126,7 @@ def validate_options(options: dict[str, Any]) -> None:
         {"retry_wait": 3.0, "overwrite": True},
         DownloadOptions(retry_wait=3.0, overwrite=True).model_dump(mode="json"),
     ],
-    ids=["form of version 0.1.0", "flat", "from Python"],
+    ids=["form of an earlier version", "flat", "from Python"],
 )
 def test_grouped_and_flat_options_are_accepted(options: dict[str, Any]) -> None:
     validate_options(options)
