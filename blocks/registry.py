@@ -104,16 +104,7 @@ def check_supported(block: Any) -> None:
     Raises:
         ConfigError: The type of the block is not supported.
     """
-    if isinstance(block, OUR_BLOCKS) or is_one_of(block, INTEGRATION_BLOCKS):
-        return
-    names = (
-        *(kind.__name__ for kind in OUR_BLOCKS),
-        *(kind.name for kind in INTEGRATION_BLOCKS),
-    )
-    raise ConfigError(
-        f"{type(block).__name__} is not a supported credential block. Use one of "
-        f"{', '.join(names)}."
-    )
+    _check_type(block, OUR_BLOCKS, "credential block")
 
 
 def check_supported_destination(block: Any) -> None:
@@ -125,12 +116,16 @@ def check_supported_destination(block: Any) -> None:
     Raises:
         ConfigError: The type of the block is not supported.
     """
-    if isinstance(block, S3Credentials) or is_one_of(block, INTEGRATION_BLOCKS):
+    _check_type(block, (S3Credentials,), "block for a destination")
+
+
+def _check_type(block: Any, own: tuple[type[Block], ...], purpose: str) -> None:
+    """Check that a block is of one of the own types, or of a type of an integration."""
+    if isinstance(block, own) or is_one_of(block, INTEGRATION_BLOCKS):
         return
-    names = (S3Credentials.__name__, *(kind.name for kind in INTEGRATION_BLOCKS))
+    names = *(kind.__name__ for kind in own), *(kind.name for kind in INTEGRATION_BLOCKS)
     raise ConfigError(
-        f"{type(block).__name__} is not a supported block for a destination. Use one of "
-        f"{', '.join(names)}."
+        f"{type(block).__name__} is not a supported {purpose}. Use one of {', '.join(names)}."
     )
 
 
