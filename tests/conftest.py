@@ -153,6 +153,5 @@ def installed_wheel(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """A directory with the installed wheel, without dependencies."""
     folder = tmp_path_factory.mktemp("installed")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
-    pip += ["--no-compile"]  # Python compiles the modules that are imported.
     subprocess.run([*pip, "--target", str(folder), str(wheel)], check=True, capture_output=True)
     return folder
