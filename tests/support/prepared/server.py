@@ -23,6 +23,7 @@ import socket
 import struct
 import sys
 import threading
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -201,6 +202,9 @@ if __name__ == "__main__":
         # The lowest supported Prefect does not have all modules.
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(module)
+    for collection in entry_points(group="prefect.collections"):
+        # Each worker loads all collections. The imports take two seconds of a core.
+        collection.load()
     importlib.import_module("tests.support.schema_checks").check_schemas_once()
     assert threading.active_count() == 1, threading.enumerate()
     gc.enable()
