@@ -2,12 +2,14 @@
 
 A run keeps its items and transfers until its end. Without `frozen_heap`, each full collection
 visits all of them and finds no garbage. In a run over 5,000 small files, this takes 4 % of the
-processor time. In a flow, the collections visit Prefect's objects too, and take 13 %.
+processor time. In a flow, the collections visit Prefect's objects too, and take 13 %. Collections
+of new objects take another 5 %, because they visit the objects of all transfers in progress.
 """
 
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,23 +20,46 @@ MIN_TRANSFERS = 1000
 heap, the call takes longer than the download of a small file.
 """
 
+MIN_NEW_OBJECTS = 10_000
+"""Number of new objects after which the collector visits them in a large run.
+
+Python's default is some hundred objects. The transfers in progress have more.
+"""
+
+_lock = threading.Lock()
+"""Held while a run decides whether to freeze the heap, so that only a single run does."""
+
 
 @contextmanager
 def frozen_heap(transfers: int) -> Iterator[None]:
     """Exclude all present objects from garbage collection in the context of a large run.
 
-    Objects that are created in the context are collected as usual. Garbage of other objects is
-    collected after the context, if it has reference cycles. If the run is small, if the caller or
-    another run has frozen objects, or if the caller has disabled the collector, nothing changes.
+    Objects that are created in the context are collected as usual, after larger numbers of new
+    objects. Garbage of other objects is collected after the context, if it has reference cycles.
+    If the run is small, if the caller or another run has frozen objects, or if the caller has
+    disabled the collector, nothing changes.
 
     Args:
         transfers: Number of transfers of the run.
     """
-    if transfers < MIN_TRANSFERS or not gc.isenabled() or gc.get_freeze_count():
+    before = gc.get_threshold()
+    if transfers < MIN_TRANSFERS or not gc.isenabled() or not before[0] or not _has_frozen():
         yield
         return
-    gc.freeze()
+    raised = max(before[0], MIN_NEW_OBJECTS), *before[1:]
+    gc.set_threshold(*raised)
     try:
         yield
     finally:
+        if gc.get_threshold() == raised:  # Otherwise the caller has set another value.
+            gc.set_threshold(*before)
         gc.unfreeze()
+
+
+def _has_frozen() -> bool:
+    """Freeze the heap, and return True, unless the caller or another run has frozen objects."""
+    with _lock:
+        if gc.get_freeze_count():
+            return False
+        gc.freeze()
+        return True

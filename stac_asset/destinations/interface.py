@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from stac_asset.destinations.missing_ranges import ByteRange, MissingRanges
-from stac_asset.destinations.store_copy import StoreAccess, StoreCopy, StoredSource
+from stac_asset.destinations.store_copy import CopyTarget, StoreCopy, StoredSource
 from stac_asset.destinations.values import (
     ANY_VERSION,
     Declared,
@@ -72,8 +72,9 @@ class Upload(Protocol):
     def stopped_short(self) -> bool:
         """Whether the response ended before the end of the file, and more can be requested."""
 
-    async def copy_target(self) -> StoreAccess | None:
-        """Return the store of the destination. None means that copies are not supported."""
+    @property
+    def copy_target(self) -> CopyTarget | None:
+        """Returns the store of the destination. None if the destination does not copy objects."""
 
     async def copy(self, source: StoredSource) -> StoreCopy | None:
         """Let the store copy an object of the same store, in place of all other calls.

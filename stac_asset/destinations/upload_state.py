@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from stac_asset.destinations.missing_ranges import MissingRanges
-from stac_asset.destinations.store_copy import StoreAccess, StoreCopy, StoredSource
+from stac_asset.destinations.store_copy import CopyTarget, StoreCopy, StoredSource
 from stac_asset.errors import ChecksumError, RangeError, SizeError, TruncatedError
 from stac_asset.integrity import Multihash
 
@@ -173,8 +173,9 @@ class StatefulUpload(ABC):
     version: str | None = None
     """The version of the complete file after `commit`, if known."""
 
-    async def copy_target(self) -> StoreAccess | None:
-        """Return None, because the destination does not copy objects."""
+    @property
+    def copy_target(self) -> CopyTarget | None:
+        """None, because the destination does not copy objects."""
         return None
 
     async def copy(self, source: StoredSource) -> StoreCopy | None:

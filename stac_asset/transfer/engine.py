@@ -7,7 +7,7 @@ pystac, and uses clients and destinations only through their interfaces.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing, nullcontext, suppress
+from contextlib import aclosing, nullcontext
 from functools import partial
 
 from stac_asset.concurrency import bounded
@@ -23,6 +23,7 @@ from stac_asset.transfer.existing import declared_by, find_existing, remove_othe
 from stac_asset.transfer.host_connection import HostConnection
 from stac_asset.transfer.host_limits import HostLimits, OpenConnection, connection_to
 from stac_asset.transfer.interface import Sources
+from stac_asset.transfer.receiving import Receiver
 from stac_asset.transfer.reporter import Messenger, Reporter
 from stac_asset.types import (
     Candidate,
@@ -177,23 +178,18 @@ class Engine:
             ):
                 await upload.discard()
                 return Downloaded(transfer, candidate, skipped.size, 0, stats.seconds, 0)
-            download = CandidateDownload(
-                upload=upload,
-                client=client,
-                url=url,
-                transfer=transfer,
-                candidate=candidate,
-                context=self._context,
-                stats=stats,
-                connection=connection,
+            receiver = Receiver(
+                upload, client, url, transfer, candidate, self._context, stats, connection
             )
-            return await download.run()
+            return await CandidateDownload(receiver).run()
 
         connection = connection_to(url, candidate.storage, client, self._connect)
         async with connection or nullcontext():
-            with suppress(BusyError):
+            try:
                 async with open_upload() as upload:
                     return await download_into(upload, connection)
+            except BusyError:
+                pass
         # Wait for the file lock first, so that other downloads can use the connection.
         async with open_upload(wait=True) as upload, connection or nullcontext():
             return await download_into(upload, connection)

@@ -25,11 +25,11 @@ from stac_asset.clients.http.credentials import (
 from stac_asset.clients.http.opening import opened
 from stac_asset.clients.http.page_request import PageRequest
 from stac_asset.clients.http.session import (
+    WITHOUT_READ_TIMEOUT,
     is_watched,
     proxy_of,
     session_from_config,
     session_without_secrets,
-    timeout_of,
 )
 from stac_asset.clients.range_client import RangeClient
 from stac_asset.config import Config
@@ -166,11 +166,12 @@ class HttpClient(RangeClient):
             ContentTypeError: The content type of the response differs from the asset's.
         """
         with self.naming_credentials(request.url):
+            watched = is_watched(self.session, request.watched)
             with mapped_errors(request.url):
-                response = await self._open(request)
+                response = await self._open(request, watched)
             try:
                 is_part = response.status == 206
-                is_direct = request.accepts_views and is_watched(self.session, request.watched)
+                is_direct = request.accepts_views and watched
                 version = headers.validator(response, request.validator if is_part else None)
                 file = opened(response, request.url, version, is_part, is_direct)
                 file.url = response.url
@@ -178,15 +179,18 @@ class HttpClient(RangeClient):
                     file.ranges, file.validator = False, None
                 yield file
             finally:
-                response.close()
+                if not response.closed:  # The end of the body has closed the response.
+                    response.close()
 
-    async def _open(self, request: Request) -> ClientResponse:
-        request_headers: dict[str, str] = dict(_IDENTITY_ENCODING)
+    async def _open(self, request: Request, watched: bool) -> ClientResponse:
+        request_headers = _IDENTITY_ENCODING
         if request.validator and (request.offset or request.end):
             last = "" if request.end is None else request.end - 1
-            request_headers[hdrs.RANGE] = f"bytes={request.offset}-{last}"
-            request_headers[hdrs.IF_RANGE] = request.validator
-        watched = request.watched
+            request_headers = {
+                **_IDENTITY_ENCODING,
+                hdrs.RANGE: f"bytes={request.offset}-{last}",
+                hdrs.IF_RANGE: request.validator,
+            }
         if request.body is not None or request.headers:
             page = PageRequest(request.url, request.body, request.headers or {})
             response = await self._request(page.method, page.url, _IDENTITY_ENCODING, watched, page)
@@ -272,7 +276,7 @@ class HttpClient(RangeClient):
                 auto_decompress=False,
                 raise_for_status=False,  # `_check_status` checks, whatever the session's default.
                 proxy=None if trusted else await proxy_of(self.session, url),
-                timeout=timeout_of(session, watched),
+                timeout=WITHOUT_READ_TIMEOUT if watched else session.timeout,
                 data=None if page is None else page.body,
             )
             cookies.store(response, trusted)

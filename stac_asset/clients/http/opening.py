@@ -80,7 +80,7 @@ async def _read_chunks(
                 yield chunk
             return
         try:
-            async for received in response.content.iter_any():
+            while received := await response.content.readany():
                 yield received
         except (aiohttp.ClientError, OSError):
             # Up to half a megabyte received before the connection broke is still in aiohttp's

@@ -21,7 +21,8 @@ from stac_asset.config import Config
 
 _CONNECT_TIMEOUT = 30.0
 """Maximum seconds to establish a connection."""
-_WITHOUT_READ_TIMEOUT = ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT)
+WITHOUT_READ_TIMEOUT = ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT)
+"""Timeouts of a request that the engine's stall timer ends."""
 
 _own_sessions: WeakSet[ClientSession] = WeakSet()
 """Sessions that this module created. Timeouts of other sessions are not changed."""
@@ -127,7 +128,7 @@ def timeout_of(session: ClientSession, watched: bool) -> ClientTimeout:
         watched: Whether the engine's stall timer ends the request. aiohttp's read timeout is then
             switched off, which saves resetting a timer with each chunk.
     """
-    return _WITHOUT_READ_TIMEOUT if is_watched(session, watched) else session.timeout
+    return WITHOUT_READ_TIMEOUT if is_watched(session, watched) else session.timeout
 
 
 def is_watched(session: ClientSession, watched: bool) -> bool:

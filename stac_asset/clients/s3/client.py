@@ -235,7 +235,8 @@ class S3Client(RangeClient):
                     response.piped_chunks = None
                 yield response
             finally:
-                found.close()
+                if not found.closed:  # The end of the body has closed the response.
+                    found.close()
 
     async def stored_source(self, request: Request, target: CopyTarget) -> StoredSource | None:
         """Return the object, if the destination is in the same service with the same credentials.

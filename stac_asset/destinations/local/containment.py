@@ -32,12 +32,13 @@ class Folder:
         key: The key of the folder, with symlinks not resolved. Empty for the directory itself.
     """
 
-    __slots__ = ("__weakref__", "_stat", "fd", "key")
+    __slots__ = ("__weakref__", "_device", "_inode", "fd", "key")
 
     def __init__(self, fd: int, key: str) -> None:
         self.fd = fd
         self.key = key
-        self._stat = os.fstat(fd)
+        found = os.fstat(fd)
+        self._inode, self._device = found.st_ino, found.st_dev
 
     def __del__(self, _close: Callable[[int], None] = os.close) -> None:
         _close(self.fd)
@@ -48,11 +49,11 @@ class Folder:
         Args:
             found: The stat result.
         """
-        return os.path.samestat(self._stat, found)
+        return found.st_ino == self._inode and found.st_dev == self._device
 
     def is_same(self, other: Folder) -> bool:
         """Return whether both objects refer to the same folder."""
-        return self.matches(other._stat)
+        return (other._inode, other._device) == (self._inode, self._device)
 
 
 class ContainedDirectory:
@@ -86,7 +87,7 @@ class ContainedDirectory:
         """
         text = os.fspath(path)
         key = text.removeprefix(self._prefix)
-        if len(key) == len(text) or _leads_up(key):
+        if len(key) == len(text) or (".." in key and _leads_up(key)):
             raise UnsafePathError(
                 f"the file {text} is outside of the directory {self.path}. "
                 "Choose a path inside of the directory."
@@ -108,7 +109,7 @@ class ContainedDirectory:
         return self._prefix + key
 
     def _check_key(self, key: str) -> None:
-        if key.startswith(os.sep) or _leads_up(key):
+        if key.startswith(os.sep) or (".." in key and _leads_up(key)):
             raise UnsafePathError(
                 f"the file name {key!r} leads outside of the directory {self.path}. "
                 "Use a relative name without '..'."
@@ -220,7 +221,7 @@ class ContainedDirectory:
 
 
 def _leads_up(key: str) -> bool:
-    return ".." in key and ".." in key.split(os.sep)
+    return ".." in key.split(os.sep)
 
 
 class _SymlinkError(Exception):

@@ -108,9 +108,10 @@ def _lock(fd: int, name: str, folder: int, wait: bool) -> LockFile | None:
 
 def _is_at(held: os.stat_result, name: str, folder: int) -> bool:
     try:
-        return os.path.samestat(held, os.stat(name, dir_fd=folder, follow_symlinks=False))
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return False
+    return found.st_ino == held.st_ino and found.st_dev == held.st_dev
 
 
 def _unlink(name: str, folder: int) -> None:

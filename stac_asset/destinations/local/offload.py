@@ -14,7 +14,7 @@ import asyncio
 import math
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
@@ -129,13 +129,13 @@ class WriteScheduler:
     def __init__(self) -> None:
         self._small, self._piped = AdaptiveOffload(), AdaptiveOffload()
 
-    async def __call__(
+    def __call__(
         self,
         write: Callable[[Chunk, int], None],
         data: Chunk,
         position: int,
-    ) -> None:
-        """Run a write.
+    ) -> Awaitable[None]:
+        """Return an awaitable that runs a write.
 
         Args:
             write: The function that writes.
@@ -143,9 +143,8 @@ class WriteScheduler:
             position: The position of the first byte in the file.
         """
         if isinstance(data, PipedBytes):
-            await self._piped(write, data, position)
-        elif len(data) < _LARGE:
-            await self._small(write, data, position)
-        else:
-            call = partial(write, data, position)
-            await ended(asyncio.get_running_loop().run_in_executor(None, call))
+            return self._piped(write, data, position)
+        if len(data) < _LARGE:
+            return self._small(write, data, position)
+        call = partial(write, data, position)
+        return ended(asyncio.get_running_loop().run_in_executor(None, call))

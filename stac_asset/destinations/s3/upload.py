@@ -22,7 +22,7 @@ from stac_asset.destinations.s3.replacing import Replaced, replace_object
 from stac_asset.destinations.s3.sending import MultipartUpload, sha256_of
 from stac_asset.destinations.s3.store import S3Store
 from stac_asset.destinations.s3.unfinished import Unfinished
-from stac_asset.destinations.store_copy import StoreAccess, StoreCopy, StoredSource
+from stac_asset.destinations.store_copy import CopyTarget, StoreCopy, StoredSource
 from stac_asset.destinations.upload_state import StatefulUpload, UploadState, check_checksum
 from stac_asset.destinations.values import Declared, VersionError
 from stac_asset.errors import DestinationError
@@ -114,9 +114,10 @@ class S3Upload(StatefulUpload):
         """Whether the key had an object when the upload was opened."""
         return self._replaced.etag is not None
 
-    async def copy_target(self) -> StoreAccess | None:
-        """Return the service and the credentials of requests, if objects can be copied."""
-        return await self._store.access() if self._store.access is not None else None
+    @property
+    def copy_target(self) -> CopyTarget | None:
+        """Returns the service and the credentials of requests, if objects can be copied."""
+        return self._store.access
 
     async def copy(self, source: StoredSource) -> StoreCopy | None:
         """Let the service copy an object, and verify the copy before the key changes.

@@ -13,7 +13,7 @@ import pytest
 from yarl import URL
 
 from stac_asset import Client, Config, StacAssetError, download_item
-from stac_asset.api.frozen_heap import MIN_TRANSFERS, frozen_heap
+from stac_asset.api.frozen_heap import MIN_NEW_OBJECTS, MIN_TRANSFERS, frozen_heap
 from stac_asset.types import MessageQueue
 
 
@@ -93,3 +93,46 @@ def test_nothing_is_frozen_if_the_caller_has_disabled_the_collector() -> None:
             assert not gc.get_freeze_count()
     finally:
         gc.enable()
+
+
+def test_new_objects_are_visited_less_often_in_a_large_run_only() -> None:
+    before = gc.get_threshold()
+    with frozen_heap(2):
+        assert gc.get_threshold() == before
+    with frozen_heap(MIN_TRANSFERS):
+        assert gc.get_threshold() == (MIN_NEW_OBJECTS, *before[1:])
+        with frozen_heap(MIN_TRANSFERS):  # Another run.
+            assert gc.get_threshold() == (MIN_NEW_OBJECTS, *before[1:])
+        assert gc.get_threshold() == (MIN_NEW_OBJECTS, *before[1:])
+    assert gc.get_threshold() == before
+
+
+def test_threshold_that_the_caller_sets_during_a_run_is_kept() -> None:
+    before = gc.get_threshold()
+    try:
+        with frozen_heap(MIN_TRANSFERS):
+            gc.set_threshold(500, 5, 5)
+        assert gc.get_threshold() == (500, 5, 5)
+    finally:
+        gc.set_threshold(*before)
+
+
+def test_higher_threshold_of_the_caller_is_kept() -> None:
+    before = gc.get_threshold()
+    gc.set_threshold(2 * MIN_NEW_OBJECTS)
+    try:
+        with frozen_heap(MIN_TRANSFERS):
+            assert gc.get_threshold()[0] == 2 * MIN_NEW_OBJECTS
+    finally:
+        gc.set_threshold(*before)
+
+
+def test_nothing_is_frozen_if_the_caller_has_disabled_the_collector_by_its_threshold() -> None:
+    before = gc.get_threshold()
+    gc.set_threshold(0)
+    try:
+        with frozen_heap(MIN_TRANSFERS):
+            assert not gc.get_freeze_count()
+            assert gc.get_threshold()[0] == 0
+    finally:
+        gc.set_threshold(*before)
