@@ -13,7 +13,7 @@ from aiohttp import ClientResponse, hdrs
 from yarl import URL
 
 from stac_asset.clients.http import headers
-from stac_asset.clients.http.body import DirectBody
+from stac_asset.clients.http.body import MIN_DIRECT, DirectBody
 from stac_asset.clients.http.compression import with_complete_gzip
 from stac_asset.clients.http.piped_body import PipedBody
 from stac_asset.clients.requested_wait import wait_after_success
@@ -48,6 +48,7 @@ def opened(
     chunks = cast(AsyncIterator[bytes | memoryview], _read_chunks(response, href, body))
     if size is None and encoding is not None:
         chunks = with_complete_gzip(chunks, encoding, href)
+    is_piped = is_direct and size is not None and size >= MIN_DIRECT
     return Response(
         chunks,
         offset,
@@ -59,7 +60,7 @@ def opened(
         wait=wait_after_success(response.headers),
         content_type=response.headers.get(hdrs.CONTENT_TYPE),
         ends_with_connection=size is None and not headers.has_checked_end(response),
-        piped_chunks=_read_chunks(response, href, PipedBody) if is_direct else None,
+        piped_chunks=_read_chunks(response, href, PipedBody) if is_piped else None,
     )
 
 
