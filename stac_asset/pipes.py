@@ -12,10 +12,10 @@ import sys
 from contextlib import suppress
 from typing import TypeAlias
 
-_CAPACITY = 512 * 1024
-"""Maximum number of bytes in a pipe. Larger pipes save no further processor time."""
+_CAPACITY = 1024 * 1024
+"""Maximum number of bytes in a pipe. Linux refuses larger pipes by default."""
 
-_MAX_FREE = 32
+_MAX_FREE = 16
 """Maximum number of empty pipes that are kept for later bodies."""
 
 _F_SETPIPE_SZ = 1031
@@ -66,6 +66,14 @@ class Pipe:
     def __del__(self) -> None:
         with suppress(AttributeError):  # The pipe was not created.
             self.close()
+
+    def write(self, data: memoryview) -> None:
+        """Write a few bytes into the empty pipe.
+
+        Args:
+            data: The bytes.
+        """
+        self.size += os.write(self._input, data)
 
     def fill(self, socket: int, most: int) -> int:
         """Move bytes from a socket into the pipe.

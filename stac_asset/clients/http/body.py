@@ -123,6 +123,7 @@ class DirectBody(asyncio.BufferedProtocol):
                 elif self._is_lost:
                     raise self._response.content.exception() or aiohttp.ClientPayloadError()
                 else:
+                    self._continue()
                     self._waiter = asyncio.get_running_loop().create_future()
                     await self._waiter
         finally:
@@ -133,6 +134,9 @@ class DirectBody(asyncio.BufferedProtocol):
         self._filled = 0
         if self._spare and (self._is_lost or not self._missing) and len(_free) < _MAX_FREE:
             _free.extend((self._filling, self._spare))
+
+    def _continue(self) -> None:
+        """Receive further bytes, after the caller has used all chunks."""
 
     def _take(self) -> memoryview | PipedBytes:
         """Return the received bytes, and receive further bytes into the other buffer."""

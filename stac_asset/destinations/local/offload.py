@@ -28,6 +28,13 @@ _T = TypeVar("_T")
 _MAX_QUICK_WRITE = 0.002
 """Maximum duration, in seconds, of a write that counts as quick."""
 
+_MAX_QUICK_PIPED = 0.01
+"""Maximum duration, in seconds, of a write from a pipe that counts as quick.
+
+Such a write has up to 512 KiB. Linux delays the writes of a process that writes faster than its
+disk by 10 milliseconds or more.
+"""
+
 _MAX_QUICK_COMMIT = 0.0005
 """Maximum duration, in seconds, of a commit that counts as quick.
 
@@ -127,7 +134,7 @@ class WriteScheduler:
     """
 
     def __init__(self) -> None:
-        self._small, self._piped = AdaptiveOffload(), AdaptiveOffload()
+        self._small, self._piped = AdaptiveOffload(), AdaptiveOffload(_MAX_QUICK_PIPED)
 
     def __call__(
         self,

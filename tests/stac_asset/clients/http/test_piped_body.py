@@ -30,7 +30,7 @@ async def read(response: Response) -> tuple[bytes, set[type]]:
 
 
 async def test_caller_that_waits_stops_the_sender(origin: Origin) -> None:
-    """Bytes wait in the socket while both pipes are full."""
+    """Bytes wait in the socket while a chunk is in use."""
     href, content = origin.put("/a.tif", size=SIZE), origin.content("/a.tif")
     async with new_client() as client, client.fetch(request_for(href)) as response:
         assert response.piped_chunks is not None
