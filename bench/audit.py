@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.peak_memory import peak_memory
 from bench.planted import PLANTS, Found, PlantedMirror, scene
 from bench.table import print_table
 from stac_asset.audit import audit_mirror
@@ -118,9 +119,8 @@ def _audit(source: str, folder: str) -> None:
     )
     seconds = time.monotonic() - started
     used = resource.getrusage(resource.RUSAGE_SELF)
-    memory = used.ru_maxrss if sys.platform == "darwin" else used.ru_maxrss * 1024
     cpu = used.ru_utime + used.ru_stime
-    print(json.dumps({"found": rows, "seconds": seconds, "cpu": cpu, "memory": memory}))
+    print(json.dumps({"found": rows, "seconds": seconds, "cpu": cpu, "memory": peak_memory()}))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

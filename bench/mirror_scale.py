@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import re
 import resource
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.peak_memory import peak_memory
 from bench.servers import nginx
 from bench.stac_api import ASSET, write_api, write_mirror
 
@@ -179,19 +179,6 @@ def _report(api: str, directory: str) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     cpu_seconds = used.ru_utime + used.ru_stime
     print(json.dumps({**changes, "cpu_seconds": cpu_seconds, "memory": peak_memory()}))
-
-
-def peak_memory() -> int:
-    """Return the peak memory of this process in bytes.
-
-    On Linux, `ru_maxrss` is at least the peak of the process that started this one, whose list of
-    files is larger than a mirror run.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        (peak,) = re.findall(r"^VmHWM:\s+(\d+) kB$", status.read_text(), re.M)
-        return int(peak) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

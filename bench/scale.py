@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import sqlite3
 import subprocess
 import sys
@@ -31,6 +30,7 @@ from prefect.settings import (
 from prefect.testing.utilities import prefect_test_harness
 
 from bench.items import write_items
+from bench.peak_memory import peak_memory
 from bench.table import print_table
 from stac_asset.testing import OriginProcess
 
@@ -150,8 +150,7 @@ def _run(source: str, directory: str) -> None:
     started = time.monotonic()
     result = asyncio.run(flows.download_item_collection(source, os.path.join(directory, "out")))
     seconds = time.monotonic() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    memory = peak if sys.platform == "darwin" else peak * 1024
+    memory = peak_memory()
     print(json.dumps({"downloaded": result.downloaded, "seconds": seconds, "memory": memory}))
 
 

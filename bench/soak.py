@@ -21,6 +21,7 @@ from pathlib import Path
 import pystac
 
 from bench.catalog import Catalog
+from bench.peak_memory import peak_memory
 from bench.table import print_table
 from stac_asset import (
     Config,
@@ -137,7 +138,7 @@ async def _download(figures: Figures, items: pystac.ItemCollection, directory: P
     except DownloadError as error:
         figures.errors.append(str(error))
     figures.seconds = time.monotonic() - began
-    figures.peak = max(_peak(), *figures.memory.values(), 0)
+    figures.peak = max(peak_memory(), *figures.memory.values(), 0)
     watching.cancel()
 
 
@@ -168,13 +169,8 @@ def _resident() -> int:
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
-        return _peak()
+        return peak_memory()
     return pages * resource.getpagesize()
-
-
-def _peak() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

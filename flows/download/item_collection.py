@@ -9,9 +9,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import pystac
 from prefect import get_run_logger
@@ -51,9 +51,9 @@ _MAX_KEPT = 10_000
 """Maximum number of items plus assets to keep in memory. Larger collections are read twice."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Paths:
-    """Where a run writes."""
+# Prefect can load this module by path. A dataclass cannot be defined in such a module.
+class _Paths(NamedTuple):
+    """The directory and the documents that a run writes."""
 
     directory: Location
     document: Location

@@ -43,7 +43,7 @@ def frozen_heap(transfers: int) -> Iterator[None]:
         transfers: Number of transfers of the run.
     """
     before = gc.get_threshold()
-    if transfers < MIN_TRANSFERS or not gc.isenabled() or not before[0] or not _has_frozen():
+    if transfers < MIN_TRANSFERS or not gc.isenabled() or not before[0] or not _freeze():
         yield
         return
     raised = max(before[0], MIN_NEW_OBJECTS), *before[1:]
@@ -56,7 +56,7 @@ def frozen_heap(transfers: int) -> Iterator[None]:
         gc.unfreeze()
 
 
-def _has_frozen() -> bool:
+def _freeze() -> bool:
     """Freeze the heap, and return True, unless the caller or another run has frozen objects."""
     with _lock:
         if gc.get_freeze_count():

@@ -21,9 +21,11 @@ from prefect.deployments.runner import DeploymentApplyError, RunnerDeployment
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.schedules import Interval
 from prefect.types.entrypoint import EntrypointType
+from prefect_aws import AwsCredentials
+from pydantic import SecretStr
 
 from prefect_stac_asset import blocks, flows
-from prefect_stac_asset.blocks import HttpCredentials
+from prefect_stac_asset.blocks import HttpCredentials, S3Credentials
 from prefect_stac_asset.blocks.references import is_reference
 from prefect_stac_asset.blocks.registry import OUR_BLOCKS
 from stac_asset.testing import Origin
@@ -217,7 +219,7 @@ def prefect_yaml(pool: str, prefix: str, *more: dict[str, Any]) -> dict[str, Any
 
     Args:
         pool: Name of the work pool.
-        prefix: Prefix of the deployment names.
+        prefix: Prefix of the deployment names, and name of the blocks.
         more: Additional deployments.
     """
     common = {
@@ -226,8 +228,8 @@ def prefect_yaml(pool: str, prefix: str, *more: dict[str, Any]) -> dict[str, Any
         "work_pool": {"name": pool},
     }
     credentials = [
-        blocks.ref("http-credentials/mine"),
-        [blocks.ref("s3-credentials/mine"), blocks.ref("aws-credentials/mine")],
+        blocks.ref(f"http-credentials/{prefix}"),
+        [blocks.ref(f"s3-credentials/{prefix}"), blocks.ref(f"aws-credentials/{prefix}")],
     ]
     listed = [
         {
@@ -249,6 +251,16 @@ def prefect_yaml(pool: str, prefix: str, *more: dict[str, Any]) -> dict[str, Any
     ]
     listed += [{**common, **extra} for extra in more]
     return {"name": "test-project", "pull": [], "deployments": listed}
+
+
+async def save_blocks(name: str) -> None:
+    """Save the blocks to which `prefect_yaml` refers."""
+    for block in (
+        HttpCredentials(hosts=["example.com"], token=SecretStr(SECRET)),
+        S3Credentials(),
+        AwsCredentials(),
+    ):
+        await Block.asave(block, name)
 
 
 async def stored_parameters(prefix: str) -> dict[str, dict[str, Any]]:
@@ -279,7 +291,8 @@ async def test_deploy_registers_valid_deployments_and_reports_rejected_ones(
     pool: str, tmp_path: Path
 ) -> None:
     prefix = uuid4().hex[:8]
-    reference = blocks.ref("http-credentials/mine")
+    reference = blocks.ref(f"http-credentials/{prefix}")
+    await save_blocks(prefix)
     own = {
         "entrypoint": "tests.support.user_flow.list_hosts",
         "parameters": {"creds": reference, "more": [reference], "job": {"creds": reference}},

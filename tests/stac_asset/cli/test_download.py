@@ -158,7 +158,8 @@ def test_failed_assets_are_listed(origin: Origin, tmp_path: Path) -> None:
     assert sorted(others) == [
         f"- asset 'b' of item 'the-item': 404 Not Found for {origin.href('/b.tif')}",
         f"- asset 'c' of item 'the-item': 403 Forbidden for {origin.href('/c.tif')}: configure a "
-        f"credential for 127.0.0.1:{origin.port}, or check that the account may read the file",
+        f"credential for http://127.0.0.1:{origin.port}, or check that the account may read the "
+        "file",
     ]
     assert list(json.loads(result.output)["assets"]) == ["a"]
     assert list(pystac.Item.from_file(tmp_path / "the-item.json").assets) == ["a"]

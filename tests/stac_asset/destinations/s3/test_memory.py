@@ -22,7 +22,7 @@ LIMIT = SIZE
 
 _DOWNLOAD = """
 import asyncio, json, os, sys
-from bench.mirror_scale import peak_memory
+from bench.peak_memory import peak_memory
 from stac_asset import Config, download_item
 
 async def main(small, large, url, endpoint, key, secret):
