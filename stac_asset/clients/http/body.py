@@ -10,7 +10,7 @@ other. The connection returns to aiohttp's pool when all announced bytes have ar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Self
 
 import aiohttp
@@ -105,7 +105,7 @@ class DirectBody(asyncio.BufferedProtocol):
         self._transport.set_protocol(self)
         self._transport.resume_reading()
 
-    async def chunks(self) -> AsyncIterator[Chunk]:
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """Yield the rest of the body. Each chunk is valid until the next chunk is requested.
 
         Yields:

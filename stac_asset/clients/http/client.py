@@ -22,7 +22,7 @@ from stac_asset.clients.http.credentials import (
     Credential,
     credentials_from_config,
 )
-from stac_asset.clients.http.opening import opened
+from stac_asset.clients.http.opening import close_response, opened
 from stac_asset.clients.http.page_request import PageRequest
 from stac_asset.clients.http.session import (
     WITHOUT_READ_TIMEOUT,
@@ -169,6 +169,7 @@ class HttpClient(RangeClient):
             watched = is_watched(self.session, request.watched)
             with mapped_errors(request.url):
                 response = await self._open(request, watched)
+            file = None
             try:
                 is_part = response.status == 206
                 is_direct = request.accepts_views and watched
@@ -179,8 +180,7 @@ class HttpClient(RangeClient):
                     file.ranges, file.validator = False, None
                 yield file
             finally:
-                if not response.closed:  # The end of the body has closed the response.
-                    response.close()
+                await close_response(response, file)
 
     async def _open(self, request: Request, watched: bool) -> ClientResponse:
         request_headers = _IDENTITY_ENCODING

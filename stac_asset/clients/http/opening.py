@@ -5,7 +5,8 @@ The HTTP clients and the S3 client use `opened`, so that both read bodies in the
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import cast
 
 import aiohttp
@@ -64,6 +65,25 @@ def opened(
     )
 
 
+async def close_response(response: ClientResponse, file: Response | None) -> None:
+    """Close an open HTTP response, and free the memory and the pipe of its body.
+
+    An error of the caller refers to the frames that read the chunks. Without this call, the error
+    would keep the memory and the pipe.
+
+    Args:
+        response: The response.
+        file: The response of the client, if it was made.
+    """
+    if not response.closed:  # The end of the body has closed the response.
+        response.close()
+    if file is None or file.size is None or file.size < MIN_DIRECT:
+        return
+    for chunks in (file.chunks, file.piped_chunks):
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
+
+
 async def _read_chunks(
     response: ClientResponse, href: URL | str, direct: type[DirectBody] | None
 ) -> AsyncIterator[Chunk]:
@@ -77,8 +97,9 @@ async def _read_chunks(
     with mapped_errors(href):
         body = direct.of(response) if direct is not None else None
         if body is not None:
-            async for chunk in body.chunks():
-                yield chunk
+            async with aclosing(body.chunks()) as received_chunks:
+                async for chunk in received_chunks:
+                    yield chunk
             return
         try:
             while received := await response.content.readany():

@@ -19,7 +19,7 @@ from yarl import URL
 from stac_asset import validate
 from stac_asset.aws.credentials import credential_digests
 from stac_asset.clients.http import headers as headers_of
-from stac_asset.clients.http.opening import opened
+from stac_asset.clients.http.opening import close_response, opened
 from stac_asset.clients.range_client import RangeClient
 from stac_asset.clients.s3.access import is_unsigned_environment
 from stac_asset.clients.s3.checksums import StoredChecksum, stored_checksum
@@ -218,6 +218,7 @@ class S3Client(RangeClient):
         with self.naming_credentials(request.url):
             found, checksum = await self._get(request)
             shown = shown_href(request.url)
+            response = None
             try:
                 content_type = found.headers.get(hdrs.CONTENT_TYPE)
                 if content_type != request.content_type:
@@ -235,8 +236,7 @@ class S3Client(RangeClient):
                     response.piped_chunks = None
                 yield response
             finally:
-                if not found.closed:  # The end of the body has closed the response.
-                    found.close()
+                await close_response(found, response)
 
     async def stored_source(self, request: Request, target: CopyTarget) -> StoredSource | None:
         """Return the object, if the destination is in the same service with the same credentials.
