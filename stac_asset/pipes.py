@@ -29,7 +29,8 @@ class Pipe:
     """A pipe between a socket and a file. `Pipe.free` returns a pipe.
 
     Raises:
-        OSError: The process has too many files open, or the user too much memory in pipes.
+        OSError: The process has too many files open, the user too much memory in pipes, or a
+            sandbox does not permit `splice`.
     """
 
     size = 0
@@ -40,6 +41,15 @@ class Pipe:
         import fcntl  # Not part of Python on all systems.
 
         fcntl.fcntl(self._input, _F_SETPIPE_SZ, _CAPACITY)
+        self._check_permitted()
+
+    def _check_permitted(self) -> None:
+        try:
+            os.splice(self._output, self._input, 1)
+        except OSError as error:
+            # Linux does not splice a pipe into itself. A sandbox refuses every call.
+            if error.errno != errno.EINVAL:
+                raise
 
     @classmethod
     def free(cls) -> Pipe:

@@ -29,7 +29,7 @@ class PipedBody(DirectBody):
 
     def _receive(self) -> None:
         if IS_SUPPORTED and self._transport.get_extra_info("ssl_object") is None:
-            with suppress(OSError):  # Too many files are open.
+            with suppress(OSError):  # Too many files are open, or a sandbox forbids `splice`.
                 self._pipe = Pipe.free()
         if self._pipe is None:
             super()._receive()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,29 @@ from tests.stac_asset.clients.http.test_body import MIB, new_client, request_for
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Only Linux has `splice`.")
 
 SIZE = 32 * MIB + 17
+
+WITHOUT_SPLICE = """
+import ctypes, platform, struct
+
+number = {"x86_64": 275, "aarch64": 76}[platform.machine()]
+steps = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x50001), (0x06, 0, 0, 0x7FFF0000)]
+code = b"".join(struct.pack("HBBI", *step) for step in steps)
+
+class Filter(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("steps", ctypes.c_char_p)]
+
+libc = ctypes.CDLL(None)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, ctypes.byref(Filter(len(steps), code)), 0, 0) == 0
+"""
+"""Code that adds a seccomp filter to a process. The call `splice` then fails with EPERM."""
+
+DOWNLOAD = """
+import sys
+from stac_asset import blocking
+
+blocking.download_file(sys.argv[1], sys.argv[2])
+"""
 
 
 async def read(response: Response) -> tuple[bytes, set[type]]:
@@ -86,3 +111,13 @@ async def test_body_arrives_in_buffers_if_no_file_can_be_opened(origin: Origin) 
     finally:
         for pipe in kept:
             pipe.close()
+
+
+def test_body_arrives_in_buffers_if_a_sandbox_forbids_splice(
+    origin: Origin, tmp_path: Path
+) -> None:
+    href = origin.put("/a.tif", size=SIZE)
+    subprocess.run(
+        [sys.executable, "-c", WITHOUT_SPLICE + DOWNLOAD, href, tmp_path / "a.tif"], check=True
+    )
+    assert (tmp_path / "a.tif").read_bytes() == origin.content("/a.tif")
