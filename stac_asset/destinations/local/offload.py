@@ -31,7 +31,7 @@ _MAX_QUICK_WRITE = 0.002
 _MAX_QUICK_PIPED = 0.01
 """Maximum duration, in seconds, of a write from a pipe that counts as quick.
 
-Such a write has up to 512 KiB. Linux delays the writes of a process that writes faster than its
+Such a write has up to 1 MiB. Linux delays the writes of a process that writes faster than its
 disk by 10 milliseconds or more.
 """
 
