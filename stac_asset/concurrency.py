@@ -20,6 +20,7 @@ from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import copy_context
 from functools import partial
+from itertools import chain
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
@@ -27,6 +28,13 @@ _A = TypeVar("_A")
 _R = TypeVar("_R")
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+_MAX_HELD = 1.0
+"""Seconds after which a task of `bounded` gives its slot to the next task that waits.
+
+Short calls share a slot, because a wait for each call costs more. After long calls, such as those
+to a slow host, the tasks of other generators take turns.
+"""
 
 
 async def bounded(
@@ -45,7 +53,8 @@ async def bounded(
         call: The function to await for each input.
         inputs: The inputs. For a list or tuple shorter than `limit`, fewer tasks are started.
         limit: Maximum number of concurrent calls, at least 1.
-        slots: Limits the tasks of several generators. Each task holds a slot while it makes calls.
+        slots: Limits the simultaneous calls of several generators. A task holds a slot for several
+            calls, for about a second.
 
     Yields:
         The results of the calls.
@@ -56,18 +65,23 @@ async def bounded(
     # An asyncio.Queue is slower: each put and each get wakes a waiting task.
     done: deque[tuple[_R] | BaseException | None] = deque()
     arrived, room = asyncio.Event(), asyncio.Event()
+    now = asyncio.get_running_loop().time
 
     async def work() -> None:
         try:
-            async with nullcontext() if slots is None else slots:
-                for value in remaining:
-                    while len(done) > limit:
-                        room.clear()
-                        await room.wait()
-                    done.append((await call(value),))
-                    arrived.set()
-                    if stopped:  # A call may return normally although it was cancelled.
-                        return
+            for first in remaining:  # A task without an input does not wait for a slot.
+                async with nullcontext() if slots is None else slots:
+                    until = now() + _MAX_HELD
+                    for value in chain((first,), remaining):
+                        while len(done) > limit:
+                            room.clear()
+                            await room.wait()
+                        done.append((await call(value),))
+                        arrived.set()
+                        if stopped:  # A call may return normally although it was cancelled.
+                            return
+                        if now() > until:
+                            break
             done.append(None)
         # A call may raise CancelledError although its task was not cancelled.
         except (Exception, asyncio.CancelledError) as error:

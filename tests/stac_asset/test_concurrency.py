@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import itertools
+import math
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +14,7 @@ from contextvars import ContextVar
 
 import pytest
 
+from stac_asset import concurrency
 from stac_asset.concurrency import (
     CrossLoopSemaphore,
     bounded,
@@ -105,7 +108,10 @@ async def test_concurrent_calls_are_limited() -> None:
     assert calls.max_running == 4
 
 
-async def test_tasks_of_several_generators_share_slots_and_keep_them_between_calls() -> None:
+async def test_tasks_of_several_generators_share_slots_and_keep_them_between_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(concurrency, "_MAX_HELD", math.inf)
     slots, running, most, order = CrossLoopSemaphore(2), 0, 0, []
 
     async def call(value: str) -> None:
@@ -123,6 +129,31 @@ async def test_tasks_of_several_generators_share_slots_and_keep_them_between_cal
     await asyncio.gather(consume("a"), consume("b"))
     assert most == 2
     assert order == ["a"] * 10 + ["b"] * 10
+    assert slots.held == 0
+
+
+async def test_long_calls_let_the_tasks_of_other_generators_take_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(concurrency, "_MAX_HELD", 0)
+    slots, started = CrossLoopSemaphore(1), asyncio.Event()
+
+    async def call(number: int) -> int:
+        started.set()
+        await asyncio.sleep(0.001)
+        return number
+
+    async def consume_endless() -> None:
+        async for _ in bounded(call, itertools.count(), 1, slots):
+            pass
+
+    endless = asyncio.create_task(consume_endless())
+    await started.wait()
+    async with asyncio.timeout(240):
+        assert [number async for number in bounded(call, iter([1, 2, 3]), 1, slots)] == [1, 2, 3]
+    endless.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await endless
     assert slots.held == 0
 
 
