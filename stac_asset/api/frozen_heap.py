@@ -42,10 +42,12 @@ def frozen_heap(transfers: int) -> Iterator[None]:
     Args:
         transfers: Number of transfers of the run.
     """
-    before = gc.get_threshold()
-    if transfers < MIN_TRANSFERS or not gc.isenabled() or not before[0] or not _freeze():
+    is_collecting = gc.isenabled() and gc.get_threshold()[0]
+    if transfers < MIN_TRANSFERS or not is_collecting or not _freeze():
         yield
         return
+    # Only now, because another run restores the threshold before it unfreezes its objects.
+    before = gc.get_threshold()
     raised = max(before[0], MIN_NEW_OBJECTS), *before[1:]
     gc.set_threshold(*raised)
     try:

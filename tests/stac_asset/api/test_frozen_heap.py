@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import sys
+import threading
 import weakref
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,8 +16,9 @@ import pytest
 from yarl import URL
 
 from stac_asset import Client, Config, StacAssetError, download_item
-from stac_asset.api.frozen_heap import MIN_NEW_OBJECTS, MIN_TRANSFERS, frozen_heap
+from stac_asset.api.frozen_heap import MIN_NEW_OBJECTS, MIN_TRANSFERS, _lock, frozen_heap
 from stac_asset.types import MessageQueue
+from tests.support.processes import block_until
 
 
 class _BrokenClient(Client):
@@ -136,3 +140,25 @@ def test_nothing_is_frozen_if_the_caller_has_disabled_the_collector_by_its_thres
             assert gc.get_threshold()[0] == 0
     finally:
         gc.set_threshold(*before)
+
+
+def test_run_that_starts_at_the_end_of_another_restores_the_threshold() -> None:
+    before = gc.get_threshold()
+
+    def run() -> None:
+        with frozen_heap(MIN_TRANSFERS):
+            pass
+
+    second = threading.Thread(target=run)
+
+    def is_starting() -> bool:
+        return sys._current_frames()[second.ident or 0].f_code.co_name == "_freeze"
+
+    with ExitStack() as first:
+        first.enter_context(frozen_heap(MIN_TRANSFERS))
+        with _lock:
+            second.start()
+            block_until(is_starting)
+            first.close()
+    second.join()
+    assert gc.get_threshold() == before
