@@ -36,6 +36,7 @@ class WrittenNote:
     ) -> None:
         self._store, self._key = store, note_key(key)
         self._extra_key = extra_note_key(key, mark)
+        self._mark = mark
         self._written = Replaced(etag, conditional)
 
     async def write(self, data: bytes) -> None:
@@ -48,14 +49,16 @@ class WrittenNote:
             DestinationError: A request failed.
         """
         digest = hashlib.sha256(data).digest()
+        # The first notes of two runs have the same content, so the mark names the run too.
+        mark = f"{self._mark}-{digest.hex()}"
 
         async def send(condition: Mapping[str, str]) -> str:
-            metadata = {MARK: digest.hex()}
+            metadata = {MARK: mark}
             return await self._store.put(self._key, io.BytesIO(data), condition, metadata, digest)
 
         conditional = self._written.checked
         try:
-            etag = await replace_object(self._store, self._key, digest.hex(), self._written, send)
+            etag = await replace_object(self._store, self._key, mark, self._written, send)
         except VersionError:  # The note of another run.
             self._key = self._extra_key
             etag = await send({})

@@ -145,6 +145,22 @@ async def test_upload_without_an_id_keeps_its_note(strict: Bucket) -> None:
     assert not await strict.has_leftovers()
 
 
+async def test_first_notes_of_two_runs_are_two_objects(strict: Bucket) -> None:
+    """Both runs write the same note, and the second is killed after the start of its upload."""
+    async with opened(strict, 0) as first, opened(strict, 1) as second:
+        killed, full = second._multipart, f"{strict.prefix}/{KEY}"
+        for multipart in (first._multipart, killed):
+            await multipart._note.write(starting_note(full))
+        await killed._store.multipart.create(full, {})
+        await first.begin(0, '"1"', SIZE)
+        await first.write(data_of(SIZE))
+        await first.commit()
+    assert len(await strict.uploads()) == 1
+    done = await clean(strict.destination(), older_than=0)
+    assert (len(done.removed), done.foreign) == (1, ())
+    assert not await strict.has_leftovers()
+
+
 async def test_run_that_fails_keeps_the_note_of_the_other_run(strict: Bucket) -> None:
     async with opened(strict, 0) as first, opened(strict, 1) as second:
         for upload in (first, second):
