@@ -7,6 +7,7 @@ valid row are read.
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -23,7 +24,6 @@ from stac_asset.mirror.state.placement import (
     part_of,
     place_of,
     place_of_folder,
-    shard_names,
     shard_of,
 )
 from stac_asset.mirror.state.row import IndexRow, RowFacts, index_row
@@ -47,6 +47,8 @@ class IndexReader:
         self._storage = storage
         self._config = config
         self._is_partial = False
+        self._found = Counter[str]()
+        """Number of the rows of each shard that was read alone."""
         self.rows = Rows()
         """The rows that were read."""
         self.documents_read = 0
@@ -80,7 +82,7 @@ class IndexReader:
     def read_part(self, keys: Iterable[Key]) -> None:
         """Read the shards of some items, and of incomplete items. Other shards are left unread.
 
-        All rows are read if the index has no shards, or no valid summaries.
+        All rows are read if the index has no shards, or if no shard has a valid summary.
 
         Args:
             keys: The items.
@@ -90,15 +92,13 @@ class IndexReader:
         """
         depth = depth_of(index_files(self._storage))
         summary = read_summary(self._storage, depth) if depth else None
-        if not depth or summary is None or not summary.counts:
+        if not depth or summary is None or len(summary.changed) == len(summary.counts):
             self.read_whole()
             return
         self._is_partial = True
         self.rows.asset_keys.update(dict.fromkeys(summary.asset_keys))
         self.rows.leave_unread(depth, summary.counts, self._read_shards)
-        invalid = [name for name in shard_names(depth) if name not in summary.counts]
-        self._read_shards({name: {} for name in invalid})
-        self.rows.unread.require(summary.incomplete)
+        self.rows.unread.require(summary.changed | summary.incomplete)
         self.read_items(keys)
 
     def read_items(self, keys: Iterable[Key]) -> None:
@@ -127,7 +127,11 @@ class IndexReader:
             rows[row.key] = row
 
     def _read_shards(self, shards: Mapping[str, Counts]) -> None:
-        """Read shards, and the documents whose rows are not valid."""
+        """Read shards, and the documents whose rows are not valid.
+
+        A shard with fewer rows than its summary has items is lost or damaged, or a killed run
+        removed items. Then all shards are read, to find the documents without a row.
+        """
         rows, stale = self.rows, list[Key]()
         for counts in shards.values():
             rows.collections.subtract(counts)
@@ -136,6 +140,8 @@ class IndexReader:
             if key is not None:
                 stale.append(key)
         rows.settle(rows.depth)
+        if any(self._found[name] < sum(counts.values()) for name, counts in shards.items()):
+            rows.unread.require_all()
         documents = [_document_in(item_folder(key)) for key in stale if key not in rows]
         if not rows.unread:
             documents = list(map(_document_in, rows.match_folders(self._storage.item_folders)))
@@ -160,6 +166,7 @@ class IndexReader:
         place = place_of_folder(folder)
         if shard and shard_of(part_of(place), len(shard)) != shard:
             return None
+        self._found[shard] += 1
         stamp = self._storage.stamp(_document_in(folder))
         if stamp is None:
             self.lost[row.key] = row.source

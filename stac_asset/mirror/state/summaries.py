@@ -25,7 +25,10 @@ class IndexSummary:
     """The summary of a mirror's index before a run."""
 
     counts: Mapping[str, Mapping[str | None, int]] = field(default_factory=dict)
-    """Numbers of items by collection, for each shard with a valid summary."""
+    """Numbers of items by collection, for each shard."""
+
+    changed: frozenset[str] = frozenset()
+    """Names of the shards that were written or removed after their summary."""
 
     incomplete: frozenset[str] = frozenset()
     """Names of the shards with items that have failed assets or missing files."""
@@ -35,7 +38,7 @@ class IndexSummary:
 
 
 def read_summary(storage: MirrorStorage, depth: int) -> IndexSummary:
-    """Return the summary of the index. A missing or damaged file summarizes no shard.
+    """Return the summary of the index. A missing or damaged file has no shard.
 
     Args:
         storage: The files of the mirror.
@@ -48,12 +51,13 @@ def read_summary(storage: MirrorStorage, depth: int) -> IndexSummary:
     try:
         fields = loads(data) if data is not None else {}
         names, shards = fields["collections"], fields["shards"]
+        counts = {
+            name: {names[number]: int(count) for number, count in shards[name][1]}
+            for name in shard_names(depth)
+        }
         return IndexSummary(
-            {
-                name: {names[number]: int(count) for number, count in shards[name][1]}
-                for name in shard_names(depth)
-                if name in shards and _stamp(storage, name) == shards[name][0]
-            },
+            counts,
+            frozenset(name for name in counts if _stamp(storage, name) != shards[name][0]),
             frozenset(fields["incomplete"]),
             tuple(map(str, fields["assets"])),
         )
