@@ -308,10 +308,13 @@ class MirrorUpdate:
         Raises:
             DestinationError: A document cannot be written.
         """
-        await self._in_thread(self._started.write)
+        await self._in_thread(self._started.write_changes)
+        if self._state.rows or self._changed:
+            await self._save_rows()
+        await self._in_thread(self._started.finish)
+
+    async def _save_rows(self) -> None:
         rows = self._state.rows
-        if not rows and not self._changed:
-            return
         catalog = await self._in_thread(
             write_catalog,
             self._storage,
@@ -357,7 +360,7 @@ class MirrorUpdate:
             async with concurrent_calls(self._storage.concurrency) as start:
                 for row in removed:
                     await start(self._delete(row))
-            await self._in_thread(self._started.write)
+            await self._in_thread(self._started.finish)
         if self._source.is_complete and not self._limits.left:
             await self._in_thread(self._records.complete, self.window.end)
         has_left = bool(self._limits.left)

@@ -42,9 +42,13 @@ class StartedItems:
         """Items without a document that this run downloads."""
         self._first: set[Key] = set()
         """Items that no earlier run began."""
+        self._completed: dict[Key, StartedItem] = {}
+        """Items that are complete or gone. The index on disk can lack this change."""
+        self._is_outdated = False
+        """Whether the list on disk lacks changes of items that are not in `_completed`."""
 
     def end(self, completed: Iterable[Key], gone: Iterable[Key]) -> None:
-        """Remove items from the list, with the files that no document references.
+        """Remove the files of items that no document references. See `complete`.
 
         Args:
             completed: Items that an earlier run completed.
@@ -54,10 +58,10 @@ class StartedItems:
             DestinationError: A file cannot be removed.
         """
         for key in self._storage.map(self._remove_replaced, completed):
-            del self._state.started[key]
+            self.complete(key)
         for key in self._storage.map(self._remove_abandoned, gone):
             remove_empty_folders(self._storage, [key])
-            del self._state.started[key]
+            self.complete(key)
 
     def start(self, chosen: Iterable[tuple[WantedItem, frozenset[str]]]) -> None:
         """Add the items of a run.
@@ -97,6 +101,7 @@ class StartedItems:
             rows: Rows of the items.
         """
         for row in rows:
+            self._is_outdated = True
             self._state.started[row.key] = StartedItem(
                 row.version,
                 time.time(),
@@ -133,7 +138,7 @@ class StartedItems:
             files = frozenset(planned).union(
                 name for name in files if self._storage.exists(f"{folder}/{name}")
             )
-        entry = self._state.started[key]
+        entry, self._is_outdated = self._state.started[key], True
         self._state.started[key] = dataclasses.replace(entry, failed=True, files=files)
 
     def leave(self, key: Key) -> None:
@@ -143,25 +148,50 @@ class StartedItems:
             key: Key of the item.
         """
         if key in self._first:
+            self._is_outdated = True
             del self._state.started[key]
 
     def complete(self, key: Key) -> None:
-        """Remove an item with a complete document from the list.
+        """Remove an item whose document is complete or removed.
+
+        The list on disk has the item until `finish`.
 
         Args:
             key: Key of the item.
         """
-        del self._state.started[key]
+        self._completed[key] = self._state.started.pop(key)
 
     def write(self) -> None:
-        """Write the list, and remove the empty folders of new items that failed.
+        """Write the list, with the completed items.
+
+        Raises:
+            DestinationError: The list cannot be written.
+        """
+        self._is_outdated = False
+        write_started(self._storage, self._completed | self._state.started)
+
+    def write_changes(self) -> None:
+        """Write the list if items failed, or if files will be removed.
+
+        Raises:
+            DestinationError: The list cannot be written.
+        """
+        if self._is_outdated:
+            self.write()
+
+    def finish(self) -> None:
+        """Remove completed items from the list, after the index was written.
+
+        A later run reads the documents of these items if this run is killed before. The empty
+        folders of new items that failed are removed too.
 
         Raises:
             DestinationError: The list cannot be written.
         """
         rows = self._state.rows
         remove_empty_folders(self._storage, [key for key in self._new if key not in rows])
-        write_started(self._storage, self._state.started)
+        self._completed.clear()
+        self.write()
 
     def _remove_replaced(self, key: Key) -> Key:
         """Remove the files of earlier versions of an item, and return the key."""
