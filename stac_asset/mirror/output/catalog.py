@@ -68,6 +68,25 @@ def write_catalog(
         DestinationError: A document cannot be written.
     """
     written = changed = 0
+    before, known = set(before), -1
+    # A shard that is read for an extent can have rows without a document.
+    while known != rows.outdated.changes:
+        known = rows.outdated.changes
+        result = _write_documents(storage, rows, source, collections, before)
+        written += result.written
+        changed += result.collections
+    return CatalogChanges(written, changed)
+
+
+def _write_documents(
+    storage: MirrorStorage,
+    rows: Rows,
+    source: str,
+    collections: Mapping[str, SourceDocument],
+    before: Iterable[str],
+) -> CatalogChanges:
+    """Write the outdated documents, as far as the rows that were read show."""
+    written = changed = 0
     names = sorted(name for name, count in rows.collections.items() if count and name is not None)
     for name in names:
         result = _write_collection(storage, rows, name, collections.get(name))

@@ -16,6 +16,8 @@ class OutdatedParts:
         self._links: defaultdict[str | None, set[int]] = defaultdict(set)
         """Outdated parts of the links to items, by collection."""
         self._unclear_collections: set[str | None] = set()
+        self.changes = 0
+        """Number of calls of `add_item`, to notice changes."""
         self.unclear: set[int] = set()
         """Parts of the index with unusable rows, so that changes are unknown."""
 
@@ -42,6 +44,7 @@ class OutdatedParts:
             key: Key of the item.
             place: Place of the item.
         """
+        self.changes += 1
         self._index.add(part_of(place))
         self._links[key.collection].add(part_of(place))
 
