@@ -378,8 +378,9 @@ class Rows(MutableMapping[Key, IndexRow]):
         self._hidden_numbers.add(number)
         self._folders.remove(item_folder(key))
         self.collections[key.collection] -= 1
-        self._missing_files.pop(key, None)
-        self.incomplete.discard(key)
+        if self._number(key) is None:  # Otherwise, another row of the item is used.
+            self._missing_files.pop(key, None)
+            self.incomplete.discard(key)
         self.invalidate(key)
 
     def _record(self, row: IndexRow) -> None:

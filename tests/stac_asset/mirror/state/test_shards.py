@@ -77,6 +77,25 @@ async def test_index_without_shards_is_migrated_without_reading_items(
     assert (settled.rows, settled.documents_read) == (state.rows, 0)
 
 
+async def test_incomplete_item_with_several_rows_stays_incomplete(
+    origin: Origin, tmp_path: Path
+) -> None:
+    items = write_large_mirror(tmp_path, origin, COUNT, with_index=True)
+    path = tmp_path / "things/item-000007/item-000007.json"
+    document = json.loads(path.read_bytes())
+    document["assets"] = {"data": {"href": "./lost.tif", "file:size": 100}}
+    path.write_text(json.dumps(document))
+    serve_items(origin, items[:7] + items[8:])
+    await run_mirror(tmp_path, origin.href("/items.json"))
+    # A run that was killed during a change of the depth leaves both forms.
+    shards = sorted((tmp_path / ".mirror/index").iterdir())
+    index = tmp_path / ".mirror/index.ndjson"
+    index.write_bytes(b"".join(shard.read_bytes() for shard in shards))
+    rows = read_state(LocalStorage(tmp_path)).rows
+    assert {key.id for key in rows.incomplete} == {"item-000007"}
+    assert rows[Key("things", "item-000007")].missing_files == ("data",)
+
+
 async def test_lost_or_damaged_shard_is_rebuilt_from_its_documents(
     origin: Origin, tmp_path: Path
 ) -> None:

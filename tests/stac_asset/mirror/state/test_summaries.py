@@ -5,15 +5,19 @@ from __future__ import annotations
 import copy
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stac_asset.mirror.layout import COLLECTION
+from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.index import read_state
 from stac_asset.mirror.state.placement import place_of_folder
 from stac_asset.mirror.storage.local import LocalStorage
 from stac_asset.testing import Origin
+from tests.support.killed_storage import KilledError, KilledStorage
 from tests.support.large_mirrors import shard_of_item, write_large_mirror
 from tests.support.mirror_runs import build_item, check_catalog, run_mirror, serve_items
 from tests.support.recorded_storage import RecordedStorage
@@ -31,6 +35,12 @@ async def write_mirror(origin: Origin, directory: Path) -> tuple[str, list[dict[
     items = write_large_mirror(directory, origin, COUNT, with_index=True)
     await run_mirror(directory, origin.href("/items.json"))
     return origin.href("/items.json"), items
+
+
+def other_shard() -> str:
+    """Return a shard that the tests do not change."""
+    names = {shard_of_item(NAME), COLLECTION_SHARD}
+    return next(one for one in (f"{n:x}.ndjson" for n in range(16)) if one not in names)
 
 
 def with_note(item: dict[str, Any]) -> dict[str, Any]:
@@ -155,8 +165,7 @@ async def test_missing_or_damaged_summaries_are_written_again(
 
 async def test_shard_that_differs_from_its_summary_is_read(origin: Origin, tmp_path: Path) -> None:
     href, items = await write_mirror(origin, tmp_path)
-    names = {shard_of_item(NAME), COLLECTION_SHARD}
-    other = next(one for one in (f"{n:x}.ndjson" for n in range(16)) if one not in names)
+    names, other = {shard_of_item(NAME), COLLECTION_SHARD}, other_shard()
     os.utime(tmp_path / ".mirror/index" / other, (1, 1))
     serve_items(origin, [items[8]])
     files = RecordedStorage(tmp_path)
@@ -166,3 +175,62 @@ async def test_shard_that_differs_from_its_summary_is_read(origin: Origin, tmp_p
     files = RecordedStorage(tmp_path)
     await run_mirror(tmp_path, href, files=files)
     assert files.read_shards == names
+
+
+@pytest.mark.parametrize("damage", ["removed", "cut", "blank"])
+async def test_lost_or_damaged_shard_is_rebuilt_after_a_short_answer(
+    origin: Origin, tmp_path: Path, damage: str
+) -> None:
+    href, items = await write_mirror(origin, tmp_path)
+    shard = tmp_path / ".mirror/index" / other_shard()
+    before = shard.read_bytes()
+    if damage == "removed":
+        shard.unlink()
+    elif damage == "cut":
+        shard.write_bytes(before[:100])
+    else:
+        found = shard.stat()
+        shard.write_bytes(b"\n" * len(before))
+        os.utime(shard, ns=(found.st_atime_ns, found.st_mtime_ns))
+    item = next(one for one in items if shard_of_item(one["id"]) == shard.name)
+    state = read_state(LocalStorage(tmp_path), whole=False)
+    state.read_items([Key("things", item["id"])])
+    assert len(state.rows) == COUNT
+    serve_items(origin, [with_note(item)])
+    run = await run_mirror(tmp_path, href)
+    assert len(run.mirror.changes.state.rows) == COUNT
+    check_catalog(tmp_path, {item["id"] for item in items})
+    assert len(shard.read_bytes().splitlines()) == len(before.splitlines())
+    assert read_state(LocalStorage(tmp_path)).documents_read == 0
+
+
+async def test_removed_document_of_an_unread_shard_is_not_linked(
+    origin: Origin, tmp_path: Path
+) -> None:
+    href, items = await write_mirror(origin, tmp_path)
+    lost = next(item["id"] for item in items if shard_of_item(item["id"]) == other_shard())
+    shutil.rmtree(tmp_path / "things" / lost)
+    # The smaller extent requires the rows of all items.
+    moved = with_note(items[8]) | {"bbox": [11.0, 50.0, 11.0, 50.0]}
+    serve_items(origin, [moved])
+    await run_mirror(tmp_path, href)
+    names = {item["id"] for item in items} - {lost}
+    assert {key.id for key in read_state(LocalStorage(tmp_path)).rows} == names
+    check_catalog(tmp_path, names)
+
+
+async def test_item_of_a_run_that_was_killed_before_the_index_is_linked(
+    origin: Origin, tmp_path: Path
+) -> None:
+    href, items = await write_mirror(origin, tmp_path)
+    serve_items(origin, [build_item(origin, "new")])
+    files = KilledStorage(tmp_path, lambda path: path == f"things/{COLLECTION}")
+    with pytest.raises(KilledError):
+        await run_mirror(tmp_path, href, files=files)
+    assert (tmp_path / "things/new/new.json").is_file()
+    # The item leaves the source before the next run.
+    serve_items(origin, [items[8]])
+    await run_mirror(tmp_path, href)
+    check_catalog(tmp_path, {item["id"] for item in items} | {"new"})
+    assert read_state(LocalStorage(tmp_path)).documents_read == 0
+    assert not (tmp_path / ".mirror/begun.ndjson").exists()
