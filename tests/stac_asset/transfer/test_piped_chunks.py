@@ -16,6 +16,7 @@ from stac_asset.destinations import LocalDestination
 from stac_asset.destinations.local.destination import LocalDestinations
 from stac_asset.destinations.values import Declared
 from stac_asset.errors import DestinationError
+from stac_asset.pipes import Pipe
 from stac_asset.testing import Origin
 from stac_asset.transfer.engine import Engine
 from stac_asset.transfer.interface import Response
@@ -57,6 +58,8 @@ async def test_failed_writes_leave_no_pipes_open(
         file_transfer(origin.put(f"/{number}.tif", size=4 * MIB), tmp_path / f"{number}.tif")
         for number in range(10)
     ]
+    for pipe in [Pipe.free() for _ in range(20)]:
+        pipe.close()  # So that no pipe is left from earlier bodies.
     before = open_pipes()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (MIB + 5, hard))  # As on a full disk.
@@ -69,4 +72,5 @@ async def test_failed_writes_leave_no_pipes_open(
     for outcome in outcomes:
         assert isinstance(outcome, Failed)
         assert isinstance(outcome.error, DestinationError)
-    assert open_pipes() <= before
+    # A pipe of each connection may be kept for later bodies. It has two descriptors.
+    assert open_pipes() <= before + 2 * connections
