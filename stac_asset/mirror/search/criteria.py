@@ -183,7 +183,7 @@ def _check_bbox(bbox: Sequence[float]) -> None:
         ConfigError: The bounding box is invalid.
     """
     form = "four numbers (west, south, east, north) or six (with heights)"
-    if not all(isinstance(value, int | float) for value in bbox):
+    if not isinstance(bbox, Sequence) or not all(isinstance(one, int | float) for one in bbox):
         raise ConfigError(
             f"`search.bbox` must be a list of {form}. Write for example [8, 49, 9, 50]."
         )
