@@ -276,32 +276,33 @@ async def test_error_names_the_url_and_keeps_the_previous_file(
     assert not await proxied.has_leftovers()
 
 
-async def test_settings_of_objects_are_sent(proxied: Bucket, proxy: S3Proxy) -> None:
-    settings = ObjectSettings(storage_class="STANDARD_IA", acl="private", tags="project=mirror")
-    destination = proxied.destination(settings=settings)
-    await send(destination, data_of(PART + 1))
-    await destination.write("item.json", b"{}")
-    created = proxy.received("CreateMultipartUpload") + proxy.received("PutObject", "*item.json")
-    assert len(created) == 2
-    for request in created:
-        assert request.headers["x-amz-storage-class"] == "STANDARD_IA"
-        assert request.headers["x-amz-tagging"] == "project=mirror"
-        assert request.headers["x-amz-acl"] == "private"
-
-
-async def test_encryption_is_requested_for_each_kind_of_object(
-    proxied: Bucket, proxy: S3Proxy
+@pytest.mark.parametrize(
+    ("settings", "headers"),
+    [
+        (
+            ObjectSettings(storage_class="STANDARD_IA", acl="private", tags="project=mirror"),
+            {"storage-class": "STANDARD_IA", "acl": "private", "tagging": "project=mirror"},
+        ),
+        (
+            ObjectSettings(encryption="aws:kms", kms_key_id="key-of-the-mirror"),
+            {
+                "server-side-encryption": "aws:kms",
+                "server-side-encryption-aws-kms-key-id": "key-of-the-mirror",
+            },
+        ),
+    ],
+    ids=["class, permission and tags", "encryption"],
+)
+async def test_settings_are_sent_for_each_kind_of_object(
+    proxied: Bucket, proxy: S3Proxy, settings: ObjectSettings, headers: dict[str, str]
 ) -> None:
-    settings = ObjectSettings(encryption="aws:kms", kms_key_id="key-of-the-mirror")
     destination = proxied.destination(settings=settings)
     await send(destination, data_of(PART + 1))
     await destination.write("item.json", b"{}")
     created = proxy.received("CreateMultipartUpload") + proxy.received("PutObject", "*item.json")
     assert len(created) == 2
     for request in created:
-        assert request.headers["x-amz-server-side-encryption"] == "aws:kms"
-        key = request.headers["x-amz-server-side-encryption-aws-kms-key-id"]
-        assert key == "key-of-the-mirror"
+        assert {name: request.headers[f"x-amz-{name}"] for name in headers} == headers
 
 
 async def test_conditional_requests_are_tried_once_per_run(proxied: Bucket, proxy: S3Proxy) -> None:
