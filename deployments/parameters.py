@@ -19,13 +19,13 @@ from prefect_stac_asset.flows.execution.flow import AssetFlow
 from prefect_stac_asset.flows.mirror.search import SEARCH_GROUPS, Search
 from prefect_stac_asset.flows.parameters.form import OPTION_GROUPS, ungrouped
 from prefect_stac_asset.flows.parameters.mirror import MIRROR_SLUG
+from prefect_stac_asset.flows.parameters.model_errors import nearest_option
 from prefect_stac_asset.flows.parameters.options import DownloadOptions, FlowOptions
 from prefect_stac_asset.flows.parameters.url_secrets import refused_urls
 from prefect_stac_asset.flows.parameters.validation import (
     CREDENTIALS,
     DESTINATION_CREDENTIALS,
     MIRROR,
-    nearest_option,
 )
 from stac_asset.destinations.directories import directory_path
 from stac_asset.destinations.location import location_of

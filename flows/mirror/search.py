@@ -17,13 +17,14 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from prefect_stac_asset.flows.parameters.form import shape, ungrouped
+from prefect_stac_asset.flows.parameters.model_errors import RaisesConfigError
 from stac_asset.mirror.search.criteria import Criteria
 
 SEARCH_GROUPS = ("more",)
 """Name of the group of criteria in parameters that earlier versions stored."""
 
 
-class Search(BaseModel):
+class Search(BaseModel, metaclass=RaisesConfigError):
     """Criteria that select the items to mirror.
 
     Items must match all criteria. Without criteria, all items are mirrored.

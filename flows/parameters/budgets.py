@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from prefect_stac_asset.flows.parameters.model_errors import RaisesConfigError
 from stac_asset.errors import ConfigError
 from stac_asset.host_patterns import HostPattern
 
@@ -27,7 +28,7 @@ def _checked_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
     return hosts
 
 
-class Budget(BaseModel):
+class Budget(BaseModel, metaclass=RaisesConfigError):
     """Limits of a provider that all runs on all machines share."""
 
     model_config = ConfigDict(

@@ -15,6 +15,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from prefect_stac_asset.flows.parameters.misspellings import misspelling_patterns
+from prefect_stac_asset.flows.parameters.model_errors import RaisesConfigError
 
 
 def titled(title: str) -> Any:
@@ -112,7 +113,7 @@ _SET = "Set"
 """Label of the tab that expands an optional object. The other tab collapses the object."""
 
 
-class Form(BaseModel):
+class Form(BaseModel, metaclass=RaisesConfigError):
     """A model whose schema has titles in the order of the form."""
 
     @model_validator(mode="before")

@@ -6,10 +6,9 @@ the wrong parameter, or a signed href.
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import Any, get_args, get_type_hints
 
@@ -20,10 +19,9 @@ from prefect.settings import get_current_settings
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from prefect_stac_asset.flows.parameters.form import WithoutEffect
+from prefect_stac_asset.flows.parameters.model_errors import SECRETS, nearest_option
 from prefect_stac_asset.flows.parameters.url_secrets import is_stored, refused_urls
-from stac_asset import Config
 from stac_asset.errors import ConfigError, SourceError
-from stac_asset.errors.nearest_name import nearest_name
 
 CREDENTIALS = "credentials"
 """Name of the parameter with credential blocks. `AssetFlow` validates this parameter."""
@@ -43,7 +41,6 @@ OPTIONS = "options"
 SOURCE = "source"
 """Name of the parameter that may contain the text of a document."""
 
-_SECRETS = {field.name for field in dataclasses.fields(Config) if not field.repr}
 _MAX_REASONS = 5
 """Maximum number of reasons in an error message."""
 
@@ -179,36 +176,9 @@ def _model(function: Callable[..., Any]) -> type[BaseModel]:
     return create_model("Parameters", __config__=ConfigDict(extra="forbid"), **fields)
 
 
-def nearest_option(loc: Sequence[int | str], kind: Any) -> str:
-    """Return a sentence with the name that is nearest to an unknown name, if any.
-
-    Args:
-        loc: The place of the unknown name in a value, as in an error of pydantic.
-        kind: The type of the value.
-    """
-    for part in loc[:-1]:
-        if isinstance(part, int):  # An entry of a list.
-            continue
-        found = {
-            name: field for model in _models(kind) for name, field in model.model_fields.items()
-        }
-        if part not in found:
-            return ""
-        kind = found[str(part)].annotation
-    known = {name for model in _models(kind) for name in model.model_fields}
-    return nearest_name(str(loc[-1]), known - _SECRETS)
-
-
-def _models(kind: Any) -> list[type[BaseModel]]:
-    """Return the models in a type, such as a union or an annotated type."""
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return [kind]
-    return [model for part in get_args(kind) for model in _models(part)]
-
-
 def _reason(error: dict[str, Any], function: Callable[..., Any]) -> str:
     name = ".".join(str(part) for part in error["loc"])[:100]
-    if error["loc"][-1] in _SECRETS:
+    if error["loc"][-1] in SECRETS:
         is_destination = str(error["loc"][-1]).startswith("destination_")
         parameter = DESTINATION_CREDENTIALS if is_destination else CREDENTIALS
         return (
@@ -218,4 +188,6 @@ def _reason(error: dict[str, Any], function: Callable[..., Any]) -> str:
     if error["type"] == "extra_forbidden":
         nearest = nearest_option(error["loc"], _model(function)).rstrip(".")
         return f"{name}: unknown parameter.{nearest}" if nearest else f"{name}: unknown parameter"
+    if error["type"] == "list_type":
+        return f"{name}: must be a list"
     return f"{name}: {error['msg'].removeprefix('Value error, ')}"

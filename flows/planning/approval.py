@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from prefect_stac_asset.flows.parameters.model_errors import RaisesConfigError
 from stac_asset.config import Config
 from stac_asset.errors import ConfigError
 from stac_asset.plan.summary import PlanSummary
@@ -25,7 +26,7 @@ _CENTS = 100
 """Cents of a unit of the currency. Keys contain whole numbers only."""
 
 
-class ApproveAbove(BaseModel):
+class ApproveAbove(BaseModel, metaclass=RaisesConfigError):
     """The limits above which a run waits for a person's approval."""
 
     model_config = ConfigDict(

@@ -20,7 +20,6 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.client.schemas.responses import GlobalConcurrencyLimitResponse
 from prefect.settings import PREFECT_API_URL
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import ValidationError
 
 from prefect_stac_asset import flows
 from prefect_stac_asset.flows import DownloadOptions
@@ -226,5 +225,5 @@ async def test_limit_without_slots_fails_with_instruction(origin: Origin, tmp_pa
 
 
 def test_limit_name_without_prefix_is_rejected() -> None:
-    with pytest.raises(ValidationError, match="concurrency_limits"):
+    with pytest.raises(ConfigError, match=r"`concurrency_limits\.0` is not valid: "):
         DownloadOptions(concurrency_limits=["copernicus"])

@@ -1,0 +1,96 @@
+"""Errors of the models that callers create, such as `DownloadOptions(include="red")`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from stac_asset import Config
+from stac_asset.errors import ConfigError
+from stac_asset.errors.nearest_name import nearest_name
+from stac_asset.string_lists import string_list
+
+SECRETS = frozenset(field.name for field in dataclasses.fields(Config) if not field.repr)
+"""Names of the fields of `Config` that are secrets, and no options."""
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)  # Pydantic does not export the class.
+
+
+class RaisesConfigError(ModelMetaclass):
+    """Metaclass of models whose creation with an invalid value raises a `ConfigError`.
+
+    Pydantic's own error has several lines, and contains the value. Within the parameters of a flow,
+    pydantic creates the models by another way, so that the error names the whole path.
+    """
+
+    def __call__(cls, *args: Any, **fields: Any) -> Any:
+        """Create a model.
+
+        Raises:
+            ConfigError: A value is not valid, or a name is unknown.
+        """
+        try:
+            return super().__call__(*args, **fields)
+        except ValidationError as error:
+            # The error contains the values, so it is not chained.
+            found = error.errors(include_context=False, include_input=False, include_url=False)[0]
+        raise _config_error(cls, fields, dict(found))
+
+
+def _config_error(model: Any, fields: dict[str, Any], found: dict[str, Any]) -> ConfigError:
+    if not found["loc"]:
+        return ConfigError(found["msg"].removeprefix("Value error, "))
+    name = ".".join(map(str, found["loc"]))[:100]
+    if found["loc"][-1] in SECRETS:
+        return ConfigError(
+            f"`{name}` is a secret, and Prefect stores options in plain text. Save a credential "
+            "block, and pass the block to the flow."
+        )
+    if found["type"] == "extra_forbidden":
+        nearest = nearest_option(found["loc"], model) or " Correct or remove the name."
+        return ConfigError(f"`{name}` is unknown.{nearest}")
+    if found["type"] == "missing":
+        return ConfigError(f"`{name}` is missing. Pass a value.")
+    field = model.model_fields.get(name)
+    if found["type"] == "list_type" and field is not None and field.annotation == list[str]:
+        try:
+            string_list(name, fields.get(name))
+        except ConfigError as error:
+            return error
+    if found["type"] == "list_type":
+        return ConfigError(f"`{name}` must be a list. Pass a list.")
+    reason = found["msg"].removeprefix("Value error, ")
+    return ConfigError(f"`{name}` is not valid: {reason}. Correct the value.")
+
+
+def nearest_option(loc: Sequence[int | str], kind: Any) -> str:
+    """Return a sentence with the name that is nearest to an unknown name, if any.
+
+    Args:
+        loc: The place of the unknown name in a value, as in an error of pydantic.
+        kind: The type of the value.
+    """
+    for part in loc[:-1]:
+        if isinstance(part, int):  # An entry of a list.
+            continue
+        found = {
+            name: field for model in _models(kind) for name, field in model.model_fields.items()
+        }
+        if part not in found:
+            return ""
+        kind = found[str(part)].annotation
+    known = {name for model in _models(kind) for name in model.model_fields}
+    return nearest_name(str(loc[-1]), known - SECRETS)
+
+
+def _models(kind: Any) -> list[type[BaseModel]]:
+    """Return the models in a type, such as a union or an annotated type."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return [kind]
+    return [model for part in get_args(kind) for model in _models(part)]
