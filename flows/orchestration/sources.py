@@ -25,6 +25,7 @@ from stac_asset.stac.item_pages import ItemPage, ItemPages, follow_pages, open_i
 from stac_asset.stac.json_text import loads
 from stac_asset.stac.parse import Stac, items_of, stac_of
 from stac_asset.stac.read import read_stac
+from stac_asset.stac.unreadable import unreadable_text
 
 _TEXT_NAME = "source"
 """Name of JSON text in error messages."""
@@ -131,7 +132,7 @@ async def open_items(source: str, session: Session, scratch: Path) -> LocalItems
         raise
     except StacAssetError as error:
         # `error.message` leaves out the key, which is the name of the temporary file.
-        raise SourceError(f"'{name}' cannot be read: {error.message}") from error
+        raise SourceError(unreadable_text(name, error)) from error
     if pages.error is not None:
         raise pages.error
     return LocalItems(pages)

@@ -24,6 +24,7 @@ from stac_asset.stac.item_pages import open_item_pages
 from stac_asset.stac.json_text import loads
 from stac_asset.stac.parse import Stac, item_of, stac_of
 from stac_asset.stac.read import read_pages, read_stac
+from stac_asset.stac.unreadable import unreadable_text
 from stac_asset.transfer.interface import Sources
 from stac_asset.types import PathLikeObject
 
@@ -78,7 +79,7 @@ async def read_source(source: str, clients: Sources, config: Config) -> Stac:
     except (ConfigError, SourceError):
         raise
     except StacAssetError as error:
-        raise SourceError(f"'{name}' cannot be read: {error.message}") from error
+        raise SourceError(unreadable_text(name, error)) from error
 
 
 async def read_given(

@@ -26,6 +26,7 @@ from stac_asset.stac.item_files import Reading, is_item_stream, item_suffix, rea
 from stac_asset.stac.item_stream import ItemStream
 from stac_asset.stac.next_page import PageChain, PageFacts
 from stac_asset.stac.read import document_href
+from stac_asset.stac.unreadable import unreadable_text
 from stac_asset.transfer.engine import Engine
 from stac_asset.transfer.interface import Request, Response, Source, Sources, Stat
 from stac_asset.types import Candidate, Failed, Storage, Transfer
@@ -130,7 +131,7 @@ async def follow_pages(
         found.error = (
             error
             if isinstance(error, SourceError)
-            else SourceError(f"Item collection: {page}'{name}' cannot be read: {error.message}")
+            else SourceError(f"Item collection: {page}{unreadable_text(name, error)}")
         )
     return found
 

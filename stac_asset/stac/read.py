@@ -20,6 +20,7 @@ from stac_asset.stac.compression import MAX_DOCUMENT, decompressed
 from stac_asset.stac.json_text import loads
 from stac_asset.stac.next_page import PageChain, PageFacts, has_next
 from stac_asset.stac.parse import Stac, item_collection_of, kind_of, stac_of
+from stac_asset.stac.unreadable import unreadable_text
 from stac_asset.transfer.interface import Response, Sources
 from stac_asset.transfer.retry import retry
 
@@ -136,7 +137,7 @@ async def _read_json(
     except StacAssetError as error:
         if text := directory_text(href):
             raise SourceError(text) from None
-        raise SourceError(f"'{shown}' cannot be read: {error}") from error
+        raise SourceError(unreadable_text(shown, error)) from error
     try:
         content = loads(decompressed(found.data, found.encoding, max_size or MAX_DOCUMENT), shown)
     except ValueError as error:

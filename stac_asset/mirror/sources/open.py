@@ -19,6 +19,7 @@ from stac_asset.stac.item_pages import ItemPage, follow_pages, open_item_pages
 from stac_asset.stac.json_text import loads
 from stac_asset.stac.parse import kind_of
 from stac_asset.stac.read import JsonDocument, directory_text, read_document
+from stac_asset.stac.unreadable import unreadable_text
 
 
 async def open_source(href: str, clients: Clients, config: Config, scratch: Path) -> ItemSource:
@@ -52,7 +53,7 @@ async def open_source(href: str, clients: Clients, config: Config, scratch: Path
     except StacAssetError as error:
         if text := directory_text(href):
             raise SourceError(f"`source` {text}") from None
-        raise SourceError(f"`source` '{shown}' cannot be read: {error.message}") from error
+        raise SourceError(f"`source` {unreadable_text(shown, error)}") from error
     try:
         content = loads(data, shown)
     except ValueError as error:

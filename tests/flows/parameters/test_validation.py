@@ -266,7 +266,7 @@ async def test_task_accepts_block_references_as_credentials(origin: Origin) -> N
         (
             "check_assets",
             b"<!DOCTYPE html>\n<html>\n<title>a</title>",
-            "/source.json' cannot be read: http",
+            "/source.json' cannot be used: the source sent an HTML page",
         ),
         (
             "check_assets",

@@ -149,7 +149,7 @@ async def test_wrong_kind_names_the_right_function(
         ('{"type": ', "`item` is not valid JSON: "),
         ({"type": "Catalog"}, "'item' is not a STAC item, collection or item collection"),
         ("", "'' cannot be read: href is empty"),
-        ("missing.json", "'missing.json' cannot be read: "),
+        ("missing.json", "'missing.json' does not exist in the working directory "),
     ],
 )
 async def test_other_values_are_refused_in_one_sentence(

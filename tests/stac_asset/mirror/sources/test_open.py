@@ -47,7 +47,7 @@ async def test_invalid_source_is_rejected(
 
 async def test_missing_local_file_is_rejected(tmp_path: Path) -> None:
     for name in ("nothing.json", "nothing.ndjson"):
-        with pytest.raises(SourceError, match=r"`source` '.*' cannot be read"):
+        with pytest.raises(SourceError, match=r"^`source` '.*/nothing.* does not exist"):
             await run_mirror(tmp_path / "m", str(tmp_path / name))
 
 

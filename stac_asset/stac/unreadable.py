@@ -1,0 +1,23 @@
+"""Internal: the text of the error about a document that cannot be read."""
+
+from __future__ import annotations
+
+import re
+
+from stac_asset.errors import StacAssetError
+
+
+def unreadable_text(name: str, error: StacAssetError) -> str:
+    """Return the text of the error about a document that cannot be read.
+
+    Errors of clients name the href. The text names the href once, at the start.
+
+    Args:
+        name: The redacted href of the document.
+        error: The error of the client.
+    """
+    reason, shown = error.message, re.escape(name)
+    if found := re.match(rf"(File )?{shown} ", reason):
+        return f"'{name}' {reason[found.end() :]}"
+    reason = re.sub(rf" for {shown}(?=: |$)", "", reason, count=1)
+    return f"'{name}' cannot be read: {reason}"
