@@ -16,6 +16,7 @@ import pystac
 from prefect.runtime import flow_run
 
 from prefect_stac_asset.flows.parameters.source import is_text
+from stac_asset.hrefs import is_local
 from stac_asset.redact import redact_href, redact_text, shortened
 from stac_asset.types import Transfer
 
@@ -42,7 +43,9 @@ def client_name(parameters: dict[str, Any]) -> str:
         parameters: The parameters of the task run.
     """
     href = parameters["href"]
-    return name_of(f"client for {redact_href(href) if isinstance(href, str) else 'an href'}")
+    if not isinstance(href, str):
+        return "client for an href"
+    return name_of(f"client for {'local files' if is_local(href) else redact_href(href)}")
 
 
 def check_name(parameters: dict[str, Any]) -> str:
