@@ -42,6 +42,7 @@ class EarlierItems:
         self._destination = destination
         self._earlier = EarlierDocument(document, self._destination)
         self._is_empty = True
+        self._has_failed = False
 
     async def rewritten(
         self, unit: Unit, outcomes: Sequence[Outcome]
@@ -69,7 +70,9 @@ class EarlierItems:
             self._destination,
             self._planner.is_used,
         )
-        self._is_empty &= would_be_empty(kept, self._config)
+        is_failed = would_be_empty(kept, self._config)
+        self._is_empty &= is_failed
+        self._has_failed |= is_failed
         unselected = await unselected_files(
             unit.owner,
             kept,
@@ -95,6 +98,9 @@ class EarlierItems:
         self._is_empty &= document is None
         return document
 
-    async def is_replaced_by_nothing(self) -> bool:
-        """Return whether all assets of the run failed, and an earlier document exists."""
-        return self._is_empty and await self._earlier.exists()
+    async def is_left(self) -> bool:
+        """Return whether no document is written.
+
+        All assets failed, or the run has no items to write in place of an earlier document.
+        """
+        return self._is_empty and (self._has_failed or await self._earlier.exists())

@@ -33,7 +33,7 @@ from stac_asset.errors import NoAssetsError
 from stac_asset.plan.owners import Owner, document_name, owner_name
 from stac_asset.plan.planner import Planner
 from stac_asset.redact import redact_href
-from stac_asset.stac.earlier_document import EarlierDocument
+from stac_asset.stac.earlier_document import EarlierDocument, would_be_empty
 from stac_asset.stac.earlier_files import keep_earlier_files
 from stac_asset.stac.foreign_documents import check_replaceable
 from stac_asset.stac.given import wrong_type
@@ -232,7 +232,8 @@ async def _download(
             outcomes = await keep_earlier_files(owner, ended, earlier, session.config, destination)
             report.add(outcomes)
             await rewrite_item(as_opaque(owner), as_opaque(outcomes), document, inside)
-            await monitor.add(owner, outcomes, document)
+            is_empty = would_be_empty(outcomes, session.config)
+            await monitor.add(owner, outcomes, None if is_empty else document)
         result = await report.finish(document, time.monotonic() - started)
         await monitor.finish(result)
     get_run_logger().info("%s: %s", result.summary(), document)

@@ -232,7 +232,7 @@ async def _download(
             report.add(outcomes)
             items.add(unit.number, document)
             await monitor.add(unit.owner, outcomes)
-    if not await earlier.is_replaced_by_nothing():
+    if not await earlier.is_left():
         await items.finish()
     result = await report.finish(items.path, time.monotonic() - started)
     await preparation.finish()

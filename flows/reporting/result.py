@@ -37,7 +37,7 @@ class DownloadResult(Display, BaseModel):
     """Path of the directory with the files, or the URL of the prefix."""
 
     document: str
-    """Path or URL of the rewritten STAC document."""
+    """Path or URL of the rewritten STAC document. Not written if all assets failed."""
 
     report: str
     """Path or URL of the full report: newline-delimited JSON with a row per asset."""

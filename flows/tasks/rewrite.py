@@ -21,7 +21,7 @@ from stac_asset.errors import StacAssetError
 from stac_asset.plan.owners import Owner
 from stac_asset.rewrite.rewriter import rewrite
 from stac_asset.rewrite.serialize import document_of, json_bytes
-from stac_asset.stac.earlier_document import EarlierDocument, replace_document
+from stac_asset.stac.earlier_document import EarlierDocument, replace_document, would_be_empty
 from stac_asset.stac.earlier_files import keep_earlier_files, unselected_files
 from stac_asset.stac.foreign_documents import check_replaceable
 from stac_asset.types import Failed, Outcome, outcomes_per_asset
@@ -39,7 +39,7 @@ async def rewrite_item(
     """Write the document of an item or collection, with hrefs of the downloaded files.
 
     If the flow run is stopped, the task run ends Cancelled. If all assets failed, and no file of an
-    earlier run is left, the document of the earlier run is kept.
+    earlier run is left, no document is written. The document of the earlier run is kept.
 
     Args:
         item: The source item or collection. It is not modified.
@@ -74,8 +74,8 @@ async def rewrite_item(
             new: Owner = rewrite(  # type: ignore[type-var] # an item stays an item
                 item, found, config, location, keep_non_downloaded, unselected
             )
-            is_kept = await earlier.is_replaced_by_nothing(found, config)
-            return location, None if is_kept else json_bytes(document_of(new))
+            is_empty = would_be_empty(found, config)
+            return location, None if is_empty else json_bytes(document_of(new))
 
         await check_replaceable(location, destination)
         return await replace_document(location, destination, build)

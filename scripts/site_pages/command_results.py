@@ -8,7 +8,7 @@ from __future__ import annotations
 RESULTS: dict[str, dict[str, str]] = {
     "download": {
         "directory": "absolute path of DIRECTORY, or URL of the prefix",
-        "document": "path or URL of the new document",
+        "document": "path or URL of the new document; null if there is none",
         "downloaded": "number of downloaded assets",
         "skipped": "number of assets that were there",
         "failed": "number of assets that failed",

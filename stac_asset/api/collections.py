@@ -57,7 +57,8 @@ async def download_item(
         SourceError: The item cannot be read, or is of another type.
         NoAssetsError: The item has no assets, or no asset matches `include` (a ValueError).
         ConfigError: The configuration is invalid.
-        DownloadError: Assets failed. All other assets and the item document were written.
+        DownloadError: Assets failed. The document and all other assets were written. If all assets
+            failed, no document is written.
         StacAssetError: The first failure, if `fail_fast` is set. No document is written.
     """
     with collect_notices():
@@ -110,7 +111,8 @@ async def download_collection(
         CannotIncludeAndExclude: `include` and `exclude` are both set.
         ConfigError: The configuration is invalid.
         NoAssetsError: No asset matches `include` (a ValueError).
-        DownloadError: Assets failed. All other assets and the document were written.
+        DownloadError: Assets failed. The document and all other assets were written. If all assets
+            failed, no document is written.
         StacAssetError: The first failure, if `fail_fast` is set. No document is written.
     """
     with collect_notices():
@@ -165,7 +167,8 @@ async def download_item_collection(
         CannotIncludeAndExclude: `include` and `exclude` are both set.
         ConfigError: The configuration or `path_template` is invalid.
         NoAssetsError: No asset matches `include` (a ValueError).
-        DownloadError: Assets failed. All other assets and the document were written.
+        DownloadError: Assets failed. The document and all other assets were written. If all assets
+            failed, no document is written.
         StacAssetError: The first failure, if `fail_fast` is set. No document is written.
     """
     with collect_notices():

@@ -76,6 +76,9 @@ class Run:
     outcomes: list[Outcome]
     """The outcomes so far, in order of completion."""
 
+    document: Location | None
+    """The location of the document, after a download. None if no run has written the document."""
+
     def __init__(
         self,
         directory: PathLikeObject,
@@ -89,6 +92,7 @@ class Run:
         self._progress = progress
         self.config = checked_config(config)
         self.outcomes = []
+        self.document = None
         self.planner = RunPlanner(location_of(directory), self.config)
         self.directory = self.planner.directory
         self._shared = isinstance(clients, Clients)
@@ -134,13 +138,15 @@ class Run:
             The rewritten object.
 
         Raises:
-            DownloadError: Assets failed. All other assets and the document were written.
+            DownloadError: Assets failed. The document and all other assets were written. If all
+                assets failed, no document is written.
             StacAssetError: The first failure, if `fail_fast` is set. No document is written.
         """
         async with self.destinations:
             [outcomes] = await self._download(work)
             document = self._document(work, keep_non_downloaded)
             new = await document.replace(owner, outcomes)
+        self.document = document.location
         self._raise_or_warn()
         return new
 
@@ -158,13 +164,15 @@ class Run:
             The rewritten item collection.
 
         Raises:
-            DownloadError: Assets failed. All other assets and the document were written.
+            DownloadError: Assets failed. The document and all other assets were written. If all
+                assets failed, no document is written.
             StacAssetError: The first failure, if `fail_fast` is set. No document is written.
         """
         async with self.destinations:
             outcomes = await self._download(work)
             document = self._document(work, keep_non_downloaded)
             new = await document.replace_items(items, outcomes)
+        self.document = document.location
         self._raise_or_warn()
         return new
 

@@ -14,10 +14,11 @@ import pystac
 
 from stac_asset.config import Config
 from stac_asset.destinations import Destination
+from stac_asset.destinations.location import Location
 from stac_asset.plan.work import PlannedRun
 from stac_asset.rewrite.rewriter import make_files_relative, rewrite, rewrite_collection
 from stac_asset.rewrite.serialize import document_of, json_bytes
-from stac_asset.stac.earlier_document import EarlierDocument, replace_document
+from stac_asset.stac.earlier_document import EarlierDocument, replace_document, would_be_empty
 from stac_asset.stac.earlier_files import keep_earlier_files, unselected_files
 from stac_asset.stac.item_collections import ReadItems
 from stac_asset.stac.parse import item_of
@@ -51,6 +52,8 @@ class RunDocument:
         self._destination = destination
         self._is_used = is_used
         self._keep_non_downloaded = keep_non_downloaded
+        self.location: Location | None = None
+        """The location of the document. None if no run has written the document."""
 
     async def replace(self, owner: _Owner, outcomes: list[Outcome]) -> _Owner:
         """Rewrite an item or collection, write the document, and return the new object.
@@ -76,8 +79,9 @@ class RunDocument:
             )
             if self._work.document is None:
                 return new, None
-            is_kept = await earlier.is_replaced_by_nothing(kept, self._config)
-            return new, None if is_kept else json_bytes(document_of(new))
+            if await self._is_left(kept, earlier):
+                return new, None
+            return new, json_bytes(document_of(new))
 
         return await replace_document(self._work.document, self._destination, build)
 
@@ -125,7 +129,7 @@ class RunDocument:
                 rewritten.append(item_of(before, str(work.document)))
         new = rewrite_collection(items, rewritten)
         of_all = [*work.invalid, *chain.from_iterable(outcomes)]
-        if await earlier.is_replaced_by_nothing(of_all, self._config):
+        if await self._is_left(of_all, earlier):
             return new, None
         document = document_of(new)
         if work.document is not None and not self._config.absolute_hrefs:
@@ -134,6 +138,13 @@ class RunDocument:
             for feature, of_item, others in of_items:
                 make_files_relative(feature, of_item, work.document, others)
         return new, json_bytes(document) if work.document is not None else None
+
+    async def _is_left(self, outcomes: list[Outcome], earlier: EarlierDocument) -> bool:
+        """Return whether no document is written, because all assets failed."""
+        is_empty = would_be_empty(outcomes, self._config)
+        has_document = not is_empty or await earlier.exists()
+        self.location = self._work.document if has_document else None
+        return is_empty
 
     async def _keep_earlier_files(
         self,

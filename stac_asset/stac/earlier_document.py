@@ -93,15 +93,6 @@ class EarlierDocument:
             notice("Items are not valid, and the document keeps their earlier form", invalid.name)
         return found
 
-    async def is_replaced_by_nothing(self, outcomes: Sequence[Outcome], config: Config) -> bool:
-        """Return whether a new document would have no asset, and an earlier document exists.
-
-        Args:
-            outcomes: The outcomes of all assets of the document.
-            config: Whether failed assets are deleted.
-        """
-        return would_be_empty(outcomes, config) and await self.exists()
-
 
 async def replace_document(
     location: Location | None,
@@ -136,6 +127,8 @@ async def replace_document(
 
 def would_be_empty(outcomes: Sequence[Outcome], config: Config) -> bool:
     """Return whether a rewritten document would have no asset, because all assets failed.
+
+    Such a document is not written. The document of an earlier run is kept.
 
     Args:
         outcomes: The outcomes of the assets.

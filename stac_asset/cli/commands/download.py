@@ -129,28 +129,28 @@ def _print_result(
 ) -> None:
     """Print the document or the counts on standard output, and messages on standard error."""
     if options.as_json:
-        print_json(result_row(run, work, seconds))
+        print_json(result_row(run, seconds))
     if options.quiet:
         return
     if not options.as_json and options.file_name is not None:
-        click.echo(f"Output STAC JSON written to {work.document}")
+        if run.document is not None:
+            click.echo(f"Output STAC JSON written to {run.document}")
     elif not options.as_json:
         click.echo(_printable_json(_absolute_document(new, work.document)))
-    print_message(f"{_counts(run.outcomes, seconds)}: {work.document}")
+    print_message(f"{_counts(run.outcomes, seconds)}: {run.document or 'no document written'}")
 
 
-def result_row(run: Run, work: PlannedRun, seconds: float) -> dict[str, Any]:
+def result_row(run: Run, seconds: float) -> dict[str, Any]:
     """Return the result of a run as a JSON object.
 
     Args:
         run: The run, after the download.
-        work: The plan of the run.
         seconds: The duration of the run, in seconds.
     """
     downloaded, skipped, failed = _sorted(run.outcomes)
     return {
         "directory": str(run.directory),
-        "document": str(work.document),
+        "document": None if run.document is None else str(run.document),
         "downloaded": len(downloaded),
         "skipped": len(skipped),
         "failed": len(failed),

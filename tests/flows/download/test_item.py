@@ -225,6 +225,23 @@ async def test_check_first_reports_missing_assets_before_any_download(
 
 
 @pytest.mark.parametrize("flow_name", ["download_item", "download_item_collection"])
+async def test_no_document_is_written_if_all_assets_fail(
+    origin: Origin, tmp_path: Path, flow_name: str
+) -> None:
+    document = item_document(origin, "a")
+    origin.remove("/a.tif")
+    source = (
+        document
+        if flow_name == "download_item"
+        else {"type": "FeatureCollection", "features": [document]}
+    )
+    options = OPTIONS.model_copy(update={"warn": True})
+    result = await getattr(flows, flow_name)(json.dumps(source), str(tmp_path), options)
+    assert result.failed == 1
+    assert list(tmp_path.rglob("*.json")) == []
+
+
+@pytest.mark.parametrize("flow_name", ["download_item", "download_item_collection"])
 async def test_failed_assets_keep_the_files_of_an_earlier_run(
     origin: Origin, tmp_path: Path, flow_name: str
 ) -> None:

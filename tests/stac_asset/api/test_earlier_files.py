@@ -151,6 +151,15 @@ async def test_document_without_files_is_not_replaced_by_an_empty_document(
     assert run.document.read_bytes() == before
 
 
+async def test_no_document_is_written_if_all_assets_fail(run: Run, origin: Origin) -> None:
+    origin.fault("*", Status(403), times=0)
+    await run.download("a", "b", failing=2)
+    assert list(run.directory.rglob("*.json")) == []
+    run.config.error_strategy = ErrorStrategy.KEEP
+    await run.download("a", "b", failing=2)
+    assert run.assets() == {"a": None, "b": None}
+
+
 async def test_earlier_file_with_another_name_is_kept_with_its_description(
     run: Run, origin: Origin
 ) -> None:

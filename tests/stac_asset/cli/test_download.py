@@ -222,6 +222,25 @@ def test_exit_code_is_1_if_all_assets_failed_even_with_warn(origin: Origin, tmp_
     result = run_command("download", make_item(origin, "a"), tmp_path, "--warn")
     assert result.code == 1
     assert "error: 1 of 1 asset failed" in result.errors
+    assert "1 failed in " in result.errors
+    assert "s: no document written\n" in result.errors
+
+
+def test_document_that_is_not_written_is_null_in_json(origin: Origin, tmp_path: Path) -> None:
+    origin.remove("/a.tif")
+    href = make_item(origin, "a")
+    result = run_command("download", href, tmp_path, "--json")
+    assert json.loads(result.output)["document"] is None
+    result = run_command("download", href, tmp_path, "-o", "new.json")
+    assert "Output STAC JSON" not in result.output
+    assert list(tmp_path.iterdir()) == []
+    origin.put("/a.tif", b"a")
+    result = run_command("download", href, tmp_path, "--json")
+    document = json.loads(result.output)["document"]
+    assert Path(document).exists()
+    origin.remove("/a.tif")
+    result = run_command("download", href, tmp_path, "--json", "--overwrite")
+    assert json.loads(result.output)["document"] == document
 
 
 def test_result_is_printed_as_json(origin: Origin, tmp_path: Path) -> None:
