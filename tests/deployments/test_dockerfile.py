@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from prefect_stac_asset.deployments.prefect_yaml import read_deployments
 from tests.support.paths import ROOT
+from tests.support.prefect_environment import import_path
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COPIED = [
@@ -44,19 +46,23 @@ def test_copied_files_are_sufficient_to_install(context: Path) -> None:
     assert "pip install --no-cache-dir --no-deps --no-build-isolation ." in DOCKERFILE
     pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--quiet"]
     target = context / "installed"
-    subprocess.run([*pip, "--target", target, "."], cwd=context, check=True, capture_output=True)
-    code = (
-        f"import sys; sys.path.insert(0, {str(target)!r})\n"
-        "from prefect_stac_asset.deployments.prefect_yaml import FILE, read_deployments\n"
-        "print(FILE)\n"
-        "print(*(deployment.name for deployment in read_deployments()))"
-    )
-    # -I ignores PYTHONPATH and the working directory.
-    start = [sys.executable, "-I", "-c", code]
-    done = subprocess.run(start, cwd=context, check=True, capture_output=True, text=True)
-    file, names = done.stdout.splitlines()
-    assert file == str(target / "prefect_stac_asset" / "deployments" / "prefect.yaml")
-    assert names.split() == [deployment.name for deployment in read_deployments()]
+    command = [*pip, "--no-compile", "--target", target, "."]
+    subprocess.run(command, cwd=context, check=True, capture_output=True)
+    # `test_installed_wheel.py` imports the same files.
+    expected = package_files(ROOT)
+    expected["prefect_stac_asset/deployments/prefect.yaml"] = (ROOT / "prefect.yaml").read_bytes()
+    assert package_files(target) == expected
+
+
+def package_files(folder: Path) -> dict[str, bytes]:
+    """Return the content of each file of the packages, except for compiled modules."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for package in ("stac_asset", "prefect_stac_asset")
+        for parent, _, names in os.walk(folder / package, followlinks=True)
+        for path in (Path(parent, name) for name in names)
+        if path.parent.name != "__pycache__"
+    }
 
 
 def test_image_installs_pinned_packages() -> None:
@@ -72,6 +78,7 @@ def test_command_and_options_exist_in_prefect() -> None:
     assert arguments[-1] == read_deployments()[0].work_pool.name
     done = subprocess.run(
         [sys.executable, "-m", "prefect", *arguments[:2], "--help"],
+        env={**os.environ, "PYTHONPATH": import_path()},
         capture_output=True,
         text=True,
         check=True,

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
-import sys
 
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.prefect_environment import PREPARED_PYTHON, import_path
 
 
 def run_example(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run a script of `examples/` without input."""
-    command = [sys.executable, str(ROOT / "examples" / name), *map(str, arguments)]
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    return subprocess.run(
+        [*PREPARED_PYTHON, str(ROOT / "examples" / name), *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": import_path()},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
 
 
 @pytest.mark.parametrize("name", ["archive.py", "local_api.py"])
