@@ -60,7 +60,7 @@ def is_reference(value: Any) -> bool:
     Args:
         value: The parameter, as `ref` or Prefect's UI creates it.
     """
-    return _name_in(value) is not None
+    return referenced_block(value) is not None
 
 
 def parse_reference(value: Any) -> BlockReference:
@@ -72,13 +72,13 @@ def parse_reference(value: Any) -> BlockReference:
     Raises:
         ConfigError: The parameter is not a reference by slug.
     """
-    name = _name_in(value)
+    name = referenced_block(value)
     if name is None:
         raise ConfigError(
             f"A {type(value).__name__} is not a block reference. Use `BlockReference` or `ref` "
             "with <type-slug>/<name>."
         )
-    return BlockReference(name)
+    return BlockReference(str(name))
 
 
 def load_reference(value: dict[str, Any]) -> Block:
@@ -93,12 +93,16 @@ def load_reference(value: dict[str, Any]) -> Block:
     try:
         found: Block = Block.load_from_ref(value["$ref"], _sync=True)  # type: ignore[call-arg, assignment]
     except (ValueError, RuntimeError) as error:
-        raise _load_error(f"'{_name_in(value)}'", error) from None
+        raise _load_error(f"'{referenced_block(value)}'", error) from None
     return found
 
 
-def _name_in(value: Any) -> str | None:
-    """Return the slug or id in a flow parameter, if the parameter is a reference."""
+def referenced_block(value: Any) -> str | UUID | None:
+    """Return the slug or the id of the block in a flow parameter. Other values refer to no block.
+
+    Args:
+        value: The parameter, as `ref` or Prefect's UI creates it.
+    """
     if not isinstance(value, dict) or value.keys() != {"$ref"}:
         return None
     found = value["$ref"]
@@ -108,7 +112,7 @@ def _name_in(value: Any) -> str | None:
     if isinstance(found, dict) and found.keys() == {"block_document_id"}:
         found = found["block_document_id"]
     try:
-        return str(UUID(str(found)))
+        return UUID(str(found))
     except ValueError:
         return None
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from http import HTTPStatus
+from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
-from prefect_stac_asset.blocks.references import BlockReference, parse_reference
+from prefect_stac_asset.blocks.references import referenced_block
 from prefect_stac_asset.deployments.parameters import references
 from stac_asset.errors import ConfigError
 from stac_asset.errors.nearest_name import nearest_name
@@ -29,21 +30,41 @@ async def check_saved_blocks(client: PrefectClient, deployment: RunnerDeployment
         ConfigError: A block is not saved. The message names the deployment and the parameter.
     """
     for parameter, reference in _references(deployment):
-        slug, slash, name = reference.slug.partition("/")
         try:
-            await client.read_block_document_by_name(name, slug, include_secrets=False)
+            await _read(client, reference)
         except ObjectNotFound:
-            nearest = nearest_name(name, await _saved_names(client, slug), prefix=slug + slash)
+            nearest = await _nearest(client, reference)
             where = f"'{deployment.flow_name}/{deployment.name}'"
             raise ConfigError(
                 f"Deployment {where} is not registered, because parameter `{parameter}` refers to "
-                f"block '{reference.slug}', which is not saved on the server.{nearest} Correct the "
+                f"block '{reference}', which is not saved on the server.{nearest} Correct the "
                 "reference, or save the block, and register the deployment again."
             ) from None
 
 
-def _references(deployment: RunnerDeployment) -> Iterator[tuple[str, BlockReference]]:
-    """Yield the references to blocks by name, with the parameter of each reference."""
+async def _read(client: PrefectClient, reference: str | UUID) -> None:
+    """Read a block without its secrets.
+
+    Raises:
+        ObjectNotFound: The block is not saved.
+    """
+    if isinstance(reference, UUID):
+        await client.read_block_document(reference, include_secrets=False)
+    else:
+        slug, _, name = reference.partition("/")
+        await client.read_block_document_by_name(name, slug, include_secrets=False)
+
+
+async def _nearest(client: PrefectClient, reference: str | UUID) -> str:
+    """Return a sentence with the nearest name of a saved block, if any."""
+    if isinstance(reference, UUID):
+        return ""
+    slug, slash, name = reference.partition("/")
+    return nearest_name(name, await _saved_names(client, slug), prefix=slug + slash)
+
+
+def _references(deployment: RunnerDeployment) -> Iterator[tuple[str, str | UUID]]:
+    """Yield the references to blocks, by name or by id, with the parameter of each reference."""
     given = [("", deployment.parameters or {})]
     given += [
         (f"schedules.{one.slug}.", one.parameters or {}) for one in deployment.schedules or ()
@@ -51,10 +72,9 @@ def _references(deployment: RunnerDeployment) -> Iterator[tuple[str, BlockRefere
     for where, parameters in given:
         for name, value in parameters.items():
             for path, reference in references(value, f"{where}{name}"):
-                try:
-                    yield path, parse_reference(reference)
-                except ConfigError:  # A block that a person selected in the UI, by id.
-                    continue
+                found = referenced_block(reference)
+                if found is not None:
+                    yield path, found
 
 
 async def _saved_names(client: PrefectClient, slug: str) -> list[str]:

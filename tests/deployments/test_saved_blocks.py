@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import DeploymentUpdate
 from pydantic import SecretStr
 
 from prefect_stac_asset.blocks import HttpCredentials
@@ -86,6 +87,20 @@ async def test_deployment_with_a_missing_block_is_refused_by_name(tmp_path: Path
     async with get_client() as client:
         kept = await client.read_deployment_by_name("verify/misspelt")
     assert kept.parameters["credentials"] == [saved]
+
+    # The run form refers to a selected block by its id.
+    other = HttpCredentials(hosts=["example.com"], token=SecretStr("token"))
+    id = await other.save(f"{name}-in-form", overwrite=True)
+    selected = {"directory": "/data", "credentials": {"$ref": {"block_document_id": str(id)}}}
+    async with get_client() as client:
+        corrected = write_file(tmp_path, misspelt={"parameters": {"credentials": [saved]}})
+        await client.update_deployment(kept.id, DeploymentUpdate(parameters=selected))
+        [_ async for _ in register_deployments(corrected)]
+        kept = await client.read_deployment_by_name("verify/misspelt")
+        assert kept.parameters == selected
+        await client.delete_block_document(id)
+    with pytest.raises(ConfigError, match=f"`credentials` refers to block '{id}', which is not"):
+        [_ async for _ in register_deployments(corrected)]
 
 
 async def test_served_deployment_with_a_missing_block_is_refused(tmp_path: Path) -> None:
