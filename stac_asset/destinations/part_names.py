@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 _MAX_NAME = 255
@@ -14,6 +15,9 @@ _ALWAYS_FITS = _MAX_NAME // 8
 """Number of characters that fit into a file name in any encoding."""
 
 _PATTERN = re.compile(r"\..*\.part(\.json|\.lock)?", re.IGNORECASE)
+
+_EXTRA_MARK = re.compile(r"\.[0-9a-f]{8}$")
+"""The mark in the name of `extra_note_name`."""
 
 
 def part_names(name: str) -> tuple[str, str]:
@@ -36,6 +40,25 @@ def part_paths(path: Path) -> tuple[Path, Path]:
     """
     part, note = part_names(path.name)
     return path.with_name(part), path.with_name(note)
+
+
+def extra_note_name(name: str, mark: str) -> str:
+    """Return the name of the resume note of a second upload of a file.
+
+    Args:
+        name: The name of the file, without its folder.
+        mark: Eight hexadecimal digits that identify the upload.
+    """
+    return f"{_stem(part_names(name)[0])}.{mark}.part.json"
+
+
+def short_name(name: str) -> str:
+    """Return a digest for the names of other files, in place of a long name.
+
+    Args:
+        name: The name of the file, without its folder.
+    """
+    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def lock_name(part: str) -> str:
@@ -63,3 +86,22 @@ def part_of(name: str) -> str:
         name: The name, for which `is_part_name` is True.
     """
     return re.sub(r"\.(json|lock)$", "", name, flags=re.IGNORECASE)
+
+
+def is_part_of(name: str, files: Iterable[str]) -> bool:
+    """Return whether a part file, a resume note or a lock file belongs to one of several files.
+
+    Args:
+        name: The name, for which `is_part_name` is True.
+        files: The names of the files in the same folder.
+    """
+    stem = _stem(part_of(name))
+    stems = {stem, _EXTRA_MARK.sub("", stem)}
+    return any(
+        not stems.isdisjoint((_stem(part_names(file)[0]), f".{short_name(file)}")) for file in files
+    )
+
+
+def _stem(part: str) -> str:
+    """Return the name of a part file without `.part`."""
+    return part[: -len(".part")]

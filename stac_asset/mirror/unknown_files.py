@@ -18,7 +18,7 @@ from stac_asset.destinations.local.containment import ContainedDirectory
 from stac_asset.destinations.local.documents import new_file
 from stac_asset.destinations.local.os_errors import map_os_errors
 from stac_asset.destinations.location import StorePath
-from stac_asset.destinations.part_names import is_part_name, lock_name, part_names
+from stac_asset.destinations.part_names import is_part_name, is_part_of
 from stac_asset.errors import DestinationError
 from stac_asset.mirror.catalog_document import is_mirror_catalog
 from stac_asset.mirror.layout import (
@@ -208,10 +208,7 @@ def _is_known(file: str, known: dict[str, set[str] | None]) -> bool:
     names = known.get(folder, set())
     if names is None or name in names:
         return True
-    if not is_part_name(name):
-        return False
-    parts = (part_names(entry) for entry in names)
-    return any(name in (part, note, lock_name(part)) for part, note in parts)
+    return is_part_name(name) and is_part_of(name, names)
 
 
 def _remove(root: Path, file: str) -> None:

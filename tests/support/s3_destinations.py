@@ -85,9 +85,18 @@ class Bucket:
         part: int = PART,
         settings: ObjectSettings | None = None,
         largest_held: int = MAX_HELD,
+        machine: str = "",
+        start_timeout: float = 0.0,
     ) -> S3Destination:
-        """Return a new destination, as a later run would."""
-        return S3Destination(self.store(settings), self.prefix, self.endpoint, part, largest_held)
+        """Return a new destination, as a later run on a machine would."""
+        return S3Destination(
+            self.store(settings),
+            self.prefix,
+            machine or self.endpoint,
+            part,
+            largest_held,
+            start_timeout=start_timeout,
+        )
 
     def store(self, settings: ObjectSettings | None = None) -> S3Store:
         """Return the requests to the bucket."""

@@ -29,7 +29,12 @@ from stac_asset.destinations.s3.objects import CHECKSUM, MARK, StartedUpload
 from stac_asset.destinations.s3.parts import DEFAULT_PART, MAX_HELD
 from stac_asset.destinations.s3.replacing import Replaced, replace_object
 from stac_asset.destinations.s3.store import S3Store
-from stac_asset.destinations.s3.unfinished import Unfinished, find_unfinished, remove_unfinished
+from stac_asset.destinations.s3.unfinished import (
+    START_TIMEOUT,
+    Unfinished,
+    find_unfinished,
+    remove_unfinished,
+)
 from stac_asset.destinations.s3.upload import S3Upload
 from stac_asset.destinations.values import (
     ANY_VERSION,
@@ -56,6 +61,7 @@ class S3Destination(StoredFiles):
         smallest_part: Minimum size of a part in bytes, at least 5 MiB.
         largest_held: Maximum size in bytes of a part that is held in memory until it is sent.
         largest_copy: Maximum size in bytes of an object that one request copies in the store.
+        start_timeout: Seconds to wait for the id of an upload that another run may be starting.
     """
 
     _store: S3Store
@@ -68,11 +74,12 @@ class S3Destination(StoredFiles):
         smallest_part: int = DEFAULT_PART,
         largest_held: int = MAX_HELD,
         largest_copy: int = MAX_COPY,
+        start_timeout: float = START_TIMEOUT,
     ) -> None:
         super().__init__(store, Prefix(store.url_of(""), f"{prefix}/" if prefix else ""), CHECKSUM)
         self._folders = Folders(store)
         self._smallest, self._largest_held = smallest_part, largest_held
-        self._largest_copy = largest_copy
+        self._largest_copy, self._start_timeout = largest_copy, start_timeout
         self._conditional: asyncio.Task[bool] | None = None
         self._open = OpenKeys(f"{service} {store.bucket}", store.url_of)
         self._budget = BufferBudget(max(_BUDGET, 2 * smallest_part), smallest_part)
@@ -197,7 +204,7 @@ class S3Destination(StoredFiles):
         """Return the unfinished upload of an earlier run."""
         if not await self._folders.has_note(full):
             return None
-        return await find_unfinished(self._store, full, source, declared)
+        return await find_unfinished(self._store, full, source, declared, self._start_timeout)
 
     @asynccontextmanager
     async def _alone(self, full: str, wait: bool) -> AsyncIterator[None]:
@@ -353,5 +360,5 @@ class S3Destination(StoredFiles):
         with suppress(BusyError, DestinationError):  # Leftovers are harmless.
             async with self._alone(full, wait=False):
                 if await self._folders.has_note(full):
-                    await remove_unfinished(self._store, full)
+                    await remove_unfinished(self._store, full, self._start_timeout)
                     self._folders.forget(full)

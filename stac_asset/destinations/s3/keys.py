@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
 from stac_asset.destinations.buckets.keys import Prefix, fits
-from stac_asset.destinations.part_names import lock_name, part_names
+from stac_asset.destinations.part_names import (
+    extra_note_name,
+    lock_name,
+    part_names,
+    short_name,
+)
+
+_MARK = 8
+"""Number of characters of a mark in the key of a note."""
 
 
 def note_key(key: str) -> str:
@@ -25,7 +32,17 @@ def extra_note_key(key: str, mark: str) -> str:
         key: The key of the file in the bucket.
         mark: The mark of the upload.
     """
-    return note_key(f"{key}.{mark[:8]}")
+    return _beside(key, lambda name: extra_note_name(name, mark[:_MARK]))
+
+
+def extra_note_start(key: str) -> str:
+    """Return the start of the keys that `extra_note_key` returns.
+
+    Args:
+        key: The key of the file in the bucket.
+    """
+    mark = "0" * _MARK
+    return extra_note_key(key, mark).partition(f"{mark}.part")[0]
 
 
 def lease_key(key: str) -> str:
@@ -43,8 +60,7 @@ def _beside(key: str, named: Callable[[str], str]) -> str:
     found = f"{folder}{slash}{named(name)}"
     if fits(found):
         return found
-    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:16]
-    return f"{folder}{slash}{named(digest)}"
+    return f"{folder}{slash}{named(short_name(name))}"
 
 
 def writable(prefix: Prefix, key: str) -> str:
@@ -59,6 +75,7 @@ def writable(prefix: Prefix, key: str) -> str:
         DestinationError: The key of the file or of the note is too long.
     """
     full = prefix.full(key)
-    if not fits(note_key(full)):
-        raise prefix.too_long(note_key(full))
+    longest = extra_note_key(full, "0" * _MARK)
+    if not fits(longest):
+        raise prefix.too_long(longest)
     return full

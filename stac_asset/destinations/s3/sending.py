@@ -83,6 +83,8 @@ class MultipartUpload:
         self._metadata = metadata
         self._budget = budget
         self.upload = unfinished.note.upload if unfinished is not None else None
+        self.is_adopted = unfinished is not None
+        """Whether another run started the upload."""
         self.mark = unfinished.note.mark if unfinished is not None else uuid.uuid4().hex
         etag = unfinished.etag if unfinished is not None else None
         self._note = WrittenNote(store, key, self.mark, conditional, etag)

@@ -65,7 +65,7 @@ class S3Upload(StatefulUpload):
         self._hashed = hashed or declared.checksum is not None
         self._budget, self._smallest, self._largest_held = budget, smallest, largest_held
         self._largest_copy = largest_copy
-        self._ended = False
+        self._began = self._ended = False
         self._reset()
         if unfinished is not None:
             self._resume(unfinished)
@@ -133,7 +133,7 @@ class S3Upload(StatefulUpload):
             ChecksumError: The checksum differs from the declared one.
             DestinationError: Another run has replaced the object of the key.
         """
-        if self._multipart.has_parts:
+        if self._multipart.upload is not None:
             await self.restart()
         copying = StoreCopying(
             self._store,
@@ -169,6 +169,7 @@ class S3Upload(StatefulUpload):
             SizeError: The size differs from the declared one.
             DestinationError: S3 does not store files of this size.
         """
+        self._began = True
         known = size if size is not None else self._declared.size
         layout = self._writer.layout
         if not offset and layout is not None and layout.size not in (None, known):
@@ -302,6 +303,7 @@ class S3Upload(StatefulUpload):
         self.version = await replace_object(self._store, self._key, mark, self._replaced, send)
         self._ended = True
         self._writer.release()
+        await self._multipart.abort()  # The file of another run was larger than a part.
         return str(computed) if computed is not None else None
 
     async def _read_back(self) -> Multihash:
@@ -323,14 +325,14 @@ class S3Upload(StatefulUpload):
         await self._drop()
 
     async def close(self) -> None:
-        """End the upload. Keep stored parts that a later run can resume."""
+        """End the upload. Keep an upload that a later run can resume, or another run uses."""
         if self._ended:
             return
         self._ended = True
         await self._writer.end_streams()
         await self._multipart.stop()
         self._writer.release()
-        if not self._multipart.has_parts or (
-            self._state.validator is None and self._declared.checksum is None
-        ):
+        is_resumable = self._state.validator is not None or self._declared.checksum is not None
+        is_kept = is_resumable or not self._began
+        if not (is_kept and (self._multipart.has_parts or self._multipart.is_adopted)):
             await self._multipart.abort()

@@ -9,9 +9,10 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from stac_asset.destinations import VersionError
-from stac_asset.destinations.s3 import S3Destination
+from stac_asset.destinations.s3.keys import note_key
 from stac_asset.destinations.s3.note import starting_note
-from stac_asset.destinations.s3.parts import MAX_HELD
+from stac_asset.destinations.s3.objects import MARK
+from stac_asset.destinations.s3.unfinished import _POLL
 from stac_asset.destinations.s3.upload import S3Upload
 from stac_asset.testing import Lost, S3Proxy
 from stac_asset.testing.client_under_test import data_of
@@ -34,13 +35,9 @@ async def strict(service: str) -> AsyncIterator[Bucket]:
 
 def opened(bucket: Bucket, number: int) -> AbstractAsyncContextManager[S3Upload]:
     """Open the upload of one of two machines."""
-    destination = destination_of(bucket, f"machine-{number}")
+    # In a process, a key of a machine has one upload at a time.
+    destination = bucket.destination(machine=f"machine-{number}")
     return destination.open_upload(KEY, SOURCES[number], NOTHING)
-
-
-def destination_of(bucket: Bucket, machine: str) -> S3Destination:
-    """Return the destination of a machine. In a process, a key has one upload at a time."""
-    return S3Destination(bucket.store(), bucket.prefix, machine, PART, MAX_HELD)
 
 
 async def test_multipart_upload_does_not_replace_a_newer_object(strict: Bucket) -> None:
@@ -171,6 +168,86 @@ async def test_run_that_fails_keeps_the_note_of_the_other_run(strict: Bucket) ->
     [leftover] = [one async for one in strict.destination().leftovers()]
     assert not leftover.is_foreign
     await send(strict.destination(), data_of(SIZE))
+    assert not await strict.has_leftovers()
+
+
+async def test_upload_that_another_run_starts_is_not_aborted(strict: Bucket) -> None:
+    """The second run finds the note that the first run writes before its upload has an id."""
+    second = strict.destination(machine="machine-1", start_timeout=600.0)
+    is_open = asyncio.Event()
+
+    async def run() -> None:
+        async with second.open_upload(KEY, SOURCES[0], NOTHING):
+            is_open.set()
+
+    async with opened(strict, 0) as first:
+        multipart, full = first._multipart, f"{strict.prefix}/{KEY}"
+        await multipart._note.write(starting_note(full))
+        running = asyncio.create_task(run())
+        await second._folders.has_note(full)
+        upload = await multipart._store.multipart.create(full, {MARK: multipart.mark})
+        # An earlier `abort` of the second run would remove the note.
+        await asyncio.sleep(2 * _POLL)
+        assert not is_open.is_set()
+        multipart.upload = upload
+        await first.begin(0, '"1"', SIZE)
+        await multipart._note.write(first._writer._note(upload, multipart.mark).to_bytes())
+        await running
+        await first.write(data_of(SIZE))
+        await first.commit()
+    assert await strict.content(KEY) == data_of(SIZE)
+    assert not await strict.has_leftovers()
+
+
+async def test_upload_without_parts_is_not_aborted_by_another_run(strict: Bucket) -> None:
+    async with opened(strict, 0) as first:
+        await first.begin(0, '"1"', SIZE)
+        await first._multipart.start(first._writer._note)
+        # The source of the second run sends no response.
+        async with strict.destination(machine="machine-1").open_upload(KEY, SOURCES[0], NOTHING):
+            pass
+        # The second run receives less than a part.
+        async with strict.destination(machine="machine-1").open_upload(
+            KEY, SOURCES[0], NOTHING
+        ) as second:
+            await second.begin(0, '"1"', SIZE)
+            await second.write(b"1")
+        await first.write(data_of(SIZE))
+        await first.commit()
+    assert await strict.content(KEY) == data_of(SIZE)
+    assert not await strict.has_leftovers()
+
+
+@pytest.mark.parametrize("size", [100, SIZE])
+async def test_upload_without_parts_of_a_killed_run_is_completed(strict: Bucket, size: int) -> None:
+    """The size is not known to the killed run. The file can be smaller than a part."""
+    async with opened(strict, 0) as killed:
+        await killed.begin(0, '"1"', None)
+        await killed._multipart.start(killed._writer._note)
+        killed._ended = True
+    assert len(await strict.uploads()) == 1
+    async with strict.destination().open_upload(KEY, SOURCES[0], NOTHING) as upload:
+        await upload.begin(0, '"1"', size)
+        await upload.write(data_of(size))
+        await upload.commit()
+    assert await strict.content(KEY) == data_of(size)
+    assert not await strict.has_leftovers()
+
+
+async def test_lost_id_does_not_end_uploads_that_other_notes_name(strict: Bucket) -> None:
+    """A killed run left a note without an id, and a second run has a note of another name."""
+    full = f"{strict.prefix}/{KEY}"
+    async with opened(strict, 1) as second:
+        await strict.put(note_key(KEY), starting_note(full))
+        await strict.client.create_multipart_upload(Bucket=strict.name, Key=full)
+        await second.begin(0, '"1"', SIZE)
+        await second.write(data_of(PART))
+        await second._multipart.wait()
+        async with strict.destination(machine="machine-2").open_upload(KEY, SOURCES[0], NOTHING):
+            assert len(await strict.uploads()) == 1
+        await second.write(data_of(SIZE)[PART:])
+        await second.commit()
+    assert await strict.content(KEY) == data_of(SIZE)
     assert not await strict.has_leftovers()
 
 

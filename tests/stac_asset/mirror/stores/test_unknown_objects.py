@@ -7,6 +7,7 @@ import pytest
 from stac_asset import Config
 from stac_asset.api.destinations import RunDestinations
 from stac_asset.destinations.location import StorePath
+from stac_asset.destinations.s3.keys import extra_note_key, note_key
 from stac_asset.errors import DestinationError
 from stac_asset.mirror.storage.open import open_storage
 from stac_asset.mirror.unknown_files import unknown_objects
@@ -15,12 +16,18 @@ from tests.support.mirror_runs import serve_items
 from tests.support.s3_destinations import Bucket
 from tests.support.store_mirrors import items_of, mirror_url, run_in_bucket, store_config
 
+FILE = "things/one/data.tif"
+
 
 async def test_unknown_objects_are_listed_and_removed_on_request(
     origin: Origin, bucket: Bucket, store: Config
 ) -> None:
     href = serve_items(origin, items_of(origin, "one", "two"))
     await run_in_bucket(bucket, href, store_config(store))
+    # Two runs that upload to the same key write two notes.
+    assert await bucket.content(FILE) is not None
+    await bucket.put(note_key(FILE), b"{}")
+    await bucket.put(extra_note_key(FILE, "0123abcd"), b"{}")
     known = await bucket.keys()
     top = StorePath.parse(mirror_url(bucket))
     names = ["notes.txt", "things/one/.old.tif.part.json", "things/one/old.tif", "things/x/y.tif"]
