@@ -30,13 +30,13 @@ BEFORE_DOCUMENT = ("os.rename", "os.rename")
 Run = Callable[..., int]
 
 
-def test_ten_kills_lose_no_file_and_repeat_few_bytes() -> None:
-    figures = crash(kills=10, seed=4, rate=768 * 1024)
+def test_kills_lose_no_file_and_repeat_few_bytes() -> None:
+    figures = crash(kills=5, seed=4, rate=768 * 1024)
     assert list(figures.problems()) == []
-    assert figures.kills == 10
+    assert figures.kills == 5
     # The kills hit many transfers at a time, and most of these were resumed later.
-    assert figures.connections > 40
-    assert figures.parts > 40
+    assert figures.connections > 20
+    assert figures.parts > 20
 
 
 @pytest.fixture

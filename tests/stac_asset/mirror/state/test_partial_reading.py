@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -13,7 +14,6 @@ from random import Random
 from typing import Any
 
 import pyarrow.parquet as pq
-import pytest
 
 from stac_asset.mirror.layout import PARQUET, SHARDS, SUMMARIES
 from stac_asset.mirror.output.removal import OnRemoved
@@ -26,8 +26,9 @@ from tests.support.large_mirrors import write_large_mirror
 from tests.support.mirror_runs import MirrorRun, build_item, run_mirror, serve_items
 
 COUNT = 520
-STEPS = 12
+STEPS = 36
 Item = dict[str, Any]
+_ORDER = [("collection", "ascending"), ("id", "ascending")]
 
 
 class WholeStorage(KilledStorage):
@@ -119,12 +120,14 @@ def read_mirror(directory: Path) -> dict[str, Any]:
     """Return the content of a mirror that does not depend on times of files."""
     state = read_state(LocalStorage(directory))
     summary = json.loads((directory / SUMMARIES).read_bytes())
-    table = pq.read_table(directory / PARQUET).to_pylist()
+    table = pq.read_table(directory / PARQUET)
     return {
         "documents": {
-            str(path.relative_to(directory)): path.read_bytes()
-            for path in directory.rglob("*")
-            if path.is_file() and ".mirror" not in path.parts and path.name != PARQUET
+            os.path.relpath(os.path.join(folder, name), directory): Path(folder, name).read_bytes()
+            for folder, _, names in os.walk(directory)
+            if ".mirror" not in folder
+            for name in names
+            if name != PARQUET
         },
         "rows": {
             key: dataclasses.replace(row, document_stamp=(0, 0)) for key, row in state.rows.items()
@@ -138,7 +141,7 @@ def read_mirror(directory: Path) -> dict[str, Any]:
         },
         "incomplete shards": summary["incomplete"],
         # The order of the columns depends on the order of the runs that added them.
-        "parquet": sorted(repr(sorted(row.items())) for row in table),
+        "parquet": table.select(sorted(table.column_names)).sort_by(_ORDER),
     }
 
 
@@ -151,11 +154,10 @@ def facts_of(run: MirrorRun) -> tuple[Any, ...]:
     )
 
 
-@pytest.mark.parametrize("seed", range(3))
 async def test_partial_and_whole_reading_have_the_same_result(
-    origin: Origin, tmp_path: Path, seed: int
+    origin: Origin, tmp_path: Path
 ) -> None:
-    random = Random(seed)
+    random = Random(0)
     part, whole = tmp_path / "part", tmp_path / "whole"
     source = Source(origin, write_large_mirror(part, origin, COUNT, with_index=True), random)
     href = origin.href("/items.json")
