@@ -7,11 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.support.paths import ROOT
 
-CODE = """
+_QUIET = """
+import os
 import sys
 
 from prefect_stac_asset.flows import download_item, sync
@@ -22,26 +21,39 @@ from prefect.server.api.server import SubprocessASGIServer
 
 assert not [one for one in sys.meta_path if type(one).__name__ == "_ServerFinder"]
 server = SubprocessASGIServer()
-assert type(server).__name__ == sys.argv[2], type(server)
+assert type(server).__name__ == "QuietServer", type(server)
 server.port = 1
 sys.executable = sys.argv[1]
-assert server._run_uvicorn_command().wait() == 0
+for variables in ({}, {"PREFECT_SERVER_LOGGING_LEVEL": "DEBUG"}):
+    os.environ.update(variables)
+    assert server._run_uvicorn_command().wait() == 0
 """
-"""Prints the environment of the server that a flow of a user would start."""
+"""Prints the environment of the server that a flow of a user would start.
+
+The second environment is that of a user who sets the level. The import of the server takes seconds.
+"""
+
+_CONFIGURED = """
+import sys
+
+from prefect_stac_asset.flows import download_item, sync
+
+download_item.name, sync.name
+assert "prefect.server.api.server" not in sys.modules
+assert not [one for one in sys.meta_path if type(one).__name__ == "_ServerFinder"]
+"""
+"""Fails if the import of the flows would change the server of Prefect."""
 
 
-def server_environment(folder: Path, kind: str, **variables: str) -> dict[str, str]:
-    """Return the environment variables with which a server would start."""
-    program = folder / "python"
-    program.write_text("#!/bin/sh\nenv\n")
-    program.chmod(0o755)
+def run_code(code: str, folder: Path, *arguments: str, **variables: str) -> str:
+    """Run code without Prefect settings of the tests, and return the output."""
     inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("PREFECT", "DO_NOT_TRACK"))
     }
     done = subprocess.run(
-        [sys.executable, "-c", CODE, str(program), kind],
+        [sys.executable, "-c", code, *arguments],
         cwd=ROOT,
         env={**inherited, "PREFECT_HOME": str(folder), **variables},
         capture_output=True,
@@ -49,21 +61,23 @@ def server_environment(folder: Path, kind: str, **variables: str) -> dict[str, s
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    return done.stdout
 
 
-@pytest.mark.parametrize("level", [None, "DEBUG"])
-def test_server_of_a_users_flow_is_quiet_unless_the_user_sets_the_level(
-    level: str | None, tmp_path: Path
-) -> None:
-    given = {"PREFECT_SERVER_LOGGING_LEVEL": level} if level else {}
-    found = server_environment(tmp_path, "QuietServer", **given)
-    assert found["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
-    assert found["DO_NOT_TRACK"] == "1"
-    assert found["PREFECT_SERVER_LOGGING_LEVEL"] == (level or "CRITICAL")
+def test_server_of_a_users_flow_is_quiet_unless_the_user_sets_the_level(tmp_path: Path) -> None:
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\necho environment\nenv\n")
+    program.chmod(0o755)
+    _, *printed = run_code(_QUIET, tmp_path, str(program)).split("environment\n")
+    found = [
+        dict(line.split("=", 1) for line in text.splitlines() if "=" in line) for text in printed
+    ]
+    for environment in found:
+        assert environment["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+        assert environment["DO_NOT_TRACK"] == "1"
+    levels = [environment["PREFECT_SERVER_LOGGING_LEVEL"] for environment in found]
+    assert levels == ["CRITICAL", "DEBUG"]
 
 
 def test_server_of_others_is_not_changed(tmp_path: Path) -> None:
-    url = {"PREFECT_API_URL": "http://127.0.0.1:1/api"}
-    found = server_environment(tmp_path, "SubprocessASGIServer", **url)
-    assert "PREFECT_SERVER_ANALYTICS_ENABLED" not in found
+    run_code(_CONFIGURED, tmp_path, PREFECT_API_URL="http://127.0.0.1:1/api")
