@@ -46,10 +46,17 @@ LONG_FILES = (
     "flows/execution/test_runner_dask.py",
     "flows/execution/test_runner_ray.py",
     "flows/execution/test_stopping.py",
+    "flows/execution/test_embedded_server.py",
     "deployments/test_serving.py",
     "deployments/test_deployment_runs.py",
+    "flows/mirror/test_flow.py",
+    "project/test_code_blocks.py",
+    "flows/distribution/test_coordinator.py",
+    "flows/execution/test_pickling.py",
+    "flows/mirror/test_resume.py",
+    "flows/tasks/test_future_parameters.py",
 )
-"""Files that take half a minute or more, the first of those on the Prefect server."""
+"""Files that take 20 s or more, the first of those on the Prefect server."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
