@@ -44,55 +44,6 @@ def _format_message(text: str | None, origin: Origin, folder: Path) -> str:
     return text.replace("\n", "<br>").replace("|", "\\|")
 
 
-async def _run_and_format(
-    origin: Origin,
-    folder: Path,
-    strategy: dict[str, Any],
-    prepare: Callable[[Origin], None],
-    key: str,
-    runs: int = 1,
-) -> tuple[str, str]:
-    """Return the table cells of the task run of an asset and of the flow run.
-
-    Args:
-        origin: The origin.
-        folder: The directory of the download.
-        strategy: Options that select the error strategy.
-        prepare: Sets the faults of the origin.
-        key: Key of the asset whose task run is shown.
-        runs: Number of runs. The last run is shown.
-    """
-    origin.heal()
-    href = make_item(origin, "a", "b")
-    prepare(origin)
-    if not strategy.get("fail_fast"):
-        origin.heal("/b.tif")  # Only `fail_fast` ends a stalled download.
-    options = DownloadOptions(
-        retry_wait=0.01,
-        http_max_attempts=1,
-        http_read_timeout=600,
-        retries=1,
-        retry_delay=0.1,
-        **strategy,
-    )
-    for _ in range(runs):
-        state = await flows.download_item(href, str(folder), options, return_state=True)
-    flow_run, task_runs = await read_back(state, _count_task_runs(strategy, prepare))
-    (task_run,) = [run for run in task_runs if run.name == f"the-item/{key}"]
-    assert task_run.state is not None
-    assert flow_run.state is not None
-    task_message = _format_message(task_run.state.message, origin, folder)
-    flow_message = _format_message(flow_run.state.message, origin, folder)
-    history = await _read_history(task_run)
-    return f"{history}: {task_message}", f"{flow_run.state.name}: {flow_message}"
-
-
-def _count_task_runs(strategy: dict[str, Any], prepare: Callable[[Origin], None]) -> int:
-    """Return the number of task runs: client, two assets, and the item unless the run stopped."""
-    stops = prepare in (_set_permanent_error, _set_permanent_error_and_stall)
-    return 3 if strategy.get("fail_fast") and stops else 4
-
-
 def _set_no_fault(origin: Origin) -> None:
     pass
 
@@ -101,34 +52,86 @@ def _set_transient_error(origin: Origin) -> None:
     origin.fault("/a.tif", Status(500))
 
 
-def _set_permanent_error(origin: Origin) -> None:
-    origin.fault("/a.tif", Status(404), times=0)
-
-
 def _set_permanent_error_and_stall(origin: Origin) -> None:
     origin.fault("/a.tif", Status(404), times=0)
     origin.fault("/b.tif", Stall(after=10), times=0)
 
 
-ROWS = {
-    "downloaded and verified": (_set_no_fault, "a", 1),
-    "already present and verified": (_set_no_fault, "a", 2),
-    "transient error, attempts left": (_set_transient_error, "a", 1),
-    "permanent error": (_set_permanent_error, "a", 1),
-    "permanent error of the other asset": (_set_permanent_error_and_stall, "b", 1),
+EVENTS = {
+    "downloaded and verified": "a",
+    "already present and verified": "a",
+    "transient error, attempts left": "a",
+    "permanent error": "a",
+    "permanent error of the other asset": "b",
 }
+"""The asset whose task run is shown, by event."""
+
+SITUATIONS: tuple[tuple[Callable[[Origin], None], tuple[tuple[str, ...], ...]], ...] = (
+    (_set_no_fault, (("downloaded and verified",), ("already present and verified",))),
+    (_set_transient_error, (("transient error, attempts left",),)),
+    (
+        _set_permanent_error_and_stall,
+        (("permanent error", "permanent error of the other asset"),),
+    ),
+)
+"""The faults of the origin, and the events of each run with the same directory."""
+
+
+async def _run_and_format(
+    origin: Origin, folder: Path, strategy: dict[str, Any], stops: bool, events: tuple[str, ...]
+) -> dict[str, str]:
+    """Return the table cells of a run, by event: task run of the asset, flow run.
+
+    Args:
+        origin: The origin.
+        folder: The directory of the download.
+        strategy: Options that select the error strategy.
+        stops: Whether the run stops at the first error.
+        events: The events of the run.
+    """
+    options = DownloadOptions(
+        retry_wait=0.01,
+        http_max_attempts=1,
+        http_read_timeout=600,
+        retries=1,
+        retry_delay=0.1,
+        **strategy,
+    )
+    href = origin.href("/item.json")
+    state = await flows.download_item(href, str(folder), options, return_state=True)
+    # The task runs of the client, of two assets, and of the item unless the run stopped.
+    flow_run, task_runs = await read_back(state, 3 if stops else 4)
+    assert flow_run.state is not None
+    flow_message = _format_message(flow_run.state.message, origin, folder)
+    cells = {}
+    for event in events:
+        (task_run,) = [run for run in task_runs if run.name == f"the-item/{EVENTS[event]}"]
+        assert task_run.state is not None
+        task_message = _format_message(task_run.state.message, origin, folder)
+        history = await _read_history(task_run)
+        cells[event] = f"{history}: {task_message} | {flow_run.state.name}: {flow_message}"
+    return cells
 
 
 async def test_documented_states_match_the_server(origin: Origin, tmp_path: Path) -> None:
+    found: dict[str, dict[str, str]] = {name: {} for name in STRATEGIES}
+    for number, (prepare, runs) in enumerate(SITUATIONS):
+        for name, strategy in STRATEGIES.items():
+            origin.heal()
+            make_item(origin, "a", "b")
+            prepare(origin)
+            is_fail_fast = "fail_fast" in strategy
+            if not is_fail_fast:
+                origin.heal("/b.tif")  # Only `fail_fast` ends a stalled download.
+            stops = is_fail_fast and prepare is _set_permanent_error_and_stall
+            folder = tmp_path / f"{number}-{name.strip('`')}"
+            for events in runs:
+                found[name] |= await _run_and_format(origin, folder, strategy, stops, events)
     lines = [
         "| event | strategy | task run of the asset | flow run |",
         "|---|---|---|---|",
+        *(f"| {event} | {name} | {found[name][event]} |" for event in EVENTS for name in found),
     ]
-    for number, (event, (prepare, key, runs)) in enumerate(ROWS.items()):
-        for name, strategy in STRATEGIES.items():
-            folder = tmp_path / f"{number}-{len(lines)}"
-            asset, flow = await _run_and_format(origin, folder, strategy, prepare, key, runs)
-            lines.append(f"| {event} | {name} | {asset} | {flow} |")
     table = "\n".join(lines)
     before, _, rest = DOCUMENT.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
