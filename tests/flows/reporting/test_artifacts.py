@@ -92,7 +92,7 @@ async def test_summary_contains_pictures(origin: Origin, tmp_path: Path) -> None
 async def test_progress_is_updated_at_most_once_per_second(origin: Origin, tmp_path: Path) -> None:
     href = put_items(origin, 2, 2, size=60_000)
     for path in ("/0-0.tif", "/1-1.tif"):
-        origin.fault(path, Slow(5_000))
+        origin.fault(path, Slow(10_000))
     versions: dict[str, tuple[float, str]] = {}
     started = time.monotonic()
     task = asyncio.ensure_future(
@@ -102,7 +102,7 @@ async def test_progress_is_updated_at_most_once_per_second(origin: Origin, tmp_p
         while not task.done():
             for artifact in await read_progress(client, str(tmp_path)):
                 versions[artifact["updated"]] = (artifact["data"], artifact["description"])
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.15)
     seconds = time.monotonic() - started
     state = await task
     final = (await read_artifacts(state))[PROGRESS]
