@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
 from prefect import Flow
+from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ParameterTypeError
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools import ValidationError, validate
@@ -29,6 +31,7 @@ DOWNLOADS = [one for one in FLOWS if one.name != "end-crashed-runs"]
 AnyFlow = Flow[..., Any]
 
 
+@cache
 def schema_of(flow: AnyFlow) -> dict[str, Any]:
     found: dict[str, Any] = parameter_schema(flow).model_dump()
     return found
@@ -219,9 +222,17 @@ def test_server_answers_misspelt_option_with_nearest_name(
     assert "secret" not in str(refused.value)
 
 
+@pytest.fixture(scope="module")
+def listed_deployments() -> dict[str, RunnerDeployment]:
+    """Deployments of `prefect.yaml`, by name of the flow."""
+    return {one.flow_name: one for one in deployments()}
+
+
 @pytest.mark.parametrize("flow", DOWNLOADS, ids=lambda flow: flow.name)
-async def test_server_refuses_unknown_parameters_of_deployments(flow: AnyFlow) -> None:
-    listed = next((one for one in deployments() if one.flow_name == flow.name), None)
+async def test_server_refuses_unknown_parameters_of_deployments(
+    flow: AnyFlow, listed_deployments: dict[str, RunnerDeployment]
+) -> None:
+    listed = listed_deployments.get(flow.name)
     made: Any = [await flow.to_deployment("a"), await flow.ato_deployment("a"), listed]  # type: ignore[misc]
     first, *others = [
         one._parameter_openapi_schema.model_dump(exclude_unset=True) for one in made if one
