@@ -16,11 +16,12 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.settings import get_current_settings
 
+from prefect_stac_asset.deployments.prefect_yaml import read_deployments
 from stac_asset.testing import Origin
 from tests.support.installed_wheel import WheelEnvironment
 from tests.support.items import make_item
 from tests.support.next_steps import carried_out
-from tests.support.scheduled_mirror import EVERY_TEN_SECONDS, ScheduledMirror
+from tests.support.scheduled_mirror import ScheduledMirror
 
 pytestmark = pytest.mark.usefixtures("prefect_test")
 
@@ -123,7 +124,8 @@ async def test_printed_steps_of_init_lead_to_runs_beside_user_packages(
         [
             *("stac-asset", "init", "--deployment", "download-item"),
             *("--source", origin.href("/example.json")),
-            *("--cron", EVERY_TEN_SECONDS["cron"], "--pool", f"init-{uuid4().hex[:8]}"),
+            # A run takes ten seconds of a core. A shorter interval would start a second run.
+            *("--cron", "* * * * *", "--pool", f"init-{uuid4().hex[:8]}"),
         ],
         cwd=repository,
         env=shell,
@@ -139,10 +141,6 @@ async def test_printed_steps_of_init_lead_to_runs_beside_user_packages(
     steps = carried_out(done.stdout, repository, shell, tmp_path / "worker.log")
     with steps as commands:
         assert [command.split()[0] for command in commands] == ["prefect"] * 5
-        # The schedule starts a run every ten seconds, and a run takes ten seconds of a core.
-        mirror.wait_for_file("item")
-        mirror.wait_for_completed_runs(url)
-        mirror.pause(url)
         for deployment in ("nightly/theirs", "download-item/download-item"):
             directory = tmp_path / deployment.replace("/", "-")
             directory.mkdir()
@@ -155,6 +153,9 @@ async def test_printed_steps_of_init_lead_to_runs_beside_user_packages(
             assert isinstance(run, FlowRun)
             assert run.state is not None
             assert run.state.is_completed(), run.state
+        mirror.wait_for_file("item")
+        mirror.wait_for_completed_runs(url)
+        mirror.pause(url)
 
     seen = json.loads((tmp_path / "nightly-theirs" / "seen.json").read_text())
     assert seen["names"] == ["flows of the user", "blocks of the user", "deployments of the user"]
@@ -163,26 +164,41 @@ async def test_printed_steps_of_init_lead_to_runs_beside_user_packages(
     assert Path(seen["document"]).is_file()
 
 
-def test_entry_points_load(
-    environment: WheelEnvironment, repository: Path, settings: dict[str, str]
-) -> None:
-    code = """
-        from importlib.metadata import distribution
-        for point in distribution("prefect-stac-asset").entry_points:
-            print(point.group, point.name, point.load())
-        """
-    done = environment.run("-c", textwrap.dedent(code), folder=repository, environment=settings)
-    assert done.returncode == 0, done.stderr
-    assert "prefect.collections prefect_stac_asset <module 'prefect_stac_asset'" in done.stdout
+LOAD = """
+import sys
+from importlib import import_module
+from importlib.metadata import distribution
+
+for name in sys.argv[1:]:
+    print("file", name, import_module(name).__file__)
+for point in distribution("prefect-stac-asset").entry_points:
+    print("entry point", point.group, point.name, point.load())
+
+from prefect_stac_asset.deployments.__main__ import main
+
+sys.argv[1:] = ["check"]
+main()
+"""
+"""A program that imports modules, loads the entry points, and checks the deployments."""
 
 
-def test_deployments_of_the_wheel_are_valid(
+def test_modules_and_entry_points_load_and_deployments_are_valid(
     environment: WheelEnvironment, repository: Path, settings: dict[str, str]
 ) -> None:
-    done = environment.run(
-        "-m", "prefect_stac_asset.deployments", "check", folder=repository, environment=settings
+    parts = ("flows", "blocks", "deployments")
+    modules = ["stac_asset", "prefect_stac_asset", *(f"prefect_stac_asset.{p}" for p in parts)]
+    done = environment.run("-c", LOAD, *modules, folder=repository, environment=settings)
+    lines = done.stdout.splitlines()
+    for module in modules:
+        file = environment.site_packages / module.replace(".", "/") / "__init__.py"
+        assert f"file {module} {file}" in lines
+    assert "entry point prefect.collections prefect_stac_asset <module 'prefect_stac_asset'" in (
+        done.stdout
     )
     assert done.returncode == 0, done.stderr
+    packaged = environment.site_packages / "prefect_stac_asset" / "deployments" / "prefect.yaml"
+    assert f"Checking {packaged}" in done.stderr
+    assert {f"{each.name}: {each.description}" for each in read_deployments()} <= set(lines)
 
 
 @pytest.fixture

@@ -79,25 +79,6 @@ def test_wheel_declares_entry_points(wheel: Path) -> None:
     }
 
 
-def test_packages_import_from_installed_wheel(installed_wheel: Path) -> None:
-    modules = [*PACKAGES, *(f"prefect_stac_asset.{folder}" for folder in LINKED_FOLDERS)]
-    # -I ignores PYTHONPATH and the working directory.
-    code = (
-        f"import sys; sys.path.insert(0, {str(installed_wheel)!r})\n"
-        f"import {', '.join(modules)}\n"
-        f"for module in ({', '.join(modules)}):\n"
-        "    print(module.__file__)\n"
-        "from importlib.metadata import distribution\n"
-        "for point in distribution('prefect-stac-asset').entry_points:\n"
-        "    point.load()\n"
-    )
-    start = [sys.executable, "-I", "-c", code]
-    done = subprocess.run(start, check=True, capture_output=True, text=True, cwd=installed_wheel)
-    assert done.stdout.splitlines() == [
-        str(installed_wheel / module.replace(".", "/") / "__init__.py") for module in modules
-    ]
-
-
 @pytest.mark.parametrize("name", FLOWS)
 def test_modules_beside_a_flow_hide_no_other_package(name: str) -> None:
     # Prefect inserts the folder of a flow that is loaded by path at the start of `sys.path`.
@@ -108,6 +89,7 @@ def test_modules_beside_a_flow_hide_no_other_package(name: str) -> None:
     assert modules & others == set()
 
 
+MAKEFILE = (ROOT / "Makefile").read_text()
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-lowest.lock")
 
 
@@ -158,6 +140,24 @@ def test_development_lock_contains_runtime_lock() -> None:
     # `make up` reads stac-geoparquet.
     assert "stac-geoparquet" in runtime
     assert {name: development.get(name) for name in runtime} == runtime
+    assert hashes("requirements.lock") <= hashes("requirements-dev.lock")
+
+
+def hashes(lock: str) -> set[tuple[str, str]]:
+    """Return the checksums in a lock file, each with the name and the version of its package."""
+    text = (ROOT / lock).read_text()
+    entries = re.findall(r"^([a-z0-9._-]+)(?:\[[^]]*\])?(==\S+)((?: \\\n    \S+)+)", text, re.M)
+    return {
+        (name + version, checksum)
+        for name, version, found in entries
+        for checksum in re.findall(r"--hash=\S+", found)
+    }
+
+
+def test_make_installs_both_locks_with_the_same_commands() -> None:
+    recipes = dict(re.findall(r"^\$\(VENV\)/(run|dev): .*\n((?:\t.*\n)+)", MAKEFILE, re.M))
+    as_runtime = recipes["dev"].replace("requirements-dev.lock", "requirements.lock")
+    assert as_runtime.replace(" $(VENV)/run", "") == recipes["run"]
 
 
 @pytest.mark.parametrize("lock", LOCKS)
