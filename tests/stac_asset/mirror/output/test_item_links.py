@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,9 @@ def stored(collection: str | None, count: int) -> Rows:
 
 def linked(directory: Path, document: str) -> set[str]:
     """Return the paths of the item documents that a catalog links to, also through catalogs."""
-    base, found = (directory / document).parent, set()
+    base, found = posixpath.dirname(document), set()
     for link in json.loads((directory / document).read_bytes())["links"]:
-        target = (base / link["href"]).resolve().relative_to(directory).as_posix()
+        target = posixpath.normpath(posixpath.join(base, link["href"]))
         if link["rel"] == "item":
             found.add(target)
         elif link["rel"] == "child":
