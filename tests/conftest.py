@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import stac_asset
 from stac_asset import Config
@@ -33,6 +34,10 @@ from tests.support.prefect_fixtures import (
 from tests.support.rotated_imports import import_test_modules
 from tests.support.schema_checks import check_schemas_once
 from tests.support.server_logs import pytest_runtest_setup
+
+# On a busy machine, an example can take longer than the deadline of 200 ms.
+settings.register_profile("busy", deadline=None)
+settings.load_profile("busy")
 
 # Pytest finds hooks and fixtures by name.
 __all__ = [
