@@ -26,6 +26,7 @@ from pydantic import (
 
 from prefect_stac_asset.deployments.parameters import ERROR_TEXTS, check_parameters
 from stac_asset.errors import ConfigError
+from stac_asset.errors.nearest_name import nearest_name
 
 _PACKAGED = Path(__file__).with_name("prefect.yaml")
 FILE = _PACKAGED if _PACKAGED.exists() else Path(__file__).resolve().parents[1] / "prefect.yaml"
@@ -34,8 +35,49 @@ FILE = _PACKAGED if _PACKAGED.exists() else Path(__file__).resolve().parents[1] 
 _ERROR_TEXTS = {
     **ERROR_TEXTS,
     "too_long": "must be empty ([]), because the flows are installed with each worker",
+    "model_type": "must have keys and values, such as 'name: mine'",
+    "list_type": "must be a list, such as [mine]",
+    "dict_type": "must have keys and values, such as 'name: mine'",
+    "string_type": "must be a text. Put the value in quotes.",
 }
 """Texts that replace pydantic's messages, by pydantic's error type."""
+
+
+_BANNED = "/%&<>"
+"""Characters that Prefect does not allow in names of deployments."""
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc] # yaml has no types
+    """A loader that refuses repeated keys. YAML's own loader uses the last of them."""
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        """Return a mapping as it is in the file, before anchors are merged with `<<`.
+
+        Args:
+            anchor: The name of the mapping for references, if any.
+
+        Raises:
+            yaml.YAMLError: A key occurs twice.
+        """
+        node = super().compose_mapping_node(anchor)
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                raise yaml.YAMLError(
+                    f"key '{key.value}' occurs in line {lines[key.value]} and in line {line}. "
+                    "Remove one of them"
+                )
+            lines[key.value] = line
+        return node
+
+
+def _deployment_name(text: str) -> str:
+    if found := next((character for character in text if character in _BANNED), None):
+        raise ValueError(f"'{text}' contains '{found}', which Prefect does not allow in names.")
+    return text
 
 
 def _cron(text: str) -> str:
@@ -120,7 +162,7 @@ class Pool(_Strict):
 class Deployment(_Strict):
     """A deployment with the keys that this package supports."""
 
-    name: str
+    name: Annotated[str, AfterValidator(_deployment_name)]
     description: str
     entrypoint: str
     tags: list[str] = Field(default_factory=list)
@@ -135,6 +177,12 @@ class Deployment(_Strict):
         check_parameters(flow, self.parameters, "parameters")
         for number, schedule in enumerate(self.schedules):
             check_parameters(flow, schedule.parameters, f"schedules[{number}].parameters")
+        slugs = [schedule.slug for schedule in self.schedules]
+        for slug in slugs:
+            if slugs.count(slug) > 1:
+                raise ValueError(
+                    f"schedules: several schedules have the slug '{slug}'. Use distinct slugs."
+                )
         return self
 
     def flow(self) -> Flow[..., Any]:
@@ -175,6 +223,14 @@ class _File(_Strict):
         return self
 
 
+_NESTED: dict[str, type[BaseModel]] = {
+    "deployments": Deployment,
+    "schedules": Schedule,
+    "concurrency_limit": ConcurrencyLimit,
+    "work_pool": Pool,
+}
+
+
 def read_deployments(file: Path = FILE) -> list[Deployment]:
     """Return the deployments that a file lists.
 
@@ -185,10 +241,12 @@ def read_deployments(file: Path = FILE) -> list[Deployment]:
         ConfigError: The file cannot be read or is invalid.
     """
     try:
-        document = yaml.safe_load(file.read_text())
+        document = yaml.load(file.read_text("utf-8"), _Loader)
     except OSError as error:
         raise ConfigError(f"Cannot read '{file}': {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise ConfigError(f"'{file}' is not UTF-8. Save the file as UTF-8.") from None
+    except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"'{file}' is not valid YAML: {reason}.") from None
     try:
@@ -199,7 +257,19 @@ def read_deployments(file: Path = FILE) -> list[Deployment]:
         first = min(errors, key=lambda one: one["type"] != "extra_forbidden")
         reason = _ERROR_TEXTS.get(first["type"], first["msg"].removeprefix("Value error, "))
         where = _field(first["loc"], document)
-        raise ConfigError(f"{file.name}: {where + ': ' if where else ''}{reason}") from None
+        hint = _hint(first["loc"], document) if first["type"] == "extra_forbidden" else ""
+        raise ConfigError(f"{file.name}: {where + ': ' if where else ''}{reason}{hint}") from None
+
+
+def _hint(loc: tuple[int | str, ...], document: Any) -> str:
+    """Return a sentence with the missing key that an unknown key probably means, if any."""
+    *outer, name = loc
+    kind: type[BaseModel] = _File
+    for part in outer:
+        document = document[part]
+        kind = _NESTED.get(str(part), kind)
+    nearest = nearest_name(str(name), kind.model_fields.keys() - document.keys())
+    return f".{nearest}" if nearest else ""
 
 
 def _field(loc: tuple[int | str, ...], document: Any) -> str:

@@ -104,7 +104,7 @@ INVALID_FILES = {
     "unknown key of a deployment": (
         "description:",
         "describtion:",
-        "deployments.nightly.describtion: unknown key",
+        "deployments.nightly.describtion: unknown key. The nearest name is `description`.",
     ),
     "unknown key of a schedule": (
         "active:",
@@ -330,6 +330,44 @@ def test_duplicate_deployment_name_is_refused(tmp_path: Path) -> None:
     text = VALID_FILE + VALID_FILE.partition("deployments:\n")[2]
     with pytest.raises(ConfigError, match="several deployments have the name 'nightly'"):
         read_deployments(write_file(tmp_path, text))
+
+
+def test_duplicate_slug_is_refused(tmp_path: Path) -> None:
+    text = VALID_FILE.replace("slug: six-hourly", "slug: nightly")
+    with pytest.raises(ConfigError, match="several schedules have the slug 'nightly'"):
+        read_deployments(write_file(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (VALID_FILE + "name: other\n", "key 'name' occurs in line 1 and in line 13. Remove one"),
+        (VALID_FILE.replace("limit: 1", "limit: 1, limit: 2"), "key 'limit' occurs in line"),
+        (VALID_FILE.replace("name: nightly", "name: a/b"), "'a/b' contains '/', which Prefect"),
+        (VALID_FILE.replace("description:", "description: 5 #"), "must be a text. Put the value"),
+        ("", "prefect.yaml: must have keys and values, such as"),
+        ("- a", "prefect.yaml: must have keys and values, such as"),
+    ],
+)
+def test_malformed_file_is_refused_in_one_sentence(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_deployments(write_file(tmp_path, text))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_file_that_is_not_utf_8_is_refused(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "prefect.yaml"
+    file.write_bytes(VALID_FILE.replace("name: nightly", "name: nächtlich").encode(encoding))
+    with pytest.raises(ConfigError, match=r"is not UTF-8\. Save the file as UTF-8\.$"):
+        read_deployments(file)
+
+
+def test_keys_of_an_anchor_may_be_replaced(tmp_path: Path) -> None:
+    text = VALID_FILE.replace("name: test\n", "name: test\ndefinitions: {limit: &l {limit: 5}}\n")
+    text = text.replace("{limit: 1,", "{<<: *l, limit: 1,")
+    (deployment,) = read_deployments(write_file(tmp_path, text))
+    assert deployment.concurrency_limit.limit == 1
 
 
 def test_missing_file_raises_config_error(tmp_path: Path) -> None:
