@@ -16,7 +16,7 @@ from stac_asset.api.tracebacks import ShortTraceback, short_tracebacks
 from stac_asset.clients.base import Client
 from stac_asset.clients.registry import Clients
 from stac_asset.config import Config, checked_config
-from stac_asset.destinations.location import Location, StorePath, location_of
+from stac_asset.destinations.location import Location, StorePath, absolute, location_of
 from stac_asset.error_mapping import mapped_errors
 from stac_asset.errors import ConfigError, DestinationError
 from stac_asset.hrefs import parse_href
@@ -261,7 +261,7 @@ def _file_location(given: PathLikeObject, parameter: str) -> Location:
     Raises:
         DestinationError: The value is no path and no URL of an object.
     """
-    location = location_of(given, parameter)
+    location = absolute(location_of(given, parameter))
     if isinstance(location, StorePath) and (not location.key or str(given).endswith("/")):
         raise DestinationError(f"`{parameter}` '{location}' names no object. Append a file name.")
     return location

@@ -38,6 +38,18 @@ async def test_download_asset_writes_file_and_returns_new_asset(
     assert asset.to_dict() == before
 
 
+@pytest.mark.parametrize("path", ["../b.tif", "../new/../b.tif"])
+async def test_destination_may_be_above_the_working_directory(
+    origin: Origin, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    await download_file(origin.href("/a.tif"), path, config)
+    assert (tmp_path / "b.tif").read_bytes() == origin.content("/a.tif")
+    asset = await download_asset("a", pystac.Asset(origin.href("/a.tif")), path, config)
+    assert asset.href == str(tmp_path / "b.tif")
+
+
 async def test_download_asset_resolves_relative_href_of_item_asset(
     origin: Origin, config: Config, tmp_path: Path
 ) -> None:
