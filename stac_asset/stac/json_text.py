@@ -46,8 +46,14 @@ def loads(data: bytes | str, name: str = "") -> Any:
     text = (data if isinstance(data, str) else _decoded(data)).removeprefix(_BOM)
     decoder = _decoder(name)
     value, end = decoder.value_at(text, decoder.skip_space(text, 0))
-    if decoder.skip_space(text, end) != len(text):
-        raise ValueError(f"more text after the end of the value at character {end}")
+    following = decoder.skip_space(text, end)
+    if following != len(text):
+        # Of a file of items, only the first item is the value.
+        advice = ". Give newline-delimited JSON the file name extension .ndjson."
+        raise ValueError(
+            f"more text after the end of the value at character {end}"
+            f"{advice if text[following] == text[0] == '{' else ''}"
+        )
     return value
 
 

@@ -94,12 +94,29 @@ def stac_of(document: Any, base: str | None, name: str) -> Stac:
     except SourceError:
         raise
     except Exception as error:  # pystac does not document the errors for malformed documents.
-        reason = str(error) or type(error).__name__
-        raise SourceError(f"'{name}' is not a valid STAC {kind}: {reason}") from None
-    declared = document.get("type") if isinstance(document, dict) else None
+        reason = (_item_error(document) if kind == "Feature" else None) or str(error)
+        raise SourceError(
+            f"'{name}' is not a valid STAC {kind}: {reason or type(error).__name__}"
+        ) from None
     raise SourceError(
-        f"'{name}' is not a STAC item, collection or item collection: `type` is {declared!r}, "
-        "expected 'Feature' (with assets), 'Collection' or 'FeatureCollection'"
+        f"'{name}' is not a STAC item, collection or item collection: {_unusable(document, kind)}"
+    )
+
+
+def _unusable(document: Any, kind: str | None) -> str:
+    """Return the reason why a document has none of the types of STAC objects with assets."""
+    if kind == "Feature":
+        return "`assets` is missing or not a JSON object"
+    if kind == "Catalog":
+        return (
+            "it is a catalog or the start page of an API, which has no assets. Give an item or "
+            "the result of a search, or mirror the catalog with `sync`."
+        )
+    if not isinstance(document, dict):
+        return "the document is not a JSON object"
+    return (
+        f"`type` is {reprlib.repr(document.get('type'))}, expected 'Feature', 'Collection' or "
+        "'FeatureCollection'"
     )
 
 

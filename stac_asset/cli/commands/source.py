@@ -79,6 +79,9 @@ def no_assets(stac: Stac, source: str | bytes) -> NoAssetsError:
     name = source_name(source)
     if isinstance(stac, pystac.ItemCollection) and not stac.items:
         return NoAssetsError(f"'{name}' has no items. Check the search that wrote the document.")
+    owners = stac.items if isinstance(stac, pystac.ItemCollection) else [stac]
+    if not any(asset.href for owner in owners for asset in owner.assets.values()):
+        return NoAssetsError(f"'{name}' has no assets to download")
     return NoAssetsError(
         f"'{name}' has no assets that `include` and `exclude` select. Check both options and the "
         "asset keys."

@@ -213,6 +213,10 @@ def test_nothing_to_download_is_an_error(
     assert line == (
         "error: 'standard input' has no items. Check the search that wrote the document."
     )
+    document["assets"]["a"]["href"] = ""
+    result = run_command(command, *warn, document=document)
+    assert result.code == 1
+    assert "error: 'standard input' has no assets to download" in result.errors
     assert origin.gets("*.tif") == []
     assert list(tmp_path.iterdir()) == []
 

@@ -70,6 +70,11 @@ def test_lone_surrogates_and_repeated_keys_are_read() -> None:
         (b'{"hunter2": "\xe9"}', "the text is not valid UTF-8"),
         (b'{"hunter2" 1}', "Expecting ':' delimiter: line 1 column 12 (char 11)"),
         (b"{} hunter2", "more text after the end of the value at character 2"),
+        (
+            b'{"a": 1}\n{"a": 2}\n',
+            "more text after the end of the value at character 8. Give newline-delimited JSON the "
+            "file name extension .ndjson.",
+        ),
         (b'{"hunter2": ' * 100_000, "the values are nested too deeply"),
     ],
 )
