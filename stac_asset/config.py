@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -50,6 +51,27 @@ OAUTH2_GRANTS: dict[str, tuple[str, ...]] = {
 }
 """OAuth2 grants, with the required fields of each grant."""
 
+_URLS = (
+    "destination_endpoint_url",
+    "s3_endpoint_url",
+    "sas_token_endpoint",
+    "oauth2_token_url",
+    "oauth2_authorization_url",
+    "oauth2_device_authorization_url",
+)
+"""Fields with the http or https URL of a service."""
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""Names of headers: a token of RFC 9110, section 5.6.2."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""Control characters that the value of a header cannot have. A tab is allowed."""
+
+_HAS_CONTROL = (
+    "contains a line end or another control character, which a header cannot have. Remove the "
+    "character, for example with `strip()`."
+)
+
 
 class Config(ConfigFields):
     """Configuration of downloads.
@@ -89,7 +111,7 @@ class Config(ConfigFields):
             )
         for name in ("http_client_timeout", "http_read_timeout"):
             value = getattr(self, name)
-            if value is not None and value <= 0:
+            if value is not None and not value > 0:  # NaN is not more than 0.
                 raise ConfigError(f"`{name}` must be more than 0 seconds, not {value}")
         for host, connections in self.host_connections.items():
             if connections < 1:
@@ -97,7 +119,7 @@ class Config(ConfigFields):
                     f"`host_connections` must be at least 1 for host '{host}', not {connections}"
                 )
         for name in ("retry_wait", "retry_wait_max", "host_wait_max"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise ConfigError(f"`{name}` must be 0 seconds or more, not {getattr(self, name)}")
         if self.s3_unsigned and self.s3_requester_pays:
             raise ConfigError(
@@ -113,12 +135,39 @@ class Config(ConfigFields):
                 HostPatterns(getattr(self, name))
             except ConfigError as error:
                 raise ConfigError(f"`{name}`: {error}") from None
+        self._check_urls()
+        self._check_headers()
         self._check_estimates()
         self._check_destination()
         self._check_oauth2()
 
+    def _check_urls(self) -> None:
+        for name in _URLS:
+            value = getattr(self, name)
+            if value is None or (value == "" and name != "destination_endpoint_url"):
+                continue
+            url = _parsed_url(value)
+            if url is None or url.scheme not in ("http", "https") or not url.host or url.user:
+                raise ConfigError(
+                    f"`{name}` is not the URL of a service. Write for example "
+                    "'https://example.com', and set credentials by other options."
+                )
+
+    def _check_headers(self) -> None:
+        for name, value in self.http_headers.items():
+            if not _HEADER_NAME.fullmatch(name):
+                raise ConfigError(
+                    f"`http_headers` has the header {name[:50]!r}, which is not a valid name. Use "
+                    "letters, digits and '-', such as 'X-Api-Key'."
+                )
+            if _CONTROL.search(value):
+                raise ConfigError(f"The value of `http_headers.{name}` {_HAS_CONTROL}")
+        for name in ("earthdata_token", "pc_subscription_key"):
+            if _CONTROL.search(getattr(self, name) or ""):
+                raise ConfigError(f"`{name}` {_HAS_CONTROL}")
+
     def _check_estimates(self) -> None:
-        if self.expected_speed is not None and self.expected_speed <= 0:
+        if self.expected_speed is not None and not self.expected_speed > 0:
             raise ConfigError(
                 f"`expected_speed` must be more than 0 bytes per second, not {self.expected_speed}"
             )
@@ -152,13 +201,6 @@ class Config(ConfigFields):
                 "`destination_kms_key_id` needs the encryption by KMS. Set "
                 "`destination_encryption='aws:kms'` too."
             )
-        if self.destination_endpoint_url is not None:
-            url = _parsed_url(self.destination_endpoint_url)
-            if url is None or url.scheme not in ("http", "https") or not url.host or url.user:
-                raise ConfigError(
-                    "`destination_endpoint_url` is not the URL of a service. Write for example "
-                    "'https://minio.example.com', and set credentials by other options."
-                )
 
     def _check_types(self) -> None:
         # The import of pydantic takes a tenth of a second. Default values need no check.

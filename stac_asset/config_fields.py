@@ -336,6 +336,7 @@ class ConfigFields:
         """Set a field.
 
         Choices may be written as text, in upper or lower case. Lists may be tuples or sets.
+        White space around a secret is removed.
 
         Raises:
             ConfigError: There is no such field, or a list or dictionary has another type.
@@ -350,6 +351,8 @@ class ConfigFields:
             raise ConfigError(
                 f"`{name}` must be a dictionary, not {type(value).__name__}. Pass a dictionary."
             )
+        if isinstance(value, str) and not known[name].repr:
+            value = value.strip()  # Secrets from files end with a line end.
         if isinstance(value, str) and name in CHOICES:
             text = value.strip().casefold()
             chosen = (one for key, one in CHOICES[name].items() if key.casefold() == text)

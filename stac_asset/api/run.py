@@ -23,6 +23,7 @@ from stac_asset.api.run_planner import RunPlanner
 from stac_asset.clients.base import Client
 from stac_asset.clients.registry import Clients
 from stac_asset.config import DEFAULT_MAX_CONCURRENT_DOWNLOADS, Config, checked_config
+from stac_asset.destinations.directories import check_directory
 from stac_asset.destinations.location import Location, location_of
 from stac_asset.destinations.space import check_space
 from stac_asset.errors import DownloadError, DownloadWarning
@@ -117,13 +118,16 @@ class Run:
         self._engine.reporter = reporter
 
     async def prepare(self) -> None:
-        """Check that an object store can be written, before the first request to a source.
+        """Check that the destination can be written, before the first request to a source.
 
         Call this method in the context of `open` or of `destinations`.
 
         Raises:
             DestinationError: The destination cannot be written.
         """
+        if isinstance(self.directory, Path):
+            # The planner checks `make_directory`, after other errors of the item.
+            check_directory(self.directory, make_directory=True)
         await self.destinations.prepare(str(self.directory))
 
     async def download(self, owner: _Owner, work: PlannedRun, keep_non_downloaded: bool) -> _Owner:

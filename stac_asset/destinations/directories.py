@@ -115,7 +115,7 @@ def existing_parent(path: Path) -> Path:
     Args:
         path: An absolute path.
     """
-    while not path.exists() and path != path.parent:
+    while not os.path.exists(path) and path != path.parent:  # False for names that are too long.
         path = path.parent
     return path
 

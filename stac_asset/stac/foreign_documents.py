@@ -11,6 +11,7 @@ items whose assets are files beside the document, or that are derived from a sou
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -45,7 +46,7 @@ async def check_replaceable(location: Location | None, destination: Destination)
     Raises:
         DestinationError: There is a file that is no STAC document.
     """
-    if location is None or (isinstance(location, Path) and location.is_symlink()):
+    if location is None or (isinstance(location, Path) and os.path.islink(location)):
         return  # Only the link is replaced, not the file that it leads to.
     key = destination.key_of(str(location))
     data = await destination.head(key, _HEAD)

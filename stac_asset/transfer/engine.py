@@ -61,12 +61,12 @@ class Engine:
         self._clients = clients
         self._config = config
         self._destinations = destinations
-        if not isinstance(max_concurrent_downloads, int):
+        if type(max_concurrent_downloads) is not int or max_concurrent_downloads < 1:
             raise ConfigError(
-                "`max_concurrent_downloads` must be an integer, not "
-                f"{type(max_concurrent_downloads).__name__}. Use for example 32."
+                "`max_concurrent_downloads` must be an integer of at least 1, not "
+                f"{max_concurrent_downloads!r}. Use for example 32."
             )
-        self._limit = max(1, max_concurrent_downloads)
+        self._limit = max_concurrent_downloads
         self._connect = connect or HostLimits(config).connection
         reporter = Reporter() if messages is None else Messenger(messages)
         self._context = TransferContext(config, reporter, stream, self._connect)

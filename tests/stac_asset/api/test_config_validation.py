@@ -21,6 +21,7 @@ from stac_asset import (
     HttpClient,
     download_item,
 )
+from stac_asset.errors import DestinationError
 from stac_asset.testing import Origin
 from tests.support.remote_items import remote_item
 
@@ -195,6 +196,57 @@ def test_all_functions_with_config_parameter_are_covered() -> None:
         if "config" in getattr(getattr(stac_asset, name), "__annotations__", {})
     }
     assert accepting == set(calls(Path()))
+
+
+@pytest.mark.parametrize("number", [0, -1, True, "5", None])
+async def test_number_of_concurrent_downloads_must_be_positive(number: Any, tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=f"^`max_concurrent_downloads` must be .* at least 1, not {number!r}. Use"
+    ):
+        await download_item(ITEM, tmp_path, max_concurrent_downloads=number)
+
+
+@pytest.mark.parametrize(
+    ("config", "text"),
+    [
+        (Config(http_headers={"A b": "secret"}), "has the header 'A b', which is not a valid name"),
+        (Config(http_headers={"": "secret"}), "has the header '', which is not a valid name"),
+        (Config(http_headers={"A": "secret\n"}), "`http_headers.A` contains a line end .*Remove"),
+        (Config(earthdata_token="secret\nb"), "`earthdata_token` contains a line end .*Remove"),
+        (Config(s3_endpoint_url="minio:9000"), "`s3_endpoint_url` is not the URL of a service"),
+        (Config(oauth2_token_url="https://"), "`oauth2_token_url` is not the URL of a service"),
+        (Config(sas_token_endpoint="x"), "`sas_token_endpoint` is not the URL of a service"),
+        (Config(http_read_timeout=float("nan")), "`http_read_timeout` must be more than 0"),
+        (Config(retry_wait=float("nan")), "`retry_wait` must be 0 seconds or more"),
+        (Config(expected_speed=float("nan")), "`expected_speed` must be more than 0"),
+    ],
+)
+def test_value_that_no_request_can_have_is_rejected(config: Config, text: str) -> None:
+    with pytest.raises(ConfigError, match=text) as raised:
+        config.validate()
+    assert "secret" not in str(raised.value)
+
+
+def test_white_space_around_secrets_is_removed() -> None:
+    config = Config(earthdata_token=" token\n")
+    config.oauth2_password = "password\r\n"
+    config.validate()
+    assert (config.earthdata_token, config.oauth2_password) == ("token", "password")
+
+
+@pytest.mark.parametrize("name", ["file/folder", "file", "link/folder", "link", "a" * 300])
+async def test_impossible_directory_is_rejected_before_the_first_request(
+    name: str, tmp_path: Path, origin: Origin
+) -> None:
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(
+        DestinationError, match=r"^Cannot create directory '.*Set `directory` to another path\.$"
+    ):
+        await download_item(origin.href("/item.json"), tmp_path / name)
+    assert origin.requests == []
+    plan = await stac_asset.plan_item(ITEM, tmp_path / name)
+    assert (plan.directory_problem or "").startswith("Cannot create directory")
 
 
 async def test_warn_and_fail_fast_are_mutually_exclusive(tmp_path: Path, origin: Origin) -> None:
