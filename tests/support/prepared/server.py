@@ -38,9 +38,15 @@ _IMPORTED = (
     "prefect.workers.process",
     "prefect_stac_asset.deployments.block_checks",
     "prefect_stac_asset.deployments.automations",
+    "prefect_stac_asset.deployments.commands",
+    "prefect_stac_asset.flows.auditing.flow",
     "prefect_stac_asset.flows.check.flow",
+    "prefect_stac_asset.flows.distribution.batch",
+    "prefect_stac_asset.flows.download.item",
+    "prefect_stac_asset.flows.download.item_collection",
     "prefect_stac_asset.flows.mirror.flow",
     "prefect_stac_asset.flows.verification.flow",
+    "stac_asset.destinations.s3",
 )
 
 
