@@ -19,7 +19,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from prefect_stac_asset.deployments.local_stack.orphaned_runs import end_orphaned_runs
 from stac_asset.testing import Origin, Stall
-from tests.support.deployments_cli import run_deployments_cli
+from tests.support.deployments_cli import Finished, run_deployments_cli
 from tests.support.prefect_environment import import_path
 from tests.support.scheduled_mirror import (
     INTERVAL,
@@ -83,12 +83,10 @@ def scheduled(stack: RunningStack, mirror: ScheduledMirror) -> Iterator[None]:
     mirror.set_paused(stack.url, True)
 
 
-def run_up(stack: RunningStack, *options: str) -> str:
-    """Run `up` again with the same `prefect.yaml`, and return the output."""
+def run_up(stack: RunningStack, *options: str) -> Finished:
+    """Run `up` again."""
     arguments = ("up", "--folder", str(stack.folder), *options)
-    done = run_deployments_cli(*arguments, PORT=str(stack.port), **stack.environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return run_deployments_cli(*arguments, PORT=str(stack.port), **stack.environment)
 
 
 def pid_of(stack: RunningStack, name: str) -> int:
@@ -165,9 +163,10 @@ def test_up_resumes_scheduled_runs_after_killed_worker(
     assert orphans
     kill(worker)
     # Without an option, `up` uses the file of the first `up`.
-    printed = run_up(stack)
-    assert f"deployments  of {stack.folder.parent / 'prefect.yaml'}\n" in printed
-    assert f"run '{running['name']}' was set to Crashed: its worker was killed" in printed
+    done = run_up(stack)
+    assert done.returncode == 0, done.stderr
+    assert f"deployments  of {stack.folder.parent / 'prefect.yaml'}\n" in done.stdout
+    assert f"run '{running['name']}' was set to Crashed: its worker was killed" in done.stdout
     assert not set(orphans) & set(stack.processes())
     assert pid_of(stack, "server") == server
     assert pid_of(stack, "worker-stac-asset") != worker
@@ -177,24 +176,6 @@ def test_up_resumes_scheduled_runs_after_killed_worker(
     count = len(mirror.flow_runs(stack.url, "COMPLETED"))
     mirror.wait_for_file("worker-killed")
     mirror.wait_for_completed_runs(stack.url, count + 1)
-
-
-def test_up_starts_everything_else_if_server_refuses_a_deployment(
-    stack: RunningStack, tmp_path: Path
-) -> None:
-    document = json.loads((stack.folder.parent / "prefect.yaml").read_text())
-    (listed,) = document["deployments"]
-    pool = {"name": "stac-asset", "job_variables": {"stream_output": "never"}}
-    wrong = {**listed, "name": "wrong", "schedules": [], "work_pool": pool}
-    (tmp_path / "prefect.yaml").write_text(json.dumps({**document, "deployments": [wrong, listed]}))
-    kill(pid_of(stack, "worker-stac-asset"))
-    arguments = ("up", "--folder", str(stack.folder), "--file", str(tmp_path / "prefect.yaml"))
-    done = run_deployments_cli(*arguments, PORT=str(stack.port), **stack.environment)
-    assert done.returncode == 1, done.stdout
-    assert done.stderr.startswith("error: Prefect refused deployment 'wrong': ")
-    assert "deployment   sync/interval\n" in done.stdout
-    assert "worker       of pool stac-asset, log in " in done.stdout
-    assert done.stdout.endswith(" creates scheduled runs\n")
 
 
 def test_runs_stay_active_while_another_worker_of_the_pool_is_online(stack: RunningStack) -> None:
@@ -222,8 +203,9 @@ def test_up_resumes_scheduled_runs_after_killed_server(
     worker = pid_of(stack, "worker-stac-asset")
     count = len(mirror.wait_for_completed_runs(stack.url))
     kill(pid_of(stack, "server"))
-    printed = run_up(stack, "--file", str(stack.folder.parent / "prefect.yaml"))
-    assert printed.startswith("starting     a server")
+    done = run_up(stack, "--file", str(stack.folder.parent / "prefect.yaml"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("starting     a server")
     assert pid_of(stack, "worker-stac-asset") == worker
     mirror.publish("server-killed")
     mirror.wait_for_file("server-killed")
@@ -231,8 +213,8 @@ def test_up_resumes_scheduled_runs_after_killed_server(
 
 
 @pytest.mark.usefixtures("scheduled")
-def test_up_resumes_scheduled_runs_after_all_processes_were_killed(
-    stack: RunningStack, mirror: ScheduledMirror
+def test_up_starts_everything_after_a_kill_although_server_refuses_a_deployment(
+    stack: RunningStack, mirror: ScheduledMirror, tmp_path: Path
 ) -> None:
     for log in stack.logs.values():
         log.expect_errors(*SERVER_KILLED_ERRORS)
@@ -241,8 +223,19 @@ def test_up_resumes_scheduled_runs_after_all_processes_were_killed(
     mirror.publish("all-killed")
     wait_for(lambda: mirror.origin.gets("/all-killed.tif"), "request of the run")
     kill(*stack.processes())
-    printed = run_up(stack)
-    assert " was set to Crashed: its worker was killed" in printed
+    document = json.loads((stack.folder.parent / "prefect.yaml").read_text())
+    (listed,) = document["deployments"]
+    pool = {"name": "stac-asset", "job_variables": {"stream_output": "never"}}
+    wrong = {**listed, "name": "wrong", "schedules": [], "work_pool": pool}
+    file = tmp_path / "prefect.yaml"
+    file.write_text(json.dumps({**document, "deployments": [wrong, listed]}))
+    done = run_up(stack, "--file", str(file))
+    assert done.returncode == 1, done.stdout
+    assert done.stderr.startswith("error: Prefect refused deployment 'wrong': ")
+    assert " was set to Crashed: its worker was killed" in done.stdout
+    assert "deployment   sync/interval\n" in done.stdout
+    assert "worker       of pool stac-asset, log in " in done.stdout
+    assert done.stdout.endswith(" creates scheduled runs\n")
     mirror.wait_for_file("all-killed")
     mirror.wait_for_completed_runs(stack.url, count + 1)
 
