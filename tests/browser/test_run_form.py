@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import (
     BrowserContext,
     Page,
-    Route,
+    Request,
     expect,
     sync_playwright,
 )
@@ -27,7 +27,7 @@ from prefect.blocks.core import Block
 from examples.archive import TOKEN
 from prefect_stac_asset.blocks.registry import OUR_BLOCKS
 from stac_asset.testing import Origin
-from tests.support.browser import field, submit, take_screenshot
+from tests.support.browser import field, in_thread, submit, take_screenshot
 from tests.support.items import item_document, make_item
 from tests.support.scheduled_mirror import call_api, wait_for
 from tests.support.stacks import SHORT_POLLING, RunningStack, running_stack
@@ -56,9 +56,13 @@ def stack() -> Iterator[RunningStack]:
 def browser() -> Iterator[BrowserContext]:
     """Chromium, which starts once for all tests."""
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    # A handler of all requests would also block them, and disable the cache of the browser.
+    flags.append("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield running.new_context(viewport={"width": 1400, "height": 900}, color_scheme="light")
+        yield running.new_context(
+            viewport={"width": 1400, "height": 900}, color_scheme="light", reduced_motion="reduce"
+        )
         running.close()
 
 
@@ -72,19 +76,15 @@ def blocked_hosts() -> set[str]:
 def page(stack: RunningStack, browser: BrowserContext, blocked_hosts: set[str]) -> Iterator[Page]:
     """Browser page that can only send requests to the loopback interface."""
 
-    def filter_request(route: Route) -> None:
-        url = urlsplit(route.request.url)
-        host = url.hostname or ""
-        if host == "127.0.0.1" or url.scheme in ("data", "blob"):
-            route.continue_()
-        else:
-            blocked_hosts.add(host)
-            route.abort()
+    def record_host(request: Request) -> None:
+        url = urlsplit(request.url)
+        if url.hostname != "127.0.0.1" and url.scheme not in ("data", "blob"):
+            blocked_hosts.add(url.hostname or "")
 
     page = browser.new_page()
     page.set_default_timeout(TIMEOUT_MS)
     expect.set_options(timeout=TIMEOUT_MS)
-    page.route("**/*", filter_request)
+    page.on("request", record_host)
     yield page
     page.close()
 
@@ -94,8 +94,8 @@ def test_run_form_starts_run_with_artifacts(
 ) -> None:
     href = make_item(origin, "visual", "thumbnail")
     origin.require("Authorization", "Bearer s3same")
-    stack.save_http_credentials("archive", origin.url, "s3same")
-    stack.save_http_credentials("another", "https://example.com", "s3same")
+    for name, host in (("archive", origin.url), ("another", "https://example.com")):
+        stack.save_block("http-credentials", name, hosts=[host], token="s3same")
 
     page.goto(stack.url)
     page.get_by_role("link", name="Deployments", exact=True).click()
@@ -173,9 +173,7 @@ def test_stored_options_are_visible_changeable_and_removable(
     }
     file = tmp_path / "prefect.yaml"
     file.write_text(json.dumps({"name": "test", "pull": [], "deployments": [deployment]}))
-    # `test_stack.py` tests that Prefect's command and ours register equal deployments.
-    done = stack.prefect("deploy", "--prefect-file", str(file), "--name", "stored")
-    assert done.returncode == 0, done.stdout + done.stderr
+    in_thread(lambda: stack.deploy(file))
     found = call_api("GET", f"{stack.url}/api/deployments/name/sync/stored")
     page.goto(f"{stack.url}/v2/deployments/deployment/{found['id']}/run")
 
@@ -217,26 +215,17 @@ def test_saved_mirror_is_picked_in_place_of_required_parameters(
 ) -> None:
     items = {"type": "FeatureCollection", "features": [item_document(origin, "visual")]}
     source = origin.put("/items.json", json.dumps(items).encode())
-    kind = call_api("GET", f"{stack.url}/api/block_types/slug/stac-mirror")
-    wanted = {"block_type_id": {"any_": [kind["id"]]}}
-    (schema,) = call_api("POST", f"{stack.url}/api/block_schemas/filter", block_schemas=wanted)
-    call_api(
-        "POST",
-        f"{stack.url}/api/block_documents/",
-        name="picked",
-        data={"source": source, "directory": "picked"},
-        block_type_id=kind["id"],
-        block_schema_id=schema["id"],
-    )
+    stack.save_block("stac-mirror", "picked", source=source, directory="picked")
     deployment = {
         "name": "saved",
+        "description": "A mirror of a saved block.",
         "entrypoint": "prefect_stac_asset.flows.sync",
+        "concurrency_limit": {"limit": 1, "collision_strategy": "CANCEL_NEW"},
         "work_pool": {"name": "stac-asset"},
     }
     file = tmp_path / "prefect.yaml"
     file.write_text(json.dumps({"name": "test", "pull": [], "deployments": [deployment]}))
-    done = stack.prefect("deploy", "--prefect-file", str(file), "--name", "saved")
-    assert done.returncode == 0, done.stdout + done.stderr
+    in_thread(lambda: stack.deploy(file))
     found = call_api("GET", f"{stack.url}/api/deployments/name/sync/saved")
     page.goto(f"{stack.url}/v2/deployments/deployment/{found['id']}/run")
     mirror = field(page, "Mirror (Optional)")

@@ -1,12 +1,17 @@
-"""Fields of forms in Prefect's UI, and screenshots."""
+"""Fields of forms in Prefect's UI, screenshots, and commands beside Playwright."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from playwright.sync_api import Locator, Page, Response
 
 from tests.support.paths import ROOT
+
+_T = TypeVar("_T")
 
 
 def field(page: Page, title: str) -> Locator:
@@ -42,3 +47,9 @@ def take_screenshot(page: Page, name: str) -> None:
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type] # a literal
         page.wait_for_timeout(1000)  # The graph of a run is drawn again.
         page.screenshot(path=images / f"{name}{suffix}.png", animations="disabled")
+
+
+def in_thread(command: Callable[[], _T]) -> _T:
+    """Run a command that starts an event loop. Playwright has an event loop in this thread."""
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(command).result()

@@ -21,8 +21,8 @@ from tests.support.prefect_environment import PREPARED_PYTHON, certificates, imp
 from tests.support.server_logs import ServerLog, checked_log, unexpected_errors
 from tests.support.servers import free_port
 
-SHORT_POLLING = {"PREFECT_WORKER_QUERY_SECONDS": "1"}
-"""Environment variables of workers that start flow runs without delay."""
+SHORT_POLLING = {"PREFECT_WORKER_QUERY_SECONDS": "3"}
+"""Environment variables of workers that start flow runs soon. The default is 10 s."""
 
 
 def _run_without_errors(
@@ -58,32 +58,34 @@ class RunningStack:
 
     def prefect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the `prefect` command line on this server."""
-        return self._run_python("-m", "prefect", "--no-prompt", *arguments)
-
-    def save_http_credentials(self, name: str, host: str, token: str) -> None:
-        """Save a block of the type `HttpCredentials` on this server.
-
-        Args:
-            name: Name of the block.
-            host: Host that receives the token.
-            token: Bearer token.
-        """
-        code = (
-            "from prefect_stac_asset.blocks import HttpCredentials\n"
-            f"block = HttpCredentials(hosts=[{host!r}], token={token!r})\n"
-            f"block.save({name!r}, overwrite=True)"
-        )
-        done = self._run_python("-c", code)
-        assert done.returncode == 0, done.stderr
-
-    def _run_python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {
             **os.environ,
             "PREFECT_API_URL": f"{self.url}/api",
             "PREFECT_HOME": str(self.folder),
             "PYTHONPATH": import_path(),
         }
-        return _run_without_errors([*PREPARED_PYTHON, *arguments], env=environment)
+        command = [*PREPARED_PYTHON, "-m", "prefect", "--no-prompt", *arguments]
+        return _run_without_errors(command, env=environment)
+
+    def deploy(self, file: Path) -> None:
+        """Register the deployments of a `prefect.yaml` on this server."""
+        server = {"PREFECT_API_URL": f"{self.url}/api", "PREFECT_HOME": str(self.folder)}
+        done = run_deployments_cli("deploy", "--file", str(file), **server)
+        assert done.returncode == 0, done.stderr
+
+    def save_block(self, slug: str, name: str, **data: Any) -> None:
+        """Save a block on this server, as the form of the UI does.
+
+        Args:
+            slug: The type of the block, which the server has registered.
+            name: Name of the block.
+            data: The fields of the block.
+        """
+        kind = CLIENT.get(f"{self.url}/api/block_types/slug/{slug}").json()["id"]
+        of_kind = {"block_type_id": {"any_": [kind]}}
+        (schema,) = post(self, "/block_schemas/filter", block_schemas=of_kind)
+        given = {"name": name, "data": data, "block_type_id": kind}
+        post(self, "/block_documents/", block_schema_id=schema["id"], **given)
 
     def processes(self) -> list[int]:
         """Return the process ids of the server, the workers and the flow runs."""
@@ -160,9 +162,9 @@ def create_run(stack: RunningStack, name: str, **parameters: Any) -> httpx.Respo
 
 def wait_for_end(stack: RunningStack, run_id: str) -> dict[str, Any]:
     """Wait until a flow run has ended, and return the flow run."""
-    for _ in range(600):
+    for _ in range(300):
         run: dict[str, Any] = CLIENT.get(f"{stack.url}/api/flow_runs/{run_id}").json()
         if run["state"]["type"] in ("COMPLETED", "FAILED", "CANCELLED", "CRASHED"):
             return run
-        time.sleep(0.5)
+        time.sleep(1)
     raise AssertionError(run["state"])

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from examples.archive import PORT, Archive
 from stac_asset.testing import Origin
+from tests.support.browser import in_thread
 from tests.support.cli import run_command
 from tests.support.deployments_cli import run_deployments_cli
 from tests.support.documented_code import code_blocks
@@ -21,7 +20,6 @@ from tests.support.paths import ROOT
 from tests.support.stacks import RunningStack, create_run, wait_for_end
 
 PAGE = ROOT / "docs" / "tutorial.md"
-_T = TypeVar("_T")
 _HOST = f"http://127.0.0.1:{PORT}"
 
 
@@ -90,17 +88,11 @@ class Tutorial:
 
     def _stac_asset(self, command: str) -> int:
         command = command.replace(".up/", f"{self.stack.folder}/").replace(_HOST, self.host)
-        return _in_thread(lambda: run_command(*shlex.split(command))).code
+        return in_thread(lambda: run_command(*shlex.split(command))).code
 
     def _run(self, command: str, *arguments: str) -> str:
         folder = ("--folder", str(self.stack.folder))
         environment = {**self.stack.environment, "PORT": str(self.stack.port)}
-        done = _in_thread(lambda: run_deployments_cli(command, *folder, *arguments, **environment))
+        done = in_thread(lambda: run_deployments_cli(command, *folder, *arguments, **environment))
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
-
-
-def _in_thread(command: Callable[[], _T]) -> _T:
-    """Run a command that starts an event loop. Playwright has an event loop in this thread."""
-    with ThreadPoolExecutor(1) as executor:
-        return executor.submit(command).result()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from prefect_stac_asset.deployments.prefect_yaml import read_deployments
 from stac_asset.testing import Origin, Stall
@@ -202,24 +203,28 @@ def test_prefect_deploy_and_up_register_equal_deployments(stack: RunningStack) -
         assert not any(schedule["active"] for schedule in by_up[name]["schedules"])
 
 
+def write_single_deployment(folder: Path, text: str, name: str, new_name: str) -> Path:
+    """Write a `prefect.yaml` with a single deployment of a text, under a new name."""
+    document = yaml.safe_load(text)
+    (listed,) = [one for one in document["deployments"] if one["name"] == name]
+    file = folder / "prefect.yaml"
+    file.write_text(json.dumps({**document, "deployments": [{**listed, "name": new_name}]}))
+    return file
+
+
 def test_scheduled_deployment_uses_saved_credentials(
     stack: RunningStack, origin: Origin, tmp_path: Path
 ) -> None:
-    file = tmp_path / "prefect.yaml"
     text = (ROOT / "prefect.yaml").read_text()
     text = text.replace("# credentials: *earthdata", "credentials: *earthdata")
     text = text.replace("earthdata-credentials/mine", "http-credentials/mine")
-    # New names, so that the server has none of these deployments.
-    text = text.replace("  - name: ", "  - name: new-")
-    assert not any(
-        listed["name"].startswith("new-") for listed in post(stack, "/deployments/filter")
-    )
-    file.write_text(text)
+    # A new name, so that the server does not have the deployment.
+    file = write_single_deployment(tmp_path, text, "sync", "new-sync")
     server = {"PREFECT_API_URL": f"{stack.url}/api", "PREFECT_HOME": str(tmp_path)}
     done = run_deployments_cli("deploy", "--file", str(file), **server)
     assert done.returncode == 1
     assert "Deployment 'sync/new-sync' is not registered, because parameter `cred" in done.stderr
-    stack.save_http_credentials("mine", origin.url, "s3same")
+    stack.save_block("http-credentials", "mine", hosts=[origin.url], token="s3same")
     done = run_deployments_cli("deploy", "--file", str(file), **server)
     assert done.returncode == 0, done.stderr
     origin.require("Authorization", "Bearer s3same")
@@ -232,9 +237,7 @@ def test_scheduled_deployment_uses_saved_credentials(
     kept = json.dumps([run, read_deployment(stack, "sync/new-sync")])
     assert kept.count('{"$ref": {"block_document_slug": "http-credentials/mine"}}') == 2
     assert "s3same" not in kept
-    for listed in post(stack, "/deployments/filter"):
-        if listed["name"].startswith("new-"):
-            delete_deployment(stack, listed["id"])
+    delete_deployment(stack, read_deployment(stack, "sync/new-sync")["id"])
 
 
 def test_cron_schedule_starts_runs_on_postgresql(
@@ -259,10 +262,9 @@ def test_container_command_runs_the_flow(
     views = CLIENT.get(f"{stack.url}/api/collections/views/aggregate-worker-metadata")
     template = views.json()["prefect-docker"]["docker"]["default_base_job_configuration"]
     pool = {"name": "stac-asset-containers", "type": "docker", "base_job_template": template}
-    file = tmp_path / "prefect.yaml"
     text = (ROOT / "prefect.yaml").read_text()
     text = text.replace("work_pool: *processes", "work_pool: *containers", 1)
-    file.write_text(text.replace("- name: download-item\n", "- name: in-container\n", 1))
+    file = write_single_deployment(tmp_path, text, "download-item", "in-container")
     server = {"PREFECT_API_URL": f"{stack.url}/api", "PREFECT_HOME": str(tmp_path / "home")}
     missing_pool = run_deployments_cli("deploy", "--file", str(file), **server)
     assert missing_pool.stderr.startswith(
@@ -292,6 +294,24 @@ def test_container_command_runs_the_flow(
     assert (data / "the-item.json").is_file()
 
 
+def test_automation_runs_flow_for_each_item_of_collection(
+    stack: RunningStack, origin: Origin, tmp_path: Path
+) -> None:
+    assert_flow_runs_for_each_item(stack, origin, tmp_path)
+
+
+def test_automation_notifies_person_of_failed_run(stack: RunningStack, origin: Origin) -> None:
+    assert_person_is_notified_of_failure(stack, origin)
+
+
+async def test_alerts_of_a_deployment_are_sent_only_if_something_is_wrong(
+    stack: RunningStack, origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The times of the alerts are shorter than the interval of reports in production.
+    monkeypatch.setattr("prefect_stac_asset.deployments.alerts.INTERVAL", 5.0)
+    await assert_alerts_are_sent(stack, origin, tmp_path)
+
+
 def test_served_deployments_run_without_worker(
     stack: RunningStack, origin: Origin, tmp_path: Path
 ) -> None:
@@ -314,7 +334,7 @@ def test_served_deployments_run_without_worker(
         try:
             for _ in range(600):
                 assert serving.poll() is None, log.path.read_text()
-                if len(post(stack, "/deployments/filter")) == len(read_deployments()):
+                if post(stack, "/deployments/count") == len(read_deployments()):
                     break
                 time.sleep(0.5)
             assert read_deployment(stack, DOWNLOAD_ITEM)["work_pool_name"] is None
@@ -329,25 +349,9 @@ def test_served_deployments_run_without_worker(
         finally:
             serving.kill()
             serving.wait(60)
-            assert run_deployments_cli("deploy", **server).returncode == 0
-
-
-def test_automation_runs_flow_for_each_item_of_collection(
-    stack: RunningStack, origin: Origin, tmp_path: Path
-) -> None:
-    assert_flow_runs_for_each_item(stack, origin, tmp_path)
-
-
-def test_automation_notifies_person_of_failed_run(stack: RunningStack, origin: Origin) -> None:
-    assert_person_is_notified_of_failure(stack, origin)
-
-
-async def test_alerts_of_a_deployment_are_sent_only_if_something_is_wrong(
-    stack: RunningStack, origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The times of the alerts are shorter than the interval of reports in production.
-    monkeypatch.setattr("prefect_stac_asset.deployments.alerts.INTERVAL", 5.0)
-    await assert_alerts_are_sent(stack, origin, tmp_path)
+            # The next test needs the deployment of a worker.
+            text = (ROOT / "prefect.yaml").read_text()
+            stack.deploy(write_single_deployment(tmp_path, text, "download-item", "download-item"))
 
 
 def test_down_cancels_runs_and_stops_all_processes(stack: RunningStack, origin: Origin) -> None:
