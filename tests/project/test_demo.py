@@ -17,7 +17,7 @@ from stac_asset.stac.parse import load_stac
 from stac_asset.testing import Origin
 from tests.support.paths import ROOT
 from tests.support.prefect_databases import make_prefect_home
-from tests.support.prefect_environment import import_path
+from tests.support.prefect_environment import PREPARED_PYTHON, import_path
 from tests.support.server_logs import checked_log
 
 sys.path.insert(0, str(ROOT / "examples"))
@@ -47,7 +47,7 @@ def run_demo(
     """
     if not is_first:
         make_prefect_home(folder / ".demo" / "prefect")
-    command = [sys.executable, str(folder / "examples" / "demo.py"), *arguments]
+    command = [*PREPARED_PYTHON, str(folder / "examples" / "demo.py"), *arguments]
     with checked_log(folder / ".demo" / "prefect.log", *provoked):
         return subprocess.run(
             command,

@@ -32,7 +32,10 @@ _MODULES = (
     "uvicorn",  # Temporary servers of Prefect.
 )
 _OPTION = ["-X", "prepared"]
-_SCRIPT = os.sep + os.path.join("prefect", "runner", "_workspace_runtime_bootstrap.py")
+_SCRIPTS = (
+    os.sep + os.path.join("prefect", "runner", "_workspace_runtime_bootstrap.py"),
+    os.path.join("examples", "run_flow.py"),  # `examples/demo.py` starts this script.
+)
 # Prefect and Dask start processes with `multiprocessing`.
 _SPAWNED = "from multiprocessing.spawn import spawn_main; spawn_main("
 
@@ -56,7 +59,7 @@ def _is_prepared(arguments: list[str]) -> bool:
         return arguments[1] in _MODULES
     if arguments[:1] == ["-c"]:
         return arguments[1].startswith(_SPAWNED)
-    return bool(arguments) and arguments[0].endswith(_SCRIPT)
+    return bool(arguments) and arguments[0].endswith(_SCRIPTS)
 
 
 def _connect() -> socket | None:
