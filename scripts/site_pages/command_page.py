@@ -50,7 +50,7 @@ shell:
 |---|---|
 | bash | `eval "$(_STAC_ASSET_COMPLETE=bash_source stac-asset)"` |
 | zsh | `eval "$(_STAC_ASSET_COMPLETE=zsh_source stac-asset)"` |
-| fish | `_STAC_ASSET_COMPLETE=fish_source stac-asset \\| source` |
+| fish | `_STAC_ASSET_COMPLETE=fish_source stac-asset | source` |
 
 """
 
@@ -100,5 +100,5 @@ def commands() -> list[tuple[str, click.Command]]:
 
 
 def _section(path: str, command: click.Command) -> str:
-    context = click.Context(command, info_name=path, terminal_width=96, max_content_width=96)
+    context = click.Context(command, info_name=path, terminal_width=80, max_content_width=80)
     return f"## {path}\n\n```text\n{command.get_help(context)}\n```\n"

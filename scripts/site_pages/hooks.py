@@ -23,6 +23,8 @@ ROOT_PAGES = {
 }
 """Documents of the root folder, with paths on the site."""
 
+WIDE_PAGES = ("reference/options.md",)
+"""Pages with a wide table, which have no table of contents beside the text."""
 
 _PICTURE = re.compile(r"!\[(?P<text>[^]]*)\]\((?P<path>[./]*images/)(?P<name>[\w-]+)\.png\)")
 
@@ -59,6 +61,8 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
         markdown = re.sub(
             rf"\]\((\.\./)*{re.escape(name)}(?=[)#])", f"]({_up(page)}{target}", markdown
         )
+    if page.file.src_uri in WIDE_PAGES:
+        page.meta["hide"] = ["toc"]
     markdown = _PICTURE.sub(_with_dark_theme, markdown)
     return markdown.replace("](decisions)", "](decisions/index.md)")
 

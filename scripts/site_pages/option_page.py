@@ -23,6 +23,9 @@ secrets, as `DownloadOptions`. An environment variable or a line in `.env` sets 
 `Config.from_env()` and of the command line. Lists are separated by commas. Fields without an option
 on the command line are set by their environment variable.
 
+The first column has the field, its type and its default. The second column has the environment
+variable, the option of the command line, and the title in the run form.
+
 """
 
 _FLOWS = """
@@ -41,18 +44,27 @@ def _library_table() -> str:
     descriptions, hints = field_descriptions(), get_type_hints(Config)
     rows = [
         (
-            code(field.name),
-            code(type_name(hints[field.name])),
-            code(_default(field)),
-            " or ".join(map(code, _variables(field.name))),
-            code(flags.get(field.name, "")),
-            titles.get(field.name, "not in the form: a secret" if not field.repr else ""),
+            _lines(code(field.name), code(type_name(hints[field.name])), code(_default(field))),
+            _lines(
+                *map(code, _variables(field.name)),
+                *map(code, flags.get(field.name, [])),
+                titles.get(field.name, "not in the form: a secret" if not field.repr else ""),
+            ),
             text_cell(descriptions[field.name]),
         )
         for field in dataclasses.fields(Config)
     ]
-    columns = ("field", "type", "default", "environment", "command line", "form", "description")
+    columns = (
+        _lines("field", "type", "default"),
+        _lines("environment variable", "command line", "run form"),
+        "description",
+    )
     return table(columns, rows)
+
+
+def _lines(*lines: str) -> str:
+    """Return a cell with several lines. Empty lines are left out."""
+    return "<br>".join(filter(None, lines))
 
 
 def _flow_table() -> str:
@@ -71,14 +83,13 @@ def _flow_table() -> str:
     return table(("field", "default", "form", "description"), rows)
 
 
-def _flags() -> dict[str, str]:
+def _flags() -> dict[str, list[str]]:
     """Return the options of the command line, by field."""
     flags = {}
     for command in app.commands.values():
         for parameter in command.params:
             if isinstance(parameter, click.Option) and parameter.name is not None:
-                names = [*parameter.opts, *parameter.secondary_opts]
-                flags[parameter.name] = ", ".join(names)
+                flags[parameter.name] = [*parameter.opts, *parameter.secondary_opts]
     return flags
 
 

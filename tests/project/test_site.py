@@ -79,6 +79,19 @@ def test_pictures_exist_for_the_light_and_the_dark_theme(site: Path) -> None:
     assert 'src="images/tutorial-run-dark.png#only-dark"' in text
 
 
+def test_code_has_no_backslash_before_a_pipe(site: Path) -> None:
+    for path in site.rglob("*.html"):
+        assert re.search(r"<td>[^\n]*<code>[^<]*\\\|", path.read_text(encoding="utf-8")) is None, (
+            path
+        )
+
+
+def test_navigation_of_the_explanations_begins_with_the_architecture(site: Path) -> None:
+    text = text_of(site, "index.html")
+    assert 'href="architecture.html" class="md-tabs__link"' in text
+    assert 'href="decisions/index.html" class="md-nav__link' in text
+
+
 def test_page_of_options_lists_every_field(site: Path) -> None:
     text = text_of(site, "reference/options.html")
     for field in dataclasses.fields(Config):
