@@ -72,7 +72,7 @@ class AuditResult(Display, BaseModel):
     """Duration of the run, in seconds."""
 
     notices: list[str] = []
-    """Conditions that users should know, although nothing failed."""
+    """Conditions of the audit that are no failures."""
 
     def _shown(self) -> Shown:
         counts = {kind: getattr(self, kind.value) for kind in Kind}

@@ -79,7 +79,7 @@ class Plan(Display):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Sentences with the reasons why the download would fail. Empty if it can start."""
+        """Reasons why the download would fail, one sentence each. Empty without a reason."""
         found = [] if self.directory_problem is None else [self.directory_problem]
         if self.free is not None and self.fits is False:
             found.append(

@@ -21,7 +21,7 @@ heap, the call takes longer than the download of a small file.
 """
 
 MIN_NEW_OBJECTS = 10_000
-"""Number of new objects after which the collector visits them in a large run.
+"""First threshold of the garbage collector in a large run: a number of new objects.
 
 Python's default is some hundred objects. The transfers in progress have more.
 """

@@ -159,7 +159,7 @@ class ParallelFetch:
             self._further.add(asyncio.create_task(self._work()))
 
     async def _work(self) -> None:
-        """Fetch ranges until none is left, a request fails, or the connection is not granted."""
+        """Fetch all ranges, until a request fails, or the connection is not granted."""
         connection, share, is_surplus = self._connect(), self._share, False
         try:
             async with connection or nullcontext():

@@ -115,7 +115,7 @@ class ConnectionLimit:
         )
 
     def after_success(self) -> ConnectionLimit:
-        """Return the limit after a successful answer. After many, the limit grows by one."""
+        """Return the limit after a successful answer. Many such answers raise the limit."""
         counted = replace(self, successes=self.successes + 1)
         if counted.successes < self.increase_after:
             return counted

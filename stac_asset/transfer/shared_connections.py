@@ -25,7 +25,7 @@ _INTERVAL, _PAUSED_INTERVAL = 0.01, 0.05
 """Seconds of a sample, and of a sample while no trial may start."""
 
 _MAX_BUSY = 0.7
-"""Share of an interval that a process may use the processor, or wait for it."""
+"""Maximum share of an interval in which a process uses, or waits for, the processor."""
 
 _SCHEDULER_STATISTICS = "/proc/thread-self/schedstat"
 """File of Linux with the time that a thread ran and waited for a processor, in nanoseconds."""
