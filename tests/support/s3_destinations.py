@@ -146,6 +146,19 @@ class Bucket:
         uploads: list[dict[str, Any]] = page.get("Uploads", [])
         return uploads
 
+    async def keep_versions(self) -> None:
+        """Let the service keep the versions of objects from now on."""
+        await self.client.put_bucket_versioning(
+            Bucket=self.name, VersioningConfiguration={"Status": "Enabled"}
+        )
+
+    async def versions(self, key: str) -> int:
+        """Return the number of writes to a key since `keep_versions`."""
+        page = await self.client.list_object_versions(
+            Bucket=self.name, Prefix=f"{self.prefix}/{key}"
+        )
+        return sum(one["VersionId"] != "null" for one in page["Versions"])
+
     async def has_leftovers(self) -> bool:
         """Return whether there are unfinished uploads or notes."""
         names = [key.rpartition("/")[2] for key in await self.keys()]

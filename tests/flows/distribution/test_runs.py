@@ -29,12 +29,14 @@ from prefect_stac_asset.flows.distribution.parameter import open_distribution
 from prefect_stac_asset.flows.distribution.target import target_of
 from prefect_stac_asset.flows.execution.session import open_session
 from prefect_stac_asset.flows.orchestration.units import Unit
+from prefect_stac_asset.flows.reporting.artifacts import PROGRESS, SUMMARY
 from stac_asset.destinations.location import StorePath
 from stac_asset.errors import NotFoundError
 from stac_asset.testing import Origin, Stall
 from stac_asset.types import Downloaded, Outcome
 from tests.flows.distribution.conftest import KEYS, Fleet, Job, unit
 from tests.support.flow_inputs import with_options
+from tests.support.prefect_reads import read_artifacts
 from tests.support.processes import poll, wait_until
 from tests.support.s3_destinations import Bucket
 from tests.support.store_mirrors import HttpReader
@@ -69,6 +71,14 @@ async def test_two_workers_download_items_and_coordinator_publishes(
     runs = await children(state.state_details.flow_run_id)
     messages = [run.state.message for run in runs if run.state is not None]
     assert messages == ["20 of 20 assets downloaded"] * 2
+    # The coordinating run alone shows the progress and the summary, over all shares.
+    artifacts = await read_artifacts(state)
+    assert artifacts.keys() == {PROGRESS, SUMMARY}
+    assert artifacts[PROGRESS]["data"] == 100
+    assert artifacts[PROGRESS]["description"].startswith("40 of 40 assets")
+    for run in runs:
+        assert run.state is not None
+        assert await read_artifacts(run.state) == {}
 
 
 async def test_failed_asset_with_fail_fast_stops_all_shares(
@@ -118,7 +128,10 @@ async def test_cancelled_coordinator_cancels_shares_and_next_run_completes_the_m
         assert final.type in (StateType.CANCELLED, StateType.COMPLETED)
     await wait_until(lambda: origin.in_flight == 0)
 
+    await job.bucket.keep_versions()
     result = await flows.sync(**parameters)
+    # Two shares are published by a single catalog.
+    assert await job.bucket.versions("catalog.json") == 1
     # The cancelled run may have published the items of the finished share.
     assert 10 * result.unchanged + result.downloaded + result.skipped == 40
     assert (result.unchanged in (0, 2), result.failed) == (True, 0)

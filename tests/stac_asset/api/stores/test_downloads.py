@@ -221,6 +221,18 @@ async def test_written_item_opens_over_http(origin: Origin, store: Config, bucke
     assert found["TagSet"] == [{"Key": "project", "Value": "flood = fire"}]
 
 
+async def test_objects_are_encrypted_with_the_key_of_the_options(
+    origin: Origin, store: Config, bucket: Bucket, proxy: S3Proxy
+) -> None:
+    store.destination_encryption, store.destination_kms_key_id = "aws:kms", "key-of-the-mirror"
+    store.destination_region = "eu-central-1"
+    await download_item(remote_item(origin, "a"), url_of(bucket), config=store)
+    found = await bucket.head("a.tif")
+    assert (found["ServerSideEncryption"], found["SSEKMSKeyId"]) == ("aws:kms", "key-of-the-mirror")
+    scopes = {one.headers["authorization"].split("/")[2] for one in proxy.received()}
+    assert scopes == {"eu-central-1"}
+
+
 async def test_written_item_is_downloaded_from_the_bucket(
     origin: Origin,
     store: Config,
