@@ -32,13 +32,16 @@ _POLL = 1.0
 
 
 @asynccontextmanager
-async def leased(store: S3Store, key: str, wait: bool) -> AsyncIterator[None]:
+async def leased(
+    store: S3Store, key: str, wait: bool, renewal: float = _RENEWAL
+) -> AsyncIterator[None]:
     """Hold the lease of a key.
 
     Args:
         store: The bucket.
         key: The key in the bucket.
         wait: Wait while another run holds the lease.
+        renewal: Seconds between two renewals.
 
     Raises:
         BusyError: Another run holds the lease, and `wait` is False.
@@ -49,7 +52,7 @@ async def leased(store: S3Store, key: str, wait: bool) -> AsyncIterator[None]:
         if not wait:
             raise BusyError
         await asyncio.sleep(_POLL)
-    renewing = asyncio.create_task(lease.renew())
+    renewing = asyncio.create_task(lease.renew(renewal))
     try:
         yield
     finally:
@@ -85,10 +88,14 @@ class _LeaseObject:
         written = await self._write()
         return await self._store.content(self.key) == written
 
-    async def renew(self) -> None:
-        """Write the lease again from time to time."""
+    async def renew(self, renewal: float) -> None:
+        """Write the lease again from time to time.
+
+        Args:
+            renewal: Seconds between two renewals.
+        """
         while True:
-            await asyncio.sleep(_RENEWAL)
+            await asyncio.sleep(renewal)
             with suppress(DestinationError):  # The next renewal may succeed.
                 await self._write()
 

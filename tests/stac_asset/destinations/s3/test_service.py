@@ -17,6 +17,7 @@ from stac_asset.testing import Origin, S3Proxy, Status
 from stac_asset.testing.client_under_test import data_of
 from stac_asset.testing.s3_proxy import error_body
 from tests.stac_asset.destinations.s3.test_uploads import KEY, NOTHING, send
+from tests.support.processes import poll
 from tests.support.s3_destinations import PART, Bucket
 
 
@@ -138,6 +139,14 @@ async def test_lease_is_held_until_the_upload_ends(plain: Bucket) -> None:
     async with leased(plain.store(), full, wait=False):
         pass
     assert not await plain.has_leftovers()
+
+
+async def test_lease_is_renewed(plain: Bucket) -> None:
+    full = f"{plain.prefix}/{KEY}"
+    store = plain.store()
+    async with leased(store, full, wait=False, renewal=0.01):
+        first = await store.content(lease_key(full))
+        await poll(lambda: store.content(lease_key(full)), lambda found: found != first)
 
 
 async def test_second_run_waits_for_the_lease(plain: Bucket) -> None:
