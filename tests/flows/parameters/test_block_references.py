@@ -88,16 +88,33 @@ def required_parameters(of: Flow[..., Any]) -> dict[str, Any]:
     return {name: REQUIRED[name] for name in of.parameters.required or []}
 
 
-@pytest.mark.parametrize("of", FLOWS, ids=lambda of: of.name)
+async def test_server_accepts_references_in_deployments_updates_and_runs() -> None:
+    every = [form for kind in BLOCK_TYPES for form in reference_forms(kind)]
+    given = [{**REQUIRED, "credentials": value} for value in (every[0], every)]
+    await check_server(flows.download_item, given, {**REQUIRED, "credentials": {"token": SECRET}})
+
+
+# All flows have the same type of credentials. The server validates updates and runs of a deployment
+# with the schema of the deployment.
+@pytest.mark.parametrize(
+    "of", [of for of in FLOWS if of is not flows.download_item], ids=lambda of: of.name
+)
 async def test_server_accepts_references_in_new_deployments_of_each_flow(
     of: Flow[..., Any],
 ) -> None:
-    required = required_parameters(of)
     every = [form for kind in BLOCK_TYPES for form in reference_forms(kind)]
-    # All flows have the same type of credentials. One flow shows that a single block is accepted.
-    values = [every[0], every] if of is flows.download_item else [every]
-    given = [{**required, "credentials": value} for value in values]
-    await check_server(of, given, {**required, "credentials": {"token": SECRET}})
+    for credentials in (every, {"token": SECRET}):
+        parameters = {**required_parameters(of), "credentials": credentials}
+        deployment = await of.to_deployment(  # type: ignore[misc] # a coroutine in an event loop
+            uuid4().hex, entrypoint_type=EntrypointType.MODULE_PATH, parameters=parameters
+        )
+        if credentials is not every:
+            with pytest.raises(DeploymentApplyError, match="Validation failed"):
+                await deployment.aapply()
+            continue
+        async with get_client() as client:
+            created = await client.read_deployment(await deployment.aapply())
+        assert created.parameters == parameters
 
 
 async def test_server_accepts_references_in_new_deployments_of_user_flow() -> None:
