@@ -119,7 +119,7 @@ docs: $(VENV)/dev  ## Build the documentation site into build/site
 
 .PHONY: pictures
 pictures: $(VENV)/dev  ## Take the screenshots of the documentation, in the light and the dark theme
-	@UPDATE_DOCS=1 $(BIN)/python -m pytest tests/browser
+	@UPDATE_DOCS=1 $(BIN)/python -m pytest tests/browser/test_run_form.py
 
 .PHONY: registry
 registry: $(VENV)/dev  ## Write the files for Prefect's collection registry into build/registry
@@ -200,7 +200,7 @@ $(VENV)/bin/python:
 	@test -n '$(PYTHON)' || { echo 'Python 3.11, 3.12 or 3.13 is required. Install one, or set PYTHON.' >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
-# Node packages with a server for tests. Without Node, these tests are skipped.
+# Node packages with a server and a viewer for tests. Without Node, these tests are skipped.
 tests/node/node_modules: tests/node/package-lock.json
 	@if command -v npm >/dev/null; then \
 	  echo 'Installing the packages of tests/node/package-lock.json ...'; \

@@ -7,21 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import (
-    BrowserContext,
-    Page,
-    Request,
-    expect,
-    sync_playwright,
-)
+from playwright.sync_api import Page, expect
 from prefect.blocks.core import Block
 
 from examples.archive import TOKEN
@@ -33,14 +25,6 @@ from tests.support.scheduled_mirror import call_api, wait_for
 from tests.support.stacks import SHORT_POLLING, RunningStack, running_stack
 from tests.support.tutorial import PAGE, Tutorial
 
-CHROMIUM = shutil.which("chromium")
-TIMEOUT_MS = 120_000
-"""Timeout of browser actions, in milliseconds, for busy machines."""
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="chromium is not installed. Run scripts/install-system-packages."
-)
-
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[RunningStack]:
@@ -50,43 +34,6 @@ def stack() -> Iterator[RunningStack]:
         running_stack(Path(folder), **SHORT_POLLING) as running,
     ):
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[BrowserContext]:
-    """Chromium, which starts once for all tests."""
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    # A handler of all requests would also block them, and disable the cache of the browser.
-    flags.append("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield running.new_context(
-            viewport={"width": 1400, "height": 900}, color_scheme="light", reduced_motion="reduce"
-        )
-        running.close()
-
-
-@pytest.fixture
-def blocked_hosts() -> set[str]:
-    """Hosts of blocked requests of the browser."""
-    return set()
-
-
-@pytest.fixture
-def page(stack: RunningStack, browser: BrowserContext, blocked_hosts: set[str]) -> Iterator[Page]:
-    """Browser page that can only send requests to the loopback interface."""
-
-    def record_host(request: Request) -> None:
-        url = urlsplit(request.url)
-        if url.hostname != "127.0.0.1" and url.scheme not in ("data", "blob"):
-            blocked_hosts.add(url.hostname or "")
-
-    page = browser.new_page()
-    page.set_default_timeout(TIMEOUT_MS)
-    expect.set_options(timeout=TIMEOUT_MS)
-    page.on("request", record_host)
-    yield page
-    page.close()
 
 
 def test_run_form_starts_run_with_artifacts(

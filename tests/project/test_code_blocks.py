@@ -56,6 +56,7 @@ NOT_RUN_COMMANDS = {
     "prefect ": "commands of Prefect; tests/deployments/init/test_command.py runs those of init",
     "docker ": "needs Docker",
     "aws ": "a program of AWS",
+    "rclone serve": "tests/browser/test_stac_browser.py serves a mirror in this way",
     "python -m http.server": "the origin of the tests takes its place",
     "echo ": "tests/browser/test_run_form.py damages a file in this way",
     ".venv/bin/": "tests/browser/test_run_form.py carries out the tutorial",
