@@ -118,21 +118,23 @@ async def test_flow_completes_with_warnings_when_assets_are_missing(
     }
 
 
-@pytest.mark.parametrize("granularity", ["asset", "batch"])
-async def test_fail_fast_raises_first_error(origin: Origin, granularity: str) -> None:
+async def test_fail_fast_raises_first_error_of_a_batch(origin: Origin) -> None:
     href = make_item(origin, "a", "b")
     origin.fault("/a.tif", Status(403), times=0)
     options = OPTIONS.model_copy(update={"fail_fast": True})
     with pytest.raises(ResponseError, match="asset 'a' of item 'the-item': 403"):
-        await flows.check_assets(href, options, granularity)
+        await flows.check_assets(href, options, "batch")
 
 
-async def test_fail_fast_cancels_remaining_checks(origin: Origin) -> None:
+async def test_fail_fast_raises_first_error_and_cancels_remaining_checks(origin: Origin) -> None:
     href = make_item(origin, "a", "b")
     origin.fault("/a.tif", Status(403), times=0)
     origin.fault("/b.tif", Delay(20), times=0)
     options = OPTIONS.model_copy(update={"fail_fast": True})
-    state = await flows.check_assets(href, options, return_state=True)
+    state = await flows.check_assets(href, options, "asset", return_state=True)
+    error = await state.aresult(raise_on_failure=False)
+    assert isinstance(error, ResponseError)
+    assert "asset 'a' of item 'the-item': 403" in str(error)
     _, task_runs = await read_back(state, 3)
     found = states(task_runs)
     assert found["check a"] == ("Failed", "FAILED")
