@@ -81,7 +81,9 @@ class S3Destination(StoredFiles):
         self._smallest, self._largest_held = smallest_part, largest_held
         self._largest_copy, self._start_timeout = largest_copy, start_timeout
         self._conditional: asyncio.Task[bool] | None = None
-        self._open = OpenKeys(f"{service} {store.bucket}", store.url_of)
+        # The listing of a folder can be older than another upload.
+        forget = self._folders.forget
+        self._open = OpenKeys(f"{service} {store.bucket}", store.url_of, on_contested=forget)
         self._budget = BufferBudget(max(_BUDGET, 2 * smallest_part), smallest_part)
 
     async def _find(self, key: str) -> StoredObject | None:
@@ -171,7 +173,7 @@ class S3Destination(StoredFiles):
         full = writable(self._prefix, key)
         conditional = await self._is_conditional()
         lease = nullcontext() if conditional else leased(self._store, full, wait)
-        async with self._alone(full, wait), lease:
+        async with self._open.alone(full, wait), lease:
             digest = hashlib.sha256(source.encode(errors="surrogatepass")).hexdigest()
             found = await self._folders.find(full)
             if found is not None and not conditional:
@@ -205,14 +207,6 @@ class S3Destination(StoredFiles):
         if not await self._folders.has_note(full):
             return None
         return await find_unfinished(self._store, full, source, declared, self._start_timeout)
-
-    @asynccontextmanager
-    async def _alone(self, full: str, wait: bool) -> AsyncIterator[None]:
-        """Wait until no other upload of a key is open in this process."""
-        async with self._open.alone(full, wait) as was_contested:
-            if was_contested:
-                self._folders.forget(full)  # The listing can be older than the other upload.
-            yield
 
     async def read(self, key: str) -> StoredDocument | None:
         """Return a small file, such as a document.
@@ -254,7 +248,7 @@ class S3Destination(StoredFiles):
         full = self._prefix.full(key)
         conditional = await self._is_conditional()
         lease = nullcontext() if conditional else leased(self._store, full, wait=True)
-        async with self._alone(full, wait=True), lease:
+        async with self._open.alone(full, wait=True), lease:
             etag = replaces
             if replaces == ANY_VERSION:
                 found = await self._store.head(full)
@@ -340,7 +334,7 @@ class S3Destination(StoredFiles):
         """
         full, *notes = [self._prefix.full(key) for key in leftover.keys]
         try:
-            async with self._alone(full, wait=False):
+            async with self._open.alone(full, wait=False):
                 if leftover.upload is not None:
                     await remove_upload(self._store, StartedUpload(full, leftover.upload), notes)
                 else:
@@ -358,7 +352,7 @@ class S3Destination(StoredFiles):
         """
         full = self._prefix.full(key)
         with suppress(BusyError, DestinationError):  # Leftovers are harmless.
-            async with self._alone(full, wait=False):
+            async with self._open.alone(full, wait=False):
                 if await self._folders.has_note(full):
                     await remove_unfinished(self._store, full, self._start_timeout)
                     self._folders.forget(full)

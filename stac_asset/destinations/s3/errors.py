@@ -6,8 +6,8 @@ The messages of S3 are not repeated, because they may contain the signed text of
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from types import TracebackType
 from typing import Any
 
 from stac_asset.destinations.buckets.errors import ConflictError, MissingError
@@ -105,9 +105,11 @@ def code_of(error: Exception) -> str:
     return code if _CODE.fullmatch(code) else str(status or "")
 
 
-@contextmanager
-def mapped_errors(url: str, action: str = "written") -> Iterator[None]:
+class mapped_errors:
     """Raise the errors of botocore as errors of this package.
+
+    This is a class because each upload needs several of these contexts, and a generator with the
+    imports of the errors would take ten times as long.
 
     Args:
         url: The URL of the object or prefix, for messages.
@@ -119,37 +121,64 @@ def mapped_errors(url: str, action: str = "written") -> Iterator[None]:
         UnsupportedError: The service does not know the condition of the request.
         DestinationError: Any other error.
     """
+
+    __slots__ = ("_action", "_url")
+
+    def __init__(self, url: str, action: str = "written") -> None:
+        self._url, self._action = url, action
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not isinstance(error, Exception):
+            return
+        replacement = _mapped(error, f"{self._url} cannot be {self._action}")
+        if replacement is not None:
+            raise replacement from None
+
+
+def _mapped(error: Exception, failure: str) -> Exception | None:
+    """Return the error of this package for an error of a request. Return None for other errors."""
     from aiohttp import ClientError as HttpError
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
     from botocore.exceptions import ConnectionError as ConnectionFailed
 
-    try:
-        yield
-    except ClientError as error:
-        code = code_of(error)
-        if code in MISSING or code == "NoSuchUpload":
-            raise MissingError from None
-        if code in _UNSUPPORTED:
-            raise UnsupportedError from None
-        if code in _CONFLICTS:
-            raise ConflictError(code in ("ConditionalRequestConflict", "409")) from None
-        code = _CODES.get(code, code)
-        advice = ", or check `destination_endpoint_url`" if code.isdecimal() else ""
-        if code.startswith("KMS.") or "kms:" in str(error):
-            raise _failure(f"{url} cannot be {action}: {_KMS_ADVICE}") from None
-        reason = _ADVICE.get(code, f"the service responded {code!r}. Try again later{advice}")
-        raise _failure(f"{url} cannot be {action}: {reason}") from None
-    except _FieldError:
-        raise _failure(f"{url} cannot be {action}: {NO_SERVICE}") from None
-    except (HTTPClientError, ConnectionFailed, HttpError, OSError) as error:
-        raise _failure(
-            f"{url} cannot be {action}: the service cannot be reached ({type(error).__name__}). "
+    if isinstance(error, ClientError):
+        return _mapped_response(error, failure)
+    if isinstance(error, _FieldError):
+        return _failure(f"{failure}: {NO_SERVICE}")
+    if isinstance(error, HTTPClientError | ConnectionFailed | HttpError | OSError):
+        return _failure(
+            f"{failure}: the service cannot be reached ({type(error).__name__}). "
             "Check `destination_endpoint_url` and the network"
-        ) from None
-    except BotoCoreError as error:
+        )
+    if isinstance(error, BotoCoreError):
         kind = type(error).__name__
-        reason = _CREDENTIALS.get(kind, NO_SERVICE + f" ({kind})")
-        raise _failure(f"{url} cannot be {action}: {reason}") from None
+        return _failure(f"{failure}: {_CREDENTIALS.get(kind, f'{NO_SERVICE} ({kind})')}")
+    return None
+
+
+def _mapped_response(error: Exception, failure: str) -> Exception:
+    """Return the error of this package for a response with an error status."""
+    code = code_of(error)
+    if code in MISSING or code == "NoSuchUpload":
+        return MissingError()
+    if code in _UNSUPPORTED:
+        return UnsupportedError()
+    if code in _CONFLICTS:
+        return ConflictError(code in ("ConditionalRequestConflict", "409"))
+    code = _CODES.get(code, code)
+    advice = ", or check `destination_endpoint_url`" if code.isdecimal() else ""
+    if code.startswith("KMS.") or "kms:" in str(error):
+        return _failure(f"{failure}: {_KMS_ADVICE}")
+    reason = _ADVICE.get(code, f"the service responded {code!r}. Try again later{advice}")
+    return _failure(f"{failure}: {reason}")
 
 
 def _failure(text: str) -> DestinationError:
