@@ -12,10 +12,12 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 _A = TypeVar("_A")
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
 
 
 class StorageThreads:
@@ -73,3 +75,29 @@ class StorageThreads:
             request: The request.
         """
         return self.start(request).result()
+
+
+class _Threaded(Protocol):
+    """An object with the threads that call its methods."""
+
+    @property
+    def threads(self) -> StorageThreads: ...
+
+
+_S = TypeVar("_S", bound=_Threaded)
+
+
+def blocking(
+    method: Callable[Concatenate[_S, _P], Coroutine[Any, Any, _T]],
+) -> Callable[Concatenate[_S, _P], _T]:
+    """Make a coroutine method a method that blocks. Call the method in another thread.
+
+    Args:
+        method: The method, which runs in the event loop of the run.
+    """
+
+    @wraps(method)
+    def call(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return self.threads.result(method(self, *args, **kwargs))
+
+    return call
