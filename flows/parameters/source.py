@@ -1,8 +1,9 @@
-"""The parameter `source`: an href, JSON text, or a pystac object."""
+"""The parameter `source`: an href, a path, JSON text, or a pystac object."""
 
 from __future__ import annotations
 
 import json
+import os
 import string
 from typing import Any
 
@@ -14,11 +15,13 @@ _STAC = (pystac.Item, pystac.Collection, pystac.ItemCollection)
 
 
 def source_parameter(value: Any) -> Any:
-    """Return a parameter with the JSON text of a pystac object in place of the object.
+    """Return a parameter as Prefect can store it: pystac objects and paths become text.
 
     Args:
         value: The value of a parameter.
     """
+    if isinstance(value, os.PathLike):
+        return os.fsdecode(value)
     return json.dumps(document_of(value)) if isinstance(value, _STAC) else value
 
 
