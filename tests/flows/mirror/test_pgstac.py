@@ -28,7 +28,7 @@ COLLECTION = "scenes"
 NIGHTS = 10
 KILLED_NIGHTS = (1, 4, 7)
 FAILING_NIGHTS = (2, 5, 8)
-PAGE_SIZE = 100
+PAGE_SIZE = 30
 SEARCH = Search(collections=[COLLECTION], page_size=PAGE_SIZE)
 OPTIONS = DownloadOptions(retry_wait=0.01, http_max_attempts=2)
 PROGRAM = f"""
@@ -69,12 +69,12 @@ class Archive:
         collection = {"type": "Collection", "id": COLLECTION, "stac_version": "1.0.0"}
         collection |= {"description": "Scenes", "license": "other", "extent": extent, "links": []}
         self.api.call("POST", "/collections", collection)
-        self._add(PAGE_SIZE + 20)
+        self._add(PAGE_SIZE + 10)
 
     def change(self) -> None:
         """Change the archive as a day does: add, replace, correct and remove items."""
         self._fresh.clear()
-        self._add(self.random.randint(3, 12))
+        self._add(self.random.randint(5, 12))
         for name in self._sample(12):
             item = self.items[name]
             match self.random.choice(["file", "asset", "properties", "footprint"]):
@@ -91,7 +91,7 @@ class Archive:
                 case "footprint":
                     self._move(item)
             self.api.call("PUT", f"/collections/{COLLECTION}/items/{name}", item)
-        for name in self._sample(8):
+        for name in self._sample(7):
             del self.items[name]
             self.api.call("DELETE", f"/collections/{COLLECTION}/items/{name}")
 
