@@ -109,8 +109,8 @@ EXECUTED_FLOWS = {
 }
 """Flows that are executed, by deployment method. All flows are deployed with each method.
 
-Each flow is executed by the path of its file, and, here or in `test_serving.py`, by the path of its
-module.
+Each flow is executed by the path of its file, and by the path of its module here, in
+`test_serving.py` or in `test_schedules.py`.
 """
 
 

@@ -82,10 +82,10 @@ DEPLOYED_VARIANT = VARIANTS[1]
 `test_deploy_methods.py` deploys an asynchronous user flow.
 """
 
-SERVED_ALONE = ("download_item", "sync")
-"""Flows that a script serves with `Flow.serve`. Another script serves the other flows together."""
+SERVED_ALONE = "download_item"
+"""Flow that a script serves with `Flow.serve`. Another script serves the other flows together."""
 
-EXECUTED_FLOWS = (*SERVED_ALONE, "verify")
+EXECUTED_FLOWS = (SERVED_ALONE, "verify")
 
 LATE_RESPONSE = r"Observer websocket failed with an exception"
 """Log entry of Prefect after a timeout on a busy machine. Prefect reconnects."""
@@ -108,7 +108,7 @@ def run_scripts(scripts: Sequence[Path]) -> Iterator[None]:
 
 
 SCRIPTS = (
-    *(f"serve_{name}.py" for name in SERVED_ALONE),
+    "serve_alone.py",
     "serve_others.py",
     *(variant.file for variant in VARIANTS),
     "deploy.py",
@@ -118,14 +118,13 @@ SCRIPTS = (
 def write_scripts(folder: Path, pool: str) -> list[Path]:
     """Write scripts that serve or deploy the flows and the variants, and return the paths."""
     texts = {
-        f"serve_{name}.py": f"""
-from prefect_stac_asset.flows import {name}
+        "serve_alone.py": f"""
+from prefect_stac_asset.flows import {SERVED_ALONE}
 if __name__ == '__main__':
-    {name}.serve(name='served')
+    {SERVED_ALONE}.serve(name='served')
 """
-        for name in SERVED_ALONE
     }
-    others = [name for name in FLOWS if name not in SERVED_ALONE]
+    others = [name for name in FLOWS if name != SERVED_ALONE]
     deployments = [f"{name}.to_deployment('served', cron='0 2 * * *')" for name in others]
     texts["serve_others.py"] = f"""
 from prefect import serve
