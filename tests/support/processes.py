@@ -15,14 +15,18 @@ async def poll(
     accept: Callable[[Value], object],
     seconds: float = 240,
     interval: float = 0.1,
+    longest: float = 1.0,
 ) -> Value:
     """Return the first accepted value of repeated reads.
+
+    Each request to a Prefect server takes 20 ms, so that long waits have few reads.
 
     Args:
         read: Reads the value, for example from the Prefect server.
         accept: Returns whether the value is the expected one.
         seconds: Time limit. The default allows for a busy machine.
-        interval: Seconds between two reads.
+        interval: Seconds between the first two reads. Later intervals are longer.
+        longest: Maximum seconds between two reads.
 
     Raises:
         AssertionError: No value was accepted in time.
@@ -34,6 +38,7 @@ async def poll(
             return value
         assert time.monotonic() < deadline, f"the last value after {seconds} s is {value!r}"
         await asyncio.sleep(interval)
+        interval = min(1.5 * interval, longest)
 
 
 async def wait_until(condition: Callable[[], object], seconds: float = 240) -> None:
@@ -42,7 +47,7 @@ async def wait_until(condition: Callable[[], object], seconds: float = 240) -> N
     async def read() -> object:
         return condition()
 
-    await poll(read, bool, seconds, interval=0.05)
+    await poll(read, bool, seconds, interval=0.05, longest=0.05)
 
 
 def block_until(

@@ -13,7 +13,7 @@ from stac_asset.testing import Origin
 from tests.support.http_client import CLIENT
 from tests.support.items import item_document
 
-INTERVAL = {"interval": 5, "anchor_date": "2026-01-01T00:00:00Z"}
+INTERVAL = {"interval": 10, "anchor_date": "2026-01-01T00:00:00Z"}
 EVERY_TEN_SECONDS = {"cron": "* * * * * */10"}
 
 
@@ -24,10 +24,10 @@ def wait_for(find: Callable[[], Any], description: str) -> Any:
         find: The function.
         description: Name of the result, for the error message.
     """
-    for _ in range(600):
+    for _ in range(300):
         if result := find():
             return result
-        time.sleep(0.5)  # Each request takes the server 20 ms.
+        time.sleep(1)  # Each request takes the server 20 ms.
     raise AssertionError(f"timeout while waiting for the {description}")
 
 

@@ -50,7 +50,7 @@ def running_worker(
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
     command = [str(python), "-m", "prefect", "worker", "start", "--type", "process"]
     # Each query takes the server 20 ms.
-    quick = {"PREFECT_WORKER_QUERY_SECONDS": "2", "PREFECT_WORKER_PREFETCH_SECONDS": "1"}
+    quick = {"PREFECT_WORKER_QUERY_SECONDS": "3", "PREFECT_WORKER_PREFETCH_SECONDS": "1"}
     variables = {**settings, **quick, "PYTHONPATH": import_path(folder), **environment}
     with checked_log(log, *provoked) as checked, checked.path.open("wb") as output:
         worker = subprocess.Popen(
