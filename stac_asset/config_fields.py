@@ -336,7 +336,7 @@ class ConfigFields:
         """Set a field.
 
         Choices may be written as text, in upper or lower case. Lists may be tuples or sets.
-        White space around a secret is removed.
+        Line ends around a secret are removed, as files of secrets end with one.
 
         Raises:
             ConfigError: There is no such field, or a list or dictionary has another type.
@@ -352,11 +352,10 @@ class ConfigFields:
                 f"`{name}` must be a dictionary, not {type(value).__name__}. Pass a dictionary."
             )
         if isinstance(value, str) and not known[name].repr:
-            value = value.strip()  # Secrets from files end with a line end.
+            value = value.strip("\r\n")
         if isinstance(value, str) and name in CHOICES:
-            text = value.strip().casefold()
-            chosen = (one for key, one in CHOICES[name].items() if key.casefold() == text)
-            value = next(chosen, value)
+            choices = {key.casefold(): kind for key, kind in CHOICES[name].items()}
+            value = choices.get(value.strip().casefold(), value)
         object.__setattr__(self, name, value)
 
 
@@ -382,8 +381,7 @@ CHOICES: dict[str, dict[str, object]] = {
 def field_descriptions() -> dict[str, str]:
     """Return the docstring of each field, by name.
 
-    Python does not store the docstrings of fields, so they are read from the source code. The
-    result is empty if the source code is not available.
+    They are read from the source code. The result is empty if the code is not available.
     """
     try:
         [parsed] = ast.parse(dedent(inspect.getsource(ConfigFields))).body

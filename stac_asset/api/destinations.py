@@ -94,9 +94,9 @@ class RunDestinations:
         if not is_store(directory) or (directory, writable) in self._prepared:
             return
         if _is_s3(directory):
-            from stac_asset.destinations.s3.errors import mapped_errors
+            from stac_asset.destinations.s3.errors import mapped_s3_errors
 
-            with mapped_errors(directory, self._action):
+            with mapped_s3_errors(directory, self._action):
                 await self._client()
         await self._store(directory).prepare(writable)
         self._prepared.add((directory, writable))

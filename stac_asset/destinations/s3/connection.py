@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from stac_asset.destinations.s3.errors import mapped_errors
+from stac_asset.destinations.s3.errors import mapped_s3_errors
 from stac_asset.destinations.s3.objects import ObjectSettings
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class BucketConnection:
         Args:
             key: The key of the request.
         """
-        return mapped_errors(self.url_of(key), self.action)
+        return mapped_s3_errors(self.url_of(key), self.action)
 
     def url_of(self, key: str) -> str:
         """Return the URL of a key, for messages.

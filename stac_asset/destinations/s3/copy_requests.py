@@ -10,7 +10,7 @@ from stac_asset.destinations.buckets.errors import MissingError
 from stac_asset.destinations.buckets.objects import StoredObject
 from stac_asset.destinations.s3.connection import BucketConnection
 from stac_asset.destinations.s3.direct import DirectRequest, DirectRequests
-from stac_asset.destinations.s3.errors import UnsupportedError, mapped_errors
+from stac_asset.destinations.s3.errors import UnsupportedError, mapped_s3_errors
 from stac_asset.destinations.s3.objects import MARK, StoredPart, headers_of
 from stac_asset.destinations.s3.responses import copied_etag
 from stac_asset.destinations.store_copy import StoredSource
@@ -120,7 +120,7 @@ class CopyRequests:
         client = await self._connection.client()
         pays: dict[str, Any] = {"RequestPayer": "requester"} if source.requester_pays else {}
         try:
-            with mapped_errors(f"s3://{source.bucket}/{source.key}", "read"):
+            with mapped_s3_errors(f"s3://{source.bucket}/{source.key}", "read"):
                 found = await client.head_object(Bucket=source.bucket, Key=source.key, **pays)
         except MissingError:
             return False

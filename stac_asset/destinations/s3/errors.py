@@ -79,7 +79,7 @@ class _FieldError(Exception):
 
 
 def field_of(response: Mapping[str, Any], name: str) -> str:
-    """Return a field that each response to a request has. Call inside of `mapped_errors`.
+    """Return a field that each response to a request has. Call inside of `mapped_s3_errors`.
 
     Args:
         response: The response as botocore parsed it.
@@ -105,7 +105,7 @@ def code_of(error: Exception) -> str:
     return code if _CODE.fullmatch(code) else str(status or "")
 
 
-class mapped_errors:
+class mapped_s3_errors:
     """Raise the errors of botocore as errors of this package.
 
     This is a class because each upload needs several of these contexts, and a generator with the
