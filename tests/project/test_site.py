@@ -86,6 +86,12 @@ def test_code_has_no_backslash_before_a_pipe(site: Path) -> None:
         )
 
 
+def test_rows_of_tables_are_not_shown_as_text(site: Path) -> None:
+    for path in site.rglob("*.html"):
+        text = re.sub(r"<pre>.*?</pre>", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        assert "|--" not in text, path
+
+
 def test_navigation_of_the_explanations_begins_with_the_architecture(site: Path) -> None:
     text = text_of(site, "index.html")
     assert 'href="architecture.html" class="md-tabs__link"' in text
