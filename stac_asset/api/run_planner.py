@@ -5,6 +5,7 @@ The public functions and the command line use `Run.planner`, before they downloa
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pystac
@@ -141,7 +142,7 @@ class RunPlanner:
     def _check_directory(self) -> None:
         if not isinstance(self.directory, Path) or self._config.make_directory:
             return
-        if not self.directory.is_dir():
+        if not os.path.isdir(self.directory):
             raise DestinationError(
                 f"Directory '{self.directory}' does not exist. "
                 "Create it or set `make_directory=True`."

@@ -6,7 +6,10 @@ the parameter.
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 from stac_asset.errors import DestinationError
 
@@ -24,17 +27,20 @@ def check_report_path(path: Path) -> None:
         path: The absolute path of the report.
 
     Raises:
-        DestinationError: The path has a folder, or a file that is no report.
+        DestinationError: The name is too long, or the path has a folder, or a file that is no
+            report.
     """
-    if path.is_dir():
-        raise report_error(path, "a folder has this name")
-    if not path.is_file():
-        return  # A pipe would block.
     try:
-        with path.open("rb") as file:
-            first = file.read(ROW_LENGTH)
-    except OSError:
+        mode, first = path.stat().st_mode, None
+        if S_ISREG(mode):  # A pipe would block.
+            with path.open("rb") as file:
+                first = file.read(ROW_LENGTH)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # The part file has a shorter name.
+            raise report_error(path, os.strerror(errno.ENAMETOOLONG)) from None
         return  # Without such a file, nothing is lost. Other errors end the write.
+    if S_ISDIR(mode):
+        raise report_error(path, "a folder has this name")
     check_first_bytes(path, first)
 
 

@@ -7,6 +7,7 @@ All remote STAC documents are read here, except the pages of STAC APIs
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -154,7 +155,7 @@ def directory_text(href: str) -> str | None:
     Returns:
         The text, or None if the href is not a local directory.
     """
-    if not is_local(href) or not (path := local_path(href)).is_dir():
+    if not is_local(href) or not os.path.isdir(path := local_path(href)):  # Never an OSError.
         return None
     first = min((one.name for one in path.glob("*.json")), default=None)
     example = f", such as '{path / first}'" if first else ""

@@ -6,6 +6,9 @@ import re
 
 from stac_asset.errors import StacAssetError
 
+_FILE = r"File .+? (?=does not exist|cannot be read: )"
+"""Start of the errors about local files. The path can be longer than the shown href."""
+
 
 def unreadable_text(name: str, error: StacAssetError) -> str:
     """Return the text of the error about a document that cannot be read.
@@ -17,7 +20,7 @@ def unreadable_text(name: str, error: StacAssetError) -> str:
         error: The error of the client.
     """
     reason, shown = error.message, re.escape(name)
-    if found := re.match(rf"(File )?{shown} ", reason):
+    if found := re.match(rf"{shown} |{_FILE}", reason, re.DOTALL):
         return f"'{name}' {reason[found.end() :]}"
     reason = re.sub(rf" for {shown}(?=: |$)", "", reason, count=1)
     return f"'{name}' cannot be read: {reason}"

@@ -148,7 +148,7 @@ async def take_inventory(
     """
     top = absolute(location_of(directory))
     destination = destinations.destination_of(str(top))
-    if isinstance(top, Path) and not top.is_dir():
+    if isinstance(top, Path) and not os.path.isdir(top):
         raise SourceError(f"the directory {top} does not exist. Correct the path.")
     unreadable = {
         found.key: found.reason

@@ -8,6 +8,7 @@ checked against the size and checksum in the local document.
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -196,7 +197,7 @@ async def _read(href: str | None, clients: Clients, config: Config) -> Stac:
     """
     if href is None:
         raise SourceError("the document has no `derived_from` link to a source")
-    if is_local(href) and not local_path(href).is_file():
+    if is_local(href) and not os.path.isfile(local_path(href)):
         raise SourceError(f"the source {redact_href(href)} does not exist")
     return await read_stac(href, clients, config, follow_next=False)
 

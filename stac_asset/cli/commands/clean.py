@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ async def clean(
         StacAssetError: The directory does not exist, or a request failed.
     """
     location = location_of(directory)
-    if isinstance(location, Path) and not location.is_dir():
+    if isinstance(location, Path) and not os.path.isdir(location):
         raise SourceError(f"the directory {location} does not exist. Correct the path.")
     destinations = RunDestinations(config, writable=not dry_run)
     async with destinations:

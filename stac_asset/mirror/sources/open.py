@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from stac_asset.clients.registry import Clients
@@ -42,7 +43,7 @@ async def open_source(href: str, clients: Clients, config: Config, scratch: Path
         href = str(local_path(href).absolute())
     try:
         if is_item_stream(parse_href(href).path):
-            if is_local(href) and not Path(href).is_file():
+            if is_local(href) and not os.path.isfile(href):
                 raise SourceError(
                     f"`source` '{shown}' cannot be read: the file does not exist. Correct the path."
                 )
@@ -53,7 +54,7 @@ async def open_source(href: str, clients: Clients, config: Config, scratch: Path
     except StacAssetError as error:
         if text := directory_text(href):
             raise SourceError(f"`source` {text}") from None
-        raise SourceError(f"`source` {unreadable_text(shown, error)}") from error
+        raise SourceError(f"`source` {unreadable_text(redact_href(href), error)}") from error
     try:
         content = loads(data, shown)
     except ValueError as error:

@@ -35,6 +35,7 @@ async def test_unwritable_report_is_an_error_that_names_the_parameter(tmp_path: 
     for path, reason in (
         (tmp_path, "a folder has this name"),
         (tmp_path / "file/report", "File exists"),
+        (tmp_path / ("x" * 256), "File name too long"),
         (Path("/proc/none/report"), "No such file or directory"),
     ):
         text = f"Cannot write the report '{path}': {reason}. Set `report` to another path."

@@ -247,6 +247,8 @@ async def test_impossible_directory_is_rejected_before_the_first_request(
     assert origin.requests == []
     plan = await stac_asset.plan_item(ITEM, tmp_path / name)
     assert (plan.directory_problem or "").startswith("Cannot create directory")
+    with pytest.raises(DestinationError):
+        await stac_asset.plan_item(ITEM, tmp_path / name, config=Config(make_directory=False))
 
 
 async def test_warn_and_fail_fast_are_mutually_exclusive(tmp_path: Path, origin: Origin) -> None:

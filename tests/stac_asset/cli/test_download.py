@@ -304,6 +304,23 @@ def test_directory_in_place_of_a_document_gets_advice(tmp_path: Path, command: s
     assert f"such as '{folder / 'a.json'}'" in read_single_error(run_command(*arguments), 1)
 
 
+@pytest.mark.parametrize("command", ["download", "info", "plan", "sync"])
+def test_path_that_is_too_long_for_a_document_is_named_once(tmp_path: Path, command: str) -> None:
+    source = tmp_path / f"{'x' * 256}.json"
+    arguments = (command, source, tmp_path / "out")[: 2 if command == "info" else 3]
+    line = read_single_error(run_command(*arguments), 1)
+    assert line.endswith("' cannot be read: File name too long")
+    assert line.count("xxx…") == 1
+
+
+@pytest.mark.parametrize("command", ["clean", "verify"])
+def test_directory_with_a_name_that_is_too_long_does_not_exist(
+    tmp_path: Path, command: str
+) -> None:
+    line = read_single_error(run_command(command, tmp_path / ("x" * 256)), 1)
+    assert line.endswith(" does not exist. Correct the path.")
+
+
 def test_keys_with_a_comma_get_advice_to_repeat_the_option(origin: Origin, tmp_path: Path) -> None:
     command = ("download", make_item(origin, "red", "nir"), tmp_path, "-i", "red,nir")
     line = read_single_error(run_command(*command), 1)

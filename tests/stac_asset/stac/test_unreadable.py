@@ -22,6 +22,8 @@ HREF = "http://example.com/a.json"
             f"'{HREF}' cannot be read: 404 Not Found for {HREF}.gz",
         ),
         ("/a.json", "File /a.json does not exist", "'/a.json' does not exist"),
+        ("/a b.json", "File /a b.json cannot be read: x", "'/a b.json' cannot be read: x"),
+        ("aa…", f"File {'a' * 300} does not exist", "'aa…' does not exist"),
         ("a.json", "the format is unknown", "'a.json' cannot be read: the format is unknown"),
     ],
 )

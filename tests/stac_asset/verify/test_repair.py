@@ -102,6 +102,7 @@ async def test_changed_source_does_not_replace_file(
     [
         (None, "no `derived_from` link"),
         ("/not/there.json", "the source /not/there.json does not exist"),
+        (f"/{'x' * 256}.json", "xxx… does not exist"),
         ("{origin}/gone.json", "cannot be read: 404"),
         ("{origin}/item.json", "the source has no asset 'a' of item 'planted'"),
     ],
