@@ -376,11 +376,13 @@ class Destination(Protocol):
             DestinationError: The request failed.
         """
 
-    async def remove_leftovers(self, key: str) -> None:
+    async def remove_leftovers(self, key: str, only_outdated: bool = False) -> None:
         """Remove the received bytes of interrupted uploads of a key. The file of the key stays.
 
         Args:
             key: The key.
+            only_outdated: Keep an upload that can still replace the present file, if another run
+                may have the upload open.
         """
 
 

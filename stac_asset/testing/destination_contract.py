@@ -169,6 +169,18 @@ class DestinationContract(UploadContract, ResumeContract, ListingContract, Files
         async with self.resumed(KEY) as upload:
             assert upload.offset == 0
 
+    async def test_outdated_leftovers_are_removed(self) -> None:
+        """An upload that cannot replace the present file any more is removed as outdated."""
+        (first,) = self.parts(1)
+        async with self.upload(KEY, 2 * len(first)) as upload:
+            await upload.write(first)
+        assert await self.has_leftovers() == self.resumes_uploads
+        await self.put(KEY, OLD)
+        destination = await self.make_destination()
+        await destination.remove_leftovers(KEY, only_outdated=True)
+        assert not await self.has_leftovers()
+        assert await self.content(KEY) == OLD
+
     async def test_key_of_returns_the_key(self) -> None:
         """`key_of` accepts locations in the destination and rejects all others."""
         destination = await self.make_destination()

@@ -55,7 +55,7 @@ async def find_existing(
         ):
             continue
         if clean_up:
-            await destination.remove_leftovers(key)
+            await destination.remove_leftovers(key, only_outdated=True)
             await remove_other_leftovers(transfer, candidate, destination)
         checksum = transfer.checksum if is_verified else None
         return Skipped(transfer, candidate, existing.size, checksum)

@@ -316,11 +316,12 @@ class LocalDestination(LocalFiles):
         """
         return await in_thread(remove_leftover, leftover, self.directory)
 
-    async def remove_leftovers(self, key: str) -> None:
+    async def remove_leftovers(self, key: str, only_outdated: bool = False) -> None:
         """Remove the part file and resume note of a key, unless another upload is open.
 
         Args:
             key: The key.
+            only_outdated: Without effect, because the lock shows whether an upload is open.
         """
         part, note = part_names(os.path.basename(key))
         # Leftovers are harmless, so errors are ignored.

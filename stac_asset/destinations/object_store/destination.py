@@ -227,11 +227,12 @@ class ObjectStoreDestination(StoredFiles):
         await self.remove(leftover.keys[0])
         return True
 
-    async def remove_leftovers(self, key: str) -> None:
+    async def remove_leftovers(self, key: str, only_outdated: bool = False) -> None:
         """Return after checking the key. obstore cannot list unfinished uploads.
 
         Args:
             key: The key.
+            only_outdated: Without effect.
 
         Raises:
             UnsafePathError: The key leads outside of the prefix.

@@ -120,7 +120,9 @@ class StoreCopying:
         is_complete = False
         try:
             await upload.start(
-                lambda name, mark: UploadNote(name, mark, self.source_digest, None, layout, b"")
+                lambda name, mark: UploadNote(
+                    name, mark, self.source_digest, self.replaced.etag, None, layout, b""
+                )
             )
 
             async def copy(number: int) -> str | None:
@@ -137,7 +139,7 @@ class StoreCopying:
                 if known is None:
                     raise _RefusedError
                 check_checksum(self.declared.checksum, known)
-            etag = await upload.complete(self.replaced)
+            etag = await upload.complete()
             is_complete = True
         finally:
             if not is_complete:

@@ -179,16 +179,17 @@ class S3Destination(StoredFiles):
             if found is not None and not conditional:
                 # Services of this kind may have other ETags in listings.
                 found = await self._store.head(full)
+            replaces = found.etag if found is not None else None
             upload = S3Upload(
                 self._store,
                 full,
                 digest,
                 declared,
                 hashed,
-                Replaced(found.etag if found is not None else None, conditional),
+                Replaced(replaces, conditional),
                 self._budget,
                 self._smallest,
-                await self._unfinished(full, digest, declared),
+                await self._unfinished(full, digest, declared, replaces),
                 self._largest_held,
                 self._largest_copy,
             )
@@ -202,11 +203,15 @@ class S3Destination(StoredFiles):
                     written = StoredObject(full, upload.offset, upload.version)
                     await self._folders.record(full, written)
 
-    async def _unfinished(self, full: str, source: str, declared: Declared) -> Unfinished | None:
+    async def _unfinished(
+        self, full: str, source: str, declared: Declared, replaces: str | None
+    ) -> Unfinished | None:
         """Return the unfinished upload of an earlier run."""
         if not await self._folders.has_note(full):
             return None
-        return await find_unfinished(self._store, full, source, declared, self._start_timeout)
+        return await find_unfinished(
+            self._store, full, source, declared, replaces, self._start_timeout
+        )
 
     async def read(self, key: str) -> StoredDocument | None:
         """Return a small file, such as a document.
@@ -344,15 +349,17 @@ class S3Destination(StoredFiles):
             return False
         return True
 
-    async def remove_leftovers(self, key: str) -> None:
+    async def remove_leftovers(self, key: str, only_outdated: bool = False) -> None:
         """Remove the received bytes of interrupted uploads of a key. The file of the key stays.
 
         Args:
             key: The key.
+            only_outdated: Keep an upload that can still replace the present file, if another run
+                may have the upload open.
         """
         full = self._prefix.full(key)
         with suppress(BusyError, DestinationError):  # Leftovers are harmless.
             async with self._open.alone(full, wait=False):
                 if await self._folders.has_note(full):
-                    await remove_unfinished(self._store, full, self._start_timeout)
+                    await remove_unfinished(self._store, full, only_outdated, self._start_timeout)
                     self._folders.forget(full)

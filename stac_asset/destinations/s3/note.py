@@ -43,6 +43,9 @@ class UploadNote:
     source: str
     """Digest of the source's identity."""
 
+    replaces: str | None
+    """The ETag of the object of the key when the upload was opened, if any."""
+
     validator: str | None
     """The identifier of the version of the received bytes at the source, if reported."""
 
@@ -62,18 +65,19 @@ class UploadNote:
         with suppress(ValueError, KeyError, TypeError, RecursionError):
             fields = json.loads(data)
             texts = fields["upload"], fields["mark"], fields["source"]
-            validator = fields["validator"]
+            replaces, validator = fields["replaces"], fields["validator"]
             unit, size = fields["part_size"], fields["size"]
             head = base64.b64decode(fields["head"], validate=True)
             is_valid = all(isinstance(text, str) and text for text in texts)
-            is_valid = is_valid and (validator is None or isinstance(validator, str))
+            optional = replaces, validator
+            is_valid = is_valid and all(isinstance(text, str | None) for text in optional)
             if (
                 is_valid
                 and type(unit) is int
                 and unit >= MIN_PART
                 and type(size) in (int, type(None))
             ):
-                return cls(*texts, validator or None, PartLayout(unit, size), head)
+                return cls(*texts, replaces, validator or None, PartLayout(unit, size), head)
         return None
 
     def to_bytes(self) -> bytes:
@@ -82,6 +86,7 @@ class UploadNote:
             "upload": self.upload,
             "mark": self.mark,
             "source": self.source,
+            "replaces": self.replaces,
             "validator": self.validator,
             "size": self.layout.size,
             "part_size": self.layout.unit,

@@ -149,8 +149,8 @@ class PartWriter:
         """Return the note for a later run, which continues or aborts the upload."""
         layout = self.layout
         assert layout is not None, "a response has begun"
-        validator, head = self._state.validator, bytes(self.head)
-        return UploadNote(upload, mark, self._source, validator, layout, head)
+        replaces, validator = self.multipart.replaced.etag, self._state.validator
+        return UploadNote(upload, mark, self._source, replaces, validator, layout, bytes(self.head))
 
     async def end_streams(self) -> None:
         """End the requests of streamed parts. Their bytes are lost."""

@@ -66,7 +66,7 @@ class MultipartUpload:
         key: The key of the object.
         metadata: The metadata of the object.
         budget: The memory of the parts.
-        conditional: Whether the service checks the conditions of requests.
+        replaced: The present object of the key.
         unfinished: An upload that an earlier run started, if any.
     """
 
@@ -76,18 +76,19 @@ class MultipartUpload:
         key: str,
         metadata: Mapping[str, str],
         budget: BufferBudget,
-        conditional: bool,
+        replaced: Replaced,
         unfinished: Unfinished | None = None,
     ) -> None:
         self._store, self._key = store, key
         self._metadata = metadata
         self._budget = budget
+        self.replaced = replaced
         self.upload = unfinished.note.upload if unfinished is not None else None
         self.is_adopted = unfinished is not None
         """Whether another run started the upload."""
         self.mark = unfinished.note.mark if unfinished is not None else uuid.uuid4().hex
         etag = unfinished.etag if unfinished is not None else None
-        self._note = WrittenNote(store, key, self.mark, conditional, etag)
+        self._note = WrittenNote(store, key, self.mark, replaced.checked, etag)
         parts = unfinished.parts if unfinished is not None else ()
         self._earlier = {part.number: part for part in parts}
         self._stored: dict[int, StoredPart] = {}
@@ -250,11 +251,8 @@ class MultipartUpload:
             await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
             self.check()
 
-    async def complete(self, replaced: Replaced) -> str:
+    async def complete(self) -> str:
         """Complete the upload, remove the note, and return the ETag of the object.
-
-        Args:
-            replaced: The present object of the key.
 
         Raises:
             DestinationError: The upload cannot be completed.
@@ -266,7 +264,7 @@ class MultipartUpload:
         async def send(condition: Mapping[str, str]) -> str:
             return await self._store.multipart.complete(self._key, upload, parts, condition)
 
-        etag = await replace_object(self._store, self._key, self.mark, replaced, send)
+        etag = await replace_object(self._store, self._key, self.mark, self.replaced, send)
         with suppress(DestinationError):  # The next run removes a note without an upload.
             await self._note.remove()
         return etag

@@ -61,6 +61,7 @@ async def find_unfinished(
     key: str,
     source: str,
     declared: Declared,
+    replaces: str | None,
     start_timeout: float = START_TIMEOUT,
 ) -> Unfinished | None:
     """Return the unfinished upload of a key. Remove an upload of no use.
@@ -74,6 +75,8 @@ async def find_unfinished(
         source: Digest of the identity of the source. An upload from another source is of no use.
         declared: The declared size and checksum. Without a checksum, an upload without a version of
             the source is of no use.
+        replaces: The ETag of the present object, if any. An upload that replaces another object is
+            of no use.
         start_timeout: Seconds to wait for the id of an upload that another run may be starting.
 
     Raises:
@@ -84,7 +87,8 @@ async def find_unfinished(
         return None
     note = found.note
     layout = note.layout
-    is_same = note.source == source and layout.size in (None, declared.size or layout.size)
+    is_same = note.source == source and note.replaces == replaces
+    is_same = is_same and layout.size in (None, declared.size or layout.size)
     is_same = is_same and (note.validator is not None or declared.checksum is not None)
     parts = await store.multipart.parts(key, note.upload) if is_same else None
     if parts is None:
@@ -94,20 +98,29 @@ async def find_unfinished(
     return replace(found, parts=usable)
 
 
-async def remove_unfinished(store: S3Store, key: str, start_timeout: float = START_TIMEOUT) -> None:
+async def remove_unfinished(
+    store: S3Store, key: str, only_outdated: bool, start_timeout: float = START_TIMEOUT
+) -> None:
     """Remove the unfinished upload of a key, if any.
 
     Args:
         store: The bucket.
         key: The key in the bucket.
+        only_outdated: Keep an upload that can still replace the present object.
         start_timeout: Seconds to wait for the id of an upload that another run may be starting.
 
     Raises:
         DestinationError: A request failed.
     """
     found = await _read_note(store, key, start_timeout)
-    if found is not None:
-        await _abort(store, key, found)
+    if found is None:
+        return
+    if only_outdated:
+        # A listing can be older than the note.
+        present = await store.head(key)
+        if found.note.replaces == (present.etag if present is not None else None):
+            return
+    await _abort(store, key, found)
 
 
 async def _read_note(store: S3Store, key: str, start_timeout: float) -> Unfinished | None:

@@ -78,8 +78,9 @@ class S3Upload(StatefulUpload):
     def _new_multipart(
         self, metadata: Mapping[str, str], unfinished: Unfinished | None = None
     ) -> MultipartUpload:
-        checked = self._replaced.checked
-        return MultipartUpload(self._store, self._key, metadata, self._budget, checked, unfinished)
+        return MultipartUpload(
+            self._store, self._key, metadata, self._budget, self._replaced, unfinished
+        )
 
     def _set_writer(self, multipart: MultipartUpload) -> None:
         digest = OrderedDigest(self._declared.checksum) if self._hashed else None
@@ -275,7 +276,7 @@ class S3Upload(StatefulUpload):
         computed = digest.multihash() if digest is not None else None
         check_checksum(self._declared.checksum, computed)
         try:
-            self.version = await self._multipart.complete(self._replaced)
+            self.version = await self._multipart.complete()
         except VersionError:
             # No later run finds the parts, if the other run has replaced the note too.
             await self.discard()

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
+from stac_asset import Config
 from stac_asset.destinations import VersionError
 from stac_asset.destinations.s3.keys import note_key
 from stac_asset.destinations.s3.note import starting_note
@@ -16,6 +17,8 @@ from stac_asset.destinations.s3.unfinished import _POLL
 from stac_asset.destinations.s3.upload import S3Upload
 from stac_asset.testing import Lost, S3Proxy
 from stac_asset.testing.client_under_test import data_of
+from stac_asset.transfer.existing import find_existing
+from stac_asset.types import Candidate, Transfer
 from stac_asset.verify.leftovers import clean
 from tests.stac_asset.destinations.s3.test_uploads import KEY, NOTHING, send
 from tests.support.conditional_s3 import ConditionalS3
@@ -31,6 +34,24 @@ async def strict(service: str) -> AsyncIterator[Bucket]:
     with ConditionalS3(service) as proxy:
         async with Bucket.create(proxy.url) as bucket:
             yield bucket
+
+
+@pytest.fixture(params=[True, False], ids=["conditions", "leases"])
+async def each(request: pytest.FixtureRequest, service: str) -> AsyncIterator[Bucket]:
+    """Return a bucket of a service with conditions, or without, where runs hold leases."""
+    running = ConditionalS3(service) if request.param else S3Proxy(service, conditional=False)
+    with running as proxy:
+        async with Bucket.create(proxy.url) as bucket:
+            yield bucket
+
+
+async def skip(bucket: Bucket) -> None:
+    """Find the object of the key on a third machine, and skip the download."""
+    directory = f"s3://{bucket.name}/{bucket.prefix}"
+    candidate = Candidate(SOURCES[0], f"{directory}/{KEY}")
+    transfer = Transfer("item 'a'", "data", (candidate,), directory)
+    destination = bucket.destination(machine="machine-2")
+    assert await find_existing(transfer, NOTHING, Config(), destination) is not None
 
 
 def opened(bucket: Bucket, number: int) -> AbstractAsyncContextManager[S3Upload]:
@@ -215,6 +236,47 @@ async def test_upload_without_parts_is_not_aborted_by_another_run(strict: Bucket
         await first.write(data_of(SIZE))
         await first.commit()
     assert await strict.content(KEY) == data_of(SIZE)
+    assert not await strict.has_leftovers()
+
+
+async def test_run_that_skips_the_object_keeps_the_upload_of_a_run_that_overwrites(
+    each: Bucket,
+) -> None:
+    await each.put(KEY, b"old")
+    async with opened(each, 0) as upload:
+        await upload.begin(0, '"1"', SIZE)
+        await upload.write(data_of(PART))
+        await upload._multipart.wait()
+        await skip(each)
+        await upload.write(data_of(SIZE)[PART:])
+        await upload.commit()
+    assert await each.content(KEY) == data_of(SIZE)
+    assert not await each.has_leftovers()
+
+
+async def test_upload_of_a_killed_run_is_removed_if_it_cannot_replace_the_object(
+    strict: Bucket,
+) -> None:
+    await strict.put(KEY, b"old")
+    async with opened(strict, 0) as killed:
+        await killed.begin(0, '"1"', SIZE)
+        await killed.write(data_of(PART))
+    await skip(strict)
+    async with opened(strict, 0) as resumed:
+        assert resumed.offset == PART
+    await strict.put(KEY, b"of another run")
+    await skip(strict)
+    assert not await strict.has_leftovers()
+
+
+async def test_upload_that_cannot_replace_the_object_is_not_resumed(strict: Bucket) -> None:
+    """A run that skips the object could otherwise abort the resumed upload."""
+    async with opened(strict, 0) as killed:
+        await killed.begin(0, '"1"', SIZE)
+        await killed.write(data_of(PART))
+    await strict.put(KEY, b"of another run")
+    async with opened(strict, 0) as upload:
+        assert upload.offset == 0
     assert not await strict.has_leftovers()
 
 
