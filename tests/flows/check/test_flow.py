@@ -129,7 +129,7 @@ async def test_fail_fast_raises_first_error_of_a_batch(origin: Origin) -> None:
 async def test_fail_fast_raises_first_error_and_cancels_remaining_checks(origin: Origin) -> None:
     href = make_item(origin, "a", "b")
     origin.fault("/a.tif", Status(403), times=0)
-    origin.fault("/b.tif", Delay(20), times=0)
+    origin.fault("/b.tif", Delay(600), times=0)
     options = OPTIONS.model_copy(update={"fail_fast": True})
     state = await flows.check_assets(href, options, "asset", return_state=True)
     error = await state.aresult(raise_on_failure=False)

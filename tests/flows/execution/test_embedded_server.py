@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 from tests.support.paths import ROOT
 
@@ -34,12 +35,16 @@ The second environment is that of a user who sets the level. The import of the s
 """
 
 _CONFIGURED = """
+import os
 import sys
+
+before = dict(os.environ)
 
 from prefect_stac_asset.flows import download_item, sync
 
 download_item.name, sync.name
 assert "prefect.server.api.server" not in sys.modules
+assert dict(os.environ) == before
 assert not [one for one in sys.meta_path if type(one).__name__ == "_ServerFinder"]
 """
 """Fails if the import of the flows would change the server of Prefect."""
@@ -65,10 +70,11 @@ def run_code(code: str, folder: Path, *arguments: str, **variables: str) -> str:
 
 
 def test_server_of_a_users_flow_is_quiet_unless_the_user_sets_the_level(tmp_path: Path) -> None:
-    program = tmp_path / "python"
-    program.write_text("#!/bin/sh\necho environment\nenv\n")
+    # Not the end of a value of the environment, such as a path.
+    program, marker = tmp_path / "python", uuid4().hex
+    program.write_text(f"#!/bin/sh\necho {marker}\nenv\n")
     program.chmod(0o755)
-    _, *printed = run_code(_QUIET, tmp_path, str(program)).split("environment\n")
+    _, *printed = run_code(_QUIET, tmp_path, str(program)).split(f"{marker}\n")
     found = [
         dict(line.split("=", 1) for line in text.splitlines() if "=" in line) for text in printed
     ]

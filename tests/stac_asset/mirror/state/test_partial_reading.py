@@ -123,11 +123,10 @@ def read_mirror(directory: Path) -> dict[str, Any]:
     table = pq.read_table(directory / PARQUET)
     return {
         "documents": {
-            os.path.relpath(os.path.join(folder, name), directory): Path(folder, name).read_bytes()
+            path: (directory / path).read_bytes()
             for folder, _, names in os.walk(directory)
-            if ".mirror" not in folder
-            for name in names
-            if name != PARQUET
+            for path in (os.path.relpath(os.path.join(folder, name), directory) for name in names)
+            if path != PARQUET and not path.startswith(".mirror/")
         },
         "rows": {
             key: dataclasses.replace(row, document_stamp=(0, 0)) for key, row in state.rows.items()
