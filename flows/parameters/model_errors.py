@@ -44,8 +44,9 @@ class RaisesConfigError(ModelMetaclass):
 
 
 def _config_error(model: Any, fields: dict[str, Any], found: dict[str, Any]) -> ConfigError:
+    reason = found["msg"].removeprefix("Value error, ")
     if not found["loc"]:
-        return ConfigError(found["msg"].removeprefix("Value error, "))
+        return ConfigError(reason)
     name = ".".join(map(str, found["loc"]))[:100]
     if found["loc"][-1] in SECRETS:
         return ConfigError(
@@ -65,7 +66,8 @@ def _config_error(model: Any, fields: dict[str, Any], found: dict[str, Any]) -> 
             return error
     if found["type"] == "list_type":
         return ConfigError(f"`{name}` must be a list. Pass a list.")
-    reason = found["msg"].removeprefix("Value error, ")
+    if found["type"] == "value_error":  # The texts of this package have an instruction.
+        return ConfigError(f"`{name}`: {reason}")
     return ConfigError(f"`{name}` is not valid: {reason}. Correct the value.")
 
 

@@ -128,5 +128,5 @@ def _error_text(error: ValidationError) -> str:
     """Return the error text for the first invalid setting, without the value."""
     first = error.errors(include_input=False, include_context=False, include_url=False)[0]
     name = str(first["loc"][0]).upper() if first["loc"] else ""
-    reason = first["msg"].removeprefix("Value error, ")
+    reason = first["msg"].removeprefix("Value error, ").rstrip(".")
     return f"Setting `{PREFIX}{name}` is not valid: {reason}. Correct the setting."

@@ -44,6 +44,12 @@ from stac_asset import ConfigError
             "`requests_per_minute`, `bandwidth`",
         ),
         (
+            Budget,
+            {"name": "a", "hosts": ["http://a/b"]},
+            "`hosts`: 'http://a/b' is not a host pattern. Use example.com, *.example.com or "
+            "http://example.com:8080.",
+        ),
+        (
             Search,
             {"collections": "sentinel-2-l2a"},
             "`collections` must be a list, not a string. Write ['sentinel-2-l2a'].",

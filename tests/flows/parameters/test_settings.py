@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,13 @@ def test_invalid_value_is_refused_without_the_value(
     with pytest.raises(ConfigError, match=f"`{PREFIX}{name.upper()}` is not valid: ") as raised:
         with_settings(None)
     assert "a-secret" not in repr(raised.value)
+
+
+def test_reason_of_an_invalid_value_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    budget = {"name": "a", "hosts": ["http://a/b"], "bandwidth": 1}
+    set_variables(monkeypatch, budgets=json.dumps([budget]))
+    with pytest.raises(ConfigError, match=r"'http://a/b' .*[^.]\. Correct the setting\.$"):
+        with_settings(None)
 
 
 def test_setting_that_a_flow_refuses_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
