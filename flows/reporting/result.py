@@ -37,7 +37,10 @@ class DownloadResult(Display, BaseModel):
     """Path of the directory with the files, or the URL of the prefix."""
 
     document: str
-    """Path or URL of the rewritten STAC document. Not written if all assets failed."""
+    """Path or URL of the rewritten STAC document.
+
+    Not written if all assets failed, unless `error_strategy` is KEEP.
+    """
 
     report: str
     """Path or URL of the full report: newline-delimited JSON with a row per asset."""

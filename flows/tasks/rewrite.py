@@ -39,7 +39,8 @@ async def rewrite_item(
     """Write the document of an item or collection, with hrefs of the downloaded files.
 
     If the flow run is stopped, the task run ends Cancelled. If all assets failed, and no file of an
-    earlier run is left, no document is written. The document of the earlier run is kept.
+    earlier run is left, no document is written, unless `error_strategy` is KEEP. The document of
+    the earlier run is kept.
 
     Args:
         item: The source item or collection. It is not modified.

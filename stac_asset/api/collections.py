@@ -58,7 +58,7 @@ async def download_item(
         NoAssetsError: The item has no assets, or no asset matches `include` (a ValueError).
         ConfigError: The configuration is invalid.
         DownloadError: Assets failed. The document and all other assets were written. If all assets
-            failed, no document is written.
+            failed, no document is written, unless `error_strategy` is KEEP.
         StacAssetError: The first failure, if `fail_fast` is set. No document is written.
     """
     with collect_notices():
@@ -112,7 +112,7 @@ async def download_collection(
         ConfigError: The configuration is invalid.
         NoAssetsError: No asset matches `include` (a ValueError).
         DownloadError: Assets failed. The document and all other assets were written. If all assets
-            failed, no document is written.
+            failed, no document is written, unless `error_strategy` is KEEP.
         StacAssetError: The first failure, if `fail_fast` is set. No document is written.
     """
     with collect_notices():
@@ -168,7 +168,7 @@ async def download_item_collection(
         ConfigError: The configuration or `path_template` is invalid.
         NoAssetsError: No asset matches `include` (a ValueError).
         DownloadError: Assets failed. The document and all other assets were written. If all assets
-            failed, no document is written.
+            failed, no document is written, unless `error_strategy` is KEEP.
         StacAssetError: The first failure, if `fail_fast` is set. No document is written.
     """
     with collect_notices():

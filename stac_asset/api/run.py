@@ -143,7 +143,7 @@ class Run:
 
         Raises:
             DownloadError: Assets failed. The document and all other assets were written. If all
-                assets failed, no document is written.
+                assets failed, no document is written, unless `error_strategy` is KEEP.
             StacAssetError: The first failure, if `fail_fast` is set. No document is written.
         """
         async with self.destinations:
@@ -169,7 +169,7 @@ class Run:
 
         Raises:
             DownloadError: Assets failed. The document and all other assets were written. If all
-                assets failed, no document is written.
+                assets failed, no document is written, unless `error_strategy` is KEEP.
             StacAssetError: The first failure, if `fail_fast` is set. No document is written.
         """
         async with self.destinations:
