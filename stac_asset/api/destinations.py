@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class RunDestinations:
-    """The destinations of a run, as a reentrant context manager that closes the connections.
+    """The destinations of a run, as a reentrant context manager that closes what they opened.
 
     Args:
         config: The validated configuration.
@@ -60,6 +60,7 @@ class RunDestinations:
     async def __aexit__(self, *_: object) -> None:
         self._entered -= 1
         if not self._entered:
+            self._local.close()
             for store in self._stores.values():
                 await store.close()
             self._stores.clear()

@@ -76,6 +76,10 @@ class ContainedDirectory:
         self._open: WeakValueDictionary[str, Folder] = WeakValueDictionary()
         self._real = ""
 
+    def close(self) -> None:
+        """Close the directory and its last folder, which the next call opens again."""
+        self._root = self._recent = None
+
     def key_of(self, path: str | os.PathLike[str]) -> str:
         """Return the relative name of a file.
 

@@ -1,7 +1,4 @@
-"""A directory of the local file system as a destination.
-
-The public functions, the command line and the flows create `LocalDestinations` for the engine.
-"""
+"""A directory of the local file system as a destination."""
 
 from __future__ import annotations
 
@@ -78,6 +75,11 @@ class LocalDestination(LocalFiles):
         self._commits = new_commits()
         self._found: tuple[str, Folder] | None = None
         """The last existing key and its folder, for the next call of `head`."""
+
+    def close(self) -> None:
+        """Close the open folders. Later calls open the folders again."""
+        self._found = None
+        self.directory.close()
 
     def key_of(self, location: str) -> str:
         """Return the key of a file.
@@ -360,32 +362,6 @@ class _OpenUpload:
     async def __aexit__(self, *_: object) -> None:
         with self._part:
             await self._upload.close()
-
-
-class LocalDestinations:
-    """The local directories of a run.
-
-    Args:
-        make_directory: Whether the directories may be created.
-        fsync: Whether files are synced to the disk before they get their final names.
-    """
-
-    def __init__(self, make_directory: bool = True, fsync: bool = True) -> None:
-        self._make_directory = make_directory
-        self._fsync = fsync
-        self._opened: dict[str, LocalDestination] = {}
-
-    def destination_of(self, directory: str) -> LocalDestination:
-        """Return the destination of a directory. Each call returns the same object.
-
-        Args:
-            directory: The absolute path of the directory.
-        """
-        found = self._opened.get(directory)
-        if found is None:
-            found = LocalDestination(directory, self._make_directory, self._fsync)
-            self._opened[directory] = found
-        return found
 
 
 def _replace(part: PartFile, data: bytes) -> str:

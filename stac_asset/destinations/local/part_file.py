@@ -103,6 +103,7 @@ class PartFile:
             self._unlink()
         self.note.close()
         close_locked(self.fd, self._lock_file)
+        del self._folder  # Errors refer to ended uploads, and would keep the folder open.
 
     def append(self, data: bytes) -> None:
         """Write bytes at the end.

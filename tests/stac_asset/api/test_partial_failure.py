@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import pickle
+from contextlib import suppress
 from pathlib import Path
 
 import pystac
@@ -167,3 +170,32 @@ async def test_download_error_contains_all_failures(
     assert str(copied) == str(error)
     assert [str(entry) for entry in copied.exceptions] == [str(entry) for entry in error.exceptions]
     assert (copied.total, len(copied.exceptions)) == (17, 15)
+
+
+def open_below(folder: Path) -> list[str]:
+    """Return the paths of the open files and folders of this process in a folder."""
+    with os.scandir("/proc/self/fd") as found:
+        paths = [os.readlink(each.path) for each in found if os.path.lexists(each.path)]
+    return [path for path in paths if Path(path).is_relative_to(folder)]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are read from /proc")
+@pytest.mark.parametrize("options", [{}, {"warn": True}, {"fail_fast": True}], ids=str)
+@pytest.mark.filterwarnings("ignore::stac_asset.DownloadWarning")
+async def test_failed_run_leaves_nothing_open(
+    options: dict[str, bool], origin: Origin, tmp_path: Path
+) -> None:
+    origin.fault("/missing.tif", Status(404), times=0)
+    item = pystac.Item.from_dict(item_document(origin))
+    item.assets = {
+        "missing": pystac.Asset(origin.href("/missing.tif")),
+        "data": pystac.Asset(origin.put("/folder/data.tif")),
+    }
+    gc.collect()
+    gc.disable()
+    try:
+        with suppress(StacAssetError):
+            await download_item(item, tmp_path / "items", config=Config(**options))
+        assert open_below(tmp_path) == []
+    finally:
+        gc.enable()

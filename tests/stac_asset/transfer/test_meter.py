@@ -9,7 +9,7 @@ import pytest
 
 from stac_asset import Config
 from stac_asset.clients import Clients
-from stac_asset.destinations.local.destination import LocalDestinations
+from stac_asset.destinations import LocalDestinations
 from stac_asset.testing import IgnoreRange, Origin, Status, Truncate
 from stac_asset.transfer.engine import Engine
 from stac_asset.transfer.host_connection import HostConnection

@@ -12,8 +12,7 @@ import pytest
 
 from stac_asset import Config
 from stac_asset.clients import Clients
-from stac_asset.destinations import LocalDestination
-from stac_asset.destinations.local.destination import LocalDestinations
+from stac_asset.destinations import LocalDestination, LocalDestinations
 from stac_asset.destinations.values import Declared
 from stac_asset.errors import DestinationError
 from stac_asset.pipes import Pipe
