@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,6 +16,15 @@ from stac_asset.string_lists import string_list
 
 SECRETS = frozenset(field.name for field in dataclasses.fields(Config) if not field.repr)
 """Names of the fields of `Config` that are secrets, and no options."""
+
+LIST_TYPES = ("list_type", "tuple_type")
+"""Pydantic's types of the errors about values that are no lists."""
+
+_STRINGS = (list[str], tuple[str, ...])
+"""Types of fields with a list of strings."""
+
+_EXPECTED = "Input should be "
+"""Start of pydantic's messages about values of another type."""
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -39,14 +49,17 @@ class RaisesConfigError(ModelMetaclass):
             return super().__call__(*args, **fields)
         except ValidationError as error:
             # The error contains the values, so it is not chained.
-            found = error.errors(include_context=False, include_input=False, include_url=False)[0]
-        raise _config_error(cls, fields, dict(found))
+            found = error.errors(include_context=False, include_input=False, include_url=False)
+        raise _config_error(cls, fields, [dict(one) for one in found])
 
 
-def _config_error(model: Any, fields: dict[str, Any], found: dict[str, Any]) -> ConfigError:
+def _config_error(model: Any, fields: dict[str, Any], errors: list[dict[str, Any]]) -> ConfigError:
+    found = errors[0]
     reason = found["msg"].removeprefix("Value error, ")
     if not found["loc"]:
         return ConfigError(reason)
+    if is_union := _is_union(model, found["loc"][0]):
+        found["loc"] = found["loc"][:1]  # The rest is pydantic's name of a type.
     name = ".".join(map(str, found["loc"]))[:100]
     if found["loc"][-1] in SECRETS:
         return ConfigError(
@@ -59,16 +72,27 @@ def _config_error(model: Any, fields: dict[str, Any], found: dict[str, Any]) -> 
     if found["type"] == "missing":
         return ConfigError(f"`{name}` is missing. Pass a value.")
     field = model.model_fields.get(name)
-    if found["type"] == "list_type" and field is not None and field.annotation == list[str]:
+    if found["type"] in LIST_TYPES and field is not None and field.annotation in _STRINGS:
         try:
             string_list(name, fields.get(name))
         except ConfigError as error:
             return error
-    if found["type"] == "list_type":
+    if is_union:
+        expected = [one["msg"].removeprefix(_EXPECTED) for one in errors if one["loc"][0] == name]
+        reason = _EXPECTED + " or ".join(dict.fromkeys(expected))
+    elif found["type"] in LIST_TYPES:
         return ConfigError(f"`{name}` must be a list. Pass a list.")
     if found["type"] == "value_error":  # The texts of this package have an instruction.
         return ConfigError(f"`{name}`: {reason}")
     return ConfigError(f"`{name}` is not valid: {reason}. Correct the value.")
+
+
+def _is_union(model: Any, name: Any) -> bool:
+    """Return whether a field takes values of several types."""
+    field = model.model_fields.get(name)
+    if field is None or get_origin(field.annotation) not in (Union, UnionType):
+        return False
+    return sum(kind is not NoneType for kind in get_args(field.annotation)) > 1
 
 
 def nearest_option(loc: Sequence[int | str], kind: Any) -> str:

@@ -19,7 +19,7 @@ from prefect.settings import get_current_settings
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from prefect_stac_asset.flows.parameters.form import WithoutEffect
-from prefect_stac_asset.flows.parameters.model_errors import SECRETS, nearest_option
+from prefect_stac_asset.flows.parameters.model_errors import LIST_TYPES, SECRETS, nearest_option
 from prefect_stac_asset.flows.parameters.url_secrets import is_stored, refused_urls
 from stac_asset.errors import ConfigError, SourceError
 
@@ -188,6 +188,6 @@ def _reason(error: dict[str, Any], function: Callable[..., Any]) -> str:
     if error["type"] == "extra_forbidden":
         nearest = nearest_option(error["loc"], _model(function)).rstrip(".")
         return f"{name}: unknown parameter.{nearest}" if nearest else f"{name}: unknown parameter"
-    if error["type"] == "list_type":
+    if error["type"] in LIST_TYPES:
         return f"{name}: must be a list"
     return f"{name}: {error['msg'].removeprefix('Value error, ')}"

@@ -55,6 +55,17 @@ from stac_asset import ConfigError
             "`collections` must be a list, not a string. Write ['sentinel-2-l2a'].",
         ),
         (
+            Budget,
+            {"name": "a", "hosts": "example.com", "bandwidth": 1},
+            "`hosts` must be a list, not a string. Write ['example.com'].",
+        ),
+        (
+            Search,
+            {"filter": 1},
+            "`filter` is not valid: Input should be a valid string or a valid dictionary. Correct "
+            "the value.",
+        ),
+        (
             ApproveAbove,
             {"bytes": -1},
             "`bytes` is not valid: Input should be greater than or equal to 0. Correct the value.",
