@@ -133,14 +133,14 @@ def test_stac_browser_opens_mirror(
     url = mirrors.urls[place]
     errors = _recorded_errors(page)
     page.goto(f"{viewer}/index.html#/external/{url}/catalog.json")
-    expect(page.get_by_role("heading", name="Mirror", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="Mirror", exact=True, level=1)).to_be_visible()
     page.get_by_role("link", name="The things").click()
-    expect(page.get_by_role("heading", name="The things")).to_be_visible()
+    expect(page.get_by_role("heading", name="The things", level=1)).to_be_visible()
     for name in ITEMS:
         expect(page.get_by_role("link", name=f"Scene {name}", exact=True)).to_be_visible()
 
     page.get_by_role("link", name=f"Scene {ITEM}", exact=True).click()
-    expect(page.get_by_role("heading", name=f"Scene {ITEM}", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name=f"Scene {ITEM}", exact=True, level=1)).to_be_visible()
     for name, digest in mirrors.digests.items():
         link = page.locator(f"a[href^='{url}/'][href$='/{quote(name)}']").first
         assert page.evaluate(_DIGEST, link.get_attribute("href")) == [200, digest]

@@ -51,6 +51,9 @@ COLLECTION = "download-item-collection"
 LATE_NOTIFICATION = r"Failed in consume_loop.*notifications\.py.*ConnectError"
 """Log entry of a server that sends a notification of an automation after the end of the test."""
 
+DELETED_AUTOMATION = r"Failed in consume_loop.*triggers\.py.*fk_automation_bucket__automation_id"
+"""Log entry of a server that evaluates an event for an automation that a test just deleted."""
+
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
@@ -62,7 +65,8 @@ def database() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def stack(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     folder = tmp_path_factory.mktemp("stack") / "up"
-    with running_stack(folder, LATE_NOTIFICATION, DATABASE=database, **SHORT_POLLING) as running:
+    expected = LATE_NOTIFICATION, DELETED_AUTOMATION
+    with running_stack(folder, *expected, DATABASE=database, **SHORT_POLLING) as running:
         yield running
 
 
