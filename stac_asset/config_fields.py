@@ -381,7 +381,7 @@ CHOICES: dict[str, dict[str, object]] = {
 def field_descriptions() -> dict[str, str]:
     """Return the docstring of each field, by name.
 
-    They are read from the source code. The result is empty if the code is not available.
+    The docstrings are read from the source code. Without source code, the result is empty.
     """
     try:
         [parsed] = ast.parse(dedent(inspect.getsource(ConfigFields))).body

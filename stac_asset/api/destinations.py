@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class RunDestinations:
-    """The destinations of a run, as a reentrant context manager that closes what they opened.
+    """The destinations of a run, a reentrant context manager that closes connections and folders.
 
     Args:
         config: The validated configuration.

@@ -94,10 +94,8 @@ def stac_of(document: Any, base: str | None, name: str) -> Stac:
     except SourceError:
         raise
     except Exception as error:  # pystac does not document the errors for malformed documents.
-        reason = (_item_error(document) if kind == "Feature" else None) or str(error)
-        raise SourceError(
-            f"'{name}' is not a valid STAC {kind}: {reason or type(error).__name__}"
-        ) from None
+        reason = (_item_error(document) if kind == "Feature" else None) or _text(error)
+        raise SourceError(f"'{name}' is not a valid STAC {kind}: {reason}") from None
     raise SourceError(
         f"'{name}' is not a STAC item, collection or item collection: {_unusable(document, kind)}"
     )
@@ -238,7 +236,7 @@ def item_of(feature: Any, base: str | None, number: int | None = None) -> pystac
         _check_depth(feature)
         item = _item(feature)
     except Exception as error:  # As in `stac_of`.
-        reason = _item_error(feature) or str(error) or type(error).__name__
+        reason = _item_error(feature) or _text(error)
         name = _item_name(feature, number)
         raise SourceError(f"{name} is not valid STAC: {reason}") from None
     _set_self_href(item, _own_href(feature, base))
@@ -277,6 +275,13 @@ def _item_error(document: Any) -> str | None:
     except (ValueError, TypeError, OverflowError):
         return f"`datetime` is {reprlib.repr(time)}, which is not a time"
     return None
+
+
+def _text(error: Exception) -> str:
+    """Return the text of an error of pystac."""
+    if isinstance(error, KeyError) and error.args:  # Its text is the key alone.
+        return f"`{error.args[0]}` is missing"
+    return str(error) or type(error).__name__
 
 
 def _check_depth(document: Any) -> None:

@@ -60,6 +60,8 @@ def test_type_selects_class(document: dict[str, Any], kind: type) -> None:
         ({**ITEM, "properties": {"datetime": 1}}, "`datetime` is 1, which is not a time"),
         ({**ITEM, "properties": None}, "`properties` is not a JSON object"),
         ({key: ITEM[key] for key in ITEM if key != "id"}, "`id` is missing"),
+        ({key: COLLECTION[key] for key in COLLECTION if key != "license"}, "`license` is missing"),
+        ({**COLLECTION, "extent": {"spatial": {"bbox": [[0, 0, 1, 1]]}}}, "`temporal` is missing"),
         ({**COLLECTION, "extent": None}, "a valid STAC Collection: .*extent"),
         ({"type": "FeatureCollection", "features": None}, "`features` is not a list"),
         (item_collection(None, 5), "item 1 is not valid STAC: not a JSON object"),
