@@ -24,13 +24,14 @@ def make_locked_environment(folder: Path, lock: Path) -> None:
         lock: The lock file.
     """
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
-    pins = dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", lock.read_text(), re.M))
+    # The versions of a package can depend on the version of Python.
+    pins = set(re.findall(r"^([a-z0-9._-]+)==(\S+)", lock.read_text(), re.M))
     target = Path(
         sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)})
     )
     for package in distributions():
         name = canonicalize_name(package.name)
-        if name == "pip" or pins.get(name) == package.version:
+        if name == "pip" or (name, package.version) in pins:
             _link(package, target)
 
 
