@@ -61,6 +61,17 @@ _URLS = (
 )
 """Fields with the http or https URL of a service."""
 
+_SENT_IN_HEADERS = (
+    "earthdata_token",
+    "pc_subscription_key",
+    "destination_access_key_id",
+    "destination_session_token",
+    "destination_storage_class",
+    "destination_kms_key_id",
+    "destination_acl",
+)
+"""Fields whose values are headers, or parts of headers."""
+
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """Names of headers: a token of RFC 9110, section 5.6.2."""
 
@@ -147,7 +158,13 @@ class Config(ConfigFields):
             if value is None or (value == "" and name != "destination_endpoint_url"):
                 continue
             url = _parsed_url(value)
-            if url is None or url.scheme not in ("http", "https") or not url.host or url.user:
+            if (
+                url is None
+                or url.scheme not in ("http", "https")
+                or not url.host
+                or url.user
+                or url.password
+            ):
                 raise ConfigError(
                     f"`{name}` is not the URL of a service. Write for example "
                     "'https://example.com', and set credentials by other options."
@@ -162,7 +179,7 @@ class Config(ConfigFields):
                 )
             if _CONTROL.search(value):
                 raise ConfigError(f"The value of `http_headers.{name}` {_HAS_CONTROL}")
-        for name in ("earthdata_token", "pc_subscription_key"):
+        for name in _SENT_IN_HEADERS:
             if _CONTROL.search(getattr(self, name) or ""):
                 raise ConfigError(f"`{name}` {_HAS_CONTROL}")
 

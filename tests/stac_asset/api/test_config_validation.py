@@ -213,6 +213,12 @@ async def test_number_of_concurrent_downloads_must_be_positive(number: Any, tmp_
         (Config(http_headers={"": "secret"}), "has the header '', which is not a valid name"),
         (Config(http_headers={"A": "secret\n"}), "`http_headers.A` contains a line end .*Remove"),
         (Config(earthdata_token="secret\nb"), "`earthdata_token` contains a line end .*Remove"),
+        (
+            Config(destination_access_key_id="a", destination_session_token="secret\nb"),
+            "`destination_session_token` contains a line end",
+        ),
+        (Config(destination_storage_class="secret\nb"), "`destination_storage_class` contains a"),
+        (Config(s3_endpoint_url="https://:secret@host"), "`s3_endpoint_url` is not the URL of a"),
         (Config(s3_endpoint_url="minio:9000"), "`s3_endpoint_url` is not the URL of a service"),
         (Config(oauth2_token_url="https://"), "`oauth2_token_url` is not the URL of a service"),
         (Config(sas_token_endpoint="x"), "`sas_token_endpoint` is not the URL of a service"),
