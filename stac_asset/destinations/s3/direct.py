@@ -17,6 +17,7 @@ from yarl import URL
 
 from stac_asset.aws.route import Route, resolve_for_writing
 from stac_asset.aws.signature import EMPTY_PAYLOAD, AccessKey, SignedTarget
+from stac_asset.destinations.s3.errors import HeaderError
 
 if TYPE_CHECKING:
     from aiobotocore.session import AioSession
@@ -108,6 +109,7 @@ class DirectRequests:
 
         Raises:
             botocore.exceptions.BotoCoreError: The bucket has no endpoint, or no credentials.
+            HeaderError: The credentials contain a control character.
         """
         if request.operation in self._refused:
             return None
@@ -141,6 +143,8 @@ class DirectRequests:
                 return DirectResponse(response.headers, await response.read())
         except (ClientError, OSError, TimeoutError):
             return None
+        except ValueError:  # aiohttp sends no header with a control character.
+            raise HeaderError from None
 
 
 def _query_of(parameters: Mapping[str, str]) -> str:

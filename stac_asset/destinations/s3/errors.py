@@ -74,6 +74,10 @@ class UnsupportedError(Exception):
     """Raised when the service does not know a condition or parameter of a request."""
 
 
+class HeaderError(Exception):
+    """Raised when the credentials contain a character that a header cannot have."""
+
+
 class _FieldError(Exception):
     """Raised when a response of status 200 is not a response of S3."""
 
@@ -153,6 +157,11 @@ def _mapped(error: Exception, failure: str) -> Exception | None:
         return _mapped_response(error, failure)
     if isinstance(error, _FieldError):
         return _failure(f"{failure}: {NO_SERVICE}")
+    if isinstance(error, HeaderError):
+        return _failure(
+            f"{failure}: the access key or the session token contains a line end or another "
+            "control character. Correct the credentials of the destination"
+        )
     if isinstance(error, HTTPClientError | ConnectionFailed | HttpError | OSError):
         return _failure(
             f"{failure}: the service cannot be reached ({type(error).__name__}). "

@@ -48,6 +48,18 @@ async def document_of(bucket: Bucket, key: str) -> Any:
     return json.loads(data)
 
 
+async def test_credentials_of_the_environment_with_a_line_end_are_an_error(
+    origin: Origin, store: Config, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "hidden\ntoken")
+    store.destination_access_key_id = store.destination_secret_access_key = None
+    with pytest.raises(DestinationError, match=r"cannot be written: .* a line end") as raised:
+        await download_item(remote_item(origin, "a"), url_of(bucket), config=store)
+    assert "hidden" not in str(raised.value)
+
+
 async def test_item_and_assets_are_written(origin: Origin, store: Config, bucket: Bucket) -> None:
     url = url_of(bucket)
     new = await download_item(remote_item(origin, "a", "b"), f"{url}/", config=store)
