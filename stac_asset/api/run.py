@@ -80,6 +80,9 @@ class Run:
     document: Location | None
     """The location of the document, after a download. None if no run has written the document."""
 
+    has_written: bool
+    """Whether this run has written the document. Otherwise the document is of an earlier run."""
+
     def __init__(
         self,
         directory: PathLikeObject,
@@ -93,7 +96,7 @@ class Run:
         self._progress = progress
         self.config = checked_config(config)
         self.outcomes = []
-        self.document = None
+        self.document, self.has_written = None, False
         self.planner = RunPlanner(location_of(directory), self.config)
         self.directory = self.planner.directory
         self._shared = isinstance(clients, Clients)
@@ -150,7 +153,7 @@ class Run:
             [outcomes] = await self._download(work)
             document = self._document(work, keep_non_downloaded)
             new = await document.replace(owner, outcomes)
-        self.document = document.location
+        self.document, self.has_written = document.location, document.is_written
         self._raise_or_warn()
         return new
 
@@ -176,7 +179,7 @@ class Run:
             outcomes = await self._download(work)
             document = self._document(work, keep_non_downloaded)
             new = await document.replace_items(items, outcomes)
-        self.document = document.location
+        self.document, self.has_written = document.location, document.is_written
         self._raise_or_warn()
         return new
 

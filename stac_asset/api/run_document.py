@@ -54,6 +54,8 @@ class RunDocument:
         self._keep_non_downloaded = keep_non_downloaded
         self.location: Location | None = None
         """The location of the document. None if no run has written the document."""
+        self.is_written = False
+        """Whether this run has written the document."""
 
     async def replace(self, owner: _Owner, outcomes: list[Outcome]) -> _Owner:
         """Rewrite an item or collection, write the document, and return the new object.
@@ -142,7 +144,8 @@ class RunDocument:
     async def _is_left(self, outcomes: list[Outcome], earlier: EarlierDocument) -> bool:
         """Return whether no document is written, because all assets failed."""
         is_empty = would_be_empty(outcomes, self._config)
-        has_document = not is_empty or await earlier.exists()
+        self.is_written = self._work.document is not None and not is_empty
+        has_document = self.is_written or await earlier.exists()
         self.location = self._work.document if has_document else None
         return is_empty
 

@@ -133,7 +133,7 @@ def _print_result(
     if options.quiet:
         return
     if not options.as_json and options.file_name is not None:
-        if run.document is not None:
+        if run.has_written:
             click.echo(f"Output STAC JSON written to {run.document}")
     elif not options.as_json:
         click.echo(_printable_json(_absolute_document(new, work.document)))

@@ -235,8 +235,9 @@ def test_document_that_is_not_written_is_null_in_json(origin: Origin, tmp_path: 
     href = make_item(origin, "a")
     result = run_command("download", href, tmp_path, "--json")
     assert json.loads(result.output)["document"] is None
-    result = run_command("download", href, tmp_path, "-o", "new.json")
-    assert "Output STAC JSON" not in result.output
+    result = run_command("download", href, tmp_path, "-f", "new.json")
+    assert "s: no document written\n" in result.errors
+    assert result.output == ""
     assert list(tmp_path.iterdir()) == []
     origin.put("/a.tif", b"a")
     result = run_command("download", href, tmp_path, "--json")
@@ -245,6 +246,12 @@ def test_document_that_is_not_written_is_null_in_json(origin: Origin, tmp_path: 
     origin.remove("/a.tif")
     result = run_command("download", href, tmp_path, "--json", "--overwrite")
     assert json.loads(result.output)["document"] == document
+    (tmp_path / "a.tif").unlink()
+    result = run_command("download", href, tmp_path, "-f", Path(document).name)
+    assert f" s: {document}\n" in result.errors
+    assert result.output == ""
+    result = run_command("download", href, tmp_path, "-k", "-f", Path(document).name)
+    assert result.output == f"Output STAC JSON written to {document}\n"
 
 
 def test_result_is_printed_as_json(origin: Origin, tmp_path: Path) -> None:
