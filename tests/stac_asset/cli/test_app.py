@@ -57,7 +57,7 @@ def test_unreadable_href_is_reported(origin: Origin, tmp_path: Path, command: st
     assert f"'{origin.href('/no.json')}?…' cannot be read: 404" in line
     assert "hunter2" not in line
     line = read_single_error(run_command(command, tmp_path / "no.json", *directory))
-    assert f"File {tmp_path / 'no.json'} does not exist" in line
+    assert f"'{tmp_path / 'no.json'}' does not exist" in line
     assert list(tmp_path.iterdir()) == []
 
 
@@ -66,7 +66,7 @@ def test_unreadable_href_is_reported(origin: Origin, tmp_path: Path, command: st
     [
         ("hello", "is not valid JSON"),
         ("[1, 2]", "is not a STAC item, collection or item collection"),
-        ('{"type": "Catalog"}', "`type` is 'Catalog'"),
+        ('{"type": "Catalog"}', "it is a catalog or the start page of an API"),
         ('{"type": "Feature", "assets": {}}', "is not a valid STAC Feature: `id` is missing"),
         (
             '{"type": "Feature", "id": "x", "properties": null, "assets": {}}',
