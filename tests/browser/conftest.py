@@ -13,12 +13,18 @@ TIMEOUT_MS = 120_000
 """Timeout of browser actions, in milliseconds, for busy machines."""
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[BrowserContext]:
-    """Chromium, which starts once for the tests of a file. Skip the tests if it is missing."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of Chromium. Skip the tests if Chromium is missing."""
+    found = shutil.which("chromium")
+    if found is None:
         pytest.skip("chromium is not installed. Run scripts/install-system-packages.")
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[BrowserContext]:
+    """Chromium, which starts once for the tests of a file."""
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     # A handler of all requests would also block them, and disable the cache of the browser.
     flags.append("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")

@@ -25,6 +25,9 @@ from tests.support.scheduled_mirror import call_api, wait_for
 from tests.support.stacks import SHORT_POLLING, RunningStack, running_stack
 from tests.support.tutorial import PAGE, Tutorial
 
+# Without Chromium, the tests are skipped before the other fixtures start.
+pytestmark = pytest.mark.usefixtures("chromium")
+
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[RunningStack]:

@@ -45,6 +45,9 @@ _DIGEST = """async href => {
 
 _WIDTH = "image => image.decode().then(() => image.naturalWidth)"
 
+# Without Chromium, the tests are skipped before the other fixtures start.
+pytestmark = pytest.mark.usefixtures("chromium")
+
 
 @dataclass(frozen=True)
 class Mirrors:
