@@ -14,6 +14,8 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import (
     DeploymentFilter,
     DeploymentFilterId,
+    FlowFilter,
+    FlowFilterId,
     FlowRunFilter,
     FlowRunFilterState,
     FlowRunFilterStateName,
@@ -21,9 +23,12 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun, StateType
 from prefect.client.schemas.responses import DeploymentResponse
-from prefect.client.schemas.sorting import FlowRunSort
+from prefect.client.schemas.sorting import DeploymentSort, FlowRunSort
 
 from prefect_stac_asset.deployments.crashed_runs import read_active_runs
+
+_PAGE = 100
+"""Number of deployments that are read at a time. Prefect returns at most 200 flows."""
 
 _NEXT_RUNS = 5
 """Maximum number of late runs, and of scheduled runs."""
@@ -138,12 +143,7 @@ def _entries(processes: Iterable[Process], runs: Runs | None) -> Iterator[str]:
 async def read_runs() -> Runs:
     """Return the runs of all deployments of the server in Prefect's settings."""
     async with get_client() as client:
-        flows = {flow.id: flow.name for flow in await client.read_flows()}
-        listed = await client.read_deployments(limit=200)
-        deployments = sorted(
-            ((f"{flows.get(one.flow_id)}/{one.name}", one) for one in listed),
-            key=lambda named: named[0],
-        )
+        deployments = await _read_deployments(client)
         names: dict[UUID | None, str] = {one.id: name for name, one in deployments}
         active = await read_active_runs(client)
         late, scheduled = [
@@ -164,6 +164,21 @@ async def read_runs() -> Runs:
                 for (name, _), run in zip(deployments, ended, strict=True)
             },
         )
+
+
+async def _read_deployments(client: PrefectClient) -> list[tuple[str, DeploymentResponse]]:
+    """Return all deployments with their full names, sorted by name."""
+    named: list[tuple[str, DeploymentResponse]] = []
+    page = None
+    while page is None or len(page) == _PAGE:
+        page = await client.read_deployments(
+            limit=_PAGE, offset=len(named), sort=DeploymentSort.NAME_ASC
+        )
+        ids = list({one.flow_id for one in page})
+        flows = await client.read_flows(flow_filter=FlowFilter(id=FlowFilterId(any_=ids)))
+        names = {flow.id: flow.name for flow in flows}
+        named += [(f"{names.get(one.flow_id)}/{one.name}", one) for one in page]
+    return sorted(named, key=lambda each: each[0])
 
 
 async def _last(client: PrefectClient, deployment: DeploymentResponse) -> FlowRun | None:

@@ -43,7 +43,10 @@ def test_late_run_is_no_next_run() -> None:
 
 
 @pytest.mark.usefixtures("prefect_test")
-async def test_late_runs_and_messages_are_read() -> None:
+async def test_late_runs_and_messages_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    # There are more deployments than two.
+    monkeypatch.setattr("prefect_stac_asset.deployments.local_stack.status._PAGE", 2)
+
     @flow(name="status-of-runs")
     def waiting() -> None:
         """Wait for a worker."""
@@ -52,6 +55,7 @@ async def test_late_runs_and_messages_are_read() -> None:
     async with get_client() as client:
         flow_id = await client.create_flow_from_name("status-of-runs")
         deployment = await client.create_deployment(flow_id, "of-tests")
+        others = [await client.create_deployment(flow_id, f"other-{number}") for number in range(3)]
         for state in (
             Late(scheduled_time=due),
             Scheduled(scheduled_time=due),
@@ -61,10 +65,12 @@ async def test_late_runs_and_messages_are_read() -> None:
         try:
             runs = await read_runs()
         finally:
-            await client.delete_deployment(deployment)
+            for created in (deployment, *others):
+                await client.delete_deployment(created)
     name = "status-of-runs/of-tests"
     assert [run.time for run in runs.late if run.deployment == name] == [due]
     assert [run.state for run in runs.scheduled if run.deployment == name] == ["Scheduled"]
+    assert {f"status-of-runs/other-{number}" for number in range(3)} <= set(runs.last)
     last = runs.last[name]
     assert last is not None
     assert last.message == MESSAGE
