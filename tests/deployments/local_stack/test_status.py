@@ -44,8 +44,9 @@ def test_late_run_is_no_next_run() -> None:
 
 @pytest.mark.usefixtures("prefect_test")
 async def test_late_runs_and_messages_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    # There are more deployments than two.
-    monkeypatch.setattr("prefect_stac_asset.deployments.local_stack.status._PAGE", 2)
+    module = "prefect_stac_asset.deployments.local_stack.status"
+    monkeypatch.setattr(f"{module}._PAGE", 2)  # There are more deployments than two.
+    monkeypatch.setattr(f"{module}._NEXT_RUNS", 200)  # Other tests have scheduled runs.
 
     @flow(name="status-of-runs")
     def waiting() -> None:
@@ -58,7 +59,8 @@ async def test_late_runs_and_messages_are_read(monkeypatch: pytest.MonkeyPatch) 
         others = [await client.create_deployment(flow_id, f"other-{number}") for number in range(3)]
         for state in (
             Late(scheduled_time=due),
-            Scheduled(scheduled_time=due),
+            # The server marks an overdue run as late.
+            Scheduled(scheduled_time=datetime.now(UTC) + timedelta(days=1)),
             Completed(message=MESSAGE),
         ):
             await client.create_flow_run_from_deployment(deployment, state=state)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import resource
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from stac_asset.cli.doctor.findings import Finding, Level
 from tests.support.cli import run_command
@@ -16,15 +18,16 @@ SECRET = "top-secret"
 
 
 @pytest.fixture(autouse=True)
-def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Return the working directory of a machine without settings and credentials."""
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """Yield the working directory of a machine without settings and credentials."""
     for name in ("EARTHDATA_PAT", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "PREFECT_API_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):  # Of the server of other tests.
+        yield tmp_path
 
 
 def run(*arguments: str) -> tuple[int, Any, str]:
