@@ -9,6 +9,7 @@ import json
 import re
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,17 @@ def test_saved_mirror_is_picked_in_place_of_required_parameters(
     assert [path.name for path in folder.rglob("*.tif")] == ["visual.tif"]
 
 
+def scheduled_runs(stack: RunningStack, name: str) -> list[dict[str, Any]]:
+    """Return the runs that the scheduler of the server has created for a deployment."""
+    found = call_api("GET", f"{stack.url}/api/deployments/name/{name}")
+    wanted = {
+        "deployments": {"id": {"any_": [found["id"]]}},
+        "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+    }
+    runs: list[dict[str, Any]] = call_api("POST", f"{stack.url}/api/flow_runs/filter", **wanted)
+    return runs
+
+
 def test_tutorial_ends_in_a_scheduled_mirror(
     stack: RunningStack, page: Page, tmp_path: Path
 ) -> None:
@@ -230,6 +242,8 @@ def test_tutorial_ends_in_a_scheduled_mirror(
         take_screenshot(page, "tutorial-artifact")
 
         tutorial.register(1)
+        for name in ("sync/nightly", "audit/weekly"):
+            wait_for(partial(scheduled_runs, stack, name), f"next run of {name}")
         status = tutorial.status()
         assert "next run     sync/nightly" in status
         assert "next run     audit/weekly" in status
