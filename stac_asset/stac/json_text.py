@@ -48,7 +48,7 @@ def loads(data: bytes | str, name: str = "") -> Any:
     value, end = decoder.value_at(text, decoder.skip_space(text, 0))
     following = decoder.skip_space(text, end)
     if following != len(text):
-        # Of a file of items, only the first item is the value.
+        # In newline-delimited JSON, the value ends after the first item.
         advice = ". Give newline-delimited JSON the file name extension .ndjson."
         raise ValueError(
             f"more text after the end of the value at character {end}"

@@ -279,7 +279,7 @@ def _item_error(document: Any) -> str | None:
 
 def _text(error: Exception) -> str:
     """Return the text of an error of pystac."""
-    if isinstance(error, KeyError) and error.args:  # Its text is the key alone.
+    if isinstance(error, KeyError) and error.args:  # The text of a KeyError is the key alone.
         return f"`{error.args[0]}` is missing"
     return str(error) or type(error).__name__
 

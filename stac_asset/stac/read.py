@@ -155,7 +155,7 @@ def directory_text(href: str) -> str | None:
     Returns:
         The text, or None if the href is not a local directory.
     """
-    if not is_local(href) or not os.path.isdir(path := local_path(href)):  # Never an OSError.
+    if not is_local(href) or not os.path.isdir(path := local_path(href)):  # No OSError.
         return None
     first = min((one.name for one in path.glob("*.json")), default=None)
     example = f", such as '{path / first}'" if first else ""

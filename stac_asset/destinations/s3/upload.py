@@ -304,7 +304,8 @@ class S3Upload(StatefulUpload):
         self.version = await replace_object(self._store, self._key, mark, self._replaced, send)
         self._ended = True
         self._writer.release()
-        await self._multipart.abort()  # The file of another run was larger than a part.
+        # Another run may have started an upload in parts, which a file this small does not need.
+        await self._multipart.abort()
         return str(computed) if computed is not None else None
 
     async def _read_back(self) -> Multihash:
