@@ -26,6 +26,7 @@ from tests.support.prefect_reads import message, read_back, states
 from tests.support.processes import wait_until
 from tests.support.s3_destinations import Bucket, moto_service
 from tests.support.server_logs import ServerLog
+from tests.support.submissions import listed_submissions
 
 _RUNNERS = ROOT / "docs" / "runners.md"
 
@@ -163,10 +164,13 @@ async def assert_fail_fast_stops_batches(
         r"Task run 'item-0/a and 99 more' - Finished in state Failed\(.*403 Forbidden",
         r"Task run 'item-\d+/a and 99 more' - Finished in state Cancelled\('another asset failed",
     )
-    running = asyncio.ensure_future(download(href, str(directory), options, return_state=True))
-    await wait_until(lambda: origin.in_flight >= 9)  # Both workers are in the middle of a batch.
-    origin.fault("/0/a.tif", Status(403), times=0)  # The latest fault applies.
-    state = await running
+    with listed_submissions(type(download.task_runner)) as submitted:
+        running = asyncio.ensure_future(download(href, str(directory), options, return_state=True))
+        # Both workers are in the middle of a batch.
+        await wait_until(lambda: origin.in_flight >= 9)
+        await wait_until(lambda: len(submitted) == 4)
+        origin.fault("/0/a.tif", Status(403), times=0)  # The latest fault applies.
+        state = await running
     run, task_runs = await read_back(state, 5)
     assert run.state is not None
     assert "asset 'a' of item 'item-0': 403" in (run.state.message or "")

@@ -26,6 +26,7 @@ from tests.support.flow_inputs import make_transfers, with_options
 from tests.support.items import item_document, make_item
 from tests.support.prefect_reads import message, read_back, states
 from tests.support.processes import block_until, wait_until
+from tests.support.submissions import listed_submissions
 
 # The limits exceed the number of transfers, so that no transfer waits for another.
 OPTIONS = with_options(max_connections_per_host=100, max_concurrent_downloads=100)
@@ -118,12 +119,14 @@ async def assert_fail_fast_cancels_waiting_tasks(
     origin.fault("/k1.tif", Status(503), times=0)
     options = with_options(fail_fast=True, http_max_attempts=1_000_000, retry_wait_max=0.1)
     download = flows.download_item.with_options(task_runner=runner)
-    running = asyncio.ensure_future(
-        download(href, str(directory), options, granularity="asset", return_state=True)
-    )
-    await wait_until(lambda: origin.gets("/k0.tif") and origin.gets("/k1.tif"))
-    origin.fault("/k1.tif", Status(404), times=0)  # The latest fault applies.
-    await wait_until(running.done)
+    with listed_submissions(type(runner)) as submitted:
+        running = asyncio.ensure_future(
+            download(href, str(directory), options, granularity="asset", return_state=True)
+        )
+        await wait_until(lambda: origin.gets("/k0.tif") and origin.gets("/k1.tif"))
+        await wait_until(lambda: len(submitted) == 6)
+        origin.fault("/k1.tif", Status(404), times=0)  # The latest fault applies.
+        await wait_until(running.done)
     state: State[Any] = running.result()
     _, task_runs = await read_back(state, 7)
     assert isinstance(await state.aresult(raise_on_failure=False), ResponseError)

@@ -33,6 +33,7 @@ from tests.support.flow_inputs import (
 )
 from tests.support.prefect_reads import read_back, states
 from tests.support.processes import wait_until
+from tests.support.submissions import listed_submissions
 
 
 @pytest.mark.parametrize(
@@ -107,13 +108,15 @@ async def test_fail_fast_cancels_batches_in_threads(origin: Origin, tmp_path: Pa
         max_connections_per_host=200,
     )
     download = with_threads(flows.download_item_collection, 2)
-    running = asyncio.ensure_future(download(href, str(tmp_path), options, return_state=True))
-    await wait_until(
-        lambda: {item_number(path) // 25 for path in requested_paths(origin)} == {0, 1}
-    )
-    # The latest fault applies. After 403, a download waits for the end of other downloads.
-    origin.fault("/0/a.tif", Status(400), times=0)
-    state = await running
+    with listed_submissions(ThreadPoolTaskRunner) as submitted:
+        running = asyncio.ensure_future(download(href, str(tmp_path), options, return_state=True))
+        await wait_until(
+            lambda: {item_number(path) // 25 for path in requested_paths(origin)} == {0, 1}
+        )
+        await wait_until(lambda: len(submitted) == 4)
+        # The latest fault applies. After 403, a download waits for the end of other downloads.
+        origin.fault("/0/a.tif", Status(400), times=0)
+        state = await running
     _, task_runs = await read_back(state, 5)
     assert isinstance(await state.aresult(raise_on_failure=False), ResponseError)
     found = states(task_runs)
