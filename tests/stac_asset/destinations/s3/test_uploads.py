@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 from dataclasses import replace
 
@@ -67,6 +68,32 @@ async def test_later_run_sends_only_missing_parts(proxied: Bucket, proxy: S3Prox
     assert len(proxy.received("CreateMultipartUpload")) == 1
     assert await proxied.content(KEY) == data
     assert not await proxied.has_leftovers()
+
+
+async def test_service_can_check_each_part(proxied: Bucket, proxy: S3Proxy) -> None:
+    data = data_of(2 * PART + 17)
+    await send(proxied.destination(), data)
+    parts = [data[start : start + PART] for start in range(0, len(data), PART)]
+    digests = [base64.b64encode(hashlib.sha256(part).digest()).decode() for part in parts]
+    received = sorted(proxy.received("UploadPart"), key=lambda one: one.part or 0)
+    assert [one.headers["x-amz-checksum-sha256"] for one in received] == digests
+
+
+async def test_stored_part_of_another_size_is_sent_again(proxied: Bucket, proxy: S3Proxy) -> None:
+    data = data_of(3 * PART)
+    await send(proxied.destination(), data, stop_after=2 * PART)
+    [upload] = await proxied.uploads()
+    await proxied.client.upload_part(
+        Bucket=proxied.name,
+        Key=upload["Key"],
+        UploadId=upload["UploadId"],
+        PartNumber=2,
+        Body=data[PART : 2 * PART - 1],
+    )
+    proxy.clear()
+    await send(proxied.destination(), data)
+    assert parts_of(proxy) == [2, 3]
+    assert await proxied.content(KEY) == data
 
 
 async def test_parts_with_a_declared_checksum_are_sent_once(
