@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, wraps
 from textwrap import dedent
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from stac_asset.errors import ConfigError
 from stac_asset.errors.nearest_name import nearest_name
@@ -25,6 +26,32 @@ DEFAULT_S3_MAX_ATTEMPTS = 10
 DEFAULT_HTTP_MAX_ATTEMPTS = 10
 
 
+_Fields = TypeVar("_Fields", bound="type[ConfigFields]")
+
+
+def _refusing_unknown_names(fields: _Fields) -> _Fields:
+    """Let the constructor of a class name the nearest field, if there is none with a given name."""
+    declared = fields.__init__
+
+    @wraps(declared)
+    def init(self: ConfigFields, *args: Any, **values: Any) -> None:
+        for name in values:
+            _check_name(name, self.__dataclass_fields__)
+        declared(self, *args, **values)
+
+    fields.__init__ = init  # type: ignore[method-assign]
+    return fields
+
+
+def _check_name(name: str, known: Collection[str]) -> None:
+    if name not in known:
+        raise ConfigError(
+            f"`Config` has no field `{name}`.{nearest_name(name, known)} Correct or remove the "
+            "name."
+        )
+
+
+@_refusing_unknown_names
 @dataclass
 class ConfigFields:
     """The fields of `Config`. Secrets are not part of the repr."""
@@ -342,8 +369,7 @@ class ConfigFields:
             ConfigError: There is no such field, or a list or dictionary has another type.
         """
         known = self.__dataclass_fields__
-        if name not in known:
-            raise ConfigError(f"`Config` has no field `{name}`.{nearest_name(name, known)}")
+        _check_name(name, known)
         if known[name].default_factory is list:
             value = string_list(name, value)
         elif known[name].default_factory is dict and not isinstance(value, dict):

@@ -8,6 +8,7 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from stac_asset import Config
 from stac_asset.errors import ConfigError
@@ -58,8 +59,9 @@ def _config_error(model: Any, fields: dict[str, Any], errors: list[dict[str, Any
     reason = found["msg"].removeprefix("Value error, ")
     if not found["loc"]:
         return ConfigError(reason)
-    if is_union := _is_union(model, found["loc"][0]):
-        found["loc"] = found["loc"][:1]  # The rest is pydantic's name of a type.
+    is_union = _is_union(model.model_fields.get(found["loc"][0]))
+    found = merged_errors(errors, model)[0]
+    reason = found["msg"].removeprefix("Value error, ")
     name = ".".join(map(str, found["loc"]))[:100]
     if found["loc"][-1] in SECRETS:
         return ConfigError(
@@ -77,19 +79,54 @@ def _config_error(model: Any, fields: dict[str, Any], errors: list[dict[str, Any
             string_list(name, fields.get(name))
         except ConfigError as error:
             return error
-    if is_union:
-        expected = [one["msg"].removeprefix(_EXPECTED) for one in errors if one["loc"][0] == name]
-        reason = _EXPECTED + " or ".join(dict.fromkeys(expected))
-    elif found["type"] in LIST_TYPES:
+    if not is_union and found["type"] in LIST_TYPES:
         return ConfigError(f"`{name}` must be a list. Pass a list.")
     if found["type"] == "value_error":  # The texts of this package have an instruction.
         return ConfigError(f"`{name}`: {reason}")
     return ConfigError(f"`{name}` is not valid: {reason}. Correct the value.")
 
 
-def _is_union(model: Any, name: Any) -> bool:
+def merged_errors(errors: Sequence[dict[str, Any]], kind: Any) -> list[dict[str, Any]]:
+    """Return one error for each value that has none of the types of a union.
+
+    Pydantic reports an error for each type, with a name of the type at the end of the place.
+
+    Args:
+        errors: The errors of pydantic.
+        kind: The model of the values.
+    """
+    merged: dict[tuple[int | str, ...], dict[str, Any]] = {}
+    for error in errors:
+        place = _place(error["loc"], kind)
+        earlier = merged.get(place)
+        if earlier is None:
+            merged[place] = {**error, "loc": place}
+        elif earlier["msg"].startswith(_EXPECTED) and error["msg"].startswith(_EXPECTED):
+            expected = error["msg"].removeprefix(_EXPECTED)
+            if expected not in earlier["msg"]:
+                earlier["msg"] += f" or {expected}"
+    return list(merged.values())
+
+
+def _place(loc: Sequence[int | str], kind: Any) -> tuple[int | str, ...]:
+    """Return the place of a value without pydantic's names of types."""
+    place = list[int | str]()
+    follows_union = False
+    for part in loc:
+        if follows_union:  # This is the name of a type.
+            follows_union = False
+            continue
+        place.append(part)
+        if isinstance(part, str):
+            fields = [model.model_fields.get(part) for model in _models(kind)]
+            field = next((one for one in fields if one is not None), None)
+            kind = field.annotation if field is not None else None
+            follows_union = _is_union(field)
+    return tuple(place)
+
+
+def _is_union(field: FieldInfo | None) -> bool:
     """Return whether a field takes values of several types."""
-    field = model.model_fields.get(name)
     if field is None or get_origin(field.annotation) not in (Union, UnionType):
         return False
     return sum(kind is not NoneType for kind in get_args(field.annotation)) > 1

@@ -19,7 +19,12 @@ from prefect.settings import get_current_settings
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from prefect_stac_asset.flows.parameters.form import WithoutEffect
-from prefect_stac_asset.flows.parameters.model_errors import LIST_TYPES, SECRETS, nearest_option
+from prefect_stac_asset.flows.parameters.model_errors import (
+    LIST_TYPES,
+    SECRETS,
+    merged_errors,
+    nearest_option,
+)
 from prefect_stac_asset.flows.parameters.url_secrets import is_stored, refused_urls
 from stac_asset.errors import ConfigError, SourceError
 
@@ -81,8 +86,9 @@ def validated_parameters(
     found = _checked(function, parameters)
     if isinstance(found, BaseModel):
         return {name: getattr(found, name) for name in type(found).model_fields}
-    reasons = "; ".join(_reason(error, function) for error in found[:_MAX_REASONS])
-    more = f", and {len(found) - _MAX_REASONS} more" if len(found) > _MAX_REASONS else ""
+    errors = merged_errors(found, _model(function))
+    reasons = "; ".join(_reason(error, function) for error in errors[:_MAX_REASONS])
+    more = f", and {len(errors) - _MAX_REASONS} more" if len(errors) > _MAX_REASONS else ""
     text = f"Invalid parameters for {function.__name__}: {reasons}{more}"
     if is_stored() and any(error["type"] == "secret_in_url" for error in found):
         text += ". The stored parameters of this run show the secret, so replace it at its provider"

@@ -164,6 +164,10 @@ async def test_rejected_parameters_are_not_stored_or_logged(origin: Origin, tmp_
             required | {"source": {"links": [{"href": SECRET}]}},
         ),
         "search.token: unknown parameter": ("sync", required | {"search": {"token": SECRET}}),
+        "search.filter: Input should be a valid string or a valid dictionary": (
+            "sync",
+            required | {"search": {"filter": [SECRET]}},
+        ),
         "got an unexpected keyword argument 'headers'": (
             "download_item",
             {"args": [signed, str(tmp_path)], "headers": header},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import queue
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import fields
@@ -167,6 +168,14 @@ def test_misspelt_field_is_rejected_with_the_nearest_name() -> None:
     config: Any = Config()
     with pytest.raises(ConfigError, match=r"no field `includes`\. The nearest name is `include`"):
         config.includes = ["a"]
+    create: Any = Config
+    with pytest.raises(ConfigError) as caught:
+        create(inlcude=["a"])
+    assert str(caught.value) == (
+        "`Config` has no field `inlcude`. The nearest name is `include`. Correct or remove the "
+        "name."
+    )
+    assert list(inspect.signature(Config).parameters) == [one.name for one in fields(Config)]
 
 
 @pytest.mark.parametrize(
