@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Collection
 from dataclasses import dataclass, field
-from functools import cache, wraps
+from functools import cache
 from textwrap import dedent
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from stac_asset.errors import ConfigError
-from stac_asset.errors.nearest_name import nearest_name
+from stac_asset.errors.field_names import check_field_name, refuses_unknown_fields
 from stac_asset.object_store.identity import AzureIdentity, GcsIdentity
 from stac_asset.strategy import ErrorStrategy, FileNameStrategy
 from stac_asset.string_lists import string_list
@@ -26,32 +25,7 @@ DEFAULT_S3_MAX_ATTEMPTS = 10
 DEFAULT_HTTP_MAX_ATTEMPTS = 10
 
 
-_Fields = TypeVar("_Fields", bound="type[ConfigFields]")
-
-
-def _refusing_unknown_names(fields: _Fields) -> _Fields:
-    """Let the constructor of a class name the nearest field, if there is none with a given name."""
-    declared = fields.__init__
-
-    @wraps(declared)
-    def init(self: ConfigFields, *args: Any, **values: Any) -> None:
-        for name in values:
-            _check_name(name, self.__dataclass_fields__)
-        declared(self, *args, **values)
-
-    fields.__init__ = init  # type: ignore[method-assign]
-    return fields
-
-
-def _check_name(name: str, known: Collection[str]) -> None:
-    if name not in known:
-        raise ConfigError(
-            f"`Config` has no field `{name}`.{nearest_name(name, known)} Correct or remove the "
-            "name."
-        )
-
-
-@_refusing_unknown_names
+@refuses_unknown_fields
 @dataclass
 class ConfigFields:
     """The fields of `Config`. Secrets are not part of the repr."""
@@ -369,7 +343,7 @@ class ConfigFields:
             ConfigError: There is no such field, or a list or dictionary has another type.
         """
         known = self.__dataclass_fields__
-        _check_name(name, known)
+        check_field_name(name, known)
         if known[name].default_factory is list:
             value = string_list(name, value)
         elif known[name].default_factory is dict and not isinstance(value, dict):
