@@ -20,6 +20,7 @@ import stac_asset
 from stac_asset import Config
 from stac_asset.testing import Origin
 from tests.support.azurite import Azurite, azurite_running
+from tests.support.memory_logs import skip_memory_logs
 from tests.support.object_stores import AzureContainer
 from tests.support.paths import ROOT, SHARED_DATA
 from tests.support.prefect_fixtures import (
@@ -61,6 +62,7 @@ for _module in pkgutil.walk_packages(stac_asset.__path__, "stac_asset."):
         importlib.import_module(_module.name)
 
 check_schemas_once()
+skip_memory_logs()
 
 # Ray reads the variable during the import. With the value 0, the cluster uses the loopback
 # interface.

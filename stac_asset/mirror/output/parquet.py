@@ -10,7 +10,7 @@ import importlib.util
 import tempfile
 from collections.abc import Iterator
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -105,11 +105,16 @@ def _write_whole(storage: MirrorStorage, rows: Rows) -> None:
 
 
 def _write_table(items: Iterator[dict[str, Any]], whole: Path) -> None:
-    import stac_geoparquet.arrow
+    from stac_geoparquet.arrow import parse_stac_items_to_arrow, to_parquet
 
+    first = list(islice(items, _BATCH_SIZE))
+    following = next(items, None)
+    if following is None:
+        to_parquet(parse_stac_items_to_arrow(first, schema="FullFile"), whole)
+        return
     with tempfile.TemporaryDirectory(dir=whole.parent) as chunks:
         # Write chunks to files first, so that not all items are in memory.
-        batches = stac_geoparquet.arrow.parse_stac_items_to_arrow(
-            items, _BATCH_SIZE, "ChunksToDisk", chunks
+        batches = parse_stac_items_to_arrow(
+            chain(first, [following], items), _BATCH_SIZE, "ChunksToDisk", chunks
         )
-        stac_geoparquet.arrow.to_parquet(batches, whole)
+        to_parquet(batches, whole)
