@@ -13,17 +13,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from stac_asset.transfer.rare_collections import rare_collections
+
 MIN_TRANSFERS = 1000
 """Number of transfers from which a run freezes the heap.
 
 `gc.get_freeze_count` visits all frozen objects. If the caller or another run has frozen a large
 heap, the call takes longer than the download of a small file.
-"""
-
-MIN_NEW_OBJECTS = 10_000
-"""First threshold of the garbage collector in a large run: a number of new objects.
-
-Python's default is some hundred objects. The transfers in progress have more.
 """
 
 _lock = threading.Lock()
@@ -46,15 +42,11 @@ def frozen_heap(transfers: int) -> Iterator[None]:
     if transfers < MIN_TRANSFERS or not is_collecting or not _freeze():
         yield
         return
-    # Only now, because another run restores the threshold before it unfreezes its objects.
-    before = gc.get_threshold()
-    raised = max(before[0], MIN_NEW_OBJECTS), *before[1:]
-    gc.set_threshold(*raised)
     try:
-        yield
+        # Only now, because another run restores the threshold before it unfreezes its objects.
+        with rare_collections():
+            yield
     finally:
-        if gc.get_threshold() == raised:  # Otherwise the caller has set another value.
-            gc.set_threshold(*before)
         gc.unfreeze()
 
 

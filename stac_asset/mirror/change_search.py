@@ -24,6 +24,7 @@ from stac_asset.mirror.state.index import MirrorState
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.notices import notice
 from stac_asset.plan.selection import Selection
+from stac_asset.transfer.rare_collections import rare_collections
 
 _INCOMPLETE = (
     "The source did not return all matching items, so this run does not detect removed items, and "
@@ -124,11 +125,12 @@ class ChangeSearch:
         selection.add_mirrored(self._state.rows.asset_keys)
         source.position = None if self._whole else self._state.positions.get(search)
         found = source.items(self._criteria, self.window)
-        async for item in with_rows(found, self._state, self._storage):
-            if self.window is not usual and not self._is_selected(item, usual):
-                continue
-            selection.add(item.assets)
-            changes.add(item)
+        with rare_collections():
+            async for item in with_rows(found, self._state, self._storage):
+                if self.window is not usual and not self._is_selected(item, usual):
+                    continue
+                selection.add(item.assets)
+                changes.add(item)
         changes.found_by_search = len(changes.seen)
         if not source.is_complete:
             notice(_INCOMPLETE)

@@ -53,6 +53,8 @@ class Selection:
         }
         """Keys, roles and media types of assets of the run."""
         self._has_assets = False
+        self._added: set[tuple[str, ...]] = set()
+        """Combinations of keys that are recorded."""
 
     def add(self, assets: Mapping[str, object]) -> None:
         """Record the assets of an item or collection.
@@ -136,7 +138,11 @@ class Selection:
         return f"Write `{self._name}={[text for text in entries if text]}`."
 
     def _add_keys(self, keys: Iterable[str]) -> None:
-        keys = list(keys)
+        keys = tuple(keys)
+        if keys in self._added:  # Most items of a source have the same keys.
+            return
+        if len(self._added) < _MAX_KEYS:
+            self._added.add(keys)
         self._has_assets = self._has_assets or bool(keys)
         self._keys.difference_update(keys)
         existing = self._existing.get(PatternKind.KEY)

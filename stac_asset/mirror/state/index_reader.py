@@ -20,12 +20,7 @@ from stac_asset.mirror.layout import (
 )
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.index_files import depth_of, index_files, index_lines, shard_lines
-from stac_asset.mirror.state.placement import (
-    part_of,
-    place_of,
-    place_of_folder,
-    shard_of,
-)
+from stac_asset.mirror.state.placement import bits_below, place_of, place_of_folder
 from stac_asset.mirror.state.row import IndexRow, RowFacts, index_row
 from stac_asset.mirror.state.rows import Rows
 from stac_asset.mirror.state.stored_files import unusable_files
@@ -164,7 +159,7 @@ class IndexReader:
         except (TypeError, ValueError, AttributeError):
             return None
         place = place_of_folder(folder)
-        if shard and shard_of(part_of(place), len(shard)) != shard:
+        if shard and place >> bits_below(len(shard)) != int(shard, 16):
             return None
         self._found[shard] += 1
         stamp = self._storage.stamp(_document_in(folder))

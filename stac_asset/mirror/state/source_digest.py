@@ -43,7 +43,8 @@ class SourceDigests:
         """
         assets = document.get("assets")
         wanted = self._wanted_keys(assets if isinstance(assets, dict) else {})
-        fields = {name: value for name, value in document.items() if name != "links"}
+        fields = dict(document)
+        fields.pop("links", None)
         try:
             data = orjson.dumps([base, wanted, fields])
         except TypeError:  # Half of a surrogate pair, or an integer of more than 64 bits.

@@ -16,7 +16,8 @@ import pytest
 from yarl import URL
 
 from stac_asset import Client, Config, StacAssetError, download_item
-from stac_asset.api.frozen_heap import MIN_NEW_OBJECTS, MIN_TRANSFERS, _lock, frozen_heap
+from stac_asset.api.frozen_heap import MIN_TRANSFERS, _lock, frozen_heap
+from stac_asset.transfer.rare_collections import MIN_NEW_OBJECTS
 from stac_asset.types import MessageQueue
 from tests.support.processes import block_until
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import copy
+import gc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stac_asset.mirror.changes import ChangeSet
 from stac_asset.mirror.run_limits import RunSizeLimits
 from stac_asset.mirror.search.criteria import Criteria
+from stac_asset.mirror.source_item import SourceDocument
 from stac_asset.testing import Origin
+from stac_asset.transfer.rare_collections import MIN_NEW_OBJECTS
 from tests.support.checksums import sha256_multihash
 from tests.support.mirror_runs import (
     CONFIG,
@@ -235,3 +239,18 @@ async def test_unknown_file_at_asset_path_is_replaced(origin: Origin, tmp_path: 
     (folder / "data.tif").write_bytes(b"whatever")
     await run_mirror(tmp_path, serve_api(origin, [build_item(origin, "item")]))
     assert (folder / "data.tif").read_bytes() == origin.content("/item/data.tif?size=100")
+
+
+async def test_new_objects_are_searched_for_garbage_less_often_during_a_search(
+    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    during, add, before = [], ChangeSet.add, gc.get_threshold()
+
+    def add_and_record(changes: ChangeSet, item: SourceDocument) -> None:
+        during.append(gc.get_threshold()[0])
+        add(changes, item)
+
+    monkeypatch.setattr(ChangeSet, "add", add_and_record)
+    await run_mirror(tmp_path / "m", serve_api(origin, [build_item(origin, "item", "a")]))
+    assert during == [MIN_NEW_OBJECTS]
+    assert gc.get_threshold() == before
