@@ -74,10 +74,16 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc] # yaml has no types
         return node
 
 
+def _name(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty. Write a name.")
+    return text
+
+
 def _deployment_name(text: str) -> str:
     if found := next((character for character in text if character in _BANNED), None):
         raise ValueError(f"'{text}' contains '{found}', which Prefect does not allow in names.")
-    return text
+    return _name(text)
 
 
 def _cron(text: str) -> str:
@@ -155,7 +161,7 @@ class ConcurrencyLimit(_Strict):
 class Pool(_Strict):
     """Name and job variables of the work pool for a deployment."""
 
-    name: str
+    name: Annotated[str, AfterValidator(_name)]
     job_variables: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -249,6 +255,8 @@ def read_deployments(file: Path = FILE) -> list[Deployment]:
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"'{file}' is not valid YAML: {reason}.") from None
+    except RecursionError:
+        raise ConfigError(f"'{file}' is nested too deeply. Correct the brackets.") from None
     try:
         return _File.model_validate(document).deployments
     except ValidationError as error:

@@ -344,6 +344,12 @@ def test_duplicate_slug_is_refused(tmp_path: Path) -> None:
         (VALID_FILE + "name: other\n", "key 'name' occurs in line 1 and in line 13. Remove one"),
         (VALID_FILE.replace("limit: 1", "limit: 1, limit: 2"), "key 'limit' occurs in line"),
         (VALID_FILE.replace("name: nightly", "name: a/b"), "'a/b' contains '/', which Prefect"),
+        (
+            VALID_FILE.replace("name: nightly", "name: ' '"),
+            "name: must not be empty. Write a name.",
+        ),
+        (VALID_FILE.replace("name: pool", "name: ''"), "work_pool.name: must not be empty. Write"),
+        (VALID_FILE.replace("{directory: /data}", "[" * 5000), "is nested too deeply. Correct"),
         (VALID_FILE.replace("description:", "description: 5 #"), "must be a text. Put the value"),
         ("", "prefect.yaml: must have keys and values, such as"),
         ("- a", "prefect.yaml: must have keys and values, such as"),
