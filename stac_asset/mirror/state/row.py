@@ -116,7 +116,7 @@ class IndexRow:
         Raises:
             ValueError: The line is not a row.
         """
-        fields = loads(line)
+        fields = _fields_of(line)
         try:
             digest = fields.get("digest")
             version, size = fields["stamp"]
@@ -181,7 +181,7 @@ class RowFacts(NamedTuple):
         Raises:
             ValueError: The line is not a row.
         """
-        fields = loads(line)
+        fields = _fields_of(line)
         try:
             digest, collection = fields.get("digest"), fields.get("collection")
             failed = bool(fields.get("failed"))
@@ -279,3 +279,15 @@ def asset_files(assets: Any, folder: str = "") -> dict[str, tuple[str, int | Non
         if is_file_name(name):
             files[key] = (name, size if type(size) is int else None)
     return files
+
+
+def _fields_of(line: bytes) -> Any:
+    """Return the fields of a line.
+
+    orjson reads an integer of more than 64 bits as a float. In a row, only a wrong size can be one,
+    and `loads`, which checks for such integers, takes a third longer.
+    """
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return loads(line)  # The line may have half of a surrogate pair.
