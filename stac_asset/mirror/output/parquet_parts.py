@@ -198,7 +198,7 @@ def _write_table(items: Iterator[dict[str, Any]], path: Path) -> Any:
     first = next(items, None)
     if first is None:
         return None
-    # With this schema, the library reads the memory use of the process least often, for its log.
+    # With any other schema, the library reads the memory use of the process more often, for a log.
     to_parquet(parse_stac_items_to_arrow(chain([first], items), schema="FullFile"), path)
     return pq.read_schema(path).remove_metadata()
 

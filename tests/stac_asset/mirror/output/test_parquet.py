@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from stac_asset.mirror.output import parquet
 from stac_asset.mirror.output.column_types import ColumnTypes, name_of
 from stac_asset.notices import collect_notices
 from stac_asset.stac.item_files import read_items
@@ -133,3 +134,17 @@ async def test_file_is_written_only_after_changes_or_without_a_record(
     assert set((await mirrored(origin, tmp_path, item))[0]) == {"one"}
     (tmp_path / record).write_bytes(b"no JSON")
     assert set((await mirrored(origin, tmp_path, item))[0]) == {"one"}
+
+
+@pytest.mark.parametrize("batch", [2, 4, 5, 1000])
+async def test_items_of_one_and_of_several_batches_have_all_their_fields(
+    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(parquet, "_BATCH_SIZE", batch)
+    given = [build_item(origin, f"item-{number}") for number in range(5)]
+    given[0]["properties"]["first"], given[4]["properties"]["last"] = "a", 1.5
+    items, notices = await mirrored(origin, tmp_path, *given)
+    assert sorted(items) == [f"item-{number}" for number in range(5)]
+    assert items["item-0"]["properties"]["first"] == "a"
+    assert items["item-4"]["properties"]["last"] == 1.5
+    assert notices == []
