@@ -55,13 +55,11 @@ class RaisesConfigError(ModelMetaclass):
 
 
 def _config_error(model: Any, fields: dict[str, Any], errors: list[dict[str, Any]]) -> ConfigError:
-    found = errors[0]
+    found = merged_errors(errors, model)[0]
     reason = found["msg"].removeprefix("Value error, ")
     if not found["loc"]:
         return ConfigError(reason)
     is_union = _is_union(model.model_fields.get(found["loc"][0]))
-    found = merged_errors(errors, model)[0]
-    reason = found["msg"].removeprefix("Value error, ")
     name = ".".join(map(str, found["loc"]))[:100]
     if found["loc"][-1] in SECRETS:
         return ConfigError(
@@ -95,17 +93,18 @@ def merged_errors(errors: Sequence[dict[str, Any]], kind: Any) -> list[dict[str,
         errors: The errors of pydantic.
         kind: The model of the values.
     """
-    merged: dict[tuple[int | str, ...], dict[str, Any]] = {}
+    by_place: dict[tuple[int | str, ...], list[dict[str, Any]]] = {}
     for error in errors:
-        place = _place(error["loc"], kind)
-        earlier = merged.get(place)
-        if earlier is None:
-            merged[place] = {**error, "loc": place}
-        elif earlier["msg"].startswith(_EXPECTED) and error["msg"].startswith(_EXPECTED):
-            expected = error["msg"].removeprefix(_EXPECTED)
-            if expected not in earlier["msg"]:
-                earlier["msg"] += f" or {expected}"
-    return list(merged.values())
+        by_place.setdefault(_place(error["loc"], kind), []).append(error)
+    return [{**same[0], "loc": place, "msg": _text(same)} for place, same in by_place.items()]
+
+
+def _text(errors: Sequence[dict[str, Any]]) -> str:
+    """Return the first message, or a message with all expected types."""
+    messages = dict.fromkeys(error["msg"] for error in errors)
+    if not all(text.startswith(_EXPECTED) for text in messages):
+        return str(errors[0]["msg"])
+    return _EXPECTED + " or ".join(text.removeprefix(_EXPECTED) for text in messages)
 
 
 def _place(loc: Sequence[int | str], kind: Any) -> tuple[int | str, ...]:
