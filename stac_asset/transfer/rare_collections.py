@@ -1,8 +1,8 @@
 """Internal: collect new garbage less often while many objects are created and kept.
 
-Python searches the new objects for garbage after each 700 (Python 3.11) to 2,000. While pages of
-items are parsed, or many transfers are in progress, these searches visit objects in use. They take
-5 to 10 % of the processor time.
+By default, Python searches the new objects for garbage whenever there are some hundred more of
+them. While pages of items are parsed, or many transfers are in progress, most of these objects are
+in use, so the search is in vain.
 """
 
 from __future__ import annotations
