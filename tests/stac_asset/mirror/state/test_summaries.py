@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from stac_asset import Config
 from stac_asset.mirror.layout import COLLECTION
 from stac_asset.mirror.source_item import Key
 from stac_asset.mirror.state.index import read_state
+from stac_asset.mirror.state.index_reader import IndexReader
 from stac_asset.mirror.state.placement import place_of_folder
 from stac_asset.mirror.storage.local import LocalStorage
 from stac_asset.testing import Origin
@@ -234,3 +236,14 @@ async def test_item_of_a_run_that_was_killed_before_the_index_is_linked(
     check_catalog(tmp_path, {item["id"] for item in items} | {"new"})
     assert read_state(LocalStorage(tmp_path)).documents_read == 0
     assert not (tmp_path / ".mirror/begun.ndjson").exists()
+
+
+async def test_rows_in_the_wrong_shard_are_not_read(origin: Origin, tmp_path: Path) -> None:
+    await write_mirror(origin, tmp_path)
+    index = tmp_path / ".mirror" / "index"
+    with (index / shard_of_item(NAME)).open("ab") as file:
+        file.write((index / other_shard()).read_bytes())
+    reader = IndexReader(LocalStorage(tmp_path), Config())
+    reader.read_part([Key("things", NAME)])
+    assert Key("things", NAME) in reader.rows
+    assert len(reader.rows) == COUNT
