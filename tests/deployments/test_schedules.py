@@ -17,6 +17,7 @@ import prefect
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from prefect_stac_asset.deployments.local_stack.background import Background
 from prefect_stac_asset.deployments.local_stack.orphaned_runs import end_orphaned_runs
 from stac_asset.testing import Origin, Stall
 from tests.support.deployments_cli import Finished, run_deployments_cli
@@ -94,10 +95,21 @@ def pid_of(stack: RunningStack, name: str) -> int:
     return int((stack.folder / f"{name}.pid").read_text())
 
 
-def kill(*pids: int) -> None:
+def kill(stack: RunningStack, *pids: int) -> None:
+    """Kill processes, and wait until none of them holds the lock of the server or of a worker.
+
+    A prepared process has a fork, which holds the lock and ends shortly after the process.
+    """
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in pids), "end of a process")
+    locked = [Background(path.stem, stack.folder) for path in stack.folder.glob("*.pid")]
+    wait_for(
+        lambda: (
+            not any(Path(f"/proc/{pid}/exe").exists() for pid in pids)
+            and not any(process.pid() in pids for process in locked)
+        ),
+        "end of a process",
+    )
 
 
 def test_up_confirms_scheduled_runs(stack: RunningStack) -> None:
@@ -161,7 +173,7 @@ def test_up_resumes_scheduled_runs_after_killed_worker(
     (running,) = mirror.flow_runs(stack.url, "RUNNING")
     orphans = [pid for pid in stack.processes() if pid not in (worker, server)]
     assert orphans
-    kill(worker)
+    kill(stack, worker)
     # Without an option, `up` uses the file of the first `up`.
     done = run_up(stack)
     assert done.returncode == 0, done.stderr
@@ -202,7 +214,7 @@ def test_up_resumes_scheduled_runs_after_killed_server(
         log.expect_errors(*SERVER_KILLED_ERRORS)
     worker = pid_of(stack, "worker-stac-asset")
     count = len(mirror.wait_for_completed_runs(stack.url))
-    kill(pid_of(stack, "server"))
+    kill(stack, pid_of(stack, "server"))
     done = run_up(stack, "--file", str(stack.folder.parent / "prefect.yaml"))
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("starting     a server")
@@ -222,7 +234,7 @@ def test_up_starts_everything_after_a_kill_although_server_refuses_a_deployment(
     mirror.origin.fault("/all-killed.tif", Stall(after=10, seconds=600), times=1)
     mirror.publish("all-killed")
     wait_for(lambda: mirror.origin.gets("/all-killed.tif"), "request of the run")
-    kill(*stack.processes())
+    kill(stack, *stack.processes())
     document = json.loads((stack.folder.parent / "prefect.yaml").read_text())
     (listed,) = document["deployments"]
     pool = {"name": "stac-asset", "job_variables": {"stream_output": "never"}}

@@ -16,7 +16,7 @@ from tests.support.raw_origin import RawRequest, raw_origin, response_head
 
 MIB = 1024 * 1024
 SIZE = 36 * MIB
-DATA = random.Random(6).randbytes(SIZE)
+DATA = (random.Random(6).randbytes(MIB + 1) * 36)[:SIZE]
 VERSION = '"version"'
 
 

@@ -14,7 +14,7 @@ from stac_asset.transfer.shared_connections import MIB, TRAFFIC, ConnectionShare
 from tests.support.raw_origin import RawRequest, raw_origin, response_head
 
 SIZE = 36 * MIB
-DATA = random.Random(14).randbytes(SIZE)
+DATA = (random.Random(14).randbytes(MIB + 1) * 36)[:SIZE]
 PIECE = 64 * 1024
 
 
