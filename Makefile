@@ -45,7 +45,7 @@ export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(VENV)/run  ## Download example STAC items with a Prefect flow; ITEM=<href> downloads your own item
@@ -80,8 +80,12 @@ down: $(VENV)/run  ## Stop the server and the worker that `make up` started
 # Five processes keep two cores busy, as tests often wait for Prefect. A process takes 10 s of a core to
 # collect the tests, and 1 GiB with its Prefect server.
 .PHONY: test
-test: $(VENV)/dev $(PGSTAC)/run tests/node/node_modules  ## Run all tests; ARGS='-k name' selects tests
-	@$(BIN)/python -m pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: $(VENV)/dev $(PGSTAC)/run tests/node/node_modules  ## Run the tests of the code; ARGS='-k name' selects tests
+	@$(BIN)/python -m pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder --ignore tests/installation $(ARGS)
+
+.PHONY: test-install
+test-install: $(VENV)/dev  ## Run the tests of the wheel and of a fresh clone
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/installation $(ARGS)
 
 .PHONY: test-lowest
 test-lowest: $(LOWEST)/run  ## Run the schedule tests with the lowest supported dependencies; TESTS='tests/flows' selects others

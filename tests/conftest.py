@@ -7,8 +7,6 @@ import importlib
 import os
 import pkgutil
 import signal
-import subprocess
-import sys
 from collections.abc import Generator, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +20,7 @@ from stac_asset.testing import Origin
 from tests.support.azurite import Azurite, azurite_running
 from tests.support.memory_logs import skip_memory_logs
 from tests.support.object_stores import AzureContainer
-from tests.support.paths import ROOT, SHARED_DATA
+from tests.support.paths import SHARED_DATA
 from tests.support.prefect_fixtures import (
     collected_sockets,
     pool,
@@ -143,13 +141,3 @@ def azurite() -> Iterator[Azurite]:
 def container(azurite: Azurite) -> AzureContainer:
     """Return an empty container."""
     return AzureContainer.create(azurite)
-
-
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built wheel of the project."""
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
-    subprocess.run([*build, str(ROOT)], check=True, capture_output=True)
-    (built,) = folder.iterdir()
-    return built

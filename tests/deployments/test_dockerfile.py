@@ -48,7 +48,7 @@ def test_copied_files_are_sufficient_to_install(context: Path) -> None:
     target = context / "installed"
     command = [*pip, "--no-compile", "--target", target, "."]
     subprocess.run(command, cwd=context, check=True, capture_output=True)
-    # `test_installed_wheel.py` imports the same files.
+    # `tests/installation/test_wheel.py` imports the same files.
     expected = package_files(ROOT)
     expected["prefect_stac_asset/deployments/prefect.yaml"] = (ROOT / "prefect.yaml").read_bytes()
     assert package_files(target) == expected

@@ -47,7 +47,7 @@ NOT_RUN = {
 
 NOT_RUN_COMMANDS = {
     "git ": "needs the network",
-    "pip ": "tests/project/test_installed_wheel.py installs the package",
+    "pip ": "tests/installation/test_wheel.py installs the package",
     "cd ": "changes the directory of a shell",
     "export ": "sets a variable of a shell",
     "DATABASE=": "tests/deployments/local_stack/test_stack.py runs `make up` with PostgreSQL",

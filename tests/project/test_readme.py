@@ -55,7 +55,7 @@ def test_named_targets_and_files_exist() -> None:
 def test_ci_runs_exactly_the_commands_of_the_readme() -> None:
     script = (ROOT / ".ci" / "run").read_text()
     lines = [line for line in script.splitlines() if not line.startswith("#")]
-    targets = ("demo", "lint", "test", "test-ends")
+    targets = ("demo", "lint", "test", "test-install", "test-ends")
     commands = ["scripts/install-system-packages", *(f"make {target}" for target in targets)]
     assert lines == ["set -eu", 'cd "$(dirname "$0")/.."', *commands]
     assert all(f"`{command}`" in README for command in commands)

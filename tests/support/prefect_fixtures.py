@@ -27,7 +27,6 @@ _LIBRARY = _TESTS / "stac_asset"
 FIRST_FILES = (
     "flows/distribution/test_runs.py",
     "deployments/test_schedules.py",
-    "deployments/test_fresh_clone.py",
     "deployments/local_stack/test_stack.py",
     "browser/test_run_form.py",
     "project/test_demo.py",
@@ -36,7 +35,6 @@ FIRST_FILES = (
 """Files that take a minute or more and mostly wait, which start first."""
 
 LONG_FILES = (
-    "project/test_installed_wheel.py",
     "deployments/test_deploy_methods.py",
     "flows/mirror/test_pgstac.py",
     "deployments/test_crashed_runs.py",
