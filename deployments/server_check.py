@@ -22,7 +22,8 @@ def prefect_findings() -> Iterator[Finding]:
             "Prefect server",
             Level.NOTE,
             "No server is configured, so each flow run starts a temporary one.",
-            "Run `make up`, and set PREFECT_API_URL to the address that it prints.",
+            "Run `python -m prefect_stac_asset.deployments up` (in a clone: `make up`), and set "
+            "PREFECT_API_URL to the address that it prints.",
         )
         return
     try:
