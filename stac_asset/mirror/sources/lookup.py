@@ -7,7 +7,7 @@ ignore the parameter `ids`, and others return only some of the items that they h
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from stac_asset.errors import AccessError, ConfigError, ResponseError, SourceError
 from stac_asset.mirror.source_item import Key, SourceDocument
@@ -20,11 +20,13 @@ _IDS_PER_REQUEST = 50
 _MAX_FAILURES = 3
 """Number of consecutive failed requests after which no further item is requested."""
 
-SearchById: TypeAlias = Callable[[str | None, Sequence[str]], Awaitable[tuple[list[Any], bool]]]
+SearchById: TypeAlias = Callable[
+    [str | None, Sequence[str]], Awaitable[tuple[list[SourceDocument], bool]]
+]
 """Searches for ids of a collection, and returns the results, which can have other items, and
 whether they can be all items of the API."""
 
-ReadOwn: TypeAlias = Callable[[Key], Awaitable[dict[str, Any] | None]]
+ReadOwn: TypeAlias = Callable[[Key], Awaitable[SourceDocument | None]]
 """Reads the document at an item's own path. The result for a missing document is empty (None)."""
 
 
@@ -48,8 +50,8 @@ class IdLookup:
         self.undecided: set[Key] = set()
         """Items about which the API gave no definite answer."""
 
-    async def items(self, keys: Iterable[Key]) -> AsyncIterator[dict[str, Any]]:
-        """Yield the documents of the items that the API has.
+    async def items(self, keys: Iterable[Key]) -> AsyncIterator[SourceDocument]:
+        """Yield the items that the API has.
 
         Args:
             keys: Keys of items.
@@ -65,16 +67,16 @@ class IdLookup:
         ]
         for number, (collection, ids) in enumerate(chunks):
             try:
-                async for document in self._some(collection, ids):
-                    yield document
+                async for item in self._some(collection, ids):
+                    yield item
             except SourceError as error:
                 # The API fails, so further requests would fail too.
                 for later_collection, later in chunks[number:]:
                     self._add_undecided(later_collection, later, str(error))
                 return
 
-    async def _some(self, collection: str | None, ids: list[str]) -> AsyncIterator[dict[str, Any]]:
-        """Yield the documents of some items.
+    async def _some(self, collection: str | None, ids: list[str]) -> AsyncIterator[SourceDocument]:
+        """Yield some items.
 
         Raises:
             SourceError: The API fails in all attempts.
@@ -83,10 +85,10 @@ class IdLookup:
         is_reliable = False
         while pending:
             found, is_exact, is_listing = await self._matching(collection, list(pending))
-            for document in found:
-                del pending[document["id"]]
+            for name, item in found.items():
+                del pending[name]
                 is_reliable = True
-                yield document
+                yield item
             if not is_exact:
                 for name in pending:
                     own = await self._own_document(Key(collection, name), is_listing)
@@ -104,29 +106,28 @@ class IdLookup:
 
     async def _matching(
         self, collection: str | None, ids: list[str]
-    ) -> tuple[list[dict[str, Any]], bool, bool]:
+    ) -> tuple[dict[str, SourceDocument], bool, bool]:
         """Return the items with these ids, and whether the API searched for these ids only.
 
         The last value is whether the API listed all of its items.
         """
         try:
-            features, is_listing = await self._search(collection, ids)
+            items, is_listing = await self._search(collection, ids)
         except ConfigError:
-            return [], False, False
+            return {}, False, False
         except SourceError as error:
             cause = error.__cause__
             if isinstance(cause, ResponseError) and not is_transient(cause):
-                return [], False, False  # The API does not support the parameter.
+                return {}, False, False  # The API does not support the parameter.
             raise
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, SourceDocument] = {}
         is_exact = True
-        for feature in features:
-            key = SourceDocument(feature, "").key
-            if key is None or key.id not in ids:
+        for item in items:
+            if item.key is None or item.key.id not in ids:
                 is_exact = False
-            elif key.collection == collection:
-                found.setdefault(key.id, feature)
-        return list(found.values()), is_exact, is_listing
+            elif item.key.collection == collection:
+                found.setdefault(item.key.id, item)
+        return found, is_exact, is_listing
 
     async def _check_search(self, collection: str | None, names: Iterable[str]) -> None:
         """Add items without a path to `undecided`, unless the API can search for ids.
@@ -142,11 +143,11 @@ class IdLookup:
         if known is None or not without_path:
             return
         found, _, _ = await self._matching(collection, [*without_path, known])
-        if all(document["id"] != known for document in found):
+        if known not in found:
             reason = "a search by id does not find an item that the source has"
             self._add_undecided(collection, without_path, reason)
 
-    async def _contradiction(self, key: Key) -> dict[str, Any] | None:
+    async def _contradiction(self, key: Key) -> SourceDocument | None:
         """Return the document at the path of an item that an exact search did not find, if any.
 
         Some APIs search an index that is behind their documents. A refusal or a failure at the path
@@ -161,7 +162,7 @@ class IdLookup:
         if not _has_path(key):
             return None
         try:
-            document = await self._read(key)
+            item = await self._read(key)
         except SourceError as error:
             cause = error.__cause__
             if isinstance(cause, AccessError) or is_transient(cause or error):
@@ -171,10 +172,9 @@ class IdLookup:
                 self._add_undecided(key.collection, [key.id], str(error))
             return None
         self._failures = 0
-        is_item = document is not None and SourceDocument(document, "").key == key
-        return document if is_item else None
+        return item if item is not None and item.key == key else None
 
-    async def _own_document(self, key: Key, is_listing: bool) -> dict[str, Any] | None:
+    async def _own_document(self, key: Key, is_listing: bool) -> SourceDocument | None:
         """Return the document at the path of an item, unless the item is absent.
 
         Items about which the API gives no definite answer are added to `undecided`.
@@ -188,12 +188,12 @@ class IdLookup:
             reason = "the id cannot be part of a path"
         else:
             try:
-                document = await self._read(key)
+                item = await self._read(key)
             except SourceError as error:
                 reason = str(error)
             else:
-                if document is None or SourceDocument(document, "").key == key:
-                    return document
+                if item is None or item.key == key:
+                    return item
         if not is_listing:
             self._add_undecided(key.collection, [key.id], reason)
         return None

@@ -10,7 +10,7 @@ from typing import Any
 
 from stac_asset.errors import SourceError
 from stac_asset.hrefs import UrlOrigin
-from stac_asset.mirror.source_item import key_of, links_of
+from stac_asset.mirror.source_item import SourceDocument, links_of
 from stac_asset.mirror.sources.compact_keys import CompactKeys
 from stac_asset.redact import redact_href
 from stac_asset.stac.api_request import ApiRequest, following
@@ -74,26 +74,21 @@ class Paging:
         ratio = (before.limit or 1) // (after.limit or 1)
         self._max_pages_without_new = _MAX_PAGES_WITHOUT_NEW + ratio
 
-    def add(self, page: Mapping[str, Any]) -> list[Any]:
+    def add(self, page: Mapping[str, Any], items: list[SourceDocument]) -> list[SourceDocument]:
         """Count the items of a page, and return the items of the page to use.
 
         Args:
-            page: The page, which has a list of features.
+            page: The page.
+            items: The items of the page.
         """
         if self._matched is None:
             self._matched = number_matched(page)
-        keys = [key_of(feature) for feature in page["features"]]
-        new = {key for key in keys if key is not None and self._keys.add(key)}
-        features: list[Any] = page["features"]
+        new = {item.key for item in items if item.key is not None and self._keys.add(item.key)}
         if self._skips_repeated:
-            features = [
-                feature
-                for feature, key in zip(features, keys, strict=True)
-                if key is None or key in new
-            ]
+            items = [item for item in items if item.key is None or item.key in new]
         self._pages_without_new = 0 if new else self._pages_without_new + 1
-        self._count += len(features)
-        return features
+        self._count += len(items)
+        return items
 
     def next_request(
         self, page: Mapping[str, Any], request: ApiRequest, page_href: str

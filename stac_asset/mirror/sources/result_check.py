@@ -6,11 +6,10 @@ Some servers ignore criteria, or lose them after the first page.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window
-from stac_asset.mirror.source_item import Key, key_of
+from stac_asset.mirror.source_item import Key, SourceDocument
 from stac_asset.mirror.sources.compact_keys import CompactKeys
 from stac_asset.mirror.sources.local_filter import mismatch
 from stac_asset.notices import notice
@@ -50,35 +49,35 @@ class ResultCheck:
         """Whether a result was accepted."""
         return self.count > 0
 
-    def accepted(self, features: Iterable[Any], is_quiet: bool = False) -> list[Any]:
+    def accepted(
+        self, items: Iterable[SourceDocument], is_quiet: bool = False
+    ) -> list[SourceDocument]:
         """Return the results of a page that match the criteria.
 
         Args:
-            features: The results of a page.
+            items: The results of a page.
             is_quiet: Whether not to report results that do not match.
         """
         accepted, rejected = [], False
-        for feature in features:
+        for item in items:
             if self._accepts_all:
-                accepted.append(feature)
+                accepted.append(item)
                 continue
-            reason = mismatch(feature, self._criteria, self._window)
+            reason = mismatch(item.document, self._criteria, self._window)
             if reason is None:
-                accepted.append(feature)
+                accepted.append(item)
                 continue
             if is_quiet:
                 continue
             rejected = True
-            key = key_of(feature)
             notice(
                 f"The API '{self._shown}' returned items that do not match `search.{reason}`, "
                 "which are not mirrored",
-                _name(key),
+                _name(item.key),
             )
-        keys = map(key_of, accepted)
-        is_new = [key is None or self._seen.add(key) for key in keys]
+        new = [item for item in accepted if item.key is None or self._seen.add(item.key)]
         if self.skips_repeated:
-            accepted = [found for found, is_one in zip(accepted, is_new, strict=True) if is_one]
+            accepted = new
         self.lost_filter |= rejected and self._pages > 0 and not self._has_rejected
         self._has_rejected |= rejected
         self._pages += 1

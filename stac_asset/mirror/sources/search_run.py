@@ -23,6 +23,7 @@ from typing import Any, TypeAlias
 from stac_asset.errors import ResponseError, SourceError, TransferError
 from stac_asset.mirror.search.criteria import Criteria
 from stac_asset.mirror.search.window import Window, moment
+from stac_asset.mirror.source_item import SourceDocument
 from stac_asset.mirror.sources.local_filter import mismatch
 from stac_asset.mirror.sources.page_reader import PageReader
 from stac_asset.mirror.sources.paging import Paging, number_matched
@@ -92,9 +93,9 @@ class _FailedSearch:
 
 
 Pages: TypeAlias = Callable[
-    [ApiRequest, Paging, Mapping[str, Any]], AsyncIterator[list[dict[str, Any]]]
+    [ApiRequest, Paging, Mapping[str, Any]], AsyncIterator[list[SourceDocument]]
 ]
-"""Yields the features of each page of a search."""
+"""Yields the items of each page of a search."""
 
 
 class SearchRun:
@@ -138,9 +139,9 @@ class SearchRun:
         """Whether all parts of the search reached their end."""
         return self.error is None and self._all_ended and not self._check.lost_filter
 
-    async def features(
+    async def items(
         self, searches: Sequence[Mapping[str, Any]], window: Window, position: ApiRequest | None
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncIterator[SourceDocument]:
         """Yield the results of the search that match the criteria.
 
         Args:
@@ -160,8 +161,8 @@ class SearchRun:
         has_rest = False
         if position is not None:
             resumed = SearchPart(searches[0], position, window)
-            async for feature in self._part(resumed, is_quiet=True):
-                yield feature
+            async for item in self._part(resumed, is_quiet=True):
+                yield item
             has_rest = not self._failures
             for failure in self._failures:
                 if failure.position != position:
@@ -169,10 +170,10 @@ class SearchRun:
             self._failures.clear()
             self._short.clear()
         for part in parts:
-            async for feature in self._part(part):
-                yield feature
-        async for feature in self._missing():
-            yield feature
+            async for item in self._part(part):
+                yield item
+        async for item in self._missing():
+            yield item
         if not self._failures:
             self.position = None
             return
@@ -186,8 +187,8 @@ class SearchRun:
             notice("The API fails in a later page, so the search continued where it last failed")
             return
         self._reader.expects_failures = True
-        async for feature in self._divided():
-            yield feature
+        async for item in self._divided():
+            yield item
         self._reader.expects_failures = False
         if not self._check.has_accepted:
             raise first.error
@@ -200,7 +201,9 @@ class SearchRun:
                 first.error.message,
             )
 
-    async def _part(self, part: SearchPart, is_quiet: bool = False) -> AsyncIterator[Any]:
+    async def _part(
+        self, part: SearchPart, is_quiet: bool = False
+    ) -> AsyncIterator[SourceDocument]:
         """Yield the results of a part that match the criteria. A failure is kept.
 
         Args:
@@ -210,13 +213,13 @@ class SearchRun:
         paging = self._paging(part.request)
         texts: deque[Any] = deque(maxlen=_MAX_TIMES)
         try:
-            async for features in self._pages(part.request, paging, part.fields):
+            async for items in self._pages(part.request, paging, part.fields):
                 self._dead = 0
-                texts.extend(map(_time_text, features))
+                texts.extend(map(_time_text, items))
                 if self._is_divided:
-                    self._ignores_datetime |= any(_is_outside(found, part) for found in features)
-                for feature in self._check.accepted(features, is_quiet):
-                    yield feature
+                    self._ignores_datetime |= any(_is_outside(item, part) for item in items)
+                for item in self._check.accepted(items, is_quiet):
+                    yield item
         except SourceError as error:
             self._dead += not texts
             self._failures.append(_FailedSearch(part, error, paging.position, texts))
@@ -225,7 +228,7 @@ class SearchRun:
             if paging.is_short:
                 self._short.append((part, paging.count, texts))
 
-    async def _missing(self) -> AsyncIterator[Any]:
+    async def _missing(self) -> AsyncIterator[SourceDocument]:
         """Yield the results of searches for shorter times, if they have more items."""
         before, fruitless, unresolved = self._check.count, 0, ""
         for _ in range(_MAX_SPLITS):
@@ -242,8 +245,8 @@ class SearchRun:
                 continue  # The search itself did not fail.
             self._check.skips_repeated = self._is_divided = True
             for shorter in parts if has_more else ():
-                async for feature in self._part(shorter):
-                    yield feature
+                async for item in self._part(shorter):
+                    yield item
             if has_more:
                 fruitless = fruitless + 1 if self._check.count == known else 0
                 unresolved = unresolved or f"{count:,} items of {part.window}"
@@ -278,7 +281,7 @@ class SearchRun:
             for request in self._requests(fields)
         ]
 
-    async def _divided(self) -> AsyncIterator[Any]:
+    async def _divided(self) -> AsyncIterator[SourceDocument]:
         """Yield the results of failed parts, from searches for shorter times."""
         self._check.skips_repeated = self._is_divided = True
         pending, lost = self._failures, []
@@ -296,8 +299,8 @@ class SearchRun:
                 continue
             self._failures = []
             for part in self._parts_of(failure.part, windows):
-                async for feature in self._part(part):
-                    yield feature
+                async for item in self._part(part):
+                    yield item
             pending += self._failures
         self._failures = lost + pending
 
@@ -315,12 +318,13 @@ def _times_of(texts: Iterable[Any]) -> list[datetime]:
     return [when for text in texts if (when := moment(text)) is not None]
 
 
-def _time_text(feature: Any) -> Any:
-    properties = feature.get("properties") if isinstance(feature, dict) else None
+def _time_text(item: SourceDocument) -> Any:
+    document = item.document
+    properties = document.get("properties") if isinstance(document, dict) else None
     fields = properties if isinstance(properties, dict) else {}
     return fields.get("datetime") or fields.get("start_datetime")
 
 
-def _is_outside(feature: Any, part: SearchPart) -> bool:
+def _is_outside(item: SourceDocument, part: SearchPart) -> bool:
     """Return whether an item contradicts the time window of a search."""
-    return mismatch(feature, Criteria(), part.window) == "datetime"
+    return mismatch(item.document, Criteria(), part.window) == "datetime"

@@ -198,8 +198,7 @@ class StacApi:
         )
         searches = [{**fields, "bbox": box} for box in boxes]
         position = self._known_position()
-        async for feature in run.features(searches, window, position):
-            item = self._item(feature)
+        async for item in run.items(searches, window, position):
             if item.key is not None and item.key.id.isalnum():
                 self._known_ids.setdefault(item.key.collection, item.key.id)
             yield item
@@ -213,12 +212,14 @@ class StacApi:
         Args:
             keys: Keys of items.
         """
-        lookup = IdLookup(self._features, self._own_document, self._known_ids)
+        lookup = IdLookup(self._with_ids, self._own_document, self._known_ids)
         self.undecided = lookup.undecided
-        async for feature in lookup.items(keys):
-            yield self._item(feature)
+        async for item in lookup.items(keys):
+            yield item
 
-    async def _features(self, collection: str | None, ids: Sequence[str]) -> tuple[list[Any], bool]:
+    async def _with_ids(
+        self, collection: str | None, ids: Sequence[str]
+    ) -> tuple[list[SourceDocument], bool]:
         """Return the results of a search for ids, and whether they can be all items of the API.
 
         A server that ignores the ids may still limit the number of results.
@@ -232,12 +233,12 @@ class StacApi:
         found, searches = [], []
         for request in self._requests(fields):
             searches.append(paging := self._paging(request))
-            async for features in self._pages(request, paging, fields):
-                found += features
+            async for items in self._pages(request, paging, fields):
+                found += items
         is_listing = all(paging.is_complete for paging in searches) and len(found) != len(ids)
         return found, is_listing
 
-    async def _own_document(self, key: Key) -> dict[str, Any] | None:
+    async def _own_document(self, key: Key) -> SourceDocument | None:
         """Return the document at the item's own path, if any.
 
         Raises:
@@ -249,7 +250,10 @@ class StacApi:
             if isinstance(error.__cause__, NotFoundError) and not self._io.answered_with_page:
                 return None
             raise  # Gateways return web pages for paths that they do not understand.
-        return response.document
+        return self._item(response.document)
+
+    def _items_of(self, page: Mapping[str, Any]) -> list[SourceDocument]:
+        return [self._item(feature) for feature in page["features"]]
 
     def _item(self, feature: Any) -> SourceDocument:
         """Return an item of a page. Relative hrefs are resolved against the URL of the item."""
@@ -283,8 +287,8 @@ class StacApi:
 
     async def _pages(
         self, request: ApiRequest, paging: Paging, fields: Mapping[str, Any]
-    ) -> AsyncIterator[list[Any]]:
-        """Yield the features of each page of a search.
+    ) -> AsyncIterator[list[SourceDocument]]:
+        """Yield the items of each page of a search.
 
         Raises:
             SourceError: A page failed in all attempts, or a link to a next page is invalid.
@@ -302,14 +306,14 @@ class StacApi:
                 used, response = await self._reader.page(other, is_first)
             if used is not current and not is_first:
                 paging.expect_repeated(current, used)
-            features = paging.add(response.document)
+            items = paging.add(response.document, self._items_of(response.document))
             has_next = next_link_of(response.document, used.method) is not None
             is_empty = not response.document["features"]
             if is_empty and paging.is_empty_page_doubtful and (is_first or not has_next):
                 is_reported = paging.matched is not None
                 used, response = await self._reader.page_with_items(used, response, is_reported)
-                features = paging.add(response.document)
-            yield features
+                items = paging.add(response.document, self._items_of(response.document))
+            yield items
             current = paging.next_request(response.document, used, response.href)
 
     def _other_method(

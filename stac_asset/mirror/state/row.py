@@ -94,7 +94,9 @@ class IndexRow:
             "span": self.span,
             "removed": self.removed,
             "checked": self.checked,
-            "digest": f"{self.source_digest:016x}" if self.source_digest is not None else None,
+            "source_digest": f"{self.source_digest:016x}"
+            if self.source_digest is not None
+            else None,
         }
         stored = {name: value for name, value in fields.items() if value not in (None, (), False)}
         try:
@@ -118,7 +120,7 @@ class IndexRow:
         """
         fields = _fields_of(line)
         try:
-            digest = fields.get("digest")
+            digest = fields.get("source_digest")
             version, size = fields["stamp"]
             start, end = fields["span"]
             collection = fields.get("collection")
@@ -183,7 +185,7 @@ class RowFacts(NamedTuple):
         """
         fields = _fields_of(line)
         try:
-            digest, collection = fields.get("digest"), fields.get("collection")
+            digest, collection = fields.get("source_digest"), fields.get("collection")
             failed = bool(fields.get("failed"))
             version, size = fields["stamp"]
             _, _ = fields["span"]

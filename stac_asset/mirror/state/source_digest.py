@@ -7,7 +7,7 @@ document. The same digest means the same version. A different digest means nothi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import blake2b
+from hashlib import sha1
 from typing import Any
 
 import orjson
@@ -49,7 +49,8 @@ class SourceDigests:
             data = orjson.dumps([base, wanted, fields])
         except TypeError:  # Half of a surrogate pair, or an integer of more than 64 bits.
             return None
-        return int.from_bytes(blake2b(data, digest_size=8).digest(), "big") or 1
+        # SHA-1 takes a third of the time of BLAKE2, and the digest protects nothing.
+        return int.from_bytes(sha1(data, usedforsecurity=False).digest()[:8], "big") or 1
 
     def _wanted_keys(self, assets: Mapping[str, Any]) -> list[Any]:
         """Return the keys of the wanted assets."""

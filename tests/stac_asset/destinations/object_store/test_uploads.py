@@ -121,8 +121,9 @@ async def test_refused_part_ends_the_upload(gcs_bucket: GcsBucket) -> None:
     assert not gcs_bucket.has_leftovers()
 
 
-async def test_wrong_checksum_aborts_the_upload(gcs_bucket: GcsBucket) -> None:
-    data = data_of(2 * PART + 17)
+@pytest.mark.parametrize("size", SIZES)
+async def test_wrong_checksum_writes_no_object(gcs_bucket: GcsBucket, size: int) -> None:
+    data = data_of(size)
     with pytest.raises(ChecksumError, match="but file:checksum declares"):
         await send(gcs_bucket.destination(), data, Declared(len(data), multihash(b"other")))
     assert gcs_bucket.content(KEY) is None
