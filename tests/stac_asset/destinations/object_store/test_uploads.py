@@ -170,6 +170,12 @@ async def test_large_files_wait_for_memory(gcs_bucket: GcsBucket) -> None:
     assert len(opened) == 10
 
 
+async def test_404_without_a_code_is_a_missing_bucket(gcs_bucket: GcsBucket) -> None:
+    gcs_bucket.service.before = lambda method, key: web.Response(status=404)
+    with pytest.raises(DestinationError, match="the bucket or container does not exist"):
+        await gcs_bucket.destination().prepare(writable=False)
+
+
 async def test_probe_of_a_killed_run_is_a_leftover(gcs_bucket: GcsBucket) -> None:
     gcs_bucket.service.put(f"{PREFIX}/.stac-asset-probe-1", b"")
     gcs_bucket.service.put(FULL, b"data")
