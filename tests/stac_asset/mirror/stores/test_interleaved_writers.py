@@ -14,6 +14,7 @@ from aiohttp import ClientSession
 from stac_asset.concurrency import in_executor
 from stac_asset.destinations import VersionError
 from stac_asset.destinations.location import StorePath
+from stac_asset.mirror.layout import LOCK
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.mirror.storage.lease import Lease, held_lease
 from stac_asset.mirror.storage.listing import Listing
@@ -158,3 +159,46 @@ async def test_update_of_another_writer_is_never_lost(
             # Either the run found the other object and failed, or it ended before.
             assert await bucket.content(KEY) == OTHERS
     assert refused >= 2
+
+
+def read_document(storage: MirrorStorage) -> None:
+    """Read a document."""
+    storage.read(KEY)
+
+
+@pytest.mark.parametrize("before", [ORIGINAL, None])
+async def test_document_that_another_run_replaced_is_not_read(
+    bucket: Bucket, before: bytes | None
+) -> None:
+    if before is not None:
+        await bucket.put(KEY, before)
+    async with held_lease(bucket.destination(), mirror_url(bucket)) as lease:
+        storage = await opened(bucket, lease)
+        await bucket.put(KEY, OTHERS)
+        with pytest.raises(VersionError, match="was written by another run"):
+            await in_executor(storage.executor, read_document, storage)
+        storage.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda storage: storage.write(KEY, FIRST),
+        lambda storage: storage.write_blocks(KEY, [FIRST]),
+        lambda storage: storage.remove(".mirror", ["index.ndjson"]),
+        lambda storage: storage.remove_document(KEY),
+    ],
+    ids=["write", "write blocks", "remove", "remove document"],
+)
+async def test_nothing_changes_after_another_run_took_the_lease(
+    bucket: Bucket, change: Callable[[MirrorStorage], None]
+) -> None:
+    await bucket.put(KEY, ORIGINAL)
+    async with held_lease(bucket.destination(), mirror_url(bucket), renewal=0.05) as lease:
+        storage = await opened(bucket, lease)
+        await bucket.put(LOCK, OTHERS)
+        await lease.lost.wait()
+        with pytest.raises(VersionError, match="was written by another run"):
+            await in_executor(storage.executor, change, storage)
+        storage.close()
+    assert await bucket.content(KEY) == ORIGINAL
