@@ -217,6 +217,7 @@ async def _download(
         return state
     preparation = RunPreparation(options, granularity, session)
     preparation.add(unit)
+    written = document
     # `open_report` checks and creates the directory; folders in it may always be created.
     inside = options.model_copy(update={"make_directory": True})
     async with (
@@ -233,9 +234,10 @@ async def _download(
             report.add(outcomes)
             await rewrite_item(as_opaque(owner), as_opaque(outcomes), document, inside)
             is_empty = would_be_empty(outcomes, session.config)
+            written = report_file if is_empty else document
             await monitor.add(owner, outcomes, None if is_empty else document)
         result = await report.finish(document, time.monotonic() - started)
         await monitor.finish(result)
-    get_run_logger().info("%s: %s", result.summary(), document)
+    get_run_logger().info("%s: %s", result.summary(), written)
     final: DownloadResult = flow_state(report.errors, report.total, session.config.warn, result)
     return final

@@ -98,7 +98,9 @@ async def test_warn_logs_each_failed_asset(
     )
 
 
-async def test_warn_logs_at_most_20_failed_assets(origin: Origin, tmp_path: Path) -> None:
+async def test_warn_logs_at_most_20_failed_assets(
+    origin: Origin, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     keys = [f"k{number:02d}" for number in range(25)]
     href = make_item(origin, *keys)
     for key in keys:
@@ -107,6 +109,9 @@ async def test_warn_logs_at_most_20_failed_assets(origin: Origin, tmp_path: Path
     report = tmp_path / "the-item.report.ndjson"
     rest, *shown = await read_warnings(state, 21)
     assert rest == f"5 more assets failed. See the report {report}."
+    # All assets failed, so no document was written, and the log names the report in its place.
+    assert not (tmp_path / "the-item.json").exists()
+    assert f"0 downloaded, 0 skipped, 25 failed: {report}" in caplog.messages
     assert len({line.partition(":")[0] for line in shown}) == 1
     checked = await flows.check_assets(href, OPTIONS, "batch", return_state=True)
     rest, *shown = await read_warnings(checked, 21)
