@@ -45,7 +45,7 @@ def take_screenshot(page: Page, name: str) -> None:
     images = ROOT / "docs" / "images"
     for theme, suffix in (("dark", "-dark"), ("light", "")):
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type] # a literal
-        page.wait_for_timeout(1000)  # The graph of a run is drawn again.
+        page.wait_for_timeout(6000)  # The graph of a run is drawn again.
         page.screenshot(path=images / f"{name}{suffix}.png", animations="disabled")
 
 
