@@ -14,6 +14,7 @@ from aiohttp import ClientSession
 from stac_asset.concurrency import in_executor
 from stac_asset.destinations import VersionError
 from stac_asset.destinations.location import StorePath
+from stac_asset.errors import DestinationError
 from stac_asset.mirror.layout import LOCK
 from stac_asset.mirror.storage.interface import MirrorStorage
 from stac_asset.mirror.storage.lease import Lease, held_lease
@@ -202,3 +203,17 @@ async def test_nothing_changes_after_another_run_took_the_lease(
             await in_executor(storage.executor, change, storage)
         storage.close()
     assert await bucket.content(KEY) == ORIGINAL
+
+
+async def test_lease_that_another_run_takes_at_the_same_time_is_refused(
+    service: str, bucket: Bucket, through: Bucket, other: OtherWriter
+) -> None:
+    other.url = f"{service}/{bucket.name}/{bucket.prefix}/{LOCK}"
+    destination = through.destination()
+    await destination.prepare()
+    other.begin(1)  # After the request that finds no lease.
+    with pytest.raises(DestinationError, match="is being updated by another run"):
+        async with held_lease(destination, mirror_url(bucket)):
+            pass
+    assert other.replaced == b""
+    assert await bucket.content(LOCK) == OTHERS
