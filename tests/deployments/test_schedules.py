@@ -179,7 +179,7 @@ def test_up_resumes_scheduled_runs_after_killed_worker(
     assert done.returncode == 0, done.stderr
     assert f"deployments  of {stack.folder.parent / 'prefect.yaml'}\n" in done.stdout
     assert f"run '{running['name']}' was set to Crashed: its worker was killed" in done.stdout
-    assert not set(orphans) & set(stack.processes())
+    wait_for(lambda: not set(orphans) & set(stack.processes()), "end of the runs of the worker")
     assert pid_of(stack, "server") == server
     assert pid_of(stack, "worker-stac-asset") != worker
     found = call_api("GET", f"{stack.url}/api/flow_runs/{running['id']}")

@@ -152,6 +152,25 @@ def test_early_cancellation_without_a_folder_is_harmless(file: str, expected: in
     assert len(unexpected_errors(log)) == expected
 
 
+@pytest.mark.parametrize(
+    ("dropped", "error", "expected"),
+    [
+        (0, "asyncio.exceptions.CancelledError", 0),
+        (2, "asyncio.exceptions.CancelledError", 1),
+        (0, "ValueError: 1", 1),
+    ],
+)
+def test_events_that_a_stopped_server_was_storing_are_harmless(
+    dropped: int, error: str, expected: int
+) -> None:
+    first_line = (
+        "17:23:41.510 | ERROR   | prefect.server.services.task_run_recorder - Error flushing 11 "
+        f"events (11 to retry, {dropped} dropped)\n"
+    )
+    log = INFO + first_line + TRACEBACK.replace("ValueError: 1", error) + INFO
+    assert len(unexpected_errors(log)) == expected
+
+
 def test_scheduler_error_is_never_harmless() -> None:
     for harmless in HARMLESS:
         assert unexpected_errors(NO_SCHEDULED_RUNS, [harmless])

@@ -29,6 +29,11 @@ HARMLESS = {
         "A deployment was deleted while the scheduler created its runs. The scheduler creates the "
         "runs of the other deployments a few seconds later."
     ),
+    r"task_run_recorder - Error flushing \d+ events \(\d+ to retry, 0 dropped\)\n"
+    r".*asyncio\.exceptions\.CancelledError\Z": (
+        "The server was stopped while it stored events of task runs. No event is dropped while the "
+        "server runs."
+    ),
     r"- Failed to update state of flow run .*404 Not Found.*Flow run with id \S+ not found": (
         "A schedule was paused. The server then removes its runs, also a run that a worker or a "
         "runner is about to start."
