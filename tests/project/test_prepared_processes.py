@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -131,6 +134,18 @@ def test_signal_ends_process_and_fork(script: Path, tmp_path: Path, number: sign
         process.send_signal(number)
         assert process.wait(60) == -number
         block_until(lambda: not fork.exists())
+
+
+@pytest.mark.parametrize("sent", [b"", b"{", b'{"arguments": ['])
+def test_client_that_is_killed_during_its_request_ends_alone(
+    script: Path, tmp_path: Path, sent: bytes
+) -> None:
+    described = Path(import_path().rpartition(os.pathsep)[2], "prepared.json").read_text()
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(json.loads(described)["socket"])
+        connection.sendall(struct.pack("!q", 100) + sent)
+    script.write_text("import sys\nprint('prefect.flow_engine' in sys.modules)\n")
+    assert start(script, folder=tmp_path).communicate()[0] == "True\n"
 
 
 def test_killed_fork_ends_the_process(script: Path, tmp_path: Path) -> None:

@@ -94,14 +94,21 @@ class _Server:
             self._close(connection)
             return
         (size,) = struct.unpack("!q", header)
-        request = json.loads(connection.recv(size, socket.MSG_WAITALL))
+        try:
+            request = json.loads(connection.recv(size, socket.MSG_WAITALL))
+        except (OSError, ValueError):  # The client was killed while it sent the request.
+            for stream in streams:
+                os.close(stream)
+            self._close(connection)
+            return
         fork = os.fork()
         if fork == 0:
             self._become(request, streams)
         for stream in streams:
             os.close(stream)
         self._clients[fork] = connection
-        connection.sendall(struct.pack("!q", fork))
+        with contextlib.suppress(OSError):  # The end of a killed client is read next.
+            connection.sendall(struct.pack("!q", fork))
 
     def _close(self, connection: socket.socket) -> None:
         self._selector.unregister(connection)
