@@ -110,8 +110,8 @@ def _write_table(items: Iterator[dict[str, Any]], whole: Path) -> None:
     first = list(islice(items, _BATCH_SIZE))
     following = next(items, None)
     if following is None:
-        # A single batch needs no file of its own. The library also reads the memory use of the
-        # process less often, which takes longer than a small file.
+        # A single batch needs no temporary file. Also, stac-geoparquet then reads the memory use of
+        # the process less often. Each of these readings takes longer than writing a small file.
         to_parquet(parse_stac_items_to_arrow(first, schema="FullFile"), whole)
         return
     with tempfile.TemporaryDirectory(dir=whole.parent) as chunks:
