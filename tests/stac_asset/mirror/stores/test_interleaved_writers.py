@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import urllib.error
 import urllib.request
@@ -198,7 +199,7 @@ async def test_nothing_changes_after_another_run_took_the_lease(
     async with held_lease(bucket.destination(), mirror_url(bucket), renewal=0.05) as lease:
         storage = await opened(bucket, lease)
         await bucket.put(LOCK, OTHERS)
-        await lease.lost.wait()
+        await asyncio.wait_for(lease.lost.wait(), 60)
         with pytest.raises(VersionError, match="was written by another run"):
             await in_executor(storage.executor, change, storage)
         storage.close()
