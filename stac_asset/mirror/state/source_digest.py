@@ -49,8 +49,8 @@ class SourceDigests:
             data = orjson.dumps([base, wanted, fields])
         except TypeError:  # Half of a surrogate pair, or an integer of more than 64 bits.
             return None
-        # SHA-1 takes about a third of the time of BLAKE2. A source that forges a digest only hides a
-        # change of its own item.
+        # SHA-1 takes about a third of the time of BLAKE2. A source that forges a digest only hides
+        # a change of its own item.
         return int.from_bytes(sha1(data, usedforsecurity=False).digest()[:8], "big") or 1
 
     def _wanted_keys(self, assets: Mapping[str, Any]) -> list[Any]:
